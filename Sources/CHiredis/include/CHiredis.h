@@ -1,0 +1,3 @@
+#ifndef CHIREDIS_H
+#define CHIREDIS_H
+#endif

@@ -1,0 +1,184 @@
+/// An error that a user of the library or of the command meets.
+///
+/// Every one says what happened and to which object (`message`), what to do about it (`remediation`),
+/// and what lay beneath (`cause`), link by link. Passwords, queries and responses appear in none of them.
+public protocol MnemeError: Error, Sendable, CustomStringConvertible {
+  /// Which of the errors that the user's document names this is.
+  static var kind: ErrorKind { get }
+  var report: ErrorReport { get }
+}
+
+/// The errors by name: a closed list, so that whoever maps them (to exit statuses, say) cannot forget one.
+public enum ErrorKind: String, Sendable, CaseIterable {
+  case storeBackend = "StoreBackendError"
+  case checkpoint = "CheckpointError"
+  case embedderMismatch = "EmbedderMismatchError"
+  case embedderDimension = "EmbedderDimensionError"
+  case corruptCache = "CorruptCacheError"
+  case cacheClosed = "CacheClosedError"
+  case namespaceQuotaExceeded = "NamespaceQuotaExceededError"
+  case quantization = "QuantizationError"
+  case schemaMigration = "SchemaMigrationError"
+  case invalidInput = "InvalidInputError"
+  case embedder = "EmbedderError"
+}
+
+/// What an error tells its reader.
+public struct ErrorReport: Sendable {
+  /// What happened, to which object. One line.
+  public let message: String
+  /// What the reader can do about it. One line.
+  public let remediation: String
+  /// The error underneath, if this one stands for another.
+  public let cause: (any Error)?
+}
+
+extension MnemeError {
+  public var message: String { report.message }
+  public var remediation: String { report.remediation }
+  public var cause: (any Error)? { report.cause }
+
+  /// The messages of the errors underneath, outermost first.
+  public var causes: [String] {
+    var texts: [String] = []
+    var next = cause
+    while let error = next {
+      let known = error as? any MnemeError
+      texts.append(known?.message ?? String(describing: error))
+      next = known?.cause
+    }
+    return texts
+  }
+
+  /// The message alone: the remediation and the causes stay fields of their own.
+  public var description: String { "\(Self.kind.rawValue): \(message)" }
+}
+
+/// An error whose name says all about its kind.
+public protocol NamedError: MnemeError {
+  init(report: ErrorReport)
+}
+
+extension NamedError {
+  public init(_ message: String, remediation: String, cause: (any Error)? = nil) {
+    self.init(report: ErrorReport(message: message, remediation: remediation, cause: cause))
+  }
+}
+
+/// The backend could not do what was asked: unreachable, died in mid-call, refused, out of memory.
+public struct StoreBackendError: MnemeError {
+  public static let kind = ErrorKind.storeBackend
+
+  /// Why, in the distinctions that a caller acts on.
+  public enum Reason: Sendable, Hashable, CaseIterable {
+    /// No connection could be made.
+    case unreachable
+    /// The connection ended while a command was under way.
+    case connectionLost
+    /// The time limit for a connection or a command passed.
+    case timedOut
+    /// The server is loading its data, busy with a script, or a replica without its primary: try later.
+    case notReady
+    /// No password, a wrong one, or one that may not do this.
+    case accessDenied
+    /// The server's TLS certificate, or ours, was not accepted.
+    case certificate
+    /// The server has reached `maxmemory`.
+    case outOfMemory
+    /// A replica, or a server that refuses writes until its disk works again.
+    case readOnly
+    /// A Redis Cluster, and a key prefix without a hash tag.
+    case needsHashTag
+    /// Other writers changed what a transaction rested on, time after time.
+    case contention
+    /// Something answered that does not speak the Redis protocol, or broke it.
+    case protocolViolation
+    /// The library was built without the backend.
+    case notBuilt
+    /// The backend answered with an error that has no name of its own here.
+    case refused
+  }
+
+  public let reason: Reason
+  public let report: ErrorReport
+
+  public init(_ reason: Reason, _ message: String, remediation: String, cause: (any Error)? = nil) {
+    self.reason = reason
+    report = ErrorReport(message: message, remediation: remediation, cause: cause)
+  }
+}
+
+/// Snapshot and restore were asked of a store that leaves them to its backend.
+public struct CheckpointError: NamedError {
+  public static let kind = ErrorKind.checkpoint
+  public let report: ErrorReport
+  public init(report: ErrorReport) { self.report = report }
+}
+
+/// The cache was filled by another embedder than the one offered.
+public struct EmbedderMismatchError: NamedError {
+  public static let kind = ErrorKind.embedderMismatch
+  public let report: ErrorReport
+  public init(report: ErrorReport) { self.report = report }
+}
+
+/// An embedding, or an embedder, has another dimension than the cache.
+public struct EmbedderDimensionError: NamedError {
+  public static let kind = ErrorKind.embedderDimension
+  public let report: ErrorReport
+  public init(report: ErrorReport) { self.report = report }
+}
+
+/// What stands in the store is not what the layout says: a field missing, a number that is none, a wrong type.
+public struct CorruptCacheError: NamedError {
+  public static let kind = ErrorKind.corruptCache
+  public let report: ErrorReport
+  public init(report: ErrorReport) { self.report = report }
+}
+
+/// A method was called after `close()`.
+public struct CacheClosedError: NamedError {
+  public static let kind = ErrorKind.cacheClosed
+  public let report: ErrorReport
+  public init(report: ErrorReport) { self.report = report }
+}
+
+/// A namespace is over its quota and eviction could not bring it under.
+public struct NamespaceQuotaExceededError: NamedError {
+  public static let kind = ErrorKind.namespaceQuotaExceeded
+  public let report: ErrorReport
+  public init(report: ErrorReport) { self.report = report }
+}
+
+/// A vector cannot be used: all zeros, or a component that is no finite number.
+public struct QuantizationError: NamedError {
+  public static let kind = ErrorKind.quantization
+  public let report: ErrorReport
+  public init(report: ErrorReport) { self.report = report }
+}
+
+/// The cache has a schema that this version does not know.
+public struct SchemaMigrationError: NamedError {
+  public static let kind = ErrorKind.schemaMigration
+  public let report: ErrorReport
+  public init(report: ErrorReport) { self.report = report }
+}
+
+/// A value handed in cannot be stored: over a limit, empty where it must not be, refused by the validator.
+/// (The peer library raises Python's `ValueError` here.)
+public struct InvalidInputError: NamedError {
+  public static let kind = ErrorKind.invalidInput
+  public let report: ErrorReport
+  public init(report: ErrorReport) { self.report = report }
+}
+
+/// An embedder could not embed: unreachable, refused, or an answer that is no vector.
+public struct EmbedderError: NamedError {
+  public static let kind = ErrorKind.embedder
+  public let report: ErrorReport
+  public init(report: ErrorReport) { self.report = report }
+}
+
+extension CacheClosedError {
+  init() { self.init("The cache is closed.", remediation: "Open a new one.") }
+}

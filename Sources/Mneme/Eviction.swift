@@ -1,0 +1,30 @@
+/// How many entries go when a limit is passed.
+public enum Eviction {
+  /// `max(excess, limit / 10, 1)`: at least down to the limit, and a tenth of it more at once, so that a full
+  /// cache does not evict on every put.
+  /// - Returns: 0 when `count` does not exceed `limit`.
+  public static func batch(count: Int, limit: Int) -> Int {
+    count > limit ? max(count - limit, limit / 10, 1) : 0
+  }
+}
+
+extension Store {
+  /// Applies the eviction rule once, after a put into `namespace`. A quota of the namespace takes precedence
+  /// over `maxEntries` of the whole store; evictions are counted for the namespace whose put caused them.
+  func evict(afterPutIn namespace: Namespace, maxEntries: Int?) throws -> Int {
+    let scope: Namespace?
+    let limit: Int
+    if let quota = try quota(for: namespace) {
+      (scope, limit) = (namespace, quota)
+    } else if let maxEntries {
+      (scope, limit) = (nil, maxEntries)
+    } else {
+      return 0
+    }
+    let batch = Eviction.batch(count: try count(in: scope), limit: limit)
+    var evicted = 0
+    for id in try leastRecentlyUsed(batch, in: scope) where try remove(id: id) { evicted += 1 }
+    if evicted > 0 { try add(Int64(evicted), to: .evictions, in: namespace) }
+    return evicted
+  }
+}

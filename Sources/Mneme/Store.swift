@@ -1,0 +1,195 @@
+/// Who filled a cache: what its `meta` says.
+public struct CacheIdentity: Sendable, Equatable {
+  public var fingerprint: String
+  /// The length of every stored embedding; 0 where the fingerprint is `none`.
+  public var dimension: Int
+  public var schemaVersion: Int
+
+  /// The schema that this library writes, and the highest that it reads.
+  public static let currentSchema = 1
+
+  public init(fingerprint: String, dimension: Int, schemaVersion: Int = CacheIdentity.currentSchema) {
+    self.fingerprint = fingerprint
+    self.dimension = dimension
+    self.schemaVersion = schemaVersion
+  }
+}
+
+/// What is counted for each namespace.
+public enum Counter: String, Sendable, CaseIterable {
+  case hitsExact = "hits_exact"
+  case hitsSemantic = "hits_semantic"
+  case misses
+  case evictions
+  case expirations
+}
+
+/// The counters of a namespace, or of all together.
+public struct Counters: Sendable, Equatable {
+  private var counts: [Counter: Int64] = [:]
+
+  public init() {}
+
+  /// 0 for what was never counted. Sums saturate: a blob of another program may hold anything.
+  public subscript(counter: Counter) -> Int64 {
+    get { counts[counter] ?? 0 }
+    set { counts[counter] = newValue == 0 ? nil : newValue }
+  }
+
+  public static func + (a: Counters, b: Counters) -> Counters {
+    var sum = a
+    for (counter, count) in b.counts {
+      let (total, overflow) = sum[counter].addingReportingOverflow(count)
+      sum[counter] = overflow ? .max : total
+    }
+    return sum
+  }
+}
+
+/// What `Store.insert(_:evictingOver:)` did.
+public struct Insertion: Sendable, Equatable {
+  public var id: EntryID
+  /// The namespace already had an entry for this query, whose id was kept.
+  public var replaced: Bool
+  public var evicted: Int
+
+  public init(id: EntryID, replaced: Bool, evicted: Int) {
+    self.id = id
+    self.replaced = replaced
+    self.evicted = evicted
+  }
+}
+
+/// Where entries are kept: the capabilities that a cache needs of a backend.
+///
+/// A store that someone else writes conforms to this and passes the battery `StoreConformance`. The first part
+/// is the peer library's protocol; the last part are steps that a cache takes together, which a store over a
+/// network may do in fewer round trips; their defaults are made of the first part.
+///
+/// Every method throws `CacheClosedError` after `close()`, and `StoreBackendError` when the backend fails.
+/// Stores are used from several threads.
+public protocol Store: AnyObject, Sendable {
+  // MARK: Opening
+
+  /// Says who will read and write. A cache that exists is checked against it, now or with the first command;
+  /// one that does not is created by the first write and by nothing else.
+  ///
+  /// nil takes the cache as it is: `identity()` then says what was found.
+  /// - Throws: `EmbedderMismatchError`, `EmbedderDimensionError`, `SchemaMigrationError`.
+  func open(expecting identity: CacheIdentity?) throws
+
+  /// What the cache's `meta` says; nil where there is no cache yet.
+  func identity() throws -> CacheIdentity?
+
+  /// Ends the use of the store. A second call does nothing.
+  func close()
+
+  // MARK: Reading
+
+  func entry(namespace: Namespace, queryHash: String) throws -> StoredEntry?
+  func entry(id: EntryID) throws -> StoredEntry?
+
+  /// The number of entries of a namespace, or of all.
+  func count(in namespace: Namespace?) throws -> Int
+
+  /// The namespaces that have entries, sorted by their bytes.
+  func namespaces() throws -> [Namespace]
+
+  /// The `limit` least recently used entries, oldest first, ties by id.
+  func leastRecentlyUsed(_ limit: Int, in namespace: Namespace?) throws -> [EntryID]
+
+  /// Hands over every entry with an id above `id` (nil: every entry) in id order, in bounded memory.
+  /// Entries written meanwhile may or may not be seen; one that is there throughout is seen once.
+  func forEachEntry(after id: EntryID?, in namespace: Namespace?, _ body: (StoredEntry) throws -> Void) throws
+
+  // MARK: Writing
+
+  /// Stores the entry and returns its id. A (namespace, query hash) that exists keeps its id; everything else
+  /// of the old entry goes. The version counter grows by one in the same transaction.
+  @discardableResult
+  func insert(_ entry: StoredEntry) throws -> EntryID
+
+  /// Sets `lastAccessedAt`, adds one to `accessCount`. Nothing where the entry is gone; the version stays.
+  func recordAccess(id: EntryID, at now: UnixTime) throws
+
+  /// - Returns: whether there was such an entry.
+  @discardableResult
+  func remove(id: EntryID) throws -> Bool
+
+  /// Removes the entries whose own fields say that they are expired; counts them as `expirations`.
+  @discardableResult
+  func removeExpired(at now: UnixTime, in namespace: Namespace?) throws -> Int
+
+  /// Empties a namespace; its quota and counters stay.
+  @discardableResult
+  func removeAll(in namespace: Namespace) throws -> Int
+
+  // MARK: Quotas, version, meta
+
+  /// nil takes the quota away.
+  func setQuota(_ maxEntries: Int?, for namespace: Namespace) throws
+  func quota(for namespace: Namespace) throws -> Int?
+
+  /// Grows by one for each entry written or removed; 0 before the first.
+  func versionCounter() throws -> Int64
+
+  func meta(_ field: String) throws -> String?
+  func setMeta(_ field: String, to value: String) throws
+
+  // MARK: Counters
+
+  /// Nothing where there is no cache.
+  func add(_ count: Int64, to counter: Counter, in namespace: Namespace) throws
+  /// Of one namespace, or the sum over all.
+  func counters(in namespace: Namespace?) throws -> Counters
+
+  // MARK: Health and backup
+
+  /// false for any fault, never an error (but `CacheClosedError`).
+  func integrityCheck() throws -> Bool
+
+  /// - Throws: `CheckpointError` where the backend keeps its own backups.
+  func snapshot(to path: String) throws
+  /// - Throws: `CheckpointError` where the backend keeps its own backups.
+  static func restore(from path: String, to destination: String) throws -> Self
+
+  // MARK: Steps taken together
+
+  /// The entries with these ids, in the order asked for; nil for each that is gone.
+  func entries(ids: [EntryID]) throws -> [StoredEntry?]
+
+  /// A hit: the access recorded and the layer counted.
+  func recordHit(_ entry: StoredEntry, counting counter: Counter, at now: UnixTime) throws
+
+  /// `insert`, then eviction: `Eviction.batch` least recently used entries of the namespace when it is over
+  /// its quota, else of the whole store when that is over `maxEntries`. Counts `evictions`.
+  func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion
+
+  /// Hands over the id and embedding of every entry of a namespace, in id order, in bounded memory.
+  func forEachEmbedding(
+    in namespace: Namespace, _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void) throws
+}
+
+extension Store {
+  public func entries(ids: [EntryID]) throws -> [StoredEntry?] { try ids.map(entry(id:)) }
+
+  public func recordHit(_ entry: StoredEntry, counting counter: Counter, at now: UnixTime) throws {
+    try recordAccess(id: entry.id, at: now)
+    try add(1, to: counter, in: entry.namespace)
+  }
+
+  public func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
+    let replaced = try self.entry(namespace: entry.namespace, queryHash: entry.queryHash) != nil
+    let id = try insert(entry)
+    return Insertion(
+      id: id, replaced: replaced, evicted: try evict(afterPutIn: entry.namespace, maxEntries: maxEntries))
+  }
+
+  public func forEachEmbedding(
+    in namespace: Namespace, _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    try forEachEntry(after: nil, in: namespace) { entry in
+      try entry.embedding.bytes.withUnsafeBytes { try body(entry.id, $0) }
+    }
+  }
+}

@@ -1,0 +1,60 @@
+/// One cached answer, as a store keeps it.
+///
+/// The description shows neither query nor response: what users asked stays out of logs.
+public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
+  /// Handed out by the store; the value given to `Store.insert` is not used.
+  public var id: EntryID
+  public var namespace: Namespace
+  /// SHA-256 of the normalised query, 64 lower-case hexadecimal digits.
+  public var queryHash: String
+  public var query: String
+  public var response: String
+  public var embedding: Embedding
+  /// A JSON object, kept as the text it was written in, so that numbers and the order of keys survive.
+  public var metadata: String
+  public var createdAt: UnixTime
+  public var lastAccessedAt: UnixTime
+  /// nil: never expires.
+  public var ttl: Seconds?
+  public var accessCount: Int64
+
+  public init(
+    id: EntryID = EntryID(0), namespace: Namespace, queryHash: String, query: String, response: String,
+    embedding: Embedding, metadata: String = "{}", createdAt: UnixTime, lastAccessedAt: UnixTime,
+    ttl: Seconds? = nil, accessCount: Int64 = 0
+  ) {
+    self.id = id
+    self.namespace = namespace
+    self.queryHash = queryHash
+    self.query = query
+    self.response = response
+    self.embedding = embedding
+    self.metadata = metadata
+    self.createdAt = createdAt
+    self.lastAccessedAt = lastAccessedAt
+    self.ttl = ttl
+    self.accessCount = accessCount
+  }
+
+  /// The moment from which the entry is served no more; nil when it never expires.
+  public var expiresAt: UnixTime? { ttl.map { createdAt + $0 } }
+
+  /// True from the very second `createdAt + ttl` on.
+  public func isExpired(at now: UnixTime) -> Bool { expiresAt.map { now >= $0 } ?? false }
+
+  /// Never negative, also when the writer's clock ran ahead of ours.
+  public func age(at now: UnixTime) -> Seconds { max(Seconds(0), now - createdAt) }
+
+  /// Equal to the byte; Swift's own string comparison would let canonically equivalent texts pass for equal.
+  public static func == (a: StoredEntry, b: StoredEntry) -> Bool {
+    a.id == b.id && a.namespace == b.namespace && a.queryHash.utf8.elementsEqual(b.queryHash.utf8)
+      && a.query.utf8.elementsEqual(b.query.utf8) && a.response.utf8.elementsEqual(b.response.utf8)
+      && a.embedding == b.embedding && a.metadata.utf8.elementsEqual(b.metadata.utf8)
+      && a.createdAt == b.createdAt && a.lastAccessedAt == b.lastAccessedAt && a.ttl == b.ttl
+      && a.accessCount == b.accessCount
+  }
+
+  public var description: String {
+    "StoredEntry(id: \(id), query: \(query.utf8.count) bytes, response: \(response.utf8.count) bytes)"
+  }
+}

@@ -1,0 +1,76 @@
+/// A moment, in whole seconds since 1970-01-01T00:00:00Z, as entries store it.
+public struct UnixTime: RawRepresentable, Hashable, Comparable, Sendable {
+  public let rawValue: Int64
+
+  public init(rawValue: Int64) { self.rawValue = rawValue }
+  public init(_ seconds: Int64) { rawValue = seconds }
+
+  public static func < (a: UnixTime, b: UnixTime) -> Bool { a.rawValue < b.rawValue }
+
+  /// Saturating, so that a hostile time near the end of the range is late, never a crash.
+  public static func + (time: UnixTime, span: Seconds) -> UnixTime {
+    let (sum, overflow) = time.rawValue.addingReportingOverflow(span.rawValue)
+    return UnixTime(overflow ? (span.rawValue < 0 ? .min : .max) : sum)
+  }
+
+  /// Saturating, for the same reason.
+  public static func - (later: UnixTime, earlier: UnixTime) -> Seconds {
+    let (difference, overflow) = later.rawValue.subtractingReportingOverflow(earlier.rawValue)
+    return Seconds(overflow ? (earlier.rawValue < 0 ? .max : .min) : difference)
+  }
+}
+
+/// A span of whole seconds: a time to live, an age.
+public struct Seconds: RawRepresentable, Hashable, Comparable, Sendable {
+  public let rawValue: Int64
+
+  public init(rawValue: Int64) { self.rawValue = rawValue }
+  public init(_ seconds: Int64) { rawValue = seconds }
+
+  public static func < (a: Seconds, b: Seconds) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// The number of an entry, handed out once in a cache's life and kept through replacement.
+public struct EntryID: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+  public let rawValue: Int64
+
+  public init(rawValue: Int64) { self.rawValue = rawValue }
+  public init(_ number: Int64) { rawValue = number }
+
+  public static func < (a: EntryID, b: EntryID) -> Bool { a.rawValue < b.rawValue }
+  public var description: String { String(rawValue) }
+}
+
+/// The name of a part of the cache whose answers serve no other part: any non-empty text.
+///
+/// Two names are one when their UTF-8 is the same bytes, and they sort by those bytes, as keys in a store do
+/// and as Python compares strings. Swift's `String` would take a precomposed `é` and `e` with a combining
+/// accent for one name, and so one tenant for another.
+public struct Namespace: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// The name as it was given.
+  public let name: String
+
+  /// The namespace of callers that name none: `default`.
+  public static let `default` = Namespace(unchecked: "default")
+
+  /// - Throws: `InvalidInputError` when the name is empty.
+  public init(_ name: String) throws {
+    guard !name.isEmpty else {
+      throw InvalidInputError(
+        "A namespace cannot be empty.", remediation: "Give it a name, or leave it out for 'default'.")
+    }
+    self.name = name
+  }
+
+  /// A name that is known not to be empty.
+  public init(unchecked name: String) { self.name = name }
+
+  public static func == (a: Namespace, b: Namespace) -> Bool { a.name.utf8.elementsEqual(b.name.utf8) }
+  public static func < (a: Namespace, b: Namespace) -> Bool {
+    a.name.utf8.lexicographicallyPrecedes(b.name.utf8)
+  }
+  public func hash(into hasher: inout Hasher) {
+    for byte in name.utf8 { hasher.combine(byte) }
+  }
+  public var description: String { name }
+}
