@@ -43,7 +43,7 @@ let package = Package(
     .target(name: "MnemeEmbedders", dependencies: ["Mneme"], swiftSettings: settings),
     .target(
       name: "MnemeCLI",
-      dependencies: ["CommandGrammar", "Mneme", "MnemeRedis", "MnemeEmbedders"],
+      dependencies: ["CommandGrammar", "CTextLibraries", "Mneme", "MnemeRedis", "MnemeEmbedders"],
       swiftSettings: settings),
     .executableTarget(name: "mneme", dependencies: ["MnemeCLI"], swiftSettings: settings),
 
