@@ -38,7 +38,7 @@ let package = Package(
       linkerSettings: [.linkedLibrary(":libutf8proc.a"), .linkedLibrary(":libmd.a"), .linkedLibrary("m")]),
     .target(
       name: "MnemeRedis",
-      dependencies: ["Mneme", .target(name: "CHiredis", condition: .when(traits: ["Redis"]))],
+      dependencies: ["Mneme", "CHiredis"],
       swiftSettings: settings),
     .target(name: "MnemeEmbedders", dependencies: ["Mneme"], swiftSettings: settings),
     .target(
