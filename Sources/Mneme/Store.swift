@@ -1,20 +1,3 @@
-/// Who filled a cache: what its `meta` says.
-public struct CacheIdentity: Sendable, Equatable {
-  public var fingerprint: String
-  /// The length of every stored embedding; 0 where the fingerprint is `none`.
-  public var dimension: Int
-  public var schemaVersion: Int
-
-  /// The schema that this library writes, and the highest that it reads.
-  public static let currentSchema = 1
-
-  public init(fingerprint: String, dimension: Int, schemaVersion: Int = CacheIdentity.currentSchema) {
-    self.fingerprint = fingerprint
-    self.dimension = dimension
-    self.schemaVersion = schemaVersion
-  }
-}
-
 /// What is counted for each namespace.
 public enum Counter: String, Sendable, CaseIterable {
   case hitsExact = "hits_exact"
