@@ -18,8 +18,10 @@ extension StoreBattery {
     StoreCase("texts are kept to the byte") { place in
       let store = try place.store()
       let texts = [
-        "", " ", "\n", "line\r\nline\n", "\0", "a\0b", "\u{FEFF}bom", "caf\u{e9}", "cafe\u{301}", "\u{1F469}\u{200D}\u{1F680}",
-        "\u{202E}right to left", "\u{1B}[31mred", "%s %00 $1 {0}", "*3\r\n$3\r\nSET\r\n", "\u{10FFFF}", "'\"\\`",
+        "", " ", "\n", "line\r\nline\n", "\0", "a\0b", "\u{FEFF}bom", "caf\u{e9}", "cafe\u{301}",
+        "\u{1F469}\u{200D}\u{1F680}",
+        "\u{202E}right to left", "\u{1B}[31mred", "%s %00 $1 {0}", "*3\r\n$3\r\nSET\r\n", "\u{10FFFF}",
+        "'\"\\`",
       ]
       for (index, text) in texts.enumerated() {
         var entry = Sample.entry("\(index)", response: text)

@@ -77,7 +77,8 @@ extension StoreBattery {
       }
     },
 
-    StoreCase("an embedding of another length is an EmbedderDimensionError, and nothing is written") { place in
+    StoreCase("an embedding of another length is an EmbedderDimensionError, and nothing is written") {
+      place in
       let store = try place.store()
       var short = Sample.entry("short")
       short.embedding = Embedding([1, 0, 0])

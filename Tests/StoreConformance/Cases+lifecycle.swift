@@ -27,7 +27,9 @@ extension StoreBattery {
       do {
         try store.snapshot(to: path)
       } catch is CheckpointError {
-        try expectThrows(CheckpointError.self, "restore") { try type(of: store).restore(from: path, to: copy) }
+        try expectThrows(CheckpointError.self, "restore") {
+          try type(of: store).restore(from: path, to: copy)
+        }
         try expectEqual(try FileManager.default.contentsOfDirectory(atPath: directory.path), [], "files")
         return
       }

@@ -77,14 +77,14 @@ extension StoreBattery {
 
     StoreCase("the limit of the whole store takes the oldest of all namespaces") { place in
       let store = try place.store()
-      try store.insert(Sample.entry("oldest", in: Sample.there, at: .after(1)))
-      try store.insert(Sample.entry("older", at: .after(2)))
-      try store.insert(Sample.entry("old", in: Sample.there, at: .after(3)))
-      let insertion = try store.insert(Sample.entry("new", at: .after(4)), evictingOver: 2)
+      try store.insert(Sample.entry("oldest", at: .after(1)))
+      try store.insert(Sample.entry("older", in: Sample.there, at: .after(2)))
+      try store.insert(Sample.entry("old", at: .after(3)))
+      let insertion = try store.insert(Sample.entry("new", in: Sample.there, at: .after(4)), evictingOver: 2)
       try expectEqual(insertion.evicted, 2, "evicted")
       try expectEqual(try store.allEntries().map(\.query), ["old", "new"], "what stays")
-      try expectEqual(try store.counters(in: Sample.here)[.evictions], 2, "counted where the put was")
-      try expectEqual(try store.counters(in: Sample.there)[.evictions], 0, "counted elsewhere")
+      try expectEqual(try store.counters(in: Sample.there)[.evictions], 2, "counted where the put was")
+      try expectEqual(try store.counters(in: Sample.here)[.evictions], 0, "counted elsewhere")
     },
 
     StoreCase("a quota of the namespace goes before the limit of the whole store") { place in
@@ -96,7 +96,8 @@ extension StoreBattery {
       }
       try store.expectCount(15)
       try expectEqual(
-        try store.insert(Sample.entry("six", at: .after(1)), evictingOver: 3).evicted, 1, "evicted by the quota")
+        try store.insert(Sample.entry("six", at: .after(1)), evictingOver: 3).evicted, 1,
+        "evicted by the quota")
       try store.expectCount(10, in: Sample.there)
     },
 

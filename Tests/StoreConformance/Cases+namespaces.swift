@@ -3,8 +3,10 @@ import Mneme
 extension StoreBattery {
   /// Names that a careless key, pattern or comparison would take for one another.
   static let oddNames = [
-    "*", "?", "[ab]", "a", "b", "a:b", "a:", ":a", ":", "a|b", "|", "\\", "\\*", "a b", " ", "\n", "a\0b", "\0",
-    "{a}", "'\"", "%2a", "caf\u{e9}", "cafe\u{301}", "\u{1F9E0}", "\u{202E}", "\u{FEFF}a", "A", "1", "meta", "by_id",
+    "*", "?", "[ab]", "a", "b", "a:b", "a:", ":a", ":", "a|b", "|", "\\", "\\*", "a b", " ", "\n", "a\0b",
+    "\0",
+    "{a}", "'\"", "%2a", "caf\u{e9}", "cafe\u{301}", "\u{1F9E0}", "\u{202E}", "\u{FEFF}a", "A", "1", "meta",
+    "by_id",
     "default:hits_exact", "entry:1", String(repeating: "n", count: 5000),
   ].map { Namespace(unchecked: $0) }
 
@@ -28,7 +30,8 @@ extension StoreBattery {
         try expectEqual(try store.quota(for: name), index + 1, "quota of \(shown)")
         try expectEqual(try store.counters(in: name)[.misses], Int64(index + 1), "misses of \(shown)")
       }
-      try expectEqual(try store.leastRecentlyUsed(99, in: nil), try store.allEntries().map(\.id), "order of use")
+      try expectEqual(
+        try store.leastRecentlyUsed(99, in: nil), try store.allEntries().map(\.id), "order of use")
       try expect(try store.integrityCheck(), "the store is not sound")
     },
 
@@ -51,7 +54,8 @@ extension StoreBattery {
         }
         try store.setQuota(nil, for: name)
         try expectEqual(try store.count(in: nil), left, "what is left after \(shown)")
-        try expectEqual(try oddNames.count { try store.quota(for: $0) == 7 }, oddNames.count - index - 1, "quotas")
+        try expectEqual(
+          try oddNames.count { try store.quota(for: $0) == 7 }, oddNames.count - index - 1, "quotas")
       }
       let stayed = oddNames.enumerated().filter { $0.offset.isMultiple(of: 2) }.map(\.element).sorted()
       try expectEqual(try store.namespaces(), stayed, "namespaces")

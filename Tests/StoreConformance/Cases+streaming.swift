@@ -18,8 +18,10 @@ extension StoreBattery {
       let store = try place.store()
       let ids = try store.insertAll(Sample.queries(120))
       let there = try store.insertAll(Sample.queries(3), in: Sample.there)
-      try expectEqual(try store.allEntries(after: ids[0]).map(\.id), ids.dropFirst() + there, "after the first")
-      try expectEqual(try store.allEntries(after: ids[99], in: Sample.here).map(\.id), Array(ids[100...]), "here")
+      try expectEqual(
+        try store.allEntries(after: ids[0]).map(\.id), ids.dropFirst() + there, "after the first")
+      try expectEqual(
+        try store.allEntries(after: ids[99], in: Sample.here).map(\.id), Array(ids[100...]), "here")
       try expectEqual(try store.allEntries(after: there[2]), [], "after the last")
       try expectEqual(try store.allEntries(after: EntryID(.max)), [], "after the last possible")
       try expectEqual(try store.allEntries(after: EntryID(0)).count, 123, "after 0")
