@@ -153,6 +153,21 @@ public final class MemoryStore: Store {
     }
   }
 
+  public func summaries() throws -> [NamespaceSummary] {
+    try withState { state in
+      let known = Set(state.ids.keys).union(state.quotas.keys).union(state.counters.keys)
+      return known.sorted().map {
+        NamespaceSummary(
+          namespace: $0, entries: state.ids[$0]?.count ?? 0, quota: state.quotas[$0],
+          counters: state.counters[$0] ?? Counters())
+      }
+    }
+  }
+
+  public func expiredCount(at now: UnixTime) throws -> Int {
+    try withState { state in state.entries.values.count { $0.isExpired(at: now) } }
+  }
+
   // MARK: Health and backup
 
   public func integrityCheck() throws -> Bool {
