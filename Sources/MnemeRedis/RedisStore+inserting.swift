@@ -24,7 +24,13 @@
   public struct ConflictError: Error, Sendable {
     /// The place in the batch.
     public let index: Int
+    /// The entry that is there.
     public let id: EntryID
+
+    public init(index: Int, id: EntryID) {
+      self.index = index
+      self.id = id
+    }
   }
 
   extension RedisStore {
@@ -217,7 +223,7 @@
             if !isOurs { $0.append("INCRBY", layout.nextID, step) }
           })
         let areFree = replies[1].integer == 0 && replies[3..<3 + count].allSatisfy(\.isNull)
-        let highest = replies[2].elements.makeIterator().next().flatMap { EntryID(member: $0.bytes) }?.rawValue ?? 0
+        let highest = replies[2].first.flatMap { EntryID(member: $0.bytes) }?.rawValue ?? 0
         if isOurs, areFree { return candidates }
         if isOurs {
           // They were free when they were handed out and are so no more: the counter was set back.
