@@ -42,7 +42,8 @@ import Testing
     let stage = try Stage()
     try stage.mneme.run("put", "q", "r")
     try stage.expectUnchanged {
-      #expect(try stage.mneme.run("delete", "--dry-run", "--json", "q").json()["deleted"].array?.map(\.int) == [1])
+      #expect(
+        try stage.mneme.run("delete", "--dry-run", "--json", "q").json()["deleted"].array?.map(\.int) == [1])
       try stage.mneme.run("clear", "--dry-run", "--all")
     }
   }

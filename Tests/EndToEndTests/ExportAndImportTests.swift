@@ -7,7 +7,8 @@ import Testing
   @Test("an exported line tells everything of an entry")
   func line() throws {
     let stage = try Stage()
-    try stage.mneme.run("put", "-n", "faq", "q?", "r\n", "--ttl", "1h", "--metadata", #"{"n":1e400,"z":-0.0}"#)
+    try stage.mneme.run(
+      "put", "-n", "faq", "q?", "r\n", "--ttl", "1h", "--metadata", #"{"n":1e400,"z":-0.0}"#)
     let outcome = try stage.mneme.run("export")
     #expect(outcome.outputLines.count == 1)
     #expect(outcome.outputText.contains(#"{"n":1e400,"z":-0.0}"#))
@@ -16,7 +17,8 @@ import Testing
     let json = try JSONValue(readable)
     #expect(
       json.keys == [
-        "access_count", "created_at", "embedder_fingerprint", "embedding", "id", "last_accessed_at", "metadata",
+        "access_count", "created_at", "embedder_fingerprint", "embedding", "id", "last_accessed_at",
+        "metadata",
         "namespace", "query", "query_hash", "response", "ttl",
       ])
     #expect(json["id"].int == 1)
@@ -31,12 +33,16 @@ import Testing
   func roundTrip() throws {
     let stage = try Stage("from")
     let copy = try Stage("to")
-    let texts = ["plain", "nul \0", "\u{1F9E0} e\u{301} \u{e9}", "line\nline", #"{"json": "\u0000"}"#, "\u{7f}\u{202E}"]
+    let texts = [
+      "plain", "nul \0", "\u{1F9E0} e\u{301} \u{e9}", "line\nline", #"{"json": "\u0000"}"#, "\u{7f}\u{202E}",
+    ]
     for (index, text) in texts.enumerated() {
       try stage.mneme.run(
-        "put", "-n", index.isMultiple(of: 2) ? "default" : "a:*|b", "query \(index)", "--ttl", "\(1000 + index)",
+        "put", "-n", index.isMultiple(of: 2) ? "default" : "a:*|b", "query \(index)", "--ttl",
+        "\(1000 + index)",
         "--metadata", #"{"b":12345678901234567890,"a":[0.10,1E5,-0.0,"\u00e9"],"b":2}"#, input: text)
-      try stage.mneme.run("get", "--exact", "-n", index.isMultiple(of: 2) ? "default" : "a:*|b", "query \(index)")
+      try stage.mneme.run(
+        "get", "--exact", "-n", index.isMultiple(of: 2) ? "default" : "a:*|b", "query \(index)")
     }
     // An id lower than the last is free, so that the copy's ids must differ.
     try stage.mneme.run("delete", "query 0")
@@ -46,9 +52,13 @@ import Testing
     #expect(json.keys == ["dry_run", "evicted", "imported", "replaced", "skipped"])
     #expect(json["imported"].int == 5)
     let withoutID = /^\{"id":\d+/
-    func lines(_ outcome: Outcome) -> [String] { outcome.outputLines.map { $0.replacing(withoutID, with: "") } }
+    func lines(_ outcome: Outcome) -> [String] {
+      outcome.outputLines.map { $0.replacing(withoutID, with: "") }
+    }
     #expect(lines(try copy.mneme.run("export")) == lines(exported))
-    #expect(try copy.redis.send("HGETALL", copy.key("meta")).pairs == (try stage.redis.send("HGETALL", stage.key("meta")).pairs))
+    #expect(
+      try copy.redis.send("HGETALL", copy.key("meta")).pairs
+        == (try stage.redis.send("HGETALL", stage.key("meta")).pairs))
     for id in 1...5 { #expect(try copy.fields(of: id) == (try stage.fields(of: id + 1))) }
     #expect(try copy.version() == 5)
   }
@@ -69,7 +79,9 @@ import Testing
   @Test("export chooses by namespace, by id, and leaves out what has expired")
   func selection() throws {
     let stage = try Stage()
-    for number in 1...4 { try stage.mneme.run("put", "-n", "ns\(number % 2)", "q\(number)", "r", "--ttl", "1h") }
+    for number in 1...4 {
+      try stage.mneme.run("put", "-n", "ns\(number % 2)", "q\(number)", "r", "--ttl", "1h")
+    }
     try stage.age(2, by: 3600)
     func ids(_ arguments: String...) throws -> [Int?] {
       try stage.mneme.run(["export"] + arguments).expecting(0).jsonLines().map { $0["id"].int }
@@ -111,7 +123,8 @@ import Testing
   @Test("import makes what a line does not have as put makes it")
   func bareLines() throws {
     let stage = try Stage()
-    let lines = try jsonLine(["query": "q1", "response": "r1"]) + jsonLine(["query": "q2", "response": "r2"])
+    let lines =
+      try jsonLine(["query": "q1", "response": "r1"]) + jsonLine(["query": "q2", "response": "r2"])
     let report = try stage.mneme.run("import", "--json", "-", input: lines).json()
     #expect(report["imported"].int == 2)
     #expect(try stage.mneme.run("get", "--exact", "Q2").outputText == "r2\n")
@@ -128,7 +141,8 @@ import Testing
   func conflicts() throws {
     let stage = try Stage()
     try stage.mneme.run("put", "q1", "old")
-    let lines = try jsonLine(["query": "new", "response": "new"]) + jsonLine(["query": "q1", "response": "new"])
+    let lines =
+      try jsonLine(["query": "new", "response": "new"]) + jsonLine(["query": "q1", "response": "new"])
     let skip = try stage.mneme.run("import", "--json", "--on-conflict", "skip", input: lines).json()
     #expect(skip["skipped"].int == 1)
     #expect(try stage.mneme.run("get", "--exact", "q1").outputText == "old\n")

@@ -66,8 +66,9 @@ import Testing
     #expect(hit["layer"].string == "semantic")
     let similarity = try #require(hit["similarity"].double)
     #expect(similarity > 0.5 && similarity < 1)
-    #expect(try stage.mneme.run("get", "--json", "--exact", "how can I reset my password", expecting: 1)
-      .json()["reason"].string == "no_match")
+    #expect(
+      try stage.mneme.run("get", "--json", "--exact", "how can I reset my password", expecting: 1)
+        .json()["reason"].string == "no_match")
   }
 
   @Test("a miss is status 1, says nothing, and gives its reason in JSON")
@@ -120,10 +121,13 @@ import Testing
 
     let key = stage.key
     #expect(try stage.redis.send("GET", key("hash:faq:\(hash)")).text == "1")
-    #expect(try stage.redis.send("ZRANGE", key("lru:faq"), "0", "-1", "WITHSCORES").texts == ["1", "\(created)"])
+    #expect(
+      try stage.redis.send("ZRANGE", key("lru:faq"), "0", "-1", "WITHSCORES").texts == ["1", "\(created)"])
     #expect(try stage.redis.send("ZRANGE", key("by_id"), "0", "-1", "WITHSCORES").texts == ["1", "1"])
     #expect(
-      try stage.redis.send("ZRANGE", key("by_ttl"), "0", "-1", "WITHSCORES").texts == ["1", "\(created + 3600)"])
+      try stage.redis.send("ZRANGE", key("by_ttl"), "0", "-1", "WITHSCORES").texts == [
+        "1", "\(created + 3600)",
+      ])
     #expect(try stage.redis.send("SMEMBERS", key("namespaces")).texts == ["faq"])
     #expect(try stage.redis.send("GET", key("next_id")).text == "1")
     #expect(try stage.redis.send("GET", key("version")).text == "1")
@@ -131,7 +135,9 @@ import Testing
       try stage.redis.send("HGETALL", key("meta")).pairs == [
         "embedder_fingerprint": "mneme:hashed-ngrams-v1:dim384", "embedder_dim": "384", "schema_version": "1",
       ])
-    let names = ["by_id", "by_ttl", "entry:1", "hash:faq:\(hash)", "lru:faq", "meta", "namespaces", "next_id"]
+    let names = [
+      "by_id", "by_ttl", "entry:1", "hash:faq:\(hash)", "lru:faq", "meta", "namespaces", "next_id",
+    ]
     #expect(try stage.dump().names == (names + ["version"]).map(key))
     #expect(try stage.dump().keys.allSatisfy { $0.expiresAt == nil })
   }
@@ -149,7 +155,9 @@ import Testing
   func nativeTTL() throws {
     let stage = try Stage()
     try stage.mneme.run("put", "q", "r", "--ttl", "1h", "--native-ttl")
-    let mortal = try stage.dump().keys.filter { $0.expiresAt != nil }.map { String(decoding: $0.name, as: UTF8.self) }
+    let mortal = try stage.dump().keys.filter { $0.expiresAt != nil }.map {
+      String(decoding: $0.name, as: UTF8.self)
+    }
     #expect(mortal.count == 2)
     #expect(mortal.allSatisfy { $0.hasPrefix(stage.key("entry:")) || $0.hasPrefix(stage.key("hash:")) })
     try stage.mneme.run("put", "q", "r")
@@ -165,7 +173,9 @@ import Testing
     try stage.mneme.run("get", "another", expecting: 1)
     #expect(try stage.fields(of: 1)["access_count"] == "2")
     #expect(
-      try stage.redis.send("HGETALL", stage.key("counters:default")).pairs == ["hits_exact": "2", "misses": "1"])
+      try stage.redis.send("HGETALL", stage.key("counters:default")).pairs == [
+        "hits_exact": "2", "misses": "1",
+      ])
     #expect(try stage.version() == 1)
   }
 
@@ -197,8 +207,10 @@ import Testing
   func responses() throws {
     let stage = try Stage()
     let texts = [
-      "line\nline\n\n", "\ttab\r\n", "\u{1F469}\u{200D}\u{1F680} and e\u{301} and \u{e9}", "\u{1B}[31mred\u{7}",
-      "nul \0 inside", "\u{202E}backwards", "\u{FEFF}mark", "-", "--json", String(repeating: "long ", count: 100_000),
+      "line\nline\n\n", "\ttab\r\n", "\u{1F469}\u{200D}\u{1F680} and e\u{301} and \u{e9}",
+      "\u{1B}[31mred\u{7}",
+      "nul \0 inside", "\u{202E}backwards", "\u{FEFF}mark", "-", "--json",
+      String(repeating: "long ", count: 100_000),
     ]
     let directory = try TemporaryDirectory()
     for (index, text) in texts.enumerated() {

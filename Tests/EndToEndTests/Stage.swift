@@ -65,5 +65,6 @@ func isLastingKey(_ name: String, of prefix: String) -> Bool {
 }
 
 func jsonLine(_ object: [String: Any]) throws -> String {
-  String(decoding: try JSONSerialization.data(withJSONObject: object, options: .sortedKeys), as: UTF8.self) + "\n"
+  String(decoding: try JSONSerialization.data(withJSONObject: object, options: .sortedKeys), as: UTF8.self)
+    + "\n"
 }

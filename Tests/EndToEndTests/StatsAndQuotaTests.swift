@@ -16,7 +16,8 @@ import Testing
     let json = try stage.mneme.run("stats", "--json").json()
     #expect(
       json.keys == [
-        "embedder_dim", "embedder_fingerprint", "entries", "evictions", "expirations", "expired_pending", "hit_rate",
+        "embedder_dim", "embedder_fingerprint", "entries", "evictions", "expirations", "expired_pending",
+        "hit_rate",
         "hits_exact", "hits_semantic", "key_prefix", "misses", "namespaces", "schema_version", "vector_bytes",
         "version",
       ])
@@ -39,7 +40,8 @@ import Testing
     #expect(rows[0]["quota"].isNull)
     #expect(
       rows[0].keys == [
-        "entries", "evictions", "expirations", "hit_rate", "hits_exact", "hits_semantic", "misses", "namespace",
+        "entries", "evictions", "expirations", "hit_rate", "hits_exact", "hits_semantic", "misses",
+        "namespace",
         "quota",
       ])
 

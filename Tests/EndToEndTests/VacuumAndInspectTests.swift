@@ -22,7 +22,9 @@ import Testing
 
     let json = try stage.mneme.run("vacuum", "--json").json()
     #expect(
-      json.keys == ["complete", "dry_run", "duration_seconds", "expired", "leftovers", "remaining", "repaired"])
+      json.keys == [
+        "complete", "dry_run", "duration_seconds", "expired", "leftovers", "remaining", "repaired",
+      ])
     #expect(json["expired"].int == 4)
     #expect(json["complete"].bool == true)
     #expect(json["dry_run"].bool == false)
@@ -80,7 +82,9 @@ import Testing
     try stage.expectUnchanged {
       let json = try stage.mneme.run("inspect-keys", "--json", "--sample", "all").json()
       #expect(
-        json.keys == ["families", "key_prefix", "keys", "memory_bytes", "memory_exact", "problems", "unknown"])
+        json.keys == [
+          "families", "key_prefix", "keys", "memory_bytes", "memory_exact", "problems", "unknown",
+        ])
       #expect(json["key_prefix"].string == stage.prefix)
       #expect(json["keys"].int == (try stage.dump().keys.count))
       #expect(json["memory_exact"].bool == true)
@@ -113,7 +117,9 @@ import Testing
 
   @Test("every reading command works for a user who may only read the prefix, and changes nothing")
   func leastPrivilege() throws {
-    let server = try RedisServer(configuration: ["user reader on >secret ~reader:* +@read +@connection -@dangerous +info"])
+    let server = try RedisServer(configuration: [
+      "user reader on >secret ~reader:* +@read +@connection -@dangerous +info"
+    ])
     let writer = try Stage(on: server, prefix: "reader")
     try writer.mneme.run("put", "q", "r")
     let reader = Mneme(url: "unix://reader:secret@\(server.socketPath)", prefix: "reader")

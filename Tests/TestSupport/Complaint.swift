@@ -12,7 +12,8 @@ package struct Complaint: Equatable, Sendable {
   package init(text outcome: Outcome) throws {
     var lines = outcome.errorLines[...]
     while let line = lines.first, !Complaint.isHead(line) { lines.removeFirst() }
-    guard let head = lines.popFirst(), let remediation = lines.popFirst(), remediation.hasPrefix("remediation: "),
+    guard let head = lines.popFirst(), let remediation = lines.popFirst(),
+      remediation.hasPrefix("remediation: "),
       lines.allSatisfy({ $0.hasPrefix("caused by: ") })
     else { throw Unexpected("an error in three kinds of lines", of: outcome) }
     let parts = head.split(separator: ": ", maxSplits: 2).map(String.init)
@@ -56,7 +57,8 @@ package func refusal(
   }
   let complaint = try Complaint(json: json)
   #expect(try Complaint(text: text) == complaint, "\(text)", sourceLocation: sourceLocation)
-  #expect(!complaint.message.isEmpty && !complaint.remediation.isEmpty, "\(text)", sourceLocation: sourceLocation)
+  #expect(
+    !complaint.message.isEmpty && !complaint.remediation.isEmpty, "\(text)", sourceLocation: sourceLocation)
   if let type { #expect(complaint.type == type, "\(text)", sourceLocation: sourceLocation) }
   return complaint
 }
