@@ -38,12 +38,12 @@ let package = Package(
       linkerSettings: [.linkedLibrary(":libutf8proc.a"), .linkedLibrary(":libmd.a"), .linkedLibrary("m")]),
     .target(
       name: "MnemeRedis",
-      dependencies: ["Mneme", .target(name: "CHiredis", condition: .when(traits: ["Redis"]))],
+      dependencies: ["Mneme", "CHiredis"],
       swiftSettings: settings),
     .target(name: "MnemeEmbedders", dependencies: ["Mneme"], swiftSettings: settings),
     .target(
       name: "MnemeCLI",
-      dependencies: ["CommandGrammar", "Mneme", "MnemeRedis", "MnemeEmbedders"],
+      dependencies: ["CommandGrammar", "CTextLibraries", "Mneme", "MnemeRedis", "MnemeEmbedders"],
       swiftSettings: settings),
     .executableTarget(name: "mneme", dependencies: ["MnemeCLI"], swiftSettings: settings),
 

@@ -63,7 +63,7 @@ extension Argument where Value == [String] {
 }
 
 /// What can stand in a command's list of arguments: an `Argument` of any value.
-public protocol ArgumentDeclaration: Sendable {
+public protocol ArgumentDeclaration: Declaration {
   /// The row of the table.
   var spec: ArgumentSpec { get }
 }

@@ -12,6 +12,8 @@ public struct CommandSpec: Sendable {
   public let arguments: [ArgumentSpec]
   /// Its own options; those of every command are the grammar's.
   public let options: [OptionSpec]
+  /// Which of its arguments and options exclude each other, and of which one is needed.
+  let rules: [Rule]
   /// Lines that work, and what each does.
   public let examples: [Example]
   /// What an exit status means for this command in particular.
@@ -26,14 +28,14 @@ public struct CommandSpec: Sendable {
   ///   - description: the whole story, in markup.
   ///   - arguments: in the order in which they are typed: required ones, then optional ones, then a repeating one.
   ///   - options: its own options, in the order in which help lists them.
+  ///   - rules: which of its arguments and options exclude each other, and of which one is needed.
   ///   - examples: lines that work.
   ///   - exitNotes: what an exit status means for this command in particular.
   ///   - seeAlso: other manual pages besides the program's own.
   public init(
     name: String, group: Group = .commands, summary: String, description: String = "",
     arguments: [any ArgumentDeclaration] = [], options: [any OptionDeclaration] = [],
-    examples: [Example] = [],
-    exitNotes: [ExitNote] = [], seeAlso: [String] = []
+    rules: [Rule] = [], examples: [Example] = [], exitNotes: [ExitNote] = [], seeAlso: [String] = []
   ) {
     self.name = name
     self.group = group
@@ -41,6 +43,7 @@ public struct CommandSpec: Sendable {
     self.description = description
     self.arguments = arguments.map(\.spec)
     self.options = options.map(\.spec)
+    self.rules = rules
     self.examples = examples
     self.exitNotes = exitNotes
     self.seeAlso = seeAlso

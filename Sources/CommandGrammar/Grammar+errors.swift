@@ -37,7 +37,7 @@ extension Grammar {
   func extraArgument(_ word: String, in command: CommandSpec) -> UsageError {
     let names = command.arguments.map(\.name)
     return usageError(
-      "unexpected argument '\(word)': \(command.name) takes \(names.isEmpty ? "none" : list(names, or: "and"))",
+      "unexpected argument '\(word)': \(command.name) takes \(names.isEmpty ? "none" : list(names, "and"))",
       in: command,
       suggestion: names.isEmpty ? nil : "Put a text that holds spaces in quotes.")
   }
@@ -47,7 +47,7 @@ extension Grammar {
     let owners = commands.filter { $0.options.contains { $0.name == option.name } }.map(\.name)
     return usageError(
       "\(option.longForm) is no option of \(command.name)", in: command,
-      suggestion: owners.isEmpty ? nil : "It belongs to \(list(owners, or: "and")).")
+      suggestion: owners.isEmpty ? nil : "It belongs to \(list(owners, "and")).")
   }
 
   private func unknownOption(_ word: String, in command: CommandSpec?) -> UsageError {

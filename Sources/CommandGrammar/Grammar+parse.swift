@@ -37,6 +37,7 @@ extension Grammar {
       grammar: self,
       optionValues: try checkedOptions(parser.occurrences, of: command),
       argumentValues: try checkedArguments(parser.operands, of: command))
+    try checkRules(of: invocation)
     guard command.name == "help" else { return .run(invocation) }
     let isJSON = invocation.optionValues["json"] != nil
     return .help(try invocation.arguments.first.map(topic(named:)), isJSON ? .json : .long)
@@ -94,6 +95,18 @@ extension Grammar {
     }
     if let extra = rest.first { throw extraArgument(extra, in: command) }
     return values
+  }
+
+  private func checkRules(of invocation: Invocation) throws(UsageError) {
+    for rule in invocation.command.rules + rules {
+      let given = rule.members.filter { member in
+        switch member {
+        case .option(let name): invocation.optionValues[name] != nil
+        case .argument(let name): invocation.argumentValues[name] != nil
+        }
+      }
+      if let problem = rule.problem(given: given) { throw usageError(problem, in: invocation.command) }
+    }
   }
 
   /// Reads one value, and says whose it is when it cannot be read.

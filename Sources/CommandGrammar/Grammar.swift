@@ -14,6 +14,8 @@ public struct Grammar: Sendable {
   public let description: String
   /// The options of every command, `--help` and `--version` last.
   public let globalOptions: [OptionSpec]
+  /// Which of these options exclude each other.
+  let rules: [Rule]
   /// All commands, `help` last.
   public let commands: [CommandSpec]
   /// Lines that work, for the program's own page.
@@ -36,6 +38,7 @@ public struct Grammar: Sendable {
   ///   - summary: one line of markup, without a full stop.
   ///   - description: the whole story, in markup.
   ///   - globalOptions: the options of every command.
+  ///   - rules: which of these options exclude each other.
   ///   - commands: in the order in which help lists them.
   ///   - examples: lines that work, for the program's own page.
   ///   - environmentNotes: variables that belong to no option.
@@ -44,7 +47,8 @@ public struct Grammar: Sendable {
   ///   - seeAlso: other manual pages.
   public init(
     program: String, version: String, date: String, summary: String, description: String = "",
-    globalOptions: [any OptionDeclaration] = [], commands: [CommandSpec], examples: [Example] = [],
+    globalOptions: [any OptionDeclaration] = [], rules: [Rule] = [], commands: [CommandSpec],
+    examples: [Example] = [],
     environmentNotes: [NamedNote] = [], exitStatuses: [ExitNote] = [], files: [NamedNote] = [],
     seeAlso: [String] = []
   ) {
@@ -54,6 +58,7 @@ public struct Grammar: Sendable {
     self.summary = summary
     self.description = description
     self.globalOptions = globalOptions.map(\.spec) + [BuiltIn.help.spec, BuiltIn.version.spec]
+    self.rules = rules
     self.commands = commands + [BuiltIn.helpCommand(json: !globalOptions.contains { $0.spec.name == "json" })]
     self.examples = examples
     self.environmentNotes = environmentNotes
@@ -74,8 +79,7 @@ public struct Grammar: Sendable {
 
   /// `mneme put [OPTIONS] QUERY [RESPONSE]`; without a command, the program's own line.
   public func usage(of command: CommandSpec?) -> String {
-    guard let command else { return "\(program) [OPTIONS] COMMAND [OPTIONS] [ARGUMENTS]" }
-    return ([program, command.name, "[OPTIONS]"] + command.arguments.map(\.usage)).joined(separator: " ")
+    synopsis(of: command).map(\.plain).joined()
   }
 }
 

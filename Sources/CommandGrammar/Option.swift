@@ -81,7 +81,7 @@ public struct Switch: OptionDeclaration {
 }
 
 /// What can stand in a list of options: an `Option` of any value, or a `Switch`.
-public protocol OptionDeclaration: Sendable {
+public protocol OptionDeclaration: Declaration {
   /// The row of the table.
   var spec: OptionSpec { get }
 }

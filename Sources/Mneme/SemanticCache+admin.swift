@@ -1,3 +1,5 @@
+import Synchronization
+
 /// The figures of a cache or of one namespace.
 public struct Stats: Sendable, Equatable {
   public var entries: Int

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// The vectors of one namespace, and the version of the store that they show.
 struct NamespaceIndex {
   var version: Int64

@@ -202,8 +202,10 @@
   }
 
   /// The name of a key, as bytes.
-  struct Key: Sendable, Hashable {
+  struct Key: Sendable, Hashable, RedisArgument {
     let bytes: [UInt8]
+
+    func withArgumentBytes(_ body: (UnsafeRawBufferPointer) -> Void) { bytes.withUnsafeBytes(body) }
 
     /// For messages; bytes that are no UTF-8 are replaced.
     var text: String { String(decoding: bytes, as: UTF8.self) }

@@ -9,6 +9,30 @@
       return entry.namespace == namespace && entry.queryHash == queryHash ? entry : nil
     }
 
+    /// The ids of the entries of these queries; nil where there is none. Two round trips for each 256.
+    public func ids(namespace: Namespace, queryHashes: [String]) throws -> [EntryID?] {
+      var ids: [EntryID?] = []
+      for start in stride(from: 0, to: queryHashes.count, by: Batch.keys) {
+        let hashes = Array(queryHashes[start..<min(start + Batch.keys, queryHashes.count)])
+        let indexed = try read(pipeline { for hash in hashes { $0.append("GET", layout.hash(namespace, hash)) } })
+          .prefix(hashes.count).map { EntryID(member: $0.bytes) }
+        let heads = try read(
+          pipeline {
+            for id in indexed {
+              $0.append(
+                "HMGET", layout.entry(id ?? EntryID(0)), EntryField.namespace, EntryField.queryHash)
+            }
+          })
+        for (offset, hash) in hashes.enumerated() {
+          let fields = try heads[offset].elements(expecting: 2)
+          let isOurs =
+            fields[0].bytes.elementsEqual(namespace.name.utf8) && fields[1].bytes.elementsEqual(hash.utf8)
+          ids.append(isOurs ? indexed[offset] : nil)
+        }
+      }
+      return ids
+    }
+
     /// The id that the exact layer has for a query.
     func indexedID(_ namespace: Namespace, _ queryHash: String) throws -> EntryID? {
       let replies = try read(pipeline { $0.append("GET", layout.hash(namespace, queryHash)) })
@@ -25,6 +49,11 @@
       guard !ids.isEmpty else { return [] }
       let replies = try read(pipeline { for id in ids { $0.append("HGETALL", layout.entry(id)) } })
       return try zip(ids, replies).map { try codec.decode($1, id: $0) }
+    }
+
+    /// Whether there is an entry with this id, damaged or not.
+    public func holdsEntry(_ id: EntryID) throws -> Bool {
+      try read(pipeline { $0.append("EXISTS", layout.entry(id)) })[0].integer == 1
     }
 
     public func count(in namespace: Namespace?) throws -> Int {

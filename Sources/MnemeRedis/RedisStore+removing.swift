@@ -256,6 +256,12 @@
       return Array(elements)
     }
 
+    /// The first element of an array that has one.
+    var first: Reply? {
+      var elements = elements
+      return elements.next()
+    }
+
     /// The bytes of the strings in a reply, those of its elements included.
     var byteCount: Int {
       kind == .array ? elements.reduce(0) { $0 + $1.byteCount } : withBytes { $0.count }

@@ -108,9 +108,7 @@ import Synchronization
     /// along as the last command.
     func read(_ pipeline: Pipeline, tolerating: Bool = false) throws -> Replies {
       try checkOpen()
-      guard state.withLock({ $0.stored }) == nil else {
-        return pipeline.count == 0 ? try client.read(pipeline) : try client.read(pipeline, tolerating: tolerating)
-      }
+      guard state.withLock({ $0.stored }) == nil else { return try client.read(pipeline, tolerating: tolerating) }
       var pipeline = pipeline
       appendIdentityQuestion(to: &pipeline)
       let replies = try client.read(pipeline, tolerating: tolerating)

@@ -9,17 +9,23 @@ public protocol Limits<Bound> {
 }
 
 extension ClosedRange: Limits {
+  /// The bound on this side, if there is one.
   public var least: Bound? { lowerBound }
+  /// The bound on this side, if there is one.
   public var greatest: Bound? { upperBound }
 }
 
 extension PartialRangeFrom: Limits {
+  /// The bound on this side, if there is one.
   public var least: Bound? { lowerBound }
+  /// The bound on this side, if there is one.
   public var greatest: Bound? { nil }
 }
 
 extension PartialRangeThrough: Limits {
+  /// The bound on this side, if there is one.
   public var least: Bound? { nil }
+  /// The bound on this side, if there is one.
   public var greatest: Bound? { upperBound }
 }
 

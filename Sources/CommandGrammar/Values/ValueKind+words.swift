@@ -40,7 +40,7 @@ extension ValueKind where Value: CaseIterable & RawRepresentable, Value.RawValue
       parse: { text throws(ValueProblem) in
         guard let value = Value(rawValue: text) else {
           throw ValueProblem(
-            "is no \(placeholder)", advice: "choose \(list(words, or: "or"))",
+            "is no \(placeholder)", advice: "choose \(list(words, "or"))",
             nearest: nearest(to: text, of: words))
         }
         return value
@@ -50,7 +50,7 @@ extension ValueKind where Value: CaseIterable & RawRepresentable, Value.RawValue
 }
 
 /// `a`, `a or b`, `a, b or c`.
-func list(_ words: [String], or conjunction: String) -> String {
+func list(_ words: [String], _ conjunction: String) -> String {
   guard let last = words.last, words.count > 1 else { return words.first ?? "" }
   return "\(words.dropLast().joined(separator: ", ")) \(conjunction) \(last)"
 }
