@@ -92,7 +92,9 @@ struct Export: Command {
     context.note("mneme: no cache under the prefix '\(visible(context.settings.keyPrefix))'")
     let file = try path.map(AtomicFile.init)
     if format == .csv {
-      if let file { try file.write(CSV.record(CSV.heading).utf8) } else {
+      if let file {
+        try file.write(CSV.record(CSV.heading).utf8)
+      } else {
         try context.output.write(CSV.record(CSV.heading).utf8)
       }
     }

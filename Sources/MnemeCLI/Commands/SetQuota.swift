@@ -44,7 +44,8 @@ struct SetQuota: Command {
     case (nil, false): change = .print
     case (_?, true):
       throw invocation.usageError(
-        "--remove takes no number", suggestion: "Leave out --remove to set a quota, or the number to remove it.")
+        "--remove takes no number",
+        suggestion: "Leave out --remove to set a quota, or the number to remove it.")
     }
   }
 
