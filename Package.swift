@@ -30,27 +30,34 @@ let package = Package(
       cSettings: [.define("MNEME_REDIS", .when(traits: ["Redis"]))],
       linkerSettings: [.linkedLibrary(":libhiredis.a", .when(traits: ["Redis"]))]),
 
+    // Dot products, compiled for several instruction sets.
+    .target(name: "CVector"),
+
     .target(name: "CommandGrammar", swiftSettings: settings),
     .target(
       name: "Mneme",
-      dependencies: ["CTextLibraries"],
+      dependencies: ["CTextLibraries", "CVector"],
       swiftSettings: settings,
       linkerSettings: [.linkedLibrary(":libutf8proc.a"), .linkedLibrary(":libmd.a"), .linkedLibrary("m")]),
     .target(
       name: "MnemeRedis",
-      dependencies: ["Mneme", .target(name: "CHiredis", condition: .when(traits: ["Redis"]))],
+      dependencies: ["Mneme", "CHiredis"],
       swiftSettings: settings),
     .target(name: "MnemeEmbedders", dependencies: ["Mneme"], swiftSettings: settings),
     .target(
       name: "MnemeCLI",
-      dependencies: ["CommandGrammar", "Mneme", "MnemeRedis", "MnemeEmbedders"],
+      dependencies: ["CommandGrammar", "CTextLibraries", "Mneme", "MnemeRedis", "MnemeEmbedders"],
       swiftSettings: settings),
     .executableTarget(name: "mneme", dependencies: ["MnemeCLI"], swiftSettings: settings),
 
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     .target(name: "StoreConformance", dependencies: ["Mneme"], path: "Tests/StoreConformance", swiftSettings: settings),
     .testTarget(name: "CommandGrammarTests", dependencies: ["CommandGrammar"], swiftSettings: settings),
-    .testTarget(name: "MnemeTests", dependencies: ["Mneme", "StoreConformance"], swiftSettings: settings),
+    .testTarget(
+      name: "MnemeTests",
+      dependencies: ["Mneme", "StoreConformance"],
+      exclude: ["Fixtures"],
+      swiftSettings: settings),
     .testTarget(
       name: "MnemeRedisTests",
       dependencies: ["MnemeRedis", "Mneme", "StoreConformance", "TestSupport"],

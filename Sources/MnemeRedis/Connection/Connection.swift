@@ -1,0 +1,190 @@
+import Glibc
+
+/// One connection to one server: sends commands, collects their replies. Not safe for threads by itself.
+///
+/// After any error it is of no more use, because what arrives next may be the answer to something else.
+final class Connection {
+  let endpoint: Endpoint
+  private let transport: any Transport
+  private let reader: ReplyReader
+  private let limits: Limits
+
+  /// What has not been said yet; nil once it has.
+  private var greeting: Greeting?
+  /// By when the greeting must have been answered.
+  private let greetingDeadline: Deadline
+  private(set) var role = ServerRole()
+  private(set) var isUsable = true
+
+  /// What the connection watches for: nothing; a transaction under way; one that is over without having been
+  /// sent, so that `UNWATCH` goes along with whatever is sent next.
+  private var watch = Watch.none
+  private enum Watch { case none, underWay, stale }
+
+  private static let bufferSize = 64 << 10
+  private let buffer: UnsafeMutableRawBufferPointer
+  private var outgoing: [UInt8] = []
+
+  struct Limits {
+    var connect: Duration
+    var command: Duration
+    /// What the replies of one exchange may take in memory.
+    var replyBytes = 1 << 30
+  }
+
+  init(
+    endpoint: Endpoint, transport: any Transport, greeting: Greeting, limits: Limits,
+    connectedBy deadline: Deadline
+  ) throws(ConnectionFailure) {
+    self.endpoint = endpoint
+    self.transport = transport
+    self.greeting = greeting
+    self.limits = limits
+    greetingDeadline = deadline
+    reader = try ReplyReader(limit: limits.replyBytes)
+    buffer = .allocate(byteCount: Connection.bufferSize, alignment: 16)
+  }
+
+  deinit { buffer.deallocate() }
+
+  /// The connection can be used again: nothing has broken it, and the server has not hung up since.
+  var isAlive: Bool { isUsable && transport.isIdle }
+
+  /// What is watched still is not to undo the next transaction.
+  func endTransaction() {
+    if watch == .underWay { watch = .stale }
+  }
+
+  /// Waits for the answers to the greeting, where that has not happened yet.
+  func greet() throws {
+    guard greeting != nil else { return }
+    _ = try exchange(Pipeline())
+  }
+
+  /// Sends the commands in one write and waits for all replies, which may be errors.
+  ///
+  /// - Parameter atomically: between `MULTI` and `EXEC`. The replies are then those to `MULTI`, to each command
+  ///   ("QUEUED") and to `EXEC`.
+  /// - Throws: `ConnectionFailure`, `GreetingRefused`.
+  func exchange(_ commands: Pipeline, atomically: Bool = false) throws -> Replies {
+    guard isUsable else { throw ConnectionFailure(.closed, stage: .exchange) }
+    var head = greeting?.pipeline ?? Pipeline()
+    if watch == .stale { head.append("UNWATCH") }
+    let skipped = head.count
+    if atomically { head.append("MULTI") }
+
+    reader.begin()
+
+    let wanted = head.count + commands.count + (atomically ? 1 : 0)
+    isUsable = false
+    if head.isEmpty {
+      try transfer(commands.bytes, wanted: wanted)
+    } else {
+      outgoing.removeAll(keepingCapacity: true)
+      outgoing.append(contentsOf: head.bytes)
+      outgoing.append(contentsOf: commands.bytes)
+      if atomically { outgoing.append(contentsOf: Connection.exec) }
+      try transfer(outgoing, wanted: wanted)
+    }
+    isUsable = true
+    if atomically || watch == .stale { watch = .none }
+    if commands.watches { watch = .underWay }
+    if let greeting {
+      do {
+        role = try greeting.digest(Replies(tape: reader.tape, skipped: 0))
+      } catch {
+        isUsable = false
+        throw error
+      }
+      self.greeting = nil
+    }
+    return Replies(tape: reader.tape, skipped: skipped)
+  }
+
+  private static let exec = Array("*1\r\n$4\r\nEXEC\r\n".utf8)
+}
+
+// MARK: - Moving bytes
+
+extension Connection {
+  /// How many bytes must move, in either direction, for the time limit to begin anew.
+  private static let progressStep = 64 << 10
+
+  /// Sends all bytes and reads until the tape has `wanted` replies. Reads while it still has to send: a server
+  /// stops reading when its own answers are not taken.
+  private func transfer(_ bytes: [UInt8], wanted: Int) throws(ConnectionFailure) {
+    var sent = 0
+    var moved = 0
+    var deadline = Deadline.after(limits.command)
+    // The server takes no more; what it said before it hung up may still be read.
+    var broken: ConnectionFailure.Cause?
+
+    while true {
+      if sent < bytes.count && broken == nil {
+        let outcome = bytes.withUnsafeBytes { transport.write(UnsafeRawBufferPointer(rebasing: $0[sent...])) }
+        switch outcome {
+        case .moved(let count):
+          sent += count
+          moved += count
+        case .wouldBlock: break
+        case .end: broken = .closed
+        case .failed(let cause): broken = cause
+        }
+      }
+      if reader.tape.rootCount == wanted && sent == bytes.count { return }
+
+      // The first answer of all must come within the time for connecting: whoever accepts and is silent is as
+      // good as not there.
+      let isGreeting = greeting != nil && reader.tape.rootCount == 0
+      do throws(ConnectionFailure.Cause) {
+        let writes = sent < bytes.count && broken == nil
+        guard try awaitReadiness(alsoToWrite: writes, until: isGreeting ? greetingDeadline : deadline) else {
+          throw .timedOut(isGreeting ? limits.connect : limits.command)
+        }
+        moved += try receive(wanted: wanted)
+      } catch {
+        var failure = ConnectionFailure(broken ?? error, stage: isGreeting ? .greeting : .exchange)
+        failure.sent = sent == 0 ? .nothing : sent < bytes.count ? .partly : .all
+        if reader.tape.rootCount > 0 {
+          failure.serverSaid =
+            Reply(tape: reader.tape, index: reader.tape.root(reader.tape.rootCount - 1)).error
+        }
+        throw failure
+      }
+      if moved >= Connection.progressStep {
+        moved = 0
+        deadline = Deadline.after(limits.command)
+      }
+    }
+  }
+
+  /// - Returns: false when the deadline has passed.
+  private func awaitReadiness(
+    alsoToWrite writes: Bool, until deadline: Deadline
+  ) throws(ConnectionFailure.Cause) -> Bool {
+    if transport.hasBufferedInput { return true }
+    let events = writes ? transport.eventsToRead | transport.eventsToWrite : transport.eventsToRead
+    do {
+      return try wait(for: events, on: transport.descriptor, until: deadline) != 0
+    } catch {
+      throw .system(error)
+    }
+  }
+
+  /// Takes what has arrived and hands it to the parser.
+  /// - Returns: the number of bytes; 0 where nothing has.
+  private func receive(wanted: Int) throws(ConnectionFailure.Cause) -> Int {
+    switch transport.read(into: buffer) {
+    case .wouldBlock: return 0
+    case .end: throw .closed
+    case .failed(let cause): throw cause
+    case .moved(let count):
+      do throws(ProtocolViolation) {
+        try reader.feed(UnsafeRawBufferPointer(rebasing: buffer[..<count]), wanted: wanted)
+      } catch {
+        throw .violation(error)
+      }
+      return count
+    }
+  }
+}

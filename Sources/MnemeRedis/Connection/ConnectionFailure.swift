@@ -1,0 +1,65 @@
+/// A connection that could not be made, or that is of no more use. Never leaves this module as it is:
+/// `ConnectionFailure+Translation.swift` says it in the words of the one who meets it.
+struct ConnectionFailure: Error {
+  enum Cause: Error {
+    /// The name of the host has no address.
+    case resolver(ResolverError)
+    /// The kernel said so.
+    case system(SystemError)
+    /// The server closed the connection.
+    case closed
+    case timedOut(Duration)
+    /// The server sent what no Redis server sends.
+    case violation(ProtocolViolation)
+    /// Built without the backend.
+    case notBuilt
+  }
+
+  /// How far it had come.
+  enum Stage: Comparable {
+    /// Name, socket, TLS: no command was under way.
+    case connecting
+    /// Connected; no answer to the greeting yet, and nothing that follows it was asked for.
+    case greeting
+    /// A command was under way.
+    case exchange
+  }
+
+  /// How much of the commands had left this process.
+  enum Sent {
+    case nothing
+    /// Not the last byte, so that the last command cannot have been run.
+    case partly
+    case all
+  }
+
+  var cause: Cause
+  var stage: Stage
+  var sent: Sent
+  /// The last error the server answered with before it hung up: "max number of clients reached", say.
+  var serverSaid: ServerError?
+
+  /// What was sent may have been done all the same: set where that makes a difference, for commands that write.
+  var mayHaveRun = false
+
+  init(_ cause: Cause, stage: Stage = .connecting, sent: Sent = .nothing) {
+    self.cause = cause
+    self.stage = stage
+    self.sent = sent
+  }
+
+  /// The connection broke, as against one that is slow or speaks nonsense: a new one may do.
+  var isLoss: Bool {
+    switch cause {
+    case .closed, .system: true
+    case .resolver, .timedOut, .violation, .notBuilt: false
+    }
+  }
+}
+
+/// What was wrong with the bytes that came.
+struct ProtocolViolation: Error, Sendable, CustomStringConvertible {
+  let description: String
+  /// The first bytes of what came instead of a reply; empty where the fault was further in.
+  let opening: [UInt8]
+}

@@ -1,0 +1,82 @@
+/// Commands encoded for the wire, to be sent in one write.
+///
+/// Each command is an array of strings, `*2 CRLF $3 CRLF GET CRLF $1 CRLF k CRLF`, appended to one growing
+/// buffer: an argument costs no allocation. A pipeline can be emptied and filled again, which keeps its memory.
+struct Pipeline: Sendable {
+  private(set) var bytes: [UInt8] = []
+  /// The number of commands, and so of replies.
+  private(set) var count = 0
+  /// It holds a `WATCH`, so that a connection it was sent on watches keys until `EXEC` or `UNWATCH`.
+  private(set) var watches = false
+  /// Arguments that `begin` announced and that have not come yet.
+  private var argumentsLeft = 0
+
+  init() {}
+
+  var isEmpty: Bool { count == 0 }
+  var byteCount: Int { bytes.count }
+
+  mutating func removeAll() {
+    bytes.removeAll(keepingCapacity: true)
+    count = 0
+    watches = false
+    argumentsLeft = 0
+  }
+
+  /// Appends a command whose arguments are known here: `append("HGET", key, "namespace")`.
+  @inline(__always)
+  mutating func append<each Argument: RedisArgument>(_ name: StaticString, _ arguments: repeat each Argument)
+  {
+    var argumentCount = 0
+    for _ in repeat each arguments { argumentCount += 1 }
+    begin(name, argumentCount: argumentCount)
+    for value in repeat each arguments { argument(value) }
+  }
+
+  /// Begins a command. Exactly `argumentCount` calls of `argument` must follow before anything else.
+  mutating func begin(_ name: StaticString, argumentCount: Int) {
+    precondition(argumentsLeft == 0, "the command before lacks arguments")
+    argumentsLeft = argumentCount
+    count += 1
+    header(UInt8(ascii: "*"), argumentCount + 1)
+    let nameBytes = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+    if nameBytes.elementsEqual("WATCH".utf8) { watches = true }
+    string(nameBytes)
+  }
+
+  @inline(__always)
+  mutating func argument(_ value: some RedisArgument) {
+    value.withArgumentBytes { argument(raw: $0) }
+  }
+
+  mutating func argument(raw value: UnsafeRawBufferPointer) {
+    precondition(argumentsLeft > 0, "more arguments than were announced")
+    argumentsLeft -= 1
+    string(value)
+  }
+
+  /// Appends all commands of another pipeline.
+  mutating func append(contentsOf other: Pipeline) {
+    precondition(argumentsLeft == 0 && other.argumentsLeft == 0, "a command lacks arguments")
+    bytes.append(contentsOf: other.bytes)
+    count += other.count
+    watches = watches || other.watches
+  }
+
+  private mutating func string(_ value: UnsafeRawBufferPointer) {
+    header(UInt8(ascii: "$"), value.count)
+    bytes.append(contentsOf: value)
+    lineEnd()
+  }
+
+  private mutating func header(_ type: UInt8, _ number: Int) {
+    bytes.append(type)
+    number.withArgumentBytes { bytes.append(contentsOf: $0) }
+    lineEnd()
+  }
+
+  private mutating func lineEnd() {
+    bytes.append(UInt8(ascii: "\r"))
+    bytes.append(UInt8(ascii: "\n"))
+  }
+}

@@ -1,0 +1,143 @@
+import CHiredis
+
+/// The replies of one exchange, one for each command, in order.
+///
+/// All of them share one tape, so that keeping a single reply keeps them all in memory.
+struct Replies: RandomAccessCollection, Sendable {
+  let tape: Tape
+  /// Replies to commands that travelled before the caller's own.
+  let skipped: Int
+
+  var startIndex: Int { 0 }
+  var endIndex: Int { tape.rootCount - skipped }
+
+  subscript(position: Int) -> Reply { Reply(tape: tape, index: tape.root(skipped + position)) }
+
+  /// The elements of one reply in place of all: what `EXEC` answers are the replies to what it ran.
+  consuming func adoptingElements(of reply: Reply) -> Replies {
+    guard mneme_tape_adopt_elements(tape.storage, reply.index) else { fatalError("out of memory") }
+    return Replies(tape: tape, skipped: 0)
+  }
+}
+
+/// One reply, or an element of one: a place on the tape.
+struct Reply: Sendable {
+  enum Kind { case string, status, integer, null, array, error }
+
+  fileprivate let tape: Tape
+  let index: Int
+
+  init(tape: Tape, index: Int) {
+    self.tape = tape
+    self.index = index
+  }
+
+  private var node: mneme_node { tape.node(index) }
+
+  var kind: Kind {
+    switch node.kind {
+    case MNEME_STRING: .string
+    case MNEME_STATUS: .status
+    case MNEME_INTEGER: .integer
+    case MNEME_ARRAY: .array
+    case MNEME_ERROR: .error
+    default: .null
+    }
+  }
+
+  /// A null string or a null array: no such key, or a transaction that a watched key undid.
+  var isNull: Bool { node.kind == MNEME_NULL }
+
+  /// Elements of an array; 0 for anything else.
+  var count: Int { node.kind == MNEME_ARRAY ? Int(node.length) : 0 }
+
+  /// The bytes of a string, status or error; of an integer its digits; else none.
+  func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    let node = node
+    switch node.kind {
+    case MNEME_STRING, MNEME_STATUS, MNEME_ERROR:
+      return try withExtendedLifetime(tape) { try body(tape.bytes(of: node)) }
+    case MNEME_INTEGER:
+      return try Array(String(node.value).utf8).withUnsafeBytes(body)
+    default:
+      return try body(UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+  }
+
+  var bytes: [UInt8] { withBytes { [UInt8]($0) } }
+
+  /// The bytes as text; nil for bytes that are no valid UTF-8, and for null and arrays.
+  var string: String? {
+    switch node.kind {
+    case MNEME_NULL, MNEME_ARRAY: nil
+    default: withBytes { String(validating: $0, as: UTF8.self) }
+    }
+  }
+
+  /// An integer, or a string that is one as Redis writes it: no sign but `-`, no leading zero, no blank.
+  var integer: Int64? {
+    let node = node
+    switch node.kind {
+    case MNEME_INTEGER: return node.value
+    case MNEME_STRING, MNEME_STATUS: return withBytes(Int64.init(strictDecimal:))
+    default: return nil
+    }
+  }
+
+  /// The elements of an array; of anything else none.
+  var elements: Elements {
+    let node = node
+    return Elements(tape: tape, cursor: index + 1, end: node.kind == MNEME_ARRAY ? Int(node.end) : index + 1)
+  }
+
+  /// The element at `position` of an array: at once where no element is an array itself, else by walking there.
+  subscript(position: Int) -> Reply {
+    let node = node
+    precondition(node.kind == MNEME_ARRAY && position >= 0 && position < Int(node.length), "no such element")
+    var child = index + 1
+    if Int(node.end) == child + Int(node.length) { return Reply(tape: tape, index: child + position) }
+    for _ in 0..<position { child = Int(tape.node(child).end) }
+    return Reply(tape: tape, index: child)
+  }
+
+  /// The error, if the server answered with one.
+  var error: ServerError? {
+    guard node.kind == MNEME_ERROR else { return nil }
+    return withBytes { ServerError(line: $0) }
+  }
+
+  /// A walk over the elements of an array, stepping over whatever is nested in them.
+  struct Elements: Sequence, IteratorProtocol {
+    fileprivate let tape: Tape
+    fileprivate var cursor: Int
+    fileprivate let end: Int
+
+    mutating func next() -> Reply? {
+      guard cursor < end else { return nil }
+      defer { cursor = Int(tape.node(cursor).end) }
+      return Reply(tape: tape, index: cursor)
+    }
+  }
+}
+
+extension Int64 {
+  /// The number that these digits write in Redis's own form; nil for anything else, overflow too.
+  init?(strictDecimal text: UnsafeRawBufferPointer) {
+    let negative = text.first == UInt8(ascii: "-")
+    let digits = text.dropFirst(negative ? 1 : 0)
+    guard let first = digits.first, digits.count <= 19 else { return nil }
+    if first == UInt8(ascii: "0") && (negative || digits.count > 1) { return nil }
+    var number: Int64 = 0
+    for byte in digits {
+      let digit = Int64(byte) - 48
+      guard 0...9 ~= digit else { return nil }
+      let (shifted, tooBig) = number.multipliedReportingOverflow(by: 10)
+      let (sum, over) =
+        negative
+        ? shifted.subtractingReportingOverflow(digit) : shifted.addingReportingOverflow(digit)
+      if tooBig || over { return nil }
+      number = sum
+    }
+    self = number
+  }
+}

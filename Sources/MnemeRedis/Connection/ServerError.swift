@@ -1,0 +1,33 @@
+/// An error that a server answered with: a code that programs tell errors apart by, and words for people.
+struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The first word, `WRONGTYPE` or `ERR`; empty where the first word is none in capitals.
+  let code: String
+  /// The rest, fit for one line.
+  let text: String
+
+  /// - Parameter line: what stood between `-` and the end of the line.
+  init(line: UnsafeRawBufferPointer) {
+    let word = line.prefix { 65...90 ~= $0 }
+    let isCode = !word.isEmpty && (word.endIndex == line.endIndex || line[word.endIndex] == UInt8(ascii: " "))
+    let rest = isCode ? line[word.endIndex...].drop { $0 == UInt8(ascii: " ") } : line[...]
+    code = isCode ? String(decoding: word, as: UTF8.self) : ""
+    let shown = String(decoding: rest.prefix(500), as: UTF8.self)
+    text = ServerError.withoutArguments(shown).withControlCharactersVisible
+  }
+
+  var description: String { code.isEmpty ? text : text.isEmpty ? code : "\(code) \(text)" }
+
+  /// Redis repeats the arguments of a command that it does not know, and a password, a query or an answer may be
+  /// among them.
+  private static func withoutArguments(_ text: String) -> String {
+    let marker = ", with args beginning with"
+    var start = text.utf8.startIndex
+    while start < text.utf8.endIndex {
+      if text.utf8[start...].starts(with: marker.utf8) {
+        return String(decoding: text.utf8[..<start], as: UTF8.self)
+      }
+      start = text.utf8.index(after: start)
+    }
+    return text
+  }
+}

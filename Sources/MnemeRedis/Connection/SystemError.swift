@@ -1,0 +1,26 @@
+import Glibc
+
+/// What the operating system answered: the one place where `errno` is read and put into words.
+struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
+  let code: Int32
+
+  init(code: Int32) { self.code = code }
+
+  /// The error of the system call just made; nothing may come in between.
+  static var last: SystemError { SystemError(code: errno) }
+
+  var description: String {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+      buffer.initialize(repeating: 0)
+      guard strerror_r(code, buffer.baseAddress!, buffer.count) == 0 else { return "system error \(code)" }
+      return String(cString: buffer.baseAddress!)
+    }
+  }
+}
+
+/// Why a name could not be turned into addresses, in the words of the resolver.
+struct ResolverError: Error, Sendable, CustomStringConvertible {
+  let description: String
+
+  init(code: Int32) { description = String(cString: gai_strerror(code)) }
+}

@@ -1,0 +1,35 @@
+import CHiredis
+
+/// The replies of one exchange as hiredis left them: see `CHiredis.h` for the layout.
+///
+/// Filled by one connection under its lock; once an exchange has ended it changes no more while anyone but the
+/// connection holds it, which is what makes sharing it between threads safe.
+final class Tape: @unchecked Sendable {
+  let storage: UnsafeMutablePointer<mneme_tape>
+
+  /// - Parameter limit: the bytes that all replies of an exchange may take together.
+  init(limit: Int) {
+    storage = .allocate(capacity: 1)
+    mneme_tape_init(storage, limit)
+  }
+
+  deinit {
+    mneme_tape_free(storage)
+    storage.deallocate()
+  }
+
+  /// Forgets the replies, to hold those of the next exchange.
+  func reset() { mneme_tape_reset(storage) }
+
+  var rootCount: Int { storage.pointee.root_count }
+  var limit: Int { storage.pointee.limit }
+  var isEmpty: Bool { storage.pointee.node_count == 0 }
+
+  func root(_ position: Int) -> Int { Int(storage.pointee.roots[position]) }
+
+  func node(_ index: Int) -> mneme_node { storage.pointee.nodes[index] }
+
+  func bytes(of node: mneme_node) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: storage.pointee.arena + Int(node.value), count: Int(node.length))
+  }
+}

@@ -1,0 +1,104 @@
+import Glibc
+import Mneme
+
+/// A transaction under way: what its body uses to read, watch and commit. It cannot outlive the body.
+struct Transaction: ~Copyable {
+  /// What a body made of it.
+  enum Outcome<R> {
+    case done(R)
+    /// A watched key had changed: once more from the beginning.
+    case retry
+  }
+
+  fileprivate let session: Session
+  fileprivate let connection: Connection
+
+  /// Sends `WATCH` and commands that only read. One round trip.
+  func read(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
+    if commands.isEmpty { return Replies.none }
+    let replies: Replies
+    do {
+      replies = try connection.exchange(commands)
+    } catch let failure as ConnectionFailure {
+      throw Interruption(failure: failure)
+    }
+    return try session.check(replies, of: commands, tolerating: tolerating)
+  }
+
+  /// Sends the commands between `MULTI` and `EXEC` in one write. One round trip.
+  ///
+  /// - Parameter tolerating: leaves errors that commands met while the transaction ran in their places among the
+  ///   replies. Errors that kept it from running at all are thrown either way.
+  /// - Returns: a reply for each command; nil where a watched key had changed and nothing was done.
+  func commit(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies? {
+    let replies: Replies
+    do {
+      try connection.greet()
+      replies = try connection.exchange(commands, atomically: true)
+    } catch var failure as ConnectionFailure {
+      // EXEC is the last word of the write: without all of it the server drops what it has queued.
+      failure.mayHaveRun = failure.stage == .exchange && failure.sent == .all
+      throw Interruption(failure: failure)
+    }
+    let result = replies[replies.endIndex - 1]
+    if result.isNull { return nil }
+    guard result.error == nil else { throw refusal(replies, of: commands) }
+    return try session.check(replies.adoptingElements(of: result), of: commands, tolerating: tolerating)
+  }
+
+  /// `EXEC` was refused because a command was: that command's error is the one worth telling.
+  private func refusal(_ replies: Replies, of commands: Pipeline) -> any Error {
+    for (index, reply) in replies.enumerated() {
+      // The first reply is to MULTI, the last to EXEC.
+      let command = index == 0 ? nil : commands.command(at: index - 1)
+      if let error = reply.error { return session.translate(error, command: command) }
+    }
+    preconditionFailure("EXEC answered with an error")
+  }
+}
+
+/// The connection failed inside a transaction. Passes through the body to whoever runs it.
+struct Interruption: Error {
+  let failure: ConnectionFailure
+}
+
+extension Session {
+  /// How often a transaction is tried: with as many writers as a cache has, one of them gets through each time.
+  static let attemptLimit = 100
+
+  func transaction<R>(_ body: (borrowing Transaction) throws -> Transaction.Outcome<R>) throws -> R {
+    var reconnected = false
+    return try translatingFailures {
+      for attempt in 0..<Session.attemptLimit {
+        backOff(attempt)
+        do {
+          if case .done(let result) = try attemptOnce(body) { return result }
+        } catch let interruption as Interruption {
+          let failure = interruption.failure
+          disconnect()
+          guard failure.isLoss, !failure.mayHaveRun, !reconnected else { throw failure }
+          reconnected = true
+        }
+      }
+      throw StoreBackendError(
+        .contention,
+        "Other writers changed the same keys of \(address) \(Session.attemptLimit) times in a row.",
+        remediation: "Try again, or let fewer processes write the same entries at once.")
+    }
+  }
+
+  private func attemptOnce<R>(
+    _ body: (borrowing Transaction) throws -> Transaction.Outcome<R>
+  ) throws -> Transaction.Outcome<R> {
+    let connection = try connected()
+    defer { connection.endTransaction() }
+    return try body(Transaction(session: self, connection: connection))
+  }
+
+  /// Waits a little, longer each time and never two writers the same, so that they get out of step.
+  private func backOff(_ attempt: Int) {
+    guard attempt > 0 else { return }
+    let longest = UInt32(500) << UInt32(min(attempt, 7))
+    usleep(.random(in: 0...longest))
+  }
+}

@@ -1,0 +1,135 @@
+extension RedisURL {
+  /// Query parameters by name. Of one that stands there twice the first counts, and an empty one not at all, as
+  /// in Python's `parse_qs`.
+  static func readParameters(
+    _ query: Substring.UnicodeScalarView
+  ) throws(ParseError) -> [String: String] {
+    var parameters: [String: String] = [:]
+    for pair in query.split(separator: "&") {
+      let rawName = pair.prefix { $0 != "=" }
+      let name = try decode(rawName, as: .parameter(String(Substring(rawName))), plusIsSpace: true)
+      let value = try decode(
+        pair[rawName.endIndex...].dropFirst(), as: .parameter(name), plusIsSpace: true)
+      guard Parameter(rawValue: name) != nil else {
+        throw ParseError(
+          .parameter(name), "The parameter '\(name.withControlCharactersVisible)' is none that is known here."
+        )
+      }
+      if !value.isEmpty, parameters[name] == nil { parameters[name] = value }
+    }
+    return parameters
+  }
+
+  private enum Parameter: String {
+    case database = "db"
+    case username, password
+    case clientName = "client_name"
+    case commandTimeout = "socket_timeout"
+    case connectTimeout = "socket_connect_timeout"
+    case certificateRequirement = "ssl_cert_reqs"
+    case caFile = "ssl_ca_certs"
+    case certificateFile = "ssl_certfile"
+    case keyFile = "ssl_keyfile"
+    case checkHostname = "ssl_check_hostname"
+
+    var isForTLS: Bool { rawValue.hasPrefix("ssl_") }
+  }
+
+  /// Takes over what the query says. Credentials before the host win over those in the query, as in redis-py.
+  mutating func apply(_ parameters: [String: String]) throws(ParseError) {
+    for (name, value) in parameters {
+      guard let parameter = Parameter(rawValue: name) else { continue }
+      if parameter.isForTLS && !usesTLS {
+        throw ParseError(.parameter(name), "The parameter '\(name)' goes with rediss:// only.")
+      }
+      switch parameter {
+      case .database: database = try RedisURL.database(value[...].unicodeScalars)
+      case .username: username = username ?? value
+      case .password: password = password ?? Secret(value)
+      case .clientName: clientName = value
+      case .commandTimeout: commandTimeout = try RedisURL.seconds(value, name)
+      case .connectTimeout: connectTimeout = try RedisURL.seconds(value, name)
+      case .certificateRequirement: tls.verifiesCertificate = try RedisURL.requirement(value, name)
+      case .caFile: tls.caFile = value
+      case .certificateFile: tls.certificateFile = value
+      case .keyFile: tls.keyFile = value
+      case .checkHostname: tls.verifiesHostname = try RedisURL.boolean(value, name)
+      }
+    }
+  }
+
+  private static func seconds(_ text: String, _ name: String) throws(ParseError) -> Duration {
+    guard let seconds = Double(text), seconds > 0, seconds <= 1e9 else {
+      throw ParseError(.parameter(name), "The parameter '\(name)' is a number of seconds above 0.")
+    }
+    return .seconds(seconds)
+  }
+
+  private static func boolean(_ text: String, _ name: String) throws(ParseError) -> Bool {
+    switch text.lowercased() {
+    case "1", "t", "true", "y", "yes": return true
+    case "0", "f", "false", "n", "no": return false
+    default: throw ParseError(.parameter(name), "The parameter '\(name)' is true or false.")
+    }
+  }
+
+  /// `optional` is `required` for a client: a TLS server always sends a certificate.
+  private static func requirement(_ text: String, _ name: String) throws(ParseError) -> Bool {
+    switch text {
+    case "required", "optional": return true
+    case "none": return false
+    default: throw ParseError(.parameter(name), "The parameter '\(name)' is none, optional or required.")
+    }
+  }
+
+  /// Percent-decodes once. A '%' without two hexadecimal digits stands for itself, as in Python's `unquote`.
+  static func decode(
+    _ text: Substring.UnicodeScalarView, as part: ParseError.Part, plusIsSpace: Bool = false
+  ) throws(ParseError) -> String {
+    var bytes: [UInt8] = []
+    var rest = Substring(text).utf8[...]
+    while let byte = rest.popFirst() {
+      let digits = rest.prefix(2)
+      if byte == UInt8(ascii: "%"), digits.count == 2, digits.allSatisfy(\.isHexadecimal),
+        let value = UInt8(Substring(digits), radix: 16)
+      {
+        bytes.append(value)
+        rest = rest.dropFirst(2)
+      } else {
+        bytes.append(plusIsSpace && byte == UInt8(ascii: "+") ? UInt8(ascii: " ") : byte)
+      }
+    }
+    guard let decoded = String(validating: bytes, as: UTF8.self) else {
+      throw ParseError(part, "The \(part.name) is no UTF-8 after percent-decoding.")
+    }
+    guard !decoded.utf8.contains(0) else { throw ParseError(part, "The \(part.name) holds a NUL byte.") }
+    return decoded
+  }
+}
+
+extension RedisURL.ParseError.Part {
+  fileprivate var name: String {
+    switch self {
+    case .scheme: "scheme"
+    case .username: "user name"
+    case .password: "password"
+    case .host: "host"
+    case .port: "port"
+    case .database: "database"
+    case .path: "path"
+    case .fragment: "fragment"
+    case .parameter(let name): "parameter '\(name.withControlCharactersVisible)'"
+    }
+  }
+}
+
+extension UInt8 {
+  fileprivate var isHexadecimal: Bool {
+    switch self {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
+      UInt8(ascii: "A")...UInt8(ascii: "F"):
+      true
+    default: false
+    }
+  }
+}

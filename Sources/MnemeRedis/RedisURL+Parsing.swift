@@ -1,0 +1,154 @@
+extension RedisURL {
+  /// Why a text is no URL of a Redis, and which part of it. Quotes nothing that could be a password.
+  public struct ParseError: Error, Sendable, Equatable, CustomStringConvertible {
+    public enum Part: Sendable, Equatable {
+      case scheme, username, password, host, port, database, path, fragment
+      /// The parameter's name.
+      case parameter(String)
+    }
+
+    public let part: Part
+    /// What is wrong with it, as a sentence.
+    public let description: String
+
+    init(_ part: Part, _ description: String) {
+      self.part = part
+      self.description = description
+    }
+  }
+
+  /// Parses a URL.
+  /// - Throws: `ParseError`, which says which part is wrong.
+  public init(_ text: String) throws(ParseError) {
+    if text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
+      throw ParseError(.host, "The URL holds a control character, perhaps the end of a line.")
+    }
+    let (scheme, rest) = try RedisURL.splitScheme(text)
+    let authorityEnd = rest.firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? rest.endIndex
+    let authority = rest[..<authorityEnd]
+    let tail = rest[authorityEnd...]
+    do {
+      self = try RedisURL.parse(scheme: scheme, authority: authority, tail: tail)
+    } catch {
+      // What looks like a path or a query may be the rest of a password, which no message may quote.
+      guard tail.contains("@") else { throw error }
+      throw ParseError(
+        .password,
+        "The URL has an '@' behind a '/', '?' or '#': in a user name or password these must be percent-encoded"
+          + " (%2F, %3F, %23).")
+    }
+  }
+
+  private enum Scheme { case redis, rediss, unix }
+
+  private static func splitScheme(_ text: String) throws(ParseError) -> (Scheme, Substring.UnicodeScalarView)
+  {
+    let scalars = text.unicodeScalars[...]
+    let name = scalars.prefix { $0 != ":" }
+    let rest = scalars[name.endIndex...]
+    if rest.starts(with: "://".unicodeScalars) {
+      let rest = rest.dropFirst(3)
+      switch Substring(name).lowercased() {
+      case "redis": return (.redis, rest)
+      case "rediss": return (.rediss, rest)
+      case "unix": return (.unix, rest)
+      default: break
+      }
+    }
+    throw ParseError(.scheme, "The URL must begin with redis://, rediss:// or unix://.")
+  }
+
+  private static func parse(
+    scheme: Scheme, authority: Substring.UnicodeScalarView, tail: Substring.UnicodeScalarView
+  ) throws(ParseError) -> RedisURL {
+    if tail.contains("#") {
+      throw ParseError(
+        .fragment, "The URL has a fragment; a '#' that belongs to a part of it is written %23.")
+    }
+    let at = authority.lastIndex(of: "@")
+    let host = at.map { authority[authority.index(after: $0)...] } ?? authority
+    let path = tail.prefix { $0 != "?" }
+    let query = tail[path.endIndex...].dropFirst()
+
+    var url = RedisURL(endpoint: try endpoint(scheme, host: host, path: path), usesTLS: scheme == .rediss)
+    try url.readCredentials(authority[..<(at ?? authority.startIndex)])
+    let parameters = try readParameters(query)
+    if scheme != .unix, parameters["db"] == nil { url.database = try database(ofPath: path) }
+    try url.apply(parameters)
+    return url
+  }
+
+  private mutating func readCredentials(_ text: Substring.UnicodeScalarView) throws(ParseError) {
+    let name = text.prefix { $0 != ":" }
+    let secret = text[name.endIndex...].dropFirst()
+    if !name.isEmpty { username = try RedisURL.decode(name, as: .username) }
+    if !secret.isEmpty { password = Secret(try RedisURL.decode(secret, as: .password)) }
+  }
+
+  private static func endpoint(
+    _ scheme: Scheme, host: Substring.UnicodeScalarView, path: Substring.UnicodeScalarView
+  ) throws(ParseError) -> Endpoint {
+    guard scheme == .unix else {
+      let (name, port) = try splitPort(host)
+      return .tcp(host: name, port: port)
+    }
+    guard host.isEmpty else {
+      throw ParseError(.host, "A unix:// URL has no host: the path begins with a third '/'.")
+    }
+    let decoded = try decode(path, as: .path)
+    guard decoded.utf8.count > 1 else { throw ParseError(.path, "The unix:// URL names no socket.") }
+    guard decoded.utf8.count < 108 else {
+      throw ParseError(.path, "The path of a Unix socket has at most 107 bytes.")
+    }
+    return .unix(path: decoded)
+  }
+
+  /// `host`, `host:port`, `[v6]` or `[v6]:port`.
+  private static func splitPort(
+    _ text: Substring.UnicodeScalarView
+  ) throws(ParseError) -> (host: String, port: UInt16) {
+    var name = text.prefix { $0 != ":" }
+    var rest = text[name.endIndex...]
+    if text.first == "[" {
+      guard let close = text.firstIndex(of: "]") else {
+        throw ParseError(.host, "The '[' of an IPv6 address has no ']'.")
+      }
+      name = text[text.index(after: text.startIndex)..<close]
+      rest = text[text.index(after: close)...]
+      guard name.contains(":"), rest.isEmpty || rest.first == ":" else {
+        throw ParseError(.host, "Between '[' and ']' stands an IPv6 address, and behind it ':' and the port.")
+      }
+    } else if rest.dropFirst().contains(":") {
+      throw ParseError(.host, "An IPv6 address stands in brackets: [::1]:6379.")
+    }
+    // Host names do not tell case apart, and redis-py lowers it.
+    let host = try decode(name, as: .host).lowercased()
+    let digits = rest.dropFirst()
+    guard !digits.isEmpty else { return (host.isEmpty ? defaultHost : host, defaultPort) }
+    guard let number = decimal(digits), let port = UInt16(exactly: number), port > 0 else {
+      throw ParseError(.port, "The port is a number from 1 to 65535.")
+    }
+    return (host.isEmpty ? defaultHost : host, port)
+  }
+
+  private static func database(ofPath path: Substring.UnicodeScalarView) throws(ParseError) -> Int {
+    var digits = try decode(path, as: .database)[...].unicodeScalars
+    if digits.first == "/" { digits = digits.dropFirst() }
+    if digits.last == "/" { digits = digits.dropLast() }
+    if digits.isEmpty { return 0 }
+    return try database(digits)
+  }
+
+  static func database(_ digits: Substring.UnicodeScalarView) throws(ParseError) -> Int {
+    guard let number = decimal(digits), number <= Int(Int32.max) else {
+      throw ParseError(.database, "The database is a number: redis://host:6379/0.")
+    }
+    return number
+  }
+
+  /// A number of digits and nothing else; nil also where it does not fit.
+  static func decimal(_ digits: Substring.UnicodeScalarView) -> Int? {
+    guard !digits.isEmpty, digits.allSatisfy({ "0"..."9" ~= $0 }) else { return nil }
+    return Int(Substring(digits))
+  }
+}

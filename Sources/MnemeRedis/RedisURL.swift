@@ -1,0 +1,91 @@
+/// Where a cache's Redis is, and how to get in.
+///
+///     redis://[[user][:password]@]host[:port][/db]        over TCP
+///     rediss://…                                          the same over TLS
+///     unix://[[user][:password]@]/path[?db=N]             over a Unix socket
+///
+/// What is left out is `localhost`, 6379, database 0 and no password. The rules are those of redis-py's
+/// `from_url`, so that a URL that works for the Python library means the same here; only what redis-py passes
+/// over in silence (a database that is no number, say) is an error.
+///
+/// The description never shows the password: `redis://user:***@host:6379/0`.
+public struct RedisURL: Sendable, Hashable {
+  public var endpoint: Endpoint
+  public var usesTLS: Bool
+  /// nil: the server's default user.
+  public var username: String?
+  public var database: Int
+  /// From `client_name`; nil: the name in `ConnectionOptions`.
+  public var clientName: String?
+  /// From `socket_connect_timeout`.
+  public var connectTimeout: Duration?
+  /// From `socket_timeout`.
+  public var commandTimeout: Duration?
+  /// From the `ssl_` parameters.
+  public var tls: TLSOptions
+  var password: Secret?
+
+  public static let defaultHost = "localhost"
+  public static let defaultPort: UInt16 = 6379
+
+  /// The URL has a password. Its text is not to be had from here.
+  public var hasPassword: Bool { password != nil }
+
+  init(endpoint: Endpoint, usesTLS: Bool = false) {
+    self.endpoint = endpoint
+    self.usesTLS = usesTLS
+    database = 0
+    tls = TLSOptions()
+  }
+}
+
+extension RedisURL: CustomStringConvertible {
+  /// The whole URL but for its query parameters, with `***` for the password. One line, whatever was in it.
+  public var description: String { description(at: endpoint) }
+
+  /// The same for another node of a cluster.
+  func description(at endpoint: Endpoint) -> String {
+    let user = username ?? ""
+    let credentials = username == nil && password == nil ? "" : password == nil ? "\(user)@" : "\(user):***@"
+    let text =
+      switch endpoint {
+      case .tcp: "\(usesTLS ? "rediss" : "redis")://\(credentials)\(endpoint)/\(database)"
+      case .unix(let path): "unix://\(credentials)\(path)\(database == 0 ? "" : "?db=\(database)")"
+      }
+    return text.withControlCharactersVisible
+  }
+}
+
+/// A text that is shown nowhere: neither printed nor dumped.
+struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+  let text: String
+
+  init(_ text: String) { self.text = text }
+
+  var description: String { "***" }
+  var debugDescription: String { "***" }
+  var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+extension String {
+  /// What came from outside, fit for one line on a terminal: control characters as `\u{1b}`.
+  var withControlCharactersVisible: String {
+    guard unicodeScalars.contains(where: \.isControl) else { return self }
+    return unicodeScalars.reduce(into: "") { text, scalar in
+      if scalar.isControl {
+        text += "\\u{\(String(scalar.value, radix: 16))}"
+      } else {
+        text.unicodeScalars.append(scalar)
+      }
+    }
+  }
+}
+
+extension Unicode.Scalar {
+  fileprivate var isControl: Bool {
+    switch properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator: true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/// All keys of a database that begin with a prefix, with their types, contents and expiry: what must be equal
+/// before and after when nothing was to change.
+package struct KeyspaceDump: Equatable, CustomStringConvertible {
+  /// One key. Members of unordered types stand sorted.
+  package struct Key: Equatable, CustomStringConvertible {
+    package let name: [UInt8]
+    package let type: String
+    package let content: [[UInt8]]
+    /// Milliseconds since 1970; nil for a key that stays.
+    package let expiresAt: Int64?
+
+    package var description: String {
+      let shown = content.map { member in
+        let text = escaped(member)
+        return text.count > 80 ? "\(text.prefix(60))… (\(member.count) bytes)" : text
+      }
+      let expiry = expiresAt.map { ", expires at \($0)" } ?? ""
+      return "\(escaped(name)) (\(type)\(expiry)): \(shown.joined(separator: " "))"
+    }
+  }
+
+  package let keys: [Key]
+
+  package var names: [String] { keys.map { String(decoding: $0.name, as: UTF8.self) } }
+  package var isEmpty: Bool { keys.isEmpty }
+  package var description: String { keys.map(\.description).joined(separator: "\n") }
+
+  /// The keys that differ, as they were and as they are; empty when nothing changed.
+  package func changes(since before: KeyspaceDump) -> String {
+    let gone = before.keys.filter { !keys.contains($0) }.map { "- \($0)" }
+    let new = keys.filter { !before.keys.contains($0) }.map { "+ \($0)" }
+    return (gone + new).joined(separator: "\n")
+  }
+
+  /// The same without the key families that say how often something was asked: reading may change these.
+  package func without(_ isLeftOut: (String) -> Bool) -> KeyspaceDump {
+    KeyspaceDump(keys: keys.filter { !isLeftOut(String(decoding: $0.name, as: UTF8.self)) })
+  }
+}
+
+extension RawRedis {
+  /// Every key whose name begins with these bytes, in the order of the names.
+  ///
+  /// The names are compared here, without `MATCH`, since the escaping of patterns is a thing under test.
+  package func names(beginningWith prefix: String = "") throws -> [[UInt8]] {
+    var names: Set<[UInt8]> = []
+    var cursor = "0"
+    repeat {
+      let page = try send("SCAN", cursor, "COUNT", "1000")
+      cursor = page.items[0].text ?? "0"
+      names.formUnion(page.items[1].items.compactMap(\.bytes).filter { $0.starts(with: prefix.utf8) })
+    } while cursor != "0"
+    return names.sorted { $0.lexicographicallyPrecedes($1) }
+  }
+
+  /// Those keys with all that they hold.
+  package func dump(prefix: String = "") throws -> KeyspaceDump {
+    KeyspaceDump(keys: try names(beginningWith: prefix).compactMap(dump(key:)))
+  }
+
+  /// - Returns: nil when the key is not there.
+  private func dump(key: [UInt8]) throws -> KeyspaceDump.Key? {
+    func ask(_ words: String...) throws -> RESPValue {
+      try send([Array(words[0].utf8), key] + words.dropFirst().map { Array($0.utf8) })
+    }
+    let type = try ask("TYPE").text ?? ""
+    let content: [[UInt8]]
+    switch type {
+    case "string": content = try [ask("GET").bytes ?? []]
+    case "list": content = try ask("LRANGE", "0", "-1").items.compactMap(\.bytes)
+    case "set":
+      content = try ask("SMEMBERS").items.compactMap(\.bytes).sorted { $0.lexicographicallyPrecedes($1) }
+    case "zset": content = try ask("ZRANGE", "0", "-1", "WITHSCORES").items.compactMap(\.bytes)
+    case "hash":
+      let flat = try ask("HGETALL").items.compactMap(\.bytes)
+      content = stride(from: 0, to: flat.count - 1, by: 2)
+        .map { flat[$0] + Array("=".utf8) + flat[$0 + 1] }
+        .sorted { $0.lexicographicallyPrecedes($1) }
+    case "none": return nil
+    default: content = try [ask("DUMP").bytes ?? []]
+    }
+    // A key's own moment of expiry can be asked for from Redis 7.0 on.
+    let expiresAt = try? ask("PEXPIRETIME").integer
+    return KeyspaceDump.Key(
+      name: key, type: type, content: content, expiresAt: expiresAt.flatMap { $0 > 0 ? $0 : nil })
+  }
+}

@@ -1,0 +1,40 @@
+import Foundation
+import Testing
+
+// What a test needs that may not be there. The runner prints and counts each skip with its reason.
+
+extension Trait where Self == ConditionTrait {
+  /// Skips the test where a program is not on PATH.
+  package static func needs(program name: String) -> Self {
+    .enabled(if: isOnPath(name), "\(name) is not on PATH; Tests/setup installs it")
+  }
+
+  /// Skips the test where the Banking77 questions are not at hand.
+  package static var needsBanking77: Self {
+    .enabled(
+      if: FileManager.default.isReadableFile(atPath: Repository.banking77),
+      "no Banking77 questions at \(Repository.banking77); MNEME_BANKING77 may name their train.csv")
+  }
+
+  /// Skips the test where `Tests/run` has not built the command without the trait `Redis`.
+  package static var needsBuildWithoutRedis: Self {
+    .enabled(
+      if: FileManager.default.isExecutableFile(atPath: Repository.mnemeWithoutRedis),
+      "no build without the Redis trait; Tests/run makes one")
+  }
+}
+
+/// Places in and beside the repository.
+package enum Repository {
+  package static let top = URL(filePath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+  package static let banking77 =
+    ProcessInfo.processInfo.environment["MNEME_BANKING77"] ?? top + "/../shared/data/banking77/train.csv"
+
+  package static let mnemeWithoutRedis = top + "/.build-no-redis/debug/mneme"
+}
+
+private func isOnPath(_ name: String) -> Bool {
+  searchPath.split(separator: ":").contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(name)") }
+}

@@ -1,0 +1,36 @@
+import Foundation
+
+/// A directory of a test's own, removed with everything in it when the last reference goes.
+package final class TemporaryDirectory: Sendable {
+  package let path: String
+
+  /// The path is short, because a Unix socket's may have only 107 bytes.
+  package init() throws {
+    var template = Array("/tmp/mneme-test-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp") }
+    path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  /// The path of a file in the directory, whether it is there or not.
+  package func path(_ name: String) -> String { path + "/" + name }
+
+  /// Writes a file into the directory.
+  /// - Returns: its path.
+  @discardableResult
+  package func write(_ contents: some Sequence<UInt8>, to name: String) throws -> String {
+    try Data(contents).write(to: URL(filePath: path(name)))
+    return path(name)
+  }
+
+  /// What a file of the directory holds.
+  package func read(_ name: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(filePath: path(name))))
+  }
+
+  /// The names of the files in the directory, sorted.
+  package func names() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+  }
+}
