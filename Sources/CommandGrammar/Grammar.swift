@@ -102,7 +102,7 @@ enum BuiltIn {
     CommandSpec(
       name: "help",
       group: .general,
-      summary: "Explain the program or one of its commands",
+      summary: "explain the program or one of its commands",
       description: """
         Prints the same text as {option:help}. With `--json` it prints the definition that this text, the parser, \
         the manual pages and the completions are made from.

@@ -28,14 +28,14 @@ struct GeneratedFilesTests {
       try? FileManager.default.removeItem(at: folder)
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       for file in files {
-        try file.contents.write(to: folder.appending(path: file.name), atomically: true, encoding: .utf8)
+        try file.text.write(to: folder.appending(path: file.name), atomically: true, encoding: .utf8)
       }
     }
     let present = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
     #expect(present == files.map(\.name).sorted())
     for file in files {
       let committed = try? String(contentsOf: folder.appending(path: file.name), encoding: .utf8)
-      #expect(committed == file.contents, "\(file.name) is out of date")
+      #expect(committed == file.text, "\(file.name) is out of date")
     }
   }
 }
