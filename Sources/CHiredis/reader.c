@@ -93,11 +93,13 @@ void mneme_reader_use(mneme_reader *reader, mneme_tape *tape) {
   reader->framing.complete = tape->root_count;
 }
 
-static mneme_fault feed_slice(mneme_reader *reader, const char *bytes, size_t count) {
+/* The parser is not asked again behind the last reply: asking makes it begin the next one, on a tape that may
+ * be gone when that comes. */
+static mneme_fault feed_slice(mneme_reader *reader, const char *bytes, size_t count, size_t wanted) {
   redisReader *parser = reader->parser;
   mneme_tape *tape = reader->tape;
   if (redisReaderFeed(parser, bytes, count) != REDIS_OK) return MNEME_FAULT_MEMORY;
-  for (;;) {
+  while (tape->root_count < wanted) {
     void *reply = NULL;
     if (redisReaderGetReply(parser, &reply) != REDIS_OK) {
       if (tape->full) return MNEME_FAULT_SIZE;
@@ -106,6 +108,7 @@ static mneme_fault feed_slice(mneme_reader *reader, const char *bytes, size_t co
     if (!reply) return MNEME_FAULT_NONE;
     if (!mneme_tape_append_root(tape, node_index(reply))) return MNEME_FAULT_MEMORY;
   }
+  return MNEME_FAULT_NONE;
 }
 
 mneme_fault mneme_reader_feed(
@@ -117,7 +120,7 @@ mneme_fault mneme_reader_feed(
   if (sound < count) return MNEME_FAULT_SURPLUS;
   for (size_t done = 0; done < count;) {
     size_t slice = count - done < SLICE ? count - done : SLICE;
-    fault = feed_slice(reader, bytes + done, slice);
+    fault = feed_slice(reader, bytes + done, slice, wanted);
     if (fault) return fault;
     done += slice;
   }

@@ -77,6 +77,10 @@ public struct Grammar: Sendable {
     command.options + globalOptions
   }
 
+  func option(named name: String, of command: CommandSpec) -> OptionSpec? {
+    command.options.first { $0.name == name } ?? globalOptions.first { $0.name == name }
+  }
+
   /// `mneme put [OPTIONS] QUERY [RESPONSE]`; without a command, the program's own line.
   public func usage(of command: CommandSpec?) -> String {
     synopsis(of: command).map(\.plain).joined()

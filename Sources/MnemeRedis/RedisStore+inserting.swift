@@ -24,7 +24,13 @@
   public struct ConflictError: Error, Sendable {
     /// The place in the batch.
     public let index: Int
+    /// The entry that is there.
     public let id: EntryID
+
+    public init(index: Int, id: EntryID) {
+      self.index = index
+      self.id = id
+    }
   }
 
   extension RedisStore {
@@ -42,7 +48,8 @@
       var isReplaced = false
       if case .replaced = batch.outcomes[0] { isReplaced = true }
       return Insertion(
-        id: batch.outcomes[0].id, replaced: isReplaced, evicted: try evict(over: maxEntries, after: batch.fills))
+        id: batch.outcomes[0].id, replaced: isReplaced,
+        evicted: try evict(over: maxEntries, after: batch.fills))
     }
 
     /// Stores many entries in one transaction, at most a thousand, then evicts where limits are passed.
@@ -73,7 +80,8 @@
 
     private func evict(over maxEntries: Int?, after fills: [Fill]) throws -> Int {
       try fills.reduce(0) { evicted, fill in
-        let batch = fill.quota.map { Eviction.batch(count: fill.count, limit: $0) }
+        let batch =
+          fill.quota.map { Eviction.batch(count: fill.count, limit: $0) }
           ?? maxEntries.map { Eviction.batch(count: fill.total, limit: $0) } ?? 0
         return batch > 0 ? try evicted + evict(for: fill.namespace, maxEntries: maxEntries) : evicted
       }
@@ -217,7 +225,7 @@
             if !isOurs { $0.append("INCRBY", layout.nextID, step) }
           })
         let areFree = replies[1].integer == 0 && replies[3..<3 + count].allSatisfy(\.isNull)
-        let highest = replies[2].elements.makeIterator().next().flatMap { EntryID(member: $0.bytes) }?.rawValue ?? 0
+        let highest = replies[2].first.flatMap { EntryID(member: $0.bytes) }?.rawValue ?? 0
         if isOurs, areFree { return candidates }
         if isOurs {
           // They were free when they were handed out and are so no more: the counter was set back.

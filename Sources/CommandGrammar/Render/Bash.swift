@@ -7,9 +7,9 @@ extension Grammar {
       "  \(patterns.joined(separator: " | "))) name=\(meaning.name) takes=\(shellQuoted(meaning.takes)) ;;"
     }
     let arguments = table.arguments.map { "  \($0.pattern)) takes=\(shellQuoted($0.takes)) ;;" }
-    let offered = commands.map { command in
+    let offered = commands.filter { !$0.options.isEmpty }.map { command in
       let own = command.options.map(\.longForm).joined(separator: " ")
-      return "  \(command.name)) options+=\(shellQuoted(" " + own)) ;;"
+      return "  \(command.name)) options=\(shellQuoted(own)) ;;"
     }
     return #"""
       # Completion of \#(program) in bash. Made from the definition of the command line, which is the place to change it.
@@ -32,10 +32,11 @@ extension Grammar {
 
       # COMMAND: sets `options` to those that can be typed with it.
       \#(function)_options() {
-        options=\#(shellQuoted(globalOptions.map(\.longForm).joined(separator: " ")))
+        options=''
         case $1 in
       \#(offered.joined(separator: "\n"))
         esac
+        options+=\#(shellQuoted(" " + globalOptions.map(\.longForm).joined(separator: " ")))
       }
 
       # LINE: sets `words` to its words without their quotes, the last of them the one to complete; `quote` to the

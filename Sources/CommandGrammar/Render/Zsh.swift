@@ -8,7 +8,7 @@ extension Grammar {
     }
     let arguments = table.arguments.map { "  (\($0.pattern)) takes=\(shellQuoted($0.takes)) ;;" }
     let offered = commands.filter { !$0.options.isEmpty }.map { command in
-      "  (\(command.name)) options+=(\n\(described(command.options.map { ($0.longForm, $0.summary) }))\n    ) ;;"
+      "  (\(command.name)) options=(\n\(described(command.options.map { ($0.longForm, $0.summary) }))\n    ) ;;"
     }
     return #"""
       #compdef \#(program)
@@ -32,12 +32,13 @@ extension Grammar {
 
       # COMMAND: sets `options` to those that can be typed with it.
       \#(function)_options() {
-        options=(
-      \#(described(globalOptions.map { ($0.longForm, $0.summary) }))
-        )
+        options=()
         case $1 in
       \#(offered.joined(separator: "\n"))
         esac
+        options+=(
+      \#(described(globalOptions.map { ($0.longForm, $0.summary) }))
+        )
       }
 
       \#(function)_commands() {

@@ -1,5 +1,6 @@
 import CommandGrammar
 import Mneme
+import MnemeRedis
 
 /// `mneme set-quota`
 struct SetQuota: Command {
@@ -43,7 +44,8 @@ struct SetQuota: Command {
     case (nil, false): change = .print
     case (_?, true):
       throw invocation.usageError(
-        "--remove takes no number", suggestion: "Leave out --remove to set a quota, or the number to remove it.")
+        "--remove takes no number",
+        suggestion: "Leave out --remove to set a quota, or the number to remove it.")
     }
   }
 

@@ -7,7 +7,6 @@ final class Connection {
   let endpoint: Endpoint
   private let transport: any Transport
   private let reader: ReplyReader
-  private var tape: Tape
   private let limits: Limits
 
   /// What has not been said yet; nil once it has.
@@ -42,8 +41,7 @@ final class Connection {
     self.greeting = greeting
     self.limits = limits
     greetingDeadline = deadline
-    tape = Tape(limit: limits.replyBytes)
-    reader = try ReplyReader(tape: tape)
+    reader = try ReplyReader(limit: limits.replyBytes)
     buffer = .allocate(byteCount: Connection.bufferSize, alignment: 16)
   }
 
@@ -75,9 +73,7 @@ final class Connection {
     let skipped = head.count
     if atomically { head.append("MULTI") }
 
-    if !isKnownUniquelyReferenced(&tape) { tape = Tape(limit: limits.replyBytes) }
-    tape.reset()
-    reader.use(tape)
+    reader.begin()
 
     let wanted = head.count + commands.count + (atomically ? 1 : 0)
     isUsable = false
@@ -95,14 +91,14 @@ final class Connection {
     if commands.watches { watch = .underWay }
     if let greeting {
       do {
-        role = try greeting.digest(Replies(tape: tape, skipped: 0))
+        role = try greeting.digest(Replies(tape: reader.tape, skipped: 0))
       } catch {
         isUsable = false
         throw error
       }
       self.greeting = nil
     }
-    return Replies(tape: tape, skipped: skipped)
+    return Replies(tape: reader.tape, skipped: skipped)
   }
 
   private static let exec = Array("*1\r\n$4\r\nEXEC\r\n".utf8)
@@ -135,11 +131,11 @@ extension Connection {
         case .failed(let cause): broken = cause
         }
       }
-      if tape.rootCount == wanted && sent == bytes.count { return }
+      if reader.tape.rootCount == wanted && sent == bytes.count { return }
 
       // The first answer of all must come within the time for connecting: whoever accepts and is silent is as
       // good as not there.
-      let isGreeting = greeting != nil && tape.rootCount == 0
+      let isGreeting = greeting != nil && reader.tape.rootCount == 0
       do throws(ConnectionFailure.Cause) {
         let writes = sent < bytes.count && broken == nil
         guard try awaitReadiness(alsoToWrite: writes, until: isGreeting ? greetingDeadline : deadline) else {
@@ -149,8 +145,9 @@ extension Connection {
       } catch {
         var failure = ConnectionFailure(broken ?? error, stage: isGreeting ? .greeting : .exchange)
         failure.sent = sent == 0 ? .nothing : sent < bytes.count ? .partly : .all
-        if tape.rootCount > 0 {
-          failure.serverSaid = Reply(tape: tape, index: tape.root(tape.rootCount - 1)).error
+        if reader.tape.rootCount > 0 {
+          failure.serverSaid =
+            Reply(tape: reader.tape, index: reader.tape.root(reader.tape.rootCount - 1)).error
         }
         throw failure
       }

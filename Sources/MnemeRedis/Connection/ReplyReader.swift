@@ -2,36 +2,42 @@
   import CHiredis
   import Glibc
 
-  /// hiredis's parser, filling one tape after another.
+  /// hiredis's parser, and the tape that it fills.
   final class ReplyReader {
-    private let reader: OpaquePointer
-    private var tape: Tape
+    private let parser: OpaquePointer
+    /// The replies of the exchange under way, or of the last one.
+    private(set) var tape: Tape
 
-    init(tape: Tape) throws(ConnectionFailure) {
-      guard let reader = mneme_reader_new(tape.storage) else {
+    /// - Parameter limit: the bytes that the replies of an exchange may take in memory.
+    init(limit: Int) throws(ConnectionFailure) {
+      tape = Tape(limit: limit)
+      guard let parser = mneme_reader_new(tape.storage) else {
         throw ConnectionFailure(.system(SystemError(code: ENOMEM)))
       }
-      self.reader = reader
-      self.tape = tape
+      self.parser = parser
     }
 
-    deinit { mneme_reader_free(reader) }
+    deinit { mneme_reader_free(parser) }
 
-    /// Replies go to `tape` from now on.
-    func use(_ tape: Tape) {
-      self.tape = tape
-      mneme_reader_use(reader, tape.storage)
+    /// Begins an exchange, on the same tape when nobody has kept replies from it.
+    func begin() {
+      if isKnownUniquelyReferenced(&tape) {
+        tape.reset()
+      } else {
+        tape = Tape(limit: tape.limit)
+      }
+      mneme_reader_use(parser, tape.storage)
     }
 
     /// Parses what came, up to `wanted` replies on the tape. After an error the reader is of no more use.
     func feed(_ bytes: UnsafeRawBufferPointer, wanted: Int) throws(ProtocolViolation) {
       var at = 0
       let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
-      let isFirst = tape.rootCount == 0 && tape.storage.pointee.node_count == 0
-      let fault = mneme_reader_feed(reader, base, bytes.count, wanted, &at)
+      let isFirst = tape.isEmpty
+      let fault = mneme_reader_feed(parser, base, bytes.count, wanted, &at)
       guard fault != MNEME_FAULT_NONE else { return }
       throw ProtocolViolation(
-        description: ReplyReader.words(for: fault, limit: tape.byteLimit),
+        description: ReplyReader.words(for: fault, limit: tape.limit),
         opening: isFirst && at < 8 ? [UInt8](bytes.prefix(32)) : [])
     }
 
@@ -52,11 +58,11 @@
 #else
   /// Stands for hiredis's parser where the package was built without it: no connection gets this far.
   final class ReplyReader {
-    init(tape: Tape) throws(ConnectionFailure) {
-      throw ConnectionFailure(.notBuilt)
-    }
+    let tape: Tape
 
-    func use(_ tape: Tape) {}
+    init(limit: Int) throws(ConnectionFailure) { throw ConnectionFailure(.notBuilt) }
+
+    func begin() {}
     func feed(_ bytes: UnsafeRawBufferPointer, wanted: Int) throws(ProtocolViolation) {}
   }
 #endif

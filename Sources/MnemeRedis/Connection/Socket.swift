@@ -63,7 +63,7 @@ extension Socket {
     to endpoint: Endpoint, within limit: Duration, until deadline: Deadline
   ) throws(ConnectionFailure) -> Socket {
     var failure = ConnectionFailure(.timedOut(limit))
-    var addresses = try addresses(of: endpoint)[...]
+    var addresses = try addresses(of: endpoint, within: limit, until: deadline)[...]
     while let address = addresses.first {
       let share = Deadline.after(deadline.remaining / addresses.count)
       do throws(ConnectionFailure) {
@@ -80,24 +80,23 @@ extension Socket {
     to address: SocketAddress, within limit: Duration, until deadline: Deadline
   ) throws(ConnectionFailure) -> Socket {
     let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-    let descriptor = socket(address.family, type, 0)
-    guard descriptor >= 0 else { throw ConnectionFailure(.system(.last)) }
-    let socket = Socket(descriptor: descriptor)
-    if address.family != AF_UNIX { socket.tuneTCP() }
-    let outcome = address.withSockaddr { Glibc.connect(descriptor, $0, $1) }
-    if outcome == 0 { return socket }
-    let error = SystemError.last
-    // A signal does not stop a connection from being made; the kernel goes on as after EINPROGRESS. EAGAIN is
-    // a Unix socket whose queue of waiting clients is full: there is nothing to wait on, so it is tried again.
-    switch error.code {
-    case EINPROGRESS, EINTR: break
-    case EAGAIN where deadline.remainingMilliseconds > 0:
-      usleep(10_000)
-      return try connect(to: address, within: limit, until: deadline)
-    default: throw ConnectionFailure(.system(error))
+    while true {
+      let descriptor = socket(address.family, type, 0)
+      guard descriptor >= 0 else { throw ConnectionFailure(.system(.last)) }
+      let socket = Socket(descriptor: descriptor)
+      if address.family != AF_UNIX { socket.tuneTCP() }
+      if address.withSockaddr({ Glibc.connect(descriptor, $0, $1) }) == 0 { return socket }
+      let error = SystemError.last
+      switch error.code {
+      // A signal does not stop a connection from being made: the kernel goes on as after EINPROGRESS.
+      case EINPROGRESS, EINTR:
+        try socket.awaitConnection(within: limit, until: deadline)
+        return socket
+      // A Unix socket whose queue of waiting clients is full. There is nothing to wait on.
+      case EAGAIN where deadline.remainingMilliseconds > 0: usleep(10_000)
+      default: throw ConnectionFailure(.system(error))
+      }
     }
-    try socket.awaitConnection(within: limit, until: deadline)
-    return socket
   }
 
   private func awaitConnection(

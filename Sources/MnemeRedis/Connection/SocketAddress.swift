@@ -32,34 +32,3 @@ struct SocketAddress: Sendable {
     }
   }
 }
-
-extension Socket {
-  /// Every address of the endpoint, in the order to try them.
-  static func addresses(of endpoint: Endpoint) throws(ConnectionFailure) -> [SocketAddress] {
-    switch endpoint {
-    case .unix(let path):
-      do {
-        return [try SocketAddress(unixPath: path)]
-      } catch {
-        throw ConnectionFailure(.system(error))
-      }
-    case .tcp(let host, let port):
-      return try resolve(host: host, port: port)
-    }
-  }
-
-  private static func resolve(host: String, port: UInt16) throws(ConnectionFailure) -> [SocketAddress] {
-    var hints = addrinfo()
-    hints.ai_family = AF_UNSPEC
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    var list: UnsafeMutablePointer<addrinfo>?
-    let code = getaddrinfo(host, String(port), &hints, &list)
-    guard code == 0 else {
-      throw ConnectionFailure(code == EAI_SYSTEM ? .system(.last) : .resolver(ResolverError(code: code)))
-    }
-    defer { freeaddrinfo(list) }
-    return sequence(first: list) { $0?.pointee.ai_next }.compactMap {
-      $0.map { SocketAddress(copying: $0.pointee) }
-    }
-  }
-}

@@ -22,7 +22,8 @@ final class Tape: @unchecked Sendable {
   func reset() { mneme_tape_reset(storage) }
 
   var rootCount: Int { storage.pointee.root_count }
-  var byteLimit: Int { storage.pointee.limit }
+  var limit: Int { storage.pointee.limit }
+  var isEmpty: Bool { storage.pointee.node_count == 0 }
 
   func root(_ position: Int) -> Int { Int(storage.pointee.roots[position]) }
 
