@@ -182,7 +182,7 @@ extension Grammar {
     page.heading("Examples")
     for (index, example) in examples.enumerated() {
       if index > 0 { page.blank() }
-      page.paragraph(line(example.says), indent: 2)
+      page.paragraph(line(sentence(example.says, endingWith: ":")), indent: 2)
       page.line([.name(example.command)], indent: 6)
     }
   }
