@@ -35,7 +35,7 @@ extension SemanticCache {
   }
 
   private func built(at version: Int64, of namespace: Namespace, dimension: Int) throws -> NamespaceIndex {
-    var vectors = VectorIndex(dimension: dimension)
+    let vectors = VectorIndex(dimension: dimension)
     try store.forEachEmbedding(in: namespace) { id, bytes in try vectors.set(id, bytes) }
     return NamespaceIndex(version: version, vectors: vectors)
   }

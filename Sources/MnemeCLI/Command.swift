@@ -4,7 +4,7 @@ import CommandGrammar
 ///
 /// A conforming type is the request: what was typed, checked and resolved. `run` does the work and returns what
 /// there is to tell; it prints nothing but what is streamed.
-protocol Command {
+protocol Command: SendableMetatype {
   static var spec: CommandSpec { get }
 
   /// From checked words to a request. Touches no file and no network.

@@ -65,6 +65,7 @@ func sleep(for duration: Duration) {
 
 /// The options of every command, resolved: words, then the environment, then the defaults.
 struct GlobalSettings {
+  private let invocation: Invocation
   var url: String
   var keyPrefix: String
   var passwordFile: String?
@@ -80,6 +81,7 @@ struct GlobalSettings {
   var progress: When
 
   init(_ invocation: Invocation, _ environment: Environment) throws(UsageError) {
+    self.invocation = invocation
     url = try invocation.resolve(Options.url, environment: environment)
     keyPrefix = try invocation.resolve(Options.keyPrefix, environment: environment)
     passwordFile = invocation[Options.passwordFile]
@@ -104,14 +106,15 @@ struct GlobalSettings {
     progress = invocation[Options.progress]
   }
 
-  /// - Throws: `URLError` saying which part of the URL is wrong.
+  /// Read only when there is something to connect to.
+  /// - Throws: `UsageError` saying which part of the URL is wrong.
   func redisURL() throws -> RedisURL {
     do {
       return try RedisURL(url)
     } catch {
-      throw UsageError(
-        message: "the Redis URL cannot be used: \(error)", usage: "mneme [OPTIONS] COMMAND", suggestion: nil,
-        hint: "Write it as redis://[[user][:password]@]host[:port][/db], rediss://… or unix:///path.")
+      throw invocation.usageError(
+        "the Redis URL cannot be used: \(error)",
+        suggestion: "Write it as redis://[[user][:password]@]host[:port][/db], rediss://… or unix:///path.")
     }
   }
 

@@ -19,7 +19,6 @@ func processEnvironment() -> Environment {
 /// The system's words for an error number.
 func systemMessage(_ number: Int32) -> String {
   var buffer = [CChar](repeating: 0, count: 256)
-  // GNU's strerror_r may return a constant instead of filling the buffer.
-  guard let text = strerror_r(number, &buffer, buffer.count) else { return "error \(number)" }
-  return String(cString: text)
+  guard strerror_r(number, &buffer, buffer.count) == 0 else { return "error \(number)" }
+  return String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
 }

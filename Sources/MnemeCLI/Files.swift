@@ -137,8 +137,9 @@ final class AtomicFile {
   init(_ path: String) throws {
     self.path = path
     var template = Array((path + ".XXXXXX").utf8CString)
-    descriptor = mkostemp(&template, O_CLOEXEC)
+    descriptor = mkstemp(&template)
     guard descriptor >= 0 else { throw FileError.uncreatable(path, errno: errno) }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     temporary = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 

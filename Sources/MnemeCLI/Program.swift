@@ -11,7 +11,10 @@ public enum Program {
     do {
       switch try CommandTable.grammar.parse(rawArguments: arguments) {
       case .run(let invocation): return run(invocation, environment).rawValue
-      case .help(let topic, let form): return show(environment) { help(topic, form, $0) }
+      case .help(let topic, let form):
+        return show(environment) {
+          CommandTable.grammar.help(topic, form, style: TextStyle(width: $0.width, isBold: $0.usesColor))
+        }
       case .version: return show(environment) { _ in "mneme \(CommandTable.version)" }
       case .complete(let kind, let invocation): return complete(kind, invocation, environment).rawValue
       }

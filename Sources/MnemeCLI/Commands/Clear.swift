@@ -24,12 +24,17 @@ struct Clear: Command {
   let all: Bool
   let yes: Bool
   let dryRun: Bool
+  /// What is said where there is nobody to ask.
+  let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
     namespaces = Array(Set(invocation[Self.namespaces])).sorted()
     all = invocation[Self.all]
     yes = invocation[Options.yes]
     dryRun = invocation[Options.dryRun]
+    unasked = invocation.usageError(
+      "clear asks before it removes anything, and there is no terminal to ask on",
+      suggestion: "Add --yes if that is what you want.")
     guard namespaces.isEmpty == all else {
       throw invocation.usageError(
         all ? "--all and namespaces exclude each other" : "no namespace was named",
@@ -38,12 +43,7 @@ struct Clear: Command {
   }
 
   func run(_ context: Context) throws -> any Report {
-    guard yes || dryRun || isInteractive() else {
-      throw UsageError(
-        message: "clear asks before it removes anything, and there is no terminal to ask on",
-        usage: "mneme clear [OPTIONS] NAMESPACE...", suggestion: "Add --yes if that is what you want.",
-        hint: "Run 'mneme clear -h' for its options.")
-    }
+    guard yes || dryRun || isInteractive() else { throw unasked }
     let store = try context.openExistingStore()
     defer { store.close() }
     let targets = all ? try store.namespaces() : namespaces

@@ -1,5 +1,6 @@
 import CommandGrammar
 import Mneme
+import MnemeRedis
 
 /// `mneme set-quota`
 struct SetQuota: Command {
