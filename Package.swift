@@ -51,7 +51,9 @@ let package = Package(
     .executableTarget(name: "mneme", dependencies: ["MnemeCLI"], swiftSettings: settings),
 
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
-    .target(name: "StoreConformance", dependencies: ["Mneme"], path: "Tests/StoreConformance", swiftSettings: settings),
+    .target(
+      name: "StoreConformance", dependencies: ["Mneme"], path: "Tests/StoreConformance",
+      swiftSettings: settings),
     .testTarget(name: "CommandGrammarTests", dependencies: ["CommandGrammar"], swiftSettings: settings),
     .testTarget(
       name: "MnemeTests",
@@ -62,7 +64,8 @@ let package = Package(
       name: "MnemeRedisTests",
       dependencies: ["MnemeRedis", "Mneme", "StoreConformance", "TestSupport"],
       swiftSettings: settings),
-    .testTarget(name: "MnemeCLITests", dependencies: ["MnemeCLI", "CommandGrammar"], swiftSettings: settings),
+    .testTarget(
+      name: "MnemeCLITests", dependencies: ["MnemeCLI", "CommandGrammar"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: settings),
   ]
 )

@@ -1,5 +1,12 @@
 extension Grammar {
-  func usageError(_ message: String, in command: CommandSpec?, suggestion: String? = nil) -> UsageError {
+  /// An error about the words for a command, or for the program.
+  ///
+  /// - Parameters:
+  ///   - message: what is wrong, without a full stop.
+  ///   - command: the command concerned, if one was named.
+  ///   - suggestion: what was probably meant, as a sentence.
+  public func usageError(_ message: String, in command: CommandSpec?, suggestion: String? = nil) -> UsageError
+  {
     let name = command.map { " \($0.name)" } ?? ""
     let subject = command == nil ? "the commands" : "its options"
     return UsageError(
@@ -13,6 +20,15 @@ extension Grammar {
       unknownCommand(word)
     case .unknownOption(let word):
       unknownOption(word, in: command)
+    case .unknownLetter(let letter, let word):
+      usageError(
+        "unknown option '-\(letter)' in '\(word)'", in: command,
+        suggestion: sameLetter(letter, in: known(in: command)).map { "Did you mean '\($0)'?" })
+    case .equalsAfterLetter(let option, let value):
+      // Taken by the letter, the value would begin with the equals sign, which nobody means.
+      usageError(
+        "'\(option.shortForm ?? "")=\(value)' mixes the two ways to write a value", in: command,
+        suggestion: "Write '\(option.longForm)=\(value)'.")
     case .missingValue(let option, before: nil):
       usageError("\(form(of: option)) needs a value", in: command, suggestion: nil)
     case .missingValue(let option, before: let word?):
@@ -51,16 +67,24 @@ extension Grammar {
   }
 
   private func unknownOption(_ word: String, in command: CommandSpec?) -> UsageError {
-    let known = command.map(options(of:)) ?? globalOptions + commands.flatMap(\.options)
+    let known = known(in: command)
     // `-ttl` is a long name with a dash too few; `-T` can only be the other case of a letter.
-    let isLong = word.utf8.starts(with: "--".utf8)
     let name = String(word.drop { $0 == "-" })
-    var suggestion = name.count > 1 ? nearest(to: name, of: known.map(\.name)).map { "--\($0)" } : nil
-    if suggestion == nil, !isLong {
-      suggestion = known.compactMap(\.shortForm).first { $0.lowercased() == word.prefix(2).lowercased() }
+    var suggestion = name.utf8.count > 1 ? nearest(to: name, of: known.map(\.name)).map { "--\($0)" } : nil
+    if suggestion == nil, !word.utf8.starts(with: "--".utf8), let letter = name.first {
+      suggestion = sameLetter(letter, in: known)
     }
     return usageError(
       "unknown option '\(word)'", in: command, suggestion: suggestion.map { "Did you mean '\($0)'?" })
+  }
+
+  /// The options that could have been meant.
+  private func known(in command: CommandSpec?) -> [OptionSpec] {
+    command.map(options(of:)) ?? globalOptions + commands.flatMap(\.options)
+  }
+
+  private func sameLetter(_ letter: Character, in options: [OptionSpec]) -> String? {
+    options.first { $0.short?.lowercased() == letter.lowercased() }?.shortForm
   }
 
   /// `--ttl DURATION`, as an error shows it.

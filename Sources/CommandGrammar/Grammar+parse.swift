@@ -55,7 +55,7 @@ extension Grammar {
     var values: [String: [any Sendable]] = [:]
     for occurrence in occurrences {
       let name = occurrence.option.name
-      guard let option = options(of: command).first(where: { $0.name == name }) else {
+      guard let option = option(named: name, of: command) else {
         throw foreignOption(occurrence.option, in: command)
       }
       guard option.repeats || values[name] == nil else {
@@ -141,7 +141,7 @@ extension Grammar {
     let command = parser.command ?? CommandSpec(name: Grammar.completionCommand, summary: "")
     var values: [String: [any Sendable]] = [:]
     for occurrence in parser.occurrences {
-      guard let option = options(of: command).first(where: { $0.name == occurrence.option.name }) else {
+      guard let option = option(named: occurrence.option.name, of: command) else {
         continue
       }
       if let kind = option.value, let text = occurrence.text {

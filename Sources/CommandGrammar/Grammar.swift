@@ -77,6 +77,10 @@ public struct Grammar: Sendable {
     command.options + globalOptions
   }
 
+  func option(named name: String, of command: CommandSpec) -> OptionSpec? {
+    command.options.first { $0.name == name } ?? globalOptions.first { $0.name == name }
+  }
+
   /// `mneme put [OPTIONS] QUERY [RESPONSE]`; without a command, the program's own line.
   public func usage(of command: CommandSpec?) -> String {
     synopsis(of: command).map(\.plain).joined()
@@ -98,7 +102,7 @@ enum BuiltIn {
     CommandSpec(
       name: "help",
       group: .general,
-      summary: "Explain the program or one of its commands",
+      summary: "explain the program or one of its commands",
       description: """
         Prints the same text as {option:help}. With `--json` it prints the definition that this text, the parser, \
         the manual pages and the completions are made from.

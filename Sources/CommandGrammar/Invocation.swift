@@ -90,7 +90,7 @@ public struct Invocation: Sendable {
 
   private func typed(_ option: OptionSpec) -> [any Sendable] {
     precondition(
-      grammar.options(of: command).contains { $0.name == option.name },
+      grammar.option(named: option.name, of: command) != nil,
       "\(command.name) has no option \(option.longForm)")
     return optionValues[option.name] ?? []
   }

@@ -15,6 +15,8 @@ struct Parser {
   /// The first thing found wrong.
   enum Problem {
     case unknownOption(String)
+    case unknownLetter(Character, in: String)
+    case equalsAfterLetter(OptionSpec, String)
     case missingValue(OptionSpec, before: String?)
     case needlessValue(OptionSpec, String)
     case unknownCommand(String)
@@ -92,19 +94,24 @@ struct Parser {
     }
   }
 
-  private mutating func take(short letters: Substring, word: String) {
+  private mutating func take(short letters: Substring.UTF8View, word: String) {
     if looksNegative(word), nextArgumentIsNumeric { return take(operand: word) }
     var rest = letters
-    while let letter = rest.popFirst() {
+    while let letter = Substring(rest).unicodeScalars.first.map(Character.init) {
       guard let option = option(where: { $0.short == letter }) else {
-        return note(.unknownOption(rest.isEmpty && letters.count == 1 ? word : "-\(letter)\(rest)"))
+        // Of `-ttl` the whole is probably a long name, but in `-qx` only one letter is unknown.
+        let isFirst = rest.count == letters.count
+        return note(isFirst ? .unknownOption(word) : .unknownLetter(letter, in: word))
       }
+      rest.removeFirst()
       if option.value == nil {
         take(switch: option, helpForm: .short)
       } else if rest.isEmpty {
         return takeNextWord(for: option)
+      } else if rest.first == UInt8(ascii: "=") {
+        return note(.equalsAfterLetter(option, String(Substring(rest.dropFirst()))))
       } else {
-        return occurrences.append(Occurrence(option: option, text: String(rest)))
+        return occurrences.append(Occurrence(option: option, text: String(Substring(rest))))
       }
     }
   }
@@ -120,9 +127,9 @@ struct Parser {
   /// The value of `--name value` and `-n value`. A word that looks like an option is left alone: more often than not
   /// the value was forgotten.
   private mutating func takeNextWord(for option: OptionSpec) {
-    guard position < words.count, case .text(let word) = words[position] else {
-      return note(.missingValue(option, before: nil))
-    }
+    guard position < words.count else { return note(.missingValue(option, before: nil)) }
+    // What is no UTF-8 is the walk's to report.
+    guard case .text(let word) = words[position] else { return }
     switch Shape(word) {
     case .operand: break
     case .short where looksNegative(word) && option.value?.isNumeric == true: break

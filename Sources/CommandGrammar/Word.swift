@@ -29,26 +29,26 @@ enum Word {
 enum Shape {
   /// `--name`, or `--name=value`.
   case long(name: String, value: String?)
-  /// `-abc`: switches, or a switch and its value.
-  case short(Substring)
+  /// `-abc`, without the dash: switches, the last of them perhaps an option and its value.
+  case short(Substring.UTF8View)
   /// `--`.
   case endOfOptions
   /// Anything else, a lone `-` included.
   case operand
 
+  /// Looks at bytes, not characters: a combining mark at the beginning of a value would hide the `=` before it.
   init(_ word: String) {
-    if word == "--" {
+    let bytes = word.utf8
+    if bytes.elementsEqual("--".utf8) {
       self = .endOfOptions
-    } else if word.utf8.starts(with: "--".utf8) {
-      let utf8 = word.utf8.dropFirst(2)
-      if let equals = utf8.firstIndex(of: UInt8(ascii: "=")) {
-        self = .long(
-          name: String(word[..<equals].dropFirst(2)), value: String(word[utf8.index(after: equals)...]))
-      } else {
-        self = .long(name: String(Substring(utf8)), value: nil)
-      }
-    } else if word.utf8.count > 1, word.utf8.first == UInt8(ascii: "-") {
-      self = .short(Substring(word.utf8.dropFirst()))
+    } else if bytes.starts(with: "--".utf8) {
+      let rest = bytes.dropFirst(2)
+      let equals = rest.firstIndex(of: UInt8(ascii: "="))
+      self = .long(
+        name: String(Substring(rest[..<(equals ?? rest.endIndex)])),
+        value: equals.map { String(Substring(rest[$0...].dropFirst())) })
+    } else if bytes.first == UInt8(ascii: "-"), bytes.count > 1 {
+      self = .short(bytes.dropFirst())
     } else {
       self = .operand
     }

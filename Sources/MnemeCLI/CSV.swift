@@ -12,7 +12,8 @@ enum CSV {
     let isNumber = Double(text) != nil
     let safe = isFormula && !isNumber ? "'" + text : text
     guard safe.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return safe }
-    return "\"" + safe.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+    return "\"" + safe.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
+      + "\""
   }
 
   static let heading = [
@@ -31,7 +32,8 @@ enum CSV {
       case .array: "[" + entry.embedding.numbers.map { "\($0)" }.joined(separator: ",") + "]"
       }
     return [
-      entry.id.description, entry.namespace.name, entry.query, entry.queryHash, entry.response, entry.metadata,
+      entry.id.description, entry.namespace.name, entry.query, entry.queryHash, entry.response,
+      entry.metadata,
       String(entry.createdAt.rawValue), String(entry.lastAccessedAt.rawValue),
       entry.ttl.map { String($0.rawValue) } ?? "", String(entry.accessCount), fingerprint, embedding,
     ]

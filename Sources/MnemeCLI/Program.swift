@@ -73,7 +73,9 @@ public enum Program {
   private static func complete(
     _ kind: String, _ invocation: Invocation, _ environment: Environment
   ) -> ExitStatus {
-    guard kind == "namespaces", var settings = try? GlobalSettings(invocation, environment) else { return .done }
+    guard kind == "namespaces", var settings = try? GlobalSettings(invocation, environment) else {
+      return .done
+    }
     settings.connectTimeout = .milliseconds(200)
     settings.timeout = .milliseconds(200)
     settings.asksPassword = false

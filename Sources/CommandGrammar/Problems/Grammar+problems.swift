@@ -78,9 +78,17 @@ struct Inspection {
   }
 
   private mutating func inspect(options: [OptionSpec], in command: CommandSpec?) {
-    let scope = command.map(grammar.options(of:)) ?? options
-    for name in duplicates(scope.map(\.longForm)) { note("two options are called \(name)") }
-    for form in duplicates(scope.compactMap(\.shortForm)) { note("two options are called \(form)") }
+    // What is wrong among the options of every command is said once, and not of every command.
+    let others = command == nil ? [] : grammar.globalOptions
+    for (index, option) in options.enumerated() {
+      let rivals = options[..<index] + others
+      if rivals.contains(where: { $0.name == option.name }) {
+        note("two options are called \(option.longForm)")
+      }
+      if let short = option.shortForm, rivals.contains(where: { $0.shortForm == short }) {
+        note("two options are called \(short)")
+      }
+    }
     let outer = place
     for option in options {
       place = "\(outer) \(option.longForm)"

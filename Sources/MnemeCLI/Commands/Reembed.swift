@@ -6,7 +6,8 @@ import MnemeRedis
 /// `mneme reembed`
 struct Reembed: Command {
   static let target = Argument(
-    "TARGET_PREFIX", value: .text(allowsEmpty: false), summary: "the prefix for the new cache, which must be empty")
+    "TARGET_PREFIX", value: .text(allowsEmpty: false),
+    summary: "the prefix for the new cache, which must be empty")
 
   static let spec = CommandSpec(
     name: "reembed", summary: "copy a cache with new vectors into another prefix",
