@@ -9,9 +9,10 @@ struct Calibrate: Command {
   }
 
   static let paraphrases = Option(
-    "paraphrases", value: .file(), summary: "pairs that mean the same, as {\"a\":…,\"b\":…} a line")
+    "paraphrases", value: .file(), summary: "a file of pairs that mean the same",
+    details: "JSON lines: `{\"a\":\"one question\",\"b\":\"another\"}`.")
   static let distractors = Option(
-    "distractors", value: .file(), summary: "pairs that do not, likewise")
+    "distractors", value: .file(), summary: "a file of pairs that do not, likewise")
   static let labelled = Option(
     "labelled", value: .file(), summary: "a CSV of texts and labels, of which pairs are drawn",
     details: "Two texts of one label mean the same. The first line is a heading.")
@@ -127,7 +128,8 @@ struct Calibrate: Command {
         throw LineError(
           line: lines.number, source: file.name,
           underlying: InvalidInputError(
-            "not a pair of texts.", remediation: "Write {\"a\":\"one question\",\"b\":\"another\"}."), state: "")
+            "not a pair of texts.", remediation: "Write {\"a\":\"one question\",\"b\":\"another\"}."),
+          state: "")
       }
       pairs.append(LabelledPair(a: a, b: b, isMatch: isMatch))
     }
@@ -140,13 +142,15 @@ struct Calibrate: Command {
       let text = String(validating: bytes, as: UTF8.self)
     else {
       throw InvalidInputError(
-        "The file '\(path)' is over \(size(limit)) or not UTF-8.", remediation: "Give a smaller sample in UTF-8.")
+        "The file '\(path)' is over \(size(limit)) or not UTF-8.",
+        remediation: "Give a smaller sample in UTF-8.")
     }
     return try CSV.records(of: text).dropFirst().enumerated().map { index, record in
       guard record.count >= 2 else {
         throw LineError(
           line: index + 2, source: path,
-          underlying: InvalidInputError("not a text and a label.", remediation: "Write text,label."), state: "")
+          underlying: InvalidInputError("not a text and a label.", remediation: "Write text,label."),
+          state: "")
       }
       return (record[0], record[1])
     }
@@ -184,7 +188,9 @@ struct CalibrationReport: Report {
       return String(rows.map(CSV.record).joined().dropLast())
     }
     var table = Table(
-      ["THRESHOLD", "PRECISION", "RECALL", "F1"].map { .init(title: $0, isNumeric: true) } + [.init(title: "")])
+      ["THRESHOLD", "PRECISION", "RECALL", "F1"].map { .init(title: $0, isNumeric: true) } + [
+        .init(title: "")
+      ])
     // Every fifth point and the best: the whole curve is for JSON and CSV.
     for (index, point) in curve.enumerated() where index % 5 == 0 || point == best {
       let bar = String(repeating: "#", count: Int((point.f1 * 30).rounded()))
@@ -195,7 +201,8 @@ struct CalibrationReport: Report {
         "threshold \(decimals($0.threshold, 2)): precision \(decimals($0.precision, 3)), "
           + "recall \(decimals($0.recall, 3)), F1 \(decimals($0.f1, 3))"
       } ?? "no threshold meets the constraints"
-    return "\(visible(embedder)), \(grouped(pairs)) pairs, by \(metric.rawValue)\n\n\(table.text(style))\n\n\(verdict)"
+    return
+      "\(visible(embedder)), \(grouped(pairs)) pairs, by \(metric.rawValue)\n\n\(table.text(style))\n\n\(verdict)"
   }
 
   private func cells(_ point: Calibration.Point, _ digits: Int) -> [String] {
