@@ -131,11 +131,13 @@ struct VectorIndexTests {
   func growth(precision: VectorPrecision) throws {
     // Components of one magnitude, so that a row is as quick to make as its 384 signs.
     var random = SplitMix64(seed: 3)
-    var rows: [[UInt8]] = []
-    for _ in 0..<6000 {
-      let signs = (0..<6).map { _ in random.next() }
-      rows.append(
-        signs.flatMap { bits in (0..<64).flatMap { [0, 0, 0x50, bits >> $0 & 1 == 0 ? 0x3d : 0xbd] } })
+    let rows = (0..<6000).map { _ in
+      var row = [UInt8](repeating: 0, count: 384 * 4)
+      for component in 0..<384 {
+        row[component * 4 + 2] = 0x50
+        row[component * 4 + 3] = random.next() >> 63 == 0 ? 0x3d : 0xbd
+      }
+      return row
     }
     let index = VectorIndex(dimension: 384, precision: precision)
     for (number, row) in rows.enumerated() {
