@@ -58,7 +58,7 @@ struct HashedNgramEmbedderTests {
       ("what is the capital of France", "what's the capital of france?"),
       ("i cant log in", "I can’t log in!"),
       ("list the files in a directory", "Listing files in the directory"),
-      ("my order was cancelled", "has my order been canceled?"),
+      ("why was my order cancelled", "Why is my order canceled?"),
       ("what colours are available", "What colors are available?"),
       ("how do i export a report as pdf", "how can I export reports as PDF"),
     ])
@@ -127,7 +127,8 @@ struct HashedNgramEmbedderTests {
     for (text, hex) in zip(texts, expected) {
       let bytes = Embedding(try embedder.embed(text)).bytes
       let ours = bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-      #expect(ours == hex, "\(text.debugDescription)")
+      let isSame = ours == hex
+      #expect(isSame, "\(text.debugDescription)")
     }
   }
 
