@@ -3,6 +3,7 @@
 # COMMAND OPTION: sets `name` to the option's long form, and `takes` to what it takes, empty for a switch.
 _mneme_option() {
   case $1:$2 in
+  calibrate:--format) name=--format takes='choices text csv' ;;
   *:--url | *:-u) name=--url takes='text URL' ;;
   *:--key-prefix | *:-p) name=--key-prefix takes='text PREFIX' ;;
   *:--password-file) name=--password-file takes='files' ;;
@@ -53,6 +54,15 @@ _mneme_option() {
   *:--since-id) name=--since-id takes='text ID' ;;
   *:--include-expired) name=--include-expired takes='' ;;
   *:--on-conflict) name=--on-conflict takes='choices replace skip fail' ;;
+  *:--paraphrases) name=--paraphrases takes='files' ;;
+  *:--distractors) name=--distractors takes='files' ;;
+  *:--labelled) name=--labelled takes='files' ;;
+  *:--pairs) name=--pairs takes='text N' ;;
+  *:--seed) name=--seed takes='text N' ;;
+  *:--metric) name=--metric takes='choices f1 precision recall' ;;
+  *:--min-precision) name=--min-precision takes='text F' ;;
+  *:--min-recall) name=--min-recall takes='text F' ;;
+  *:--vectors) name=--vectors takes='choices float32 int8' ;;
   *) return 1 ;;
   esac
 }
@@ -74,7 +84,7 @@ _mneme_argument() {
   dumps:0) takes='files' ;;
   restore:0) takes='files' ;;
   loads:0) takes='files' ;;
-  help:0) takes='choices put get delete stats inspect-keys vacuum set-quota clear export import reembed demo completions snapshot dumps restore loads help' ;;
+  help:0) takes='choices put get delete stats inspect-keys vacuum set-quota clear export import calibrate reembed demo completions snapshot dumps restore loads help' ;;
   *) takes='' ;;
   esac
 }
@@ -93,6 +103,7 @@ _mneme_options() {
   clear) options='--all --yes --dry-run' ;;
   export) options='--namespace --output --format --embeddings --since-id --include-expired --pace' ;;
   import) options='--namespace --on-conflict --embedder --native-ttl --max-entries --dry-run --pace' ;;
+  calibrate) options='--paraphrases --distractors --labelled --pairs --seed --metric --min-precision --min-recall --vectors --format --embedder' ;;
   reembed) options='--embedder --native-ttl --no-normalize --pace' ;;
   esac
   options+=' --url --key-prefix --password-file --askpass --cacert --cert --key --insecure --connect-timeout --timeout --json --quiet --verbose --color --progress --help --version'
@@ -184,8 +195,8 @@ _mneme() {
   COMPREPLY=()
   _mneme_split "${COMP_LINE:0:COMP_POINT}"
   local last=$((${#words[@]} - 1))
-  local current=${words[last]} before=("${words[@]:1:last-1}")
   if ((last < 1)); then return; fi
+  local current=${words[last]} before=("${words[@]:1:last-1}")
 
   # What stands before the cursor: which command, how many arguments, which options, and whether the last of
   # them waits for its value.
@@ -239,7 +250,7 @@ _mneme() {
     ;;
   *)
     if [[ -z $command ]]; then
-      _mneme_offer '' put get delete stats inspect-keys vacuum set-quota clear export import reembed demo completions snapshot dumps restore loads help
+      _mneme_offer '' put get delete stats inspect-keys vacuum set-quota clear export import calibrate reembed demo completions snapshot dumps restore loads help
     else
       _mneme_argument "$command" "$operands"
       _mneme_value '' "$takes"

@@ -14,7 +14,7 @@ function __mneme_state
         if test $ended = 0; and string match -qr -- '^-[^0-9]' $word
             if test "$word" = --
                 set ended 1
-            else if string match -qr -- '^--(url|key-prefix|password-file|cacert|cert|key|connect-timeout|timeout|color|progress|namespace|ttl|metadata|response-file|embedder|embedding|max-entries|threshold|min-confidence|id|family|limit|sample|top|pace|batch-size|max-duration|output|format|embeddings|since-id|on-conflict)$|^-[^-upno][^upno]*[upno]$|^-[upno]$' $word
+            else if string match -qr -- '^--(url|key-prefix|password-file|cacert|cert|key|connect-timeout|timeout|color|progress|namespace|ttl|metadata|response-file|embedder|embedding|max-entries|threshold|min-confidence|id|family|limit|sample|top|pace|batch-size|max-duration|output|format|embeddings|since-id|on-conflict|paraphrases|distractors|labelled|pairs|seed|metric|min-precision|min-recall|vectors)$|^-[^-upno][^upno]*[upno]$|^-[upno]$' $word
                 set pending 1
             end
         else if test -z "$command"
@@ -51,19 +51,20 @@ complete -c mneme -n '__mneme_at ""' -a set-quota -d 'cap a namespace, or show i
 complete -c mneme -n '__mneme_at ""' -a clear -d 'empty namespaces'
 complete -c mneme -n '__mneme_at ""' -a export -d 'write entries as JSON lines or CSV'
 complete -c mneme -n '__mneme_at ""' -a import -d 'store entries from JSON lines'
-complete -c mneme -n '__mneme_at ""' -a reembed -d 'copy a cache with new vectors into another prefix'
+complete -c mneme -n '__mneme_at ""' -a calibrate -d 'find the threshold for an embedder'
+complete -c mneme -n '__mneme_at ""' -a reembed -d 'copy a cache into another prefix, embedded anew'
 complete -c mneme -n '__mneme_at ""' -a demo -d 'take a tour on a private redis-server'
 complete -c mneme -n '__mneme_at ""' -a completions -d 'print the completion script for a shell'
-complete -c mneme -n '__mneme_at ""' -a snapshot -d 'refused: Redis keeps its own snapshots'
-complete -c mneme -n '__mneme_at ""' -a dumps -d 'refused: Redis keeps its own snapshots'
-complete -c mneme -n '__mneme_at ""' -a restore -d 'refused: Redis loads its own snapshots'
-complete -c mneme -n '__mneme_at ""' -a loads -d 'refused: Redis loads its own snapshots'
-complete -c mneme -n '__mneme_at ""' -a help -d 'Explain the program or one of its commands'
+complete -c mneme -n '__mneme_at ""' -a snapshot -d 'refused: Redis keeps snapshots itself'
+complete -c mneme -n '__mneme_at ""' -a dumps -d 'refused: Redis keeps snapshots itself'
+complete -c mneme -n '__mneme_at ""' -a restore -d 'refused: Redis keeps snapshots itself'
+complete -c mneme -n '__mneme_at ""' -a loads -d 'refused: Redis keeps snapshots itself'
+complete -c mneme -n '__mneme_at ""' -a help -d 'explain the program or one of its commands'
 complete -c mneme -s u -l url -x -d 'the Redis server'
 complete -c mneme -s p -l key-prefix -x -d 'the prefix under which all keys of the cache live'
 complete -c mneme -l password-file -r -F -d 'a file whose first line is the password'
 complete -c mneme -l askpass -d 'ask for the password on the terminal'
-complete -c mneme -l cacert -r -F -d 'a PEM file of the authorities to trust, in place of the system\'s'
+complete -c mneme -l cacert -r -F -d 'a PEM file of the authorities to trust'
 complete -c mneme -l cert -r -F -d 'a PEM file of our certificate, where the server asks for one'
 complete -c mneme -l key -r -F -d 'a PEM file of the key to --cert'
 complete -c mneme -l insecure -d 'accept any certificate'
@@ -74,8 +75,8 @@ complete -c mneme -s q -l quiet -d 'print results and errors, and nothing else'
 complete -c mneme -s v -l verbose -d 'say on standard error what is done'
 complete -c mneme -l color -x -a 'auto always never' -d 'use bold type'
 complete -c mneme -l progress -x -a 'auto always never' -d 'show how far a long run has come'
-complete -c mneme -s h -l help -d 'Print help and exit: --help all of it, \'-h\' a screenful'
-complete -c mneme -l version -d 'Print the version and exit'
+complete -c mneme -s h -l help -d 'print help and exit: all of it, or a screenful for \'-h\''
+complete -c mneme -l version -d 'print the version and exit'
 
 complete -c mneme -n '__mneme_at put' -s n -l namespace -x -a '(__mneme_dynamic namespaces)' -d 'the namespace'
 complete -c mneme -n '__mneme_at put' -l ttl -x -d 'for how long the entry lives'
@@ -129,7 +130,7 @@ complete -c mneme -n '__mneme_at clear 0 more' -x -a '(__mneme_dynamic namespace
 complete -c mneme -n '__mneme_at export' -s n -l namespace -x -a '(__mneme_dynamic namespaces)' -d 'only this namespace'
 complete -c mneme -n '__mneme_at export' -s o -l output -r -F -d 'write to a file, which appears whole or not at all'
 complete -c mneme -n '__mneme_at export' -l format -x -a 'jsonl csv' -d 'one JSON object a line, or CSV for a spreadsheet'
-complete -c mneme -n '__mneme_at export' -l embeddings -x -a 'none base64 array' -d 'how vectors are written: \'base64\' for jsonl and \'none\' for csv unless given'
+complete -c mneme -n '__mneme_at export' -l embeddings -x -a 'none base64 array' -d 'how vectors are written'
 complete -c mneme -n '__mneme_at export' -l since-id -x -d 'only entries with a greater id'
 complete -c mneme -n '__mneme_at export' -l include-expired -d 'also what is expired and not swept yet'
 complete -c mneme -n '__mneme_at export' -l pace -x -d 'a pause between batches, for a busy server'
@@ -142,6 +143,18 @@ complete -c mneme -n '__mneme_at import' -l max-entries -x -d 'the most entries 
 complete -c mneme -n '__mneme_at import' -l dry-run -d 'say what would be done, and do nothing'
 complete -c mneme -n '__mneme_at import' -l pace -x -d 'a pause between batches, for a busy server'
 complete -c mneme -n '__mneme_at import 0' -r -F
+
+complete -c mneme -n '__mneme_at calibrate' -l paraphrases -r -F -d 'a file of pairs that mean the same'
+complete -c mneme -n '__mneme_at calibrate' -l distractors -r -F -d 'a file of pairs that do not, likewise'
+complete -c mneme -n '__mneme_at calibrate' -l labelled -r -F -d 'a CSV of texts and labels, of which pairs are drawn'
+complete -c mneme -n '__mneme_at calibrate' -l pairs -x -d 'with --labelled, how many pairs of each kind'
+complete -c mneme -n '__mneme_at calibrate' -l seed -x -d 'with --labelled, which pairs are drawn'
+complete -c mneme -n '__mneme_at calibrate' -l metric -x -a 'f1 precision recall' -d 'what the threshold is to be best at'
+complete -c mneme -n '__mneme_at calibrate' -l min-precision -x -d 'the least share of right answers'
+complete -c mneme -n '__mneme_at calibrate' -l min-recall -x -d 'the least share of matches served'
+complete -c mneme -n '__mneme_at calibrate' -l vectors -x -a 'float32 int8' -d 'the form of vector that the application searches'
+complete -c mneme -n '__mneme_at calibrate' -l format -x -a 'text csv' -d 'a table, or CSV'
+complete -c mneme -n '__mneme_at calibrate' -l embedder -x -d 'the embedder, by its fingerprint'
 
 complete -c mneme -n '__mneme_at reembed' -l embedder -x -d 'the embedder, by its fingerprint'
 complete -c mneme -n '__mneme_at reembed' -l native-ttl -d 'let Redis itself expire what has a time to live'
@@ -158,4 +171,4 @@ complete -c mneme -n '__mneme_at restore 0' -r -F
 
 complete -c mneme -n '__mneme_at loads 0' -r -F
 
-complete -c mneme -n '__mneme_at help 0' -x -a 'put get delete stats inspect-keys vacuum set-quota clear export import reembed demo completions snapshot dumps restore loads help'
+complete -c mneme -n '__mneme_at help 0' -x -a 'put get delete stats inspect-keys vacuum set-quota clear export import calibrate reembed demo completions snapshot dumps restore loads help'

@@ -4,7 +4,7 @@ import CommandGrammar
 enum CommandTable {
   static let commands: [any Command.Type] = [
     Put.self, Get.self, Delete.self, ShowStats.self, InspectKeys.self, Vacuum.self, SetQuota.self, Clear.self,
-    Export.self, Import.self, Reembed.self, Demo.self, Completions.self,
+    Export.self, Import.self, Calibrate.self, Reembed.self, Demo.self, Completions.self,
     Refused.Snapshot.self, Refused.Dumps.self, Refused.Restore.self, Refused.Loads.self,
   ]
 

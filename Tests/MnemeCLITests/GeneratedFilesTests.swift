@@ -48,10 +48,13 @@ struct CommandTableTests {
     #expect(problems.isEmpty, "\(problems.map { "\($0)" }.joined(separator: "\n"))")
   }
 
-  @Test("has the short help of each command on a screen of 80×24", arguments: CommandTable.commands.map { $0.spec.name })
+  @Test(
+    "has the short help of each command on a screen of 80×24",
+    arguments: CommandTable.commands.map { $0.spec.name })
   func shortHelpFits(name: String) throws {
     let spec = try #require(CommandTable.command(named: name)).spec
-    let lines = CommandTable.grammar.help(spec, .short).split(separator: "\n", omittingEmptySubsequences: false)
+    let lines = CommandTable.grammar.help(spec, .short).split(
+      separator: "\n", omittingEmptySubsequences: false)
     #expect(lines.count <= 24)
     #expect(lines.allSatisfy { displayWidth(String($0)) <= 80 })
   }
