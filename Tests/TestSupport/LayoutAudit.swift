@@ -30,7 +30,7 @@ package struct LayoutAudit {
         problems.append("no entry: \(key)")
         continue
       }
-      entries[id] = pairs(of: key)
+      entries[id] = Dictionary(pairs(of: key).map { (text($0.key), $0.value) }) { $1 }
     }
     return entries
   }
@@ -118,7 +118,7 @@ package struct LayoutAudit {
   /// Each quota stands in both places, the same.
   private mutating func checkQuotas() {
     let fields = keys[[UInt8]((prefix + "quotas").utf8)].map { pairs(of: $0) } ?? [:]
-    let mirrors = Dictionary(family("quota:").map { (text($0.rest), $0.key.content[0]) }) { $1 }
+    let mirrors = Dictionary(family("quota:").map { ($0.rest, $0.key.content[0]) }) { $1 }
     if fields != mirrors { problems.append("quotas are \(fields) and \(mirrors)") }
   }
 
@@ -132,11 +132,10 @@ package struct LayoutAudit {
     }
   }
 
-  private func pairs(of key: KeyspaceDump.Key) -> [String: [UInt8]] {
-    let fields = key.content.map {
-      $0.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-    }
-    return Dictionary(fields.map { (text(Array($0[0])), Array($0[1])) }) { $1 }
+  /// By bytes: Swift's strings would take two lookalike names for one.
+  private func pairs(of key: KeyspaceDump.Key) -> [[UInt8]: [UInt8]] {
+    let flat = key.content
+    return Dictionary(stride(from: 0, to: flat.count - 1, by: 2).map { (flat[$0], flat[$0 + 1]) }) { $1 }
   }
 
   private func string(_ name: [UInt8]) -> String? {
