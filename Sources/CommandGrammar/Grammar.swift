@@ -57,7 +57,7 @@ public struct Grammar: Sendable {
     self.date = date
     self.summary = summary
     self.description = description
-    self.globalOptions = globalOptions.map(\.spec) + [BuiltIn.help.spec, BuiltIn.version.spec]
+    self.globalOptions = globalOptions.map { $0.spec } + [BuiltIn.help.spec, BuiltIn.version.spec]
     self.rules = rules
     self.commands = commands + [BuiltIn.helpCommand(json: !globalOptions.contains { $0.spec.name == "json" })]
     self.examples = examples
@@ -75,10 +75,6 @@ public struct Grammar: Sendable {
   /// All that can be typed with a command: its own options, then those of every command.
   public func options(of command: CommandSpec) -> [OptionSpec] {
     command.options + globalOptions
-  }
-
-  func option(named name: String, of command: CommandSpec) -> OptionSpec? {
-    command.options.first { $0.name == name } ?? globalOptions.first { $0.name == name }
   }
 
   /// `mneme put [OPTIONS] QUERY [RESPONSE]`; without a command, the program's own line.

@@ -24,16 +24,22 @@ public enum HelpForm: Sendable, Equatable {
 
 /// A command that was named, with values that were checked, but neither the environment nor anything else consulted.
 public struct Invocation: Sendable {
-  /// The command to run.
-  public let command: CommandSpec
   /// The arguments as they were typed.
   public let arguments: [String]
+  /// What was typed: the options in their order, then the arguments in theirs.
+  let values: [TypedValue]
+  private let scope: Scope
+  private let grammar: Grammar
 
-  let grammar: Grammar
-  /// By name of the option, in the order typed.
-  let optionValues: [String: [any Sendable]]
-  /// By name of the argument, in the order typed.
-  let argumentValues: [String: [any Sendable]]
+  init(_ scope: Scope, arguments: [String], values: [TypedValue], grammar: Grammar) {
+    self.scope = scope
+    self.arguments = arguments
+    self.values = values
+    self.grammar = grammar
+  }
+
+  /// The command to run.
+  public var command: CommandSpec { scope.command }
 
   /// Whether a switch was given.
   public subscript(option: Switch) -> Bool { isGiven(option) }
@@ -53,9 +59,9 @@ public struct Invocation: Sendable {
   /// Reading one that the command does not have is a mistake in the program and stops it.
   public subscript<Value>(argument: Argument<Value>) -> Value {
     precondition(
-      command.arguments.contains { $0.name == argument.spec.name },
+      scope.arguments.contains { $0.name == argument.spec.name },
       "\(command.name) has no argument \(argument.spec.name)")
-    return argument.collect(argumentValues[argument.spec.name] ?? [])
+    return argument.collect(values(of: argument.member))
   }
 
   /// Whether an option was typed, whatever its value.
@@ -90,9 +96,11 @@ public struct Invocation: Sendable {
   }
 
   private func typed(_ option: OptionSpec) -> [any Sendable] {
-    precondition(
-      grammar.option(named: option.name, of: command) != nil,
-      "\(command.name) has no option \(option.longForm)")
-    return optionValues[option.name] ?? []
+    precondition(scope.option(named: option.name) != nil, "\(command.name) has no option \(option.longForm)")
+    return values(of: .option(option.name))
+  }
+
+  private func values(of member: Rule.Member) -> [any Sendable] {
+    values.filter { $0.member == member }.map(\.value)
   }
 }

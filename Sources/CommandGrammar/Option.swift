@@ -12,7 +12,7 @@ public struct Option<Value: Sendable>: OptionDeclaration {
   /// The row of the table.
   public let spec: OptionSpec
   /// From the checked values, in the order typed, to what the reader gets.
-  let collect: @Sendable ([any Sendable]) -> Value
+  @usableFromInline let collect: @Sendable ([any Sendable]) -> Value
 
   /// An option that may be left out, and is then nil.
   ///
@@ -24,6 +24,7 @@ public struct Option<Value: Sendable>: OptionDeclaration {
   ///   - group: the heading under which help lists it.
   ///   - summary: one line of markup, without a full stop.
   ///   - details: the whole story, in markup.
+  @inlinable
   public init<Element>(
     _ name: String, short: Character? = nil, value: ValueKind<Element>, environment: [String] = [],
     group: Group = .options, summary: String, details: String = ""
@@ -37,6 +38,7 @@ public struct Option<Value: Sendable>: OptionDeclaration {
   /// An option that has a default. The other parameters are those of `init(_:short:value:environment:…)`.
   ///
   /// - Parameter default: the value where none is given; help shows it as one would type it.
+  @inlinable
   public init(
     _ name: String, short: Character? = nil, value: ValueKind<Value>, environment: [String] = [],
     default: Value, group: Group = .options, summary: String, details: String = ""
@@ -49,6 +51,7 @@ public struct Option<Value: Sendable>: OptionDeclaration {
 
   /// An option that may be given any number of times. The other parameters are those of
   /// `init(_:short:value:environment:…)`; a variable of the environment gives one value.
+  @inlinable
   public init<Element>(
     repeating name: String, short: Character? = nil, value: ValueKind<Element>, environment: [String] = [],
     group: Group = .options, summary: String, details: String = ""
@@ -86,6 +89,11 @@ public protocol OptionDeclaration: Declaration {
   var spec: OptionSpec { get }
 }
 
+extension OptionDeclaration {
+  /// The option's name.
+  public var member: Rule.Member { .option(spec.name) }
+}
+
 /// One row of the table of options: all that is known of an option but the type of its value.
 public struct OptionSpec: Sendable {
   /// Without the dashes.
@@ -106,6 +114,23 @@ public struct OptionSpec: Sendable {
   public let summary: String
   /// The whole story, in markup; empty where the summary says it all.
   public let details: String
+
+  @usableFromInline
+  init(
+    name: String, short: Character?, value: ValueSpec?, environment: [String], repeats: Bool,
+    defaultText: String?,
+    group: Group, summary: String, details: String
+  ) {
+    self.name = name
+    self.short = short
+    self.value = value
+    self.environment = environment
+    self.repeats = repeats
+    self.defaultText = defaultText
+    self.group = group
+    self.summary = summary
+    self.details = details
+  }
 
   /// `--name`.
   public var longForm: String { "--\(name)" }

@@ -26,7 +26,7 @@ struct Parser {
   let grammar: Grammar
   private let words: [Word]
   private var position = 0
-  private(set) var command: CommandSpec?
+  private(set) var scope: Scope?
   private(set) var occurrences: [Occurrence] = []
   private(set) var operands: [String] = []
   private(set) var problem: Problem?
@@ -71,10 +71,10 @@ struct Parser {
   }
 
   private mutating func take(operand word: String) {
-    if command != nil {
+    if scope != nil {
       operands.append(word)
-    } else if let named = grammar.command(named: word) {
-      command = named
+    } else if let command = grammar.command(named: word) {
+      scope = Scope(command, of: grammar)
     } else if asked == nil {
       note(.unknownCommand(word))
     }
@@ -139,19 +139,18 @@ struct Parser {
     occurrences.append(Occurrence(option: option, text: word))
   }
 
-  /// Among the command's options and those of every command; before the command is known, among all.
+  /// Among the command's options and those of every command, and then among those of other commands: before the
+  /// command is known they may turn out to be its own, and after it the error can say whose they are.
   private func option(where matches: (OptionSpec) -> Bool) -> OptionSpec? {
-    if let command, let own = command.options.first(where: matches) { return own }
-    if let global = grammar.globalOptions.first(where: matches) { return global }
-    for other in grammar.commands {
-      if let found = other.options.first(where: matches) { return found }
+    if let found = (scope?.options ?? grammar.globalOptions).first(where: matches) { return found }
+    for command in grammar.commands {
+      if let found = command.options.first(where: matches) { return found }
     }
     return nil
   }
 
   private var nextArgumentIsNumeric: Bool {
-    guard let command, let last = command.arguments.last else { return false }
-    let argument = operands.count < command.arguments.count ? command.arguments[operands.count] : last
-    return argument.value.isNumeric
+    guard let arguments = scope?.arguments, let last = arguments.last else { return false }
+    return (operands.count < arguments.count ? arguments[operands.count] : last).value.isNumeric
   }
 }

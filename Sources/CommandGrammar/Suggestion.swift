@@ -3,7 +3,7 @@
 /// Near is a name that takes few slips of the hand to get to: one for a short word, one more for every three letters.
 /// Failing that, a name of which the word is the beginning or one of the hyphenated parts: `quota` for `set-quota`.
 /// Among equals the first candidate wins, so the order of the table decides, not chance.
-func nearest(to word: String, of candidates: [String]) -> String? {
+func nearestName(to word: String, among candidates: [String]) -> String? {
   // A word of any length may come in; no name is so long that a third of it would matter.
   let allowed = min(max(1, word.utf8.count / 3), 4)
   var best: (name: String, distance: Int)?
