@@ -87,7 +87,7 @@ public struct Grammar: Sendable {
 enum BuiltIn {
   static let help = Switch(
     "help", short: "h", group: .general,
-    summary: "print help and exit: all of it, or a screenful for `-h`")
+    summary: "print all of the help, or with `-h` a screenful")
   static let version = Switch("version", group: .general, summary: "print the version and exit")
   static let json = Switch("json", summary: "print the definition of every command and option as JSON")
   static let topic = Argument(
