@@ -27,8 +27,9 @@ public struct CommandSpec: Sendable {
   /// Other manual pages, such as `redis-cli(1)`, besides the program's own.
   public let seeAlso: [String]
 
-  /// The lists are evaluated when they are read, and each time they are: a program with many commands makes only the
-  /// options of the one that is run. Lists of constants, such as those of static properties, are the right thing here.
+  /// The lists are evaluated when they are read, and each time they are: a program with many commands makes
+  /// only the options of the one that is run. Lists of constants, such as those of static properties, are the
+  /// right thing here.
   ///
   /// - Parameters:
   ///   - name: lower-case ASCII, as it is typed.

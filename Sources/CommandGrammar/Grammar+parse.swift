@@ -119,7 +119,8 @@ extension Grammar {
   /// The hidden command by which the shells ask for values: `PROGRAM __complete KIND -- WORDS…`.
   static let completionCommand = "__complete"
 
-  /// What can be understood of an unfinished line. The person is still typing: nothing about it is an error yet.
+  /// What can be understood of an unfinished line. The person is still typing: nothing about it is an error
+  /// yet.
   private func completionRequest(_ words: ArraySlice<Word>) -> Request {
     var kind = ""
     if case .text(let text) = words.first { kind = text }

@@ -1,6 +1,7 @@
 /// A program's command line: the one definition from which it is parsed, explained and completed.
 ///
-/// Building one costs a few array copies: nothing is indexed, and no markup is parsed before somebody reads it.
+/// Building one costs a few array copies: nothing is indexed, and no markup is parsed before somebody reads
+/// it.
 public struct Grammar: Sendable {
   /// As it is typed.
   public let program: String

@@ -6,9 +6,9 @@ public enum Request: Sendable {
   case version
   /// To run a command that was named.
   case run(Invocation)
-  /// To print the values of a kind that could stand at the end of an unfinished command line, one a line. What is
-  /// wrong with that line is overlooked, and its arguments are not checked, so that only options can be read; its
-  /// command is `__complete` where it names none.
+  /// To print the values of a kind that could stand at the end of an unfinished command line, one a line.
+  /// What is wrong with that line is overlooked, and its arguments are not checked, so that only options can
+  /// be read; its command is `__complete` where it names none.
   case complete(kind: String, Invocation)
 }
 
@@ -22,7 +22,8 @@ public enum HelpForm: Sendable, Equatable {
   case json
 }
 
-/// A command that was named, with values that were checked, but neither the environment nor anything else consulted.
+/// A command that was named, with values that were checked, but neither the environment nor anything else
+/// consulted.
 public struct Invocation: Sendable {
   /// The arguments as they were typed.
   public let arguments: [String]
@@ -46,8 +47,8 @@ public struct Invocation: Sendable {
 
   /// The value that was typed, or else the default.
   ///
-  /// Reading an option that the command does not have, or one that the environment may give (which only `resolve`
-  /// reads), is a mistake in the program and stops it.
+  /// Reading an option that the command does not have, or one that the environment may give (which only
+  /// `resolve` reads), is a mistake in the program and stops it.
   public subscript<Value>(option: Option<Value>) -> Value {
     precondition(
       option.spec.environment.isEmpty, "\(option.spec.longForm) also reads the environment: use resolve")
@@ -67,8 +68,8 @@ public struct Invocation: Sendable {
   /// Whether an option was typed, whatever its value.
   public func isGiven(_ option: any OptionDeclaration) -> Bool { !typed(option.spec).isEmpty }
 
-  /// The value that was typed, or else that of the first of the option's variables that is set and not empty, or
-  /// else the default.
+  /// The value that was typed, or else that of the first of the option's variables that is set and not empty,
+  /// or else the default.
   ///
   /// - Throws: `UsageError` naming the variable, when its text is no such value.
   public func resolve<Value>(
@@ -85,8 +86,8 @@ public struct Invocation: Sendable {
     return option.collect(values)
   }
 
-  /// An error about this command line that only the command itself can see, such as two options that exclude each
-  /// other.
+  /// An error about this command line that only the command itself can see, such as two options that exclude
+  /// each other.
   ///
   /// - Parameters:
   ///   - message: what is wrong, without a full stop.

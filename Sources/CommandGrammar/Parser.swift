@@ -1,9 +1,10 @@
 /// Reads the words of a command line from left to right.
 ///
-/// Two things shape it. Options may stand before the command, so what belongs to whom is settled only when all words
-/// have been seen: until then options are looked up among those of every command (`problems()` makes sure that a name
-/// takes a value everywhere or nowhere). And `-h` at the end of anything has to help, so the first problem is kept
-/// and the walk goes on, looking for nothing but help; only a command that does not exist ends it.
+/// Two things shape it. Options may stand before the command, so what belongs to whom is settled only when
+/// all words have been seen: until then options are looked up among those of every command (`problems()`
+/// makes sure that a name takes a value everywhere or nowhere). And `-h` at the end of anything has to help,
+/// so the first problem is kept and the walk goes on, looking for nothing but help; only a command that does
+/// not exist ends it.
 struct Parser {
   /// An option as it was found.
   struct Occurrence {
@@ -124,8 +125,8 @@ struct Parser {
     }
   }
 
-  /// The value of `--name value` and `-n value`. A word that looks like an option is left alone: more often than not
-  /// the value was forgotten.
+  /// The value of `--name value` and `-n value`. A word that looks like an option is left alone: more often
+  /// than not the value was forgotten.
   private mutating func takeNextWord(for option: OptionSpec) {
     guard position < words.count else { return note(.missingValue(option, before: nil)) }
     // What is no UTF-8 is the walk's to report.
@@ -139,8 +140,8 @@ struct Parser {
     occurrences.append(Occurrence(option: option, text: word))
   }
 
-  /// Among the command's options and those of every command, and then among those of other commands: before the
-  /// command is known they may turn out to be its own, and after it the error can say whose they are.
+  /// Among the command's options and those of every command, and then among those of other commands: before
+  /// the command is known they may turn out to be its own, and after it the error can say whose they are.
   private func option(where matches: (OptionSpec) -> Bool) -> OptionSpec? {
     if let found = (scope?.options ?? grammar.globalOptions).first(where: matches) { return found }
     for command in grammar.commands {

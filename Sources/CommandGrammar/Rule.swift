@@ -44,8 +44,8 @@ public struct Rule: Sendable {
 
 /// What a `Rule` can speak of: an option or an argument.
 public protocol Declaration: Sendable {
-  /// Its name. Asked for here because a dynamic cast to find it out would cost each start of the program a quarter
-  /// of a millisecond.
+  /// Its name. Asked for here because a dynamic cast to find it out would cost each start of the program a
+  /// quarter of a millisecond.
   var member: Rule.Member { get }
 }
 

@@ -3,8 +3,9 @@
 /// The kinds of this module are `.text`, `.duration`, `.count`, `.integer`, `.number`, `.choice`, `.file` and
 /// `.directory`; a program adds its own with `init(placeholder:completion:parse:format:)`.
 ///
-/// A kind may check and convert. It never looks at the environment, a file or the network: `--help` has to work
-/// where all of these are broken. Nor does it name the option in its errors: the parser does, for all kinds alike.
+/// A kind may check and convert. It never looks at the environment, a file or the network: `--help` has to
+/// work where all of these are broken. Nor does it name the option in its errors: the parser does, for all
+/// kinds alike.
 public struct ValueKind<Value: Sendable>: Sendable {
   /// What stands for the value in help: `DURATION`.
   public let placeholder: String
