@@ -51,18 +51,21 @@ let package = Package(
     .executableTarget(name: "mneme", dependencies: ["MnemeCLI"], swiftSettings: settings),
 
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
-    .target(name: "StoreConformance", dependencies: ["Mneme"], path: "Tests/StoreConformance", swiftSettings: settings),
+    .target(
+      name: "StoreConformance", dependencies: ["Mneme"], path: "Tests/StoreConformance",
+      swiftSettings: settings),
     .testTarget(name: "CommandGrammarTests", dependencies: ["CommandGrammar"], swiftSettings: settings),
     .testTarget(
       name: "MnemeTests",
-      dependencies: ["Mneme", "StoreConformance"],
+      dependencies: ["CVector", "Mneme", "StoreConformance", "TestSupport"],
       exclude: ["Fixtures"],
       swiftSettings: settings),
     .testTarget(
       name: "MnemeRedisTests",
       dependencies: ["MnemeRedis", "Mneme", "StoreConformance", "TestSupport"],
       swiftSettings: settings),
-    .testTarget(name: "MnemeCLITests", dependencies: ["MnemeCLI", "CommandGrammar"], swiftSettings: settings),
+    .testTarget(
+      name: "MnemeCLITests", dependencies: ["MnemeCLI", "CommandGrammar"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: settings),
   ]
 )

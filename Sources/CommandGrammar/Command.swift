@@ -26,6 +26,8 @@ public struct CommandSpec: Sendable {
   public var exitNotes: [ExitNote] { declaredExitNotes() }
   /// Other manual pages, such as `redis-cli(1)`, besides the program's own.
   public let seeAlso: [String]
+  /// Left out of the program's short help, whose screen is for what people come for.
+  public let isMinor: Bool
 
   /// The lists are evaluated when they are read, and each time they are: a program with many commands makes
   /// only the options of the one that is run. Lists of constants, such as those of static properties, are the
@@ -42,6 +44,7 @@ public struct CommandSpec: Sendable {
   ///   - examples: lines that work.
   ///   - exitNotes: what an exit status means for this command in particular.
   ///   - seeAlso: other manual pages besides the program's own.
+  ///   - isMinor: leaves it out of the program's short help.
   public init(
     name: String, group: Group = .commands, summary: String, description: String = "",
     arguments: @autoclosure @escaping @Sendable () -> [any ArgumentDeclaration] = [],
@@ -49,7 +52,7 @@ public struct CommandSpec: Sendable {
     rules: @autoclosure @escaping @Sendable () -> [Rule] = [],
     examples: @autoclosure @escaping @Sendable () -> [Example] = [],
     exitNotes: @autoclosure @escaping @Sendable () -> [ExitNote] = [],
-    seeAlso: [String] = []
+    seeAlso: [String] = [], isMinor: Bool = false
   ) {
     self.name = name
     self.group = group
@@ -61,6 +64,7 @@ public struct CommandSpec: Sendable {
     declaredExamples = examples
     declaredExitNotes = exitNotes
     self.seeAlso = seeAlso
+    self.isMinor = isMinor
   }
 }
 

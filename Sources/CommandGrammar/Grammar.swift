@@ -105,7 +105,8 @@ enum BuiltIn {
         the manual pages and the completions are made from.
         """,
       arguments: [topic],
-      options: needsSwitch ? [json] : [])
+      options: needsSwitch ? [json] : [],
+      isMinor: true)
   }
 }
 

@@ -29,7 +29,10 @@ enum Lexicon {
   private static let roles: [[UInt8]: WordRole] = {
     var roles: [[UInt8]: WordRole] = [:]
     for (words, role) in [(fillers, WordRole.filler), (lightWords, .light), (mediumWords, .medium)] {
-      for word in words.utf8.split(whereSeparator: isBlank) { roles[Stem(of: Array(word)).bytes] = role }
+      for word in words.utf8.split(whereSeparator: isBlank) {
+        let other = roles.updateValue(role, forKey: Stem(of: Array(word)).bytes)
+        assert(other ?? role == role, "no stem is on two lists")
+      }
     }
     return roles
   }()
@@ -67,12 +70,12 @@ enum Lexicon {
 
   private static let lightWords = """
     is are am be been being was were do does did doing have has had having
-    will would can could should may might shall must there what whats how hows because your
+    will would can could should may might shall must there what whats how hows because
     of to in on at for with from by and or but as if into about through during up
     want like need tell let know help try wish wonder look question ask explain
-    und oder ist sind kann wie im zu zum zur auf für mit von vom bei
+    und oder ist sind kann wie zu zum zur auf für mit von vom bei
     de des et ou est au aux sur avec dans que qui ce cette del al y o se por para con como puedo
-    di della dei che per posso da dos das em com op te voor met dat zijn wat hoe
+    di della dei che per posso da dos em op te voor met dat zijn wat hoe
     """
 
   private static let mediumWords = """

@@ -129,7 +129,7 @@ private struct FeatureSums {
     var bits = hash.finished
     for _ in 0..<4 {
       let part = Int(bits & 0xffff)
-      sums[(part >> 1) * HashedNgramEmbedder.dimension >> 15] += part & 1 == 0 ? weight : -weight
+      sums[((part >> 1) * HashedNgramEmbedder.dimension) >> 15] += part & 1 == 0 ? weight : -weight
       bits >>= 16
     }
   }

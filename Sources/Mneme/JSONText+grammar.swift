@@ -63,7 +63,8 @@ struct JSONGrammar {
         let closing = container == UInt8(ascii: "{") ? UInt8(ascii: "}") : UInt8(ascii: "]")
         guard peek == closing else {
           throw failure(
-            peek == nil ? "the text is cut off" : "neither a comma nor a '\(Character(Unicode.Scalar(closing)))'")
+            peek == nil
+              ? "the text is cut off" : "neither a comma nor a '\(Character(Unicode.Scalar(closing)))'")
         }
         index += 1
         open.removeLast()

@@ -76,7 +76,8 @@ extension SemanticCache {
     }
     let now = options.clock()
     return Health(
-      integrityOK: try store.integrityCheck(), identity: try store.identity(), entries: try store.count(in: nil),
+      integrityOK: try store.integrityCheck(), identity: try store.identity(),
+      entries: try store.count(in: nil),
       namespaces: try store.namespaces().count, oldestEntryAge: oldest.map { max(Seconds(0), now - $0) })
   }
 

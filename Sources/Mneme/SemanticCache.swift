@@ -69,7 +69,9 @@ public final class SemanticCache: Sendable {
 
   /// A cache that says by its own fingerprint which embedder it wants. The choice is made when a vector is first
   /// needed, and not at all for exact hits.
-  public init(store: any Store, options: Options = Options(), choosingEmbedder: @escaping EmbedderChoice) throws {
+  public init(store: any Store, options: Options = Options(), choosingEmbedder: @escaping EmbedderChoice)
+    throws
+  {
     self.store = store
     self.options = options
     chooseEmbedder = choosingEmbedder

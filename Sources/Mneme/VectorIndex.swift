@@ -5,7 +5,7 @@ public enum VectorPrecision: String, Sendable, CaseIterable {
   /// As they are stored; similarities are exact to float32.
   case float32
   /// A quarter of the memory, and twice the speed: each component times 127, rounded to the nearest integer.
-  /// Similarities move by some thousandths, so the threshold wants calibrating for it.
+  /// Similarities move by up to some hundredths, so the threshold wants calibrating for it.
   case int8
 }
 

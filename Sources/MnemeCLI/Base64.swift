@@ -45,7 +45,9 @@ func decodeBase64(_ text: String) -> [UInt8]? {
 /// The value of each character of the alphabet; nil for all others.
 private let base64Values: [UInt32?] = {
   var values = [UInt32?](repeating: nil, count: 256)
-  for (value, character) in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8.enumerated() {
+  for (value, character) in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8
+    .enumerated()
+  {
     values[Int(character)] = UInt32(value)
   }
   return values

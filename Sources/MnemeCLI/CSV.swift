@@ -12,7 +12,50 @@ enum CSV {
     let isNumber = Double(text) != nil
     let safe = isFormula && !isNumber ? "'" + text : text
     guard safe.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return safe }
-    return "\"" + safe.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+    return "\"" + safe.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
+      + "\""
+  }
+
+  /// The records of a text; quoted fields may hold commas, line breaks and doubled quotes.
+  static func records(of text: String) -> [[String]] {
+    var records: [[String]] = []
+    var record: [String] = []
+    var field: [UInt8] = []
+    var isQuoted = false
+    var bytes = text.utf8.makeIterator()
+    var pending: UInt8?
+    func next() -> UInt8? {
+      defer { pending = nil }
+      return pending ?? bytes.next()
+    }
+    func endField() {
+      record.append(String(decoding: field, as: UTF8.self))
+      field = []
+    }
+    func endRecord() {
+      endField()
+      if record != [""] { records.append(record) }
+      record = []
+    }
+    while let byte = next() {
+      switch byte {
+      case UInt8(ascii: "\"") where isQuoted:
+        pending = bytes.next()
+        if pending == UInt8(ascii: "\"") {
+          field.append(byte)
+          pending = nil
+        } else {
+          isQuoted = false
+        }
+      case UInt8(ascii: "\"") where field.isEmpty: isQuoted = true
+      case UInt8(ascii: ",") where !isQuoted: endField()
+      case UInt8(ascii: "\n") where !isQuoted: endRecord()
+      case UInt8(ascii: "\r") where !isQuoted: break
+      default: field.append(byte)
+      }
+    }
+    if !field.isEmpty || !record.isEmpty { endRecord() }
+    return records
   }
 
   static let heading = [
@@ -31,7 +74,8 @@ enum CSV {
       case .array: "[" + entry.embedding.numbers.map { "\($0)" }.joined(separator: ",") + "]"
       }
     return [
-      entry.id.description, entry.namespace.name, entry.query, entry.queryHash, entry.response, entry.metadata,
+      entry.id.description, entry.namespace.name, entry.query, entry.queryHash, entry.response,
+      entry.metadata,
       String(entry.createdAt.rawValue), String(entry.lastAccessedAt.rawValue),
       entry.ttl.map { String($0.rawValue) } ?? "", String(entry.accessCount), fingerprint, embedding,
     ]

@@ -4,7 +4,7 @@ import CommandGrammar
 enum CommandTable {
   static let commands: [any Command.Type] = [
     Put.self, Get.self, Delete.self, ShowStats.self, InspectKeys.self, Vacuum.self, SetQuota.self, Clear.self,
-    Export.self, Import.self, Reembed.self, Demo.self,
+    Export.self, Import.self, Calibrate.self, Reembed.self, Demo.self, Completions.self,
     Refused.Snapshot.self, Refused.Dumps.self, Refused.Restore.self, Refused.Loads.self,
   ]
 
@@ -28,14 +28,16 @@ enum CommandTable {
     examples: [
       Example(command: "mneme stats", says: "what is in the cache, and how often it hits"),
       Example(
-        command: "mneme -u rediss://cache.example.com:6380 --password-file /etc/mneme/password inspect-keys",
+        command: "mneme -u rediss://cache.example.com --password-file pw inspect-keys",
         says: "what a prefix on another host holds, over TLS"),
       Example(command: "mneme -q vacuum --max-duration 5m", says: "sweep expired entries, from cron"),
     ],
     environmentNotes: [
-      NamedNote("MNEME_PASSWORD", "The password, where neither {option:password-file} nor {option:askpass} is given."),
+      NamedNote(
+        "MNEME_PASSWORD", "The password, where neither {option:password-file} nor {option:askpass} is given."),
       NamedNote("REDISCLI_AUTH", "The same, as `redis-cli` has it."),
       NamedNote("NO_COLOR", "When set and not empty, no bold type."),
+      NamedNote("PATH", "Where {command:demo} looks for `redis-server`."),
       NamedNote("TERM", "`dumb` means neither bold type nor progress."),
       NamedNote("COLUMNS", "How wide tables may be, where the terminal does not say."),
     ],
@@ -45,7 +47,8 @@ enum CommandTable {
       ExitNote(64, "a command line that cannot be understood"),
       ExitNote(65, "bad data: an import line, metadata, an embedding, a response, a corrupt entry"),
       ExitNote(66, "an input file that cannot be read"),
-      ExitNote(69, "the server is unreachable, died, is out of memory or read-only; or a snapshot was asked for"),
+      ExitNote(
+        69, "the server is unreachable, died, is out of memory or read-only; or a snapshot was asked for"),
       ExitNote(70, "a bug"),
       ExitNote(73, "an output file that cannot be made"),
       ExitNote(74, "output that could not be written, as on a full disk"),

@@ -15,18 +15,21 @@ final class DemoServer {
     guard mkdtemp(&template) != nil else { throw FileError.uncreatable("/tmp/mneme-demo", errno: errno) }
     directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     let server = [
-      "redis-server", "--port", "0", "--unixsocket", "\(directory)/redis.sock", "--unixsocketperm", "700", "--save",
+      "redis-server", "--port", "0", "--unixsocket", "\(directory)/redis.sock", "--unixsocketperm", "700",
+      "--save",
       "", "--appendonly", "no", "--daemonize", "no", "--dir", directory,
     ]
     // setpriv (util-linux) makes the server end with us even when we are killed; without it we still stop it.
     guard Self.isInstalled("redis-server", environment),
       let process =
-        ChildProcess(["setpriv", "--pdeathsig", "TERM"] + server, environment: environment, silencesOutput: true)
+        ChildProcess(
+          ["setpriv", "--pdeathsig", "TERM"] + server, environment: environment, silencesOutput: true)
         ?? ChildProcess(server, environment: environment, silencesOutput: true)
     else {
       rmdir(directory)
       throw FileError(
-        status: .unavailable, message: "There is no redis-server in the PATH, and the demo needs one of its own.",
+        status: .unavailable,
+        message: "There is no redis-server in the PATH, and the demo needs one of its own.",
         remediation: "Install it: 'apt install redis-server' on Debian and Ubuntu.")
     }
     self.process = process

@@ -67,16 +67,19 @@ enum EntryLine {
       object = try JSONText(parsing: line)
     } catch {
       throw InvalidInputError(
-        "not JSON: \(error.description) at byte \(error.offset + 1).", remediation: "Mend or remove the line.")
+        "not JSON: \(error.description) at byte \(error.offset + 1).", remediation: "Mend or remove the line."
+      )
     }
     guard object.kind == .object else {
-      throw InvalidInputError("a JSON \(object.kind), not an object.", remediation: "Mend or remove the line.")
+      throw InvalidInputError(
+        "a JSON \(object.kind), not an object.", remediation: "Mend or remove the line.")
     }
     var fields = Fields()
     // Of a name that comes twice, the last counts, as in Python.
     for (name, value) in object.members { if let name { fields.values[name] = value } }
     return Draft(
-      namespace: try fields.text(Member.namespace).map(Namespace.init), query: try fields.requiredText(Member.query),
+      namespace: try fields.text(Member.namespace).map(Namespace.init),
+      query: try fields.requiredText(Member.query),
       queryHash: try fields.hash(Member.queryHash), response: try fields.requiredText(Member.response),
       metadata: try fields.object(Member.metadata) ?? "{}", createdAt: try fields.time(Member.createdAt),
       lastAccessedAt: try fields.time(Member.lastAccessedAt), ttl: try fields.ttl(),
@@ -99,7 +102,8 @@ enum EntryLine {
     func requiredText(_ name: String) throws -> String {
       guard let text = try text(name) else {
         throw InvalidInputError(
-          "the field '\(name)' is missing.", remediation: "Give each line at least \"query\" and \"response\".")
+          "the field '\(name)' is missing.",
+          remediation: "Give each line at least \"query\" and \"response\".")
       }
       return text
     }
@@ -120,19 +124,25 @@ enum EntryLine {
 
     func integer(_ name: String, atLeast least: Int64) throws -> Int64? {
       guard let value = value(name) else { return nil }
-      guard let number = value.integer, number >= least else { throw wrong(name, "a whole number of \(least) or more") }
+      guard let number = value.integer, number >= least else {
+        throw wrong(name, "a whole number of \(least) or more")
+      }
       return number
     }
 
     func time(_ name: String) throws -> UnixTime? {
       guard let value = value(name) else { return nil }
-      guard let seconds = value.integer, abs(seconds) < 1 << 50 else { throw wrong(name, "a time in Unix seconds") }
+      guard let seconds = value.integer, abs(seconds) < 1 << 50 else {
+        throw wrong(name, "a time in Unix seconds")
+      }
       return UnixTime(seconds)
     }
 
     func ttl() throws -> Seconds? {
       guard let seconds = try integer(Member.ttl, atLeast: 1).map({ Seconds($0) }) else { return nil }
-      guard seconds <= SemanticCache.longestTTL else { throw wrong(Member.ttl, "a time to live of at most 100 years") }
+      guard seconds <= SemanticCache.longestTTL else {
+        throw wrong(Member.ttl, "a time to live of at most 100 years")
+      }
       return seconds
     }
 

@@ -62,7 +62,9 @@ struct ErrorPrinter {
   }
 
   private func text(_ parts: Parts) -> String {
-    var lines = ["mneme: \(parts.type): \(visible(parts.message))", "remediation: \(visible(parts.remediation))"]
+    var lines = [
+      "mneme: \(parts.type): \(visible(parts.message))", "remediation: \(visible(parts.remediation))",
+    ]
     if let usage = parts.usage { lines.append("usage: \(usage)") }
     lines += parts.causes.map { "caused by: \(visible($0))" }
     return lines.joined(separator: "\n")

@@ -26,7 +26,8 @@ struct FileError: Error {
   static func unwritten(_ what: String, errno number: Int32) -> FileError {
     FileError(
       status: .writeFailed, message: "Writing \(what) failed.",
-      remediation: "Make room or choose another place, and run the command again.", cause: systemMessage(number))
+      remediation: "Make room or choose another place, and run the command again.",
+      cause: systemMessage(number))
   }
 }
 

@@ -85,7 +85,8 @@ final class Progress: Sendable {
     if let total, total > 0 {
       let share = min(1, Double(done) / Double(total))
       let filled = Int(share * 20)
-      line = "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled) + "] "
+      line =
+        "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled) + "] "
         + "\(Int(share * 100)) %, " + line
       if rate > 0, done < total { line += ", \(span(Int64(Double(total - done) / rate) + 1)) left" }
     }

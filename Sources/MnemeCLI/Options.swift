@@ -28,7 +28,8 @@ enum Options {
   static let passwordFile = Option(
     "password-file", value: .file(), group: connection,
     summary: "a file whose first line is the password",
-    details: "Comes before {env:MNEME_PASSWORD} and {env:REDISCLI_AUTH}, which come before the URL's password.")
+    details:
+      "Comes before {env:MNEME_PASSWORD} and {env:REDISCLI_AUTH}, which come before the URL's password.")
 
   static let askPassword = Switch(
     "askpass", group: connection, summary: "ask for the password on the terminal",
@@ -36,7 +37,8 @@ enum Options {
 
   static let caCertificate = Option(
     "cacert", value: .file(), environment: ["MNEME_CACERT"], group: connection,
-    summary: "a PEM file of the authorities to trust, in place of the system's")
+    summary: "a PEM file of the authorities to trust",
+    details: "In place of the system's.")
 
   static let certificate = Option(
     "cert", value: .file(), environment: ["MNEME_CERT"], group: connection,
@@ -80,7 +82,8 @@ enum Options {
 
   /// Those of every command.
   static let global: [any OptionDeclaration] = [
-    url, keyPrefix, passwordFile, askPassword, caCertificate, certificate, key, insecure, connectTimeout, timeout,
+    url, keyPrefix, passwordFile, askPassword, caCertificate, certificate, key, insecure, connectTimeout,
+    timeout,
     json, quiet, verbose, color, progress,
   ]
 

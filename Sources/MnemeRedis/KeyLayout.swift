@@ -123,7 +123,8 @@
       guard key.starts(with: base) else { return nil }
       let name = key[base.count...]
       let colon = name.firstIndex(of: UInt8(ascii: ":"))
-      guard let family = KeyFamily(rawValue: String(decoding: name[..<(colon ?? name.endIndex)], as: UTF8.self)),
+      guard
+        let family = KeyFamily(rawValue: String(decoding: name[..<(colon ?? name.endIndex)], as: UTF8.self)),
         family.isKeyed == (colon != nil)
       else { return nil }
       guard let colon else { return ParsedKey(family: family) }
@@ -229,7 +230,8 @@
   func isQueryHash(_ text: String) -> Bool {
     text.utf8.count == 64
       && text.utf8.allSatisfy {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+          || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
       }
   }
 #endif

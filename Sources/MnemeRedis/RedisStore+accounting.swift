@@ -60,7 +60,9 @@
     }
 
     /// The mark is set only where it is not yet, so that it disturbs nobody who watches `meta`.
-    func appendCount(_ count: Int64, of counter: Counter, in namespace: Namespace, to pipeline: inout Pipeline) {
+    func appendCount(
+      _ count: Int64, of counter: Counter, in namespace: Namespace, to pipeline: inout Pipeline
+    ) {
       pipeline.append("HINCRBY", layout.counters(namespace), counter.rawValue, count)
       pipeline.append("HSETNX", layout.meta, KeyLayout.MetaField.counted(namespace), 1)
     }
@@ -116,7 +118,10 @@
     /// The Python library's counters: a JSON object whose names are `ns:counter`, split at the last colon since
     /// the namespace may hold others. What is no such name or number there is passed over.
     func pythonCounters() throws -> [Namespace: Counters] {
-      guard let blob = try read(pipeline { $0.append("HGET", layout.meta, KeyLayout.MetaField.pythonCounters) })[0]
+      guard
+        let blob = try read(pipeline { $0.append("HGET", layout.meta, KeyLayout.MetaField.pythonCounters) })[
+          0
+        ]
         .string, let object = try? JSONText(parsing: Array(blob.utf8))
       else { return [:] }
       var counters: [Namespace: Counters] = [:]

@@ -48,7 +48,8 @@
       var isReplaced = false
       if case .replaced = batch.outcomes[0] { isReplaced = true }
       return Insertion(
-        id: batch.outcomes[0].id, replaced: isReplaced, evicted: try evict(over: maxEntries, after: batch.fills))
+        id: batch.outcomes[0].id, replaced: isReplaced,
+        evicted: try evict(over: maxEntries, after: batch.fills))
     }
 
     /// Stores many entries in one transaction, at most a thousand, then evicts where limits are passed.
@@ -79,7 +80,8 @@
 
     private func evict(over maxEntries: Int?, after fills: [Fill]) throws -> Int {
       try fills.reduce(0) { evicted, fill in
-        let batch = fill.quota.map { Eviction.batch(count: fill.count, limit: $0) }
+        let batch =
+          fill.quota.map { Eviction.batch(count: fill.count, limit: $0) }
           ?? maxEntries.map { Eviction.batch(count: fill.total, limit: $0) } ?? 0
         return batch > 0 ? try evicted + evict(for: fill.namespace, maxEntries: maxEntries) : evicted
       }

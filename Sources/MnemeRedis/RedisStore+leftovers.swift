@@ -116,7 +116,8 @@
           layout.parse(reply.bytes).map { (Key(bytes: reply.bytes), $0) }
         }
         for start in stride(from: 0, to: keys.count, by: Batch.keys) {
-          dangling += try sweepHashKeys(Array(keys[start..<min(start + Batch.keys, keys.count)]), dryRun: dryRun)
+          dangling += try sweepHashKeys(
+            Array(keys[start..<min(start + Batch.keys, keys.count)]), dryRun: dryRun)
         }
       } while cursor != [UInt8(ascii: "0")]
       return (dangling, true)
@@ -143,7 +144,8 @@
       guard let namespace = name.namespace, let queryHash = name.queryHash,
         let fields = try? reply.elements(expecting: 2)
       else { return false }
-      return fields[0].bytes.elementsEqual(namespace.name.utf8) && fields[1].bytes.elementsEqual(queryHash.utf8)
+      return fields[0].bytes.elementsEqual(namespace.name.utf8)
+        && fields[1].bytes.elementsEqual(queryHash.utf8)
     }
 
     private func removePointer(_ key: Key, to id: EntryID, named name: ParsedKey) throws -> Bool {

@@ -14,8 +14,10 @@
       var ids: [EntryID?] = []
       for start in stride(from: 0, to: queryHashes.count, by: Batch.keys) {
         let hashes = Array(queryHashes[start..<min(start + Batch.keys, queryHashes.count)])
-        let indexed = try read(pipeline { for hash in hashes { $0.append("GET", layout.hash(namespace, hash)) } })
-          .prefix(hashes.count).map { EntryID(member: $0.bytes) }
+        let indexed = try read(
+          pipeline { for hash in hashes { $0.append("GET", layout.hash(namespace, hash)) } }
+        )
+        .prefix(hashes.count).map { EntryID(member: $0.bytes) }
         let heads = try read(
           pipeline {
             for id in indexed {

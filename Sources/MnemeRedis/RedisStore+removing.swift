@@ -168,7 +168,8 @@
       var emptied: [Namespace] = []
     }
 
-    private func watchPointers(to heads: [EntryHead], _ transaction: borrowing Transaction) throws -> Pointers {
+    private func watchPointers(to heads: [EntryHead], _ transaction: borrowing Transaction) throws -> Pointers
+    {
       let going = Dictionary(grouping: heads, by: \.namespace).mapValues(\.count)
       let namespaces = going.keys.sorted()
       let replies = try transaction.read(
@@ -181,7 +182,8 @@
         })
       try checkVersion(replies[replies.count - 1])
       var pointers = Pointers()
-      for (offset, head) in heads.enumerated() where replies[offset + 1].bytes.elementsEqual(head.id.member.utf8) {
+      for (offset, head) in heads.enumerated()
+      where replies[offset + 1].bytes.elementsEqual(head.id.member.utf8) {
         pointers.hashKeys.append(layout.hash(head.namespace, head.queryHash))
       }
       let emptying = namespaces.enumerated().filter { offset, namespace in

@@ -58,7 +58,9 @@
     }
 
     /// The entry is watched, so none of this can make a key of an entry that is gone.
-    private func appendTouch(_ id: EntryID, in namespace: Namespace, at now: UnixTime, to pipeline: inout Pipeline) {
+    private func appendTouch(
+      _ id: EntryID, in namespace: Namespace, at now: UnixTime, to pipeline: inout Pipeline
+    ) {
       pipeline.append("HSET", layout.entry(id), EntryField.lastAccessedAt, now.rawValue)
       pipeline.append("HINCRBY", layout.entry(id), EntryField.accessCount, 1)
       pipeline.append("ZADD", layout.lru(namespace), now.rawValue, id.member)

@@ -71,7 +71,8 @@
     ) throws -> VacuumReport {
       guard options.repair || !swept.isEmpty else { return report }
       var report = report
-      let walk = try sweepHashKeys(in: options.namespace, dryRun: options.dryRun, shouldStop: options.shouldStop)
+      let walk = try sweepHashKeys(
+        in: options.namespace, dryRun: options.dryRun, shouldStop: options.shouldStop)
       report.leftovers += Set(walk.dangling).subtracting(swept).count
       report.complete = walk.complete
       return report
@@ -94,7 +95,8 @@
 
       mutating func advance(over page: [Due], keeping kept: Set<EntryID>) {
         guard let last = page.last?.score else { return }
-        let tied = page.count { due in due.score == last && (due.member.map { kept.contains($0.id) } ?? true) }
+        let tied = page.count { due in due.score == last && (due.member.map { kept.contains($0.id) } ?? true)
+        }
         offset = last == score ? offset + tied : tied
         score = last
       }
@@ -132,7 +134,9 @@
       let ids = Set(members.map(\.id)).sorted()
       guard !ids.isEmpty else { return outcome }
       let seen = try heads(of: ids)
-      func isOurs(_ namespace: Namespace?) -> Bool { options.namespace == nil || namespace == options.namespace }
+      func isOurs(_ namespace: Namespace?) -> Bool {
+        options.namespace == nil || namespace == options.namespace
+      }
       let due = seen.filter { isOurs($0.namespace) && $0.isExpired(at: options.now) }
       let stale = seen.filter { isOurs($0.namespace) && !$0.isExpired(at: options.now) }
       let known = Set(seen.map(\.id))

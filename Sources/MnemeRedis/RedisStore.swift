@@ -45,13 +45,15 @@ import Synchronization
           remediation: "Write it as redis://[[user]:password@]host[:port][/db], rediss:// or unix://.")
       }
       try self.init(
-        client: RedisClient(url: parsed, options: ConnectionOptions()), ownsClient: true, keyPrefix: keyPrefix,
+        client: RedisClient(url: parsed, options: ConnectionOptions()), ownsClient: true,
+        keyPrefix: keyPrefix,
         useNativeTTL: useNativeTTL, decodeResponses: decodeResponses)
     }
 
     /// A store on a connection of the caller's, which `close()` leaves open.
     public convenience init(
-      client: RedisClient, keyPrefix: String = "mneme", useNativeTTL: Bool = false, decodeResponses: Bool = false
+      client: RedisClient, keyPrefix: String = "mneme", useNativeTTL: Bool = false,
+      decodeResponses: Bool = false
     ) throws {
       try self.init(
         client: client, ownsClient: false, keyPrefix: keyPrefix, useNativeTTL: useNativeTTL,
@@ -108,11 +110,15 @@ import Synchronization
     /// along as the last command.
     func read(_ pipeline: Pipeline, tolerating: Bool = false) throws -> Replies {
       try checkOpen()
-      guard state.withLock({ $0.stored }) == nil else { return try client.read(pipeline, tolerating: tolerating) }
+      guard state.withLock({ $0.stored }) == nil else {
+        return try client.read(pipeline, tolerating: tolerating)
+      }
       var pipeline = pipeline
       appendIdentityQuestion(to: &pipeline)
       let replies = try client.read(pipeline, tolerating: tolerating)
-      if let error = replies[replies.count - 1].error { throw client.translate(error, command: "HMGET", key: layout.meta.text) }
+      if let error = replies[replies.count - 1].error {
+        throw client.translate(error, command: "HMGET", key: layout.meta.text)
+      }
       _ = try checkIdentity(replies[replies.count - 1])
       return replies
     }

@@ -20,7 +20,8 @@ struct JSONTextTests {
     "refuses everything else",
     arguments: [
       "", " ", "{", "}", "[1,]", "{\"a\":}", "{\"a\":1,}", "{a:1}", "01", "-", "1.", ".5", "1e", "+1", "NaN",
-      "Infinity", "nul", "truex", "\"", "\"\\x\"", "\"\\u12g4\"", "\"a\nb\"", "[1 2]", "{\"a\" 1}", "[1]]", "1 2",
+      "Infinity", "nul", "truex", "\"", "\"\\x\"", "\"\\u12g4\"", "\"a\nb\"", "[1 2]", "{\"a\" 1}", "[1]]",
+      "1 2",
       "{\"a\":1 \"b\":2}", "[}", "{]", "'a'", "[,1]", "{,}", "\u{FEFF}{}", "// x\n1",
     ])
   func refuses(text: String) {
@@ -55,7 +56,9 @@ struct JSONTextTests {
   @Test("takes a million levels of nesting without recursion")
   func nests() throws {
     let depth = 1_000_000
-    let text = [UInt8](repeating: UInt8(ascii: "["), count: depth) + [UInt8](repeating: UInt8(ascii: "]"), count: depth)
+    let text =
+      [UInt8](repeating: UInt8(ascii: "["), count: depth)
+      + [UInt8](repeating: UInt8(ascii: "]"), count: depth)
     #expect(try JSONText(parsing: text).kind == .array)
     #expect(throws: JSONSyntaxError.self) { try JSONText(parsing: Array(text.dropLast())) }
   }

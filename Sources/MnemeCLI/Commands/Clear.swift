@@ -52,7 +52,9 @@ struct Clear: Command {
     if dryRun { return ClearReport(rows: counts, dryRun: true) }
     if !yes {
       let places = targets.map { "'\(visible($0.name))'" }.joined(separator: ", ")
-      guard try confirm("Remove \(grouped(total)) entries from \(places) of '\(context.settings.keyPrefix)'? [y/N] ")
+      guard
+        try confirm(
+          "Remove \(grouped(total)) entries from \(places) of '\(context.settings.keyPrefix)'? [y/N] ")
       else { return ClearReport(rows: [], dryRun: false, isDeclined: true) }
     }
     let work = LongWork(context)

@@ -60,13 +60,15 @@ struct Demo: Command {
     for name in ["MNEME_KEY_PREFIX", "MNEME_PASSWORD", "REDISCLI_AUTH"] { variables[name] = nil }
     guard let child = ChildProcess(["/proc/self/exe"] + stop.words, environment: variables) else {
       throw FileError(
-        status: .bug, message: "The demo could not start mneme itself.", remediation: "Check that /proc is mounted.")
+        status: .bug, message: "The demo could not start mneme itself.",
+        remediation: "Check that /proc is mounted.")
     }
     let status = child.wait()
     if let status = context.interrupt.status { throw Interruption(status: status) }
     guard status == stop.status.rawValue else {
       throw FileError(
-        status: .bug, message: "The demo expected status \(stop.status.rawValue) of '\(typed)', and it was \(status).",
+        status: .bug,
+        message: "The demo expected status \(stop.status.rawValue) of '\(typed)', and it was \(status).",
         remediation: "Please report this, with the output above.")
     }
     if status != 0 { try context.output.print("(exit status \(status))") }
@@ -75,7 +77,8 @@ struct Demo: Command {
   private static func quoted(_ word: String) -> String {
     let isPlain = word.utf8.allSatisfy { byte in
       let scalar = Unicode.Scalar(byte)
-      return scalar.properties.isAlphabetic || scalar.properties.numericType != nil || "-_./:{}".utf8.contains(byte)
+      return scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+        || "-_./:{}".utf8.contains(byte)
     }
     return isPlain && !word.isEmpty ? word : "'\(word)'"
   }
@@ -84,7 +87,8 @@ struct Demo: Command {
     [
       Stop("Two answers go in.", ["put", "How do I reset my password?", "Use the link on the login page."]),
       Stop("", ["put", "When will my card arrive?", "Within five working days."]),
-      Stop("The same question, however it is typed: an exact hit.", ["get", "  how do i RESET my password? "]),
+      Stop(
+        "The same question, however it is typed: an exact hit.", ["get", "  how do i RESET my password? "]),
       Stop(
         "The same question in other words: a hit by meaning.",
         ["get", "--json", "how can I reset my password"]),

@@ -15,7 +15,8 @@ struct Get: Command {
     details: "Similarity × 0.5 ^ (age / 24 h); 0.7 unless given.")
   static let peek = Switch(
     "peek", summary: "touch nothing",
-    details: "No access is recorded, nothing is counted, no expired entry removed. Works on a read-only replica.")
+    details:
+      "No access is recorded, nothing is counted, no expired entry removed. Works on a read-only replica.")
 
   static let spec = CommandSpec(
     name: "get", summary: "print the answer to a question",

@@ -25,7 +25,8 @@ struct Import: Command {
       """,
     arguments: [file],
     options: [
-      namespace, onConflict, Options.embedder, Options.nativeTTL, Options.maxEntries, Options.dryRun, Options.pace,
+      namespace, onConflict, Options.embedder, Options.nativeTTL, Options.maxEntries, Options.dryRun,
+      Options.pace,
     ],
     examples: [
       Example(command: "mneme import cache.jsonl", says: "bring everything back"),
@@ -84,7 +85,8 @@ struct ImportReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    var text = (dryRun ? "would import " : "imported ") + "\(grouped(imported)) new, \(grouped(replaced)) replaced"
+    var text =
+      (dryRun ? "would import " : "imported ") + "\(grouped(imported)) new, \(grouped(replaced)) replaced"
     if skipped > 0 { text += ", \(grouped(skipped)) skipped" }
     if evicted > 0 { text += ", \(grouped(evicted)) evicted" }
     return text

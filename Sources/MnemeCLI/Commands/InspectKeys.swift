@@ -26,8 +26,10 @@ struct InspectKeys: Command {
     options: [Options.onlyNamespace, list, family, limit, sample, top, Options.pace],
     examples: [
       Example(command: "mneme inspect-keys", says: "a row for each key family"),
-      Example(command: "mneme inspect-keys --sample all --top 10", says: "measure every key, name the largest"),
-      Example(command: "mneme inspect-keys --list --family entry --limit 20", says: "the first keys of a family"),
+      Example(
+        command: "mneme inspect-keys --sample all --top 10", says: "measure every key, name the largest"),
+      Example(
+        command: "mneme inspect-keys --list --family entry --limit 20", says: "the first keys of a family"),
     ], seeAlso: ["redis-cli(1)"])
 
   let options: KeySurveyOptions
@@ -116,7 +118,8 @@ extension KeyRecord {
   var json: JSONOutput {
     [
       "key": JSONOutput(name), "family": JSONOutput(family?.rawValue), "type": JSONOutput(type),
-      "ttl": JSONOutput(ttl), "memory_bytes": JSONOutput(memoryBytes), "namespace": JSONOutput(namespace?.name),
+      "ttl": JSONOutput(ttl), "memory_bytes": JSONOutput(memoryBytes),
+      "namespace": JSONOutput(namespace?.name),
     ]
   }
 

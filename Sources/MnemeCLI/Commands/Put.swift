@@ -4,7 +4,8 @@ import Mneme
 /// `mneme put`
 struct Put: Command {
   static let query = Argument("QUERY", summary: "the question")
-  static let response = Argument(optional: "RESPONSE", summary: "the answer; without it standard input is read")
+  static let response = Argument(
+    optional: "RESPONSE", summary: "the answer; without it standard input is read")
   static let responseFile = Option(
     "response-file", value: .file(), summary: "read the answer from a file, `-` for standard input")
   static let metadata = Option(
@@ -90,7 +91,8 @@ struct Put: Command {
     case .file(let path):
       guard let bytes = try InputFile(path).readAll(limit: limit) else {
         throw InvalidInputError(
-          "The response has more than \(limit) bytes, which is the limit.", remediation: "Shorten the response.")
+          "The response has more than \(limit) bytes, which is the limit.",
+          remediation: "Shorten the response.")
       }
       guard let text = String(validating: bytes, as: UTF8.self) else {
         throw InvalidInputError(

@@ -5,7 +5,8 @@ import MnemeRedis
 /// `mneme vacuum`
 struct Vacuum: Command {
   static let batchSize = Option(
-    "batch-size", value: .count("N", 1...1000), default: 64, summary: "how many entries one transaction removes")
+    "batch-size", value: .count("N", 1...1000), default: 64,
+    summary: "how many entries one transaction removes")
   static let maxDuration = Option(
     "max-duration", value: .duration(in: .seconds(1)...), summary: "end after this time, with status 75")
 
@@ -58,7 +59,8 @@ struct Vacuum: Command {
     let report = try store.vacuum(options)
     progress.end()
     return VacuumReportText(
-      report: report, dryRun: dryRun, duration: start.duration(to: .now), interrupted: context.interrupt.status,
+      report: report, dryRun: dryRun, duration: start.duration(to: .now),
+      interrupted: context.interrupt.status,
       isQuiet: context.settings.isQuiet)
   }
 }

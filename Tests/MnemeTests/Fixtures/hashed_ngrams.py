@@ -23,12 +23,12 @@ FILLER = """
 """
 LIGHT = """
     is are am be been being was were do does did doing have has had having
-    will would can could should may might shall must there what whats how hows because your
+    will would can could should may might shall must there what whats how hows because
     of to in on at for with from by and or but as if into about through during up
     want like need tell let know help try wish wonder look question ask explain
-    und oder ist sind kann wie im zu zum zur auf für mit von vom bei
+    und oder ist sind kann wie zu zum zur auf für mit von vom bei
     de des et ou est au aux sur avec dans que qui ce cette del al y o se por para con como puedo
-    di della dei che per posso da dos das em com op te voor met dat zijn wat hoe
+    di della dei che per posso da dos em op te voor met dat zijn wat hoe
 """
 MEDIUM = """
     which who whom whose when where wheres why
