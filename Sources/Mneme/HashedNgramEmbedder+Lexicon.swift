@@ -4,6 +4,7 @@ enum WordRole: UInt16 {
   case filler
   /// Says little, but its place matters: `from london`, `will be charged`.
   case light
+  /// Common, and yet part of the question: `when`, `find`, `again`.
   case medium
   /// Everything that no list names: what the question is about.
   case full

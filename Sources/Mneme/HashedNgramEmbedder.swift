@@ -10,8 +10,8 @@
 /// points, strings are hashed as UTF-8, and no property of a character is used but the ranges named here.
 ///
 /// 1. **Text.** `A`–`Z` become `a`–`z`. Nothing else is folded: texts are expected normalised.
-/// 2. **Words** are told apart, and looked up in lists, by their hash (step 6). Each character is a letter, a symbol, a separator, or of a script written without spaces, as
-///    `CharacterKind` lists. A word is
+/// 2. **Words.** Each character is a letter, a symbol, a separator, or of a script written without spaces, as
+///    `CharacterKind` lists. Words are told apart, and found in lists, by their hash (step 6). A word is
 ///    - a run of letters. An apostrophe (U+0027 or U+2019) between two letters parts the run; an ending `s`,
 ///      `m`, `d`, `ll`, `re` or `ve` so parted is dropped, an ending `t` is joined to what stands before it
 ///      (`can't` is `cant`). A word that `Lexicon.negated` lists becomes two, its other form and `not`;
@@ -25,8 +25,8 @@
 ///      symbol, which have no n-grams;
 ///    - every 2, 3 and 4 successive characters of `<` + word + `>`, for each distinct word, *n* in all and
 ///      repeats counted: `g` + characters, ⌊5·*w*·1024 / √*n*⌋, root and quotient in double precision;
-///    - each distinct pair of successive stems, fillers taken out first, told apart by their concatenation:
-///      `w` + first + second, (*w*₁ + *w*₂)·1024. (So `log in` shares a feature with `login`.)
+///    - each distinct pair of successive stems, fillers taken out first, told apart by the hash of both
+///      together: `w` + first + second, (*w*₁ + *w*₂)·1024. (So `log in` shares a feature with `login`.)
 ///    - of a text without any word: `t` + text, 1024.
 /// 6. **Hash.** FNV-1a with 64 bits (offset basis 0xcbf29ce484222325, prime 0x100000001b3; Fowler, Noll and Vo,
 ///    RFC 9923) of the key, then the finaliser of MurmurHash3 (`fmix64`, Austin Appleby), because FNV's
