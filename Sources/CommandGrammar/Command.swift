@@ -20,6 +20,8 @@ public struct CommandSpec: Sendable {
   public let exitNotes: [ExitNote]
   /// Other manual pages, such as `redis-cli(1)`, besides the program's own.
   public let seeAlso: [String]
+  /// Left out of the program's short help, whose screen is for what people come for.
+  public let isMinor: Bool
 
   /// - Parameters:
   ///   - name: lower-case ASCII, as it is typed.
@@ -32,10 +34,12 @@ public struct CommandSpec: Sendable {
   ///   - examples: lines that work.
   ///   - exitNotes: what an exit status means for this command in particular.
   ///   - seeAlso: other manual pages besides the program's own.
+  ///   - isMinor: leaves it out of the program's short help.
   public init(
     name: String, group: Group = .commands, summary: String, description: String = "",
     arguments: [any ArgumentDeclaration] = [], options: [any OptionDeclaration] = [],
-    rules: [Rule] = [], examples: [Example] = [], exitNotes: [ExitNote] = [], seeAlso: [String] = []
+    rules: [Rule] = [], examples: [Example] = [], exitNotes: [ExitNote] = [], seeAlso: [String] = [],
+    isMinor: Bool = false
   ) {
     self.name = name
     self.group = group
@@ -47,6 +51,7 @@ public struct CommandSpec: Sendable {
     self.examples = examples
     self.exitNotes = exitNotes
     self.seeAlso = seeAlso
+    self.isMinor = isMinor
   }
 }
 

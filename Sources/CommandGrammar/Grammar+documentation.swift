@@ -44,25 +44,28 @@ extension Grammar {
     return forms
   }
 
-  /// The summary as a sentence, then the details, then what the row itself tells.
+  /// The summary as a sentence, the details, and what the row itself tells.
   func story(of option: OptionSpec, in command: CommandSpec?) -> String {
     var notes: [String] = []
     if let choices = option.value?.choices, !choices.isEmpty {
       notes.append("\(option.value?.placeholder ?? "") is \(list(choices.map { "`\($0)`" }, "or")).")
     }
     if option.repeats { notes.append("May be given more than once.") }
-    for rule in (command?.rules ?? []) + rules {
-      if let note = rule.note(on: .option(option.name)) { notes.append(note) }
-    }
+    notes += ((command?.rules ?? []) + rules).compactMap { $0.note(on: .option(option.name)) }
     if !option.environment.isEmpty {
       notes.append("Without it, {env:\(option.environment.joined(separator: "}, then {env:"))} counts.")
     }
     if let text = option.defaultText {
       notes.append(text.isEmpty ? "The default is the empty text." : "The default is `\(text)`.")
     }
-    guard !option.details.isEmpty else { return ([option.summary + "."] + notes).joined(separator: " ") }
-    let texts = [option.summary + ".", option.details, notes.joined(separator: " ")]
-    return texts.filter { !$0.isEmpty }.joined(separator: "\n\n")
+    let start = sentence(option.summary)
+    let rest = notes.joined(separator: " ")
+    switch Markup(option.details).blocks.first {
+    case nil: return rest.isEmpty ? start : "\(start) \(rest)"
+    // Details go on where the summary ends; but a list or an example has to begin on a line of its own.
+    case .paragraph: return paragraphs(["\(start) \(option.details)", rest])
+    case .item, .verbatim: return paragraphs([start, option.details, rest])
+    }
   }
 
   /// The summary as a sentence, and what the row itself tells.
@@ -72,14 +75,18 @@ extension Grammar {
       notes.append("One of \(list(argument.value.choices.map { "`\($0)`" }, "and")).")
     }
     notes += command.rules.compactMap { $0.note(on: .argument(argument.name)) }
-    return ([argument.summary + "."] + notes).joined(separator: " ")
+    return ([sentence(argument.summary)] + notes).joined(separator: " ")
   }
 
   /// The variables that options read, in the order of the table, then those that belong to none.
   func environmentNotes(of command: CommandSpec?) -> [NamedNote] {
     let options = command.map(\.options) ?? globalOptions
     let read = options.flatMap { option in
-      option.environment.map { NamedNote($0, "The value of {option:\(option.name)} when that is not given.") }
+      option.environment.enumerated().map { index, name in
+        let others = ["{option:\(option.name)}"] + option.environment[..<index].map { "{env:\($0)}" }
+        let missing = index == 0 ? "that is not" : "\(list(others, "and")) are not"
+        return NamedNote(name, "The value of {option:\(option.name)} when \(missing) given.")
+      }
     }
     return command == nil ? read + environmentNotes : read
   }
@@ -89,6 +96,16 @@ extension Grammar {
     let own = Set(command.exitNotes.map(\.code))
     return (command.exitNotes + exitStatuses.filter { !own.contains($0.code) }).sorted { $0.code < $1.code }
   }
+}
+
+/// A summary, which begins small and has no full stop, as a sentence.
+func sentence(_ summary: String, endingWith end: String = ".") -> String {
+  guard let first = summary.first else { return "" }
+  return first.uppercased() + summary.dropFirst() + end
+}
+
+private func paragraphs(_ texts: [String]) -> String {
+  texts.filter { !$0.isEmpty }.joined(separator: "\n\n")
 }
 
 /// Items under their headings, the headings in the order of their first item.

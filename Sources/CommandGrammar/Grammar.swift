@@ -91,24 +91,25 @@ public struct Grammar: Sendable {
 enum BuiltIn {
   static let help = Switch(
     "help", short: "h", group: .general,
-    summary: "Print help and exit: {option:help} all of it, `-h` a screenful")
-  static let version = Switch("version", group: .general, summary: "Print the version and exit")
-  static let json = Switch("json", summary: "Print the definition of every command and option as JSON")
+    summary: "print help and exit: all of it, or a screenful for `-h`")
+  static let version = Switch("version", group: .general, summary: "print the version and exit")
+  static let json = Switch("json", summary: "print the definition of every command and option as JSON")
   static let topic = Argument(
     optional: "COMMAND", value: .text(completion: .commands),
-    summary: "The command to explain; all of them without it")
+    summary: "the command to explain; the program without it")
 
   static func helpCommand(json needsSwitch: Bool) -> CommandSpec {
     CommandSpec(
       name: "help",
       group: .general,
-      summary: "Explain the program or one of its commands",
+      summary: "explain the program or one of its commands",
       description: """
         Prints the same text as {option:help}. With `--json` it prints the definition that this text, the parser, \
         the manual pages and the completions are made from.
         """,
       arguments: [topic],
-      options: needsSwitch ? [json] : [])
+      options: needsSwitch ? [json] : [],
+      isMinor: true)
   }
 }
 

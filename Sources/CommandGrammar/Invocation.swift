@@ -7,7 +7,8 @@ public enum Request: Sendable {
   /// To run a command that was named.
   case run(Invocation)
   /// To print the values of a kind that could stand at the end of an unfinished command line, one a line. What is
-  /// wrong with that line is overlooked; its command is `__complete` where it names none.
+  /// wrong with that line is overlooked, and its arguments are not checked, so that only options can be read; its
+  /// command is `__complete` where it names none.
   case complete(kind: String, Invocation)
 }
 

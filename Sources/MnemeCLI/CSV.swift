@@ -16,6 +16,48 @@ enum CSV {
       + "\""
   }
 
+  /// The records of a text; quoted fields may hold commas, line breaks and doubled quotes.
+  static func records(of text: String) -> [[String]] {
+    var records: [[String]] = []
+    var record: [String] = []
+    var field: [UInt8] = []
+    var isQuoted = false
+    var bytes = text.utf8.makeIterator()
+    var pending: UInt8?
+    func next() -> UInt8? {
+      defer { pending = nil }
+      return pending ?? bytes.next()
+    }
+    func endField() {
+      record.append(String(decoding: field, as: UTF8.self))
+      field = []
+    }
+    func endRecord() {
+      endField()
+      if record != [""] { records.append(record) }
+      record = []
+    }
+    while let byte = next() {
+      switch byte {
+      case UInt8(ascii: "\"") where isQuoted:
+        pending = bytes.next()
+        if pending == UInt8(ascii: "\"") {
+          field.append(byte)
+          pending = nil
+        } else {
+          isQuoted = false
+        }
+      case UInt8(ascii: "\"") where field.isEmpty: isQuoted = true
+      case UInt8(ascii: ",") where !isQuoted: endField()
+      case UInt8(ascii: "\n") where !isQuoted: endRecord()
+      case UInt8(ascii: "\r") where !isQuoted: break
+      default: field.append(byte)
+      }
+    }
+    if !field.isEmpty || !record.isEmpty { endRecord() }
+    return records
+  }
+
   static let heading = [
     EntryLine.Member.id, EntryLine.Member.namespace, EntryLine.Member.query, EntryLine.Member.queryHash,
     EntryLine.Member.response, EntryLine.Member.metadata, EntryLine.Member.createdAt,

@@ -4,7 +4,7 @@ import CommandGrammar
 enum CommandTable {
   static let commands: [any Command.Type] = [
     Put.self, Get.self, Delete.self, ShowStats.self, InspectKeys.self, Vacuum.self, SetQuota.self, Clear.self,
-    Export.self, Import.self, Reembed.self, Demo.self, Completions.self,
+    Export.self, Import.self, Calibrate.self, Reembed.self, Demo.self, Completions.self,
     Refused.Snapshot.self, Refused.Dumps.self, Refused.Restore.self, Refused.Loads.self,
   ]
 
@@ -28,7 +28,7 @@ enum CommandTable {
     examples: [
       Example(command: "mneme stats", says: "what is in the cache, and how often it hits"),
       Example(
-        command: "mneme -u rediss://cache.example.com:6380 --password-file /etc/mneme/password inspect-keys",
+        command: "mneme -u rediss://cache.example.com --password-file pw inspect-keys",
         says: "what a prefix on another host holds, over TLS"),
       Example(command: "mneme -q vacuum --max-duration 5m", says: "sweep expired entries, from cron"),
     ],
@@ -37,6 +37,7 @@ enum CommandTable {
         "MNEME_PASSWORD", "The password, where neither {option:password-file} nor {option:askpass} is given."),
       NamedNote("REDISCLI_AUTH", "The same, as `redis-cli` has it."),
       NamedNote("NO_COLOR", "When set and not empty, no bold type."),
+      NamedNote("PATH", "Where {command:demo} looks for `redis-server`."),
       NamedNote("TERM", "`dumb` means neither bold type nor progress."),
       NamedNote("COLUMNS", "How wide tables may be, where the terminal does not say."),
     ],

@@ -37,7 +37,8 @@ enum Options {
 
   static let caCertificate = Option(
     "cacert", value: .file(), environment: ["MNEME_CACERT"], group: connection,
-    summary: "a PEM file of the authorities to trust, in place of the system's")
+    summary: "a PEM file of the authorities to trust",
+    details: "In place of the system's.")
 
   static let certificate = Option(
     "cert", value: .file(), environment: ["MNEME_CERT"], group: connection,

@@ -15,7 +15,7 @@ public enum Program {
         return show(environment) {
           CommandTable.grammar.help(topic, form, style: TextStyle(width: $0.width, isBold: $0.usesColor))
         }
-      case .version: return show(environment) { _ in "mneme \(CommandTable.version)" }
+      case .version: return show(environment) { _ in "mneme \(CommandTable.version)\n" }
       case .complete(let kind, let invocation): return complete(kind, invocation, environment).rawValue
       }
     } catch {
@@ -59,7 +59,7 @@ public enum Program {
   private static func show(_ environment: Environment, _ text: (TerminalStyle) -> String) -> Int32 {
     let output = plainOutput(environment)
     do {
-      try output.print(text(output.style))
+      try output.write(text(output.style).utf8)
       try output.flush()
       return ExitStatus.done.rawValue
     } catch is ClosedPipe {

@@ -80,6 +80,14 @@ struct HelpTests {
       grammar.help(Larder.throwOut, .long).contains("Usage: larder throw-out [OPTIONS] (ITEM... | --all)\n"))
   }
 
+  @Test("a summary becomes a sentence, on which details and what the row tells go on")
+  func stories() {
+    let help = grammar.help(Larder.add, .long)
+    #expect(help.contains("      The shelf. The default is 'middle'.\n"))
+    #expect(help.contains("      How long it keeps. Without it, for ever. Written as:\n\n      - seconds,"))
+    #expect(help.contains("  Three jars that keep for a year:\n      larder add 'plum jam' 3 --keeps 52w\n"))
+  }
+
   @Test("a command's exit notes come before the program's of the same status")
   func exitNotes() {
     let help = grammar.help(Larder.add, .long)

@@ -67,7 +67,7 @@ struct ManPageTests {
     let path = try folder.write(page.text, to: page.name)
     // A letter and the same letter struck over it is how a terminal of old made bold.
     let text = try mandoc.output(["-T", "ascii", path]).replacing(/.\u{8}/, with: "")
-    #expect(text.contains("larder-add - Put something on a shelf"))
+    #expect(text.contains("larder-add - put something on a shelf"))
     #expect(text.contains("larder add [OPTIONS] ITEM [AMOUNT]"))
     #expect(text.contains("-s, --shelf SHELF"))
     #expect(text.contains("larder add 'plum jam' 3 --keeps 52w"))

@@ -21,8 +21,13 @@ import Testing
     ("an embedding that is no base64", #"{"query":"q3","response":"r3","embedding":"@@"}"#, 65),
     ("an embedding of another length", #"{"query":"q3","response":"r3","embedding":[1,0,0]}"#, 65),
     ("a hash that is none", #"{"query":"q3","response":"r3","query_hash":"xyz"}"#, 65),
-    ("another fingerprint", #"{"query":"q3","response":"r3","embedder_fingerprint":"other:dim384"}"#, 78),
+    (
+      "another fingerprint",
+      #"{"query":"q3","response":"r3","embedder_fingerprint":"other:dim384","embedding":[\#(numbers)]}"#, 78
+    ),
   ]
+
+  private static let numbers = "1" + String(repeating: ",0", count: 383)
 
   @Test("a line that is wrong stops the import at its number, with what came before it in", arguments: lines)
   func line(what: String, line: String, status: Int32) throws {

@@ -17,7 +17,7 @@ import Testing
     let stage = try Stage(prefix: plain + name)
     // What a pattern or a comparison that is careless would take for ours.
     let neighbour = try Stage(prefix: plain + "neighbour")
-    try neighbour.mneme.run("put", "-n", "x", name, "neighbour")
+    try neighbour.mneme.run("put", "-n", "x", "--", name, "neighbour")
     let before = try neighbour.dump()
 
     let here = "--namespace=\(name)"

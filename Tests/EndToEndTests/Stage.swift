@@ -53,7 +53,7 @@ struct Stage {
     sourceLocation: SourceLocation = #_sourceLocation
   ) throws -> Complaint {
     try TestSupport.refusal(status: status, type: type, sourceLocation: sourceLocation) { extra in
-      try mneme.run(arguments + extra, input: input)
+      try mneme.run(extra + arguments, input: input)
     }
   }
 }

@@ -28,14 +28,14 @@ struct GeneratedFilesTests {
       try? FileManager.default.removeItem(at: folder)
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       for file in files {
-        try file.contents.write(to: folder.appending(path: file.name), atomically: true, encoding: .utf8)
+        try file.text.write(to: folder.appending(path: file.name), atomically: true, encoding: .utf8)
       }
     }
     let present = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
     #expect(present == files.map(\.name).sorted())
     for file in files {
       let committed = try? String(contentsOf: folder.appending(path: file.name), encoding: .utf8)
-      #expect(committed == file.contents, "\(file.name) is out of date")
+      #expect(committed == file.text, "\(file.name) is out of date")
     }
   }
 }
@@ -48,10 +48,13 @@ struct CommandTableTests {
     #expect(problems.isEmpty, "\(problems.map { "\($0)" }.joined(separator: "\n"))")
   }
 
-  @Test("has the short help of each command on a screen of 80×24", arguments: CommandTable.commands.map { $0.spec.name })
+  @Test(
+    "has the short help of each command on a screen of 80×24",
+    arguments: CommandTable.commands.map { $0.spec.name })
   func shortHelpFits(name: String) throws {
     let spec = try #require(CommandTable.command(named: name)).spec
-    let lines = CommandTable.grammar.help(spec, .short).split(separator: "\n", omittingEmptySubsequences: false)
+    let lines = CommandTable.grammar.help(spec, .short).split(
+      separator: "\n", omittingEmptySubsequences: false)
     #expect(lines.count <= 24)
     #expect(lines.allSatisfy { displayWidth(String($0)) <= 80 })
   }

@@ -4,8 +4,8 @@ import Mneme
 enum Sample {
   static let identity = CacheIdentity(fingerprint: "sample:embedder:dim4", dimension: 4)
 
-  /// The present, so that a store with native expiry does not drop what a case still wants to see.
-  static let start = systemClock()
+  /// An hour ahead, so that no store with an expiry of its own drops in the meantime what a case still wants.
+  static let start = systemClock() + Seconds(3600)
 
   static let here = Namespace.default
   static let there = Namespace(unchecked: "there")

@@ -7,11 +7,12 @@ package struct Complaint: Equatable, Sendable {
   package var remediation: String
   package var causes: [String]
 
-  /// `mneme: TYPE: message`, then `remediation: …` and a `caused by: …` line for each link of the chain; notes
-  /// may stand before.
+  /// `mneme: TYPE: message`, then `remediation: …` and a `caused by: …` line for each link of the chain. Notes
+  /// may stand before, and after a usage error the usage line.
   package init(text outcome: Outcome) throws {
     var lines = outcome.errorLines[...]
     while let line = lines.first, !Complaint.isHead(line) { lines.removeFirst() }
+    if lines.last?.hasPrefix("usage: mneme") == true { lines.removeLast() }
     guard let head = lines.popFirst(), let remediation = lines.popFirst(),
       remediation.hasPrefix("remediation: "),
       lines.allSatisfy({ $0.hasPrefix("caused by: ") })

@@ -125,8 +125,8 @@ extension Grammar {
         COMPREPLY=()
         \#(function)_split "${COMP_LINE:0:COMP_POINT}"
         local last=$((${#words[@]} - 1))
-        local current=${words[last]} before=("${words[@]:1:last-1}")
         if ((last < 1)); then return; fi
+        local current=${words[last]} before=("${words[@]:1:last-1}")
 
         # What stands before the cursor: which command, how many arguments, which options, and whether the last of
         # them waits for its value.

@@ -34,7 +34,8 @@ extension Grammar {
     page.paragraph([.name(program), .text(" \(version): ")] + line(summary))
     page.paragraph([.text("Usage: ")] + synopsis(of: nil), hanging: 7)
     page.blank()
-    let rows = merging ? mergedBySummary(commands) : commands.map { ([$0.name], $0) }
+    let major = commands.filter { !$0.isMinor }
+    let rows = merging ? mergedBySummary(major) : major.map { ([$0.name], $0) }
     let terms = rows.map { [Markup.Inline.name($0.0.joined(separator: ", "))] }
     let column = column(for: terms)
     for (group, rows) in grouped(Array(zip(terms, rows)), by: { $0.1.1.group }) {
@@ -182,7 +183,7 @@ extension Grammar {
     page.heading("Examples")
     for (index, example) in examples.enumerated() {
       if index > 0 { page.blank() }
-      page.paragraph(line(example.says), indent: 2)
+      page.paragraph(line(sentence(example.says, endingWith: ":")), indent: 2)
       page.line([.name(example.command)], indent: 6)
     }
   }

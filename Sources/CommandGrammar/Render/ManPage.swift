@@ -16,7 +16,7 @@ extension Grammar {
       page.subsection(group.title)
       for command in commands {
         page.term([.command(command.name)])
-        page.add(Markup.inlines(of: command.summary + "."))
+        page.add(Markup.inlines(of: sentence(command.summary)))
       }
     }
     addOptions(globalOptions, of: nil, to: &page)
@@ -38,7 +38,7 @@ extension Grammar {
     var page = page(
       titled: "\(program)-\(command.name)", summary: command.summary, synopsis: synopsis(of: command))
     page.section("DESCRIPTION")
-    page.markup(command.description.isEmpty ? command.summary + "." : command.description)
+    page.markup(command.description.isEmpty ? sentence(command.summary) : command.description)
     if !command.arguments.isEmpty {
       page.section("ARGUMENTS")
       for argument in command.arguments {
@@ -118,7 +118,7 @@ extension Grammar {
     page.section("EXAMPLES")
     for example in examples {
       page.paragraph()
-      page.add(Markup.inlines(of: example.says + ":"))
+      page.add(Markup.inlines(of: sentence(example.says, endingWith: ":")))
       page.example(example.command)
     }
   }

@@ -11,7 +11,8 @@ struct Completions: Command {
       """,
     arguments: [shell],
     examples: [
-      Example(command: "source <(mneme completions bash)", says: "complete in this bash from now on")
+      Example(
+        command: "mneme completions bash > mneme.bash", says: "write the script, for bash to `source`")
     ])
 
   let shell: Shell
@@ -19,7 +20,7 @@ struct Completions: Command {
   init(_ invocation: Invocation) throws(UsageError) { shell = invocation[Self.shell] }
 
   func run(_ context: Context) throws -> any Report {
-    try context.output.write(CommandTable.grammar.completionScript(for: shell).contents.utf8)
+    try context.output.write(CommandTable.grammar.completionScript(for: shell).text.utf8)
     return Silence()
   }
 }

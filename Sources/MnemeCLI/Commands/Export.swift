@@ -16,7 +16,8 @@ struct Export: Command {
     details: "CSV is for people: {command:import} reads JSON lines alone.")
   static let embeddings = Option(
     "embeddings", value: .choice(EmbeddingForm.self, "FORM"),
-    summary: "how vectors are written: `base64` for jsonl and `none` for csv unless given")
+    summary: "how vectors are written",
+    details: "Unless given, `base64` in JSON lines and `none` in CSV.")
   static let sinceID = Option(
     "since-id", value: .integer("ID", 0...), summary: "only entries with a greater id")
   static let includeExpired = Switch("include-expired", summary: "also what is expired and not swept yet")

@@ -10,7 +10,7 @@ struct Reembed: Command {
     summary: "the prefix for the new cache, which must be empty")
 
   static let spec = CommandSpec(
-    name: "reembed", summary: "copy a cache with new vectors into another prefix",
+    name: "reembed", summary: "copy a cache into another prefix, embedded anew",
     description: """
       Passes the question of every entry through another embedder and stores the entry under {arg:TARGET_PREFIX} on \
       the same server. Responses, metadata, times and times to live are kept; the source is not touched. Expired \

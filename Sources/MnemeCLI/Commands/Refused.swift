@@ -5,25 +5,25 @@ import MnemeRedis
 /// `mneme snapshot`, `dumps`, `restore` and `loads`, which the document leaves to Redis: refused without a connection.
 enum Refused {
   struct Snapshot: Command {
-    static let spec = Refused.spec("snapshot", "refused: Redis keeps its own snapshots", "Snapshots")
+    static let spec = Refused.spec("snapshot", "refused: Redis keeps snapshots itself", "Snapshots")
     init(_ invocation: Invocation) throws(UsageError) {}
     func run(_ context: Context) throws -> any Report { throw CheckpointError.leftToRedis }
   }
 
   struct Dumps: Command {
-    static let spec = Refused.spec("dumps", "refused: Redis keeps its own snapshots", "Dumps")
+    static let spec = Refused.spec("dumps", "refused: Redis keeps snapshots itself", "Dumps")
     init(_ invocation: Invocation) throws(UsageError) {}
     func run(_ context: Context) throws -> any Report { throw CheckpointError.leftToRedis }
   }
 
   struct Restore: Command {
-    static let spec = Refused.spec("restore", "refused: Redis loads its own snapshots", "Restoring")
+    static let spec = Refused.spec("restore", "refused: Redis keeps snapshots itself", "Restoring")
     init(_ invocation: Invocation) throws(UsageError) {}
     func run(_ context: Context) throws -> any Report { throw CheckpointError.restoringLeftToRedis }
   }
 
   struct Loads: Command {
-    static let spec = Refused.spec("loads", "refused: Redis loads its own snapshots", "Loading")
+    static let spec = Refused.spec("loads", "refused: Redis keeps snapshots itself", "Loading")
     init(_ invocation: Invocation) throws(UsageError) {}
     func run(_ context: Context) throws -> any Report { throw CheckpointError.restoringLeftToRedis }
   }
@@ -40,6 +40,6 @@ enum Refused {
         ends with status 69. To carry entries from one cache to another, see {command:export} and {command:import}.
         """,
       arguments: [path], examples: [Example(command: "mneme \(name)", says: "see how Redis does it")],
-      seeAlso: ["redis-cli(1)"])
+      seeAlso: ["redis-cli(1)"], isMinor: true)
   }
 }

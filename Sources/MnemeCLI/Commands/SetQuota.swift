@@ -7,7 +7,7 @@ struct SetQuota: Command {
   static let namespace = Argument("NAMESPACE", value: .namespace, summary: "the namespace")
   static let maxEntries = Argument(
     optional: "MAX_ENTRIES", value: .count("MAX_ENTRIES", 1...SemanticCache.largestQuota),
-    summary: "the most entries it may hold; without it the quota is printed")
+    summary: "the most entries; without it the quota is printed")
   static let remove = Switch("remove", summary: "take the quota away")
   static let evict = Switch(
     "evict", summary: "bring the namespace under its quota now",

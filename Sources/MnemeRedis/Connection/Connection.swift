@@ -143,7 +143,8 @@ extension Connection {
         }
         moved += try receive(wanted: wanted)
       } catch {
-        var failure = ConnectionFailure(broken ?? error, stage: isGreeting ? .greeting : .exchange)
+        var failure = ConnectionFailure(
+          error.saysMore ? error : broken ?? error, stage: isGreeting ? .greeting : .exchange)
         failure.sent = sent == 0 ? .nothing : sent < bytes.count ? .partly : .all
         if reader.tape.rootCount > 0 {
           failure.serverSaid =

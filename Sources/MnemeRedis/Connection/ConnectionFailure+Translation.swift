@@ -5,7 +5,7 @@ extension ConnectionFailure {
   /// The failure as the user meets it.
   /// - Parameter server: the address, with the password masked.
   func translated(server: String, url: RedisURL) -> StoreBackendError {
-    if let serverSaid, case .closed = cause, stage != .connecting {
+    if let serverSaid, case .closed = cause {
       return serverSaid.translatedAsFarewell(server: server, cause: self)
     }
     switch cause {
@@ -14,6 +14,7 @@ extension ConnectionFailure {
       return StoreBackendError(
         .unreachable, "Cannot connect to \(server): the host name could not be resolved.",
         remediation: "Check the host in the URL, and the name service of this machine.", cause: error)
+    case .tls(let error): return error.translated(server: server)
     case .violation(let violation): return violation.translated(server: server, url: url)
     case .timedOut(let limit): return timeOut(server: server, limit: limit)
     case .closed, .system: break
@@ -23,6 +24,11 @@ extension ConnectionFailure {
       return StoreBackendError(
         .unreachable, "Cannot connect to \(server).",
         remediation: url.remediation(forUnreachable: systemError),
+        cause: systemError)
+    case .securing:
+      return StoreBackendError(
+        .unreachable, "\(server) closed the connection while TLS was being agreed on.",
+        remediation: "Check that the port is one for TLS; a Redis without TLS wants redis:// in the URL.",
         cause: systemError)
     case .greeting:
       return StoreBackendError(
@@ -49,6 +55,10 @@ extension ConnectionFailure {
       return StoreBackendError(
         .timedOut, "Cannot connect to \(server) within \(time).",
         remediation: "Check the host and port, firewalls in between, and --connect-timeout.")
+    case .securing:
+      return StoreBackendError(
+        .timedOut, "\(server) accepted the connection and did not answer in TLS within \(time).",
+        remediation: "A Redis without TLS is silent like that: it wants redis:// in the URL.")
     case .greeting:
       return StoreBackendError(
         .timedOut, "\(server) accepted the connection and gave no answer within \(time).",

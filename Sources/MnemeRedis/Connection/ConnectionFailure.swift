@@ -6,6 +6,7 @@ struct ConnectionFailure: Error {
     case resolver(ResolverError)
     /// The kernel said so.
     case system(SystemError)
+    case tls(TLSError)
     /// The server closed the connection.
     case closed
     case timedOut(Duration)
@@ -17,9 +18,11 @@ struct ConnectionFailure: Error {
 
   /// How far it had come.
   enum Stage: Comparable {
-    /// Name, socket, TLS: no command was under way.
+    /// Name and socket: no command was under way.
     case connecting
-    /// Connected; no answer to the greeting yet, and nothing that follows it was asked for.
+    /// Connected; TLS was being agreed on.
+    case securing
+    /// No answer to the greeting yet, and nothing that follows it was asked for.
     case greeting
     /// A command was under way.
     case exchange
@@ -52,7 +55,7 @@ struct ConnectionFailure: Error {
   var isLoss: Bool {
     switch cause {
     case .closed, .system: true
-    case .resolver, .timedOut, .violation, .notBuilt: false
+    case .resolver, .tls, .timedOut, .violation, .notBuilt: false
     }
   }
 }
@@ -62,4 +65,14 @@ struct ProtocolViolation: Error, Sendable, CustomStringConvertible {
   let description: String
   /// The first bytes of what came instead of a reply; empty where the fault was further in.
   let opening: [UInt8]
+}
+
+extension ConnectionFailure.Cause {
+  /// It came from the server, and tells more than that a write failed before it.
+  var saysMore: Bool {
+    switch self {
+    case .tls, .violation: true
+    case .resolver, .system, .closed, .timedOut, .notBuilt: false
+    }
+  }
 }

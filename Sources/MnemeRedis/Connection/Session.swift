@@ -11,6 +11,8 @@ final class Session {
   /// The server that is connected to, or to be connected to.
   private(set) var endpoint: Endpoint
   private(set) var role = ServerRole()
+  /// Made for the first connection that needs it.
+  private var tlsContext: TLSContext?
   private var isClosed = false
 
   init(url: RedisURL, options: ConnectionOptions) {
@@ -50,10 +52,30 @@ final class Session {
   private func connect(to endpoint: Endpoint) throws(ConnectionFailure) -> Connection {
     let deadline = Deadline.after(limits.connect)
     let socket = try Socket.connect(to: endpoint, within: limits.connect, until: deadline)
+    let transport = url.usesTLS ? try encrypt(socket, to: endpoint, until: deadline) : socket
     return try Connection(
-      endpoint: endpoint, transport: socket, greeting: Greeting(url: url, clientName: clientName),
+      endpoint: endpoint, transport: transport, greeting: Greeting(url: url, clientName: clientName),
       limits: limits,
       connectedBy: deadline)
+  }
+
+  private func encrypt(
+    _ socket: Socket, to endpoint: Endpoint, until deadline: Deadline
+  ) throws(ConnectionFailure) -> any Transport {
+    guard case .tcp(let host, _) = endpoint else { return socket }
+    let context = try trustedContext()
+    return try TLSTransport(over: socket, to: host, context: context, within: limits.connect, until: deadline)
+  }
+
+  private func trustedContext() throws(ConnectionFailure) -> TLSContext {
+    if let tlsContext { return tlsContext }
+    do throws(TLSError) {
+      let context = try TLSContext(url.tls)
+      tlsContext = context
+      return context
+    } catch {
+      throw ConnectionFailure(.tls(error))
+    }
   }
 
   func disconnect() { connection = nil }
@@ -66,7 +88,7 @@ final class Session {
       let replies: Replies
       do {
         replies = try exchange(commands)
-      } catch let failure as ConnectionFailure where failure.isLoss && failure.stage != .connecting {
+      } catch let failure as ConnectionFailure where failure.isLoss && failure.stage >= .greeting {
         replies = try exchange(commands)
       }
       return try check(replies, of: commands, tolerating: tolerating)

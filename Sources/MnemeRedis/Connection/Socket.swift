@@ -102,19 +102,27 @@ extension Socket {
   private func awaitConnection(
     within limit: Duration, until deadline: Deadline
   ) throws(ConnectionFailure) {
-    let events: Int16
-    do {
-      events = try wait(for: Int16(POLLOUT), on: descriptor, until: deadline)
-    } catch {
-      throw ConnectionFailure(.system(error))
-    }
-    guard events != 0 else { throw ConnectionFailure(.timedOut(limit)) }
+    try waitToConnect(Int16(POLLOUT), at: .connecting, within: limit, until: deadline)
     var code: Int32 = 0
     var length = socklen_t(MemoryLayout<Int32>.size)
     guard getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length) == 0 else {
       throw ConnectionFailure(.system(.last))
     }
     guard code == 0 else { throw ConnectionFailure(.system(SystemError(code: code))) }
+  }
+
+  /// Waits for an event while the connection is being made.
+  /// - Parameter limit: the time that the error speaks of when the deadline has passed.
+  func waitToConnect(
+    _ events: Int16, at stage: ConnectionFailure.Stage, within limit: Duration, until deadline: Deadline
+  ) throws(ConnectionFailure) {
+    let came: Int16
+    do {
+      came = try wait(for: events, on: descriptor, until: deadline)
+    } catch {
+      throw ConnectionFailure(.system(error), stage: stage)
+    }
+    guard came != 0 else { throw ConnectionFailure(.timedOut(limit), stage: stage) }
   }
 
   /// Small writes leave at once (a pipeline is one write already), and a peer that vanished without a word is

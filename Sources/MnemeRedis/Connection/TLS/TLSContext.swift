@@ -1,0 +1,89 @@
+import Glibc
+
+/// Whom we trust and what we show, read from files once for all connections of a client.
+final class TLSContext {
+  let openSSL: OpenSSL
+  let handle: OpenSSL.Pointer
+  private let options: TLSOptions
+
+  var verifiesCertificate: Bool { options.verifiesCertificate ?? true }
+
+  /// Loads OpenSSL where no connection has before, and the files.
+  init(_ options: TLSOptions) throws(TLSError) {
+    let openSSL = try OpenSSL.shared.get()
+    openSSL.ERR_clear_error()
+    guard let handle = openSSL.SSL_CTX_new(openSSL.TLS_client_method()) else {
+      throw TLSError(queuedIn: openSSL)
+    }
+    self.openSSL = openSSL
+    self.handle = handle
+    self.options = options
+    _ = openSSL.SSL_CTX_ctrl(handle, OpenSSL.controlSetMinimumVersion, OpenSSL.TLS1_2, nil)
+    _ = openSSL.SSL_CTX_ctrl(handle, OpenSSL.controlMode, OpenSSL.modePartialWriteFromMovingBuffer, nil)
+    try trust()
+    try identify()
+  }
+
+  deinit { openSSL.SSL_CTX_free(handle) }
+
+  private func trust() throws(TLSError) {
+    guard verifiesCertificate else {
+      return openSSL.SSL_CTX_set_verify(handle, OpenSSL.verifyNone, nil)
+    }
+    openSSL.SSL_CTX_set_verify(handle, OpenSSL.verifyPeer, nil)
+    if let file = options.caFile {
+      try check(openSSL.SSL_CTX_load_verify_locations(handle, file, nil), file)
+    } else {
+      // A system without roots is told by the first certificate that does not pass.
+      _ = openSSL.SSL_CTX_set_default_verify_paths(handle)
+    }
+  }
+
+  private func identify() throws(TLSError) {
+    guard let certificate = options.certificateFile ?? options.keyFile else { return }
+    let key = options.keyFile ?? certificate
+    // An encrypted key is an error. By default OpenSSL would ask for the pass phrase on the terminal.
+    openSSL.SSL_CTX_set_default_passwd_cb(handle) { _, _, _, _ in -1 }
+    try check(openSSL.SSL_CTX_use_certificate_chain_file(handle, certificate), certificate)
+    try check(openSSL.SSL_CTX_use_PrivateKey_file(handle, key, OpenSSL.filetypePEM), key)
+    try check(openSSL.SSL_CTX_check_private_key(handle), key)
+  }
+
+  private func check(_ result: Int32, _ file: String) throws(TLSError) {
+    guard result == 1 else { throw TLSError(queuedIn: openSSL, as: .file(file.withControlCharactersVisible)) }
+  }
+
+  /// A connection's own object, which asks for the host by name and accepts no certificate for another.
+  func makeSession(host: String) throws(TLSError) -> OpenSSL.Pointer {
+    openSSL.ERR_clear_error()
+    guard let session = openSSL.SSL_new(handle) else { throw TLSError(queuedIn: openSSL) }
+    let verifiesHost = verifiesCertificate && (options.verifiesHostname ?? true)
+    // A name may end in the dot of the root; certificates and SNI leave it out.
+    let name = host.utf8.last == UInt8(ascii: ".") ? String(host.dropLast()) : host
+    var isSet: Int32 = 1
+    if name.isNumericAddress {
+      // SNI is for names alone.
+      if verifiesHost { isSet = openSSL.X509_VERIFY_PARAM_set1_ip_asc(openSSL.SSL_get0_param(session), name) }
+    } else {
+      let nameType = 0
+      var bytes = name.utf8CString
+      isSet = bytes.withUnsafeMutableBytes {
+        Int32(openSSL.SSL_ctrl(session, OpenSSL.controlSetHostName, nameType, $0.baseAddress))
+      }
+      if verifiesHost && isSet == 1 { isSet = openSSL.SSL_set1_host(session, name) }
+    }
+    guard isSet == 1 else {
+      openSSL.SSL_free(session)
+      throw TLSError(queuedIn: openSSL)
+    }
+    return session
+  }
+}
+
+extension String {
+  /// An IPv4 or IPv6 address, as against a name.
+  fileprivate var isNumericAddress: Bool {
+    var address = in6_addr()
+    return inet_pton(AF_INET, self, &address) == 1 || inet_pton(AF_INET6, self, &address) == 1
+  }
+}

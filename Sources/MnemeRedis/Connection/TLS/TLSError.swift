@@ -1,0 +1,105 @@
+import Mneme
+
+/// What OpenSSL answered: the one place where its errors are read and told apart.
+struct TLSError: Error, Sendable, CustomStringConvertible {
+  enum Kind: Sendable {
+    /// OpenSSL is not installed.
+    case missingLibrary
+    /// A file of ours could not be used; which.
+    case file(String)
+    /// We do not accept the server's certificate.
+    case refusedByUs
+    /// The server does not accept ours, or wants one.
+    case refusedByServer
+    /// What answers speaks no TLS.
+    case notTLS
+    case other
+  }
+
+  let kind: Kind
+  /// OpenSSL's own words.
+  let description: String
+
+  init(_ kind: Kind, _ description: String) {
+    self.kind = kind
+    self.description = description
+  }
+
+  /// The oldest error that OpenSSL has queued for this thread, which is where the trouble began.
+  init(queuedIn openSSL: OpenSSL, as kind: Kind? = nil) {
+    let code = openSSL.ERR_get_error()
+    openSSL.ERR_clear_error()
+    self.init(kind ?? TLSError.kind(ofReason: openSSL.reason(of: code)), openSSL.text(of: code))
+  }
+
+  /// A handshake in which the server's certificate did not pass.
+  /// - Parameter result: what `SSL_get_verify_result` says.
+  init(verification result: Int, in openSSL: OpenSSL) {
+    let code = openSSL.ERR_get_error()
+    openSSL.ERR_clear_error()
+    let why = openSSL.X509_verify_cert_error_string(result).map { String(cString: $0) } ?? "error \(result)"
+    self.init(.refusedByUs, "\(openSSL.text(of: code)): \(why)")
+  }
+
+  /// Reasons are numbers of `sslerr.h`; those from 1000 on are alerts of the peer, their number added.
+  private static func kind(ofReason reason: UInt) -> Kind {
+    switch reason {
+    // wrong version number; http request; https proxy request; unknown protocol; packet length too long
+    case 267, 156, 155, 252, 198: .notTLS
+    // bad, unsupported, revoked, expired, unknown certificate; unknown CA; access denied; certificate required
+    case 1042, 1043, 1044, 1045, 1046, 1048, 1049, 1116: .refusedByServer
+    default: .other
+    }
+  }
+
+  /// The error as the user meets it.
+  func translated(server: String) -> StoreBackendError {
+    switch kind {
+    case .missingLibrary:
+      StoreBackendError(
+        .unreachable, "Cannot connect to \(server): TLS needs OpenSSL, which cannot be loaded.",
+        remediation: "Install OpenSSL 3 or 1.1 (Debian and Ubuntu: apt install libssl3).", cause: self)
+    case .file(let path):
+      StoreBackendError(
+        .certificate, "Cannot connect to \(server): the file '\(path)' cannot be used for TLS.",
+        remediation:
+          "Check that it is readable, is PEM, holds what the option says, and needs no pass phrase.",
+        cause: self)
+    case .refusedByUs:
+      StoreBackendError(
+        .certificate, "The TLS certificate of \(server) is not accepted.",
+        remediation:
+          "Check the host in the URL; where the server has a CA of its own, name it with --cacert.",
+        cause: self)
+    case .refusedByServer:
+      StoreBackendError(
+        .certificate, "\(server) does not accept our TLS certificate, or wants one.",
+        remediation: "Give the client certificate and key that the server asks for: --cert and --key.",
+        cause: self)
+    case .notTLS:
+      StoreBackendError(
+        .protocolViolation, "\(server) does not speak TLS.",
+        remediation: "Check the port; a Redis without TLS wants redis:// in the URL.", cause: self)
+    case .other:
+      StoreBackendError(
+        .unreachable, "The TLS connection to \(server) failed.",
+        remediation: "See the cause; the server's log may say more.", cause: self)
+    }
+  }
+}
+
+extension OpenSSL {
+  /// Version 3 made room for more reasons.
+  fileprivate func reason(of code: UInt) -> UInt {
+    OpenSSL_version_num() >= 0x3000_0000 ? code & 0x7f_ffff : code & 0xfff
+  }
+
+  /// `error:0A000086:SSL routines::certificate verify failed`
+  fileprivate func text(of code: UInt) -> String {
+    guard code != 0 else { return "OpenSSL gives no reason" }
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+      ERR_error_string_n(code, buffer.baseAddress, buffer.count)
+      return String(cString: buffer.baseAddress!)
+    }
+  }
+}

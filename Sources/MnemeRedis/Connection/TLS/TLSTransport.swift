@@ -1,0 +1,191 @@
+import Glibc
+
+/// TLS over a socket.
+///
+/// OpenSSL reads and writes through callbacks into `Socket`, because its own way of writing raises SIGPIPE on a
+/// connection that is gone.
+final class TLSTransport: Transport {
+  private let openSSL: OpenSSL
+  private let session: OpenSSL.Pointer
+  private let line: Line
+  /// Keeps alive what the session was made from.
+  private let context: TLSContext
+
+  private(set) var eventsToRead = Int16(POLLIN)
+  private(set) var eventsToWrite = Int16(POLLOUT)
+  private var isOpen = false
+
+  /// What the callbacks get to see.
+  private final class Line {
+    let socket: Socket
+    /// What the socket answered when it neither moved bytes nor asked for patience.
+    var failure: ConnectionFailure.Cause?
+
+    init(_ socket: Socket) { self.socket = socket }
+  }
+
+  var descriptor: Int32 { line.socket.descriptor }
+  var hasBufferedInput: Bool { openSSL.SSL_has_pending(session) == 1 }
+
+  /// Shakes hands over a connected socket.
+  init(
+    over socket: Socket, to host: String, context: TLSContext, within limit: Duration,
+    until deadline: Deadline
+  ) throws(ConnectionFailure) {
+    line = Line(socket)
+    self.context = context
+    openSSL = context.openSSL
+    do {
+      session = try context.makeSession(host: host)
+    } catch {
+      throw ConnectionFailure(.tls(error))
+    }
+    guard let bio = TLSTransport.lineMethod.flatMap(openSSL.BIO_new) else {
+      throw ConnectionFailure(.tls(TLSError(queuedIn: openSSL)))
+    }
+    openSSL.BIO_set_data(bio, Unmanaged.passUnretained(line).toOpaque())
+    openSSL.BIO_set_init(bio, 1)
+    openSSL.SSL_set_bio(session, bio, bio)
+    openSSL.SSL_set_connect_state(session)
+    try shakeHands(within: limit, until: deadline)
+    isOpen = true
+  }
+
+  deinit {
+    // A word of farewell, for the server's log; nobody waits for an answer.
+    if isOpen { _ = openSSL.SSL_shutdown(session) }
+    openSSL.ERR_clear_error()
+    openSSL.SSL_free(session)
+  }
+
+  private func shakeHands(within limit: Duration, until deadline: Deadline) throws(ConnectionFailure) {
+    while true {
+      begin()
+      let result = openSSL.SSL_do_handshake(session)
+      if result == 1 { return }
+      let events: Int16
+      switch outcome(of: result) {
+      case .wantsToRead: events = Int16(POLLIN)
+      case .wantsToWrite: events = Int16(POLLOUT)
+      case .ended: throw ConnectionFailure(.closed, stage: .securing)
+      case .failed(let cause): throw ConnectionFailure(cause, stage: .securing)
+      }
+      try line.socket.waitToConnect(events, at: .securing, within: limit, until: deadline)
+    }
+  }
+
+  // MARK: Moving bytes
+
+  func write(_ bytes: UnsafeRawBufferPointer) -> Transfer {
+    var written = 0
+    while written < bytes.count {
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[written...])
+      begin()
+      let count = openSSL.SSL_write(session, rest.baseAddress, Int32(clamping: rest.count))
+      if count > 0 {
+        written += Int(count)
+        eventsToWrite = Int16(POLLOUT)
+        continue
+      }
+      let outcome = outcome(of: count)
+      if case .wantsToRead = outcome { eventsToWrite = Int16(POLLIN) }
+      // What has been written counts; the trouble comes again with the next call.
+      return written > 0 ? .moved(written) : outcome.transfer
+    }
+    return .moved(written)
+  }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer) -> Transfer {
+    begin()
+    let count = openSSL.SSL_read(session, buffer.baseAddress, Int32(clamping: buffer.count))
+    eventsToRead = Int16(POLLIN)
+    if count > 0 { return .moved(Int(count)) }
+    let outcome = outcome(of: count)
+    if case .wantsToWrite = outcome { eventsToRead = Int16(POLLIN | POLLOUT) }
+    return outcome.transfer
+  }
+
+  /// Session tickets and the like arrive unasked. Only a look through OpenSSL tells them from a farewell.
+  var isIdle: Bool {
+    var byte: UInt8 = 0
+    begin()
+    let count = openSSL.SSL_peek(session, &byte, 1)
+    return if count <= 0, case .wantsToRead = outcome(of: count) { true } else { false }
+  }
+
+  /// Before every call whose result `outcome` is asked about: what an earlier one left behind is no part of it.
+  private func begin() {
+    openSSL.ERR_clear_error()
+    line.failure = nil
+  }
+
+  private enum Outcome {
+    case wantsToRead, wantsToWrite, ended
+    case failed(ConnectionFailure.Cause)
+
+    var transfer: Transfer {
+      switch self {
+      case .wantsToRead, .wantsToWrite: .wouldBlock
+      case .ended: .end
+      case .failed(let cause): .failed(cause)
+      }
+    }
+  }
+
+  /// What a result that is no success means. To be asked at once, before OpenSSL is used for anything else.
+  private func outcome(of result: Int32) -> Outcome {
+    switch openSSL.SSL_get_error(session, result) {
+    case OpenSSL.errorWantRead: return .wantsToRead
+    case OpenSSL.errorWantWrite: return .wantsToWrite
+    case OpenSSL.errorZeroReturn: return .ended
+    default: break
+    }
+    isOpen = false
+    if let failure = line.failure {
+      if case .closed = failure { return .ended }
+      return .failed(failure)
+    }
+    let verification = context.verifiesCertificate ? openSSL.SSL_get_verify_result(session) : OpenSSL.verifyOK
+    guard verification == OpenSSL.verifyOK else {
+      return .failed(.tls(TLSError(verification: verification, in: openSSL)))
+    }
+    return .failed(.tls(TLSError(queuedIn: openSSL)))
+  }
+
+  // MARK: Callbacks
+
+  /// A kind of BIO that calls back into its `Line`. nil when out of memory. Never changed once it is made.
+  nonisolated(unsafe) private static let lineMethod: OpenSSL.Pointer? = {
+    guard let openSSL = try? OpenSSL.shared.get(),
+      let method = openSSL.BIO_meth_new(OpenSSL.bioType, "socket")
+    else { return nil }
+    _ = openSSL.BIO_meth_set_write(method) { bio, bytes, count in
+      TLSTransport.move(bio, OpenSSL.bioWrite) {
+        $0.socket.write(UnsafeRawBufferPointer(start: bytes, count: Int(count)))
+      }
+    }
+    _ = openSSL.BIO_meth_set_read(method) { bio, bytes, count in
+      TLSTransport.move(bio, OpenSSL.bioRead) {
+        $0.socket.read(into: UnsafeMutableRawBufferPointer(start: bytes, count: Int(count)))
+      }
+    }
+    _ = openSSL.BIO_meth_set_ctrl(method) { _, command, _, _ in command == OpenSSL.bioControlFlush ? 1 : 0 }
+    return method
+  }()
+
+  /// Moves bytes for OpenSSL: their number, or -1 with the reason kept where `outcome` finds it.
+  private static func move(
+    _ bio: OpenSSL.Pointer?, _ direction: Int32, _ body: (Line) -> Transfer
+  ) -> Int32 {
+    guard let openSSL = try? OpenSSL.shared.get(), let data = openSSL.BIO_get_data(bio) else { return -1 }
+    let line = Unmanaged<Line>.fromOpaque(data).takeUnretainedValue()
+    openSSL.BIO_clear_flags(bio, OpenSSL.bioRead | OpenSSL.bioWrite | OpenSSL.bioShouldRetry)
+    switch body(line) {
+    case .moved(let count): return Int32(count)
+    case .wouldBlock: openSSL.BIO_set_flags(bio, direction | OpenSSL.bioShouldRetry)
+    case .end: line.failure = .closed
+    case .failed(let cause): line.failure = cause
+    }
+    return -1
+  }
+}

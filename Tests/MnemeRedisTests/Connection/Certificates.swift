@@ -1,0 +1,69 @@
+import TestSupport
+
+/// A throw-away authority and what it has signed, made by the openssl command once for all tests.
+final class Certificates: Sendable {
+  private let directory: TemporaryDirectory
+
+  static var shared: Certificates { get throws { try common.get() } }
+  private static let common = Result { try Certificates() }
+
+  /// A certificate and its key.
+  struct Identity {
+    let certificate: String
+    let key: String
+  }
+
+  private init() throws {
+    directory = try TemporaryDirectory()
+    for authority in ["ca", "other-ca"] {
+      try openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2 -subj /CN=\(authority)"
+          + " -keyout \(authority).key -out \(authority).pem")
+    }
+    try sign("server", names: "DNS:localhost,IP:127.0.0.1,IP:::1")
+    try sign("elsewhere", names: "DNS:elsewhere.example,IP:192.0.2.1")
+    try sign("expired", names: "DNS:localhost,IP:127.0.0.1", days: -1)
+    try sign("client", names: "DNS:client")
+    try openssl("ec -in client.key -out encrypted.key -aes128 -passout pass:secret")
+  }
+
+  private func sign(_ name: String, names: String, days: Int = 2) throws {
+    try directory.write(Array("subjectAltName=\(names)\n".utf8), to: "\(name).ext")
+    try openssl(
+      "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN=\(name) -keyout \(name).key"
+        + " -out \(name).csr")
+    try openssl(
+      "x509 -req -in \(name).csr -CA ca.pem -CAkey ca.key -CAcreateserial -days \(days)"
+        + " -extfile \(name).ext -out \(name).pem")
+  }
+
+  private func openssl(_ arguments: String) throws {
+    let words = ["openssl"] + arguments.split(separator: " ").map(String.init)
+    try ChildProcess(words, directory: directory.path).finish().expecting(0)
+  }
+
+  func path(_ name: String) -> String { directory.path(name) }
+
+  func identity(_ name: String) -> Identity {
+    Identity(certificate: path("\(name).pem"), key: path("\(name).key"))
+  }
+}
+
+/// A redis-server that speaks TLS on its TCP port.
+struct TLSServer {
+  let server: RedisServer
+  let port: Int
+
+  init(_ identity: String, clientCertificates: String = "no", configuration: [String] = []) throws {
+    let certificates = try Certificates.shared
+    let identity = certificates.identity(identity)
+    port = try freePort()
+    server = try RedisServer(
+      configuration: [
+        "tls-port \(port)", "tls-cert-file \(identity.certificate)", "tls-key-file \(identity.key)",
+        "tls-ca-cert-file \(certificates.path("ca.pem"))", "tls-auth-clients \(clientCertificates)",
+      ] + configuration)
+  }
+
+  func url(host: String = "localhost") -> String { "rediss://\(host):\(port)" }
+}

@@ -1,0 +1,152 @@
+import Mneme
+import TestSupport
+import Testing
+
+@testable import MnemeRedis
+
+@Suite("TLS", .needs(program: "openssl"), .serialized)
+struct TLSTests {
+  private static let plain = Result { try TLSServer("server") }
+  private static let demanding = Result { try TLSServer("server", clientCertificates: "yes") }
+
+  private func client(_ url: String, ca: String? = "ca.pem", _ change: (inout TLSOptions) -> Void = { _ in })
+    throws
+    -> RedisClient
+  {
+    let certificates = try Certificates.shared
+    return try RedisClient(url) {
+      $0.tls.caFile = ca.map(certificates.path)
+      change(&$0.tls)
+    }
+  }
+
+  @Test(
+    "A server with the right certificate is talked to, by name and by address",
+    arguments: ["localhost", "127.0.0.1"])
+  func right(host: String) throws {
+    let client = try client(Self.plain.get().url(host: host))
+    try client.tell("SET", "k", "v")
+    #expect(try client.ask("GET", "k").string == "v")
+  }
+
+  @Test("The authority can stand in the URL")
+  func authorityInURL() throws {
+    let ca = try Certificates.shared.path("ca.pem")
+    let client = try RedisClient(Self.plain.get().url() + "?ssl_ca_certs=\(ca)")
+    #expect(try client.ask("PING").string == "PONG")
+  }
+
+  @Test("Megabytes go through whole, in both directions at once")
+  func bulk() throws {
+    let client = try client(Self.plain.get().url())
+    let value = [UInt8](repeating: 0x78, count: 3_000_000)
+    var commands = Pipeline()
+    for _ in 0..<8 {
+      commands.append("SET", "bulk", value)
+      commands.append("GET", "bulk")
+    }
+    let replies = try client.write(commands)
+    #expect(replies.count == 16)
+    #expect(stride(from: 1, to: 16, by: 2).allSatisfy { replies[$0].withBytes { $0.count } == value.count })
+  }
+
+  @Test("An authority that the system does not know is refused, with OpenSSL's reason")
+  func unknownAuthority() throws {
+    let url = try Self.plain.get().url()
+    expectFailure(.certificate, url, "certificate verify failed", "certificate chain") {
+      _ = try client(url, ca: nil).ask("PING")
+    }
+    expectFailure(.certificate, "certificate verify failed") {
+      _ = try client(url, ca: "other-ca.pem").ask("PING")
+    }
+  }
+
+  @Test("An expired certificate is refused")
+  func expired() throws {
+    let server = try TLSServer("expired")
+    expectFailure(.certificate, "certificate has expired") { _ = try client(server.url()).ask("PING") }
+    let lax = try client(server.url()) { $0.verifiesCertificate = false }
+    #expect(try lax.ask("PING").string == "PONG")
+  }
+
+  @Test("A certificate for another host is refused, unless the host is not to be checked")
+  func wrongHost() throws {
+    let server = try TLSServer("elsewhere")
+    expectFailure(.certificate, "hostname mismatch") { _ = try client(server.url()).ask("PING") }
+    expectFailure(.certificate, "IP address mismatch") {
+      _ = try client(server.url(host: "127.0.0.1")).ask("PING")
+    }
+    #expect(try client(server.url() + "?ssl_check_hostname=false").ask("PING").string == "PONG")
+    #expect(try client(server.url(), ca: nil) { $0.verifiesCertificate = false }.ask("PING").string == "PONG")
+    #expect(try client(server.url() + "?ssl_cert_reqs=none", ca: nil).ask("PING").string == "PONG")
+    expectFailure(.certificate, "verify failed") {
+      _ = try client(server.url() + "?ssl_check_hostname=false", ca: "other-ca.pem").ask("PING")
+    }
+  }
+
+  @Test(
+    "A client certificate that the server demands is shown; without it, or with another's, we are refused")
+  func clientCertificate() throws {
+    let url = try Self.demanding.get().url()
+    let identity = try Certificates.shared.identity("client")
+    let known = try client(url) {
+      $0.certificateFile = identity.certificate
+      $0.keyFile = identity.key
+    }
+    #expect(try known.ask("PING").string == "PONG")
+    expectFailure(.certificate, "--cert") { _ = try client(url).ask("PING") }
+    expectFailure(.certificate, "--cert") { try client(url).tell("SET", "k", "v") }
+    let stranger = try Certificates.shared.identity("other-ca")
+    expectFailure(.certificate, "unknown ca") {
+      let unknown = try client(url) {
+        $0.certificateFile = stranger.certificate
+        $0.keyFile = stranger.key
+      }
+      _ = try unknown.ask("PING")
+    }
+  }
+
+  @Test("A file that cannot be used is named, and an encrypted key is not asked about on the terminal")
+  func badFiles() throws {
+    let url = try Self.plain.get().url()
+    let certificates = try Certificates.shared
+    let identity = certificates.identity("client")
+    expectFailure(.certificate, "no-such-file", "No such file") {
+      _ = try client(url, ca: "no-such-file").ask("PING")
+    }
+    for key in [
+      certificates.path("encrypted.key"), certificates.path("server.key"), certificates.path("ca.pem"),
+    ] {
+      expectFailure(.certificate, key) {
+        let client = try client(url) {
+          $0.certificateFile = identity.certificate
+          $0.keyFile = key
+        }
+        _ = try client.ask("PING")
+      }
+    }
+  }
+
+  @Test("TLS spoken to a plain port, and the reverse, are told apart from a dead server")
+  func mixedUp() throws {
+    let plain = try RedisServer(tcp: true)
+    expectFailure(.timedOut, "did not answer in TLS", "redis://") {
+      _ = try RedisClient("rediss://localhost:\(plain.port!)", connect: .milliseconds(300)).ask("PING")
+    }
+    let port = try Self.plain.get().port
+    let error = #expect(throws: StoreBackendError.self) {
+      try RedisClient("redis://localhost:\(port)").ask("PING")
+    }
+    #expect(error?.remediation.contains("rediss://") == true, "\(String(describing: error?.message))")
+  }
+
+  @Test("A connection that the server closed while idle is made again")
+  func reconnects() throws {
+    let server = try TLSServer("server")
+    let client = try client(server.url())
+    try client.tell("SET", "k", "1")
+    try server.server.connect().send("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    try client.tell("INCR", "k")
+    #expect(try client.ask("GET", "k").integer == 2)
+  }
+}
