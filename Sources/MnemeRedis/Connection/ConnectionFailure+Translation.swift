@@ -6,7 +6,7 @@ extension ConnectionFailure {
   /// - Parameter server: the address, with the password masked.
   func translated(server: String, url: RedisURL) -> StoreBackendError {
     if let serverSaid, case .closed = cause {
-      return serverSaid.translatedAsFarewell(server: server, cause: self)
+      return serverSaid.translatedAsFarewell(server: server)
     }
     switch cause {
     case .notBuilt: return .redisNotBuilt

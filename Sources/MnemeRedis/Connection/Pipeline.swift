@@ -55,12 +55,10 @@ struct Pipeline: Sendable {
     string(value)
   }
 
-  /// Appends all commands of another pipeline.
-  mutating func append(contentsOf other: Pipeline) {
-    precondition(argumentsLeft == 0 && other.argumentsLeft == 0, "a command lacks arguments")
-    bytes.append(contentsOf: other.bytes)
-    count += other.count
-    watches = watches || other.watches
+  /// Appends one command as another pipeline has encoded it.
+  mutating func append(encoded command: ArraySlice<UInt8>) {
+    bytes.append(contentsOf: command)
+    count += 1
   }
 
   private mutating func string(_ value: UnsafeRawBufferPointer) {

@@ -24,6 +24,18 @@ public final class RedisClient: @unchecked Sendable {
   /// What the server said about itself when it was last connected to.
   var role: ServerRole { locked { session.role } }
 
+  /// Says which keys the client is used for: those under a prefix. No round trip.
+  ///
+  /// Should the server turn out to be a cluster, the client connects to the node that has these keys; without a
+  /// hash tag in the prefix (`KeyHashTag`) every use then throws `StoreBackendError` with `needsHashTag`, before
+  /// anything is written.
+  /// - Parameter key: any one of the keys, which need not exist.
+  func serve(keyPrefix: String, key: some RedisArgument) {
+    var probe = Pipeline()
+    probe.append("EXISTS", key)
+    locked { session.keyspaces.append(Keyspace(prefix: keyPrefix, probe: probe)) }
+  }
+
   /// Sends commands that only read. One round trip; on a new connection its greeting goes along.
   ///
   /// Commands lost with their connection are sent once more on a new one.
