@@ -21,6 +21,9 @@ public final class RedisClient: @unchecked Sendable {
   /// The server's address with `***` for the password, as it stands in messages.
   public var address: String { locked { session.address } }
 
+  /// A connection is there and the server has not hung up on it. No round trip.
+  var isConnectionAlive: Bool { locked { session.connection?.isAlive ?? false } }
+
   /// What the server said about itself when it was last connected to.
   var role: ServerRole { locked { session.role } }
 

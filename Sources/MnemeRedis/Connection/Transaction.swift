@@ -59,14 +59,18 @@ struct Transaction: ~Copyable {
     throw Interruption.redirected(redirected.redirection)
   }
 
-  /// `EXEC` was refused because a command was: that command's error is the one worth telling.
+  /// `EXEC` was refused because a command was, or `MULTI` itself: that error is the one worth telling.
   private func refusal(_ replies: Replies, of commands: Pipeline) -> any Error {
-    for (index, reply) in replies.enumerated() {
-      // The first reply is to MULTI, the last to EXEC.
-      let command = index == 0 ? nil : commands.command(at: index - 1)
-      if let error = reply.error { return session.translate(error, command: command) }
-    }
-    preconditionFailure("EXEC answered with an error")
+    let last = replies.endIndex - 1
+    let index = replies.firstIndex { $0.kind == .error } ?? last
+    let command =
+      switch index {
+      case 0: CommandText(name: "MULTI", key: nil)
+      case last: CommandText(name: "EXEC", key: nil)
+      default: commands.command(at: index - 1)
+      }
+    guard let error = replies[index].error else { preconditionFailure("EXEC was not refused") }
+    return session.translate(error, command: command)
   }
 }
 
