@@ -67,6 +67,7 @@ final class Connection {
   ///   ("QUEUED") and to `EXEC`.
   /// - Throws: `ConnectionFailure`, `GreetingRefused`.
   func exchange(_ commands: Pipeline, atomically: Bool = false) throws -> Replies {
+    precondition(commands.isComplete, "a command lacks arguments")
     guard isUsable else { throw ConnectionFailure(.closed, stage: .exchange) }
     var head = greeting?.pipeline ?? Pipeline()
     if watch == .stale { head.append("UNWATCH") }

@@ -14,6 +14,8 @@ struct Pipeline: Sendable {
   init() {}
 
   var isEmpty: Bool { count == 0 }
+  /// No command lacks arguments that were announced.
+  var isComplete: Bool { argumentsLeft == 0 }
   var byteCount: Int { bytes.count }
 
   mutating func removeAll() {

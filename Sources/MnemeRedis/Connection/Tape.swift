@@ -37,6 +37,8 @@ final class Tape: @unchecked Sendable {
   func node(_ index: Int) -> mneme_node { storage.pointee.nodes[index] }
 
   func bytes(of node: mneme_node) -> UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(start: storage.pointee.arena + Int(node.value), count: Int(node.length))
+    // There is no arena before the first string that is not empty.
+    guard let arena = storage.pointee.arena else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    return UnsafeRawBufferPointer(start: arena + Int(node.value), count: Int(node.length))
   }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Mneme
 import TestSupport
 import Testing
@@ -135,6 +136,47 @@ struct ClusterTests {
     try client.tell("INCR", "\(prefix):n")
     #expect(try client.ask("GET", "\(prefix):n").integer == 101)
     #expect(!client.address.hasSuffix(":\(owner.port!)/0"))
+  }
+}
+
+extension ClusterTests {
+  @Test("A node that fails under transactions keeps none of them from ending, and nothing is done twice")
+  func failoverUnderWrites() throws {
+    let cluster = try ClusterFixture(replicas: 1)
+    let prefix = "{\(uniquePrefix())}"
+    let key = "\(prefix):n"
+    let client = try RedisClient(cluster.url(1), command: .seconds(30))
+    client.serve(keyPrefix: prefix, key: key)
+    var done = 0
+    var unknown = 0
+    var crashed = false
+    var afterwards = 0
+    while afterwards < 50 {
+      do {
+        _ = try client.transaction { transaction -> Transaction.Outcome<Void> in
+          var question = Pipeline()
+          question.append("WATCH", key)
+          question.append("GET", key)
+          let count = try transaction.read(question)[1].integer ?? 0
+          var write = Pipeline()
+          write.append("SET", key, count + 1)
+          return try transaction.commit(write) == nil ? .retry : .done(())
+        }
+        done += 1
+        if crashed { afterwards += 1 }
+      } catch let error as StoreBackendError {
+        #expect(
+          error.reason == .connectionLost && error.message.contains("may have been written"), "\(error)")
+        unknown += 1
+      }
+      if done == 200 && !crashed {
+        crashed = true
+        let owner = try cluster.owner(of: key)
+        Thread.detachNewThread { try? owner.crash() }
+      }
+    }
+    #expect(unknown <= 1)
+    #expect(Int(try client.ask("GET", key).integer ?? 0) <= done + unknown)
   }
 }
 
