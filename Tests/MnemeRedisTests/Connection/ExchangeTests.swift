@@ -6,11 +6,10 @@ import Testing
 
 @Suite("Exchanges with a real server")
 struct ExchangeTests {
-  let server = try! RedisServer(tcp: true)
-
   @Test("A pipeline gets one reply for each command, in order, of every type")
   func everyType() throws {
-    let client = RedisClient(url: try RedisURL(server.tcpURL))
+    let server = try RedisServer(tcp: true)
+    let client = try RedisClient(server.tcpURL)
     var commands = Pipeline()
     commands.append("SET", "k", "v")
     commands.append("GET", "k")
@@ -35,8 +34,9 @@ struct ExchangeTests {
 
   @Test("A transaction commits, and starts over when a watched key has changed")
   func transaction() throws {
-    let client = RedisClient(url: try RedisURL(server.url))
-    let other = RedisClient(url: try RedisURL(server.url))
+    let server = try RedisServer()
+    let client = try RedisClient(server.url)
+    let other = try RedisClient(server.url)
     var attempts = 0
     let result = try client.transaction { transaction -> Transaction.Outcome<Int64> in
       attempts += 1
