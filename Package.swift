@@ -30,10 +30,13 @@ let package = Package(
       cSettings: [.define("MNEME_REDIS", .when(traits: ["Redis"]))],
       linkerSettings: [.linkedLibrary(":libhiredis.a", .when(traits: ["Redis"]))]),
 
+    // Dot products, compiled for several instruction sets.
+    .target(name: "CVector"),
+
     .target(name: "CommandGrammar", swiftSettings: settings),
     .target(
       name: "Mneme",
-      dependencies: ["CTextLibraries"],
+      dependencies: ["CTextLibraries", "CVector"],
       swiftSettings: settings,
       linkerSettings: [.linkedLibrary(":libutf8proc.a"), .linkedLibrary(":libmd.a"), .linkedLibrary("m")]),
     .target(
@@ -43,19 +46,26 @@ let package = Package(
     .target(name: "MnemeEmbedders", dependencies: ["Mneme"], swiftSettings: settings),
     .target(
       name: "MnemeCLI",
-      dependencies: ["CommandGrammar", "Mneme", "MnemeRedis", "MnemeEmbedders"],
+      dependencies: ["CommandGrammar", "CTextLibraries", "Mneme", "MnemeRedis", "MnemeEmbedders"],
       swiftSettings: settings),
     .executableTarget(name: "mneme", dependencies: ["MnemeCLI"], swiftSettings: settings),
 
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
-    .target(name: "StoreConformance", dependencies: ["Mneme"], path: "Tests/StoreConformance", swiftSettings: settings),
+    .target(
+      name: "StoreConformance", dependencies: ["Mneme"], path: "Tests/StoreConformance",
+      swiftSettings: settings),
     .testTarget(name: "CommandGrammarTests", dependencies: ["CommandGrammar"], swiftSettings: settings),
-    .testTarget(name: "MnemeTests", dependencies: ["Mneme", "StoreConformance"], swiftSettings: settings),
+    .testTarget(
+      name: "MnemeTests",
+      dependencies: ["CVector", "Mneme", "StoreConformance", "TestSupport"],
+      exclude: ["Fixtures"],
+      swiftSettings: settings),
     .testTarget(
       name: "MnemeRedisTests",
       dependencies: ["MnemeRedis", "Mneme", "StoreConformance", "TestSupport"],
       swiftSettings: settings),
-    .testTarget(name: "MnemeCLITests", dependencies: ["MnemeCLI", "CommandGrammar"], swiftSettings: settings),
+    .testTarget(
+      name: "MnemeCLITests", dependencies: ["MnemeCLI", "CommandGrammar"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: settings),
   ]
 )

@@ -59,3 +59,12 @@ public struct Embedding: Sendable, Hashable {
     return Embedding(numbers.map { Float(Double($0) / length) })
   }
 }
+
+extension Embedding {
+  /// The dot product, which is the cosine for vectors of length 1; 0 where the lengths differ. Summed in double
+  /// precision, so that the order of addition does not show.
+  public func dot(_ other: Embedding) -> Double {
+    guard dimension == other.dimension else { return 0 }
+    return zip(numbers, other.numbers).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+  }
+}

@@ -9,9 +9,7 @@ public enum Eviction {
 }
 
 extension Store {
-  /// Applies the eviction rule once, after a put into `namespace`. A quota of the namespace takes precedence
-  /// over `maxEntries` of the whole store; evictions are counted for the namespace whose put caused them.
-  func evict(afterPutIn namespace: Namespace, maxEntries: Int?) throws -> Int {
+  public func evict(for namespace: Namespace, maxEntries: Int?) throws -> Int {
     let scope: Namespace?
     let limit: Int
     if let quota = try quota(for: namespace) {
@@ -22,8 +20,7 @@ extension Store {
       return 0
     }
     let batch = Eviction.batch(count: try count(in: scope), limit: limit)
-    var evicted = 0
-    for id in try leastRecentlyUsed(batch, in: scope) where try remove(id: id) { evicted += 1 }
+    let evicted = try remove(ids: leastRecentlyUsed(batch, in: scope)).count
     if evicted > 0 { try add(Int64(evicted), to: .evictions, in: namespace) }
     return evicted
   }

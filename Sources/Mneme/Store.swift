@@ -1,20 +1,3 @@
-/// Who filled a cache: what its `meta` says.
-public struct CacheIdentity: Sendable, Equatable {
-  public var fingerprint: String
-  /// The length of every stored embedding; 0 where the fingerprint is `none`.
-  public var dimension: Int
-  public var schemaVersion: Int
-
-  /// The schema that this library writes, and the highest that it reads.
-  public static let currentSchema = 1
-
-  public init(fingerprint: String, dimension: Int, schemaVersion: Int = CacheIdentity.currentSchema) {
-    self.fingerprint = fingerprint
-    self.dimension = dimension
-    self.schemaVersion = schemaVersion
-  }
-}
-
 /// What is counted for each namespace.
 public enum Counter: String, Sendable, CaseIterable {
   case hitsExact = "hits_exact"
@@ -43,6 +26,22 @@ public struct Counters: Sendable, Equatable {
       sum[counter] = overflow ? .max : total
     }
     return sum
+  }
+}
+
+/// What a store knows of one namespace.
+public struct NamespaceSummary: Sendable, Equatable {
+  public var namespace: Namespace
+  public var entries: Int
+  /// nil: no quota.
+  public var quota: Int?
+  public var counters: Counters
+
+  public init(namespace: Namespace, entries: Int, quota: Int?, counters: Counters) {
+    self.namespace = namespace
+    self.entries = entries
+    self.quota = quota
+    self.counters = counters
   }
 }
 
@@ -143,6 +142,12 @@ public protocol Store: AnyObject, Sendable {
   /// Of one namespace, or the sum over all.
   func counters(in namespace: Namespace?) throws -> Counters
 
+  /// Every namespace that has entries, a quota or counters, sorted.
+  func summaries() throws -> [NamespaceSummary]
+
+  /// The number of entries that are expired and still there. May be an estimate from an index.
+  func expiredCount(at now: UnixTime) throws -> Int
+
   // MARK: Health and backup
 
   /// false for any fault, never an error (but `CacheClosedError`).
@@ -158,12 +163,33 @@ public protocol Store: AnyObject, Sendable {
   /// The entries with these ids, in the order asked for; nil for each that is gone.
   func entries(ids: [EntryID]) throws -> [StoredEntry?]
 
+  /// An exact hit as one step: the entry, its access recorded at `now` and `hits_exact` counted. An expired one
+  /// is removed and counted instead, unless it was refreshed meanwhile.
+  /// - Returns: nil when there is no entry to serve.
+  func serve(namespace: Namespace, queryHash: String, at now: UnixTime) throws -> StoredEntry?
+
   /// A hit: the access recorded and the layer counted.
   func recordHit(_ entry: StoredEntry, counting counter: Counter, at now: UnixTime) throws
+
+  /// Removes this entry if it is expired, and counts that; an entry refreshed meanwhile stays.
+  /// - Returns: whether it was removed.
+  @discardableResult
+  func removeExpired(id: EntryID, at now: UnixTime) throws -> Bool
 
   /// `insert`, then eviction: `Eviction.batch` least recently used entries of the namespace when it is over
   /// its quota, else of the whole store when that is over `maxEntries`. Counts `evictions`.
   func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion
+
+  /// Applies the eviction rule once: the `Eviction.batch` least recently used entries of the namespace go when
+  /// it is over its quota; where it has none, those of the whole store when that is over `maxEntries`.
+  /// Counted as `evictions` of `namespace`.
+  /// - Returns: how many went.
+  func evict(for namespace: Namespace, maxEntries: Int?) throws -> Int
+
+  /// Removes the entries with these ids.
+  /// - Returns: those that were there.
+  @discardableResult
+  func remove(ids: [EntryID]) throws -> [EntryID]
 
   /// Hands over the id and embedding of every entry of a namespace, in id order, in bounded memory.
   func forEachEmbedding(
@@ -173,16 +199,36 @@ public protocol Store: AnyObject, Sendable {
 extension Store {
   public func entries(ids: [EntryID]) throws -> [StoredEntry?] { try ids.map(entry(id:)) }
 
+  public func serve(namespace: Namespace, queryHash: String, at now: UnixTime) throws -> StoredEntry? {
+    guard let entry = try entry(namespace: namespace, queryHash: queryHash) else { return nil }
+    guard !entry.isExpired(at: now) else {
+      try removeExpired(id: entry.id, at: now)
+      return nil
+    }
+    try recordHit(entry, counting: .hitsExact, at: now)
+    return entry
+  }
+
   public func recordHit(_ entry: StoredEntry, counting counter: Counter, at now: UnixTime) throws {
     try recordAccess(id: entry.id, at: now)
     try add(1, to: counter, in: entry.namespace)
   }
 
+  @discardableResult
+  public func removeExpired(id: EntryID, at now: UnixTime) throws -> Bool {
+    guard let entry = try entry(id: id), entry.isExpired(at: now), try remove(id: id) else { return false }
+    try add(1, to: .expirations, in: entry.namespace)
+    return true
+  }
+
+  @discardableResult
+  public func remove(ids: [EntryID]) throws -> [EntryID] { try ids.filter { try remove(id: $0) } }
+
   public func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
     let replaced = try self.entry(namespace: entry.namespace, queryHash: entry.queryHash) != nil
     let id = try insert(entry)
     return Insertion(
-      id: id, replaced: replaced, evicted: try evict(afterPutIn: entry.namespace, maxEntries: maxEntries))
+      id: id, replaced: replaced, evicted: try evict(for: entry.namespace, maxEntries: maxEntries))
   }
 
   public func forEachEmbedding(

@@ -16,7 +16,7 @@ import Testing
     let before = try redis.dump(prefix: prefix)
     #expect(before.names == ["hash", "mortal", "set", "string", "zset"].map { "\(prefix):\($0)" })
     #expect(before.keys.map(\.type) == ["hash", "string", "set", "string", "zset"])
-    #expect(before.keys[0].content.map { String(decoding: $0, as: UTF8.self) } == ["a=1", "b=2"])
+    #expect(before.keys[0].content.map { String(decoding: $0, as: UTF8.self) } == ["a", "1", "b", "2"])
     #expect(try redis.dump(prefix: prefix) == before)
 
     try redis.send("ZADD", prefix + ":zset", "3", "x")

@@ -1,7 +1,7 @@
 /// All keys of a database that begin with a prefix, with their types, contents and expiry: what must be equal
 /// before and after when nothing was to change.
 package struct KeyspaceDump: Equatable, CustomStringConvertible {
-  /// One key. Members of unordered types stand sorted.
+  /// One key. Members of unordered types stand sorted; those of a hash and a sorted set are two elements each.
   package struct Key: Equatable, CustomStringConvertible {
     package let name: [UInt8]
     package let type: String
@@ -74,8 +74,8 @@ extension RawRedis {
     case "hash":
       let flat = try ask("HGETALL").items.compactMap(\.bytes)
       content = stride(from: 0, to: flat.count - 1, by: 2)
-        .map { flat[$0] + Array("=".utf8) + flat[$0 + 1] }
-        .sorted { $0.lexicographicallyPrecedes($1) }
+        .sorted { flat[$0].lexicographicallyPrecedes(flat[$1]) }
+        .flatMap { [flat[$0], flat[$0 + 1]] }
     case "none": return nil
     default: content = try [ask("DUMP").bytes ?? []]
     }

@@ -7,7 +7,7 @@ import Foundation
 package struct Mneme: Sendable {
   package let url: String
   package let prefix: String
-  /// What stands in the environment beside the server and the prefix.
+  /// What stands in the environment beside the server and the prefix. What is empty is not set.
   package var environment: [String: String] = [:]
 
   package init(url: String, prefix: String) {
@@ -59,7 +59,7 @@ package struct Mneme: Sendable {
 
   private var variables: [String: String] {
     let own = ["MNEME_URL": url, "MNEME_KEY_PREFIX": prefix]
-    return Mneme.plainEnvironment.merging(own) { $1 }.merging(environment) { $1 }
+    return Mneme.plainEnvironment.merging(own) { $1 }.merging(environment) { $1 }.filter { $0.value != "" }
   }
 
   /// PATH, HOME and LANG.

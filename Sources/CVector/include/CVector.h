@@ -1,0 +1,37 @@
+// Dot products of one query with many rows, on the widest vectors that pay.
+//
+// C, because Swift has no way to compile one function for several instruction sets and choose among them at run
+// time. Rows and queries are padded with zeros to whole blocks, so that no function has a remainder to handle.
+#ifndef CVECTOR_H
+#define CVECTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Rows and queries are whole numbers of so many numbers, float32 or int8.
+enum { CVECTOR_BLOCK = 64 };
+
+// Whether this processor and its operating system have AVX2 and FMA. Where they have not, the functions below
+// use what every processor of the architecture has (SSE2, NEON).
+bool cvector_has_avx2(void);
+
+// scores[i] = the dot product of `query` with row i of `count` rows, which follow one another without gaps.
+// `width` is the length of a row and of the query, a multiple of CVECTOR_BLOCK; `avx2` only where there is AVX2.
+// Returns the largest score, -infinity for no rows. The sum runs in float32, in an order that differs between
+// the instruction sets, and so may its last bits.
+float cvector_scores_f32(bool avx2, const float *rows, size_t count, size_t width, const float *query,
+                         float *scores);
+
+// The same for rows of int8, each number taken as it is: the caller scales the query.
+float cvector_scores_i8(bool avx2, const int8_t *rows, size_t count, size_t width, const float *query,
+                        float *scores);
+
+// Reads `count` little-endian float32 from unaligned `bytes` into `numbers`. Returns the bit pattern of the
+// largest magnitude: 0 when all are zero, 0x7f800000 and above when one is infinite or no number.
+uint32_t cvector_read_f32(const void *bytes, size_t count, float *numbers);
+
+// quantized[i] = numbers[i] · 127, halves rounded to even, clipped to -128...127. All numbers are finite.
+void cvector_quantize(const float *numbers, size_t count, int8_t *quantized);
+
+#endif

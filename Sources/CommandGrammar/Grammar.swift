@@ -1,0 +1,119 @@
+/// A program's command line: the one definition from which it is parsed, explained and completed.
+///
+/// Building one costs a few array copies: nothing is indexed, and no markup is parsed before somebody reads it.
+public struct Grammar: Sendable {
+  /// As it is typed.
+  public let program: String
+  /// As `--version` prints it.
+  public let version: String
+  /// The day of the release, `YYYY-MM-DD`, for the manual pages.
+  public let date: String
+  /// One line of markup, without a full stop.
+  public let summary: String
+  /// The whole story, in markup.
+  public let description: String
+  /// The options of every command, `--help` and `--version` last.
+  public let globalOptions: [OptionSpec]
+  /// Which of these options exclude each other.
+  let rules: [Rule]
+  /// All commands, `help` last.
+  public let commands: [CommandSpec]
+  /// Lines that work, for the program's own page.
+  public let examples: [Example]
+  /// Variables of the environment that belong to no option.
+  public let environmentNotes: [NamedNote]
+  /// What each exit status means.
+  public let exitStatuses: [ExitNote]
+  /// Files that the program reads or writes by itself.
+  public let files: [NamedNote]
+  /// Other manual pages, such as `redis-cli(1)`.
+  public let seeAlso: [String]
+
+  /// `-h`, `--help` and `--version` are added to the options, and `help` to the commands.
+  ///
+  /// - Parameters:
+  ///   - program: as it is typed.
+  ///   - version: as `--version` prints it.
+  ///   - date: the day of the release, `YYYY-MM-DD`.
+  ///   - summary: one line of markup, without a full stop.
+  ///   - description: the whole story, in markup.
+  ///   - globalOptions: the options of every command.
+  ///   - rules: which of these options exclude each other.
+  ///   - commands: in the order in which help lists them.
+  ///   - examples: lines that work, for the program's own page.
+  ///   - environmentNotes: variables that belong to no option.
+  ///   - exitStatuses: what each means.
+  ///   - files: files that the program reads or writes by itself.
+  ///   - seeAlso: other manual pages.
+  public init(
+    program: String, version: String, date: String, summary: String, description: String = "",
+    globalOptions: [any OptionDeclaration] = [], rules: [Rule] = [], commands: [CommandSpec],
+    examples: [Example] = [],
+    environmentNotes: [NamedNote] = [], exitStatuses: [ExitNote] = [], files: [NamedNote] = [],
+    seeAlso: [String] = []
+  ) {
+    self.program = program
+    self.version = version
+    self.date = date
+    self.summary = summary
+    self.description = description
+    self.globalOptions = globalOptions.map(\.spec) + [BuiltIn.help.spec, BuiltIn.version.spec]
+    self.rules = rules
+    self.commands = commands + [BuiltIn.helpCommand(json: !globalOptions.contains { $0.spec.name == "json" })]
+    self.examples = examples
+    self.environmentNotes = environmentNotes
+    self.exitStatuses = exitStatuses
+    self.files = files
+    self.seeAlso = seeAlso
+  }
+
+  /// The command of that name.
+  public func command(named name: String) -> CommandSpec? {
+    commands.first { $0.name == name }
+  }
+
+  /// All that can be typed with a command: its own options, then those of every command.
+  public func options(of command: CommandSpec) -> [OptionSpec] {
+    command.options + globalOptions
+  }
+
+  func option(named name: String, of command: CommandSpec) -> OptionSpec? {
+    command.options.first { $0.name == name } ?? globalOptions.first { $0.name == name }
+  }
+
+  /// `mneme put [OPTIONS] QUERY [RESPONSE]`; without a command, the program's own line.
+  public func usage(of command: CommandSpec?) -> String {
+    synopsis(of: command).map(\.plain).joined()
+  }
+}
+
+/// What every grammar has.
+enum BuiltIn {
+  static let help = Switch(
+    "help", short: "h", group: .general,
+    summary: "print help and exit: all of it, or a screenful for `-h`")
+  static let version = Switch("version", group: .general, summary: "print the version and exit")
+  static let json = Switch("json", summary: "print the definition of every command and option as JSON")
+  static let topic = Argument(
+    optional: "COMMAND", value: .text(completion: .commands),
+    summary: "the command to explain; the program without it")
+
+  static func helpCommand(json needsSwitch: Bool) -> CommandSpec {
+    CommandSpec(
+      name: "help",
+      group: .general,
+      summary: "explain the program or one of its commands",
+      description: """
+        Prints the same text as {option:help}. With `--json` it prints the definition that this text, the parser, \
+        the manual pages and the completions are made from.
+        """,
+      arguments: [topic],
+      options: needsSwitch ? [json] : [],
+      isMinor: true)
+  }
+}
+
+extension Group {
+  /// The heading of `help`, `--help` and `--version`.
+  public static let general = Group("General")
+}

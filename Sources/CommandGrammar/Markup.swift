@@ -1,0 +1,177 @@
+/// Documentation as neutral text, from which help and manual pages are made.
+///
+/// Paragraphs are separated by blank lines. A line that starts with `- ` begins an item of a list, and lines indented
+/// by four spaces are shown as they stand. Within a paragraph:
+///
+///     *emphasis*  `code`  {option:ttl}  {command:vacuum}  {arg:QUERY}  {env:NO_COLOR}
+///
+/// The references are checked by `Grammar.problems()`. Between backquotes nothing is special, so that is where stars,
+/// braces and backslashes go.
+struct Markup: Equatable {
+  enum Block: Equatable {
+    case paragraph([Inline])
+    case item([Inline])
+    case verbatim([String])
+  }
+
+  /// A stretch of text of one meaning.
+  enum Inline: Equatable {
+    case text(String)
+    case emphasis(String)
+    /// What is typed: the name of the program, of a command, of an option's short form. Not from markup.
+    case name(String)
+    case code(String)
+    case option(String)
+    case command(String)
+    case argument(String)
+    case environment(String)
+  }
+
+  private(set) var blocks: [Block] = []
+
+  init(_ source: String) {
+    var paragraph: [Substring] = []
+    var verbatim: [String] = []
+    func words(_ lines: [Substring]) -> String { lines.joined(separator: " ") }
+    func flush(_ blocks: inout [Block]) {
+      if let first = paragraph.first {
+        let isItem = first.hasPrefix("- ")
+        let inlines = Markup.inlines(of: isItem ? String(words(paragraph).dropFirst(2)) : words(paragraph))
+        blocks.append(isItem ? .item(inlines) : .paragraph(inlines))
+      }
+      if !verbatim.isEmpty { blocks.append(.verbatim(verbatim)) }
+      paragraph = []
+      verbatim = []
+    }
+    for line in source.split(separator: "\n", omittingEmptySubsequences: false) {
+      if line.hasPrefix("    "), paragraph.isEmpty {
+        verbatim.append(String(line.dropFirst(4)))
+        continue
+      }
+      if line.allSatisfy({ $0 == " " }) || line.hasPrefix("- ") || !verbatim.isEmpty { flush(&blocks) }
+      let text = line.drop { $0 == " " }
+      if !text.isEmpty { paragraph.append(text) }
+    }
+    flush(&blocks)
+  }
+
+  /// Reads one paragraph. What is not closed, or no reference, stays text.
+  static func inlines(of source: String) -> [Inline] {
+    var result: [Inline] = []
+    var text = ""
+    var rest = source[...]
+    func emit(_ inline: Inline) {
+      if !text.isEmpty { result.append(.text(text)) }
+      text = ""
+      result.append(inline)
+    }
+    while let character = rest.first {
+      if let (inline, end) = span(at: rest) {
+        emit(inline)
+        rest = rest[end...]
+      } else {
+        text.append(character)
+        rest.removeFirst()
+      }
+    }
+    if !text.isEmpty { result.append(.text(text)) }
+    return result
+  }
+
+  /// What starts here other than plain text, and where it ends.
+  private static func span(at rest: Substring) -> (Inline, Substring.Index)? {
+    let closing: Character
+    switch rest.first {
+    case "`": closing = "`"
+    case "*": closing = "*"
+    case "{": closing = "}"
+    default: return nil
+    }
+    let body = rest.dropFirst().prefix { $0 != closing }
+    guard body.endIndex < rest.endIndex, !body.isEmpty else { return nil }
+    let end = rest.index(after: body.endIndex)
+    switch closing {
+    case "`": return (.code(String(body)), end)
+    case "*": return body.first == " " || body.last == " " ? nil : (.emphasis(String(body)), end)
+    default:
+      let parts = body.split(separator: ":", maxSplits: 1)
+      guard parts.count == 2 else { return nil }
+      let name = String(parts[1])
+      switch parts[0] {
+      case "option": return (.option(name), end)
+      case "command": return (.command(name), end)
+      case "arg": return (.argument(name), end)
+      case "env": return (.environment(name), end)
+      default: return nil
+      }
+    }
+  }
+}
+
+extension Markup.Block {
+  /// The text of it; none where it is verbatim.
+  var inlines: [Markup.Inline] {
+    switch self {
+    case .paragraph(let inlines), .item(let inlines): inlines
+    case .verbatim: []
+    }
+  }
+}
+
+extension Markup.Inline {
+  /// Without any sign of what it is.
+  var bare: String {
+    switch self {
+    case .text(let text), .emphasis(let text), .name(let text), .code(let text): text
+    case .option(let name): "--\(name)"
+    case .command(let name), .argument(let name), .environment(let name): name
+    }
+  }
+
+  /// Where nothing can be bold: code stands in quotes.
+  var plain: String {
+    guard case .code(let text) = self else { return bare }
+    return text.contains("'") ? "`\(text)`" : "'\(text)'"
+  }
+}
+
+extension Markup {
+  func replacing(_ replacement: (Inline) -> Inline) -> Markup {
+    var result = self
+    result.blocks = blocks.map { block in
+      switch block {
+      case .paragraph(let inlines): .paragraph(inlines.map(replacement))
+      case .item(let inlines): .item(inlines.map(replacement))
+      case .verbatim: block
+      }
+    }
+    return result
+  }
+
+  /// Paragraphs without any marks, a blank line between them.
+  var plain: String {
+    let texts = blocks.map { block in
+      switch block {
+      case .paragraph(let inlines): inlines.map(\.plain).joined()
+      case .item(let inlines): "- " + inlines.map(\.plain).joined()
+      case .verbatim(let lines): lines.map { "    " + $0 }.joined(separator: "\n")
+      }
+    }
+    return texts.joined(separator: "\n\n")
+  }
+}
+
+extension Grammar {
+  /// Documentation for reading at a prompt, where a command is called by what one types.
+  func text(_ source: String) -> Markup { Markup(source).replacing(spelledOut) }
+
+  /// One line of documentation for reading at a prompt.
+  func line(_ source: String) -> [Markup.Inline] { Markup.inlines(of: source).map(spelledOut) }
+
+  /// One line of documentation without any marks.
+  func plain(_ source: String) -> String { line(source).map(\.plain).joined() }
+
+  private func spelledOut(_ inline: Markup.Inline) -> Markup.Inline {
+    if case .command(let name) = inline { .code("\(program) \(name)") } else { inline }
+  }
+}

@@ -1,0 +1,157 @@
+/// Reads the words of a command line from left to right.
+///
+/// Two things shape it. Options may stand before the command, so what belongs to whom is settled only when all words
+/// have been seen: until then options are looked up among those of every command (`problems()` makes sure that a name
+/// takes a value everywhere or nowhere). And `-h` at the end of anything has to help, so the first problem is kept
+/// and the walk goes on, looking for nothing but help; only a command that does not exist ends it.
+struct Parser {
+  /// An option as it was found.
+  struct Occurrence {
+    let option: OptionSpec
+    /// Nil for a switch.
+    let text: String?
+  }
+
+  /// The first thing found wrong.
+  enum Problem {
+    case unknownOption(String)
+    case unknownLetter(Character, in: String)
+    case equalsAfterLetter(OptionSpec, String)
+    case missingValue(OptionSpec, before: String?)
+    case needlessValue(OptionSpec, String)
+    case unknownCommand(String)
+    case invalidUTF8(position: Int, offset: Int)
+  }
+
+  let grammar: Grammar
+  private let words: [Word]
+  private var position = 0
+  private(set) var command: CommandSpec?
+  private(set) var occurrences: [Occurrence] = []
+  private(set) var operands: [String] = []
+  private(set) var problem: Problem?
+  /// Help or version, whichever is asked for first.
+  private(set) var asked: Asked?
+
+  enum Asked {
+    case help(HelpForm)
+    case version
+  }
+
+  init(_ grammar: Grammar, _ words: [Word]) {
+    self.grammar = grammar
+    self.words = words
+  }
+
+  /// Walks over all words.
+  mutating func walk() {
+    var optionsEnded = false
+    while position < words.count {
+      let word = words[position]
+      position += 1
+      switch word {
+      case .invalid(let offset):
+        note(.invalidUTF8(position: position, offset: offset))
+      case .text(let text) where optionsEnded:
+        take(operand: text)
+      case .text(let text):
+        switch Shape(text) {
+        case .endOfOptions: optionsEnded = true
+        case .operand: take(operand: text)
+        case .long(let name, let value): take(long: name, value, word: text)
+        case .short(let letters): take(short: letters, word: text)
+        }
+      }
+      if case .unknownCommand = problem { return }
+    }
+  }
+
+  private mutating func note(_ problem: Problem) {
+    if self.problem == nil { self.problem = problem }
+  }
+
+  private mutating func take(operand word: String) {
+    if command != nil {
+      operands.append(word)
+    } else if let named = grammar.command(named: word) {
+      command = named
+    } else if asked == nil {
+      note(.unknownCommand(word))
+    }
+  }
+
+  private mutating func take(long name: String, _ value: String?, word: String) {
+    guard let option = option(where: { $0.name == name }) else {
+      return note(.unknownOption(value == nil ? word : "--\(name)"))
+    }
+    if option.value == nil {
+      guard value == nil else { return note(.needlessValue(option, word)) }
+      take(switch: option, helpForm: .long)
+    } else if let value {
+      occurrences.append(Occurrence(option: option, text: value))
+    } else {
+      takeNextWord(for: option)
+    }
+  }
+
+  private mutating func take(short letters: Substring.UTF8View, word: String) {
+    if looksNegative(word), nextArgumentIsNumeric { return take(operand: word) }
+    var rest = letters
+    while let letter = Substring(rest).unicodeScalars.first.map(Character.init) {
+      guard let option = option(where: { $0.short == letter }) else {
+        // Of `-ttl` the whole is probably a long name, but in `-qx` only one letter is unknown.
+        let isFirst = rest.count == letters.count
+        return note(isFirst ? .unknownOption(word) : .unknownLetter(letter, in: word))
+      }
+      rest.removeFirst()
+      if option.value == nil {
+        take(switch: option, helpForm: .short)
+      } else if rest.isEmpty {
+        return takeNextWord(for: option)
+      } else if rest.first == UInt8(ascii: "=") {
+        return note(.equalsAfterLetter(option, String(Substring(rest.dropFirst()))))
+      } else {
+        return occurrences.append(Occurrence(option: option, text: String(Substring(rest))))
+      }
+    }
+  }
+
+  private mutating func take(switch option: OptionSpec, helpForm: HelpForm) {
+    switch option.name {
+    case BuiltIn.help.spec.name: asked = asked ?? .help(helpForm)
+    case BuiltIn.version.spec.name: asked = asked ?? .version
+    default: occurrences.append(Occurrence(option: option, text: nil))
+    }
+  }
+
+  /// The value of `--name value` and `-n value`. A word that looks like an option is left alone: more often than not
+  /// the value was forgotten.
+  private mutating func takeNextWord(for option: OptionSpec) {
+    guard position < words.count else { return note(.missingValue(option, before: nil)) }
+    // What is no UTF-8 is the walk's to report.
+    guard case .text(let word) = words[position] else { return }
+    switch Shape(word) {
+    case .operand: break
+    case .short where looksNegative(word) && option.value?.isNumeric == true: break
+    default: return note(.missingValue(option, before: word))
+    }
+    position += 1
+    occurrences.append(Occurrence(option: option, text: word))
+  }
+
+  /// Among the command's options and those of every command; before the command is known, among all.
+  private func option(where matches: (OptionSpec) -> Bool) -> OptionSpec? {
+    if let command, let own = command.options.first(where: matches) { return own }
+    if let global = grammar.globalOptions.first(where: matches) { return global }
+    for other in grammar.commands {
+      if let found = other.options.first(where: matches) { return found }
+    }
+    return nil
+  }
+
+  private var nextArgumentIsNumeric: Bool {
+    guard let command, let last = command.arguments.last else { return false }
+    let argument = operands.count < command.arguments.count ? command.arguments[operands.count] : last
+    return argument.value.isNumeric
+  }
+}

@@ -1,0 +1,51 @@
+/// A word on its way into a line: its text, with whatever marks it, and the columns that it takes.
+struct StyledWord {
+  var text: String
+  var width: Int
+}
+
+extension Markup {
+  /// Cuts a paragraph at its spaces. A word may consist of stretches of several meanings: `{option:ttl},` is one.
+  ///
+  /// - Parameters:
+  ///   - text: a stretch's text.
+  ///   - style: gives a piece of that text, free of spaces, its marks.
+  static func words(
+    _ inlines: [Inline], text: (Inline) -> String, style: (Inline, String) -> StyledWord
+  ) -> [StyledWord] {
+    var words: [StyledWord] = []
+    var joins = false
+    for inline in inlines {
+      let pieces = text(inline).split(separator: " ", omittingEmptySubsequences: false)
+      for (index, piece) in pieces.enumerated() {
+        if index > 0 { joins = false }
+        guard !piece.isEmpty else { continue }
+        let word = style(inline, String(piece))
+        if joins, let last = words.indices.last {
+          words[last].text += word.text
+          words[last].width += word.width
+        } else {
+          words.append(word)
+        }
+        joins = true
+      }
+    }
+    return words
+  }
+}
+
+/// Fills lines with words. A word wider than a line has one to itself.
+func wrap(_ words: [StyledWord], width: Int) -> [String] {
+  var lines: [String] = []
+  var used = 0
+  for word in words {
+    if !lines.isEmpty, used + 1 + word.width <= width {
+      lines[lines.count - 1] += " " + word.text
+      used += 1 + word.width
+    } else {
+      lines.append(word.text)
+      used = word.width
+    }
+  }
+  return lines
+}

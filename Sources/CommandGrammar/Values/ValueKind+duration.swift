@@ -1,0 +1,86 @@
+extension ValueKind where Value == Duration {
+  /// A span of whole seconds, zero included: `90`, `90s`, `15m`, `12h`, `7d`, `2w`, `1h30m`.
+  public static var duration: ValueKind { duration(in: .zero...) }
+
+  /// A span of time within limits.
+  ///
+  /// - Parameters:
+  ///   - limits: the shortest and longest that make sense.
+  ///   - milliseconds: whether `250ms` is taken too; otherwise the value is a whole number of seconds.
+  public static func duration(in limits: some Limits<Duration> & Sendable, milliseconds: Bool = false)
+    -> ValueKind
+  {
+    ValueKind(
+      placeholder: "DURATION",
+      isNumeric: true,
+      parse: { text throws(ValueProblem) in
+        try limits.admit(try parseDuration(text, milliseconds: milliseconds)) { formatDuration($0) }
+      },
+      format: { formatDuration($0) })
+  }
+}
+
+/// A unit of time by its letters, in milliseconds.
+private struct Unit {
+  let letters: String
+  let milliseconds: Int64
+}
+
+/// Longest first: the parts of `1h30m` must come in this order.
+private let units = [
+  Unit(letters: "w", milliseconds: 604_800_000),
+  Unit(letters: "d", milliseconds: 86_400_000),
+  Unit(letters: "h", milliseconds: 3_600_000),
+  Unit(letters: "m", milliseconds: 60_000),
+  Unit(letters: "s", milliseconds: 1000),
+  Unit(letters: "ms", milliseconds: 1),
+]
+
+private func parseDuration(_ text: String, milliseconds: Bool) throws(ValueProblem) -> Duration {
+  let examples = "90, 90s, 15m, 12h, 7d" + (milliseconds ? ", 250ms" : "") + " or 1h30m"
+  let noDuration = ValueProblem("is no duration", advice: "write it as \(examples)")
+  var rest = text.utf8[...]
+  if rest.first == UInt8(ascii: "-"), rest.dropFirst().first.map(isDigit) == true {
+    throw ValueProblem("is negative", advice: noDuration.advice)
+  }
+
+  var total: Int64 = 0
+  var allowed = units.dropLast(milliseconds ? 0 : 1)
+  repeat {
+    let digits = rest.prefix(while: isDigit)
+    rest = rest[digits.endIndex...]
+    let letters = rest.prefix { !isDigit($0) }
+    rest = rest[letters.endIndex...]
+    guard !digits.isEmpty else { throw noDuration }
+
+    // A number without a unit is seconds, but only alone: in 1h30 it would be a guess.
+    let isBare = letters.isEmpty && digits.count == text.utf8.count
+    let name = isBare ? "s" : String(Substring(letters))
+    guard let index = allowed.firstIndex(where: { $0.letters == name }) else { throw noDuration }
+
+    guard let number = Int64(Substring(digits)) else { throw tooLong }
+    let (span, overflow) = number.multipliedReportingOverflow(by: allowed[index].milliseconds)
+    let (sum, carry) = total.addingReportingOverflow(span)
+    guard !overflow, !carry else { throw tooLong }
+    total = sum
+    allowed = allowed[(index + 1)...]
+  } while !rest.isEmpty
+  return .milliseconds(total)
+}
+
+private let tooLong = ValueProblem("is too long", advice: "no duration goes beyond 15000000000w")
+
+/// The shortest spelling of which every part is below the next unit: `90` seconds are `1m30s`.
+private func formatDuration(_ duration: Duration) -> String {
+  let (seconds, attoseconds) = duration.components
+  var text = ""
+  var rest = seconds
+  for unit in units.dropFirst().dropLast() {
+    let (count, remainder) = rest.quotientAndRemainder(dividingBy: unit.milliseconds / 1000)
+    if count != 0 { text += "\(count)\(unit.letters)" }
+    rest = remainder
+  }
+  let milliseconds = attoseconds / 1_000_000_000_000_000
+  if milliseconds != 0 { text += "\(milliseconds)ms" }
+  return text.isEmpty ? "0s" : text
+}

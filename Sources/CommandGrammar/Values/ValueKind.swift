@@ -1,0 +1,114 @@
+/// A kind of value: how its text is read, what is said when it cannot be, and what completes it.
+///
+/// The kinds of this module are `.text`, `.duration`, `.count`, `.integer`, `.number`, `.choice`, `.file` and
+/// `.directory`; a program adds its own with `init(placeholder:completion:parse:format:)`.
+///
+/// A kind may check and convert. It never looks at the environment, a file or the network: `--help` has to work
+/// where all of these are broken. Nor does it name the option in its errors: the parser does, for all kinds alike.
+public struct ValueKind<Value: Sendable>: Sendable {
+  /// What stands for the value in help: `DURATION`.
+  public let placeholder: String
+  /// What a shell offers for it.
+  public let completion: Completion
+  /// Whether a word like `-5` can be meant as this value, so that it is not taken for an option.
+  public let isNumeric: Bool
+  /// Reads the text as it was typed.
+  public let parse: @Sendable (String) throws(ValueProblem) -> Value
+  /// Writes a value as one would type it; `parse(format(value))` gives the value again.
+  public let format: @Sendable (Value) -> String
+
+  /// A kind of a program's own.
+  ///
+  /// - Parameters:
+  ///   - placeholder: upper-case ASCII, as help shows it.
+  ///   - completion: what a shell offers; nothing unless said.
+  ///   - isNumeric: whether `-5` can be meant as a value.
+  ///   - parse: reads a text, or throws what is wrong with it and what would be right.
+  ///   - format: writes a default for help.
+  public init(
+    placeholder: String,
+    completion: Completion = .nothing,
+    isNumeric: Bool = false,
+    parse: @escaping @Sendable (String) throws(ValueProblem) -> Value,
+    format: @escaping @Sendable (Value) -> String
+  ) {
+    self.placeholder = placeholder
+    self.completion = completion
+    self.isNumeric = isNumeric
+    self.parse = parse
+    self.format = format
+  }
+
+  /// The same kind under another placeholder.
+  public func placeholder(_ placeholder: String) -> ValueKind {
+    ValueKind(
+      placeholder: placeholder, completion: completion, isNumeric: isNumeric, parse: parse, format: format)
+  }
+
+  /// The same kind, completed in another way.
+  public func completed(by completion: Completion) -> ValueKind {
+    ValueKind(
+      placeholder: placeholder, completion: completion, isNumeric: isNumeric, parse: parse, format: format)
+  }
+}
+
+/// What a shell offers where a value is to be typed.
+public enum Completion: Sendable, Equatable {
+  /// Nothing: free text.
+  case nothing
+  /// Names of files.
+  case files
+  /// Names of directories.
+  case directories
+  /// One of these words.
+  case choices([String])
+  /// The program's commands.
+  case commands
+  /// What the program itself answers to `PROGRAM __complete KIND -- WORDS…`, one value a line.
+  case dynamic(String)
+}
+
+/// Why a text is no value of a kind. The parser puts the option and the text before it:
+/// `--ttl: '5 parsecs' is no duration; write it as 90, 90s or 1h30m`.
+public struct ValueProblem: Error, Sendable, Equatable {
+  /// What is wrong, to follow the quoted text: `is no duration`.
+  public let problem: String
+  /// What would be right: `write it as 90, 90s or 1h30m`.
+  public let advice: String
+  /// The value that was probably meant, if one is near.
+  public let nearest: String?
+
+  /// - Parameters:
+  ///   - problem: to follow the quoted text: `is no duration`.
+  ///   - advice: what would be right: `write it as 90, 90s or 1h30m`.
+  ///   - nearest: the value that was probably meant.
+  public init(_ problem: String, advice: String, nearest: String? = nil) {
+    self.problem = problem
+    self.advice = advice
+    self.nearest = nearest
+  }
+}
+
+/// A kind with its type erased, as the table of options holds it.
+public struct ValueSpec: Sendable {
+  /// What stands for the value in help: `DURATION`.
+  public let placeholder: String
+  /// What a shell offers for it.
+  public let completion: Completion
+  /// Whether a word like `-5` can be meant as this value.
+  public let isNumeric: Bool
+  /// Reads a text and keeps the value, for whoever holds the typed key.
+  let check: @Sendable (String) throws(ValueProblem) -> any Sendable
+
+  /// The words that are accepted, where these are few and known.
+  public var choices: [String] {
+    if case .choices(let words) = completion { words } else { [] }
+  }
+
+  init<Value>(_ kind: ValueKind<Value>) {
+    placeholder = kind.placeholder
+    completion = kind.completion
+    isNumeric = kind.isNumeric
+    check = { text throws(ValueProblem) in try kind.parse(text) }
+  }
+}

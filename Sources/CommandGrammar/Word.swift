@@ -1,0 +1,64 @@
+/// One word of a command line. Words that are no UTF-8 keep their place, so that the error comes in its turn and a
+/// `--help` before it still helps.
+enum Word {
+  case text(String)
+  /// Where the first byte that fits nowhere stands.
+  case invalid(offset: Int)
+
+  init(bytes: [UInt8]) {
+    if let text = String(validating: bytes, as: UTF8.self) {
+      self = .text(text)
+    } else {
+      self = .invalid(offset: Word.validPrefix(of: bytes))
+    }
+  }
+
+  /// How many bytes at the beginning are well-formed UTF-8.
+  private static func validPrefix(of bytes: [UInt8]) -> Int {
+    var offset = 0
+    var iterator = bytes.makeIterator()
+    var decoder = UTF8()
+    while case .scalarValue(let scalar) = decoder.decode(&iterator) {
+      offset += UTF8.width(scalar)
+    }
+    return offset
+  }
+}
+
+/// How a word reads before anything is known about options.
+enum Shape {
+  /// `--name`, or `--name=value`.
+  case long(name: String, value: String?)
+  /// `-abc`, without the dash: switches, the last of them perhaps an option and its value.
+  case short(Substring.UTF8View)
+  /// `--`.
+  case endOfOptions
+  /// Anything else, a lone `-` included.
+  case operand
+
+  /// Looks at bytes, not characters: a combining mark at the beginning of a value would hide the `=` before it.
+  init(_ word: String) {
+    let bytes = word.utf8
+    if bytes.elementsEqual("--".utf8) {
+      self = .endOfOptions
+    } else if bytes.starts(with: "--".utf8) {
+      let rest = bytes.dropFirst(2)
+      let equals = rest.firstIndex(of: UInt8(ascii: "="))
+      self = .long(
+        name: String(Substring(rest[..<(equals ?? rest.endIndex)])),
+        value: equals.map { String(Substring(rest[$0...].dropFirst())) })
+    } else if bytes.first == UInt8(ascii: "-"), bytes.count > 1 {
+      self = .short(bytes.dropFirst())
+    } else {
+      self = .operand
+    }
+  }
+}
+
+/// Whether a word is `-` and digits, and so more likely a number than a bundle of switches.
+func looksNegative(_ word: String) -> Bool {
+  let rest = word.utf8.dropFirst()
+  return word.utf8.first == UInt8(ascii: "-")
+    && (rest.first.map(isDigit) == true
+      || (rest.first == UInt8(ascii: ".") && rest.dropFirst().first.map(isDigit) == true))
+}

@@ -1,0 +1,79 @@
+/// Who filled a cache: what its `meta` says.
+public struct CacheIdentity: Sendable, Equatable {
+  public var fingerprint: String
+  /// The length of every stored embedding; 0 where the fingerprint is `none`.
+  public var dimension: Int
+  public var schemaVersion: Int
+
+  /// The schema that this library writes, and the highest that it reads.
+  public static let currentSchema = 1
+
+  /// The fields of a store's `meta` that hold it.
+  public enum Field {
+    public static let fingerprint = "embedder_fingerprint"
+    public static let dimension = "embedder_dim"
+    public static let schemaVersion = "schema_version"
+  }
+
+  public init(fingerprint: String, dimension: Int, schemaVersion: Int = CacheIdentity.currentSchema) {
+    self.fingerprint = fingerprint
+    self.dimension = dimension
+    self.schemaVersion = schemaVersion
+  }
+
+  /// The identity as `meta` spells it.
+  /// - Throws: `CorruptCacheError` for a number that is none, `SchemaMigrationError` for a schema from the future.
+  public init(fingerprint: String, dimension: String?, schemaVersion: String?) throws {
+    // The peer reads a schema that is missing as the first.
+    let schema = schemaVersion ?? "1"
+    guard let schemaNumber = Int(schema), schemaNumber > 0 else {
+      throw Self.corrupt(Field.schemaVersion, schema)
+    }
+    guard schemaNumber <= Self.currentSchema else {
+      throw SchemaMigrationError(
+        "The cache has schema \(schemaNumber); this version knows schemas up to \(Self.currentSchema).",
+        remediation: "Use the newer version that wrote it.")
+    }
+    guard let dimension, let dimensionNumber = Int(dimension), dimensionNumber >= 0 else {
+      throw Self.corrupt(Field.dimension, dimension)
+    }
+    self.init(fingerprint: fingerprint, dimension: dimensionNumber, schemaVersion: schemaNumber)
+  }
+
+  /// Whether a user who comes with this identity may use a cache that has `stored`.
+  /// - Throws: `EmbedderMismatchError`, `EmbedderDimensionError`.
+  public func check(against stored: CacheIdentity) throws {
+    guard fingerprint.utf8.elementsEqual(stored.fingerprint.utf8) else {
+      throw EmbedderMismatchError(
+        "The cache was filled by the embedder '\(stored.fingerprint)', not by '\(fingerprint)'.",
+        remediation: "Use the embedder that filled it, or move the entries with 'reembed'.")
+    }
+    guard dimension == stored.dimension else {
+      throw EmbedderDimensionError(
+        "The cache holds embeddings of dimension \(stored.dimension), not \(dimension).",
+        remediation: "Use the embedder that filled it, or move the entries with 'reembed'.")
+    }
+  }
+
+  /// - Throws: `EmbedderDimensionError` for an embedding of another length.
+  public func check(_ embedding: Embedding) throws {
+    guard embedding.dimension == dimension else {
+      throw EmbedderDimensionError(
+        "The embedding has \(embedding.dimension) numbers; the cache '\(fingerprint)' holds \(dimension).",
+        remediation: "Give an embedding of \(dimension) numbers.")
+    }
+  }
+
+  /// A write to a cache that does not exist, by someone who did not say with which embedder.
+  public static var unknownToWriter: InvalidInputError {
+    InvalidInputError(
+      "There is no cache yet, and no embedder to create it with.",
+      remediation: "Open the store with the fingerprint and dimension of an embedder.")
+  }
+
+  private static func corrupt(_ field: String, _ value: String?) -> CorruptCacheError {
+    CorruptCacheError(
+      "The cache's meta field '\(field)' is \(value.map { "'\($0)'" } ?? "missing"), not a number.",
+      remediation: "Restore the field to what the application that fills the cache uses.")
+  }
+}

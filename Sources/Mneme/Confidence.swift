@@ -1,0 +1,25 @@
+import Glibc
+
+/// How far a hit is to be trusted, and which responses are never served.
+public enum Confidence {
+  /// The least confidence of a semantic hit that is served.
+  public static let cutoff = 0.7
+  /// The age at which confidence has halved: 24 hours.
+  public static let halfLife = Seconds(86_400)
+
+  /// `similarity × 0.5 ^ (age / 24 h)`; an age below zero (a writer's clock ahead of ours) counts as none.
+  public static func of(similarity: Double, age: Seconds) -> Double {
+    similarity * pow(0.5, Double(max(0, age.rawValue)) / Double(halfLife.rawValue))
+  }
+}
+
+/// Says whether a response may be served.
+public typealias Validator = @Sendable (_ response: String) -> Bool
+
+/// Refuses what is empty or blank, and what starts with `[LLM Error]` or `[ERROR]`.
+@Sendable
+public func defaultValidator(_ response: String) -> Bool {
+  guard response.unicodeScalars.contains(where: { !QueryNormalizer.isWhiteSpace($0) }) else { return false }
+  // By bytes: a combining mark after the bracket makes another character of it, but the same bytes.
+  return !response.utf8.starts(with: "[LLM Error]".utf8) && !response.utf8.starts(with: "[ERROR]".utf8)
+}

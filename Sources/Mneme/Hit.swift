@@ -1,0 +1,77 @@
+/// An answer served from the cache.
+///
+/// The description shows neither query nor response.
+public struct Hit: Sendable, CustomStringConvertible {
+  /// Which layer found it.
+  public enum Layer: String, Sendable, CaseIterable {
+    case exact, semantic
+  }
+
+  public var id: EntryID
+  public var layer: Layer
+  /// Cosine similarity of the queries' embeddings; 1 for an exact hit.
+  public var similarity: Double
+  /// `Confidence.of(similarity:age:)`.
+  public var confidence: Double
+  public var age: Seconds
+  public var namespace: Namespace
+  /// The query under which the answer was stored.
+  public var query: String
+  public var response: String
+  /// A JSON object, as it was stored.
+  public var metadata: String
+
+  public var description: String {
+    "Hit(id: \(id), layer: \(layer), similarity: \(similarity), response: \(response.utf8.count) bytes)"
+  }
+}
+
+/// Why nothing was served.
+public enum MissReason: String, Sendable, CaseIterable {
+  /// Nothing near, or nothing near that could be served.
+  case noMatch = "no_match"
+  /// The nearest question is less similar than the threshold.
+  case belowThreshold = "below_threshold"
+  /// Similar enough, but too old for the confidence that was asked for.
+  case lowConfidence = "low_confidence"
+  /// The embedder failed; the warning says how.
+  case embedderFailure = "embedder_failure"
+  /// No embedder is at hand that makes this cache's vectors, so only exact hits can be served.
+  case noEmbedder = "no_embedder"
+  /// The caller asked for a miss.
+  case bypass
+}
+
+/// A neighbour that a lookup weighed.
+public struct Candidate: Sendable {
+  /// What became of it.
+  public enum Verdict: String, Sendable, CaseIterable {
+    case served
+    case belowThreshold = "below_threshold"
+    case lowConfidence = "low_confidence"
+    case expired
+    case refused = "refused_by_validator"
+    case gone
+    /// It would have been served, had not a nearer one been.
+    case notNeeded = "not_needed"
+  }
+
+  public var id: EntryID
+  /// Empty where the entry is gone.
+  public var query: String
+  public var similarity: Double
+  public var confidence: Double
+  public var age: Seconds
+  public var verdict: Verdict
+}
+
+/// What a lookup found, and why.
+public struct Lookup: Sendable {
+  public var hit: Hit?
+  /// Set exactly when there is no hit.
+  public var missReason: MissReason?
+  /// The neighbours that were weighed, nearest first; empty for an exact hit.
+  public var candidates: [Candidate] = []
+  /// What the embedder said when it failed.
+  public var embedderFailure: (any Error)?
+}

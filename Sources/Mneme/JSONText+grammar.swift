@@ -1,0 +1,206 @@
+/// The grammar of RFC 8259 as a check over bytes, without recursion: how deep a text nests costs a byte a
+/// level and can overflow nothing.
+struct JSONGrammar {
+  private let bytes: [UInt8]
+  private var index = 0
+
+  init(bytes: [UInt8]) { self.bytes = bytes }
+
+  /// - Returns: where the one value of the document stands.
+  mutating func checkDocument() throws(JSONSyntaxError) -> Range<Int> {
+    guard String(validating: bytes, as: UTF8.self) != nil else { throw failure("invalid UTF-8") }
+    skipWhiteSpace()
+    let start = index
+    try checkValue()
+    let end = index
+    skipWhiteSpace()
+    guard index == bytes.count else { throw failure("text after the value") }
+    return start..<end
+  }
+
+  private mutating func checkValue() throws(JSONSyntaxError) {
+    /// The containers that are open, outermost first, each by its opening byte.
+    var open: [UInt8] = []
+    repeat {
+      // A value begins here. An opening bracket leads to the next value, or closes at once.
+      switch peek {
+      case UInt8(ascii: "{"):
+        index += 1
+        skipWhiteSpace()
+        if peek == UInt8(ascii: "}") {
+          index += 1
+        } else {
+          open.append(UInt8(ascii: "{"))
+          try checkName()
+          continue
+        }
+      case UInt8(ascii: "["):
+        index += 1
+        skipWhiteSpace()
+        if peek == UInt8(ascii: "]") {
+          index += 1
+        } else {
+          open.append(UInt8(ascii: "["))
+          continue
+        }
+      case UInt8(ascii: "\""): try checkString()
+      case UInt8(ascii: "t"): try check(word: "true")
+      case UInt8(ascii: "f"): try check(word: "false")
+      case UInt8(ascii: "n"): try check(word: "null")
+      case UInt8(ascii: "-"), .some(UInt8(ascii: "0")...UInt8(ascii: "9")): try checkNumber()
+      case nil: throw failure("the text ends where a value should be")
+      default: throw failure("no value begins so")
+      }
+      // A value has ended: close what closes here, up to a comma that leads to the next value.
+      while let container = open.last {
+        skipWhiteSpace()
+        if peek == UInt8(ascii: ",") {
+          index += 1
+          skipWhiteSpace()
+          if container == UInt8(ascii: "{") { try checkName() }
+          break
+        }
+        let closing = container == UInt8(ascii: "{") ? UInt8(ascii: "}") : UInt8(ascii: "]")
+        guard peek == closing else {
+          throw failure(
+            peek == nil
+              ? "the text is cut off" : "neither a comma nor a '\(Character(Unicode.Scalar(closing)))'")
+        }
+        index += 1
+        open.removeLast()
+      }
+    } while !open.isEmpty
+  }
+
+  /// A member's name, the colon and the space after it.
+  private mutating func checkName() throws(JSONSyntaxError) {
+    guard peek == UInt8(ascii: "\"") else { throw failure("a member needs a name in quotes") }
+    try checkString()
+    skipWhiteSpace()
+    guard peek == UInt8(ascii: ":") else { throw failure("a colon is missing") }
+    index += 1
+    skipWhiteSpace()
+  }
+
+  private mutating func checkString() throws(JSONSyntaxError) {
+    index += 1
+    while true {
+      switch peek {
+      case nil: throw failure("the string has no end")
+      case UInt8(ascii: "\""):
+        index += 1
+        return
+      case UInt8(ascii: "\\"):
+        index += 1
+        try checkEscape()
+      case .some(0x00...0x1F): throw failure("a control character in a string")
+      default: index += 1
+      }
+    }
+  }
+
+  private mutating func checkEscape() throws(JSONSyntaxError) {
+    switch peek {
+    case UInt8(ascii: "u"):
+      index += 1
+      for _ in 0..<4 {
+        guard let digit = peek, Character(Unicode.Scalar(digit)).isHexDigit else {
+          throw failure("\\u takes four hexadecimal digits")
+        }
+        index += 1
+      }
+    case .some(let byte) where "\"\\/bfnrt".utf8.contains(byte): index += 1
+    default: throw failure("no such escape")
+    }
+  }
+
+  private mutating func checkNumber() throws(JSONSyntaxError) {
+    if peek == UInt8(ascii: "-") { index += 1 }
+    if peek == UInt8(ascii: "0") { index += 1 } else { try checkDigits() }
+    if peek == UInt8(ascii: ".") {
+      index += 1
+      try checkDigits()
+    }
+    if peek == UInt8(ascii: "e") || peek == UInt8(ascii: "E") {
+      index += 1
+      if peek == UInt8(ascii: "+") || peek == UInt8(ascii: "-") { index += 1 }
+      try checkDigits()
+    }
+  }
+
+  private mutating func checkDigits() throws(JSONSyntaxError) {
+    guard let first = peek, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else {
+      throw failure("a number lacks a digit")
+    }
+    while let digit = peek, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) { index += 1 }
+  }
+
+  private mutating func check(word: String) throws(JSONSyntaxError) {
+    guard bytes[index...].starts(with: word.utf8) else { throw failure("no value begins so") }
+    index += word.utf8.count
+  }
+
+  private mutating func skipWhiteSpace() {
+    while let byte = peek, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { index += 1 }
+  }
+
+  private var peek: UInt8? { index < bytes.count ? bytes[index] : nil }
+
+  private func failure(_ reason: String) -> JSONSyntaxError {
+    JSONSyntaxError(offset: index, description: reason)
+  }
+}
+
+/// Steps over the values directly inside a checked object or array, names and values alike.
+struct JSONWalker {
+  private let bytes: ArraySlice<UInt8>
+  private var index: Int
+
+  /// - Parameter bytes: a container, brackets included.
+  init(bytes: ArraySlice<UInt8>) {
+    self.bytes = bytes
+    index = bytes.startIndex + 1
+  }
+
+  /// Where the next value stands; nil at the closing bracket.
+  mutating func next() -> Range<Int>? {
+    while isSeparator(bytes[index]) { index += 1 }
+    guard bytes[index] != UInt8(ascii: "}"), bytes[index] != UInt8(ascii: "]") else { return nil }
+    let start = index
+    switch bytes[index] {
+    case UInt8(ascii: "\""): skipString()
+    case UInt8(ascii: "{"), UInt8(ascii: "["): skipContainer()
+    default:
+      while !isSeparator(bytes[index]), bytes[index] != UInt8(ascii: "}"), bytes[index] != UInt8(ascii: "]") {
+        index += 1
+      }
+    }
+    return start..<index
+  }
+
+  private func isSeparator(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: ",") || byte == UInt8(ascii: ":") || byte == 0x20 || byte == 0x0A || byte == 0x0D
+      || byte == 0x09
+  }
+
+  private mutating func skipString() {
+    index += 1
+    while bytes[index] != UInt8(ascii: "\"") { index += bytes[index] == UInt8(ascii: "\\") ? 2 : 1 }
+    index += 1
+  }
+
+  private mutating func skipContainer() {
+    var depth = 0
+    repeat {
+      switch bytes[index] {
+      case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+      case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+      case UInt8(ascii: "\""):
+        skipString()
+        continue
+      default: break
+      }
+      index += 1
+    } while depth > 0
+  }
+}

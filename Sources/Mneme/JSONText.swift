@@ -1,0 +1,146 @@
+/// A JSON value as it stands in its text: what kind it is and which bytes, nothing converted.
+///
+/// A cache hands on metadata that others wrote, so numbers such as `1e400` or `12345678901234567890`, the
+/// order of keys and the spelling of escapes must come out as they went in. The JSON libraries at hand turn
+/// numbers into machine types or refuse them; this one checks the grammar of RFC 8259 and leaves the text alone.
+public struct JSONText: Sendable {
+  public enum Kind: Sendable, Hashable {
+    case object, array, string, number, boolean, null
+  }
+
+  public let kind: Kind
+  /// The value's own bytes, without white space around it.
+  public let bytes: ArraySlice<UInt8>
+
+  /// Checks that `bytes` is one JSON value with nothing but white space around it.
+  /// - Throws: `JSONSyntaxError` with the offset of the first byte that cannot be.
+  public init(parsing bytes: [UInt8]) throws(JSONSyntaxError) {
+    var checker = JSONGrammar(bytes: bytes)
+    let range = try checker.checkDocument()
+    self.init(bytes: bytes[range])
+  }
+
+  /// A value inside a text that has been checked.
+  private init(bytes: ArraySlice<UInt8>) {
+    self.bytes = bytes
+    switch bytes[bytes.startIndex] {
+    case UInt8(ascii: "{"): kind = .object
+    case UInt8(ascii: "["): kind = .array
+    case UInt8(ascii: "\""): kind = .string
+    case UInt8(ascii: "t"), UInt8(ascii: "f"): kind = .boolean
+    case UInt8(ascii: "n"): kind = .null
+    default: kind = .number
+    }
+  }
+
+  /// The value as it was written.
+  public var text: String { String(decoding: bytes, as: UTF8.self) }
+
+  /// The number, where it is written as an integer (no fraction, no exponent) that fits; else nil.
+  public var integer: Int64? { kind == .number ? Int64(text) : nil }
+
+  /// The nearest double, infinite where the number is too large; nil for anything but a number.
+  public var double: Double? { kind == .number ? Double(text) : nil }
+
+  /// The members of an object in the order written; empty for anything else. A name can come twice: Python and
+  /// most others take the last. A name with a lone surrogate escape is nil.
+  public var members: [(name: String?, value: JSONText)] {
+    guard kind == .object else { return [] }
+    var members: [(String?, JSONText)] = []
+    var walker = JSONWalker(bytes: bytes)
+    while let name = walker.next(), let value = walker.next() {
+      members.append((JSONText(bytes: bytes[name]).string, JSONText(bytes: bytes[value])))
+    }
+    return members
+  }
+
+  /// The elements of an array; empty for anything else.
+  public var elements: [JSONText] {
+    guard kind == .array else { return [] }
+    var elements: [JSONText] = []
+    var walker = JSONWalker(bytes: bytes)
+    while let element = walker.next() { elements.append(JSONText(bytes: bytes[element])) }
+    return elements
+  }
+
+  /// The characters of a string, escapes resolved; nil for anything else, and for an escaped surrogate that
+  /// stands alone, which is no text.
+  public var string: String? {
+    guard kind == .string else { return nil }
+    let content = bytes.dropFirst().dropLast()
+    guard let firstEscape = content.firstIndex(of: UInt8(ascii: "\\")) else {
+      return String(decoding: content, as: UTF8.self)
+    }
+    var plain = Array(content[..<firstEscape])
+    plain.reserveCapacity(content.count)
+    var index = firstEscape
+    while index < content.endIndex {
+      guard content[index] == UInt8(ascii: "\\") else {
+        plain.append(content[index])
+        index += 1
+        continue
+      }
+      switch content[index + 1] {
+      case UInt8(ascii: "b"): plain.append(0x08)
+      case UInt8(ascii: "f"): plain.append(0x0C)
+      case UInt8(ascii: "n"): plain.append(0x0A)
+      case UInt8(ascii: "r"): plain.append(0x0D)
+      case UInt8(ascii: "t"): plain.append(0x09)
+      case UInt8(ascii: "u"):
+        guard let (scalar, length) = Self.escapedScalar(in: content, at: index) else { return nil }
+        plain.append(contentsOf: String(scalar).utf8)
+        index += length
+        continue
+      case let character: plain.append(character)
+      }
+      index += 2
+    }
+    return String(decoding: plain, as: UTF8.self)
+  }
+
+  /// The scalar that `\uXXXX`, or a pair of them, at `index` stands for, and the bytes that it takes.
+  private static func escapedScalar(
+    in content: ArraySlice<UInt8>, at index: Int
+  ) -> (Unicode.Scalar, Int)? {
+    func unit(at index: Int) -> UInt32? {
+      guard index + 6 <= content.endIndex, content[index] == UInt8(ascii: "\\"),
+        content[index + 1] == UInt8(ascii: "u")
+      else { return nil }
+      return UInt32(String(decoding: content[index + 2..<index + 6], as: UTF8.self), radix: 16)
+    }
+    guard let high = unit(at: index) else { return nil }
+    if let scalar = Unicode.Scalar(high) { return (scalar, 6) }
+    guard (0xD800..<0xDC00).contains(high), let low = unit(at: index + 6), (0xDC00..<0xE000).contains(low)
+    else { return nil }
+    return Unicode.Scalar(0x10000 + (high - 0xD800) << 10 + (low - 0xDC00)).map { ($0, 12) }
+  }
+}
+
+/// Why a text is no JSON, and where.
+public struct JSONSyntaxError: Error, Sendable, CustomStringConvertible {
+  /// Bytes from the start of the text.
+  public let offset: Int
+  public let description: String
+}
+
+/// Names for what is done with JSON outside of an entry.
+public enum JSON {
+  /// - Throws: `InvalidInputError` that says where the text stops being JSON, or what it is instead of an object.
+  public static func checkIsObject(_ text: String) throws {
+    // What nearly every entry has, without a scan.
+    guard text != "{}" else { return }
+    let value: JSONText
+    do {
+      value = try JSONText(parsing: Array(text.utf8))
+    } catch {
+      throw InvalidInputError(
+        "The metadata is no JSON: \(error.description) at byte \(error.offset).",
+        remediation: "Write a JSON object, such as {\"source\":\"faq\"}.")
+    }
+    guard value.kind == .object else {
+      throw InvalidInputError(
+        "The metadata is a JSON \(value.kind), not an object.",
+        remediation: "Write a JSON object, such as {\"source\":\"faq\"}.")
+    }
+  }
+}

@@ -1,0 +1,23 @@
+/// How large the parts of an entry may be, in bytes of UTF-8.
+public struct Limits: Sendable {
+  public var queryBytes = 32_768
+  public var responseBytes = 4 * 1_048_576
+  public var metadataBytes = 65_536
+
+  public init() {}
+
+  /// - Throws: `InvalidInputError` naming the part that is too large, or metadata that is no JSON object.
+  public func check(query: String, response: String, metadata: String) throws {
+    try check(query.utf8.count, queryBytes, "query")
+    try check(response.utf8.count, responseBytes, "response")
+    try check(metadata.utf8.count, metadataBytes, "metadata")
+    try JSON.checkIsObject(metadata)
+  }
+
+  private func check(_ count: Int, _ limit: Int, _ part: String) throws {
+    guard count <= limit else {
+      throw InvalidInputError(
+        "The \(part) has \(count) bytes; the limit is \(limit).", remediation: "Shorten the \(part).")
+    }
+  }
+}

@@ -1,0 +1,232 @@
+import Synchronization
+
+/// A store in the memory of one process: for tests, and for a cache that nothing else shares.
+///
+/// The model that every other store is held against: whatever the battery asks of a store, it does in the
+/// plainest way.
+public final class MemoryStore: Store {
+  fileprivate struct State {
+    var isClosed = false
+    var expected: CacheIdentity?
+    var meta: [String: String] = [:]
+    var entries: [EntryID: StoredEntry] = [:]
+    var ids: [Namespace: [String: EntryID]] = [:]
+    var quotas: [Namespace: Int] = [:]
+    var counters: [Namespace: Counters] = [:]
+    var lastID: Int64 = 0
+    var version: Int64 = 0
+  }
+
+  private let state = Mutex(State())
+
+  public init() {}
+
+  private func withState<Result>(_ body: (inout State) throws -> Result) throws -> Result {
+    try state.withLock { state in
+      guard !state.isClosed else { throw CacheClosedError() }
+      return try body(&state)
+    }
+  }
+
+  // MARK: Opening
+
+  public func open(expecting identity: CacheIdentity?) throws {
+    try withState { state in
+      if let identity, let stored = try state.identity() { try identity.check(against: stored) }
+      state.expected = identity
+    }
+  }
+
+  public func identity() throws -> CacheIdentity? { try withState { try $0.identity() } }
+
+  public func close() { state.withLock { $0.isClosed = true } }
+
+  // MARK: Reading
+
+  public func entry(namespace: Namespace, queryHash: String) throws -> StoredEntry? {
+    try withState { state in state.ids[namespace]?[queryHash].flatMap { state.entries[$0] } }
+  }
+
+  public func entry(id: EntryID) throws -> StoredEntry? { try withState { $0.entries[id] } }
+
+  public func count(in namespace: Namespace?) throws -> Int {
+    try withState { state in
+      guard let namespace else { return state.entries.count }
+      return state.ids[namespace]?.count ?? 0
+    }
+  }
+
+  public func namespaces() throws -> [Namespace] { try withState { $0.ids.keys.sorted() } }
+
+  public func leastRecentlyUsed(_ limit: Int, in namespace: Namespace?) throws -> [EntryID] {
+    try withState { state in
+      state.entries(in: namespace)
+        .sorted { ($0.lastAccessedAt, $0.id) < ($1.lastAccessedAt, $1.id) }
+        .prefix(max(0, limit)).map(\.id)
+    }
+  }
+
+  public func forEachEntry(
+    after id: EntryID?, in namespace: Namespace?, _ body: (StoredEntry) throws -> Void
+  ) throws {
+    let ids = try withState { state in state.entries(in: namespace).map(\.id).sorted() }
+    for next in ids where id.map({ next > $0 }) ?? true {
+      if let entry = try entry(id: next) { try body(entry) }
+    }
+  }
+
+  // MARK: Writing
+
+  @discardableResult
+  public func insert(_ entry: StoredEntry) throws -> EntryID {
+    try withState { state in
+      try state.stamp(for: entry)
+      var entry = entry
+      if let known = state.ids[entry.namespace]?[entry.queryHash] {
+        entry.id = known
+      } else {
+        state.lastID += 1
+        entry.id = EntryID(state.lastID)
+      }
+      state.entries[entry.id] = entry
+      state.ids[entry.namespace, default: [:]][entry.queryHash] = entry.id
+      state.version += 1
+      return entry.id
+    }
+  }
+
+  public func recordAccess(id: EntryID, at now: UnixTime) throws {
+    try withState { state in
+      state.entries[id]?.lastAccessedAt = now
+      state.entries[id]?.accessCount += 1
+    }
+  }
+
+  @discardableResult
+  public func remove(id: EntryID) throws -> Bool { try withState { $0.remove(id) } }
+
+  @discardableResult
+  public func removeExpired(at now: UnixTime, in namespace: Namespace?) throws -> Int {
+    try withState { state in
+      let expired = state.entries(in: namespace).filter { $0.isExpired(at: now) }
+      for entry in expired where state.remove(entry.id) {
+        state.counters[entry.namespace, default: Counters()][.expirations] += 1
+      }
+      return expired.count
+    }
+  }
+
+  @discardableResult
+  public func removeAll(in namespace: Namespace) throws -> Int {
+    try withState { state in
+      let entries = state.entries(in: namespace)
+      for entry in entries { _ = state.remove(entry.id) }
+      return entries.count
+    }
+  }
+
+  // MARK: Quotas, version, meta, counters
+
+  public func setQuota(_ maxEntries: Int?, for namespace: Namespace) throws {
+    try withState { $0.quotas[namespace] = maxEntries }
+  }
+
+  public func quota(for namespace: Namespace) throws -> Int? { try withState { $0.quotas[namespace] } }
+
+  public func versionCounter() throws -> Int64 { try withState { $0.version } }
+
+  public func meta(_ field: String) throws -> String? { try withState { $0.meta[field] } }
+
+  public func setMeta(_ field: String, to value: String) throws { try withState { $0.meta[field] = value } }
+
+  public func add(_ count: Int64, to counter: Counter, in namespace: Namespace) throws {
+    try withState { state in
+      guard try state.identity() != nil else { return }
+      state.counters[namespace, default: Counters()][counter] += count
+    }
+  }
+
+  public func counters(in namespace: Namespace?) throws -> Counters {
+    try withState { state in
+      guard let namespace else { return state.counters.values.reduce(Counters(), +) }
+      return state.counters[namespace] ?? Counters()
+    }
+  }
+
+  public func summaries() throws -> [NamespaceSummary] {
+    try withState { state in
+      let known = Set(state.ids.keys).union(state.quotas.keys).union(state.counters.keys)
+      return known.sorted().map {
+        NamespaceSummary(
+          namespace: $0, entries: state.ids[$0]?.count ?? 0, quota: state.quotas[$0],
+          counters: state.counters[$0] ?? Counters())
+      }
+    }
+  }
+
+  public func expiredCount(at now: UnixTime) throws -> Int {
+    try withState { state in state.entries.values.count { $0.isExpired(at: now) } }
+  }
+
+  // MARK: Health and backup
+
+  public func integrityCheck() throws -> Bool {
+    try withState { state in
+      let indexed = state.ids.flatMap { namespace, hashes in
+        hashes.map { hash, id in
+          state.entries[id].map { $0.namespace == namespace && $0.queryHash == hash } ?? false
+        }
+      }
+      return indexed.count == state.entries.count && indexed.allSatisfy { $0 }
+    }
+  }
+
+  public func snapshot(to path: String) throws {
+    try withState { _ in throw Self.noCheckpoints }
+  }
+
+  public static func restore(from path: String, to destination: String) throws -> Self { throw noCheckpoints }
+
+  private static var noCheckpoints: CheckpointError {
+    CheckpointError(
+      "A MemoryStore keeps no snapshots: its entries end with the process.",
+      remediation: "Export the entries, or use a store that lives longer.")
+  }
+}
+
+extension MemoryStore.State {
+  func identity() throws -> CacheIdentity? {
+    guard let fingerprint = meta[CacheIdentity.Field.fingerprint] else { return nil }
+    return try CacheIdentity(
+      fingerprint: fingerprint, dimension: meta[CacheIdentity.Field.dimension],
+      schemaVersion: meta[CacheIdentity.Field.schemaVersion])
+  }
+
+  /// The first write creates the meta; every write is held against it.
+  mutating func stamp(for entry: StoredEntry) throws {
+    if let stored = try identity() {
+      try expected?.check(against: stored)
+      try stored.check(entry.embedding)
+    } else if let expected {
+      try expected.check(entry.embedding)
+      meta[CacheIdentity.Field.fingerprint] = expected.fingerprint
+      meta[CacheIdentity.Field.dimension] = String(expected.dimension)
+      meta[CacheIdentity.Field.schemaVersion] = String(expected.schemaVersion)
+    } else {
+      throw CacheIdentity.unknownToWriter
+    }
+  }
+
+  func entries(in namespace: Namespace?) -> [StoredEntry] {
+    guard let namespace else { return Array(entries.values) }
+    return ids[namespace]?.values.compactMap { entries[$0] } ?? []
+  }
+
+  mutating func remove(_ id: EntryID) -> Bool {
+    guard let entry = entries.removeValue(forKey: id) else { return false }
+    ids[entry.namespace]?[entry.queryHash] = nil
+    if ids[entry.namespace]?.isEmpty == true { ids[entry.namespace] = nil }
+    version += 1
+    return true
+  }
+}

@@ -1,0 +1,51 @@
+extension SemanticCache {
+  /// Stores an answer; one for the same question in the same namespace is replaced and starts its life anew.
+  ///
+  /// On Redis at most four round trips, and two more for each batch that is evicted.
+  /// - Parameters:
+  ///   - metadata: a JSON object, stored as it is written.
+  ///   - ttl: 1 second … `longestTTL`; nil takes `Options.defaultTTL`.
+  ///   - embedding: the query's vector, if the caller has it. Stored normalised to length 1.
+  /// - Throws: `InvalidInputError` for a part over its limit or an answer that the validator refuses,
+  ///   `EmbedderError`, `EmbedderDimensionError`, `QuantizationError`. Nothing is written then.
+  @discardableResult
+  public func put(
+    _ query: String, _ response: String, namespace: Namespace = .default, metadata: String = "{}",
+    ttl: Seconds? = nil, embedding: [Float]? = nil
+  ) throws -> Insertion {
+    try checkOpen()
+    try options.limits.check(query: query, response: response, metadata: metadata)
+    try Self.check(ttl: ttl ?? options.defaultTTL)
+    guard options.validator(response) else {
+      throw InvalidInputError(
+        "The response is one that is never served: empty, blank, or an error message of the application's.",
+        remediation: "Store the answer itself.")
+    }
+    let now = options.clock()
+    let entry = StoredEntry(
+      namespace: namespace, queryHash: queryHash(query), query: query, response: response,
+      embedding: try self.embedding(of: query, given: embedding), metadata: metadata, createdAt: now,
+      lastAccessedAt: now, ttl: ttl ?? options.defaultTTL)
+    return try store.insert(entry, evictingOver: options.maxEntries)
+  }
+
+  /// The vector that is stored for a query.
+  func embedding(of query: String, given: [Float]?) throws -> Embedding {
+    let embedder = try embedder()
+    let vector = try given ?? embedder.embed(embeddedText(query))
+    guard vector.count == embedder.dimension else {
+      throw EmbedderDimensionError(
+        "The embedding has \(vector.count) numbers; '\(embedder.fingerprint)' has \(embedder.dimension).",
+        remediation: "Give an embedding of \(embedder.dimension) numbers.")
+    }
+    return try .normalizing(vector)
+  }
+
+  /// - Throws: `InvalidInputError` for a time to live below one second or beyond `longestTTL`.
+  public static func check(ttl: Seconds?) throws {
+    guard let ttl, ttl < Seconds(1) || ttl > longestTTL else { return }
+    throw InvalidInputError(
+      "A time to live of \(ttl.rawValue) seconds is not possible.",
+      remediation: "Give 1 second to 100 years, or none for an entry that stays.")
+  }
+}

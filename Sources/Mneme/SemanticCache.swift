@@ -1,0 +1,119 @@
+import Synchronization
+
+/// A cache of answers by question: first by the exact question, then by its meaning.
+///
+/// Layer 1 looks up the hash of the normalised query. Layer 2 embeds it and takes the nearest stored question of
+/// the namespace, if it is near enough, fresh enough and its answer fit to serve. The store is the truth; the
+/// vectors of a namespace are read into memory when that namespace is first searched by meaning, and follow the
+/// store's version counter from then on.
+///
+///     let cache = try SemanticCache(store: MemoryStore(), embedder: HashedNgramEmbedder())
+///     try cache.put("How do I reset my password?", "Use the link on the login page.")
+///     try cache.get("how do i reset my password")?.response
+///
+/// Safe to use from several threads. Every method throws `CacheClosedError` after `close()` and whatever the
+/// store throws.
+public final class SemanticCache: Sendable {
+  /// How a cache decides. The defaults are the peer library's.
+  public struct Options: Sendable {
+    /// The least cosine similarity that layer 2 serves.
+    public var threshold = 0.85
+    /// The least confidence that layer 2 serves; see `Confidence`.
+    public var minConfidence = Confidence.cutoff
+    /// How many neighbours layer 2 weighs.
+    public var neighbours = 3
+    /// The time to live of entries that are put without one; nil: for ever.
+    public var defaultTTL: Seconds?
+    /// The most entries in the whole store; namespaces with a quota of their own are held to that instead.
+    public var maxEntries: Int?
+    /// false for applications that hash and embed queries as they are.
+    public var normalizesQueries = true
+    public var limits = Limits()
+    /// Which responses are fit to serve and to store.
+    public var validator: Validator = defaultValidator
+    public var clock: WallClock = systemClock
+
+    public init() {}
+  }
+
+  /// The longest time to live: a hundred years. Beyond it a date means "never", which is no time to live at all.
+  public static let longestTTL = Seconds(100 * 31_557_600)
+  /// The largest quota.
+  public static let largestQuota = 1_000_000_000
+
+  /// Says which embedder a cache takes; nil stands for a cache that does not exist yet.
+  public typealias EmbedderChoice = @Sendable (CacheIdentity?) throws -> any Embedder
+
+  struct State {
+    var isClosed = false
+    var threshold: Double
+    var embedder: (any Embedder)?
+    var indexes: [Namespace: NamespaceIndex] = [:]
+  }
+
+  let store: any Store
+  let options: Options
+  let chooseEmbedder: EmbedderChoice
+  let state: Mutex<State>
+
+  /// A cache for one embedder, which must be the one that filled it.
+  /// - Throws: `EmbedderMismatchError`, `EmbedderDimensionError`, now or with the first operation.
+  public init(store: any Store, embedder: any Embedder, options: Options = Options()) throws {
+    self.store = store
+    self.options = options
+    chooseEmbedder = { _ in embedder }
+    state = Mutex(State(threshold: options.threshold, embedder: embedder))
+    try store.open(
+      expecting: CacheIdentity(fingerprint: embedder.fingerprint, dimension: embedder.dimension))
+  }
+
+  /// A cache that says by its own fingerprint which embedder it wants. The choice is made when a vector is first
+  /// needed, and not at all for exact hits.
+  public init(store: any Store, options: Options = Options(), choosingEmbedder: @escaping EmbedderChoice)
+    throws
+  {
+    self.store = store
+    self.options = options
+    chooseEmbedder = choosingEmbedder
+    state = Mutex(State(threshold: options.threshold))
+    try store.open(expecting: nil)
+  }
+
+  /// The least similarity that layer 2 serves from now on. Entries are not judged anew.
+  public var threshold: Double {
+    get { state.withLock { $0.threshold } }
+    set { state.withLock { $0.threshold = newValue } }
+  }
+
+  /// Ends the use of the cache and its store.
+  public func close() {
+    state.withLock {
+      $0.isClosed = true
+      $0.indexes = [:]
+    }
+    store.close()
+  }
+
+  func checkOpen() throws {
+    guard !state.withLock({ $0.isClosed }) else { throw CacheClosedError() }
+  }
+
+  /// The hash under which the exact layer keeps a query.
+  func queryHash(_ query: String) -> String {
+    QueryNormalizer.queryHash(query, normalizing: options.normalizesQueries)
+  }
+
+  /// The text that is embedded for a query.
+  func embeddedText(_ query: String) -> String {
+    options.normalizesQueries ? QueryNormalizer.normalize(query) : query
+  }
+
+  /// The embedder, chosen by the cache's own fingerprint when none was given.
+  func embedder() throws -> any Embedder {
+    if let known = state.withLock({ $0.embedder }) { return known }
+    let chosen = try chooseEmbedder(store.identity())
+    try store.open(expecting: CacheIdentity(fingerprint: chosen.fingerprint, dimension: chosen.dimension))
+    state.withLock { $0.embedder = chosen }
+    return chosen
+  }
+}

@@ -1,0 +1,83 @@
+import Mneme
+
+/// Rows for a spreadsheet, as RFC 4180 has them: for people, not for `import`.
+enum CSV {
+  /// One record, with its line end.
+  static func record(_ fields: [String]) -> String { fields.map(field).joined(separator: ",") + "\r\n" }
+
+  /// A text that a spreadsheet would take for a formula gets an apostrophe before it, which shows it as text.
+  /// (OWASP, "CSV Injection".)
+  private static func field(_ text: String) -> String {
+    let isFormula = text.utf8.first.map { "=+-@\t\r".utf8.contains($0) } ?? false
+    let isNumber = Double(text) != nil
+    let safe = isFormula && !isNumber ? "'" + text : text
+    guard safe.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return safe }
+    return "\"" + safe.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
+      + "\""
+  }
+
+  /// The records of a text; quoted fields may hold commas, line breaks and doubled quotes.
+  static func records(of text: String) -> [[String]] {
+    var records: [[String]] = []
+    var record: [String] = []
+    var field: [UInt8] = []
+    var isQuoted = false
+    var bytes = text.utf8.makeIterator()
+    var pending: UInt8?
+    func next() -> UInt8? {
+      defer { pending = nil }
+      return pending ?? bytes.next()
+    }
+    func endField() {
+      record.append(String(decoding: field, as: UTF8.self))
+      field = []
+    }
+    func endRecord() {
+      endField()
+      if record != [""] { records.append(record) }
+      record = []
+    }
+    while let byte = next() {
+      switch byte {
+      case UInt8(ascii: "\"") where isQuoted:
+        pending = bytes.next()
+        if pending == UInt8(ascii: "\"") {
+          field.append(byte)
+          pending = nil
+        } else {
+          isQuoted = false
+        }
+      case UInt8(ascii: "\"") where field.isEmpty: isQuoted = true
+      case UInt8(ascii: ",") where !isQuoted: endField()
+      case UInt8(ascii: "\n") where !isQuoted: endRecord()
+      case UInt8(ascii: "\r") where !isQuoted: break
+      default: field.append(byte)
+      }
+    }
+    if !field.isEmpty || !record.isEmpty { endRecord() }
+    return records
+  }
+
+  static let heading = [
+    EntryLine.Member.id, EntryLine.Member.namespace, EntryLine.Member.query, EntryLine.Member.queryHash,
+    EntryLine.Member.response, EntryLine.Member.metadata, EntryLine.Member.createdAt,
+    EntryLine.Member.lastAccessedAt, EntryLine.Member.ttl, EntryLine.Member.accessCount,
+    EntryLine.Member.fingerprint, EntryLine.Member.embedding,
+  ]
+
+  /// The fields of an entry, in the order of the heading.
+  static func fields(of entry: StoredEntry, fingerprint: String, embeddings: EmbeddingForm) -> [String] {
+    let embedding =
+      switch embeddings {
+      case .none: ""
+      case .base64: base64(entry.embedding.bytes)
+      case .array: "[" + entry.embedding.numbers.map { "\($0)" }.joined(separator: ",") + "]"
+      }
+    return [
+      entry.id.description, entry.namespace.name, entry.query, entry.queryHash, entry.response,
+      entry.metadata,
+      String(entry.createdAt.rawValue), String(entry.lastAccessedAt.rawValue),
+      entry.ttl.map { String($0.rawValue) } ?? "", String(entry.accessCount), fingerprint, embedding,
+    ]
+  }
+}

@@ -1,0 +1,64 @@
+import Glibc
+
+/// A program that was started and has to be waited for.
+final class ChildProcess {
+  private var pid: pid_t
+  private(set) var isRunning = true
+
+  /// Starts a program, found by `PATH` unless its name holds a slash.
+  /// - Parameters:
+  ///   - environment: all that the program is to see of ours.
+  ///   - silencesOutput: its standard output and error go nowhere.
+  /// - Returns: nil where there is no such program.
+  init?(_ arguments: [String], environment: Environment, silencesOutput: Bool = false) {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    if silencesOutput {
+      posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+      posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
+      posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
+    }
+    // What we ignore or catch is the child's to decide for itself.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var defaults = sigset_t()
+    sigemptyset(&defaults)
+    for signal in [SIGPIPE, SIGINT, SIGTERM, SIGHUP] { sigaddset(&defaults, signal) }
+    posix_spawnattr_setsigdefault(&attributes, &defaults)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+
+    var words = arguments.map { strdup($0) } + [nil]
+    var variables = environment.map { strdup("\($0)=\($1)") } + [nil]
+    defer { (words + variables).forEach { free($0) } }
+    var pid: pid_t = 0
+    guard posix_spawnp(&pid, arguments[0], &actions, &attributes, &words, &variables) == 0 else { return nil }
+    self.pid = pid
+  }
+
+  /// Waits for the end.
+  /// - Returns: the exit status, or 128 + the signal that ended it.
+  @discardableResult
+  func wait() -> Int32 {
+    guard isRunning else { return 0 }
+    var status: Int32 = 0
+    while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+    isRunning = false
+    return status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + (status & 0x7F)
+  }
+
+  /// Whether it has ended by itself.
+  var hasEnded: Bool {
+    var status: Int32 = 0
+    if isRunning, waitpid(pid, &status, WNOHANG) == pid { isRunning = false }
+    return !isRunning
+  }
+
+  /// Asks it to end, and waits.
+  func stop() {
+    guard isRunning else { return }
+    kill(pid, SIGTERM)
+    wait()
+  }
+}

@@ -1,0 +1,26 @@
+import CommandGrammar
+
+/// `mneme completions`
+struct Completions: Command {
+  static let shell = Argument("SHELL", value: .choice(Shell.self, "SHELL"), summary: "bash, zsh or fish")
+
+  static let spec = CommandSpec(
+    name: "completions", group: Group("Help"), summary: "print the completion script for a shell",
+    description: """
+      Prints what makes Tab complete commands, options, choices, files and, asked of the server, namespaces.
+      """,
+    arguments: [shell],
+    examples: [
+      Example(
+        command: "mneme completions bash > mneme.bash", says: "write the script, for bash to `source`")
+    ])
+
+  let shell: Shell
+
+  init(_ invocation: Invocation) throws(UsageError) { shell = invocation[Self.shell] }
+
+  func run(_ context: Context) throws -> any Report {
+    try context.output.write(CommandTable.grammar.completionScript(for: shell).text.utf8)
+    return Silence()
+  }
+}

@@ -1,0 +1,82 @@
+import CommandGrammar
+import Mneme
+import MnemeRedis
+
+/// `mneme delete`
+struct Delete: Command {
+  static let queries = Argument(repeating: "QUERY", summary: "the questions whose answers go")
+  static let ids = Option(
+    repeating: "id", value: .integer("ID", 1...), summary: "an entry by its id, as `get --json` shows it")
+
+  static let spec = CommandSpec(
+    name: "delete", summary: "remove answers by question or id",
+    description: """
+      Removes the entry of each {arg:QUERY}, or those with the ids given. An answer that was served by meaning is \
+      retired by its id.
+      """,
+    arguments: [queries],
+    options: [Options.namespace, ids, Options.dryRun, Options.noNormalize],
+    examples: [
+      Example(command: "mneme delete -n faq 'Where is my card?'", says: "remove an answer by its question"),
+      Example(command: "mneme delete --id 4711 --id 4712", says: "remove entries by id"),
+    ],
+    exitNotes: [ExitNote(1, "nothing was there")])
+
+  let queries: [String]
+  let ids: [EntryID]
+  let namespace: Namespace
+  let dryRun: Bool
+  let normalizes: Bool
+
+  init(_ invocation: Invocation) throws(UsageError) {
+    queries = invocation[Self.queries]
+    ids = invocation[Self.ids].map { EntryID(Int64($0)) }
+    namespace = invocation[Options.namespace]
+    dryRun = invocation[Options.dryRun]
+    normalizes = !invocation[Options.noNormalize]
+    guard queries.isEmpty != ids.isEmpty else {
+      throw invocation.usageError(
+        queries.isEmpty ? "nothing to delete was named" : "queries and --id exclude each other",
+        suggestion: "Name the questions, or the ids with --id.")
+    }
+    if !ids.isEmpty, invocation.isGiven(Options.namespace) {
+      throw invocation.usageError(
+        "--id names an entry of any namespace", suggestion: "Leave out --namespace.")
+    }
+  }
+
+  func run(_ context: Context) throws -> any Report {
+    let store = try context.openExistingStore()
+    defer { store.close() }
+    let wanted =
+      ids.isEmpty
+      ? try store.ids(
+        namespace: namespace,
+        queryHashes: queries.map { QueryNormalizer.queryHash($0, normalizing: normalizes) }
+      ).compactMap(\.self) : ids
+    let unique = Array(Set(wanted)).sorted()
+    let deleted = try dryRun ? unique.filter { try store.holdsEntry($0) } : store.remove(ids: unique)
+    return DeletionReport(
+      deleted: deleted, missing: max(queries.count, ids.count) - deleted.count, dryRun: dryRun)
+  }
+}
+
+struct DeletionReport: Report {
+  var deleted: [EntryID]
+  var missing: Int
+  var dryRun: Bool
+
+  var status: ExitStatus { deleted.isEmpty ? .no : .done }
+
+  var json: JSONOutput {
+    ["deleted": .array(deleted.map { JSONOutput($0) }), "missing": JSONOutput(missing)]
+  }
+
+  func text(_ style: TerminalStyle) -> String? {
+    let missing = missing > 0 ? "; \(grouped(missing)) not there" : ""
+    guard !deleted.isEmpty else { return "nothing to delete" + missing }
+    let verb = dryRun ? "would delete" : "deleted"
+    let word = deleted.count == 1 ? "entry" : "entries"
+    return "\(verb) \(word) " + deleted.map(\.description).joined(separator: ", ") + missing
+  }
+}

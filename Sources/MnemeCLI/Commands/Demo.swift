@@ -1,0 +1,111 @@
+import CommandGrammar
+import Glibc
+import Mneme
+
+/// `mneme demo`
+struct Demo: Command {
+  static let spec = CommandSpec(
+    name: "demo", summary: "take a tour on a private redis-server",
+    description: """
+      Starts a redis-server on a Unix socket in a temporary directory, runs the commands on it with their real \
+      output, and takes everything away again. Nothing is set up and nothing is left behind. Needs `redis-server` in \
+      the {env:PATH}.
+      """,
+    examples: [Example(command: "mneme demo", says: "take the tour")])
+
+  init(_ invocation: Invocation) throws(UsageError) {}
+
+  /// A stop of the tour: what it shows, the words that are typed, and the status with which they end.
+  private struct Stop {
+    var says: String
+    var words: [String]
+    var status: ExitStatus = .done
+
+    init(_ says: String, _ words: [String], _ status: ExitStatus = .done) {
+      self.says = says
+      self.words = words
+      self.status = status
+    }
+  }
+
+  func run(_ context: Context) throws -> any Report {
+    context.interrupt.begin()
+    let environment = processEnvironment()
+    let server = try DemoServer(environment)
+    defer { server.stop() }
+    let file = "\(server.directory)/faq.jsonl"
+    for stop in Self.tour(file: file) {
+      if let status = context.interrupt.status { throw Interruption(status: status) }
+      try show(stop, on: server, environment, context)
+    }
+    try context.output.print("\nThat was the tour. The server is stopped and its directory removed.")
+    return Silence()
+  }
+
+  /// Prints the command, runs this very program with it, and checks that it ended as it should.
+  private func show(
+    _ stop: Stop, on server: DemoServer, _ environment: Environment, _ context: Context
+  ) throws {
+    if stop.words.isEmpty {
+      try context.output.print("\n# \(stop.says)")
+      try context.output.flush()
+      sleep(for: .milliseconds(2100))
+      return
+    }
+    let typed = (["mneme"] + stop.words).map(Self.quoted).joined(separator: " ")
+    try context.output.print(context.output.style.bold("\n# \(stop.says)\n$ \(typed)"))
+    try context.output.flush()
+    var variables = environment
+    variables["MNEME_URL"] = server.url
+    for name in ["MNEME_KEY_PREFIX", "MNEME_PASSWORD", "REDISCLI_AUTH"] { variables[name] = nil }
+    guard let child = ChildProcess(["/proc/self/exe"] + stop.words, environment: variables) else {
+      throw FileError(
+        status: .bug, message: "The demo could not start mneme itself.",
+        remediation: "Check that /proc is mounted.")
+    }
+    let status = child.wait()
+    if let status = context.interrupt.status { throw Interruption(status: status) }
+    guard status == stop.status.rawValue else {
+      throw FileError(
+        status: .bug,
+        message: "The demo expected status \(stop.status.rawValue) of '\(typed)', and it was \(status).",
+        remediation: "Please report this, with the output above.")
+    }
+    if status != 0 { try context.output.print("(exit status \(status))") }
+  }
+
+  private static func quoted(_ word: String) -> String {
+    let isPlain = word.utf8.allSatisfy { byte in
+      let scalar = Unicode.Scalar(byte)
+      return scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+        || "-_./:{}".utf8.contains(byte)
+    }
+    return isPlain && !word.isEmpty ? word : "'\(word)'"
+  }
+
+  private static func tour(file: String) -> [Stop] {
+    [
+      Stop("Two answers go in.", ["put", "How do I reset my password?", "Use the link on the login page."]),
+      Stop("", ["put", "When will my card arrive?", "Within five working days."]),
+      Stop(
+        "The same question, however it is typed: an exact hit.", ["get", "  how do i RESET my password? "]),
+      Stop(
+        "The same question in other words: a hit by meaning.",
+        ["get", "--json", "how can I reset my password"]),
+      Stop("Another question: a miss.", ["get", "Can I pay with cheques?"], .no),
+      Stop("An answer for two seconds.", ["put", "--ttl", "2s", "Is the office open today?", "Until six."]),
+      Stop("Two seconds later it is served no more,", []),
+      Stop("and vacuum removes what it left.", ["vacuum"]),
+      Stop("A namespace is capped at two entries.", ["set-quota", "faq", "2"]),
+      Stop("", ["put", "-n", "faq", "Where are you?", "In Lisbon."]),
+      Stop("", ["put", "-n", "faq", "What are your hours?", "Nine to five."]),
+      Stop("The third evicts the one that was used least.", ["put", "-n", "faq", "Who are you?", "A demo."]),
+      Stop("The figures.", ["stats"]),
+      Stop("What the prefix holds, key by key.", ["inspect-keys", "--sample", "all"]),
+      Stop("A copy of a namespace,", ["export", "-n", "faq", "-o", file]),
+      Stop("carried into another prefix.", ["-p", "copy", "import", file]),
+      Stop("", ["-p", "copy", "get", "-n", "faq", "what are your hours?"]),
+      Stop("Snapshots are Redis's own business.", ["snapshot"], .unavailable),
+    ]
+  }
+}

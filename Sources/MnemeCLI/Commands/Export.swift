@@ -1,0 +1,137 @@
+import CommandGrammar
+import Mneme
+import MnemeRedis
+
+/// `mneme export`
+struct Export: Command {
+  enum Format: String, CaseIterable, Sendable {
+    case jsonl, csv
+  }
+
+  static let outputFile = Option(
+    "output", short: "o", value: .file(), summary: "write to a file, which appears whole or not at all")
+  static let format = Option(
+    "format", value: .choice(Format.self, "FORMAT"), default: .jsonl,
+    summary: "one JSON object a line, or CSV for a spreadsheet",
+    details: "CSV is for people: {command:import} reads JSON lines alone.")
+  static let embeddings = Option(
+    "embeddings", value: .choice(EmbeddingForm.self, "FORM"),
+    summary: "how vectors are written",
+    details: "Unless given, `base64` in JSON lines and `none` in CSV.")
+  static let sinceID = Option(
+    "since-id", value: .integer("ID", 0...), summary: "only entries with a greater id")
+  static let includeExpired = Switch("include-expired", summary: "also what is expired and not swept yet")
+
+  static let spec = CommandSpec(
+    name: "export", summary: "write entries as JSON lines or CSV",
+    description: """
+      Writes the entries in the order of their ids, page by page: memory stays small whatever the cache holds. \
+      Reads and changes nothing. Entries that are written meanwhile may or may not be in it.
+      """,
+    options: [
+      Options.onlyNamespace, outputFile, format, embeddings, sinceID, includeExpired, Options.pace,
+    ],
+    examples: [
+      Example(command: "mneme export -o cache.jsonl", says: "keep a copy of everything"),
+      Example(
+        command: "mneme export -n faq | mneme -p copy import", says: "copy a namespace to another prefix"),
+    ],
+    exitNotes: [ExitNote(65, "some entries are damaged; the others were written")])
+
+  let namespace: Namespace?
+  let path: String?
+  let format: Format
+  let embeddings: EmbeddingForm
+  let sinceID: EntryID?
+  let includeExpired: Bool
+  let pace: Duration
+
+  init(_ invocation: Invocation) throws(UsageError) {
+    namespace = invocation[Options.onlyNamespace]
+    path = invocation[Self.outputFile].flatMap { $0 == "-" ? nil : $0 }
+    format = invocation[Self.format]
+    embeddings = invocation[Self.embeddings] ?? (format == .csv ? .none : .base64)
+    sinceID = invocation[Self.sinceID].map { EntryID(Int64($0)) }
+    includeExpired = invocation[Self.includeExpired]
+    pace = invocation[Options.pace]
+  }
+
+  func run(_ context: Context) throws -> any Report {
+    let store = try context.openExistingStore()
+    defer { store.close() }
+    guard let identity = try store.identity() else { return try exportNothing(context) }
+    let file = try path.map(AtomicFile.init)
+    let work = LongWork(context)
+    let progress = Progress(context, unit: "entries", total: try store.count(in: namespace))
+    var report = ExportReport(path: path, versionStart: try store.versionCounter())
+    let now = context.clock()
+    func write(_ text: String) throws {
+      if let file { try file.write(text.utf8) } else { try context.output.write(text.utf8) }
+    }
+    if format == .csv { try write(CSV.record(CSV.heading)) }
+    try store.forEachEntry(after: sinceID, in: namespace) { id, error in
+      report.damaged += 1
+      context.output.note("mneme: warning: \(visible(error.message)) It is left out.")
+    } _: { entry in
+      try work.check()
+      guard includeExpired || !entry.isExpired(at: now) else { return }
+      try write(line(of: entry, identity.fingerprint))
+      report.exported += 1
+      progress.update(report.exported)
+      // A page of entries is a batch.
+      if report.exported % 64 == 0 { sleep(for: pace) }
+    }
+    progress.end()
+    report.versionEnd = try store.versionCounter()
+    try file?.commit()
+    report.bytes = file?.byteCount ?? 0
+    return report
+  }
+
+  /// A prefix without a cache has no entries, and that is what is written.
+  private func exportNothing(_ context: Context) throws -> any Report {
+    context.note("mneme: no cache under the prefix '\(visible(context.settings.keyPrefix))'")
+    let file = try path.map(AtomicFile.init)
+    if format == .csv {
+      if let file {
+        try file.write(CSV.record(CSV.heading).utf8)
+      } else {
+        try context.output.write(CSV.record(CSV.heading).utf8)
+      }
+    }
+    try file?.commit()
+    return ExportReport(path: path, bytes: file?.byteCount ?? 0)
+  }
+
+  private func line(of entry: StoredEntry, _ fingerprint: String) -> String {
+    switch format {
+    case .jsonl:
+      EntryLine.json(of: entry, fingerprint: fingerprint, embeddings: embeddings).text + "\n"
+    case .csv: CSV.record(CSV.fields(of: entry, fingerprint: fingerprint, embeddings: embeddings))
+    }
+  }
+}
+
+struct ExportReport: Report {
+  var path: String?
+  var exported = 0
+  var bytes = 0
+  var versionStart: Int64 = 0
+  var versionEnd: Int64 = 0
+  var damaged = 0
+
+  var status: ExitStatus { damaged > 0 ? .badData : .done }
+
+  /// On standard output stand the entries, and nothing else.
+  var json: JSONOutput {
+    guard path != nil else { return .null }
+    return [
+      "exported": JSONOutput(exported), "bytes": JSONOutput(bytes), "version_start": JSONOutput(versionStart),
+      "version_end": JSONOutput(versionEnd),
+    ]
+  }
+
+  func text(_ style: TerminalStyle) -> String? {
+    path.map { "exported \(grouped(exported)) entries to \(visible($0)), \(size(bytes))" }
+  }
+}

@@ -1,0 +1,97 @@
+import CommandGrammar
+import Mneme
+
+/// `mneme get`
+struct Get: Command {
+  static let query = Argument("QUERY", summary: "the question")
+  static let exact = Switch("exact", summary: "only the same question, none that means the same")
+  static let threshold = Option(
+    "threshold", value: .number("F", -1...1),
+    summary: "the least similarity of an answer by meaning",
+    details: "The cosine of the questions' embeddings; 0.85 unless given.")
+  static let minConfidence = Option(
+    "min-confidence", value: .number("F", 0...1),
+    summary: "the least confidence of an answer by meaning",
+    details: "Similarity × 0.5 ^ (age / 24 h); 0.7 unless given.")
+  static let peek = Switch(
+    "peek", summary: "touch nothing",
+    details:
+      "No access is recorded, nothing is counted, no expired entry removed. Works on a read-only replica.")
+
+  static let spec = CommandSpec(
+    name: "get", summary: "print the answer to a question",
+    description: """
+      Looks for {arg:QUERY} itself, then for the question that comes nearest to it by meaning, and prints the \
+      answer and a newline. Ends with status 1 when there is none.
+      """,
+    arguments: [query],
+    options: [
+      Options.namespace, exact, threshold, minConfidence, peek, Options.embedder, Options.embedding,
+      Options.noNormalize,
+    ],
+    examples: [
+      Example(command: "mneme get 'What are your hours?'", says: "print an answer"),
+      Example(
+        command: "mneme get --peek --json -n faq 'where is my card'",
+        says: "see what an application would be served, and why, without leaving a trace"),
+    ],
+    exitNotes: [ExitNote(1, "a miss")])
+
+  let query: String
+  let namespace: Namespace
+  let options: SemanticCache.GetOptions
+  let embedder: String?
+  let embedding: String?
+  let normalizes: Bool
+
+  init(_ invocation: Invocation) throws(UsageError) {
+    query = invocation[Self.query]
+    namespace = invocation[Options.namespace]
+    var options = SemanticCache.GetOptions()
+    options.exactOnly = invocation[Self.exact]
+    options.peek = invocation[Self.peek]
+    options.threshold = invocation[Self.threshold]
+    options.minConfidence = invocation[Self.minConfidence]
+    self.options = options
+    embedder = invocation[Options.embedder]
+    embedding = invocation[Options.embedding]
+    normalizes = !invocation[Options.noNormalize]
+  }
+
+  func run(_ context: Context) throws -> any Report {
+    var cacheOptions = SemanticCache.Options()
+    cacheOptions.normalizesQueries = normalizes
+    let vector = try embedding.map { try readVector(from: $0) }
+    let cache = try context.openCache(try context.openStore(), embedder: embedder, options: cacheOptions)
+    defer { cache.close() }
+    let lookup = try cache.lookUp(query, namespace: namespace, embedding: vector, options: options)
+    if let failure = lookup.embedderFailure as? any MnemeError {
+      context.note("mneme: warning: \(visible(failure.message)) \(visible(failure.remediation))")
+    }
+    return GetReport(lookup: lookup)
+  }
+}
+
+struct GetReport: Report {
+  var lookup: Lookup
+
+  var status: ExitStatus { lookup.hit == nil ? .no : .done }
+
+  var json: JSONOutput {
+    guard let hit = lookup.hit else {
+      return ["hit": false, "reason": JSONOutput(lookup.missReason?.rawValue)]
+    }
+    return [
+      "hit": true, "id": JSONOutput(hit.id), "layer": JSONOutput(hit.layer.rawValue),
+      "similarity": JSONOutput(hit.similarity), "confidence": JSONOutput(hit.confidence),
+      "age_seconds": JSONOutput(hit.age), "namespace": JSONOutput(hit.namespace),
+      "query": JSONOutput(hit.query), "response": JSONOutput(hit.response),
+      "metadata": .metadata(hit.metadata),
+    ]
+  }
+
+  /// The response's own bytes; harmless on a terminal, untouched everywhere else.
+  func text(_ style: TerminalStyle) -> String? {
+    lookup.hit.map { style.outputIsTerminal ? visible($0.response, multiline: true) : $0.response }
+  }
+}

@@ -1,0 +1,94 @@
+import CommandGrammar
+import Mneme
+import MnemeRedis
+
+/// `mneme import`
+struct Import: Command {
+  static let file = Argument(
+    optional: "FILE", value: .file(), summary: "what {command:export} wrote; standard input without it")
+  static let onConflict = Option(
+    "on-conflict", value: .choice(ConflictPolicy.self, "WHAT"), default: .replace,
+    summary: "what to do with a question that is there already")
+  static let namespace = Option(
+    "namespace", short: "n", value: .namespace, summary: "put every entry into this namespace")
+
+  static let spec = CommandSpec(
+    name: "import", summary: "store entries from JSON lines",
+    description: """
+      Reads one JSON object a line. `query` and `response` must be there; what else is missing is made as \
+      {command:put} makes it, and what is there is kept: namespace, metadata, times, time to live, access count, \
+      vector. Only the id is handed out anew. A new prefix takes the embedder of the lines. Entries that have expired \
+      meanwhile are left out.
+
+      Entries are stored in transactions of up to 64. A line that cannot be read ends the run with its number; what \
+      came before it is in.
+      """,
+    arguments: [file],
+    options: [
+      namespace, onConflict, Options.embedder, Options.nativeTTL, Options.maxEntries, Options.dryRun,
+      Options.pace,
+    ],
+    examples: [
+      Example(command: "mneme import cache.jsonl", says: "bring everything back"),
+      Example(command: "mneme -p new import --on-conflict skip cache.jsonl", says: "add what is missing"),
+    ])
+
+  let path: String
+  let options: ImportOptions
+  let nativeTTL: Bool
+
+  init(_ invocation: Invocation) throws(UsageError) {
+    path = invocation[Self.file] ?? "-"
+    nativeTTL = invocation[Options.nativeTTL]
+    options = ImportOptions(
+      namespace: invocation[Self.namespace], onConflict: invocation[Self.onConflict],
+      embedder: invocation[Options.embedder], maxEntries: invocation[Options.maxEntries],
+      dryRun: invocation[Options.dryRun], pace: invocation[Options.pace])
+  }
+
+  func run(_ context: Context) throws -> any Report {
+    let file = try InputFile(path)
+    let store = try context.openStore(nativeTTL: nativeTTL)
+    defer { store.close() }
+    var run = ImportRun(store, options, context, source: file.name)
+    // A line holds a query, a response and metadata at their limits, each byte escaped, and a vector.
+    var lines = LineReader(file, limit: 48 << 20)
+    let work = LongWork(context, pace: options.pace)
+    let progress = Progress(context, unit: "lines", total: nil)
+    while let line = try lines.next() {
+      if work.shouldStop {
+        try run.finish()
+        context.note("mneme: \(run.state)")
+        try work.check()
+      }
+      if try run.take(Array(line), number: lines.number) { work.batchDone() }
+      progress.update(lines.number)
+    }
+    try run.finish()
+    progress.end()
+    return run.report
+  }
+}
+
+struct ImportReport: Report {
+  var imported = 0
+  var replaced = 0
+  var skipped = 0
+  var evicted = 0
+  var dryRun = false
+
+  var json: JSONOutput {
+    [
+      "imported": JSONOutput(imported), "replaced": JSONOutput(replaced), "skipped": JSONOutput(skipped),
+      "evicted": JSONOutput(evicted), "dry_run": JSONOutput(dryRun),
+    ]
+  }
+
+  func text(_ style: TerminalStyle) -> String? {
+    var text =
+      (dryRun ? "would import " : "imported ") + "\(grouped(imported)) new, \(grouped(replaced)) replaced"
+    if skipped > 0 { text += ", \(grouped(skipped)) skipped" }
+    if evicted > 0 { text += ", \(grouped(evicted)) evicted" }
+    return text
+  }
+}

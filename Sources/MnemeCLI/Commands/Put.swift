@@ -1,0 +1,122 @@
+import CommandGrammar
+import Mneme
+
+/// `mneme put`
+struct Put: Command {
+  static let query = Argument("QUERY", summary: "the question")
+  static let response = Argument(
+    optional: "RESPONSE", summary: "the answer; without it standard input is read")
+  static let responseFile = Option(
+    "response-file", value: .file(), summary: "read the answer from a file, `-` for standard input")
+  static let metadata = Option(
+    "metadata", value: .text("JSON", allowsEmpty: false), summary: "a JSON object to keep with the answer",
+    details: "It is kept as it is written, numbers and the order of keys included.")
+
+  static let spec = CommandSpec(
+    name: "put", summary: "store an answer",
+    description: """
+      Stores {arg:RESPONSE} as the answer to {arg:QUERY}. An answer to the same question in the same namespace is \
+      replaced and starts its life anew. When the namespace is over its quota afterwards, its least recently used \
+      entries go.
+
+      A response from a file or standard input is stored to the byte, a newline at its end included. It must be \
+      UTF-8 of at most 4 MiB, and not empty, blank or an error message of the application's.
+      """,
+    arguments: [query, response],
+    options: [
+      Options.namespace, Options.ttl, metadata, responseFile, Options.embedder, Options.embedding,
+      Options.nativeTTL, Options.maxEntries, Options.noNormalize,
+    ],
+    examples: [
+      Example(command: "mneme put 'What are your hours?' 'Nine to five.'", says: "store an answer"),
+      Example(
+        command: "mneme put -n faq --ttl 7d 'Where is my card?' --response-file answer.txt",
+        says: "store one from a file for a week, in the namespace `faq`"),
+    ])
+
+  let query: String
+  let source: Source
+  let namespace: Namespace
+  let ttl: Seconds?
+  let metadata: String
+  let embedder: String?
+  let embedding: String?
+  let nativeTTL: Bool
+  let maxEntries: Int?
+  let normalizes: Bool
+
+  enum Source {
+    case text(String)
+    case file(String)
+  }
+
+  init(_ invocation: Invocation) throws(UsageError) {
+    query = invocation[Self.query]
+    switch (invocation[Self.response], invocation[Self.responseFile]) {
+    case (let text?, nil): source = .text(text)
+    case (nil, let file): source = .file(file ?? "-")
+    case (_?, _?):
+      throw invocation.usageError(
+        "the response is given twice, as an argument and by --response-file",
+        suggestion: "Keep the one that you mean.")
+    }
+    namespace = invocation[Options.namespace]
+    ttl = invocation[Options.ttl].map(Seconds.init)
+    metadata = invocation[Self.metadata] ?? "{}"
+    embedder = invocation[Options.embedder]
+    embedding = invocation[Options.embedding]
+    nativeTTL = invocation[Options.nativeTTL]
+    maxEntries = invocation[Options.maxEntries]
+    normalizes = !invocation[Options.noNormalize]
+  }
+
+  func run(_ context: Context) throws -> any Report {
+    var options = SemanticCache.Options()
+    options.maxEntries = maxEntries
+    options.normalizesQueries = normalizes
+    let response = try readResponse(limit: options.limits.responseBytes)
+    let vector = try embedding.map { try readVector(from: $0) }
+    let cache = try context.openCache(
+      try context.openStore(nativeTTL: nativeTTL), embedder: embedder, options: options)
+    defer { cache.close() }
+    let insertion = try cache.put(
+      query, response, namespace: namespace, metadata: JSONOutput.onOneLine(metadata), ttl: ttl,
+      embedding: vector)
+    return PutReport(insertion: insertion, namespace: namespace)
+  }
+
+  private func readResponse(limit: Int) throws -> String {
+    switch source {
+    case .text(let text): return text
+    case .file(let path):
+      guard let bytes = try InputFile(path).readAll(limit: limit) else {
+        throw InvalidInputError(
+          "The response has more than \(limit) bytes, which is the limit.",
+          remediation: "Shorten the response.")
+      }
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw InvalidInputError(
+          "The response is not valid UTF-8.", remediation: "Convert it, for instance with iconv.")
+      }
+      return text
+    }
+  }
+}
+
+struct PutReport: Report {
+  var insertion: Insertion
+  var namespace: Namespace
+
+  var json: JSONOutput {
+    [
+      "id": JSONOutput(insertion.id), "namespace": JSONOutput(namespace),
+      "replaced": JSONOutput(insertion.replaced), "evicted": JSONOutput(insertion.evicted),
+    ]
+  }
+
+  func text(_ style: TerminalStyle) -> String? {
+    let verb = insertion.replaced ? "replaced" : "stored"
+    let evicted = insertion.evicted > 0 ? ", \(grouped(insertion.evicted)) evicted" : ""
+    return "\(verb) entry \(insertion.id) in \(visible(namespace.name))\(evicted)"
+  }
+}

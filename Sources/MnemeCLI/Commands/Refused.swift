@@ -1,0 +1,45 @@
+import CommandGrammar
+import Mneme
+import MnemeRedis
+
+/// `mneme snapshot`, `dumps`, `restore` and `loads`, which the document leaves to Redis: refused without a connection.
+enum Refused {
+  struct Snapshot: Command {
+    static let spec = Refused.spec("snapshot", "refused: Redis keeps snapshots itself", "Snapshots")
+    init(_ invocation: Invocation) throws(UsageError) {}
+    func run(_ context: Context) throws -> any Report { throw CheckpointError.leftToRedis }
+  }
+
+  struct Dumps: Command {
+    static let spec = Refused.spec("dumps", "refused: Redis keeps snapshots itself", "Dumps")
+    init(_ invocation: Invocation) throws(UsageError) {}
+    func run(_ context: Context) throws -> any Report { throw CheckpointError.leftToRedis }
+  }
+
+  struct Restore: Command {
+    static let spec = Refused.spec("restore", "refused: Redis keeps snapshots itself", "Restoring")
+    init(_ invocation: Invocation) throws(UsageError) {}
+    func run(_ context: Context) throws -> any Report { throw CheckpointError.restoringLeftToRedis }
+  }
+
+  struct Loads: Command {
+    static let spec = Refused.spec("loads", "refused: Redis keeps snapshots itself", "Loading")
+    init(_ invocation: Invocation) throws(UsageError) {}
+    func run(_ context: Context) throws -> any Report { throw CheckpointError.restoringLeftToRedis }
+  }
+
+  /// Whatever file is named, the answer is the same.
+  static let path = Argument(optional: "FILE", value: .file(), summary: "not used")
+
+  static func spec(_ name: String, _ summary: String, _ subject: String) -> CommandSpec {
+    CommandSpec(
+      name: name, group: Group("Left to Redis"), summary: summary,
+      description: """
+        \(subject) of a cache in Redis is Redis's own business: `redis-cli BGSAVE` writes `dump.rdb`, which can be \
+        copied once it is done; to restore it, stop Redis, replace the file, start Redis. This command says so and \
+        ends with status 69. To carry entries from one cache to another, see {command:export} and {command:import}.
+        """,
+      arguments: [path], examples: [Example(command: "mneme \(name)", says: "see how Redis does it")],
+      seeAlso: ["redis-cli(1)"], isMinor: true)
+  }
+}

@@ -1,0 +1,102 @@
+import CommandGrammar
+import Mneme
+import MnemeRedis
+
+/// `mneme set-quota`
+struct SetQuota: Command {
+  static let namespace = Argument("NAMESPACE", value: .namespace, summary: "the namespace")
+  static let maxEntries = Argument(
+    optional: "MAX_ENTRIES", value: .count("MAX_ENTRIES", 1...SemanticCache.largestQuota),
+    summary: "the most entries; without it the quota is printed")
+  static let remove = Switch("remove", summary: "take the quota away")
+  static let evict = Switch(
+    "evict", summary: "bring the namespace under its quota now",
+    details: "Otherwise the entries above it go with the next put.")
+
+  static let spec = CommandSpec(
+    name: "set-quota", summary: "cap a namespace, or show its cap",
+    description: """
+      Sets the most entries that {arg:NAMESPACE} may hold. Whoever puts keeps to it: the least recently used \
+      entries go.
+      """,
+    arguments: [namespace, maxEntries], options: [remove, evict],
+    examples: [
+      Example(command: "mneme set-quota faq 10k", says: "cap a namespace at 10,000 entries"),
+      Example(command: "mneme set-quota faq", says: "print the cap"),
+    ],
+    exitNotes: [ExitNote(1, "the namespace has no quota to print")])
+
+  let namespace: Namespace
+  let change: Change
+  let evicts: Bool
+
+  enum Change {
+    case print, remove
+    case set(Int)
+  }
+
+  init(_ invocation: Invocation) throws(UsageError) {
+    namespace = invocation[Self.namespace]
+    evicts = invocation[Self.evict]
+    switch (invocation[Self.maxEntries], invocation[Self.remove]) {
+    case (let limit?, false): change = .set(limit)
+    case (nil, true): change = .remove
+    case (nil, false): change = .print
+    case (_?, true):
+      throw invocation.usageError(
+        "--remove takes no number",
+        suggestion: "Leave out --remove to set a quota, or the number to remove it.")
+    }
+  }
+
+  func run(_ context: Context) throws -> any Report {
+    let store = try context.openExistingStore()
+    defer { store.close() }
+    let previous = try store.quota(for: namespace)
+    var report = QuotaReport(
+      namespace: namespace, quota: previous, previous: previous, entries: 0, evicted: 0, isPrinting: false)
+    switch change {
+    case .print: report.isPrinting = true
+    case .remove:
+      try store.setQuota(nil, for: namespace)
+      report.quota = nil
+    case .set(let limit):
+      try store.setQuota(limit, for: namespace)
+      report.quota = limit
+    }
+    if evicts { report.evicted = try store.evict(for: namespace, maxEntries: nil) }
+    report.entries = try store.count(in: namespace)
+    return report
+  }
+}
+
+struct QuotaReport: Report {
+  var namespace: Namespace
+  var quota: Int?
+  var previous: Int?
+  var entries: Int
+  var evicted: Int
+  var isPrinting: Bool
+
+  var status: ExitStatus { isPrinting && quota == nil ? .no : .done }
+
+  var json: JSONOutput {
+    [
+      "namespace": JSONOutput(namespace), "quota": JSONOutput(quota), "previous": JSONOutput(previous),
+      "entries": JSONOutput(entries), "evicted": JSONOutput(evicted),
+    ]
+  }
+
+  func text(_ style: TerminalStyle) -> String? {
+    let name = visible(namespace.name)
+    guard let quota else {
+      return isPrinting ? "\(name) has no quota" : "\(name): no quota any more (was \(shown(previous)))"
+    }
+    let holds = "holds \(grouped(entries))"
+    guard !isPrinting else { return "\(name): quota \(grouped(quota)), \(holds)" }
+    let evictions = evicted > 0 ? ", \(grouped(evicted)) evicted" : ""
+    return "\(name): quota \(grouped(quota)) (was \(shown(previous))), \(holds)\(evictions)"
+  }
+
+  private func shown(_ quota: Int?) -> String { quota.map { grouped($0) } ?? "none" }
+}

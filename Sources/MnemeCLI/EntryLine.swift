@@ -1,0 +1,177 @@
+import Mneme
+
+/// How embeddings are written in an export.
+enum EmbeddingForm: String, CaseIterable, Sendable {
+  case none, base64, array
+}
+
+/// One entry as a line of JSON, and back: the format of `export` and `import`.
+enum EntryLine {
+  /// The names of the members, in the order in which they are written.
+  enum Member {
+    static let id = "id"
+    static let namespace = "namespace"
+    static let query = "query"
+    static let queryHash = "query_hash"
+    static let response = "response"
+    static let metadata = "metadata"
+    static let createdAt = "created_at"
+    static let lastAccessedAt = "last_accessed_at"
+    static let ttl = "ttl"
+    static let accessCount = "access_count"
+    static let fingerprint = "embedder_fingerprint"
+    static let embedding = "embedding"
+  }
+
+  /// The entry on one line.
+  static func json(of entry: StoredEntry, fingerprint: String, embeddings: EmbeddingForm) -> JSONOutput {
+    var members: [(String, JSONOutput)] = [
+      (Member.id, JSONOutput(entry.id)), (Member.namespace, JSONOutput(entry.namespace)),
+      (Member.query, JSONOutput(entry.query)), (Member.queryHash, JSONOutput(entry.queryHash)),
+      (Member.response, JSONOutput(entry.response)), (Member.metadata, .metadata(entry.metadata)),
+      (Member.createdAt, JSONOutput(entry.createdAt.rawValue)),
+      (Member.lastAccessedAt, JSONOutput(entry.lastAccessedAt.rawValue)),
+      (Member.ttl, JSONOutput(entry.ttl)), (Member.accessCount, JSONOutput(entry.accessCount)),
+      (Member.fingerprint, JSONOutput(fingerprint)),
+    ]
+    switch embeddings {
+    case .none: members.append((Member.embedding, .null))
+    case .base64: members.append((Member.embedding, .string(base64(entry.embedding.bytes))))
+    case .array:
+      members.append(
+        (Member.embedding, .array(entry.embedding.numbers.map { $0.isFinite ? .raw("\($0)") : .null })))
+    }
+    return .object(members)
+  }
+
+  /// What a line says; nil is for what it leaves to be made.
+  struct Draft {
+    var namespace: Namespace?
+    var query: String
+    var queryHash: String?
+    var response: String
+    var metadata: String
+    var createdAt: UnixTime?
+    var lastAccessedAt: UnixTime?
+    var ttl: Seconds?
+    var accessCount: Int64
+    var fingerprint: String?
+    var embedding: Embedding?
+  }
+
+  /// Reads a line.
+  /// - Throws: `InvalidInputError` that says what is wrong with it.
+  static func draft(from line: [UInt8]) throws -> Draft {
+    let object: JSONText
+    do {
+      object = try JSONText(parsing: line)
+    } catch {
+      throw InvalidInputError(
+        "not JSON: \(error.description) at byte \(error.offset + 1).", remediation: "Mend or remove the line."
+      )
+    }
+    guard object.kind == .object else {
+      throw InvalidInputError(
+        "a JSON \(object.kind), not an object.", remediation: "Mend or remove the line.")
+    }
+    var fields = Fields()
+    // Of a name that comes twice, the last counts, as in Python.
+    for (name, value) in object.members { if let name { fields.values[name] = value } }
+    return Draft(
+      namespace: try fields.text(Member.namespace).map(Namespace.init),
+      query: try fields.requiredText(Member.query),
+      queryHash: try fields.hash(Member.queryHash), response: try fields.requiredText(Member.response),
+      metadata: try fields.object(Member.metadata) ?? "{}", createdAt: try fields.time(Member.createdAt),
+      lastAccessedAt: try fields.time(Member.lastAccessedAt), ttl: try fields.ttl(),
+      accessCount: try fields.integer(Member.accessCount, atLeast: 0) ?? 0,
+      fingerprint: try fields.text(Member.fingerprint), embedding: try fields.embedding())
+  }
+
+  /// The members of a line by name, with the checks that each kind needs.
+  private struct Fields {
+    var values: [String: JSONText] = [:]
+
+    func value(_ name: String) -> JSONText? { values[name].flatMap { $0.kind == .null ? nil : $0 } }
+
+    func text(_ name: String) throws -> String? {
+      guard let value = value(name) else { return nil }
+      guard let text = value.string else { throw wrong(name, "text") }
+      return text
+    }
+
+    func requiredText(_ name: String) throws -> String {
+      guard let text = try text(name) else {
+        throw InvalidInputError(
+          "the field '\(name)' is missing.",
+          remediation: "Give each line at least \"query\" and \"response\".")
+      }
+      return text
+    }
+
+    func hash(_ name: String) throws -> String? {
+      guard let text = try text(name) else { return nil }
+      guard text.utf8.count == 64, text.utf8.allSatisfy({ "0123456789abcdef".utf8.contains($0) }) else {
+        throw wrong(name, "64 lower-case hexadecimal digits")
+      }
+      return text
+    }
+
+    func object(_ name: String) throws -> String? {
+      guard let value = value(name) else { return nil }
+      guard value.kind == .object else { throw wrong(name, "a JSON object") }
+      return value.text
+    }
+
+    func integer(_ name: String, atLeast least: Int64) throws -> Int64? {
+      guard let value = value(name) else { return nil }
+      guard let number = value.integer, number >= least else {
+        throw wrong(name, "a whole number of \(least) or more")
+      }
+      return number
+    }
+
+    func time(_ name: String) throws -> UnixTime? {
+      guard let value = value(name) else { return nil }
+      guard let seconds = value.integer, abs(seconds) < 1 << 50 else {
+        throw wrong(name, "a time in Unix seconds")
+      }
+      return UnixTime(seconds)
+    }
+
+    func ttl() throws -> Seconds? {
+      guard let seconds = try integer(Member.ttl, atLeast: 1).map({ Seconds($0) }) else { return nil }
+      guard seconds <= SemanticCache.longestTTL else {
+        throw wrong(Member.ttl, "a time to live of at most 100 years")
+      }
+      return seconds
+    }
+
+    func embedding() throws -> Embedding? {
+      guard let value = value(Member.embedding) else { return nil }
+      let embedding: Embedding
+      if value.kind == .array {
+        embedding = Embedding(try numbers(in: value, of: "the field 'embedding'"))
+      } else {
+        guard let bytes = value.string.flatMap({ decodeBase64($0) }), bytes.count % 4 == 0 else {
+          throw wrong(Member.embedding, "an array of numbers, or float32s in base64")
+        }
+        embedding = Embedding(bytes: bytes)
+      }
+      return try embedding.checkedForStoring()
+    }
+
+    private func wrong(_ name: String, _ right: String) -> InvalidInputError {
+      InvalidInputError("the field '\(name)' is not \(right).", remediation: "Mend or remove the line.")
+    }
+  }
+}
+
+extension Embedding {
+  /// The vector as it is when its length is 1, so that an export comes back bit for bit; else scaled to it.
+  fileprivate func checkedForStoring() throws -> Embedding {
+    let numbers = numbers
+    let normalized = try Embedding.normalizing(numbers)
+    let squares = numbers.reduce(0.0) { $0 + Double($1) * Double($1) }
+    return abs(squares - 1) < 1e-3 ? self : normalized
+  }
+}

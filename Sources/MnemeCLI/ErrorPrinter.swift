@@ -1,0 +1,72 @@
+import CommandGrammar
+import Mneme
+
+/// Says what went wrong, on standard error, as text or as JSON, and gives the exit status.
+struct ErrorPrinter {
+  let output: Output
+  let isJSON: Bool
+
+  /// What a reader is told of an error.
+  private struct Parts {
+    var type: String
+    var message: String
+    var remediation: String
+    var causes: [String] = []
+    /// How the command is typed; for a mistake in typing it.
+    var usage: String?
+  }
+
+  func print(_ error: any Error) -> ExitStatus {
+    if error is ClosedPipe { return .done }
+    let status = ExitStatus(error)
+    let parts = parts(of: error, status)
+    output.note(isJSON ? json(parts, status).text : text(parts))
+    return status
+  }
+
+  private func parts(of error: any Error, _ status: ExitStatus) -> Parts {
+    switch error {
+    case let error as any MnemeError:
+      return Parts(
+        type: type(of: error).kind.rawValue, message: error.message, remediation: error.remediation,
+        causes: error.causes)
+    case let error as UsageError:
+      return Parts(
+        type: "UsageError", message: error.message, remediation: error.remediation, usage: error.usage)
+    case let error as FileError:
+      return Parts(
+        type: "FileError", message: error.message, remediation: error.remediation,
+        causes: error.cause.map { [$0] } ?? [])
+    case let error as LineError:
+      var parts = parts(of: error.underlying, status)
+      parts.message = "\(error.source), line \(error.line): \(parts.message)"
+      parts.remediation += " \(error.state)"
+      return parts
+    case is Interruption:
+      return Parts(
+        type: "Interrupted", message: "The command was interrupted.",
+        remediation: "What was done stands; run it again for the rest.")
+    default:
+      return Parts(
+        type: "InternalError", message: "Something failed that should not: \(error)",
+        remediation: "This is a bug of mneme's. Please report it with this message.")
+    }
+  }
+
+  private func json(_ parts: Parts, _ status: ExitStatus) -> JSONOutput {
+    [
+      "error": JSONOutput(parts.type), "message": JSONOutput(parts.message),
+      "remediation": JSONOutput(parts.remediation), "causes": .array(parts.causes.map { JSONOutput($0) }),
+      "exit_status": JSONOutput(Int(status.rawValue)),
+    ]
+  }
+
+  private func text(_ parts: Parts) -> String {
+    var lines = [
+      "mneme: \(parts.type): \(visible(parts.message))", "remediation: \(visible(parts.remediation))",
+    ]
+    if let usage = parts.usage { lines.append("usage: \(usage)") }
+    lines += parts.causes.map { "caused by: \(visible($0))" }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,53 @@
+import CommandGrammar
+import Mneme
+
+/// What the command's exit status says. Scripts rely on the numbers (those of `sysexits.h` where it has one).
+enum ExitStatus: Int32, CaseIterable {
+  case done = 0
+  /// The answer is no: a miss, no cache, nothing there, a problem found.
+  case no = 1
+  case usage = 64
+  case badData = 65
+  case noInput = 66
+  case unavailable = 69
+  case bug = 70
+  case cannotCreate = 73
+  case writeFailed = 74
+  case tryLater = 75
+  case refused = 77
+  case misconfigured = 78
+  case interrupted = 130
+  case terminated = 143
+
+  /// The one place where an error becomes a number.
+  init(_ error: any Error) {
+    switch error {
+    case let error as any MnemeError: self.init(error)
+    case is UsageError: self = .usage
+    case let error as FileError: self = error.status
+    case let error as LineError: self = ExitStatus(error.underlying)
+    case let error as Interruption: self = error.status
+    default: self = .bug
+    }
+  }
+
+  private init(_ error: any MnemeError) {
+    switch type(of: error).kind {
+    case .storeBackend: self = (error as? StoreBackendError).map { ExitStatus($0.reason) } ?? .unavailable
+    case .checkpoint, .namespaceQuotaExceeded, .embedder: self = .unavailable
+    case .embedderMismatch, .embedderDimension, .schemaMigration: self = .misconfigured
+    case .corruptCache, .quantization, .invalidInput: self = .badData
+    case .cacheClosed: self = .bug
+    }
+  }
+
+  private init(_ reason: StoreBackendError.Reason) {
+    switch reason {
+    case .unreachable, .connectionLost, .outOfMemory, .readOnly, .protocolViolation, .notBuilt, .refused:
+      self = .unavailable
+    case .timedOut, .notReady, .contention: self = .tryLater
+    case .accessDenied, .certificate: self = .refused
+    case .needsHashTag: self = .misconfigured
+    }
+  }
+}

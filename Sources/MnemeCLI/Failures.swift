@@ -1,0 +1,50 @@
+import Mneme
+
+/// A file that cannot be read, made or written.
+struct FileError: Error {
+  var status: ExitStatus
+  var message: String
+  var remediation: String
+  /// The system's words.
+  var cause: String?
+
+  /// An input file that is not there or cannot be read.
+  static func unreadable(_ path: String, errno number: Int32) -> FileError {
+    FileError(
+      status: .noInput, message: "The file '\(path)' cannot be read.",
+      remediation: "Check the path and its permissions.", cause: systemMessage(number))
+  }
+
+  /// An output file that cannot be made.
+  static func uncreatable(_ path: String, errno number: Int32) -> FileError {
+    FileError(
+      status: .cannotCreate, message: "The file '\(path)' cannot be made.",
+      remediation: "Check that the directory exists and may be written to.", cause: systemMessage(number))
+  }
+
+  /// Output that did not go out.
+  static func unwritten(_ what: String, errno number: Int32) -> FileError {
+    FileError(
+      status: .writeFailed, message: "Writing \(what) failed.",
+      remediation: "Make room or choose another place, and run the command again.",
+      cause: systemMessage(number))
+  }
+}
+
+/// What is wrong with a line of input, and which.
+struct LineError: Error {
+  /// Counted from 1.
+  var line: Int
+  var source: String
+  var underlying: any Error
+  /// What was done before, and how to go on.
+  var state: String
+}
+
+/// The reader of our output has gone (`| head`): the command ends quietly.
+struct ClosedPipe: Error {}
+
+/// A signal, after the batch in hand.
+struct Interruption: Error {
+  var status: ExitStatus
+}

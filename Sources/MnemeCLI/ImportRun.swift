@@ -1,0 +1,199 @@
+import Mneme
+import MnemeEmbedders
+import MnemeRedis
+
+/// How lines are stored.
+struct ImportOptions {
+  var namespace: Namespace?
+  var onConflict: ConflictPolicy
+  var embedder: String?
+  var maxEntries: Int?
+  var dryRun: Bool
+  var pace: Duration
+}
+
+/// Takes lines, gathers them in batches, and stores each batch in one transaction.
+struct ImportRun {
+  private(set) var report: ImportReport
+  private let store: RedisStore
+  private let options: ImportOptions
+  private let context: Context
+  private let source: String
+  private let limits = Limits()
+  private var identity: CacheIdentity?
+  private var embedder: (any Embedder)?
+  private var pending: [(draft: EntryLine.Draft, line: Int)] = []
+  private var pendingKeys: Set<QueryKey> = []
+  private var pendingBytes = 0
+  /// The last line whose entry is stored.
+  private var storedLine = 0
+
+  private struct QueryKey: Hashable {
+    var namespace: Namespace
+    var queryHash: String
+  }
+
+  private static let batchCount = 64
+  private static let batchBytes = 4 << 20
+
+  init(_ store: RedisStore, _ options: ImportOptions, _ context: Context, source: String) {
+    self.store = store
+    self.options = options
+    self.context = context
+    self.source = source
+    report = ImportReport(dryRun: options.dryRun)
+  }
+
+  /// What a reader of an error has to know: what is in, and how to go on.
+  var state: String {
+    storedLine == 0
+      ? "Nothing was stored."
+      : "The lines up to \(storedLine) are in; go on with 'tail -n +\(storedLine + 1)', or import all of it again."
+  }
+
+  /// Takes the next line; blank ones are passed over.
+  /// - Returns: whether a batch was stored.
+  mutating func take(_ line: [UInt8], number: Int) throws -> Bool {
+    guard !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) else { return false }
+    do {
+      var draft = try EntryLine.draft(from: line)
+      if let namespace = options.namespace { draft.namespace = namespace }
+      try limits.check(query: draft.query, response: draft.response, metadata: draft.metadata)
+      guard defaultValidator(draft.response) else {
+        throw InvalidInputError(
+          "the response is one that is never served: empty, blank, or an error message.",
+          remediation: "Mend or remove the line.")
+      }
+      try settleIdentity(by: draft)
+      let key = QueryKey(
+        namespace: draft.namespace ?? .default,
+        queryHash: draft.queryHash ?? QueryNormalizer.queryHash(draft.query))
+      draft.queryHash = key.queryHash
+      let isFull =
+        pending.count >= Self.batchCount || pendingBytes >= Self.batchBytes || pendingKeys.contains(key)
+      if isFull { try storePending() }
+      pendingKeys.insert(key)
+      pending.append((draft, number))
+      pendingBytes += line.count
+      return isFull
+    } catch {
+      // What came before this line is in, whatever this line holds.
+      guard !(error is LineError) else { throw error }
+      try storePending()
+      throw LineError(line: number, source: source, underlying: error, state: state)
+    }
+  }
+
+  /// Stores what is left.
+  mutating func finish() throws { try storePending() }
+
+  // MARK: The embedder
+
+  /// Finds out which embedder the entries are for, and holds the line against it.
+  private mutating func settleIdentity(by draft: EntryLine.Draft) throws {
+    if identity == nil {
+      try store.open(expecting: nil)
+      let stored = try store.identity()
+      let named = options.embedder ?? (stored == nil ? draft.fingerprint : nil)
+      let chosen: any Embedder
+      if stored == nil, options.embedder == nil, let fingerprint = draft.fingerprint,
+        let dimension = draft.embedding?.dimension
+      {
+        // A new prefix takes over fingerprint and dimension, whatever the fingerprint looks like.
+        chosen = try EmbedderCatalog.embedder(
+          spec: fingerprint, cache: CacheIdentity(fingerprint: fingerprint, dimension: dimension))
+      } else {
+        chosen = try EmbedderCatalog.embedder(spec: named, cache: stored)
+      }
+      let wanted = CacheIdentity(fingerprint: chosen.fingerprint, dimension: chosen.dimension)
+      try store.open(expecting: wanted)
+      (identity, embedder) = (wanted, chosen)
+    }
+    guard let identity else { return }
+    if draft.embedding != nil, let fingerprint = draft.fingerprint,
+      !fingerprint.utf8.elementsEqual(identity.fingerprint.utf8)
+    {
+      throw EmbedderMismatchError(
+        "the vector is of '\(fingerprint)', the cache's are of '\(identity.fingerprint)'.",
+        remediation: "Export with --embeddings none to have the vectors made anew.")
+    }
+    if let embedding = draft.embedding, embedding.dimension != identity.dimension {
+      throw InvalidInputError(
+        "the vector has \(embedding.dimension) numbers, the cache's have \(identity.dimension).",
+        remediation: "Export with --embeddings none to have the vectors made anew.")
+    }
+  }
+
+  // MARK: Storing
+
+  private mutating func storePending() throws {
+    guard !pending.isEmpty else { return }
+    let batch = pending
+    pending = []
+    pendingKeys = []
+    pendingBytes = 0
+    let now = context.clock()
+    do {
+      let all = zip(try entries(of: batch.map(\.draft), at: now), batch.map(\.line))
+      let live = all.filter { !$0.0.isExpired(at: now) }
+      report.skipped += batch.count - live.count
+      do {
+        if options.dryRun {
+          try foresee(live.map(\.0))
+        } else {
+          let stored = try store.insert(
+            live.map(\.0), onConflict: options.onConflict, evictingOver: options.maxEntries)
+          report.evicted += stored.evicted
+          stored.outcomes.forEach { count($0) }
+          storedLine = batch[batch.count - 1].line
+        }
+      } catch let conflict as ConflictError {
+        throw LineError(
+          line: live[conflict.index].1, source: source,
+          underlying: InvalidInputError(
+            "the question is there already, as entry \(conflict.id).",
+            remediation: "Import with --on-conflict replace or skip."), state: state)
+      }
+    } catch {
+      guard !(error is LineError) else { throw error }
+      throw LineError(line: batch[0].line, source: source, underlying: error, state: state)
+    }
+  }
+
+  /// Says what storing would do, by what is there now.
+  private mutating func foresee(_ entries: [StoredEntry]) throws {
+    for (namespace, group) in Dictionary(grouping: entries.enumerated(), by: \.element.namespace) {
+      let ids = try store.ids(namespace: namespace, queryHashes: group.map(\.element.queryHash))
+      for (id, entry) in zip(ids, group) {
+        guard let id else {
+          report.imported += 1
+          continue
+        }
+        guard options.onConflict != .fail else { throw ConflictError(index: entry.offset, id: id) }
+        count(options.onConflict == .replace ? .replaced(id) : .skipped(id))
+      }
+    }
+  }
+
+  private mutating func count(_ outcome: InsertOutcome) {
+    switch outcome {
+    case .inserted: report.imported += 1
+    case .replaced: report.replaced += 1
+    case .skipped: report.skipped += 1
+    }
+  }
+
+  /// Entries of drafts, with the vectors that are missing made in one go.
+  private func entries(of drafts: [EntryLine.Draft], at now: UnixTime) throws -> [StoredEntry] {
+    let bare = drafts.filter { $0.embedding == nil }.map { QueryNormalizer.normalize($0.query) }
+    var made = try (bare.isEmpty ? [] : embedder?.embed(bare) ?? []).makeIterator()
+    return try drafts.map { draft in
+      StoredEntry(
+        namespace: draft.namespace ?? .default, queryHash: draft.queryHash ?? "", query: draft.query,
+        response: draft.response, embedding: try draft.embedding ?? .normalizing(made.next() ?? []),
+        metadata: JSONOutput.onOneLine(draft.metadata), createdAt: draft.createdAt ?? now,
+        lastAccessedAt: draft.lastAccessedAt ?? draft.createdAt ?? now, ttl: draft.ttl,
+        accessCount: draft.accessCount)
+    }
+  }
+}

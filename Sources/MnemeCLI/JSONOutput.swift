@@ -1,0 +1,115 @@
+import Mneme
+
+/// A JSON value to be written. Objects keep the order in which their members are listed.
+enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, ExpressibleByBooleanLiteral,
+  ExpressibleByNilLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
+{
+  case null
+  case boolean(Bool)
+  case integer(Int64)
+  case number(Double)
+  case string(String)
+  case array([JSONOutput])
+  case object([(String, JSONOutput)])
+  /// JSON from elsewhere, checked, on one line.
+  case raw(String)
+
+  init(integerLiteral value: Int64) { self = .integer(value) }
+  init(stringLiteral value: String) { self = .string(value) }
+  init(booleanLiteral value: Bool) { self = .boolean(value) }
+  init(nilLiteral: ()) { self = .null }
+  init(arrayLiteral elements: JSONOutput...) { self = .array(elements) }
+  init(dictionaryLiteral elements: (String, JSONOutput)...) { self = .object(elements) }
+
+  init(_ value: Bool) { self = .boolean(value) }
+  init(_ value: Int) { self = .integer(Int64(value)) }
+  init(_ value: Int?) { self = value.map { .integer(Int64($0)) } ?? .null }
+  init(_ value: Int64) { self = .integer(value) }
+  init(_ value: Double) { self = .number(value) }
+  init(_ value: Double?) { self = value.map { .number($0) } ?? .null }
+  init(_ value: String) { self = .string(value) }
+  init(_ value: String?) { self = value.map { .string($0) } ?? .null }
+  init(_ value: Namespace) { self = .string(value.name) }
+  init(_ value: EntryID) { self = .integer(value.rawValue) }
+  init(_ value: Seconds?) { self = value.map { .integer($0.rawValue) } ?? .null }
+
+  /// Stored metadata: as it stands where it is JSON, as a string where another program wrote something else
+  /// (Python's `json.dumps` lets `NaN` pass).
+  static func metadata(_ text: String) -> JSONOutput {
+    guard let value = try? JSONText(parsing: Array(text.utf8)) else { return .string(text) }
+    return .raw(onOneLine(value.text))
+  }
+
+  /// JSON has raw line breaks only between its tokens, where a space says the same.
+  static func onOneLine(_ json: String) -> String {
+    guard json.utf8.contains(where: { $0 == 0x0A || $0 == 0x0D }) else { return json }
+    return String(decoding: json.utf8.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }, as: UTF8.self)
+  }
+
+  /// The value as text, without a blank or a line break.
+  var text: String {
+    var bytes: [UInt8] = []
+    write(to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  func write(to bytes: inout [UInt8]) {
+    switch self {
+    case .null: bytes += "null".utf8
+    case .boolean(let value): bytes += (value ? "true" : "false").utf8
+    case .integer(let value): bytes += String(value).utf8
+    // JSON knows no infinity and no NaN.
+    case .number(let value): bytes += (value.isFinite ? "\(value)" : "null").utf8
+    case .string(let value): Self.write(string: value, to: &bytes)
+    case .raw(let value): bytes += value.utf8
+    case .array(let elements):
+      bytes.append(UInt8(ascii: "["))
+      for (index, element) in elements.enumerated() {
+        if index > 0 { bytes.append(UInt8(ascii: ",")) }
+        element.write(to: &bytes)
+      }
+      bytes.append(UInt8(ascii: "]"))
+    case .object(let members):
+      bytes.append(UInt8(ascii: "{"))
+      for (index, member) in members.enumerated() {
+        if index > 0 { bytes.append(UInt8(ascii: ",")) }
+        Self.write(string: member.0, to: &bytes)
+        bytes.append(UInt8(ascii: ":"))
+        member.1.write(to: &bytes)
+      }
+      bytes.append(UInt8(ascii: "}"))
+    }
+  }
+
+  /// A string with what JSON must escape escaped, and also what could command a terminal or reorder its text:
+  /// readers get the same string either way.
+  static func write(string: String, to bytes: inout [UInt8]) {
+    bytes.append(UInt8(ascii: "\""))
+    var string = string
+    string.withUTF8 { utf8 in
+      // Nearly all text needs nothing; the bytes that might be hazardous all lie in these ranges.
+      let isPlain = utf8.allSatisfy {
+        $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 != 0x7F && $0 != 0xC2
+          && $0 != 0xD8 && $0 != 0xE2
+      }
+      guard !isPlain else { return bytes.append(contentsOf: utf8) }
+      for scalar in String(decoding: utf8, as: UTF8.self).unicodeScalars {
+        switch scalar {
+        case "\"": bytes += "\\\"".utf8
+        case "\\": bytes += "\\\\".utf8
+        case "\n": bytes += "\\n".utf8
+        case "\r": bytes += "\\r".utf8
+        case "\t": bytes += "\\t".utf8
+        default:
+          if isHazardous(scalar) {
+            bytes += "\\u".utf8
+            bytes += hexadecimal(scalar.value, digits: 4).utf8
+          } else {
+            bytes.append(contentsOf: String(scalar).utf8)
+          }
+        }
+      }
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+}

@@ -1,0 +1,64 @@
+import Glibc
+
+/// Where results and notes go. Nothing else writes to the process's streams.
+///
+/// Results go to standard output in large pieces, notes to standard error at once. A failed write throws: results
+/// that did not arrive must not look like a success.
+final class Output {
+  /// How standard output and standard error look at the person reading, if there is one.
+  let style: TerminalStyle
+  private var pending: [UInt8] = []
+  private static let pieceSize = 1 << 16
+
+  init(style: TerminalStyle) {
+    self.style = style
+  }
+
+  /// A result, as it is.
+  /// - Throws: `ClosedPipe`, or `FileError` for a disk that is full.
+  func write(_ bytes: some Collection<UInt8>) throws {
+    pending.append(contentsOf: bytes)
+    if pending.count >= Self.pieceSize { try flush() }
+  }
+
+  /// A result and a newline.
+  func print(_ text: String) throws {
+    try write(text.utf8)
+    try write(CollectionOfOne(UInt8(ascii: "\n")))
+  }
+
+  /// Sends what is pending on its way.
+  func flush() throws {
+    defer { pending.removeAll(keepingCapacity: true) }
+    let number = pending.withUnsafeBytes { writeAll($0, to: STDOUT_FILENO) }
+    if number == EPIPE { throw ClosedPipe() }
+    if number != 0 { throw FileError.unwritten("to standard output", errno: number) }
+  }
+
+  /// A note or an error, on standard error. Nobody can be told when that fails.
+  func note(_ text: String) {
+    var line = text + "\n"
+    _ = line.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDERR_FILENO) }
+  }
+
+  /// Raw text for standard error, without a newline: the progress line.
+  static func noteInPlace(_ text: String) {
+    var text = text
+    _ = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDERR_FILENO) }
+  }
+}
+
+/// Writes all of it, in as many calls as it takes.
+/// - Returns: 0, or the error number.
+func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
+  var rest = bytes[...]
+  while !rest.isEmpty {
+    let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+    if count > 0 {
+      rest = rest.dropFirst(count)
+    } else if count < 0, errno != EINTR {
+      return errno
+    }
+  }
+  return 0
+}

@@ -1,0 +1,90 @@
+import CommandGrammar
+import Mneme
+import MnemeRedis
+
+/// From the command line to an exit status: words, a request, the work, a report, text or JSON.
+public enum Program {
+  /// Runs a command line.
+  /// - Parameter arguments: as the system hands them over, without the program's name.
+  public static func run(rawArguments arguments: [[UInt8]]) -> Int32 {
+    let environment = processEnvironment()
+    do {
+      switch try CommandTable.grammar.parse(rawArguments: arguments) {
+      case .run(let invocation): return run(invocation, environment).rawValue
+      case .help(let topic, let form):
+        return show(environment) {
+          CommandTable.grammar.help(topic, form, style: TextStyle(width: $0.width, isBold: $0.usesColor))
+        }
+      case .version: return show(environment) { _ in "mneme \(CommandTable.version)\n" }
+      case .complete(let kind, let invocation): return complete(kind, invocation, environment).rawValue
+      }
+    } catch {
+      let isJSON = arguments.contains(Array("--json".utf8))
+      return ErrorPrinter(output: plainOutput(environment), isJSON: isJSON).print(error).rawValue
+    }
+  }
+
+  private static func run(_ invocation: Invocation, _ environment: Environment) -> ExitStatus {
+    let isJSON = invocation[Options.json]
+    let style = TerminalStyle.detect(
+      color: invocation[Options.color], progress: invocation[Options.progress], environment: environment)
+    let output = Output(style: style)
+    do {
+      guard let command = CommandTable.command(named: invocation.command.name) else {
+        preconditionFailure("the grammar has a command that the table lacks")
+      }
+      let request = try command.init(invocation)
+      let context = Context(settings: try GlobalSettings(invocation, environment), output: output)
+      let report = try request.run(context)
+      if isJSON {
+        if case .null = report.json {} else { try output.print(report.json.text) }
+      } else if let text = report.text(style) {
+        try output.print(text)
+      }
+      try output.flush()
+      return report.status
+    } catch is ClosedPipe {
+      return .done
+    } catch {
+      // What was said before the error belongs before it.
+      try? output.flush()
+      return ErrorPrinter(output: output, isJSON: isJSON).print(error)
+    }
+  }
+
+  private static func plainOutput(_ environment: Environment) -> Output {
+    Output(style: .detect(color: .auto, progress: .never, environment: environment))
+  }
+
+  private static func show(_ environment: Environment, _ text: (TerminalStyle) -> String) -> Int32 {
+    let output = plainOutput(environment)
+    do {
+      try output.write(text(output.style).utf8)
+      try output.flush()
+      return ExitStatus.done.rawValue
+    } catch is ClosedPipe {
+      return ExitStatus.done.rawValue
+    } catch {
+      return ErrorPrinter(output: output, isJSON: false).print(error).rawValue
+    }
+  }
+
+  /// Answers a shell that asks what may be typed; with nothing where anything is wrong.
+  private static func complete(
+    _ kind: String, _ invocation: Invocation, _ environment: Environment
+  ) -> ExitStatus {
+    guard kind == "namespaces", var settings = try? GlobalSettings(invocation, environment) else {
+      return .done
+    }
+    settings.connectTimeout = .milliseconds(200)
+    settings.timeout = .milliseconds(200)
+    settings.asksPassword = false
+    let context = Context(settings: settings, output: plainOutput(environment))
+    guard let names = try? context.openExistingStore().namespaces() else { return .done }
+    for name in names where !name.name.unicodeScalars.contains(where: isHazardous) {
+      try? context.output.print(name.name)
+    }
+    try? context.output.flush()
+    return .done
+  }
+}

@@ -1,0 +1,22 @@
+/// What a command has to tell, once its work is done. Whether that becomes text or JSON is decided in one place.
+protocol Report {
+  /// One object.
+  var json: JSONOutput { get }
+
+  /// For people: lines without a newline at the end; nil where there is nothing to say.
+  func text(_ style: TerminalStyle) -> String?
+
+  /// `.done`, or `.no` where the answer is no.
+  var status: ExitStatus { get }
+}
+
+extension Report {
+  var status: ExitStatus { .done }
+}
+
+/// A command whose results were all written while it worked.
+struct Silence: Report {
+  var status = ExitStatus.done
+  var json: JSONOutput { .null }
+  func text(_ style: TerminalStyle) -> String? { nil }
+}

@@ -1,0 +1,76 @@
+import Testing
+
+@testable import CommandGrammar
+
+/// SplitMix64, so that a failure can be seen again: Steele, Lea and Flood, "Fast splittable pseudorandom number
+/// generators", OOPSLA 2014.
+private struct SplitMix64: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
+
+@Suite("Random command lines")
+struct FuzzTests {
+  private static let fragments = [
+    "", "-", "--", "---", "=", "--=", "-=", "--=x", "-1", "-.5", "-0x", "--json", "--json=", "--json=1", "-q",
+    "-qv",
+    "-qs", "-s", "-stop", "--shelf", "--shelf=", "--shelf=a", "--keeps", "--keeps=1h", "--keeps=1x", "1h",
+    "3", "-n",
+    "-h", "--help", "--version", "help", "add", "list", "find", "throw-out", "load", "completions", "bash",
+    "jam",
+    "__complete", "--all", "--label", "-l", "--limit", "10k", "--order=age", "--color", "auto", "--colour",
+    "é", "-é",
+    "\u{301}", "--\u{301}", "-s\u{301}", "\u{0}", "\u{1B}[31m", "🥣", "--🥣=🥣", "-t", "-t-5", "--temperature",
+    "99999999999999999999", "--price=nan", "--price=1e999", " ",
+  ]
+
+  @Test("none crashes, and a command runs only when its name was typed", arguments: [1, 2, 3, 4] as [UInt64])
+  func lines(seed: UInt64) {
+    var random = SplitMix64(state: seed)
+    for _ in 0..<5000 {
+      var words: [[UInt8]] = []
+      for _ in 0..<Int.random(in: 0...7, using: &random) {
+        var word = Array(Self.fragments.randomElement(using: &random)!.utf8)
+        if Int.random(in: 0..<8, using: &random) == 0 {
+          let place = Int.random(in: 0...word.count, using: &random)
+          word.insert(UInt8.random(in: 1...255, using: &random), at: place)
+        }
+        words.append(word)
+      }
+      check(words)
+    }
+  }
+
+  private func check(_ words: [[UInt8]]) {
+    let texts = words.map { String(decoding: $0, as: UTF8.self) }
+    do {
+      switch try Larder.grammar.parse(rawArguments: words) {
+      case .run(let invocation):
+        #expect(words.contains(Array(invocation.command.name.utf8)), "\(texts)")
+        #expect(invocation.command.name != "help", "\(texts)")
+        #expect(words.allSatisfy { String(validating: $0, as: UTF8.self) != nil }, "\(texts)")
+        #expect(
+          invocation.arguments.allSatisfy { argument in
+            texts.contains { $0.utf8.elementsEqual(argument.utf8) }
+          })
+      case .help:
+        #expect(
+          texts.contains("help") || texts.contains { $0.hasPrefix("-") && $0.contains("h") }, "\(texts)")
+      case .version:
+        #expect(texts.contains("--version"), "\(texts)")
+      case .complete:
+        #expect(texts.first == "__complete", "\(texts)")
+      }
+    } catch {
+      #expect(!error.message.isEmpty)
+      #expect(error.usage.hasPrefix("larder"), "\(texts)")
+      #expect(!error.remediation.isEmpty)
+    }
+  }
+}

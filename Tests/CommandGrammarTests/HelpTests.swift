@@ -1,0 +1,201 @@
+import Foundation
+import Testing
+
+@testable import CommandGrammar
+
+private func lines(_ text: String) -> [Substring] {
+  text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+}
+
+@Suite("Help")
+struct HelpTests {
+  private let grammar = Larder.grammar
+  /// The program's help, then each command's.
+  private var topics: [CommandSpec?] { [nil] + grammar.commands }
+
+  @Test("the short form fits a screen of 80 by 24 with the prompt on it")
+  func shortForms() {
+    for topic in topics {
+      let rows = lines(grammar.help(topic, .short))
+      #expect(rows.count <= 23, "\(topic?.name ?? "-")")
+      #expect(rows.allSatisfy { $0.count <= 80 }, "\(topic?.name ?? "-")")
+    }
+  }
+
+  @Test("the short form gives up its headings, and then merges equal rows, when the commands are many")
+  func crowdedShortForm() {
+    func grammar(of count: Int) -> Grammar {
+      Grammar(
+        program: "many", version: "1", date: "2026-01-01", summary: "do many things",
+        commands: (0..<count).map { index in
+          CommandSpec(
+            name: "c\(index)", group: Group("G\(index / 4)"),
+            summary: index < 4 ? "All the same" : "Do number \(index)")
+        })
+    }
+    #expect(grammar(of: 5).help(nil, .short).contains("G0:"))
+    #expect(!grammar(of: 15).help(nil, .short).contains("G0:"))
+    #expect(grammar(of: 15).help(nil, .short).contains("\n  c1 "))
+    #expect(grammar(of: 20).help(nil, .short).contains("\n  c0, c1, c2, c3  All the same\n"))
+  }
+
+  @Test("every option and argument of a command stands in both forms, with its default")
+  func completeness() {
+    for command in grammar.commands {
+      let short = grammar.help(command, .short)
+      let long = grammar.help(command, .long)
+      for option in command.options {
+        #expect(short.contains(option.longForm))
+        #expect(long.contains("\n  \(option.shortForm.map { "\($0), " } ?? "")\(option.longForm)"))
+        if let text = option.defaultText {
+          #expect(short.contains("[\(text)]") && long.contains("'\(text)'"))
+        }
+      }
+      for option in grammar.globalOptions {
+        #expect(short.contains(option.longForm) && long.contains(option.longForm))
+      }
+      for argument in command.arguments {
+        #expect(short.contains(argument.name) && long.contains("\n  \(argument.name)\n"))
+      }
+      for example in command.examples { #expect(long.contains("\n      \(example.command)\n")) }
+    }
+  }
+
+  @Test("the program's long form holds its options, commands, environment, exit statuses and files")
+  func programHelp() {
+    let help = grammar.help(nil, .long)
+    for command in grammar.commands { #expect(help.contains("\n  \(command.name) ")) }
+    for option in grammar.globalOptions { #expect(help.contains(option.longForm)) }
+    #expect(help.contains("  NO_COLOR         Turns colour off, whatever its value.\n"))
+    #expect(help.contains("  64  A usage error.\n"))
+    #expect(help.contains("Without it, LARDER_HOME, then HOME_LARDER counts."))
+  }
+
+  @Test("what excludes what is said of both, and what repeats says so")
+  func rules() {
+    let help = grammar.help(Larder.add, .long)
+    #expect(help.contains("May be given more than once. Not together with\n      --note-file."))
+    #expect(help.contains("Take the note from this file. Not together with --label."))
+    #expect(
+      grammar.help(Larder.throwOut, .long).contains("Usage: larder throw-out [OPTIONS] (ITEM... | --all)\n"))
+  }
+
+  @Test("a summary becomes a sentence, on which details and what the row tells go on")
+  func stories() {
+    let help = grammar.help(Larder.add, .long)
+    #expect(help.contains("      The shelf. The default is 'middle'.\n"))
+    #expect(help.contains("      How long it keeps. Without it, for ever. Written as:\n\n      - seconds,"))
+    #expect(help.contains("  Three jars that keep for a year:\n      larder add 'plum jam' 3 --keeps 52w\n"))
+  }
+
+  @Test("a command's exit notes come before the program's of the same status")
+  func exitNotes() {
+    let help = grammar.help(Larder.add, .long)
+    #expect(help.contains("  1   The shelf is full.\n  64  A usage error.\n"))
+    #expect(!help.contains("The answer is no"))
+  }
+
+  @Test("lines keep to the width", arguments: [40, 60, 80, 100])
+  func widths(width: Int) {
+    for topic in topics {
+      for line in lines(grammar.help(topic, .long, style: TextStyle(width: width))) where line.count > width {
+        // Examples and verbatim lines are not broken: they are there to be copied.
+        #expect(line.hasPrefix("      "), "\(line)")
+      }
+    }
+  }
+
+  @Test("bold is used only when asked for, and changes nothing but quotes around code")
+  func bold() {
+    for topic in topics {
+      for form in [HelpForm.short, .long] {
+        #expect(!grammar.help(topic, form).contains("\u{1B}"))
+        #expect(grammar.help(topic, form, style: TextStyle(isBold: true)).contains("\u{1B}[1m"))
+      }
+    }
+    let bold = grammar.help(Larder.list, .short, style: TextStyle(isBold: true))
+    let stripped = bold.replacing("\u{1B}[1m", with: "").replacing("\u{1B}[0m", with: "")
+    #expect(stripped == grammar.help(Larder.list, .short))
+  }
+
+  @Test("no line ends in a space, and the text ends in one newline")
+  func tidiness() {
+    for topic in topics {
+      for form in [HelpForm.short, .long] {
+        let help = grammar.help(topic, form)
+        #expect(lines(help).allSatisfy { $0.last != " " })
+        #expect(help.hasSuffix("\n") && !help.hasSuffix("\n\n"))
+      }
+    }
+  }
+}
+
+@Suite("Markup")
+struct MarkupTests {
+  @Test(
+    "each mark has its meaning, and what is no mark stays text",
+    arguments: [
+      ("plain", [.text("plain")]),
+      ("a *b* c", [.text("a "), .emphasis("b"), .text(" c")]),
+      ("`a * b`", [.code("a * b")]),
+      ("{option:ttl}, {command:add}", [.option("ttl"), .text(", "), .command("add")]),
+      ("{arg:X}{env:Y}", [.argument("X"), .environment("Y")]),
+      ("`{option:ttl}`", [.code("{option:ttl}")]),
+      ("2 * 3 * 4", [.text("2 * 3 * 4")]),
+      ("{p}:meta", [.text("{p}:meta")]),
+      ("{what:x}", [.text("{what:x}")]),
+      ("`open", [.text("`open")]),
+      ("``", [.text("``")]),
+    ] as [(String, [Markup.Inline])])
+  func inlines(source: String, expected: [Markup.Inline]) {
+    #expect(Markup.inlines(of: source) == expected)
+  }
+
+  @Test("paragraphs, lists and verbatim lines are told apart")
+  func blocks() {
+    let markup = Markup("One\ntwo.\n\n- a\n- b\n  c\n\nThen:\n\n    x  y\n    `z`\n\nEnd.")
+    #expect(
+      markup.blocks == [
+        .paragraph([.text("One two.")]), .item([.text("a")]), .item([.text("b c")]),
+        .paragraph([.text("Then:")]),
+        .verbatim(["x  y", "`z`"]), .paragraph([.text("End.")]),
+      ])
+    #expect(Markup("").blocks.isEmpty)
+  }
+}
+
+@Suite("The definition as JSON")
+struct JSONTests {
+  @Test("it is valid, and holds every command, option and argument")
+  func definition() throws {
+    let data = Data(Larder.grammar.help(nil, .json).utf8)
+    let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let commands = try #require(object["commands"] as? [[String: Any]])
+    #expect(commands.compactMap { $0["name"] as? String } == Larder.grammar.commands.map(\.name))
+    let options = try #require(object["options"] as? [[String: Any]])
+    #expect(options.compactMap { $0["name"] as? String } == Larder.grammar.globalOptions.map(\.name))
+
+    let add = try #require(commands.first)
+    let arguments = try #require(add["arguments"] as? [[String: Any]])
+    #expect(arguments.map { $0["at_least"] as? Int } == [1, 0])
+    let order = try #require((commands[1]["options"] as? [[String: Any]])?.last)
+    #expect((order["value"] as? [String: Any])?["choices"] as? [String] == ["name", "age", "amount"])
+    #expect(order["default"] as? String == "name")
+    #expect((commands[3]["rules"] as? [[String: [String]]]) == [["exactly_one": ["ITEM", "--all"]]])
+  }
+
+  @Test("a command's own page is its own object")
+  func command() throws {
+    let data = Data(Larder.grammar.help(Larder.find, .json).utf8)
+    let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    #expect(object["name"] as? String == "find")
+    #expect(object["usage"] as? String == "larder find [OPTIONS] WORD...")
+  }
+
+  @Test("every character comes back as it went in")
+  func strings() throws {
+    let text = "\u{0}\u{1}\t\n\r\u{1F}\u{7F}\"\\/é\u{2028}🥣"
+    let data = Data(JSON.array([.string(text)]).text.utf8)
+    #expect(try JSONSerialization.jsonObject(with: data) as? [String] == [text])
+  }
+}

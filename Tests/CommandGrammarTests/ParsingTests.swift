@@ -1,0 +1,196 @@
+import Testing
+
+@testable import CommandGrammar
+
+/// What a command line is read as, in one line: the command, its arguments in brackets, then the options by name.
+private func reading(_ words: [String]) throws -> String {
+  switch try Larder.grammar.parse(words) {
+  case .help(let command, let form): return "help \(command?.name ?? "-") \(form)"
+  case .version: return "version"
+  case .complete(let kind, let invocation): return "complete \(kind): \(description(invocation))"
+  case .run(let invocation): return description(invocation)
+  }
+}
+
+private func description(_ invocation: Invocation) -> String {
+  let options = invocation.optionValues.sorted { $0.key < $1.key }.map { name, values in
+    "\(name)=\(values.map { "\($0)" }.joined(separator: ","))"
+  }
+  return ([invocation.command.name, "\(invocation.arguments)"] + options).joined(separator: " ")
+}
+
+@Suite("What a command line is read as")
+struct ParsingTests {
+  @Test(
+    "options stand anywhere and are written in every usual way",
+    arguments: [
+      (["list"], "list []"),
+      (["--json", "list"], "list [] json=true"),
+      (["list", "--json"], "list [] json=true"),
+      (["--shelf", "top", "list"], #"list [] shelf=top"#),
+      (["-s", "top", "list"], #"list [] shelf=top"#),
+      (["list", "--shelf=top"], "list [] shelf=top"),
+      (["list", "-stop"], "list [] shelf=top"),
+      (["list", "-s", "top"], "list [] shelf=top"),
+      (["list", "-qstop"], "list [] quiet=true shelf=top"),
+      (["list", "-qs", "top"], "list [] quiet=true shelf=top"),
+      (["throw-out", "-qn", "a"], #"throw-out ["a"] dry-run=true quiet=true"#),
+      (["list", "--shelf="], nil),
+      (["add", "--label=", "jam"], #"add ["jam"] label="#),
+      (["add", "--label=a=b", "jam"], #"add ["jam"] label=a=b"#),
+      (["add", "-l", "a", "jam", "--label", "b", "-lc"], #"add ["jam"] label=a,b,c"#),
+      (["add", "jam", "3"], #"add ["jam", "3"]"#),
+    ] as [([String], String?)])
+  func spellings(words: [String], expected: String?) throws {
+    guard let expected else {
+      #expect(throws: UsageError.self) { try reading(words) }
+      return
+    }
+    #expect(try reading(words) == expected)
+  }
+
+  @Test("two dashes end the options, and one dash is an argument")
+  func dashes() throws {
+    #expect(try reading(["add", "--", "--json"]) == #"add ["--json"]"#)
+    #expect(try reading(["--", "add", "-h"]) == #"add ["-h"]"#)
+    #expect(try reading(["add", "--", "--", "2"]) == #"add ["--", "2"]"#)
+    #expect(try reading(["load", "-"]) == #"load ["-"]"#)
+    #expect(try reading(["add", "--label", "-", "jam"]) == #"add ["jam"] label=-"#)
+  }
+
+  @Test("a negative number is a value where a number is wanted, and an option elsewhere")
+  func negativeNumbers() throws {
+    #expect(try reading(["add", "jam", "--temperature", "-5"]) == #"add ["jam"] temperature=-5"#)
+    #expect(try reading(["add", "jam", "-t-5"]) == #"add ["jam"] temperature=-5"#)
+    #expect(throws: UsageError.self) { try reading(["add", "jam", "--label", "-5"]) }
+    #expect(throws: UsageError.self) { try reading(["add", "-5"]) }
+    // As an argument it reaches the kind, whose error is about the number.
+    let error = #expect(throws: UsageError.self) { try reading(["add", "jam", "-5"]) }
+    #expect(error?.message == "AMOUNT: '-5' is too small; it must be from 1 to 100")
+  }
+
+  @Test("a value that begins with a combining mark keeps it")
+  func combiningMarks() throws {
+    guard case .run(let invocation) = try Larder.grammar.parse(["list", "--shelf=\u{301}a"]) else {
+      Issue.record("a run was expected")
+      return
+    }
+    #expect(Array(invocation[Larder.shelf].utf8) == Array("\u{301}a".utf8))
+    guard case .run(let short) = try Larder.grammar.parse(["list", "-s\u{301}a"]) else {
+      Issue.record("a run was expected")
+      return
+    }
+    #expect(Array(short[Larder.shelf].utf8) == Array("\u{301}a".utf8))
+  }
+
+  @Test("values come out with their types, and defaults where nothing is typed")
+  func typedValues() throws {
+    let words = ["add", "jam", "7", "--keeps", "1h30m", "--price=2.5", "-lx", "--color", "never"]
+    guard case .run(let invocation) = try Larder.grammar.parse(words) else {
+      Issue.record("a run was expected")
+      return
+    }
+    #expect(invocation[Larder.item] == "jam")
+    #expect(invocation[Larder.amount] == 7)
+    #expect(invocation[Larder.keeps] == .seconds(5400))
+    #expect(invocation[Larder.price] == 2.5)
+    #expect(invocation[Larder.label] == ["x"])
+    #expect(invocation[Larder.color] == .never)
+    #expect(invocation[Larder.shelf] == "middle")
+    #expect(invocation[Larder.note] == nil)
+    #expect(!invocation[Larder.json])
+    #expect(invocation.isGiven(Larder.keeps))
+    #expect(!invocation.isGiven(Larder.shelf))
+  }
+
+  @Test("repeating arguments take all the words that are left")
+  func repeatingArguments() throws {
+    guard case .run(let invocation) = try Larder.grammar.parse(["find", "a", "b", "c"]) else {
+      Issue.record("a run was expected")
+      return
+    }
+    #expect(invocation[Larder.words] == ["a", "b", "c"])
+  }
+
+  @Test("reading what the command does not declare stops the program")
+  func undeclared() async {
+    await #expect(processExitsWith: .failure) {
+      guard case .run(let invocation) = try Larder.grammar.parse(["list"]) else { return }
+      _ = invocation[Larder.keeps]
+    }
+    await #expect(processExitsWith: .failure) {
+      guard case .run(let invocation) = try Larder.grammar.parse(["list"]) else { return }
+      _ = invocation[Larder.home]
+    }
+  }
+}
+
+@Suite("Help, version and completion")
+struct AskingTests {
+  @Test(
+    "help and version are found wherever they stand, and win over what is wrong elsewhere",
+    arguments: [
+      (["help"], "help - long"),
+      (["help", "add"], "help add long"),
+      (["help", "--json"], "help - json"),
+      (["help", "add", "--json"], "help add json"),
+      (["help", "add", "-h"], "help add short"),
+      (["help", "-h"], "help help short"),
+      (["help", "help"], "help help long"),
+      (["-h"], "help - short"),
+      (["--help"], "help - long"),
+      (["add", "-h"], "help add short"),
+      (["add", "--help"], "help add long"),
+      (["--help", "add"], "help add long"),
+      (["-qh", "add"], "help add short"),
+      (["--version"], "version"),
+      (["add", "--version"], "version"),
+      (["--version", "--help"], "version"),
+      (["-h", "--version"], "help - short"),
+      (["--help", "bogus"], "help - long"),
+      (["--version", "bogus"], "version"),
+      (["add", "--bogus", "--help"], "help add long"),
+      (["add", "--keeps", "--help"], "help add long"),
+      (["add", "--keeps", "parsecs", "-h"], "help add short"),
+      (["add", "a", "1", "b", "--help"], "help add long"),
+      (["add", "--json=yes", "-h"], "help add short"),
+      (["list", "--all", "--all", "--help"], "help list long"),
+    ] as [([String], String)])
+  func asking(words: [String], expected: String) throws {
+    #expect(try reading(words) == expected)
+  }
+
+  @Test("what stands behind two dashes, or is a value, asks for nothing")
+  func notAsking() throws {
+    #expect(try reading(["add", "--", "-h"]) == #"add ["-h"]"#)
+    #expect(try reading(["list", "-sh"]) == "list [] shelf=h")
+    #expect(try reading(["list", "--shelf=--help"]) == "list [] shelf=--help")
+  }
+
+  @Test("a command that does not exist is an error even when help is asked for after it")
+  func unknownCommandWithHelp() {
+    #expect(throws: UsageError.self) { try reading(["bogus", "--help"]) }
+    #expect(throws: UsageError.self) { try reading(["help", "bogus"]) }
+    #expect(throws: UsageError.self) { try reading(["help", "bogus", "-h"]) }
+  }
+
+  @Test(
+    "a request of a shell understands what it can and complains about nothing",
+    arguments: [
+      (["__complete", "shelves", "--", "list", "--shelf"], "complete shelves: list []"),
+      (
+        ["__complete", "shelves", "--", "-H", "/tmp", "list", "-qs"],
+        "complete shelves: list [] home=/tmp quiet=true"
+      ),
+      (["__complete", "shelves", "--"], "complete shelves: __complete []"),
+      (["__complete", "shelves", "--", "-H/tmp"], "complete shelves: __complete [] home=/tmp"),
+      (["__complete", "shelves", "--", "bogus", "--x", "--patience=?"], "complete shelves: __complete []"),
+      (
+        ["__complete", "items", "--", "throw-out", "a", "--", "-b"], #"complete items: throw-out ["a", "-b"]"#
+      ),
+      (["__complete"], "complete : __complete []"),
+    ] as [([String], String)])
+  func completing(words: [String], expected: String) throws {
+    #expect(try reading(words) == expected)
+  }
+}

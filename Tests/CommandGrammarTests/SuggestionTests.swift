@@ -1,0 +1,41 @@
+import Testing
+
+@testable import CommandGrammar
+
+@Suite("Nearest names")
+struct SuggestionTests {
+  @Test(
+    "the distance counts letters too many, too few, others, and neighbours swapped",
+    arguments: [
+      ("", "", 0), ("a", "", 1), ("ttl", "ttl", 0), ("tll", "ttl", 1), ("tlt", "ttl", 1), ("get", "gte", 1),
+      ("vaccum", "vacuum", 1), ("vacum", "vacuum", 1), ("kitten", "sitting", 3), ("ca", "abc", 3),
+      ("TTL", "ttl", 0),
+      ("naïve", "naive", 1),
+    ])
+  func distances(a: String, b: String, distance: Int) {
+    #expect(editDistance(a, b) == distance)
+    #expect(editDistance(b, a) == distance)
+  }
+
+  @Test(
+    "a name is suggested when it is near, and none when nothing is",
+    arguments: [
+      ("gte", "get"), ("pit", "put"), ("vacum", "vacuum"), ("quota", "set-quota"),
+      ("inspect", "inspect-keys"),
+      ("GET", "get"), ("g", nil), ("x", nil), ("", nil), ("everything", nil), ("xyz", nil),
+    ] as [(String, String?)])
+  func suggestions(word: String, expected: String?) {
+    #expect(nearest(to: word, of: ["get", "put", "vacuum", "inspect-keys", "set-quota"]) == expected)
+  }
+
+  @Test("among names equally near, the first of the table is suggested")
+  func ties() {
+    #expect(nearest(to: "cat", of: ["bat", "car", "hat"]) == "bat")
+    #expect(nearest(to: "cat", of: ["hat", "car", "bat"]) == "hat")
+  }
+
+  @Test("a word of any length is answered")
+  func longWords() {
+    #expect(nearest(to: String(repeating: "get", count: 100_000), of: ["get", "put"]) == nil)
+  }
+}

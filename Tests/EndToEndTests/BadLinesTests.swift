@@ -1,0 +1,85 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Import lines that are wrong: the line is named, what came before it is in and reported, and nothing else.
+@Suite struct BadLinesTests {
+  static let lines: [(what: String, line: String, status: Int32)] = [
+    ("cut off", #"{"query":"q3","resp"#, 65),
+    ("no JSON", "query,response", 65),
+    ("no object", #"["q3","r3"]"#, 65),
+    ("a number", "3", 65),
+    ("no query", #"{"response":"r3"}"#, 65),
+    ("no response", #"{"query":"q3"}"#, 65),
+    ("a query that is no text", #"{"query":3,"response":"r3"}"#, 65),
+    ("an empty namespace", #"{"query":"q3","response":"r3","namespace":""}"#, 65),
+    ("metadata that is no object", #"{"query":"q3","response":"r3","metadata":[1]}"#, 65),
+    ("a time to live of 0", #"{"query":"q3","response":"r3","ttl":0}"#, 65),
+    ("a time to live that is text", #"{"query":"q3","response":"r3","ttl":"soon"}"#, 65),
+    ("a response that the validator refuses", #"{"query":"q3","response":"[ERROR] no"}"#, 65),
+    ("half of a surrogate pair", #"{"query":"q3","response":"\ud800"}"#, 65),
+    ("an embedding that is no base64", #"{"query":"q3","response":"r3","embedding":"@@"}"#, 65),
+    ("an embedding of another length", #"{"query":"q3","response":"r3","embedding":[1,0,0]}"#, 65),
+    ("a hash that is none", #"{"query":"q3","response":"r3","query_hash":"xyz"}"#, 65),
+    (
+      "another fingerprint",
+      #"{"query":"q3","response":"r3","embedder_fingerprint":"other:dim384","embedding":[\#(numbers)]}"#, 78
+    ),
+  ]
+
+  private static let numbers = "1" + String(repeating: ",0", count: 383)
+
+  @Test("a line that is wrong stops the import at its number, with what came before it in", arguments: lines)
+  func line(what: String, line: String, status: Int32) throws {
+    let stage = try Stage("lines")
+    try stage.mneme.run("put", "before", "r")
+    let good = try (1...2).map { try jsonLine(["query": "q\($0)", "response": "r\($0)"]) }
+    let after = try jsonLine(["query": "after", "response": "r"])
+    let input = Array((good.joined() + line + "\n" + after).utf8)
+    let outcome = try stage.mneme.run(["import"], input: input).expecting(status)
+    let complaint = try Complaint(text: outcome)
+    #expect(complaint.message.contains("3"), "line 3 is not named: \(complaint)")
+    #expect("\(outcome)".contains("2"), "that 2 lines are in is not reported: \(outcome)")
+    #expect(try stage.entryCount() == 3)
+    #expect(try stage.version() == 3)
+    #expect(try stage.mneme.run("get", "--exact", "q2").outputText == "r2\n")
+
+    let json = try stage.mneme.run(["import", "--json"], input: input).expecting(status)
+    #expect(try Complaint(json: json).message.contains("3"))
+  }
+
+  @Test("bytes that are no UTF-8 stop the import at their line")
+  func invalidUTF8() throws {
+    let stage = try Stage()
+    let input = Array(#"{"query":"q1","response":""#.utf8) + [0xFF] + Array("\"}\n".utf8)
+    let outcome = try stage.mneme.run(["import"], input: input).expecting(65)
+    #expect(try Complaint(text: outcome).message.contains("1"))
+    #expect(try stage.dump().isEmpty)
+  }
+
+  @Test("lines of a cache with another embedder do not go into one that exists")
+  func otherCache() throws {
+    let (from, to) = (try Stage("from"), try Stage("to"))
+    try from.mneme.run("put", "--embedder", "none", "q", "r")
+    try to.mneme.run("put", "q", "r")
+    let lines = try from.mneme.run("export").output
+    try to.expectUnchanged {
+      try to.refusal(of: ["import"], input: lines, status: 78, type: "EmbedderMismatchError")
+    }
+  }
+
+  @Test("an import of nothing is done at once and creates nothing")
+  func empty() throws {
+    let stage = try Stage()
+    #expect(try stage.mneme.run("import", "--json").json()["imported"].int == 0)
+    #expect(try stage.dump().isEmpty)
+  }
+
+  @Test("empty lines between others and a missing last newline are no harm")
+  func blankLines() throws {
+    let stage = try Stage()
+    let line = try jsonLine(["query": "q1", "response": "r"])
+    let last = try jsonLine(["query": "q2", "response": "r"]).dropLast()
+    #expect(try stage.mneme.run("import", "--json", input: line + "\n" + last).json()["imported"].int == 2)
+  }
+}

@@ -1,0 +1,92 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Ten thousand questions that people have asked their bank.
+@Suite struct Banking77Tests {
+  /// Turns the questions into import lines, and tells what Python makes of them: its hashes, once each.
+  private static let prepare = """
+    import csv, hashlib, json, re, sys
+    hashes = {}
+    with open(sys.argv[1], newline="", encoding="utf-8") as source, open(sys.argv[2], "w") as lines:
+        for row in csv.DictReader(source):
+            line = {"query": row["text"], "response": row["category"]}
+            if len(sys.argv) > 3: line["ttl"] = int(sys.argv[3])
+            lines.write(json.dumps(line) + "\\n")
+            text = re.sub(r"\\s+", " ", row["text"].strip()).casefold()
+            hashes[hashlib.sha256(text.encode()).hexdigest()] = row["category"]
+    for digest, category in hashes.items(): print(digest, category)
+    """
+
+  private func prepare(_ file: String, ttl: Int? = nil) throws -> [(hash: String, category: String)] {
+    let arguments =
+      ["python3", "-c", Banking77Tests.prepare, Repository.banking77, file] + (ttl.map { ["\($0)"] } ?? [])
+    return try ChildProcess(arguments).finish().expecting(0).outputLines.map {
+      let parts = $0.split(separator: " ").map(String.init)
+      return (parts[0], parts[1])
+    }
+  }
+
+  @Test(
+    "every question that goes in is found again, goes over into another cache, and is gone when its time is over",
+    .needsBanking77, .needs(program: "python3"), .timeLimit(.minutes(10)))
+  func questions() throws {
+    let directory = try TemporaryDirectory()
+    let file = directory.path("lines.jsonl")
+    let distinct = try prepare(file)
+    let lines = try directory.read("lines.jsonl").split(separator: 0x0A)
+    #expect(lines.count == 10_003)
+
+    let stage = try Stage("banking77")
+    let report = try stage.mneme.run(["import", "--json", file]).expecting(0).json()
+    #expect(
+      report["imported"].int.map { $0 + (report["replaced"].int ?? 0) } == 10_003
+        || report["imported"].int == 10_003)
+    #expect(try stage.entryCount() == distinct.count)
+    #expect(try stage.version() == 10_003)
+
+    // By Python's own hashes, each of them.
+    let wanted = distinct.map { Array(stage.key("hash:default:\($0.hash)").utf8) }
+    let ids = try stage.redis.pipeline(wanted.map { [Array("GET".utf8), $0] }).map { $0.text ?? "" }
+    let answers = try stage.redis.pipeline(
+      ids.map { [Array("HGET".utf8), Array(stage.key("entry:\($0)").utf8), Array("response".utf8)] })
+    #expect(answers.map(\.text) == distinct.map { $0.category })
+    try askEveryQuestion(
+      lines.map { try JSONValue(String(decoding: $0, as: UTF8.self)) }, stage, in: directory)
+
+    let copy = try Stage("banking77-copy")
+    let (from, to) = (directory.path("from"), directory.path("to"))
+    let pipe =
+      "mneme export -o '\(from)' -q && mneme export | mneme import -q -p '\(copy.prefix)' && mneme export -q -p '\(copy.prefix)' -o '\(to)'"
+    let piped = try stage.mneme.shell(pipe, within: .seconds(200))
+    #expect(piped.status == 0, "\(piped)")
+    let withoutIDs = try ["from", "to"].map { name in
+      try ChildProcess(["sed", "-E", #"s/^\{"id":[0-9]+,/{/"#, directory.path(name)]).finish().expecting(0)
+        .output
+    }
+    #expect(withoutIDs[0] == withoutIDs[1])
+    #expect(withoutIDs[0].count > 10_000_000)
+
+    let mortal = try Stage("banking77-mortal")
+    _ = try prepare(file, ttl: 1)
+    try mortal.mneme.run(["import", file]).expecting(0)
+    sleep(2)
+    let vacuum = try mortal.mneme.run("vacuum", "--json").json()
+    #expect(vacuum["expired"].int == distinct.count)
+    #expect(vacuum["remaining"].int == 0)
+    let left = try mortal.dump().names.filter { !isLastingKey($0, of: mortal.prefix) }
+    #expect(left == [])
+  }
+
+  /// Asks the command itself, two at a time: each question is an exact hit.
+  private func askEveryQuestion(_ lines: [JSONValue], _ stage: Stage, in directory: TemporaryDirectory) throws
+  {
+    let questions = lines.compactMap { $0["query"].string }
+    try directory.write(questions.joined(separator: "\0").utf8, to: "questions")
+    let ask = "xargs -0 -P 2 -n 1 '\(Mneme.binary)' get --exact --json < '\(directory.path("questions"))'"
+    let asked = try stage.mneme.shell(ask, within: .seconds(400))
+    #expect(asked.status == 0, "\(asked)")
+    let hits = asked.outputLines.count { $0.contains("\"hit\":true") && $0.contains("\"layer\":\"exact\"") }
+    #expect(hits == questions.count)
+  }
+}

@@ -1,0 +1,118 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The command among other processes: at the same time as another, at the end of a pipe, under signals.
+@Suite struct ProcessTests {
+  @Test(
+    "two shells that put the same thousand new queries at once make one entry of each",
+    .timeLimit(.minutes(10)))
+  func twoShells() throws {
+    let stage = try Stage("race")
+    let loop = "for i in {1..1000}; do mneme put -q \"query $i\" \"answer $i\" || exit; done"
+    let shells = try stage.mneme.shell(
+      "( \(loop) ) & ( \(loop) ) & wait %1 && wait %2", within: .seconds(500))
+    #expect(shells.status == 0, "\(shells)")
+    #expect(shells.errors.isEmpty, "\(shells)")
+
+    let dump = try stage.dump()
+    func keys(_ family: String) -> [String] { dump.names.filter { $0.hasPrefix(stage.key(family)) } }
+    #expect(keys("entry:").count == 1000)
+    #expect(keys("hash:").count == 1000)
+    for family in ["by_id", "lru:default"] {
+      let members = try stage.redis.send("ZRANGE", stage.key(family), "0", "-1").texts
+      #expect(Set(members.map { stage.key("entry:\($0)") }) == Set(keys("entry:")), "\(family)")
+    }
+    // None is shadowed: every entry is the one that its hash key points to.
+    for key in dump.keys where String(decoding: key.name, as: UTF8.self).hasPrefix(stage.key("hash:")) {
+      let id = String(decoding: key.content[0], as: UTF8.self)
+      let hash = try stage.redis.send("HGET", stage.key("entry:\(id)"), "query_hash").text
+      #expect(String(decoding: key.name, as: UTF8.self) == stage.key("hash:default:\(hash ?? "")"))
+    }
+    #expect(try stage.version() == 2000)
+  }
+
+  @Test("a reader that has enough ends the command quietly")
+  func closedPipe() throws {
+    let stage = try Stage()
+    let long = String(repeating: "long ", count: 200)
+    let lines = try (1...1000).map { try jsonLine(["query": "q\($0)", "response": long]) }.joined()
+    try stage.mneme.run("import", input: lines)
+    for command in ["export", "inspect-keys --list", "export --format csv"] {
+      let outcome = try stage.mneme.shell("mneme \(command) | head -n 1; echo \"${PIPESTATUS[0]}\"")
+      #expect(outcome.errors.isEmpty, "\(outcome)")
+      #expect(outcome.outputLines.count == 2, "\(outcome)")
+      let status = outcome.outputLines.last
+      #expect(status == "0" || status == "141", "\(outcome)")
+    }
+  }
+
+  @Test(
+    "a signal while an answer is waited for ends the command, with nothing written",
+    arguments: [SIGINT, SIGTERM])
+  func signalBeforeInput(number: Int32) throws {
+    let stage = try Stage()
+    let put = try stage.mneme.start(["put", "q"])
+    try put.write("half an ans".utf8)
+    usleep(200_000)
+    put.signal(number)
+    let outcome = try waitWithoutInput(put)
+    #expect(outcome == 128 + number)
+    #expect(try stage.dump().isEmpty)
+  }
+
+  @Test(
+    "a signal in the middle of an import ends it after the batch in hand, and says what was done",
+    arguments: [SIGINT, SIGTERM])
+  func signalInImport(number: Int32) throws {
+    let stage = try Stage()
+    let importing = try stage.mneme.start(["import"])
+    let lines = try (1...300).map { try jsonLine(["query": "q\($0)", "response": "r"]) }.joined()
+    try importing.write(lines.utf8)
+    // The rest never comes; what is in by now, or as much as the batches took of it, stays.
+    let deadline = Date(timeIntervalSinceNow: 20)
+    while try stage.redis.send("ZCARD", stage.key("by_id")).integer == 0, Date() < deadline { usleep(10_000) }
+    importing.signal(number)
+    var done: Outcome?
+    let status = try waitWithoutInput(importing) { done = $0 }
+    #expect(status == 128 + number, "\(String(describing: done))")
+    let stored = try stage.entryCount()
+    #expect(stored > 0)
+    #expect(try stage.version() == stored)
+    let told = (done?.outputText ?? "") + (done?.errorText ?? "")
+    #expect(told.contains("\(stored)"), "\(stored) entries are stored, and this was said: \(told)")
+  }
+
+  /// Waits for a program whose standard input stays open, as a terminal's does.
+  private func waitWithoutInput(_ program: ChildProcess, _ look: (Outcome) -> Void = { _ in }) throws -> Int32
+  {
+    let deadline = Date(timeIntervalSinceNow: 20)
+    while program.poll() == nil, Date() < deadline { usleep(5000) }
+    guard program.poll() != nil else { throw TestTimeout("the end of \(program.commandLine)") }
+    let outcome = try program.finish()
+    look(outcome)
+    return outcome.status
+  }
+
+  @Test("help and version need no server and no sound environment")
+  func brokenEnvironment() throws {
+    var mneme = Mneme(url: "no URL at all", prefix: "p")
+    mneme.environment = ["MNEME_CACERT": "/nonexistent", "LANG": "xx_XX", "HOME": "/nonexistent"]
+    for arguments in [
+      ["--help"], ["-h"], ["help"], ["help", "put"], ["put", "--help"], ["put", "-h"], ["--version"],
+    ] {
+      let outcome = try mneme.run(arguments).expecting(0)
+      #expect(!outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")
+    }
+    #expect(try mneme.run("put", "--help").outputText.contains("--ttl"))
+  }
+
+  @Test("a build without the trait Redis says what is missing", .needsBuildWithoutRedis)
+  func withoutRedis() throws {
+    let complaint = try refusal(status: 69, type: "StoreBackendError") { extra in
+      try ChildProcess([Repository.mnemeWithoutRedis, "stats"] + extra, environment: Mneme.plainEnvironment)
+        .finish()
+    }
+    #expect(complaint.message.contains("requires the optional 'redis' extra"), "\(complaint)")
+  }
+}

@@ -1,0 +1,26 @@
+import TestSupport
+import Testing
+
+/// `snapshot`, `dumps`, `restore` and `loads`: refused, with the way to go instead.
+@Suite struct RefusedSnapshotTests {
+  @Test("snapshots are refused with a pointer to BGSAVE", arguments: ["snapshot", "dumps"])
+  func snapshot(command: String) throws {
+    let complaint = try refused(command)
+    for part in ["redis-cli BGSAVE", "dump.rdb"] { #expect(complaint.contains(part), "\(complaint)") }
+  }
+
+  @Test("restoring is refused with the way to do it", arguments: ["restore", "loads"])
+  func restore(command: String) throws {
+    let complaint = try refused(command)
+    for part in ["stop", "dump.rdb", "start"] {
+      #expect(complaint.lowercased().contains(part), "\(complaint)")
+    }
+  }
+
+  /// Without a connection: there is no server at all.
+  private func refused(_ command: String) throws -> String {
+    let mneme = Mneme(url: "unix:///nonexistent/redis.sock", prefix: "mneme")
+    let complaint = try refusal(status: 69, type: "CheckpointError") { try mneme.run([command] + $0) }
+    return complaint.message + complaint.remediation
+  }
+}

@@ -1,0 +1,187 @@
+import TestSupport
+import Testing
+
+/// What goes over the wire: which commands, how they are bound together, how often the server is waited for.
+@Suite struct WireTests {
+  /// A run of every command that talks to Redis.
+  private func tour(_ mneme: Mneme, _ copy: Mneme) throws {
+    try mneme.run("put", "q1", "r", "--ttl", "1h")
+    try mneme.run("put", "q1", "replaced")
+    try mneme.run("put", "-n", "faq", "How do I reset my password?", "Use the link.")
+    try mneme.run("get", "q1")
+    try mneme.run("get", "-n", "faq", "--threshold", "0.5", "how can I reset my password")
+    try mneme.run("get", "nothing of the kind", expecting: 1)
+    try mneme.run("get", "--peek", "q1")
+    try mneme.run("set-quota", "default", "10")
+    let lines = try (1...200).map { try jsonLine(["query": "line \($0)", "response": "r", "ttl": 3600]) }
+      .joined()
+    try mneme.run("import", input: lines)
+    try mneme.run("set-quota", "--evict", "default", "4")
+    try mneme.run("set-quota", "default")
+    try mneme.run("put", "q2", "evicts")
+    try mneme.run("put", "-n", "faq", "q3", "r")
+    try mneme.run("stats")
+    try mneme.run("inspect-keys")
+    try mneme.run("inspect-keys", "--list")
+    let exported = try mneme.run("export")
+    try copy.run(["import"], input: exported.output).expecting(0)
+    try copy.run("import", "--on-conflict", "skip", input: exported.outputText)
+    try mneme.run("vacuum")
+    try mneme.run("delete", "-n", "faq", "q3")
+    try mneme.run("set-quota", "default", "--remove")
+    try mneme.run("clear", "--yes", "--all")
+    try mneme.run("get", "q1", expecting: 1)
+  }
+
+  @Test(
+    "no command walks or flushes the keyspace or runs a script, and no entry is written outside a transaction that moves the version"
+  )
+  func transactions() throws {
+    let server = try RedisServer(tcp: true)
+    let mneme = Mneme(url: server.tcpURL, prefix: "tour")
+    let monitor = try Monitor(server)
+    try tour(mneme, mneme.with(prefix: "copy"))
+    let commands = try monitor.commands()
+    #expect(commands.count > 100)
+
+    let forbidden = [
+      "KEYS", "FLUSHDB", "FLUSHALL", "EVAL", "EVALSHA", "FCALL", "SCRIPT LOAD", "FUNCTION LOAD", "CONFIG SET",
+    ]
+    #expect(commands.filter { forbidden.contains($0.name) }.isEmpty)
+    for prefix in ["tour", "copy"] { try checkTransactions(commands, prefix: prefix) }
+
+    // The same again with entries that have expired by themselves and by the clock.
+    let stage = try Stage(on: server, prefix: "tour")
+    for number in 1...100 { try mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
+    let ids = try stage.redis.send("ZRANGE", "tour:by_id", "0", "-1").texts.compactMap { Int($0) }
+    for id in ids.prefix(90) { try stage.age(id, by: 3600) }
+    _ = try monitor.commands()
+    try mneme.run("get", "q1", expecting: 1)
+    try mneme.run("vacuum")
+    let sweep = try monitor.commands()
+    #expect(sweep.filter { forbidden.contains($0.name) }.isEmpty)
+    try checkTransactions(sweep, prefix: "tour")
+    #expect(try stage.entryCount() == 10)
+    #expect(sweep.count < 90 * 12, "vacuum goes in batches")
+  }
+
+  /// Commands by the client that sent them, cut into transactions.
+  private func checkTransactions(_ commands: [Monitor.Command], prefix: String) throws {
+    let versionKey = "\(prefix):version"
+    for (_, sent) in Dictionary(grouping: commands, by: \.client) {
+      var transaction: [Monitor.Command]?
+      for command in sent {
+        switch command.name {
+        case "MULTI": transaction = []
+        case "EXEC", "DISCARD":
+          let all = try #require(transaction)
+          let moves = all.contains { ["INCR", "INCRBY"].contains($0.name) && $0.text(1) == versionKey }
+          let writes = all.filter { isEntryWrite($0, prefix: prefix) }
+          #expect(writes.isEmpty || moves, "a transaction that does not move the version: \(all)")
+          transaction = nil
+        default:
+          if transaction == nil {
+            #expect(!isEntryWrite(command, prefix: prefix), "outside a transaction: \(command)")
+          }
+          transaction?.append(command)
+        }
+      }
+      #expect(transaction == nil, "a transaction without an end")
+    }
+  }
+
+  /// Whether a command changes which entries there are, or what one holds. Noting a use is no such change.
+  private func isEntryWrite(_ command: Monitor.Command, prefix: String) -> Bool {
+    let writing: Set = [
+      "HSET", "HMSET", "HSETNX", "HDEL", "HINCRBY", "SET", "MSET", "DEL", "UNLINK", "ZADD", "ZREM", "SADD",
+      "SREM",
+      "ZREMRANGEBYSCORE", "ZREMRANGEBYRANK", "RENAME", "EXPIREAT", "PERSIST", "SETEX", "GETDEL", "COPY",
+      "RESTORE",
+    ]
+    guard writing.contains(command.name) else { return false }
+    let families = ["entry:", "hash:", "by_id", "by_ttl", "namespaces"].map { "\(prefix):\($0)" }
+    let keys =
+      ["DEL", "UNLINK"].contains(command.name)
+      ? (1..<command.words.count).map(command.text) : [command.text(1)]
+    guard keys.contains(where: { key in families.contains { key.hasPrefix($0) } }) else { return false }
+    let isUse: Bool =
+      switch command.name {
+      case "HINCRBY": command.text(2) == "access_count"
+      case "HSET", "HMSET":
+        stride(from: 2, to: command.words.count, by: 2).allSatisfy {
+          ["last_accessed_at", "access_count"].contains(command.text($0))
+        }
+      default: false
+      }
+    return !isUse
+  }
+
+  @Test("an exact get costs at most three round trips")
+  func getRoundTrips() throws {
+    let stage = try Stage()
+    for number in 1...100 { try stage.mneme.run("put", "q\(number)", "r") }
+    let proxy = try CountingProxy(to: RedisServer.shared)
+    let through = Mneme(url: proxy.url, prefix: stage.prefix)
+    for arguments in [["get", "q7"], ["get", "--peek", "q7"], ["get", "--exact", "--json", "q7"]] {
+      try through.run(arguments).expecting(0)
+      let trips = proxy.roundTrips()
+      #expect((1...3).contains(trips.count), "\(arguments): \(trips)")
+    }
+    let miss = try through.run(["get", "--exact", "no such question"])
+    #expect(miss.status == 1)
+    #expect((1...3).contains(proxy.roundTrips().count))
+  }
+
+  @Test("a get by meaning costs at most three round trips in a small namespace")
+  func semanticRoundTrips() throws {
+    let stage = try Stage()
+    try stage.mneme.run("put", "How do I reset my password?", "Use the link.")
+    let proxy = try CountingProxy(to: RedisServer.shared)
+    let through = Mneme(url: proxy.url, prefix: stage.prefix)
+    try through.run("get", "--threshold", "0.5", "how can I reset my password")
+    let trips = proxy.roundTrips()
+    #expect((1...3).contains(trips.count), "\(trips)")
+  }
+
+  @Test("a put costs at most four round trips: the first, a new one, a replacement, and one that evicts")
+  func putRoundTrips() throws {
+    let stage = try Stage()
+    let proxy = try CountingProxy(to: RedisServer.shared)
+    let through = Mneme(url: proxy.url, prefix: stage.prefix)
+    func put(_ what: String, _ arguments: String...) throws {
+      try through.run(["put"] + arguments).expecting(0)
+      let trips = proxy.roundTrips()
+      #expect((1...4).contains(trips.count), "\(what): \(trips)")
+    }
+    try put("the first", "q1", "r")
+    try put("a new one", "q2", "r", "--ttl", "1h")
+    try put("a replacement", "q2", "r")
+    try through.run("set-quota", "default", "2")
+    _ = proxy.roundTrips()
+    try put("one that evicts", "q3", "r")
+    #expect(try stage.entryCount() == 2)
+  }
+
+  @Test("what goes over many entries goes in batches")
+  func batches() throws {
+    let stage = try Stage()
+    let proxy = try CountingProxy(to: RedisServer.shared)
+    let through = Mneme(url: proxy.url, prefix: stage.prefix)
+    let lines = try (1...1000).map { try jsonLine(["query": "q\($0)", "response": "r", "ttl": 3600]) }
+      .joined()
+    func expectBatches(_ arguments: String..., input: String = "") throws {
+      try through.run(arguments, input: Array(input.utf8)).expecting(0)
+      let trips = proxy.roundTrips()
+      #expect((1...200).contains(trips.count), "\(arguments): \(trips.count) round trips")
+    }
+    try expectBatches("import", input: lines)
+    try expectBatches("export")
+    try expectBatches("inspect-keys")
+    try expectBatches("stats")
+    for id in 1...1000 { try stage.age(id, by: 3600) }
+    try expectBatches("vacuum")
+    #expect(try stage.entryCount() == 0)
+    try expectBatches("import", input: lines)
+    try expectBatches("clear", "--yes", "--all")
+  }
+}

@@ -1,0 +1,61 @@
+import CommandGrammar
+import Foundation
+import Testing
+
+@testable import MnemeCLI
+
+/// The manual pages and completions that are committed are those that the definition gives.
+///
+/// After a change of the definition: `MNEME_WRITE_GENERATED=1 swift test --filter GeneratedFiles`.
+@Suite("Generated files")
+struct GeneratedFilesTests {
+  private let top = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  @Test("man/ holds the pages of the definition, and no others")
+  func manualPages() throws {
+    try check(CommandTable.grammar.manualPages(), in: "man")
+  }
+
+  @Test("completions/ holds the scripts of the definition, and no others")
+  func completions() throws {
+    try check(Shell.allCases.map { CommandTable.grammar.completionScript(for: $0) }, in: "completions")
+  }
+
+  private func check(_ files: [GeneratedFile], in folder: String) throws {
+    let folder = top.appending(path: folder)
+    if ProcessInfo.processInfo.environment["MNEME_WRITE_GENERATED"] == "1" {
+      try? FileManager.default.removeItem(at: folder)
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      for file in files {
+        try file.text.write(to: folder.appending(path: file.name), atomically: true, encoding: .utf8)
+      }
+    }
+    let present = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    #expect(present == files.map(\.name).sorted())
+    for file in files {
+      let committed = try? String(contentsOf: folder.appending(path: file.name), encoding: .utf8)
+      #expect(committed == file.text, "\(file.name) is out of date")
+    }
+  }
+}
+
+@Suite("The command table")
+struct CommandTableTests {
+  @Test("has no inconsistency: names, references, examples that parse")
+  func problems() {
+    let problems = CommandTable.grammar.problems()
+    #expect(problems.isEmpty, "\(problems.map { "\($0)" }.joined(separator: "\n"))")
+  }
+
+  @Test(
+    "has the short help of each command on a screen of 80×24",
+    arguments: CommandTable.commands.map { $0.spec.name })
+  func shortHelpFits(name: String) throws {
+    let spec = try #require(CommandTable.command(named: name)).spec
+    let lines = CommandTable.grammar.help(spec, .short).split(
+      separator: "\n", omittingEmptySubsequences: false)
+    #expect(lines.count <= 24)
+    #expect(lines.allSatisfy { displayWidth(String($0)) <= 80 })
+  }
+}

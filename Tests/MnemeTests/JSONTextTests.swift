@@ -1,0 +1,65 @@
+import Testing
+
+@testable import Mneme
+
+@Suite("JSON as text")
+struct JSONTextTests {
+  @Test(
+    "accepts what RFC 8259 allows and keeps it as written",
+    arguments: [
+      "{}", " [1, 2.5e-3, -0.0, 1e400, 12345678901234567890] ", "\"\\ud800\"", "null", "true", "-0",
+      "{\"b\": {\"x\": [[], {}]}, \"a\": \"\\u00e9\\n\"}", "[[[[[[[[[[]]]]]]]]]]", "\"\u{7F}é🎉\"",
+    ])
+  func accepts(text: String) throws {
+    let value = try JSONText(parsing: Array(text.utf8))
+    let trimmed = String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+    #expect(value.text == trimmed)
+  }
+
+  @Test(
+    "refuses everything else",
+    arguments: [
+      "", " ", "{", "}", "[1,]", "{\"a\":}", "{\"a\":1,}", "{a:1}", "01", "-", "1.", ".5", "1e", "+1", "NaN",
+      "Infinity", "nul", "truex", "\"", "\"\\x\"", "\"\\u12g4\"", "\"a\nb\"", "[1 2]", "{\"a\" 1}", "[1]]",
+      "1 2",
+      "{\"a\":1 \"b\":2}", "[}", "{]", "'a'", "[,1]", "{,}", "\u{FEFF}{}", "// x\n1",
+    ])
+  func refuses(text: String) {
+    #expect(throws: JSONSyntaxError.self) { try JSONText(parsing: Array(text.utf8)) }
+  }
+
+  @Test("refuses bytes that are no UTF-8")
+  func refusesInvalidUTF8() {
+    #expect(throws: JSONSyntaxError.self) { try JSONText(parsing: [0x22, 0xC3, 0x28, 0x22]) }
+  }
+
+  @Test("walks members and elements without touching what is inside them")
+  func walks() throws {
+    let text = #"{ "a" : [1, {"x":"]}"}], "b":"c\"d", "n": -1.50e+7 ,"z":null}"#
+    let object = try JSONText(parsing: Array(text.utf8))
+    #expect(object.members.map(\.name) == ["a", "b", "n", "z"])
+    #expect(object.members.map(\.value.text) == [#"[1, {"x":"]}"}]"#, #""c\"d""#, "-1.50e+7", "null"])
+    #expect(object.members[0].value.elements.map(\.text) == ["1", #"{"x":"]}"}"#])
+    #expect(object.members[1].value.string == "c\"d")
+    #expect(object.members[2].value.double == -1.5e7)
+  }
+
+  @Test("resolves escapes, pairs of surrogates among them, and knows a lone surrogate for no text")
+  func resolvesEscapes() throws {
+    func string(_ text: String) throws -> String? { try JSONText(parsing: Array(text.utf8)).string }
+    #expect(try string(#""\u00e9\ud83c\udf89\/\\\"\b\f\n\r\t""#) == "é🎉/\\\"\u{8}\u{C}\n\r\t")
+    #expect(try string(#""\ud800""#) == nil)
+    #expect(try string(#""\ud800\u0041""#) == nil)
+    #expect(try string(#""\udc00\ud800""#) == nil)
+  }
+
+  @Test("takes a million levels of nesting without recursion")
+  func nests() throws {
+    let depth = 1_000_000
+    let text =
+      [UInt8](repeating: UInt8(ascii: "["), count: depth)
+      + [UInt8](repeating: UInt8(ascii: "]"), count: depth)
+    #expect(try JSONText(parsing: text).kind == .array)
+    #expect(throws: JSONSyntaxError.self) { try JSONText(parsing: Array(text.dropLast())) }
+  }
+}

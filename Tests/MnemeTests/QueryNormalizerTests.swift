@@ -1,0 +1,38 @@
+import Testing
+
+@testable import Mneme
+
+@Suite("Normalising and hashing a query")
+struct QueryNormalizerTests {
+  // Expected values: Python 3.11, `re.sub(r"\s+", " ", text.strip()).casefold()`.
+  @Test(
+    "gives what Python gives",
+    arguments: [
+      ("  Hello   World\t\n", "hello world"), ("", ""), (" \u{3000}\u{85}", ""),
+      ("a\u{1C}b\u{1F}c", "a b c"), ("a\u{200B}b", "a\u{200B}b"), ("Straße", "strasse"),
+      ("İ", "i\u{307}"), ("ΣΑΣ ς", "σασ σ"), ("Ꭰ", "Ꭰ"), ("ꭰ", "Ꭰ"), ("ﬁn", "fin"),
+      ("E\u{301}", "e\u{301}"), ("É", "é"), ("👩‍👩‍👧 OK", "👩‍👩‍👧 ok"), ("a\u{0}B", "a\u{0}b"),
+    ])
+  func normalizes(text: String, expected: String) {
+    #expect(Array(QueryNormalizer.normalize(text).utf8) == Array(expected.utf8))
+  }
+
+  @Test("is the SHA-256 of the UTF-8 in lower-case hexadecimal digits")
+  func hashes() {
+    // FIPS 180-4 examples.
+    #expect(
+      QueryNormalizer.hash("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    #expect(QueryNormalizer.hash("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+  }
+
+  @Test("tells a precomposed letter from a decomposed one")
+  func composes() {
+    #expect(QueryNormalizer.queryHash("\u{E9}") != QueryNormalizer.queryHash("e\u{301}"))
+  }
+
+  @Test("can be left out for applications that hash queries as they are")
+  func plain() {
+    #expect(QueryNormalizer.queryHash(" A ", normalizing: false) == QueryNormalizer.hash(" A "))
+    #expect(QueryNormalizer.queryHash(" A ") == QueryNormalizer.hash("a"))
+  }
+}

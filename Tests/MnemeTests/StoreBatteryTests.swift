@@ -1,0 +1,15 @@
+import Mneme
+import StoreConformance
+import Testing
+
+@Suite struct StoreBatteryTests {
+  @Test("MemoryStore keeps the contract of stores", arguments: StoreBattery.cases(sharing: false))
+  func memory(rule: StoreCase) throws {
+    try rule.check(StorePlace(sharing: false) { MemoryStore() })
+  }
+
+  @Test("each rule of the battery has a sentence of its own")
+  func sentences() {
+    #expect(Set(StoreBattery.all.map(\.sentence)).count == StoreBattery.all.count)
+  }
+}
