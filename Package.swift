@@ -57,7 +57,7 @@ let package = Package(
     .testTarget(name: "CommandGrammarTests", dependencies: ["CommandGrammar"], swiftSettings: settings),
     .testTarget(
       name: "MnemeTests",
-      dependencies: ["Mneme", "StoreConformance"],
+      dependencies: ["CVector", "Mneme", "StoreConformance", "TestSupport"],
       exclude: ["Fixtures"],
       swiftSettings: settings),
     .testTarget(

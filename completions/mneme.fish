@@ -75,7 +75,7 @@ complete -c mneme -s q -l quiet -d 'print results and errors, and nothing else'
 complete -c mneme -s v -l verbose -d 'say on standard error what is done'
 complete -c mneme -l color -x -a 'auto always never' -d 'use bold type'
 complete -c mneme -l progress -x -a 'auto always never' -d 'show how far a long run has come'
-complete -c mneme -s h -l help -d 'print help and exit: all of it, or a screenful for \'-h\''
+complete -c mneme -s h -l help -d 'print all of the help, or with \'-h\' a screenful'
 complete -c mneme -l version -d 'print the version and exit'
 
 complete -c mneme -n '__mneme_at put' -s n -l namespace -x -a '(__mneme_dynamic namespaces)' -d 'the namespace'

@@ -14,7 +14,7 @@ static void end_element(mneme_framing *f) {
 /* The line of a number, a length or a text has ended. */
 static mneme_fault end_line(mneme_framing *f, size_t limit) {
   if (f->type == '+' || f->type == '-') return end_element(f), MNEME_FAULT_NONE;
-  if (f->digits == 0) return MNEME_FAULT_NUMBER;
+  if (f->digits == 0 || (f->negative && f->number == 0)) return MNEME_FAULT_NUMBER;
   if (f->type == ':') {
     uint64_t most = (uint64_t)INT64_MAX + f->negative;
     if (f->number > most) return MNEME_FAULT_NUMBER;
@@ -57,7 +57,8 @@ static mneme_fault step(mneme_framing *f, char byte, size_t limit) {
   case IN_NUMBER:
     if (byte == '\r') f->state = AT_LF;
     else if (byte == '-' && f->digits == 0 && !f->negative) f->negative = true;
-    else if (byte < '0' || byte > '9' || ++f->digits > 19) return MNEME_FAULT_NUMBER;
+    else if (byte < '0' || byte > '9' || (f->digits == 1 && f->number == 0)) return MNEME_FAULT_NUMBER;
+    else if (++f->digits > 19) return MNEME_FAULT_NUMBER;
     else f->number = f->number * 10 + (uint64_t)(byte - '0'); /* 19 digits fit in 64 bits */
     return MNEME_FAULT_NONE;
   case AT_STRING_CR:

@@ -87,8 +87,8 @@ bool mneme_tape_adopt_elements(mneme_tape *tape, size_t node) {
   return true;
 }
 
-bool mneme_tape_append_copy(mneme_tape *tape, const mneme_tape *other, size_t root) {
-  size_t from = other->roots[root], first = tape->node_count;
+bool mneme_tape_append_copy(mneme_tape *tape, const mneme_tape *other, size_t from) {
+  size_t first = tape->node_count;
   for (size_t index = from; index < other->nodes[from].end; index++) {
     const mneme_node *node = &other->nodes[index];
     bool bytes = node->kind == MNEME_STRING || node->kind == MNEME_STATUS || node->kind == MNEME_ERROR;

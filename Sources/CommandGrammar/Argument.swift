@@ -9,7 +9,7 @@ public struct Argument<Value: Sendable>: ArgumentDeclaration {
   /// The row of the table.
   public let spec: ArgumentSpec
   /// From the checked values, in the order typed, to what the reader gets.
-  let collect: @Sendable ([any Sendable]) -> Value
+  @usableFromInline let collect: @Sendable ([any Sendable]) -> Value
 
   /// An argument that must be there.
   ///
@@ -17,12 +17,14 @@ public struct Argument<Value: Sendable>: ArgumentDeclaration {
   ///   - name: upper-case ASCII; it is also its placeholder in help.
   ///   - value: the kind of value.
   ///   - summary: one line of markup, without a full stop.
+  @inlinable
   public init(_ name: String, value: ValueKind<Value>, summary: String) {
     spec = ArgumentSpec(name: name, value: ValueSpec(value), arity: .required, summary: summary)
     collect = { values in values[0] as! Value }
   }
 
   /// An argument that may be left out, and is then nil.
+  @inlinable
   public init<Element>(optional name: String, value: ValueKind<Element>, summary: String)
   where Value == Element? {
     spec = ArgumentSpec(name: name, value: ValueSpec(value), arity: .optional, summary: summary)
@@ -32,6 +34,7 @@ public struct Argument<Value: Sendable>: ArgumentDeclaration {
   /// An argument that takes all the words that are left. It must be a command's last.
   ///
   /// - Parameter atLeast: how many must be there.
+  @inlinable
   public init<Element>(
     repeating name: String, atLeast: Int = 0, value: ValueKind<Element>, summary: String
   ) where Value == [Element] {
@@ -68,6 +71,11 @@ public protocol ArgumentDeclaration: Declaration {
   var spec: ArgumentSpec { get }
 }
 
+extension ArgumentDeclaration {
+  /// The argument's name.
+  public var member: Rule.Member { .argument(spec.name) }
+}
+
 /// One row of a command's list of arguments.
 public struct ArgumentSpec: Sendable {
   /// How often an argument stands.
@@ -88,6 +96,14 @@ public struct ArgumentSpec: Sendable {
   public let arity: Arity
   /// One line of markup.
   public let summary: String
+
+  @usableFromInline
+  init(name: String, value: ValueSpec, arity: Arity, summary: String) {
+    self.name = name
+    self.value = value
+    self.arity = arity
+    self.summary = summary
+  }
 
   /// As a usage line shows it: `QUERY`, `[RESPONSE]`, `QUERY...`, `[FILE...]`.
   public var usage: String {

@@ -8,21 +8,31 @@ public struct CommandSpec: Sendable {
   public let summary: String
   /// The whole story, in markup.
   public let description: String
+  private let declaredArguments: @Sendable () -> [any ArgumentDeclaration]
+  private let declaredOptions: @Sendable () -> [any OptionDeclaration]
+  private let declaredRules: @Sendable () -> [Rule]
+  private let declaredExamples: @Sendable () -> [Example]
+  private let declaredExitNotes: @Sendable () -> [ExitNote]
+
   /// In the order in which they are typed.
-  public let arguments: [ArgumentSpec]
+  public var arguments: [ArgumentSpec] { declaredArguments().map { $0.spec } }
   /// Its own options; those of every command are the grammar's.
-  public let options: [OptionSpec]
+  public var options: [OptionSpec] { declaredOptions().map { $0.spec } }
   /// Which of its arguments and options exclude each other, and of which one is needed.
-  let rules: [Rule]
+  var rules: [Rule] { declaredRules() }
   /// Lines that work, and what each does.
-  public let examples: [Example]
+  public var examples: [Example] { declaredExamples() }
   /// What an exit status means for this command in particular.
-  public let exitNotes: [ExitNote]
+  public var exitNotes: [ExitNote] { declaredExitNotes() }
   /// Other manual pages, such as `redis-cli(1)`, besides the program's own.
   public let seeAlso: [String]
   /// Left out of the program's short help, whose screen is for what people come for.
   public let isMinor: Bool
 
+  /// The lists are evaluated when they are read, and each time they are: a program with many commands makes
+  /// only the options of the one that is run. Lists of constants, such as those of static properties, are the
+  /// right thing here.
+  ///
   /// - Parameters:
   ///   - name: lower-case ASCII, as it is typed.
   ///   - group: the heading under which help lists it.
@@ -37,19 +47,22 @@ public struct CommandSpec: Sendable {
   ///   - isMinor: leaves it out of the program's short help.
   public init(
     name: String, group: Group = .commands, summary: String, description: String = "",
-    arguments: [any ArgumentDeclaration] = [], options: [any OptionDeclaration] = [],
-    rules: [Rule] = [], examples: [Example] = [], exitNotes: [ExitNote] = [], seeAlso: [String] = [],
-    isMinor: Bool = false
+    arguments: @autoclosure @escaping @Sendable () -> [any ArgumentDeclaration] = [],
+    options: @autoclosure @escaping @Sendable () -> [any OptionDeclaration] = [],
+    rules: @autoclosure @escaping @Sendable () -> [Rule] = [],
+    examples: @autoclosure @escaping @Sendable () -> [Example] = [],
+    exitNotes: @autoclosure @escaping @Sendable () -> [ExitNote] = [],
+    seeAlso: [String] = [], isMinor: Bool = false
   ) {
     self.name = name
     self.group = group
     self.summary = summary
     self.description = description
-    self.arguments = arguments.map(\.spec)
-    self.options = options.map(\.spec)
-    self.rules = rules
-    self.examples = examples
-    self.exitNotes = exitNotes
+    declaredArguments = arguments
+    declaredOptions = options
+    declaredRules = rules
+    declaredExamples = examples
+    declaredExitNotes = exitNotes
     self.seeAlso = seeAlso
     self.isMinor = isMinor
   }

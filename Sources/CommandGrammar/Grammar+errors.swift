@@ -43,7 +43,9 @@ extension Grammar {
   }
 
   func unknownCommand(_ word: String) -> UsageError {
-    var suggestion = nearest(to: word, of: commands.map(\.name)).map { "Did you mean '\(program) \($0)'?" }
+    var suggestion = nearestName(to: word, among: commands.map(\.name)).map {
+      "Did you mean '\(program) \($0)'?"
+    }
     if suggestion == nil, let option = globalOptions.first(where: { $0.name == word }) {
       suggestion = "Did you mean '\(program) \(option.longForm)'?"
     }
@@ -70,7 +72,8 @@ extension Grammar {
     let known = known(in: command)
     // `-ttl` is a long name with a dash too few; `-T` can only be the other case of a letter.
     let name = String(word.drop { $0 == "-" })
-    var suggestion = name.utf8.count > 1 ? nearest(to: name, of: known.map(\.name)).map { "--\($0)" } : nil
+    var suggestion =
+      name.utf8.count > 1 ? nearestName(to: name, among: known.map(\.name)).map { "--\($0)" } : nil
     if suggestion == nil, !word.utf8.starts(with: "--".utf8), let letter = name.first {
       suggestion = sameLetter(letter, in: known)
     }

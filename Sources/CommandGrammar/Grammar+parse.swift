@@ -22,25 +22,21 @@ extension Grammar {
     switch parser.asked {
     case .version: return .version
     case .help(let form):
-      let isHelpCommand = parser.command?.name == "help"
+      let isHelpCommand = parser.scope?.command.name == "help"
       let topic = isHelpCommand ? try parser.operands.first.map(topic(named:)) : nil
-      return .help(topic ?? parser.command, form)
+      return .help(topic ?? parser.scope?.command, form)
     case nil: break
     }
-    if let problem = parser.problem { throw error(problem, in: parser.command) }
-    guard let command = parser.command else {
-      throw usageError("no command given", in: nil)
+    if let problem = parser.problem { throw error(problem, in: parser.scope?.command) }
+    guard let scope = parser.scope else { throw usageError("no command given", in: nil) }
+    let values =
+      try checkedOptions(parser.occurrences, in: scope) + checkedArguments(parser.operands, in: scope)
+    try checkRules(of: scope, values)
+    guard scope.command.name == "help" else {
+      return .run(Invocation(scope, arguments: parser.operands, values: values, grammar: self))
     }
-    let invocation = Invocation(
-      command: command,
-      arguments: parser.operands,
-      grammar: self,
-      optionValues: try checkedOptions(parser.occurrences, of: command),
-      argumentValues: try checkedArguments(parser.operands, of: command))
-    try checkRules(of: invocation)
-    guard command.name == "help" else { return .run(invocation) }
-    let isJSON = invocation.optionValues["json"] != nil
-    return .help(try invocation.arguments.first.map(topic(named:)), isJSON ? .json : .long)
+    let isJSON = values.contains { $0.member == .option("json") }
+    return .help(try parser.operands.first.map(topic(named:)), isJSON ? .json : .long)
   }
 
   private func topic(named name: String) throws(UsageError) -> CommandSpec {
@@ -50,34 +46,33 @@ extension Grammar {
 
   /// Each option once unless it repeats, each one of this command, each value one of its kind.
   private func checkedOptions(
-    _ occurrences: [Parser.Occurrence], of command: CommandSpec
-  ) throws(UsageError) -> [String: [any Sendable]] {
-    var values: [String: [any Sendable]] = [:]
+    _ occurrences: [Parser.Occurrence], in scope: Scope
+  ) throws(UsageError) -> [TypedValue] {
+    var values: [TypedValue] = []
     for occurrence in occurrences {
-      let name = occurrence.option.name
-      guard let option = option(named: name, of: command) else {
-        throw foreignOption(occurrence.option, in: command)
+      guard let option = scope.option(named: occurrence.option.name) else {
+        throw foreignOption(occurrence.option, in: scope.command)
       }
-      guard option.repeats || values[name] == nil else {
+      let member = Rule.Member.option(option.name)
+      guard option.repeats || !values.contains(where: { $0.member == member }) else {
         throw usageError(
-          "\(option.longForm) is given twice", in: command,
+          "\(option.longForm) is given twice", in: scope.command,
           suggestion: option.value == nil ? "Once is enough." : "Keep the one that you mean.")
       }
       if let kind = option.value, let text = occurrence.text {
-        values[name, default: []].append(try check(text, kind, of: option.longForm, in: command))
+        let value = try check(text, kind, of: option.longForm, in: scope.command)
+        values.append(TypedValue(member: member, value: value))
       } else {
-        values[name] = [true]
+        values.append(TypedValue(member: member, value: true))
       }
     }
     return values
   }
 
-  private func checkedArguments(
-    _ operands: [String], of command: CommandSpec
-  ) throws(UsageError) -> [String: [any Sendable]] {
-    var values: [String: [any Sendable]] = [:]
+  private func checkedArguments(_ operands: [String], in scope: Scope) throws(UsageError) -> [TypedValue] {
+    var values: [TypedValue] = []
     var rest = operands[...]
-    for argument in command.arguments {
+    for argument in scope.arguments {
       let (least, most) =
         switch argument.arity {
         case .required: (1, 1)
@@ -85,27 +80,22 @@ extension Grammar {
         case .repeating(let atLeast): (atLeast, Int.max)
         }
       guard rest.count >= least else {
-        throw usageError("the argument \(argument.name) is missing", in: command)
+        throw usageError("the argument \(argument.name) is missing", in: scope.command)
       }
       for text in rest.prefix(most) {
-        values[argument.name, default: []].append(
-          try check(text, argument.value, of: argument.name, in: command))
+        let value = try check(text, argument.value, of: argument.name, in: scope.command)
+        values.append(TypedValue(member: .argument(argument.name), value: value))
       }
       rest = rest.dropFirst(most)
     }
-    if let extra = rest.first { throw extraArgument(extra, in: command) }
+    if let extra = rest.first { throw extraArgument(extra, in: scope.command) }
     return values
   }
 
-  private func checkRules(of invocation: Invocation) throws(UsageError) {
-    for rule in invocation.command.rules + rules {
-      let given = rule.members.filter { member in
-        switch member {
-        case .option(let name): invocation.optionValues[name] != nil
-        case .argument(let name): invocation.argumentValues[name] != nil
-        }
-      }
-      if let problem = rule.problem(given: given) { throw usageError(problem, in: invocation.command) }
+  private func checkRules(of scope: Scope, _ values: [TypedValue]) throws(UsageError) {
+    for rule in scope.rules {
+      let given = rule.members.filter { member in values.contains { $0.member == member } }
+      if let problem = rule.problem(given: given) { throw usageError(problem, in: scope.command) }
     }
   }
 
@@ -129,7 +119,8 @@ extension Grammar {
   /// The hidden command by which the shells ask for values: `PROGRAM __complete KIND -- WORDS…`.
   static let completionCommand = "__complete"
 
-  /// What can be understood of an unfinished line. The person is still typing: nothing about it is an error yet.
+  /// What can be understood of an unfinished line. The person is still typing: nothing about it is an error
+  /// yet.
   private func completionRequest(_ words: ArraySlice<Word>) -> Request {
     var kind = ""
     if case .text(let text) = words.first { kind = text }
@@ -138,23 +129,16 @@ extension Grammar {
     var parser = Parser(self, Array(rest))
     parser.walk()
 
-    let command = parser.command ?? CommandSpec(name: Grammar.completionCommand, summary: "")
-    var values: [String: [any Sendable]] = [:]
-    for occurrence in parser.occurrences {
-      guard let option = option(named: occurrence.option.name, of: command) else {
-        continue
+    let command = parser.scope?.command ?? CommandSpec(name: Grammar.completionCommand, summary: "")
+    let scope = Scope(command, of: self)
+    let values = parser.occurrences.compactMap { occurrence -> TypedValue? in
+      guard let option = scope.option(named: occurrence.option.name) else { return nil }
+      let member = Rule.Member.option(option.name)
+      guard let kind = option.value, let text = occurrence.text else {
+        return TypedValue(member: member, value: true)
       }
-      if let kind = option.value, let text = occurrence.text {
-        guard let value = try? kind.check(text) else { continue }
-        values[option.name, default: []].append(value)
-      } else {
-        values[option.name] = [true]
-      }
+      return (try? kind.check(text)).map { TypedValue(member: member, value: $0) }
     }
-    return .complete(
-      kind: kind,
-      Invocation(
-        command: command, arguments: parser.operands, grammar: self, optionValues: values, argumentValues: [:]
-      ))
+    return .complete(kind: kind, Invocation(scope, arguments: parser.operands, values: values, grammar: self))
   }
 }

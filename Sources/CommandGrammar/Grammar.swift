@@ -1,6 +1,7 @@
 /// A program's command line: the one definition from which it is parsed, explained and completed.
 ///
-/// Building one costs a few array copies: nothing is indexed, and no markup is parsed before somebody reads it.
+/// Building one costs a few array copies: nothing is indexed, and no markup is parsed before somebody reads
+/// it.
 public struct Grammar: Sendable {
   /// As it is typed.
   public let program: String
@@ -57,7 +58,7 @@ public struct Grammar: Sendable {
     self.date = date
     self.summary = summary
     self.description = description
-    self.globalOptions = globalOptions.map(\.spec) + [BuiltIn.help.spec, BuiltIn.version.spec]
+    self.globalOptions = globalOptions.map { $0.spec } + [BuiltIn.help.spec, BuiltIn.version.spec]
     self.rules = rules
     self.commands = commands + [BuiltIn.helpCommand(json: !globalOptions.contains { $0.spec.name == "json" })]
     self.examples = examples
@@ -77,10 +78,6 @@ public struct Grammar: Sendable {
     command.options + globalOptions
   }
 
-  func option(named name: String, of command: CommandSpec) -> OptionSpec? {
-    command.options.first { $0.name == name } ?? globalOptions.first { $0.name == name }
-  }
-
   /// `mneme put [OPTIONS] QUERY [RESPONSE]`; without a command, the program's own line.
   public func usage(of command: CommandSpec?) -> String {
     synopsis(of: command).map(\.plain).joined()
@@ -91,7 +88,7 @@ public struct Grammar: Sendable {
 enum BuiltIn {
   static let help = Switch(
     "help", short: "h", group: .general,
-    summary: "print help and exit: all of it, or a screenful for `-h`")
+    summary: "print all of the help, or with `-h` a screenful")
   static let version = Switch("version", group: .general, summary: "print the version and exit")
   static let json = Switch("json", summary: "print the definition of every command and option as JSON")
   static let topic = Argument(

@@ -6,9 +6,9 @@ public enum Request: Sendable {
   case version
   /// To run a command that was named.
   case run(Invocation)
-  /// To print the values of a kind that could stand at the end of an unfinished command line, one a line. What is
-  /// wrong with that line is overlooked, and its arguments are not checked, so that only options can be read; its
-  /// command is `__complete` where it names none.
+  /// To print the values of a kind that could stand at the end of an unfinished command line, one a line.
+  /// What is wrong with that line is overlooked, and its arguments are not checked, so that only options can
+  /// be read; its command is `__complete` where it names none.
   case complete(kind: String, Invocation)
 }
 
@@ -22,26 +22,33 @@ public enum HelpForm: Sendable, Equatable {
   case json
 }
 
-/// A command that was named, with values that were checked, but neither the environment nor anything else consulted.
+/// A command that was named, with values that were checked, but neither the environment nor anything else
+/// consulted.
 public struct Invocation: Sendable {
-  /// The command to run.
-  public let command: CommandSpec
   /// The arguments as they were typed.
   public let arguments: [String]
+  /// What was typed: the options in their order, then the arguments in theirs.
+  let values: [TypedValue]
+  private let scope: Scope
+  private let grammar: Grammar
 
-  let grammar: Grammar
-  /// By name of the option, in the order typed.
-  let optionValues: [String: [any Sendable]]
-  /// By name of the argument, in the order typed.
-  let argumentValues: [String: [any Sendable]]
+  init(_ scope: Scope, arguments: [String], values: [TypedValue], grammar: Grammar) {
+    self.scope = scope
+    self.arguments = arguments
+    self.values = values
+    self.grammar = grammar
+  }
+
+  /// The command to run.
+  public var command: CommandSpec { scope.command }
 
   /// Whether a switch was given.
   public subscript(option: Switch) -> Bool { isGiven(option) }
 
   /// The value that was typed, or else the default.
   ///
-  /// Reading an option that the command does not have, or one that the environment may give (which only `resolve`
-  /// reads), is a mistake in the program and stops it.
+  /// Reading an option that the command does not have, or one that the environment may give (which only
+  /// `resolve` reads), is a mistake in the program and stops it.
   public subscript<Value>(option: Option<Value>) -> Value {
     precondition(
       option.spec.environment.isEmpty, "\(option.spec.longForm) also reads the environment: use resolve")
@@ -53,16 +60,16 @@ public struct Invocation: Sendable {
   /// Reading one that the command does not have is a mistake in the program and stops it.
   public subscript<Value>(argument: Argument<Value>) -> Value {
     precondition(
-      command.arguments.contains { $0.name == argument.spec.name },
+      scope.arguments.contains { $0.name == argument.spec.name },
       "\(command.name) has no argument \(argument.spec.name)")
-    return argument.collect(argumentValues[argument.spec.name] ?? [])
+    return argument.collect(values(of: argument.member))
   }
 
   /// Whether an option was typed, whatever its value.
   public func isGiven(_ option: any OptionDeclaration) -> Bool { !typed(option.spec).isEmpty }
 
-  /// The value that was typed, or else that of the first of the option's variables that is set and not empty, or
-  /// else the default.
+  /// The value that was typed, or else that of the first of the option's variables that is set and not empty,
+  /// or else the default.
   ///
   /// - Throws: `UsageError` naming the variable, when its text is no such value.
   public func resolve<Value>(
@@ -79,8 +86,8 @@ public struct Invocation: Sendable {
     return option.collect(values)
   }
 
-  /// An error about this command line that only the command itself can see, such as two options that exclude each
-  /// other.
+  /// An error about this command line that only the command itself can see, such as two options that exclude
+  /// each other.
   ///
   /// - Parameters:
   ///   - message: what is wrong, without a full stop.
@@ -90,9 +97,11 @@ public struct Invocation: Sendable {
   }
 
   private func typed(_ option: OptionSpec) -> [any Sendable] {
-    precondition(
-      grammar.option(named: option.name, of: command) != nil,
-      "\(command.name) has no option \(option.longForm)")
-    return optionValues[option.name] ?? []
+    precondition(scope.option(named: option.name) != nil, "\(command.name) has no option \(option.longForm)")
+    return values(of: .option(option.name))
+  }
+
+  private func values(of member: Rule.Member) -> [any Sendable] {
+    values.filter { $0.member == member }.map(\.value)
   }
 }

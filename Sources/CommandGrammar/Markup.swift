@@ -1,12 +1,12 @@
 /// Documentation as neutral text, from which help and manual pages are made.
 ///
-/// Paragraphs are separated by blank lines. A line that starts with `- ` begins an item of a list, and lines indented
-/// by four spaces are shown as they stand. Within a paragraph:
+/// Paragraphs are separated by blank lines. A line that starts with `- ` begins an item of a list, and lines
+/// indented by four spaces are shown as they stand. Within a paragraph:
 ///
 ///     *emphasis*  `code`  {option:ttl}  {command:vacuum}  {arg:QUERY}  {env:NO_COLOR}
 ///
-/// The references are checked by `Grammar.problems()`. Between backquotes nothing is special, so that is where stars,
-/// braces and backslashes go.
+/// The references are checked by `Grammar.problems()`. Between backquotes nothing is special, so that is
+/// where stars, braces and backslashes go.
 struct Markup: Equatable {
   enum Block: Equatable {
     case paragraph([Inline])

@@ -6,13 +6,16 @@
 ///     static let url = Option("url", value: .text("URL"), default: "redis://…", …)        // Option<String>
 ///     static let ids = Option(repeating: "id", value: .integer("ID", 1...), …)            // Option<[Int]>
 ///
-/// The declaration is the only place where anything about the option is written down: the parser, both helps, the
-/// manual pages, the completions and the suggestions all read its `spec`.
+/// The declaration is the only place where anything about the option is written down: the parser, both helps,
+/// the manual pages, the completions and the suggestions all read its `spec`.
+///
+/// The initialisers are inlinable so that the program's own compiler makes the types; made at run time, they
+/// were a sixth of what building a table cost.
 public struct Option<Value: Sendable>: OptionDeclaration {
   /// The row of the table.
   public let spec: OptionSpec
   /// From the checked values, in the order typed, to what the reader gets.
-  let collect: @Sendable ([any Sendable]) -> Value
+  @usableFromInline let collect: @Sendable ([any Sendable]) -> Value
 
   /// An option that may be left out, and is then nil.
   ///
@@ -24,6 +27,7 @@ public struct Option<Value: Sendable>: OptionDeclaration {
   ///   - group: the heading under which help lists it.
   ///   - summary: one line of markup, without a full stop.
   ///   - details: the whole story, in markup.
+  @inlinable
   public init<Element>(
     _ name: String, short: Character? = nil, value: ValueKind<Element>, environment: [String] = [],
     group: Group = .options, summary: String, details: String = ""
@@ -37,6 +41,7 @@ public struct Option<Value: Sendable>: OptionDeclaration {
   /// An option that has a default. The other parameters are those of `init(_:short:value:environment:…)`.
   ///
   /// - Parameter default: the value where none is given; help shows it as one would type it.
+  @inlinable
   public init(
     _ name: String, short: Character? = nil, value: ValueKind<Value>, environment: [String] = [],
     default: Value, group: Group = .options, summary: String, details: String = ""
@@ -49,6 +54,7 @@ public struct Option<Value: Sendable>: OptionDeclaration {
 
   /// An option that may be given any number of times. The other parameters are those of
   /// `init(_:short:value:environment:…)`; a variable of the environment gives one value.
+  @inlinable
   public init<Element>(
     repeating name: String, short: Character? = nil, value: ValueKind<Element>, environment: [String] = [],
     group: Group = .options, summary: String, details: String = ""
@@ -86,6 +92,11 @@ public protocol OptionDeclaration: Declaration {
   var spec: OptionSpec { get }
 }
 
+extension OptionDeclaration {
+  /// The option's name.
+  public var member: Rule.Member { .option(spec.name) }
+}
+
 /// One row of the table of options: all that is known of an option but the type of its value.
 public struct OptionSpec: Sendable {
   /// Without the dashes.
@@ -106,6 +117,23 @@ public struct OptionSpec: Sendable {
   public let summary: String
   /// The whole story, in markup; empty where the summary says it all.
   public let details: String
+
+  @usableFromInline
+  init(
+    name: String, short: Character?, value: ValueSpec?, environment: [String], repeats: Bool,
+    defaultText: String?,
+    group: Group, summary: String, details: String
+  ) {
+    self.name = name
+    self.short = short
+    self.value = value
+    self.environment = environment
+    self.repeats = repeats
+    self.defaultText = defaultText
+    self.group = group
+    self.summary = summary
+    self.details = details
+  }
 
   /// `--name`.
   public var longForm: String { "--\(name)" }

@@ -1,9 +1,10 @@
 /// Reads the words of a command line from left to right.
 ///
-/// Two things shape it. Options may stand before the command, so what belongs to whom is settled only when all words
-/// have been seen: until then options are looked up among those of every command (`problems()` makes sure that a name
-/// takes a value everywhere or nowhere). And `-h` at the end of anything has to help, so the first problem is kept
-/// and the walk goes on, looking for nothing but help; only a command that does not exist ends it.
+/// Two things shape it. Options may stand before the command, so what belongs to whom is settled only when
+/// all words have been seen: until then options are looked up among those of every command (`problems()`
+/// makes sure that a name takes a value everywhere or nowhere). And `-h` at the end of anything has to help,
+/// so the first problem is kept and the walk goes on, looking for nothing but help; only a command that does
+/// not exist ends it.
 struct Parser {
   /// An option as it was found.
   struct Occurrence {
@@ -26,7 +27,7 @@ struct Parser {
   let grammar: Grammar
   private let words: [Word]
   private var position = 0
-  private(set) var command: CommandSpec?
+  private(set) var scope: Scope?
   private(set) var occurrences: [Occurrence] = []
   private(set) var operands: [String] = []
   private(set) var problem: Problem?
@@ -71,10 +72,10 @@ struct Parser {
   }
 
   private mutating func take(operand word: String) {
-    if command != nil {
+    if scope != nil {
       operands.append(word)
-    } else if let named = grammar.command(named: word) {
-      command = named
+    } else if let command = grammar.command(named: word) {
+      scope = Scope(command, of: grammar)
     } else if asked == nil {
       note(.unknownCommand(word))
     }
@@ -124,8 +125,8 @@ struct Parser {
     }
   }
 
-  /// The value of `--name value` and `-n value`. A word that looks like an option is left alone: more often than not
-  /// the value was forgotten.
+  /// The value of `--name value` and `-n value`. A word that looks like an option is left alone: more often
+  /// than not the value was forgotten.
   private mutating func takeNextWord(for option: OptionSpec) {
     guard position < words.count else { return note(.missingValue(option, before: nil)) }
     // What is no UTF-8 is the walk's to report.
@@ -139,19 +140,18 @@ struct Parser {
     occurrences.append(Occurrence(option: option, text: word))
   }
 
-  /// Among the command's options and those of every command; before the command is known, among all.
+  /// Among the command's options and those of every command, and then among those of other commands: before
+  /// the command is known they may turn out to be its own, and after it the error can say whose they are.
   private func option(where matches: (OptionSpec) -> Bool) -> OptionSpec? {
-    if let command, let own = command.options.first(where: matches) { return own }
-    if let global = grammar.globalOptions.first(where: matches) { return global }
-    for other in grammar.commands {
-      if let found = other.options.first(where: matches) { return found }
+    if let found = (scope?.options ?? grammar.globalOptions).first(where: matches) { return found }
+    for command in grammar.commands {
+      if let found = command.options.first(where: matches) { return found }
     }
     return nil
   }
 
   private var nextArgumentIsNumeric: Bool {
-    guard let command, let last = command.arguments.last else { return false }
-    let argument = operands.count < command.arguments.count ? command.arguments[operands.count] : last
-    return argument.value.isNumeric
+    guard let arguments = scope?.arguments, let last = arguments.last else { return false }
+    return (operands.count < arguments.count ? arguments[operands.count] : last).value.isNumeric
   }
 }

@@ -1,9 +1,9 @@
 /// The candidate that was probably meant, or nil when none is near.
 ///
-/// Near is a name that takes few slips of the hand to get to: one for a short word, one more for every three letters.
-/// Failing that, a name of which the word is the beginning or one of the hyphenated parts: `quota` for `set-quota`.
-/// Among equals the first candidate wins, so the order of the table decides, not chance.
-func nearest(to word: String, of candidates: [String]) -> String? {
+/// Near is a name that takes few slips of the hand to get to: one for a short word, one more for every three
+/// letters. Failing that, a name of which the word is the beginning or one of the hyphenated parts: `quota`
+/// for `set-quota`. Among equals the first candidate wins, so the order of the table decides, not chance.
+func nearestName(to word: String, among candidates: [String]) -> String? {
   // A word of any length may come in; no name is so long that a third of it would matter.
   let allowed = min(max(1, word.utf8.count / 3), 4)
   var best: (name: String, distance: Int)?
@@ -20,9 +20,9 @@ func nearest(to word: String, of candidates: [String]) -> String? {
 
 /// How many slips lie between two words: a letter too many, too few, another one, or two neighbours swapped.
 ///
-/// The Damerau-Levenshtein distance in its restricted form (optimal string alignment): F. J. Damerau, "A technique
-/// for computer detection and correction of spelling errors", Communications of the ACM 7(3), 1964. Compared by
-/// letters without case, so that `--TTL` is near `--ttl`.
+/// The Damerau-Levenshtein distance in its restricted form (optimal string alignment): F. J. Damerau, "A
+/// technique for computer detection and correction of spelling errors", Communications of the ACM 7(3), 1964.
+/// Compared by letters without case, so that `--TTL` is near `--ttl`.
 func editDistance(_ a: String, _ b: String) -> Int {
   let a = Array(a.lowercased().unicodeScalars)
   let b = Array(b.lowercased().unicodeScalars)

@@ -1,7 +1,7 @@
 /// A command line that cannot be understood.
 ///
-/// The texts quote what was typed as it was typed, control characters and all: whoever prints them makes those
-/// visible.
+/// The texts quote what was typed as it was typed, control characters and all: whoever prints them makes
+/// those visible.
 public struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
   /// What is wrong, naming the option or argument and the value. One line, without a full stop.
   public let message: String

@@ -1,5 +1,5 @@
-/// One word of a command line. Words that are no UTF-8 keep their place, so that the error comes in its turn and a
-/// `--help` before it still helps.
+/// One word of a command line. Words that are no UTF-8 keep their place, so that the error comes in its turn
+/// and a `--help` before it still helps.
 enum Word {
   case text(String)
   /// Where the first byte that fits nowhere stands.
@@ -36,7 +36,8 @@ enum Shape {
   /// Anything else, a lone `-` included.
   case operand
 
-  /// Looks at bytes, not characters: a combining mark at the beginning of a value would hide the `=` before it.
+  /// Looks at bytes, not characters: a combining mark at the beginning of a value would hide the `=` before
+  /// it.
   init(_ word: String) {
     let bytes = word.utf8
     if bytes.elementsEqual("--".utf8) {

@@ -6,10 +6,18 @@ public enum Eviction {
   public static func batch(count: Int, limit: Int) -> Int {
     count > limit ? max(count - limit, limit / 10, 1) : 0
   }
+
+  /// The first `batch` of these, those to spare only when there are no others.
+  public static func choose(_ batch: Int, of oldest: [EntryID], sparing spared: Set<EntryID>) -> [EntryID] {
+    let (others, last) = (oldest.filter { !spared.contains($0) }, oldest.filter { spared.contains($0) })
+    return Array((others + last).prefix(batch))
+  }
 }
 
 extension Store {
-  public func evict(for namespace: Namespace, maxEntries: Int?) throws -> Int {
+  public func evict(
+    for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID> = []
+  ) throws -> Int {
     let scope: Namespace?
     let limit: Int
     if let quota = try quota(for: namespace) {
@@ -20,7 +28,8 @@ extension Store {
       return 0
     }
     let batch = Eviction.batch(count: try count(in: scope), limit: limit)
-    let evicted = try remove(ids: leastRecentlyUsed(batch, in: scope)).count
+    let oldest = try leastRecentlyUsed(batch + spared.count, in: scope)
+    let evicted = try remove(ids: Eviction.choose(batch, of: oldest, sparing: spared)).count
     if evicted > 0 { try add(Int64(evicted), to: .evictions, in: namespace) }
     return evicted
   }

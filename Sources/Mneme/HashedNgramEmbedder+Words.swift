@@ -32,21 +32,27 @@ enum CharacterKind: Equatable {
 
 /// The words of a text, in order (steps 1 and 2 of `HashedNgramEmbedder`).
 struct Words {
-  struct Word {
-    /// UTF-8.
-    let bytes: [UInt8]
-    /// Whether the word is known by its parts too. Of numbers and symbols no part means anything: `1914` is
-    /// not nearly `1945`.
-    let hasGrams: Bool
-  }
-
   /// The text with ASCII letters lower-cased, as UTF-8.
   private(set) var text: [UInt8] = []
-  private(set) var list: [Word] = []
+  /// The words one after another, and where each ends: two arrays instead of one for each word.
+  private var bytes: [UInt8] = []
+  private var ends: [Int] = []
+  private var grams: [Bool] = []
 
-  /// The run under way: its kind, and where in `text` each of its characters starts. Letter runs keep no such
-  /// starts but the places of their apostrophes.
-  private var run: (kind: CharacterKind, start: Int, marks: [Int]) = (.separator, 0, [])
+  /// The run under way: its kind, where in `text` it starts, and in a run of letters the places of its
+  /// apostrophes, in one of a script without spaces where each character starts.
+  private var runKind = CharacterKind.separator
+  private var runStart = 0
+  private var runMarks: [Int] = []
+
+  var count: Int { ends.count }
+
+  /// UTF-8.
+  subscript(word: Int) -> ArraySlice<UInt8> { bytes[(word == 0 ? 0 : ends[word - 1])..<ends[word]] }
+
+  /// Whether a word is known by its parts too. Of numbers and symbols no part means anything: `1914` is not
+  /// nearly `1945`.
+  func hasGrams(_ word: Int) -> Bool { grams[word] }
 
   init(of string: String) {
     text.reserveCapacity(string.utf8.count)
@@ -57,66 +63,78 @@ struct Words {
       let kind = CharacterKind(of: scalar)
       if let mark = apostrophe {
         apostrophe = nil
-        if kind == .letter { run.marks.append(mark) } else { endRun(at: mark) }
+        if kind == .letter { runMarks.append(mark) } else { endRun(at: mark) }
       }
-      if run.kind == .letter, scalar == "'" || scalar == "\u{2019}" {
+      if runKind == .letter, scalar == "'" || scalar == "\u{2019}" {
         apostrophe = text.count
         text.append(UInt8(ascii: "'"))
         continue
       }
-      if kind != run.kind || kind == .symbol {
+      if kind != runKind || kind == .symbol {
         endRun(at: text.count)
-        run = (kind, text.count, [])
+        runKind = kind
       }
-      if case .unspaced = kind { run.marks.append(text.count) }
+      if case .unspaced = kind { runMarks.append(text.count) }
       text.append(contentsOf: UTF8.encode(scalar)!)
     }
     endRun(at: apostrophe ?? text.count)
   }
 
   private mutating func endRun(at end: Int) {
-    switch run.kind {
+    switch runKind {
     case .separator: break
-    case .symbol: list.append(Word(bytes: Array(text[run.start..<end]), hasGrams: false))
+    case .symbol: append(text[runStart..<end], hasGrams: false)
     case .letter: appendLetters(upTo: end)
     case .unspaced(let width): appendWindows(of: width, upTo: end)
     }
-    run = (.separator, end, [])
+    runKind = .separator
+    runStart = text.count
+    runMarks.removeAll(keepingCapacity: true)
   }
 
   private mutating func appendWindows(of width: Int, upTo end: Int) {
-    let edges = run.marks + [end]
-    let count = edges.count - 1
+    let count = runMarks.count
     for first in 0..<max(1, count - width + 1) {
-      let window = text[edges[first]..<edges[min(first + width, count)]]
-      list.append(Word(bytes: Array(window), hasGrams: true))
+      let next = first + width
+      append(text[runMarks[first]..<(next < count ? runMarks[next] : end)], hasGrams: true)
     }
   }
 
   private mutating func appendLetters(upTo end: Int) {
-    var parts: [[UInt8]] = []
-    var start = run.start
-    for mark in run.marks {
-      parts.append(Array(text[start..<mark]))
+    var end = end
+    if let last = runMarks.last {
+      let ending = text[(last + 1)..<end]
+      if Lexicon.isClitic(ending) {
+        end = last
+        runMarks.removeLast()
+      } else if ending.elementsEqual([UInt8(ascii: "t")]) {
+        // Closes the gap: what stood before the apostrophe now ends in `t`.
+        text.swapAt(last, last + 1)
+        end = last + 1
+        runMarks.removeLast()
+      }
+    }
+    var start = runStart
+    for mark in runMarks {
+      appendPiece(text[start..<mark])
       start = mark + 1
     }
-    parts.append(Array(text[start..<end]))
-    if parts.count > 1, let ending = parts.last {
-      if Lexicon.clitics.contains(ending) {
-        parts.removeLast()
-      } else if ending == [UInt8(ascii: "t")] {
-        parts.removeLast()
-        parts[parts.count - 1] += ending
-      }
+    appendPiece(text[start..<end])
+  }
+
+  private mutating func appendPiece(_ piece: ArraySlice<UInt8>) {
+    if let positive = Lexicon.positive(of: piece) {
+      append(positive[...], hasGrams: true)
+      append(Array("not".utf8)[...], hasGrams: true)
+    } else {
+      append(piece, hasGrams: !piece.allSatisfy { (0x30...0x39).contains($0) })
     }
-    for part in parts {
-      if let positive = Lexicon.negated[part] {
-        list.append(Word(bytes: positive, hasGrams: true))
-        list.append(Word(bytes: Array("not".utf8), hasGrams: true))
-      } else {
-        list.append(Word(bytes: part, hasGrams: !part.allSatisfy { (0x30...0x39).contains($0) }))
-      }
-    }
+  }
+
+  private mutating func append(_ word: ArraySlice<UInt8>, hasGrams: Bool) {
+    bytes += word
+    ends.append(bytes.count)
+    grams.append(hasGrams)
   }
 }
 

@@ -29,17 +29,22 @@ extension SemanticCache {
 
   /// The answer for a query, or the reason why there is none.
   ///
-  /// On Redis an exact hit takes three round trips: the index, the entry, the access and the counter. An embedder
-  /// that fails is a miss with that reason, not an error.
+  /// On Redis an exact hit takes three round trips: where it is, what it is, the access and the counter. So does one
+  /// by meaning in a namespace of a few entries; in a larger one those that read the vectors come in between. An
+  /// embedder that fails is a miss with that reason, not an error.
   public func lookUp(
     _ query: String, namespace: Namespace = .default, embedding: [Float]? = nil, options get: GetOptions
   ) throws -> Lookup {
     try checkOpen()
     if get.bypass { return try miss(.bypass, in: namespace, get) }
     let now = options.clock()
+    let queryHash = queryHash(query)
+    let location = try store.locate(namespace: namespace, queryHash: queryHash)
 
     // Layer 1.
-    if let entry = try exact(query, in: namespace, at: now, peek: get.peek) {
+    if let id = location.exact,
+      let entry = try exactEntry(id, in: namespace, queryHash, at: now, peek: get.peek)
+    {
       return Lookup(hit: Hit(entry, layer: .exact, similarity: 1, at: now))
     }
     guard !get.exactOnly, try store.identity() != nil else { return try miss(.noMatch, in: namespace, get) }
@@ -47,7 +52,7 @@ extension SemanticCache {
     // Layer 2.
     let vector: Embedding
     do {
-      let embedder = try embedder()
+      let embedder = try embedder { try store.identity() }
       if embedding == nil, embedder is AbsentEmbedder { return try miss(.noEmbedder, in: namespace, get) }
       vector = try .normalizing(embedding ?? embedder.embed(embeddedText(query)))
     } catch let error where error is EmbedderError || error is QuantizationError {
@@ -55,91 +60,134 @@ extension SemanticCache {
       lookup.embedderFailure = error
       return lookup
     }
-    return try weigh(neighboursOf: vector, in: namespace, at: now, get)
+    return try weigh(neighboursOf: vector, in: namespace, at: now, location, get)
   }
 
-  private func exact(
-    _ query: String, in namespace: Namespace, at now: UnixTime, peek: Bool
+  /// The entry of the query itself; an expired one is removed instead.
+  private func exactEntry(
+    _ id: EntryID, in namespace: Namespace, _ queryHash: String, at now: UnixTime, peek: Bool
   ) throws -> StoredEntry? {
-    let hash = queryHash(query)
-    guard peek else { return try store.serve(namespace: namespace, queryHash: hash, at: now) }
-    return try store.entry(namespace: namespace, queryHash: hash).flatMap { $0.isExpired(at: now) ? nil : $0 }
+    var isExpired = false
+    func choose(_ entries: [StoredEntry?]) -> Int? {
+      // An index that points at another query's entry must not make that one's answer ours.
+      guard let entry = entries[0], entry.namespace == namespace, entry.queryHash == queryHash else {
+        return nil
+      }
+      isExpired = entry.isExpired(at: now)
+      return isExpired ? nil : 0
+    }
+    guard !peek else {
+      let entries = try store.entries(ids: [id])
+      return choose(entries) == nil ? nil : entries[0]
+    }
+    if let entry = try store.serve(ids: [id], in: namespace, counting: .hitsExact, at: now, choosing: choose)
+    {
+      return entry
+    }
+    if isExpired { try store.removeExpired(id: id, at: now) }
+    return nil
   }
 
-  /// Goes through the neighbours, nearest first, up to the first that may be served.
+  // MARK: Layer 2
+
   private func weigh(
-    neighboursOf vector: Embedding, in namespace: Namespace, at now: UnixTime, _ get: GetOptions
+    neighboursOf vector: Embedding, in namespace: Namespace, at now: UnixTime, _ location: Location,
+    _ get: GetOptions
   ) throws -> Lookup {
-    let threshold = get.threshold ?? self.threshold
-    let minConfidence = get.minConfidence ?? options.minConfidence
-    var lookup = Lookup()
-    var servable: StoredEntry?
-    for (rank, neighbour) in try neighbours(of: vector, in: namespace, atLeast: threshold, get).enumerated() {
-      var candidate = Candidate(neighbour, at: now)
-      if candidate.similarity < threshold {
-        candidate.verdict = .belowThreshold
-      } else if neighbour.entry == nil {
-        candidate.verdict = .gone
-      } else if neighbour.entry?.isExpired(at: now) == true {
-        candidate.verdict = .expired
-      } else if let response = neighbour.entry?.response, !options.validator(response) {
-        candidate.verdict = .refused
-      } else if candidate.confidence < minConfidence {
-        candidate.verdict = .lowConfidence
-      } else if let entry = neighbour.entry, lookup.hit == nil, rank < options.neighbours {
-        candidate.verdict = .served
-        servable = entry
-        lookup.hit = Hit(entry, layer: .semantic, similarity: neighbour.similarity, at: now)
-      } else {
-        candidate.verdict = .notNeeded
-      }
-      lookup.candidates.append(candidate)
+    let count = max(options.neighbours, get.explain ?? 0)
+    let ids: [EntryID]
+    if let members = location.members {
+      ids = members
+    } else {
+      // Far below the threshold there is nothing to read, unless the caller wants to see it.
+      let margin: Float = 0.02
+      let least = get.explain == nil ? Float(get.threshold ?? threshold) - margin : -.infinity
+      let found = try nearest(to: vector, in: namespace, count: count, version: location.version)
+      ids = found.filter { $0.similarity >= least }.map(\.id)
+      if ids.isEmpty { return try miss(found.isEmpty ? .noMatch : .belowThreshold, in: namespace, get) }
     }
-    if let servable {
-      if !get.peek { try store.recordHit(servable, counting: .hitsSemantic, at: now) }
+    var weighing = Weighing()
+    func choose(_ entries: [StoredEntry?]) -> Int? {
+      weighing = weigh(entries, ids: ids, against: vector, count, in: namespace, at: now, get)
+      return weighing.served
+    }
+    let served =
+      get.peek
+      ? try { entries in choose(entries).flatMap { entries[$0] } }(store.entries(ids: ids))
+      : try store.serve(ids: ids, in: namespace, counting: .hitsSemantic, at: now, choosing: choose)
+    guard let served else {
+      var lookup = try miss(weighing.missReason(deciding: options.neighbours), in: namespace, get)
+      lookup.candidates = weighing.candidates
       return lookup
     }
-    let weighed = lookup.candidates.prefix(options.neighbours)
-    var missed = try miss(
-      weighed.contains { $0.verdict == .lowConfidence }
-        ? .lowConfidence : weighed.first?.verdict == .belowThreshold ? .belowThreshold : .noMatch,
-      in: namespace, get)
-    missed.candidates = lookup.candidates
-    return missed
+    return Lookup(
+      hit: Hit(served, layer: .semantic, similarity: weighing.similarity, at: now),
+      candidates: weighing.candidates)
+  }
+
+  /// The neighbours in order, each with its verdict, and which of the entries is served.
+  private struct Weighing {
+    var candidates: [Candidate] = []
+    /// The place of the served entry among those that were read.
+    var served: Int?
+    var similarity = 0.0
+
+    func missReason(deciding: Int) -> MissReason {
+      let weighed = candidates.prefix(deciding)
+      if weighed.contains(where: { $0.verdict == .lowConfidence }) { return .lowConfidence }
+      return weighed.first?.verdict == .belowThreshold ? .belowThreshold : .noMatch
+    }
+  }
+
+  /// Goes through the entries, nearest first, ties by id, up to the first that may be served. The entry's own
+  /// embedding has the last word over the index, which may be older.
+  private func weigh(
+    _ entries: [StoredEntry?], ids: [EntryID], against vector: Embedding, _ count: Int,
+    in namespace: Namespace, at now: UnixTime, _ get: GetOptions
+  ) -> Weighing {
+    let threshold = get.threshold ?? self.threshold
+    let ranked = entries.enumerated().map { place, entry in
+      // An id names one question for ever, but a damaged or hostile store may move it to another namespace.
+      let entry = entry.flatMap { $0.namespace == namespace ? $0 : nil }
+      return (place: place, similarity: entry?.embedding.dot(vector) ?? -1, entry: entry)
+    }.sorted { ($1.similarity, ids[$0.place]) < ($0.similarity, ids[$1.place]) }
+    var weighing = Weighing()
+    for (rank, neighbour) in ranked.prefix(count).enumerated() {
+      let age = neighbour.entry?.age(at: now) ?? Seconds(0)
+      var candidate = Candidate(
+        id: ids[neighbour.place], query: neighbour.entry?.query ?? "", similarity: neighbour.similarity,
+        confidence: Confidence.of(similarity: neighbour.similarity, age: age), age: age, verdict: .gone)
+      if let entry = neighbour.entry {
+        candidate.verdict = verdict(
+          on: entry, similarity: neighbour.similarity, confidence: candidate.confidence, threshold, at: now,
+          get)
+      }
+      if candidate.verdict == .served {
+        if weighing.served == nil, rank < options.neighbours {
+          weighing.served = neighbour.place
+          weighing.similarity = neighbour.similarity
+        } else {
+          candidate.verdict = .notNeeded
+        }
+      }
+      weighing.candidates.append(candidate)
+    }
+    return weighing
+  }
+
+  private func verdict(
+    on entry: StoredEntry, similarity: Double, confidence: Double, _ threshold: Double, at now: UnixTime,
+    _ get: GetOptions
+  ) -> Candidate.Verdict {
+    if similarity < threshold { return .belowThreshold }
+    if entry.isExpired(at: now) { return .expired }
+    if !options.validator(entry.response) { return .refused }
+    return confidence < get.minConfidence ?? options.minConfidence ? .lowConfidence : .served
   }
 
   private func miss(_ reason: MissReason, in namespace: Namespace, _ get: GetOptions) throws -> Lookup {
     if !get.peek { try store.add(1, to: .misses, in: namespace) }
     return Lookup(missReason: reason)
-  }
-
-  /// A neighbour with its entry read anew, so that nothing is served by what the index remembers.
-  struct Neighbour {
-    var id: EntryID
-    var similarity: Double
-    var entry: StoredEntry?
-  }
-
-  /// The nearest entries, nearest first, ties by id. The entry's own embedding has the last word over the
-  /// index, which may be older.
-  private func neighbours(
-    of vector: Embedding, in namespace: Namespace, atLeast threshold: Double, _ get: GetOptions
-  ) throws -> [Neighbour] {
-    let count = max(options.neighbours, get.explain ?? 0)
-    let found = try nearest(to: vector, in: namespace, count: count)
-    // Far below the threshold there is nothing to read, unless the caller wants to see it.
-    let margin = 0.02
-    let worthReading =
-      get.explain == nil ? found.filter { Double($0.similarity) >= threshold - margin } : found
-    let entries = worthReading.isEmpty ? [] : try store.entries(ids: worthReading.map(\.id))
-    var neighbours = found.map { Neighbour(id: $0.id, similarity: Double($0.similarity)) }
-    for (rank, entry) in entries.enumerated() {
-      // An id names one question for ever, but a hostile or damaged store may move it to another namespace.
-      guard let entry, entry.namespace == namespace else { continue }
-      neighbours[rank].entry = entry
-      neighbours[rank].similarity = entry.embedding.dot(vector)
-    }
-    return neighbours.sorted { ($1.similarity, $0.id) < ($0.similarity, $1.id) }
   }
 }
 
@@ -149,14 +197,5 @@ extension Hit {
       id: entry.id, layer: layer, similarity: similarity,
       confidence: Confidence.of(similarity: similarity, age: entry.age(at: now)), age: entry.age(at: now),
       namespace: entry.namespace, query: entry.query, response: entry.response, metadata: entry.metadata)
-  }
-}
-
-extension Candidate {
-  init(_ neighbour: SemanticCache.Neighbour, at now: UnixTime) {
-    let age = neighbour.entry?.age(at: now) ?? Seconds(0)
-    self.init(
-      id: neighbour.id, query: neighbour.entry?.query ?? "", similarity: neighbour.similarity,
-      confidence: Confidence.of(similarity: neighbour.similarity, age: age), age: age, verdict: .gone)
   }
 }

@@ -9,17 +9,17 @@ struct NamespaceIndex {
 extension SemanticCache {
   /// The entries whose vectors lie nearest, nearest first, ties by id.
   ///
-  /// The index is built when a namespace is first searched. Later it follows the version counter: one round trip
+  /// The index is built when a namespace is first searched. Later it follows the version counter: nothing is read
   /// while nothing changed, else the ids of the namespace and the vectors that are new. Where more than a quarter
   /// is new it is built afresh, which reads in id order and wins from there on. An entry that was replaced keeps
   /// its id and, with one embedder, its vector; who serves a neighbour reads its vector again.
+  /// - Parameter version: the store's, read before anything else, so that what is written meanwhile makes the next
+  ///   search look again.
   func nearest(
-    to vector: Embedding, in namespace: Namespace, count: Int
+    to vector: Embedding, in namespace: Namespace, count: Int, version: Int64
   ) throws -> [(id: EntryID, similarity: Float)] {
     try state.withLock { state in
       guard !state.isClosed else { throw CacheClosedError() }
-      // Read before the entries: what is written meanwhile makes the next search look again.
-      let version = try store.versionCounter()
       var index: NamespaceIndex
       if let known = state.indexes[namespace] {
         index = known

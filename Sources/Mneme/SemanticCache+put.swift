@@ -1,3 +1,5 @@
+import Synchronization
+
 extension SemanticCache {
   /// Stores an answer; one for the same question in the same namespace is replaced and starts its life anew.
   ///
@@ -22,23 +24,33 @@ extension SemanticCache {
         remediation: "Store the answer itself.")
     }
     let now = options.clock()
-    let entry = StoredEntry(
-      namespace: namespace, queryHash: queryHash(query), query: query, response: response,
-      embedding: try self.embedding(of: query, given: embedding), metadata: metadata, createdAt: now,
-      lastAccessedAt: now, ttl: ttl ?? options.defaultTTL)
-    return try store.insert(entry, evictingOver: options.maxEntries)
+    let queryHash = queryHash(query)
+    func entry(_ identity: CacheIdentity?) throws -> StoredEntry {
+      StoredEntry(
+        namespace: namespace, queryHash: queryHash, query: query, response: response,
+        embedding: try self.embedding(of: query, given: embedding) { identity }, metadata: metadata,
+        createdAt: now, lastAccessedAt: now, ttl: ttl ?? options.defaultTTL)
+    }
+    // With an embedder at hand the vector is made before the store is kept waiting; else the cache says which.
+    guard state.withLock({ $0.embedder }) == nil else {
+      return try store.insert(entry(nil), evictingOver: options.maxEntries)
+    }
+    return try store.insert(
+      namespace: namespace, queryHash: queryHash, evictingOver: options.maxEntries, make: entry)
   }
 
   /// The vector that is stored for a query.
-  func embedding(of query: String, given: [Float]?) throws -> Embedding {
-    let embedder = try embedder()
-    let vector = try given ?? embedder.embed(embeddedText(query))
-    guard vector.count == embedder.dimension else {
-      throw EmbedderDimensionError(
-        "The embedding has \(vector.count) numbers; '\(embedder.fingerprint)' has \(embedder.dimension).",
+  private func embedding(
+    of query: String, given: [Float]?, for identity: () throws -> CacheIdentity?
+  ) throws -> Embedding {
+    let embedder = try embedder(for: identity)
+    guard let given else { return try .normalizing(embedder.embed(embeddedText(query))) }
+    guard given.count == embedder.dimension else {
+      throw InvalidInputError(
+        "The embedding has \(given.count) numbers; those of '\(embedder.fingerprint)' have \(embedder.dimension).",
         remediation: "Give an embedding of \(embedder.dimension) numbers.")
     }
-    return try .normalizing(vector)
+    return try .normalizing(given)
   }
 
   /// - Throws: `InvalidInputError` for a time to live below one second or beyond `longestTTL`.

@@ -109,9 +109,10 @@ public final class SemanticCache: Sendable {
   }
 
   /// The embedder, chosen by the cache's own fingerprint when none was given.
-  func embedder() throws -> any Embedder {
+  /// - Parameter identity: asked for only when there is a choice to make.
+  func embedder(for identity: () throws -> CacheIdentity?) throws -> any Embedder {
     if let known = state.withLock({ $0.embedder }) { return known }
-    let chosen = try chooseEmbedder(store.identity())
+    let chosen = try chooseEmbedder(identity())
     try store.open(expecting: CacheIdentity(fingerprint: chosen.fingerprint, dimension: chosen.dimension))
     state.withLock { $0.embedder = chosen }
     return chosen

@@ -45,6 +45,23 @@ public struct NamespaceSummary: Sendable, Equatable {
   }
 }
 
+/// What `Store.locate(namespace:queryHash:)` found.
+public struct Location: Sendable, Equatable {
+  /// The entry of the very query, if there is one. It may be expired.
+  public var exact: EntryID?
+  /// Every entry of the namespace, in id order, where these are so few that they are best read without an index;
+  /// else nil.
+  public var members: [EntryID]?
+  /// The version counter.
+  public var version: Int64
+
+  public init(exact: EntryID?, members: [EntryID]?, version: Int64) {
+    self.exact = exact
+    self.members = members
+    self.version = version
+  }
+}
+
 /// What `Store.insert(_:evictingOver:)` did.
 public struct Insertion: Sendable, Equatable {
   public var id: EntryID
@@ -163,10 +180,21 @@ public protocol Store: AnyObject, Sendable {
   /// The entries with these ids, in the order asked for; nil for each that is gone.
   func entries(ids: [EntryID]) throws -> [StoredEntry?]
 
-  /// An exact hit as one step: the entry, its access recorded at `now` and `hits_exact` counted. An expired one
-  /// is removed and counted instead, unless it was refreshed meanwhile.
-  /// - Returns: nil when there is no entry to serve.
-  func serve(namespace: Namespace, queryHash: String, at now: UnixTime) throws -> StoredEntry?
+  /// Where to look for the answer to a query, and what the namespace is like.
+  func locate(namespace: Namespace, queryHash: String) throws -> Location
+
+  /// Reads entries and serves one of them as one step: its access recorded at `now`, a hit counted.
+  ///
+  /// An entry that changes between the reading and the recording is read and judged again.
+  /// - Parameters:
+  ///   - ids: what to choose among, entries of the namespace; the closure gets them in this order, nil for each that is gone, or damaged where
+  ///     there are others.
+  ///   - choose: the place of the entry to serve, or nil for none. May be called more than once.
+  /// - Returns: the entry that was chosen.
+  func serve(
+    ids: [EntryID], in namespace: Namespace, counting counter: Counter, at now: UnixTime,
+    choosing choose: ([StoredEntry?]) throws -> Int?
+  ) throws -> StoredEntry?
 
   /// A hit: the access recorded and the layer counted.
   func recordHit(_ entry: StoredEntry, counting counter: Counter, at now: UnixTime) throws
@@ -176,15 +204,23 @@ public protocol Store: AnyObject, Sendable {
   @discardableResult
   func removeExpired(id: EntryID, at now: UnixTime) throws -> Bool
 
-  /// `insert`, then eviction: `Eviction.batch` least recently used entries of the namespace when it is over
-  /// its quota, else of the whole store when that is over `maxEntries`. Counts `evictions`.
+  /// `insert`, then `evict`, sparing the entry itself.
   func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion
+
+  /// The same for an entry that is made when the cache's identity is known, nil where there is no cache yet.
+  /// - Parameter make: called once, also when the insertion has to be tried again.
+  func insert(
+    namespace: Namespace, queryHash: String, evictingOver maxEntries: Int?,
+    make: (CacheIdentity?) throws -> StoredEntry
+  ) throws -> Insertion
 
   /// Applies the eviction rule once: the `Eviction.batch` least recently used entries of the namespace go when
   /// it is over its quota; where it has none, those of the whole store when that is over `maxEntries`.
   /// Counted as `evictions` of `namespace`.
+  /// - Parameter spared: entries that were just written: with many accesses in one second they may be as old as any,
+  ///   and still go last.
   /// - Returns: how many went.
-  func evict(for namespace: Namespace, maxEntries: Int?) throws -> Int
+  func evict(for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>) throws -> Int
 
   /// Removes the entries with these ids.
   /// - Returns: those that were there.
@@ -199,13 +235,19 @@ public protocol Store: AnyObject, Sendable {
 extension Store {
   public func entries(ids: [EntryID]) throws -> [StoredEntry?] { try ids.map(entry(id:)) }
 
-  public func serve(namespace: Namespace, queryHash: String, at now: UnixTime) throws -> StoredEntry? {
-    guard let entry = try entry(namespace: namespace, queryHash: queryHash) else { return nil }
-    guard !entry.isExpired(at: now) else {
-      try removeExpired(id: entry.id, at: now)
-      return nil
-    }
-    try recordHit(entry, counting: .hitsExact, at: now)
+  public func locate(namespace: Namespace, queryHash: String) throws -> Location {
+    Location(
+      exact: try entry(namespace: namespace, queryHash: queryHash)?.id, members: nil,
+      version: try versionCounter())
+  }
+
+  public func serve(
+    ids: [EntryID], in namespace: Namespace, counting counter: Counter, at now: UnixTime,
+    choosing choose: ([StoredEntry?]) throws -> Int?
+  ) throws -> StoredEntry? {
+    let entries = try entries(ids: ids)
+    guard let place = try choose(entries), let entry = entries[place] else { return nil }
+    try recordHit(entry, counting: counter, at: now)
     return entry
   }
 
@@ -228,7 +270,15 @@ extension Store {
     let replaced = try self.entry(namespace: entry.namespace, queryHash: entry.queryHash) != nil
     let id = try insert(entry)
     return Insertion(
-      id: id, replaced: replaced, evicted: try evict(for: entry.namespace, maxEntries: maxEntries))
+      id: id, replaced: replaced,
+      evicted: try evict(for: entry.namespace, maxEntries: maxEntries, sparing: [id]))
+  }
+
+  public func insert(
+    namespace: Namespace, queryHash: String, evictingOver maxEntries: Int?,
+    make: (CacheIdentity?) throws -> StoredEntry
+  ) throws -> Insertion {
+    try insert(make(identity()), evictingOver: maxEntries)
   }
 
   public func forEachEmbedding(

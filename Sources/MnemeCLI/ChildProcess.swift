@@ -9,8 +9,11 @@ final class ChildProcess {
   /// - Parameters:
   ///   - environment: all that the program is to see of ours.
   ///   - silencesOutput: its standard output and error go nowhere.
+  ///   - joinsErrors: its standard error goes where its standard output goes, in one order.
   /// - Returns: nil where there is no such program.
-  init?(_ arguments: [String], environment: Environment, silencesOutput: Bool = false) {
+  init?(
+    _ arguments: [String], environment: Environment, silencesOutput: Bool = false, joinsErrors: Bool = false
+  ) {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -19,6 +22,7 @@ final class ChildProcess {
       posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
       posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
     }
+    if joinsErrors { posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO) }
     // What we ignore or catch is the child's to decide for itself.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)

@@ -11,8 +11,14 @@ final class DemoServer {
   /// Starts the server and waits until it takes connections.
   /// - Throws: `FileError` without a redis-server, or when it does not come up.
   init(_ environment: Environment) throws {
-    var template = Array(((environment["TMPDIR"] ?? "/tmp") + "/mneme-demo.XXXXXX").utf8CString)
-    guard mkdtemp(&template) != nil else { throw FileError.uncreatable("/tmp/mneme-demo", errno: errno) }
+    let missing = FileError(
+      status: .unavailable,
+      message: "There is no redis-server in the PATH, and the demo needs one of its own.",
+      remediation: "Install it: 'apt install redis-server' on Debian and Ubuntu.")
+    guard Self.isInstalled("redis-server", environment) else { throw missing }
+    let place = (environment["TMPDIR"].flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp") + "/mneme-demo.XXXXXX"
+    var template = Array(place.utf8CString)
+    guard mkdtemp(&template) != nil else { throw FileError.uncreatable(place, errno: errno) }
     directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
     let server = [
       "redis-server", "--port", "0", "--unixsocket", "\(directory)/redis.sock", "--unixsocketperm", "700",
@@ -20,17 +26,14 @@ final class DemoServer {
       "", "--appendonly", "no", "--daemonize", "no", "--dir", directory,
     ]
     // setpriv (util-linux) makes the server end with us even when we are killed; without it we still stop it.
-    guard Self.isInstalled("redis-server", environment),
+    guard
       let process =
         ChildProcess(
           ["setpriv", "--pdeathsig", "TERM"] + server, environment: environment, silencesOutput: true)
         ?? ChildProcess(server, environment: environment, silencesOutput: true)
     else {
       rmdir(directory)
-      throw FileError(
-        status: .unavailable,
-        message: "There is no redis-server in the PATH, and the demo needs one of its own.",
-        remediation: "Install it: 'apt install redis-server' on Debian and Ubuntu.")
+      throw missing
     }
     self.process = process
     do {

@@ -78,7 +78,7 @@ enum EntryLine {
     // Of a name that comes twice, the last counts, as in Python.
     for (name, value) in object.members { if let name { fields.values[name] = value } }
     return Draft(
-      namespace: try fields.text(Member.namespace).map(Namespace.init),
+      namespace: try fields.text(Member.namespace).map { try Namespace($0) },
       query: try fields.requiredText(Member.query),
       queryHash: try fields.hash(Member.queryHash), response: try fields.requiredText(Member.response),
       metadata: try fields.object(Member.metadata) ?? "{}", createdAt: try fields.time(Member.createdAt),

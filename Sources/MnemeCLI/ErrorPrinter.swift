@@ -12,8 +12,6 @@ struct ErrorPrinter {
     var message: String
     var remediation: String
     var causes: [String] = []
-    /// How the command is typed; for a mistake in typing it.
-    var usage: String?
   }
 
   func print(_ error: any Error) -> ExitStatus {
@@ -32,7 +30,7 @@ struct ErrorPrinter {
         causes: error.causes)
     case let error as UsageError:
       return Parts(
-        type: "UsageError", message: error.message, remediation: error.remediation, usage: error.usage)
+        type: "UsageError", message: error.message, remediation: "\(error.remediation) Usage: \(error.usage)")
     case let error as FileError:
       return Parts(
         type: "FileError", message: error.message, remediation: error.remediation,
@@ -65,7 +63,6 @@ struct ErrorPrinter {
     var lines = [
       "mneme: \(parts.type): \(visible(parts.message))", "remediation: \(visible(parts.remediation))",
     ]
-    if let usage = parts.usage { lines.append("usage: \(usage)") }
     lines += parts.causes.map { "caused by: \(visible($0))" }
     return lines.joined(separator: "\n")
   }

@@ -110,12 +110,14 @@ struct ImportRun {
       (identity, embedder) = (wanted, chosen)
     }
     guard let identity else { return }
-    if draft.embedding != nil, let fingerprint = draft.fingerprint,
+    // A line that says of which embedder it is means it; with --embedder and no vector it is embedded anew.
+    if draft.embedding != nil || options.embedder == nil, let fingerprint = draft.fingerprint,
       !fingerprint.utf8.elementsEqual(identity.fingerprint.utf8)
     {
       throw EmbedderMismatchError(
-        "the vector is of '\(fingerprint)', the cache's are of '\(identity.fingerprint)'.",
-        remediation: "Export with --embeddings none to have the vectors made anew.")
+        "the line is of the embedder '\(fingerprint)', the cache of '\(identity.fingerprint)'.",
+        remediation: "Export with --embeddings none and import with --embedder to have the vectors made anew."
+      )
     }
     if let embedding = draft.embedding, embedding.dimension != identity.dimension {
       throw InvalidInputError(

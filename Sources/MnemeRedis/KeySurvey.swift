@@ -89,17 +89,19 @@
 
     /// Hands over each key of the prefix that the options let pass, one or more times.
     /// - Parameter measuring: ask for the memory of each.
-    /// - Returns: whether every key was seen.
+    /// - Returns: whether every key was seen. Whose cache it is plays no part, so a damaged one can be looked at too.
     @discardableResult
     public func forEachKey(
       _ options: KeySurveyOptions, measuring: Bool, _ body: (KeyRecord) throws -> Void
     ) throws -> Bool {
       var cursor: [UInt8] = [UInt8(ascii: "0")]
       var seen = 0
+      try checkOpen()
       let pattern = options.family.map { layout.pattern($0, namespace: nil) } ?? layout.everyKey
       repeat {
         if options.shouldStop() { return false }
-        let page = try read(pipeline { $0.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page) })[0]
+        let page = try client.read(
+          pipeline { $0.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page) })[0]
           .elements(expecting: 2)
         cursor = page[0].bytes
         let keys = page[1].elements.map(\.bytes)
@@ -118,7 +120,7 @@
     ) throws -> [KeyRecord] {
       let names = keys.map(layout.parse)
       let asksNamespace = options.namespace != nil
-      let replies = try read(
+      let replies = try client.read(
         pipeline {
           for (key, name) in zip(keys, names) {
             $0.append("TYPE", key)
@@ -149,7 +151,7 @@
         let keys = tally.families[family]?.drawn ?? []
         for start in stride(from: 0, to: keys.count, by: Batch.keys) {
           let batch = keys[start..<min(start + Batch.keys, keys.count)]
-          let replies = try read(
+          let replies = try client.read(
             pipeline { for record in batch { $0.append("MEMORY", "USAGE", record.key, "SAMPLES", 0) } },
             tolerating: true)
           for (var record, reply) in zip(batch, replies) {

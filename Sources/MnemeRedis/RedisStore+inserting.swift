@@ -34,22 +34,43 @@
   }
 
   extension RedisStore {
-    /// Three round trips, one more when another writer takes the next id in between: what is there, the id, the
-    /// transaction. A writer who changes the query's index, the entry or the cache's identity in between makes it
-    /// start again.
+    /// Three round trips: what is there, the id, the transaction. One more when another writer takes the next id in
+    /// between. A writer who changes the query's index, the entry or the cache's identity in between makes it start
+    /// again.
     @discardableResult
     public func insert(_ entry: StoredEntry) throws -> EntryID {
-      try insertBatch([entry], onConflict: .replace).outcomes[0].id
+      try insertBatch(InsertRequest([entry])).outcomes[0].id
     }
 
-    /// As `insert`; when something is evicted, one round trip to see what and three for each 64 entries more.
+    /// As `insert`. Up to 15 entries over a quota go in the same transaction, for one round trip more; otherwise it
+    /// takes two more to see what goes and three for each 64 entries.
     public func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
-      let batch = try insertBatch([entry], onConflict: .replace)
+      try insertEvicting(InsertRequest([entry], evicts: true), maxEntries)
+    }
+
+    public func insert(
+      namespace: Namespace, queryHash: String, evictingOver maxEntries: Int?,
+      make: (CacheIdentity?) throws -> StoredEntry
+    ) throws -> Insertion {
+      var made: StoredEntry?
+      let place = InsertRequest.Place(namespace: namespace, queryHash: queryHash)
+      return try withoutActuallyEscaping(make) { make in
+        try insertEvicting(
+          InsertRequest([place], evicts: true) { identity in
+            let entry = try made ?? make(identity)
+            made = entry
+            return [entry]
+          }, maxEntries)
+      }
+    }
+
+    private func insertEvicting(_ request: InsertRequest, _ maxEntries: Int?) throws -> Insertion {
+      let batch = try insertBatch(request)
       var isReplaced = false
       if case .replaced = batch.outcomes[0] { isReplaced = true }
       return Insertion(
         id: batch.outcomes[0].id, replaced: isReplaced,
-        evicted: try evict(over: maxEntries, after: batch.fills))
+        evicted: try batch.evicted + evict(over: maxEntries, after: batch))
     }
 
     /// Stores many entries in one transaction, at most a thousand, then evicts where limits are passed.
@@ -59,15 +80,44 @@
       _ entries: [StoredEntry], onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?
     ) throws -> (outcomes: [InsertOutcome], evicted: Int) {
       guard !entries.isEmpty else { return ([], 0) }
-      let batch = try insertBatch(entries, onConflict: policy)
-      return (batch.outcomes, try evict(over: maxEntries, after: batch.fills))
+      let batch = try insertBatch(InsertRequest(entries, onConflict: policy))
+      return (batch.outcomes, try evict(over: maxEntries, after: batch))
     }
 
     // MARK: The transaction
 
+    /// What is to be stored where.
+    private struct InsertRequest {
+      struct Place {
+        var namespace: Namespace
+        var queryHash: String
+      }
+
+      var places: [Place]
+      var policy = ConflictPolicy.replace
+      /// Evict in the same transaction where that costs little. For one entry.
+      var evicts = false
+      /// The entries of the places, in their order, for a cache of this identity.
+      var entries: (CacheIdentity?) throws -> [StoredEntry]
+
+      init(_ entries: [StoredEntry], onConflict policy: ConflictPolicy = .replace, evicts: Bool = false) {
+        self.init(
+          entries.map { Place(namespace: $0.namespace, queryHash: $0.queryHash) }, evicts: evicts
+        ) { _ in entries }
+        self.policy = policy
+      }
+
+      init(_ places: [Place], evicts: Bool, entries: @escaping (CacheIdentity?) throws -> [StoredEntry]) {
+        self.places = places
+        self.evicts = evicts
+        self.entries = entries
+      }
+    }
+
     private struct InsertedBatch {
       var outcomes: [InsertOutcome]
-      var fills: [Fill]
+      var evicted = 0
+      var fills: [Fill] = []
     }
 
     /// How full a namespace and the whole cache are after a batch.
@@ -78,27 +128,27 @@
       var total: Int
     }
 
-    private func evict(over maxEntries: Int?, after fills: [Fill]) throws -> Int {
-      try fills.reduce(0) { evicted, fill in
-        let batch =
+    private func evict(over maxEntries: Int?, after batch: InsertedBatch) throws -> Int {
+      let written = Set(batch.outcomes.map(\.id))
+      return try batch.fills.reduce(0) { evicted, fill in
+        let excess =
           fill.quota.map { Eviction.batch(count: fill.count, limit: $0) }
           ?? maxEntries.map { Eviction.batch(count: fill.total, limit: $0) } ?? 0
-        return batch > 0 ? try evicted + evict(for: fill.namespace, maxEntries: maxEntries) : evicted
+        guard excess > 0 else { return evicted }
+        return try evicted + evict(for: fill.namespace, maxEntries: maxEntries, sparing: written)
       }
     }
 
-    private func insertBatch(
-      _ entries: [StoredEntry], onConflict policy: ConflictPolicy
-    ) throws -> InsertedBatch {
+    private func insertBatch(_ request: InsertRequest) throws -> InsertedBatch {
       try checkOpen()
-      let namespaces = Set(entries.map(\.namespace)).sorted()
+      let namespaces = Set(request.places.map(\.namespace)).sorted()
       /// Ids that were handed out to us and can still be used when the transaction has to start again.
       var spare: [EntryID] = []
       return try client.transaction { transaction in
         // 1. What is there, and whether every key that is about to be written can be.
-        let seen = try transaction.read(
-          pipeline { appendLook(at: entries, in: namespaces, to: &$0) })
+        let seen = try transaction.read(pipeline { appendLook(at: request, in: namespaces, to: &$0) })
         let stored = try checkIdentity(seen[1])
+        let entries = try request.entries(stored)
         let identity = try stored ?? expectedIdentity()
         for entry in entries { try identity.check(entry.embedding) }
         try checkVersion(seen[seen.count - 1])
@@ -107,31 +157,39 @@
 
         // 2. The ids: those that the queries have, or the next.
         let claims = try claim(indexed, for: entries, transaction)
-        if policy == .fail, let index = claims.firstIndex(where: { $0?.exists == true }) {
+        if request.policy == .fail, let index = claims.firstIndex(where: { $0?.exists == true }) {
           throw ConflictError(index: index, id: claims[index]?.id ?? EntryID(0))
         }
         let needed = claims.count { $0 == nil }
-        if needed > 0 {
-          spare = try allocate(needed, after: last, reusing: spare, transaction)
-        }
-        var fresh = spare.makeIterator()
-        let outcomes = claims.map { claim -> InsertOutcome in
-          guard let claim else { return .inserted(fresh.next() ?? EntryID(0)) }
-          if !claim.exists { return .inserted(claim.id) }
-          return policy == .skip ? .skipped(claim.id) : .replaced(claim.id)
-        }
-
-        // 3. All of it at once.
+        if needed > 0 { spare = try allocate(needed, after: last, reusing: spare, transaction) }
+        let outcomes = outcomes(of: claims, fresh: spare, request.policy)
         let written = zip(entries, outcomes).filter {
           if case .skipped = $1 { false } else { true }
         }
-        guard !written.isEmpty else { return .done(InsertedBatch(outcomes: outcomes, fills: [])) }
+        guard !written.isEmpty else { return .done(InsertedBatch(outcomes: outcomes)) }
+
+        // 3. What the new entry pushes out.
+        var going: [EntryHead] = []
+        if request.evicts {
+          let look = 3 + entries.count
+          let victims = victims(
+            of: outcomes[0].id, isNew: needed > 0,
+            quota: try quota(in: (seen[look], seen[look + 1]), of: namespaces[0]),
+            before: Int(seen[look + 2].integer ?? 0), oldest: seen[look + 3])
+          going = victims.isEmpty ? [] : try watchHeads(of: victims, transaction)
+        }
+        let pointers = going.isEmpty ? Pointers() : try watchPointers(to: going, transaction)
+
+        // 4. All of it at once.
         let replies = try transaction.commit(
           pipeline {
             if stored == nil { appendStamp(identity, to: &$0) }
             for (entry, outcome) in written { appendWrite(entry, id: outcome.id, to: &$0) }
             for namespace in namespaces { $0.append("SADD", layout.namespaces, namespace.name) }
             $0.append("INCRBY", layout.version, written.count)
+            if !going.isEmpty {
+              appendRemoval(of: going, pointers, counting: .all(.evictions, namespaces[0]), to: &$0)
+            }
             for namespace in namespaces {
               appendQuotaQuestion(for: namespace, to: &$0)
               $0.append("ZCARD", layout.lru(namespace))
@@ -139,7 +197,20 @@
             $0.append("ZCARD", layout.byID)
           })
         guard let replies else { return .retry }
-        return .done(InsertedBatch(outcomes: outcomes, fills: try fills(of: namespaces, in: replies)))
+        return .done(
+          InsertedBatch(
+            outcomes: outcomes, evicted: going.count, fills: try fills(of: namespaces, in: replies)))
+      }
+    }
+
+    private func outcomes(
+      of claims: [Claim?], fresh ids: [EntryID], _ policy: ConflictPolicy
+    ) -> [InsertOutcome] {
+      var fresh = ids.makeIterator()
+      return claims.map { claim in
+        guard let claim else { return .inserted(fresh.next() ?? EntryID(0)) }
+        if !claim.exists { return .inserted(claim.id) }
+        return policy == .skip ? .skipped(claim.id) : .replaced(claim.id)
       }
     }
 
@@ -155,100 +226,23 @@
       }
     }
 
+    /// In the order in which the answers are taken: the identity, the last id, the index of each place; where
+    /// something may be evicted the quota, the number of entries and the oldest of them; then the types.
     private func appendLook(
-      at entries: [StoredEntry], in namespaces: [Namespace], to pipeline: inout Pipeline
+      at request: InsertRequest, in namespaces: [Namespace], to pipeline: inout Pipeline
     ) {
-      pipeline.begin("WATCH", argumentCount: entries.count + 1)
+      pipeline.begin("WATCH", argumentCount: request.places.count + 1)
       pipeline.argument(layout.meta)
-      for entry in entries { pipeline.argument(layout.hash(entry.namespace, entry.queryHash)) }
+      for place in request.places { pipeline.argument(layout.hash(place.namespace, place.queryHash)) }
       appendIdentityQuestion(to: &pipeline)
       pipeline.append("GET", layout.nextID)
-      for entry in entries { pipeline.append("GET", layout.hash(entry.namespace, entry.queryHash)) }
+      for place in request.places { pipeline.append("GET", layout.hash(place.namespace, place.queryHash)) }
+      if request.evicts {
+        appendQuotaQuestion(for: namespaces[0], to: &pipeline)
+        pipeline.append("ZCARD", layout.lru(namespaces[0]))
+        pipeline.append("ZRANGE", layout.lru(namespaces[0]), 0, Self.readAhead - 1)
+      }
       appendTypeChecks(of: namespaces, to: &pipeline)
-    }
-
-    // MARK: Ids
-
-    /// An id that a query's index names and that may be written for it.
-    private struct Claim {
-      var id: EntryID
-      /// Whether an entry is there to replace.
-      var exists: Bool
-    }
-
-    /// For each entry the id that its query has: when that entry is this query's, or gone (expired by Redis
-    /// itself). An index that points at another query's entry is not followed, so nothing of it is overwritten.
-    private func claim(
-      _ ids: [EntryID?], for entries: [StoredEntry], _ transaction: borrowing Transaction
-    ) throws -> [Claim?] {
-      let known = ids.compactMap(\.self)
-      guard !known.isEmpty else { return ids.map { _ in nil } }
-      let replies = try transaction.read(
-        pipeline {
-          $0.begin("WATCH", argumentCount: known.count)
-          for id in known { $0.argument(layout.entry(id)) }
-          for id in known {
-            $0.append("HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash)
-            $0.append("EXISTS", layout.entry(id))
-          }
-        })
-      var next = 1
-      return try zip(ids, entries).map { id, entry -> Claim? in
-        guard let id else { return nil }
-        defer { next += 2 }
-        guard replies[next + 1].integer != 0 else { return Claim(id: id, exists: false) }
-        let fields = try replies[next].elements(expecting: 2)
-        let isSame =
-          fields[0].bytes.elementsEqual(entry.namespace.name.utf8)
-          && fields[1].bytes.elementsEqual(entry.queryHash.utf8)
-        return isSame ? Claim(id: id, exists: true) : nil
-      }
-    }
-
-    /// Ids that no entry has. Almost always those that follow `last`, whose keys are watched in the round trip that
-    /// takes them; with `next_id` behind the highest entry, those above that.
-    private func allocate(
-      _ count: Int, after last: Int64, reusing spare: [EntryID], _ transaction: borrowing Transaction
-    ) throws -> [EntryID] {
-      var candidates = spare.count >= count ? Array(spare.prefix(count)) : Self.run(of: count, after: last)
-      var isOurs = spare.count >= count
-      var step = Int64(count)
-      while true {
-        let replies = try transaction.read(
-          pipeline {
-            $0.begin("WATCH", argumentCount: count)
-            for id in candidates { $0.argument(layout.entry(id)) }
-            $0.begin("EXISTS", argumentCount: count)
-            for id in candidates { $0.argument(layout.entry(id)) }
-            $0.append("ZREVRANGE", layout.byID, 0, 0)
-            for id in candidates { $0.append("ZSCORE", layout.byID, id.member) }
-            if !isOurs { $0.append("INCRBY", layout.nextID, step) }
-          })
-        let areFree = replies[1].integer == 0 && replies[3..<3 + count].allSatisfy(\.isNull)
-        let highest = replies[2].first.flatMap { EntryID(member: $0.bytes) }?.rawValue ?? 0
-        if isOurs, areFree { return candidates }
-        if isOurs {
-          // They were free when they were handed out and are so no more: the counter was set back.
-          isOurs = false
-          candidates = Self.run(of: count, after: max(highest, candidates[count - 1].rawValue))
-          step = Int64(count)
-          continue
-        }
-        let handedOut = Self.run(of: count, after: (replies[3 + count].integer ?? 0) - Int64(count))
-        if handedOut == candidates, areFree { return candidates }
-        guard handedOut == candidates else {
-          (candidates, isOurs) = (handedOut, true)
-          continue
-        }
-        // The numbers are in use: go above every entry at once.
-        let top = candidates[count - 1].rawValue
-        step = max(Int64(count), highest - top + Int64(count))
-        candidates = Self.run(of: count, after: top + step - Int64(count))
-      }
-    }
-
-    private static func run(of count: Int, after last: Int64) -> [EntryID] {
-      (1...Int64(count)).map { EntryID(last &+ $0) }
     }
 
     // MARK: Parts of the transaction
@@ -272,7 +266,8 @@
       pipeline.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(entry.namespace, id), id.member)
       guard let expiry = entry.expiresAt else { return }
       pipeline.append("ZADD", layout.byTTL, expiry.rawValue, id.member)
-      if useNativeTTL {
+      // Redis counts in milliseconds; a time that those cannot hold never comes.
+      if useNativeTTL, expiry.rawValue < .max / 2000 {
         pipeline.append("EXPIREAT", entryKey, expiry.rawValue)
         pipeline.append("EXPIREAT", hashKey, expiry.rawValue)
       }

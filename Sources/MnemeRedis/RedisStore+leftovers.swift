@@ -40,15 +40,22 @@
     private func sweepBatch(_ leftovers: [Leftover]) throws -> [EntryID] {
       let ids = Set(leftovers.map(\.id)).sorted()
       return try client.transaction { transaction in
+        // `by_id` is watched so that two sweeps at once do not both count an id.
         let seen = try transaction.read(
           pipeline {
-            $0.begin("WATCH", argumentCount: ids.count)
+            $0.begin("WATCH", argumentCount: ids.count + 1)
+            $0.argument(layout.byID)
             for id in ids { $0.argument(layout.entry(id)) }
             for id in ids { $0.append("EXISTS", layout.entry(id)) }
+            for id in ids { appendListedQuestion(about: id, leftovers, to: &$0) }
             appendTypeChecks(of: Set(leftovers.compactMap(\.namespace)).sorted(), to: &$0)
           })
         try checkVersion(seen[seen.count - 1])
-        let gone = Set(ids.enumerated().filter { seen[$0.offset + 1].integer == 0 }.map(\.element))
+        let gone = Set(
+          ids.enumerated().filter { offset, _ in
+            let listed = 1 + ids.count + 4 * offset
+            return seen[1 + offset].integer == 0 && seen[listed..<listed + 4].contains { !$0.isNull }
+          }.map(\.element))
         guard !gone.isEmpty else { return .done([]) }
         let going = leftovers.filter { gone.contains($0.id) }
         let heads = going.compactMap { leftover in
@@ -59,6 +66,17 @@
           pipeline { appendSweep(going, emptied: emptied, count: gone.count, to: &$0) })
         return written == nil ? .retry : .done(gone.sorted())
       }
+    }
+
+    /// Four questions whose answers are null where no index has the id.
+    private func appendListedQuestion(
+      about id: EntryID, _ leftovers: [Leftover], to pipeline: inout Pipeline
+    ) {
+      let namespace = leftovers.first { $0.id == id && $0.namespace != nil }?.namespace ?? .default
+      pipeline.append("ZSCORE", layout.byID, id.member)
+      pipeline.append("ZSCORE", layout.byTTL, id.member)
+      pipeline.append("ZSCORE", layout.byTTL, KeyLayout.pythonTTLMember(namespace, id))
+      pipeline.append("ZSCORE", layout.lru(namespace), id.member)
     }
 
     private func appendSweep(
@@ -93,6 +111,45 @@
           })
         return written == nil ? .retry : .done(true)
       }
+    }
+
+    /// Walks every index for ids without an entry and takes them out. Reads, but does not write, what is sound.
+    /// - Parameter shouldStop: asked before each page.
+    /// - Returns: the ids, and whether the walk came to its end.
+    func sweepIndexes(
+      in namespace: Namespace?, dryRun: Bool, shouldStop: () -> Bool
+    ) throws -> (swept: Set<EntryID>, complete: Bool) {
+      var swept: Set<EntryID> = []
+      var page: [Leftover] = []
+      func handlePage() throws {
+        let replies = try read(
+          pipeline { for member in page { $0.append("EXISTS", layout.entry(member.id)) } })
+        let lost = zip(page, replies).filter { $1.integer == 0 }.map(\.0)
+        swept.formUnion(dryRun ? lost.map(\.id) : try sweepLeftovers(lost))
+        page = []
+      }
+      func walk(_ key: Key, _ parse: (Reply) -> Leftover?) throws {
+        var isMember = true
+        try forEachMember(of: key, command: "ZSCAN") { reply in
+          defer { isMember.toggle() }
+          guard isMember, let member = parse(reply) else { return }
+          page.append(member)
+          if page.count == Batch.keys, !shouldStop() { try handlePage() }
+        }
+        if !page.isEmpty, !shouldStop() { try handlePage() }
+      }
+      for scope in try namespace.map({ [$0] }) ?? namespaces() {
+        try walk(layout.lru(scope)) { reply in
+          EntryID(member: reply.bytes).map { Leftover(id: $0, namespace: scope) }
+        }
+      }
+      // The indexes of the whole cache do not tell whose an id was.
+      guard namespace == nil else { return (swept, !shouldStop()) }
+      try walk(layout.byID) { EntryID(member: $0.bytes).map { Leftover(id: $0, namespace: nil) } }
+      try walk(layout.byTTL) { reply in
+        KeyLayout.parseTTLMember(reply.bytes).map { Leftover(id: $0.id, namespace: $0.namespace) }
+      }
+      return (swept, !shouldStop())
     }
 
     // MARK: The exact layer's leftovers

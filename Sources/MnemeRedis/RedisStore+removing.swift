@@ -57,30 +57,7 @@
       return removed.count
     }
 
-    /// One round trip to see the limit, then three for each 64 entries that go.
-    public func evict(for namespace: Namespace, maxEntries: Int?) throws -> Int {
-      let seen = try read(
-        pipeline {
-          appendQuotaQuestion(for: namespace, to: &$0)
-          $0.append("ZCARD", layout.lru(namespace))
-          $0.append("ZCARD", layout.byID)
-        })
-      let quota = try quota(in: (seen[0], seen[1]), of: namespace)
-      guard let limit = quota ?? maxEntries else { return 0 }
-      let count = Int(seen[quota == nil ? 3 : 2].integer ?? 0)
-      let batch = Eviction.batch(count: count, limit: limit)
-      let oldest = try leastRecentlyUsed(batch, in: quota == nil ? nil : namespace)
-      let evicted = try inBatches(oldest) { ids in
-        try removeBatch(ids, counting: .all(.evictions, namespace)) { _ in true }
-      }
-      // Index members whose entry Redis itself has expired count towards the limit and are no entries.
-      if evicted.count < oldest.count {
-        try sweepLeftovers(Set(oldest).subtracting(evicted).map { Leftover(id: $0, namespace: nil) })
-      }
-      return evicted.count
-    }
-
-    private func inBatches(_ ids: [EntryID], _ body: ([EntryID]) throws -> [EntryID]) rethrows -> [EntryID] {
+    func inBatches(_ ids: [EntryID], _ body: ([EntryID]) throws -> [EntryID]) rethrows -> [EntryID] {
       var done: [EntryID] = []
       for start in stride(from: 0, to: ids.count, by: Batch.entries) {
         done += try body(Array(ids[start..<min(start + Batch.entries, ids.count)]))
@@ -168,8 +145,7 @@
       var emptied: [Namespace] = []
     }
 
-    private func watchPointers(to heads: [EntryHead], _ transaction: borrowing Transaction) throws -> Pointers
-    {
+    func watchPointers(to heads: [EntryHead], _ transaction: borrowing Transaction) throws -> Pointers {
       let going = Dictionary(grouping: heads, by: \.namespace).mapValues(\.count)
       let namespaces = going.keys.sorted()
       let replies = try transaction.read(
@@ -211,7 +187,7 @@
       }.map(\.element)
     }
 
-    private func appendRemoval(
+    func appendRemoval(
       of heads: [EntryHead], _ pointers: Pointers, counting: Counting?, to pipeline: inout Pipeline
     ) {
       pipeline.begin("UNLINK", argumentCount: heads.count + pointers.hashKeys.count)

@@ -2,31 +2,53 @@
   import Mneme
 
   extension RedisStore {
-    /// Three round trips: the index, the entry, the access and the counter.
-    public func serve(namespace: Namespace, queryHash: String, at now: UnixTime) throws -> StoredEntry? {
-      guard let id = try indexedID(namespace, queryHash) else { return nil }
-      let entry = try client.transaction { transaction -> Transaction.Outcome<StoredEntry?> in
+    /// One round trip. `members` is set up to 16 entries: what they weigh is then less than a round trip.
+    public func locate(namespace: Namespace, queryHash: String) throws -> Location {
+      let fewest = 16
+      let replies = try read(
+        pipeline {
+          $0.append("GET", layout.hash(namespace, queryHash))
+          $0.append("GET", layout.version)
+          $0.append("ZRANGE", layout.lru(namespace), 0, fewest)
+        })
+      let members = replies[2].elements.compactMap { EntryID(member: $0.bytes) }.sorted()
+      return Location(
+        exact: EntryID(member: replies[0].bytes), members: replies[2].count <= fewest ? members : nil,
+        version: try integer(replies[1], in: layout.version) ?? 0)
+    }
+
+    /// Two round trips: the entries under `WATCH`, then the access and the counter.
+    public func serve(
+      ids: [EntryID], in namespace: Namespace, counting counter: Counter, at now: UnixTime,
+      choosing choose: ([StoredEntry?]) throws -> Int?
+    ) throws -> StoredEntry? {
+      guard !ids.isEmpty else {
+        _ = try choose([])
+        return nil
+      }
+      try checkOpen()
+      return try client.transaction { transaction in
         let seen = try transaction.read(
           pipeline {
-            $0.append("WATCH", layout.entry(id))
-            $0.append("HGETALL", layout.entry(id))
+            $0.begin("WATCH", argumentCount: ids.count)
+            for id in ids { $0.argument(layout.entry(id)) }
+            for id in ids { $0.append("HGETALL", layout.entry(id)) }
             appendTouchChecks(of: namespace, to: &$0)
           })
-        // An index that points at another query's entry must not make that one's answer ours.
-        guard let entry = try codec.decode(seen[1], id: id), entry.namespace == namespace,
-          entry.queryHash == queryHash
-        else { return .done(nil) }
-        guard !entry.isExpired(at: now) else { return .done(entry) }
+        let entries = try ids.enumerated().map { place, id in
+          do {
+            return try codec.decode(seen[1 + place], id: id)
+          } catch let error as CorruptCacheError {
+            // Among several a damaged one is passed over; asked for alone, it is the answer.
+            guard ids.count > 1 else { throw error }
+            return nil
+          }
+        }
+        guard let place = try choose(entries), let entry = entries[place] else { return .done(nil) }
         let written = try transaction.commit(
-          pipeline {
-            appendTouch(id, in: namespace, at: now, to: &$0)
-            appendCount(1, of: .hitsExact, in: namespace, to: &$0)
-          })
+          pipeline { appendHit(entry, counting: counter, at: now, to: &$0) })
         return written == nil ? .retry : .done(entry)
       }
-      guard let entry, entry.isExpired(at: now) else { return entry }
-      try removeExpired(id: id, at: now)
-      return nil
     }
 
     /// Two round trips. The hit is counted also when the entry has gone meanwhile.
@@ -55,6 +77,13 @@
           })
         return written == nil ? .retry : .done(())
       }
+    }
+
+    private func appendHit(
+      _ entry: StoredEntry, counting counter: Counter, at now: UnixTime, to pipeline: inout Pipeline
+    ) {
+      appendTouch(entry.id, in: entry.namespace, at: now, to: &pipeline)
+      appendCount(1, of: counter, in: entry.namespace, to: &pipeline)
     }
 
     /// The entry is watched, so none of this can make a key of an entry that is gone.

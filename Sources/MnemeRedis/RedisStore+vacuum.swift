@@ -70,11 +70,14 @@
       _ report: VacuumReport, _ swept: Set<EntryID>, _ options: VacuumOptions
     ) throws -> VacuumReport {
       guard options.repair || !swept.isEmpty else { return report }
+      // Where there was one there are others: in the indexes of entries that were not due, and in the exact layer.
       var report = report
-      let walk = try sweepHashKeys(
+      let indexes = try sweepIndexes(
         in: options.namespace, dryRun: options.dryRun, shouldStop: options.shouldStop)
-      report.leftovers += Set(walk.dangling).subtracting(swept).count
-      report.complete = walk.complete
+      let hashKeys = try sweepHashKeys(
+        in: options.namespace, dryRun: options.dryRun, shouldStop: options.shouldStop)
+      report.leftovers = swept.union(indexes.swept).union(hashKeys.dangling).count
+      report.complete = indexes.complete && hashKeys.complete
       return report
     }
 

@@ -1,12 +1,14 @@
 extension RedisURL {
   /// Why a text is no URL of a Redis, and which part of it. Quotes nothing that could be a password.
   public struct ParseError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The parts that a URL is made of.
     public enum Part: Sendable, Equatable {
       case scheme, username, password, host, port, database, path, fragment
       /// The parameter's name.
       case parameter(String)
     }
 
+    /// The part that is wrong.
     public let part: Part
     /// What is wrong with it, as a sentence.
     public let description: String

@@ -10,10 +10,13 @@
 ///
 /// The description never shows the password: `redis://user:***@host:6379/0`.
 public struct RedisURL: Sendable, Hashable {
+  /// Host and port, or the path of a Unix socket.
   public var endpoint: Endpoint
+  /// `rediss://`.
   public var usesTLS: Bool
   /// nil: the server's default user.
   public var username: String?
+  /// The number that `SELECT` takes; 0 where the URL has none.
   public var database: Int
   /// From `client_name`; nil: the name in `ConnectionOptions`.
   public var clientName: String?
@@ -25,7 +28,9 @@ public struct RedisURL: Sendable, Hashable {
   public var tls: TLSOptions
   var password: Secret?
 
+  /// Where the URL names no host.
   public static let defaultHost = "localhost"
+  /// Where the URL names no port.
   public static let defaultPort: UInt16 = 6379
 
   /// The URL has a password. Its text is not to be had from here.

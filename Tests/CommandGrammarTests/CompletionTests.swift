@@ -196,7 +196,8 @@ struct CompletionTests {
     .enabled(if: Tool.isInstalled("zsh"), "zsh is not installed"))
   func zsh() throws {
     let folder = try makeLarder()
-    // The functions of the completion system work in the line editor only; these tell what they were asked to offer.
+    // The functions of the completion system work in the line editor only; these tell what they were asked to
+    // offer.
     let script = #"""
       compdef() { }
       compset() {

@@ -2,8 +2,8 @@ import Testing
 
 @testable import CommandGrammar
 
-/// SplitMix64, so that a failure can be seen again: Steele, Lea and Flood, "Fast splittable pseudorandom number
-/// generators", OOPSLA 2014.
+/// SplitMix64, so that a failure can be seen again: Steele, Lea and Flood, "Fast splittable pseudorandom
+/// number generators", OOPSLA 2014.
 private struct SplitMix64: RandomNumberGenerator {
   var state: UInt64
   mutating func next() -> UInt64 {

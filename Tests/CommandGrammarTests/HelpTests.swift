@@ -39,6 +39,19 @@ struct HelpTests {
     #expect(grammar(of: 20).help(nil, .short).contains("\n  c0, c1, c2, c3  All the same\n"))
   }
 
+  @Test("a minor command stands in the long form only")
+  func minorCommands() {
+    let grammar = Grammar(
+      program: "p", version: "1", date: "2026-01-01", summary: "do things",
+      commands: [
+        CommandSpec(name: "often", summary: "do it"),
+        CommandSpec(name: "rarely", summary: "do that", isMinor: true),
+      ])
+    #expect(grammar.help(nil, .short).contains("  often  do it\n"))
+    #expect(!grammar.help(nil, .short).contains("rarely"))
+    #expect(grammar.help(nil, .long).contains("  rarely"))
+  }
+
   @Test("every option and argument of a command stands in both forms, with its default")
   func completeness() {
     for command in grammar.commands {

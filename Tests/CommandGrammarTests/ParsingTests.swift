@@ -2,7 +2,8 @@ import Testing
 
 @testable import CommandGrammar
 
-/// What a command line is read as, in one line: the command, its arguments in brackets, then the options by name.
+/// What a command line is read as, in one line: the command, its arguments in brackets, then the options by
+/// name.
 private func reading(_ words: [String]) throws -> String {
   switch try Larder.grammar.parse(words) {
   case .help(let command, let form): return "help \(command?.name ?? "-") \(form)"
@@ -13,10 +14,12 @@ private func reading(_ words: [String]) throws -> String {
 }
 
 private func description(_ invocation: Invocation) -> String {
-  let options = invocation.optionValues.sorted { $0.key < $1.key }.map { name, values in
-    "\(name)=\(values.map { "\($0)" }.joined(separator: ","))"
+  var options: [String: [String]] = [:]
+  for case (.option(let name), let value) in invocation.values.map({ ($0.member, $0.value) }) {
+    options[name, default: []].append("\(value)")
   }
-  return ([invocation.command.name, "\(invocation.arguments)"] + options).joined(separator: " ")
+  let sorted = options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.joined(separator: ","))" }
+  return ([invocation.command.name, "\(invocation.arguments)"] + sorted).joined(separator: " ")
 }
 
 @Suite("What a command line is read as")

@@ -25,17 +25,17 @@ struct SuggestionTests {
       ("GET", "get"), ("g", nil), ("x", nil), ("", nil), ("everything", nil), ("xyz", nil),
     ] as [(String, String?)])
   func suggestions(word: String, expected: String?) {
-    #expect(nearest(to: word, of: ["get", "put", "vacuum", "inspect-keys", "set-quota"]) == expected)
+    #expect(nearestName(to: word, among: ["get", "put", "vacuum", "inspect-keys", "set-quota"]) == expected)
   }
 
   @Test("among names equally near, the first of the table is suggested")
   func ties() {
-    #expect(nearest(to: "cat", of: ["bat", "car", "hat"]) == "bat")
-    #expect(nearest(to: "cat", of: ["hat", "car", "bat"]) == "hat")
+    #expect(nearestName(to: "cat", among: ["bat", "car", "hat"]) == "bat")
+    #expect(nearestName(to: "cat", among: ["hat", "car", "bat"]) == "hat")
   }
 
   @Test("a word of any length is answered")
   func longWords() {
-    #expect(nearest(to: String(repeating: "get", count: 100_000), of: ["get", "put"]) == nil)
+    #expect(nearestName(to: String(repeating: "get", count: 100_000), among: ["get", "put"]) == nil)
   }
 }

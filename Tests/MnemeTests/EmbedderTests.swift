@@ -58,7 +58,7 @@ struct HashedNgramEmbedderTests {
       ("what is the capital of France", "what's the capital of france?"),
       ("i cant log in", "I can’t log in!"),
       ("list the files in a directory", "Listing files in the directory"),
-      ("my order was cancelled", "has my order been canceled?"),
+      ("why was my order cancelled", "Why is my order canceled?"),
       ("what colours are available", "What colors are available?"),
       ("how do i export a report as pdf", "how can I export reports as PDF"),
     ])
@@ -127,7 +127,8 @@ struct HashedNgramEmbedderTests {
     for (text, hex) in zip(texts, expected) {
       let bytes = Embedding(try embedder.embed(text)).bytes
       let ours = bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-      #expect(ours == hex, "\(text.debugDescription)")
+      let isSame = ours == hex
+      #expect(isSame, "\(text.debugDescription)")
     }
   }
 
@@ -158,7 +159,8 @@ struct HashedNgramEmbedderTests {
 @Suite("Words and stems")
 struct WordsTests {
   func words(_ text: String) -> [String] {
-    Words(of: text).list.map { String(decoding: $0.bytes, as: UTF8.self) }
+    let words = Words(of: text)
+    return (0..<words.count).map { String(decoding: words[$0], as: UTF8.self) }
   }
 
   @Test("Apostrophes part words, and clitics and negations are told")
@@ -198,19 +200,19 @@ struct WordsTests {
       ["address", "addresses"], ["call", "calling", "calls"],
     ])
   func stems(forms: [String]) {
-    #expect(Set(forms.map { Stem(of: Array($0.utf8)).bytes }).count == 1)
+    #expect(Set(forms.map { Stem(of: Array($0.utf8)[...]).bytes }).count == 1)
   }
 
   @Test(
     "Short words, words of other alphabets and words that only look like forms stay",
     arguments: ["ing", "bed", "ring", "string", "bus", "this", "need", "speed", "für", "città", "a1s"])
   func unchanged(word: String) {
-    #expect(Stem(of: Array(word.utf8)).bytes == Array(word.utf8))
+    #expect(Stem(of: Array(word.utf8)[...]).bytes == Array(word.utf8))
   }
 
   @Test("Weights go by the stem")
   func roles() {
-    func role(_ word: String) -> WordRole { Lexicon.role(of: Stem(of: Array(word.utf8))) }
+    func role(_ word: String) -> WordRole { Lexicon.role(of: Stem(of: Array(word.utf8)[...])) }
     #expect(role("the") == .filler)
     #expect(role("wanted") == .light)
     #expect(role("giving") == .medium)

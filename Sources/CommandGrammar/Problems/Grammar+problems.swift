@@ -1,8 +1,9 @@
 extension Grammar {
-  /// Whatever is inconsistent about this definition, one line each; a program's tests assert that there is nothing.
+  /// Whatever is inconsistent about this definition, one line each; a program's tests assert that there is
+  /// nothing.
   ///
-  /// Looked at are names, duplicates, rules, defaults, summaries, references, markup, examples (which must parse), and
-  /// whether every short help fits its screen.
+  /// Looked at are names, duplicates, rules, defaults, summaries, references, markup, examples (which must
+  /// parse), and whether every short help fits its screen.
   public func problems() -> [String] {
     var inspection = Inspection(grammar: self)
     inspection.inspectProgram()

@@ -1,5 +1,5 @@
-/// The words of a line as a shell would split it, as far as the examples in a help text need it: quotes, backslashes,
-/// pipes, lists, redirections, and assignments before a command. Nothing is expanded.
+/// The words of a line as a shell would split it, as far as the examples in a help text need it: quotes,
+/// backslashes, pipes, lists, redirections, and assignments before a command. Nothing is expanded.
 enum ShellLine {
   /// The simple commands of the line, each without its assignments and redirections.
   static func commands(in line: String) -> [[String]] {

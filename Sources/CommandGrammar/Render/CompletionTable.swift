@@ -23,8 +23,8 @@ struct CompletionTable {
     }
   }
 
-  /// An option means the same wherever it stands, unless two commands have different ones of one name or letter: then
-  /// the command says, and before the command the first of them is as good a guess as any.
+  /// An option means the same wherever it stands, unless two commands have different ones of one name or
+  /// letter: then the command says, and before the command the first of them is as good a guess as any.
   private static func options(of grammar: Grammar) -> [(patterns: [String], meaning: Meaning)] {
     var forms: [(form: String, owners: [(command: String, meaning: Meaning)])] = []
     func add(_ option: OptionSpec, of command: String) {

@@ -20,7 +20,8 @@ extension Grammar {
 // MARK: - The short form
 
 extension Grammar {
-  /// The commands, as roomy as the screen allows: under headings, or without them, or those that do the same in a row.
+  /// The commands, as roomy as the screen allows: under headings, or without them, or those that do the same
+  /// in a row.
   private func shortHelp(_ style: TextStyle) -> TextPage {
     let roomy = shortHelp(style, headings: true, merging: false)
     if roomy.lines.count <= Grammar.shortHelpRows { return roomy }

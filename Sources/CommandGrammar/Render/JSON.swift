@@ -46,7 +46,8 @@ enum JSON {
     text += brackets.1
   }
 
-  /// RFC 8259, section 7: quotation mark, reverse solidus and the controls must be escaped, and nothing else is.
+  /// RFC 8259, section 7: quotation mark, reverse solidus and the controls must be escaped, and nothing else
+  /// is.
   private static func write(_ string: String, to text: inout String) {
     text += "\""
     for scalar in string.unicodeScalars {

@@ -11,7 +11,8 @@ struct Roff {
       #".\" Made from the definition of the command line, which is the place to change it."#,
       // The date is read by mandoc, so its hyphens stay hyphens.
       ".TH \(Roff.quoted(title)) 1 \(date) \(Roff.quoted(source)) \(Roff.quoted("User Commands"))",
-      // No hyphenation and no stretched lines: what is looked for in a page, and copied from it, stays in one piece.
+      // No hyphenation and no stretched lines: what is looked for in a page, and copied from it, stays in one
+      // piece.
       ".nh",
       ".ad l",
     ]

@@ -15,9 +15,9 @@ public enum Shell: String, CaseIterable, Sendable {
 extension Grammar {
   /// The script that completes this program's command lines. The same grammar gives the same bytes.
   ///
-  /// It offers commands, options that were not given yet, choices, files, and what the program itself answers to
-  /// `PROGRAM __complete KIND -- WORDS…` for values of kind `.dynamic(KIND)`: one value a line, perhaps a tab and a
-  /// description after it. That call reads no standard input, and its standard error is dropped.
+  /// It offers commands, options that were not given yet, choices, files, and what the program itself answers
+  /// to `PROGRAM __complete KIND -- WORDS…` for values of kind `.dynamic(KIND)`: one value a line, perhaps a
+  /// tab and a description after it. That call reads no standard input, and its standard error is dropped.
   public func completionScript(for shell: Shell) -> GeneratedFile {
     let text =
       switch shell {

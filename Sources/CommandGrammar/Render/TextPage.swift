@@ -1,7 +1,7 @@
 /// How text for a terminal looks.
 public struct TextStyle: Sendable {
-  /// Columns. Lines are never longer, but for words that cannot be broken; nor longer than 100, where they become
-  /// hard to read.
+  /// Columns. Lines are never longer, but for words that cannot be broken; nor longer than 100, where they
+  /// become hard to read.
   public let width: Int
   /// Whether names and headings are bold, by escape sequences: for terminals only.
   public let isBold: Bool

@@ -5,7 +5,8 @@ struct StyledWord {
 }
 
 extension Markup {
-  /// Cuts a paragraph at its spaces. A word may consist of stretches of several meanings: `{option:ttl},` is one.
+  /// Cuts a paragraph at its spaces. A word may consist of stretches of several meanings: `{option:ttl},` is
+  /// one.
   ///
   /// - Parameters:
   ///   - text: a stretch's text.

@@ -1,20 +1,24 @@
 extension ValueKind where Value == Duration {
   /// A span of whole seconds, zero included: `90`, `90s`, `15m`, `12h`, `7d`, `2w`, `1h30m`.
-  public static var duration: ValueKind { duration(in: .zero...) }
+  @inlinable public static var duration: ValueKind { duration(in: .zero...) }
 
   /// A span of time within limits.
   ///
   /// - Parameters:
   ///   - limits: the shortest and longest that make sense.
   ///   - milliseconds: whether `250ms` is taken too; otherwise the value is a whole number of seconds.
-  public static func duration(in limits: some Limits<Duration> & Sendable, milliseconds: Bool = false)
-    -> ValueKind
-  {
+  @inlinable
+  public static func duration(in limits: some Limits<Duration>, milliseconds: Bool = false) -> ValueKind {
+    duration(within: Bounds(least: limits.least, greatest: limits.greatest), milliseconds: milliseconds)
+  }
+
+  @usableFromInline
+  static func duration(within bounds: Bounds<Duration>, milliseconds: Bool) -> ValueKind {
     ValueKind(
       placeholder: "DURATION",
       isNumeric: true,
       parse: { text throws(ValueProblem) in
-        try limits.admit(try parseDuration(text, milliseconds: milliseconds)) { formatDuration($0) }
+        try bounds.admit(try parseDuration(text, milliseconds: milliseconds)) { formatDuration($0) }
       },
       format: { formatDuration($0) })
   }

@@ -1,45 +1,60 @@
 extension ValueKind where Value == Int {
   /// A whole number: `42`, `-7`.
+  @inlinable
   public static func integer(
-    _ placeholder: String = "N", _ limits: some Limits<Int> & Sendable = Int.min...Int.max
+    _ placeholder: String = "N", _ limits: some Limits<Int> = Int.min...Int.max
   ) -> ValueKind {
+    integer(placeholder, within: Bounds(least: limits.least, greatest: limits.greatest))
+  }
+
+  @usableFromInline
+  static func integer(_ placeholder: String, within bounds: Bounds<Int>) -> ValueKind {
     ValueKind(
       placeholder: placeholder,
       isNumeric: true,
       parse: { text throws(ValueProblem) in
-        let digits = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
+        let isNegative = text.utf8.first == UInt8(ascii: "-")
+        let digits = text.utf8.dropFirst(isNegative ? 1 : 0)
         guard !digits.isEmpty, digits.allSatisfy(isDigit) else {
           throw ValueProblem("is no whole number", advice: "write it in digits, as 42")
         }
         guard let value = Int(text) else {
-          throw ValueProblem("is too large", advice: "no number here goes beyond \(Int.max)")
+          let (problem, limit) = isNegative ? ("is too small", Int.min) : ("is too large", Int.max)
+          throw ValueProblem(problem, advice: "no number here goes beyond \(limit)")
         }
-        return try limits.admit(value) { String($0) }
+        return try bounds.admit(value) { String($0) }
       },
       format: { String($0) })
   }
 
   /// How many: `10000`, `10_000`, `10k`, `1M`, `2G`; the letters are powers of a thousand.
-  public static func count(_ placeholder: String = "N", _ limits: some Limits<Int> & Sendable = 0...)
-    -> ValueKind
-  {
+  @inlinable
+  public static func count(_ placeholder: String = "N", _ limits: some Limits<Int> = 0...) -> ValueKind {
+    count(placeholder, within: Bounds(least: limits.least, greatest: limits.greatest))
+  }
+
+  @usableFromInline
+  static func count(_ placeholder: String, within bounds: Bounds<Int>) -> ValueKind {
     ValueKind(
       placeholder: placeholder,
       isNumeric: true,
-      parse: { text throws(ValueProblem) in
-        try limits.admit(try parseCount(text)) { String($0) }
-      },
+      parse: { text throws(ValueProblem) in try bounds.admit(try parseCount(text)) { String($0) } },
       format: { String($0) })
   }
 }
 
 extension ValueKind where Value == Double {
   /// A finite decimal number: `0.85`, `-3`, `1e6`.
+  @inlinable
   public static func number(
     _ placeholder: String = "NUMBER",
-    _ limits: some Limits<Double> & Sendable = -Double
-      .greatestFiniteMagnitude...Double.greatestFiniteMagnitude
+    _ limits: some Limits<Double> = (-Double.greatestFiniteMagnitude)...
   ) -> ValueKind {
+    number(placeholder, within: Bounds(least: limits.least, greatest: limits.greatest))
+  }
+
+  @usableFromInline
+  static func number(_ placeholder: String, within bounds: Bounds<Double>) -> ValueKind {
     ValueKind(
       placeholder: placeholder,
       isNumeric: true,
@@ -50,7 +65,7 @@ extension ValueKind where Value == Double {
           throw ValueProblem("is no number", advice: "write it as 0.85")
         }
         guard value.isFinite else { throw ValueProblem("is too large", advice: "write it as 0.85") }
-        return try limits.admit(value) { decimal($0) }
+        return try bounds.admit(value) { decimal($0) }
       },
       format: { decimal($0) })
   }

@@ -32,20 +32,28 @@ extension ValueKind where Value == String {
 
 extension ValueKind where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
   /// One of an enumeration's cases, by raw value.
+  @inlinable
   public static func choice(_ type: Value.Type, _ placeholder: String = "WORD") -> ValueKind {
-    let words = Value.allCases.map(\.rawValue)
+    let words = Value.allCases.map { $0.rawValue }
     return ValueKind(
       placeholder: placeholder,
       completion: .choices(words),
       parse: { text throws(ValueProblem) in
         guard let value = Value(rawValue: text) else {
-          throw ValueProblem(
-            "is no \(placeholder)", advice: "choose \(list(words, "or"))",
-            nearest: nearest(to: text, of: words))
+          throw ValueProblem(text, isNoneOf: words, placeholder)
         }
         return value
       },
-      format: \.rawValue)
+      format: { $0.rawValue })
+  }
+}
+
+extension ValueProblem {
+  @usableFromInline
+  init(_ text: String, isNoneOf words: [String], _ placeholder: String) {
+    self.init(
+      "is no \(placeholder)", advice: "choose \(list(words, "or"))",
+      nearest: nearestName(to: text, among: words))
   }
 }
 

@@ -3,8 +3,9 @@
 /// The kinds of this module are `.text`, `.duration`, `.count`, `.integer`, `.number`, `.choice`, `.file` and
 /// `.directory`; a program adds its own with `init(placeholder:completion:parse:format:)`.
 ///
-/// A kind may check and convert. It never looks at the environment, a file or the network: `--help` has to work
-/// where all of these are broken. Nor does it name the option in its errors: the parser does, for all kinds alike.
+/// A kind may check and convert. It never looks at the environment, a file or the network: `--help` has to
+/// work where all of these are broken. Nor does it name the option in its errors: the parser does, for all
+/// kinds alike.
 public struct ValueKind<Value: Sendable>: Sendable {
   /// What stands for the value in help: `DURATION`.
   public let placeholder: String
@@ -25,6 +26,7 @@ public struct ValueKind<Value: Sendable>: Sendable {
   ///   - isNumeric: whether `-5` can be meant as a value.
   ///   - parse: reads a text, or throws what is wrong with it and what would be right.
   ///   - format: writes a default for help.
+  @inlinable
   public init(
     placeholder: String,
     completion: Completion = .nothing,
@@ -105,10 +107,21 @@ public struct ValueSpec: Sendable {
     if case .choices(let words) = completion { words } else { [] }
   }
 
+  @inlinable
   init<Value>(_ kind: ValueKind<Value>) {
-    placeholder = kind.placeholder
-    completion = kind.completion
-    isNumeric = kind.isNumeric
-    check = { text throws(ValueProblem) in try kind.parse(text) }
+    self.init(
+      placeholder: kind.placeholder, completion: kind.completion, isNumeric: kind.isNumeric,
+      check: { text throws(ValueProblem) in try kind.parse(text) })
+  }
+
+  @usableFromInline
+  init(
+    placeholder: String, completion: Completion, isNumeric: Bool,
+    check: @escaping @Sendable (String) throws(ValueProblem) -> any Sendable
+  ) {
+    self.placeholder = placeholder
+    self.completion = completion
+    self.isNumeric = isNumeric
+    self.check = check
   }
 }

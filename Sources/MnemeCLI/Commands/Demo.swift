@@ -53,12 +53,14 @@ struct Demo: Command {
       return
     }
     let typed = (["mneme"] + stop.words).map(Self.quoted).joined(separator: " ")
-    try context.output.print(context.output.style.bold("\n# \(stop.says)\n$ \(typed)"))
+    if !stop.says.isEmpty { try context.output.print("\n# \(stop.says)") }
+    try context.output.print(context.output.style.bold("$ \(typed)"))
     try context.output.flush()
     var variables = environment
     variables["MNEME_URL"] = server.url
     for name in ["MNEME_KEY_PREFIX", "MNEME_PASSWORD", "REDISCLI_AUTH"] { variables[name] = nil }
-    guard let child = ChildProcess(["/proc/self/exe"] + stop.words, environment: variables) else {
+    guard let child = ChildProcess(["/proc/self/exe"] + stop.words, environment: variables, joinsErrors: true)
+    else {
       throw FileError(
         status: .bug, message: "The demo could not start mneme itself.",
         remediation: "Check that /proc is mounted.")

@@ -43,6 +43,8 @@ struct Get: Command {
   let embedder: String?
   let embedding: String?
   let normalizes: Bool
+  /// What a miss is called where the request itself decides that.
+  let missReason: MissReason?
 
   init(_ invocation: Invocation) throws(UsageError) {
     query = invocation[Self.query]
@@ -52,8 +54,12 @@ struct Get: Command {
     options.peek = invocation[Self.peek]
     options.threshold = invocation[Self.threshold]
     options.minConfidence = invocation[Self.minConfidence]
+    // Whatever the cache's embedder is, `none` asks for no second layer.
+    let isNone = invocation[Options.embedder] == AbsentEmbedder.none.fingerprint
+    options.exactOnly = options.exactOnly || isNone
+    missReason = isNone ? .noEmbedder : nil
     self.options = options
-    embedder = invocation[Options.embedder]
+    embedder = isNone ? nil : invocation[Options.embedder]
     embedding = invocation[Options.embedding]
     normalizes = !invocation[Options.noNormalize]
   }
@@ -64,10 +70,11 @@ struct Get: Command {
     let vector = try embedding.map { try readVector(from: $0) }
     let cache = try context.openCache(try context.openStore(), embedder: embedder, options: cacheOptions)
     defer { cache.close() }
-    let lookup = try cache.lookUp(query, namespace: namespace, embedding: vector, options: options)
+    var lookup = try cache.lookUp(query, namespace: namespace, embedding: vector, options: options)
     if let failure = lookup.embedderFailure as? any MnemeError {
       context.note("mneme: warning: \(visible(failure.message)) \(visible(failure.remediation))")
     }
+    if lookup.hit == nil { lookup.missReason = missReason ?? lookup.missReason }
     return GetReport(lookup: lookup)
   }
 }

@@ -64,7 +64,7 @@ struct SetQuota: Command {
       try store.setQuota(limit, for: namespace)
       report.quota = limit
     }
-    if evicts { report.evicted = try store.evict(for: namespace, maxEntries: nil) }
+    if evicts { report.evicted = try store.evict(for: namespace, maxEntries: nil, sparing: []) }
     report.entries = try store.count(in: namespace)
     return report
   }

@@ -67,6 +67,7 @@ final class Connection {
   ///   ("QUEUED") and to `EXEC`.
   /// - Throws: `ConnectionFailure`, `GreetingRefused`.
   func exchange(_ commands: Pipeline, atomically: Bool = false) throws -> Replies {
+    precondition(commands.isComplete, "a command lacks arguments")
     guard isUsable else { throw ConnectionFailure(.closed, stage: .exchange) }
     var head = greeting?.pipeline ?? Pipeline()
     if watch == .stale { head.append("UNWATCH") }
@@ -146,9 +147,9 @@ extension Connection {
         var failure = ConnectionFailure(
           error.saysMore ? error : broken ?? error, stage: isGreeting ? .greeting : .exchange)
         failure.sent = sent == 0 ? .nothing : sent < bytes.count ? .partly : .all
-        if reader.tape.rootCount > 0 {
-          failure.serverSaid =
-            Reply(tape: reader.tape, index: reader.tape.root(reader.tape.rootCount - 1)).error
+        // An error that nobody has asked for, and then the end: the server turns us away.
+        if greeting != nil && reader.tape.rootCount == 1 {
+          failure.serverSaid = Replies(tape: reader.tape, skipped: 0)[0].error
         }
         throw failure
       }

@@ -5,8 +5,8 @@ extension ConnectionFailure {
   /// The failure as the user meets it.
   /// - Parameter server: the address, with the password masked.
   func translated(server: String, url: RedisURL) -> StoreBackendError {
-    if let serverSaid, case .closed = cause {
-      return serverSaid.translatedAsFarewell(server: server, cause: self)
+    if let serverSaid, isLoss {
+      return serverSaid.translatedAsFarewell(server: server)
     }
     switch cause {
     case .notBuilt: return .redisNotBuilt

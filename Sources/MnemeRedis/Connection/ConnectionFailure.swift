@@ -39,7 +39,7 @@ struct ConnectionFailure: Error {
   var cause: Cause
   var stage: Stage
   var sent: Sent
-  /// The last error the server answered with before it hung up: "max number of clients reached", say.
+  /// All that the server said before it hung up on a new connection: "max number of clients reached", say.
   var serverSaid: ServerError?
 
   /// What was sent may have been done all the same: set where that makes a difference, for commands that write.

@@ -19,9 +19,12 @@ public struct ConnectionOptions: Sendable {
   /// How the connection is called in the server's `CLIENT LIST`, where the URL does not say. No blanks.
   public var clientName = "mneme"
 
+  /// Where neither the options nor the URL say otherwise.
   public static let defaultConnectTimeout = Duration.seconds(5)
+  /// Where neither the options nor the URL say otherwise.
   public static let defaultCommandTimeout = Duration.seconds(30)
 
+  /// Everything as the URL has it.
   public init() {}
 }
 
@@ -38,6 +41,7 @@ public struct TLSOptions: Sendable, Hashable {
   /// false: the certificate may be for another host. Default true.
   public var verifiesHostname: Bool?
 
+  /// Nothing said: the server is verified, and no certificate shown.
   public init() {}
 
   /// What these say, and where they say nothing what `others` say.

@@ -57,10 +57,13 @@ struct GreetingRefused: Error {
 }
 
 /// What a server says it is; nil where it did not say.
-struct ServerRole: Sendable, Equatable {
-  var version: String?
-  var isCluster: Bool?
-  var isReplica: Bool?
+public struct ServerRole: Sendable, Equatable {
+  /// As in `INFO`: `7.0.15`.
+  public internal(set) var version: String?
+  /// One of the nodes of a Redis Cluster.
+  public internal(set) var isCluster: Bool?
+  /// A copy that takes no writes.
+  public internal(set) var isReplica: Bool?
 
   init() {}
 
@@ -69,7 +72,7 @@ struct ServerRole: Sendable, Equatable {
     var elements = hello.elements
     while let name = elements.next(), let value = elements.next() {
       switch name.string {
-      case "version": version = value.string
+      case "version": version = value.string?.withControlCharactersVisible
       case "mode": isCluster = value.string.map { $0 == "cluster" }
       case "role": isReplica = value.string.map { $0 != "master" }
       default: break

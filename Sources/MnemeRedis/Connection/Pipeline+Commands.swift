@@ -21,6 +21,26 @@ extension Pipeline {
     return CommandText(name: name, key: key.withControlCharactersVisible)
   }
 
+  /// Some of the commands, in order.
+  /// - Parameter prefix: a command without arguments to be sent before each of them.
+  func commands(at indices: [Int], each prefix: StaticString? = nil) -> Pipeline {
+    var selection = Pipeline()
+    var cursor = 0
+    var index = 0
+    for wanted in indices {
+      while index < wanted {
+        skipCommand(&cursor)
+        index += 1
+      }
+      let start = cursor
+      skipCommand(&cursor)
+      index += 1
+      if let prefix { selection.begin(prefix, argumentCount: 0) }
+      selection.append(encoded: bytes[start..<cursor])
+    }
+    return selection
+  }
+
   /// Which word of a command is its first key. nil: it has none, and what it has instead may be a secret.
   private static func keyPosition(of name: String) -> Int? {
     switch name {

@@ -14,6 +14,8 @@ struct Pipeline: Sendable {
   init() {}
 
   var isEmpty: Bool { count == 0 }
+  /// No command lacks arguments that were announced.
+  var isComplete: Bool { argumentsLeft == 0 }
   var byteCount: Int { bytes.count }
 
   mutating func removeAll() {
@@ -55,12 +57,10 @@ struct Pipeline: Sendable {
     string(value)
   }
 
-  /// Appends all commands of another pipeline.
-  mutating func append(contentsOf other: Pipeline) {
-    precondition(argumentsLeft == 0 && other.argumentsLeft == 0, "a command lacks arguments")
-    bytes.append(contentsOf: other.bytes)
-    count += other.count
-    watches = watches || other.watches
+  /// Appends one command as another pipeline has encoded it.
+  mutating func append(encoded command: ArraySlice<UInt8>) {
+    bytes.append(contentsOf: command)
+    count += 1
   }
 
   private mutating func string(_ value: UnsafeRawBufferPointer) {

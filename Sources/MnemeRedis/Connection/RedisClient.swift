@@ -21,8 +21,24 @@ public final class RedisClient: @unchecked Sendable {
   /// The server's address with `***` for the password, as it stands in messages.
   public var address: String { locked { session.address } }
 
-  /// What the server said about itself when it was last connected to.
-  var role: ServerRole { locked { session.role } }
+  /// A connection is there and the server has not hung up on it. No round trip.
+  var isConnectionAlive: Bool { locked { session.connection?.isAlive ?? false } }
+
+  /// What the server said about itself when it was last connected to. No round trip.
+  public var role: ServerRole { locked { session.role } }
+
+  /// Says which keys the client is used for: those under a prefix. No round trip.
+  ///
+  /// Should the server turn out to be a cluster, the client connects to the node that has these keys; without a
+  /// hash tag in the prefix (`KeyHashTag`) every use then throws `StoreBackendError` with `needsHashTag`, before
+  /// anything is written.
+  /// Of several prefixes in different slots, `SCAN` sees the node of the first: they want clients of their own.
+  /// - Parameter key: any one of the keys, which need not exist.
+  func serve(keyPrefix: String, key: some RedisArgument) {
+    var probe = Pipeline()
+    probe.append("EXISTS", key)
+    locked { session.keyspaces.append(Keyspace(prefix: keyPrefix, probe: probe)) }
+  }
 
   /// Sends commands that only read. One round trip; on a new connection its greeting goes along.
   ///

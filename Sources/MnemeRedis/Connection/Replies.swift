@@ -24,7 +24,7 @@ struct Replies: RandomAccessCollection, Sendable {
 struct Reply: Sendable {
   enum Kind { case string, status, integer, null, array, error }
 
-  fileprivate let tape: Tape
+  let tape: Tape
   let index: Int
 
   init(tape: Tape, index: Int) {

@@ -1,41 +1,38 @@
 import Mneme
 
-/// What stands behind a `RedisClient`: one connection at a time, and the decision what to do when it fails.
-/// Not safe for threads by itself.
+/// What stands behind a `RedisClient`: one connection at a time, and the decision what to do when it fails or
+/// when another node is the right one. Not safe for threads by itself.
 final class Session {
-  /// With the options applied to it.
-  let url: RedisURL
-  let clientName: String
-  let limits: Connection.Limits
-  private(set) var connection: Connection?
+  let connector: Connector
   /// The server that is connected to, or to be connected to.
-  private(set) var endpoint: Endpoint
+  var endpoint: Endpoint
+  var connection: Connection?
+  /// What the server last connected to said about itself.
   private(set) var role = ServerRole()
-  /// Made for the first connection that needs it.
-  private var tlsContext: TLSContext?
+  /// The keys that the client is used for.
+  var keyspaces: [Keyspace] = []
+  /// The nodes that are known, once the server has turned out to be a cluster's.
+  var cluster: ClusterNodes?
+  /// For commands that a node has sent elsewhere just this once.
+  var detour: Connection?
   private var isClosed = false
 
   init(url: RedisURL, options: ConnectionOptions) {
-    var url = url
-    url.username = options.username ?? url.username
-    url.password = options.password.map(Secret.init) ?? url.password
-    url.tls = options.tls.overriding(url.tls)
-    self.url = url
+    connector = Connector(url: url, options: options)
     endpoint = url.endpoint
-    clientName = url.clientName ?? options.clientName
-    limits = Connection.Limits(
-      connect: options.connectTimeout ?? url.connectTimeout ?? ConnectionOptions.defaultConnectTimeout,
-      command: options.commandTimeout ?? url.commandTimeout ?? ConnectionOptions.defaultCommandTimeout)
   }
 
-  var address: String { url.description(at: endpoint) }
+  var address: String { connector.url.description(at: endpoint) }
 
   func close() {
     isClosed = true
-    connection = nil
+    disconnect()
   }
 
-  // MARK: Connecting
+  func disconnect() {
+    connection = nil
+    detour = nil
+  }
 
   /// A connection that was alive a moment ago, or a new one. Its greeting may not have been said yet.
   func connected() throws -> Connection {
@@ -43,42 +40,17 @@ final class Session {
       throw CacheClosedError("The connection to \(address) is closed.", remediation: "Open a new one.")
     }
     if let connection, connection.isAlive { return connection }
-    connection = nil
-    let new = try connect(to: endpoint)
+    disconnect()
+    let new: Connection
+    do throws(ConnectionFailure) {
+      new = try connector.connect(to: endpoint)
+    } catch {
+      guard cluster != nil else { throw error }
+      new = try findOwner(after: error)
+    }
     connection = new
     return new
   }
-
-  private func connect(to endpoint: Endpoint) throws(ConnectionFailure) -> Connection {
-    let deadline = Deadline.after(limits.connect)
-    let socket = try Socket.connect(to: endpoint, within: limits.connect, until: deadline)
-    let transport = url.usesTLS ? try encrypt(socket, to: endpoint, until: deadline) : socket
-    return try Connection(
-      endpoint: endpoint, transport: transport, greeting: Greeting(url: url, clientName: clientName),
-      limits: limits,
-      connectedBy: deadline)
-  }
-
-  private func encrypt(
-    _ socket: Socket, to endpoint: Endpoint, until deadline: Deadline
-  ) throws(ConnectionFailure) -> any Transport {
-    guard case .tcp(let host, _) = endpoint else { return socket }
-    let context = try trustedContext()
-    return try TLSTransport(over: socket, to: host, context: context, within: limits.connect, until: deadline)
-  }
-
-  private func trustedContext() throws(ConnectionFailure) -> TLSContext {
-    if let tlsContext { return tlsContext }
-    do throws(TLSError) {
-      let context = try TLSContext(url.tls)
-      tlsContext = context
-      return context
-    } catch {
-      throw ConnectionFailure(.tls(error))
-    }
-  }
-
-  func disconnect() { connection = nil }
 
   // MARK: Reading and writing
 
@@ -87,9 +59,10 @@ final class Session {
     return try translatingFailures {
       let replies: Replies
       do {
-        replies = try exchange(commands)
+        replies = try exchangeToRead(commands)
       } catch let failure as ConnectionFailure where failure.isLoss && failure.stage >= .greeting {
-        replies = try exchange(commands)
+        disconnect()
+        replies = try exchangeToRead(commands)
       }
       return try check(replies, of: commands, tolerating: tolerating)
     }
@@ -100,31 +73,50 @@ final class Session {
     return try translatingFailures {
       let replies: Replies
       do {
-        replies = try exchangeOnce(commands)
+        replies = try exchangeToWrite(commands)
       } catch let failure as ConnectionFailure where failure.isLoss && !failure.mayHaveRun {
-        replies = try exchangeOnce(commands)
+        disconnect()
+        replies = try exchangeToWrite(commands)
       }
       return try check(replies, of: commands, tolerating: tolerating)
     }
   }
 
-  /// The exchange of commands that write: after the greeting has been answered, and with a word on whether they
-  /// may have been run where it failed.
-  private func exchangeOnce(_ commands: Pipeline) throws -> Replies {
-    try connected().greet()
+  /// With the greeting of a new connection in the same write.
+  private func exchangeToRead(_ commands: Pipeline) throws -> Replies {
+    let connection = try connected()
+    let replies = try connection.exchange(commands)
+    if try settle(on: connection) { return try exchangeToRead(commands) }
+    return try follow(replies, of: commands, again: .allCommands)
+  }
+
+  /// After the greeting has been answered.
+  private func exchangeToWrite(_ commands: Pipeline) throws -> Replies {
+    let connection = try connected()
+    try connection.greet()
+    if try settle(on: connection) { return try exchangeToWrite(commands) }
+    let replies = try notingWhetherRun(commands, behindOthers: false) { try connection.exchange(commands) }
+    return try follow(replies, of: commands, again: .redirectedCommands)
+  }
+
+  /// Adds to a failure whether commands that write may have been run all the same.
+  /// - Parameter behindOthers: commands of the same pipeline have been run already.
+  func notingWhetherRun<R>(_ commands: Pipeline, behindOthers: Bool, _ body: () throws -> R) throws -> R {
     do {
-      return try exchange(commands)
+      return try body()
     } catch var failure as ConnectionFailure {
-      failure.mayHaveRun = failure.stage == .exchange && failure.sent.mayHaveRun(commands)
+      failure.mayHaveRun = behindOthers || failure.stage == .exchange && failure.sent.mayHaveRun(commands)
       throw failure
     }
   }
 
-  private func exchange(_ commands: Pipeline) throws -> Replies {
-    let connection = try connected()
-    let replies = try connection.exchange(commands)
+  /// Takes note of what the server said about itself.
+  /// - Returns: whether another node turned out to be the right one, so that what was asked must be asked again.
+  func settle(on connection: Connection) throws -> Bool {
     role = connection.role
-    return replies
+    guard role.isCluster == true else { return false }
+    try requireHashTags()
+    return cluster == nil ? try locateOwner(from: connection) : false
   }
 
   /// Throws the first error among the replies, unless those are tolerated.
@@ -142,15 +134,11 @@ final class Session {
       return try body()
     } catch let failure as ConnectionFailure {
       disconnect()
-      throw failure.translated(server: address, url: url)
+      throw failure.translated(server: address, url: connector.url)
     } catch let refusal as GreetingRefused {
       disconnect()
-      throw refusal.translated(server: address, url: url)
+      throw refusal.translated(server: address, url: connector.url)
     }
-  }
-
-  func translate(_ error: ServerError, command: CommandText?) -> any MnemeError {
-    error.translated(command: command, server: address)
   }
 }
 

@@ -21,6 +21,13 @@ final class Tape: @unchecked Sendable {
   /// Forgets the replies, to hold those of the next exchange.
   func reset() { mneme_tape_reset(storage) }
 
+  /// Copies a reply of another exchange behind the last one.
+  func append(copying reply: Reply) {
+    guard mneme_tape_append_copy(storage, reply.tape.storage, reply.index) else {
+      fatalError("out of memory")
+    }
+  }
+
   var rootCount: Int { storage.pointee.root_count }
   var limit: Int { storage.pointee.limit }
   var isEmpty: Bool { storage.pointee.node_count == 0 }
@@ -30,6 +37,8 @@ final class Tape: @unchecked Sendable {
   func node(_ index: Int) -> mneme_node { storage.pointee.nodes[index] }
 
   func bytes(of node: mneme_node) -> UnsafeRawBufferPointer {
-    UnsafeRawBufferPointer(start: storage.pointee.arena + Int(node.value), count: Int(node.length))
+    // There is no arena before the first string that is not empty.
+    guard let arena = storage.pointee.arena else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    return UnsafeRawBufferPointer(start: arena + Int(node.value), count: Int(node.length))
   }
 }

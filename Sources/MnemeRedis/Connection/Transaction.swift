@@ -16,12 +16,9 @@ struct Transaction: ~Copyable {
   /// Sends `WATCH` and commands that only read. One round trip.
   func read(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
     if commands.isEmpty { return Replies.none }
-    let replies: Replies
-    do {
-      replies = try connection.exchange(commands)
-    } catch let failure as ConnectionFailure {
-      throw Interruption(failure: failure)
-    }
+    let replies = try interrupting { try connection.exchange(commands) }
+    if try session.settle(on: connection) { throw Interruption.moved }
+    try interruptWhereRedirected(replies)
     return try session.check(replies, of: commands, tolerating: tolerating)
   }
 
@@ -31,35 +28,58 @@ struct Transaction: ~Copyable {
   ///   replies. Errors that kept it from running at all are thrown either way.
   /// - Returns: a reply for each command; nil where a watched key had changed and nothing was done.
   func commit(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies? {
-    let replies: Replies
-    do {
-      try connection.greet()
-      replies = try connection.exchange(commands, atomically: true)
-    } catch var failure as ConnectionFailure {
-      // EXEC is the last word of the write: without all of it the server drops what it has queued.
-      failure.mayHaveRun = failure.stage == .exchange && failure.sent == .all
-      throw Interruption(failure: failure)
+    try interrupting { try connection.greet() }
+    if try session.settle(on: connection) { throw Interruption.moved }
+    let replies = try interrupting(whenCommitting: true) {
+      try connection.exchange(commands, atomically: true)
     }
     let result = replies[replies.endIndex - 1]
     if result.isNull { return nil }
-    guard result.error == nil else { throw refusal(replies, of: commands) }
+    guard result.error == nil else {
+      try interruptWhereRedirected(replies)
+      throw refusal(replies, of: commands)
+    }
     return try session.check(replies.adoptingElements(of: result), of: commands, tolerating: tolerating)
   }
 
-  /// `EXEC` was refused because a command was: that command's error is the one worth telling.
-  private func refusal(_ replies: Replies, of commands: Pipeline) -> any Error {
-    for (index, reply) in replies.enumerated() {
-      // The first reply is to MULTI, the last to EXEC.
-      let command = index == 0 ? nil : commands.command(at: index - 1)
-      if let error = reply.error { return session.translate(error, command: command) }
+  /// Has a failure of the connection pass through the body.
+  private func interrupting<R>(whenCommitting commits: Bool = false, _ body: () throws -> R) throws -> R {
+    do {
+      return try body()
+    } catch var failure as ConnectionFailure {
+      // EXEC is the last word of the write: without all of it the server drops what it has queued.
+      failure.mayHaveRun = commits && failure.sent == .all
+      throw Interruption.lost(failure)
     }
-    preconditionFailure("EXEC answered with an error")
+  }
+
+  private func interruptWhereRedirected(_ replies: Replies) throws {
+    guard let redirected = session.redirectedCommands(replies) else { return }
+    try session.meetCluster(cause: redirected.error)
+    throw Interruption.redirected(redirected.redirection)
+  }
+
+  /// `EXEC` was refused because a command was, or `MULTI` itself: that error is the one worth telling.
+  private func refusal(_ replies: Replies, of commands: Pipeline) -> any Error {
+    let last = replies.endIndex - 1
+    let index = replies.firstIndex { $0.kind == .error } ?? last
+    let command =
+      switch index {
+      case 0: CommandText(name: "MULTI", key: nil)
+      case last: CommandText(name: "EXEC", key: nil)
+      default: commands.command(at: index - 1)
+      }
+    guard let error = replies[index].error else { preconditionFailure("EXEC was not refused") }
+    return session.translate(error, command: command)
   }
 }
 
-/// The connection failed inside a transaction. Passes through the body to whoever runs it.
-struct Interruption: Error {
-  let failure: ConnectionFailure
+/// The body of a transaction cannot go on. Passes through it to whoever runs it.
+enum Interruption: Error {
+  case lost(ConnectionFailure)
+  /// Another node is the right one, and the next connection goes there.
+  case moved
+  case redirected(Redirection)
 }
 
 extension Session {
@@ -67,17 +87,23 @@ extension Session {
   static let attemptLimit = 100
 
   func transaction<R>(_ body: (borrowing Transaction) throws -> Transaction.Outcome<R>) throws -> R {
+    var attempts = 0
     var reconnected = false
+    var patience = Patience(until: Deadline.after(connector.limits.command))
     return try translatingFailures {
-      for attempt in 0..<Session.attemptLimit {
-        backOff(attempt)
+      while attempts < Session.attemptLimit {
         do {
           if case .done(let result) = try attemptOnce(body) { return result }
-        } catch let interruption as Interruption {
-          let failure = interruption.failure
+          attempts += 1
+          backOff(attempts)
+        } catch Interruption.lost(let failure) {
           disconnect()
           guard failure.isLoss, !failure.mayHaveRun, !reconnected else { throw failure }
           reconnected = true
+        } catch Interruption.redirected(let redirection) {
+          guard follow(redirection, patience: &patience) else { throw tired(of: redirection) }
+        } catch Interruption.moved {
+          continue
         }
       }
       throw StoreBackendError(
@@ -96,9 +122,8 @@ extension Session {
   }
 
   /// Waits a little, longer each time and never two writers the same, so that they get out of step.
-  private func backOff(_ attempt: Int) {
-    guard attempt > 0 else { return }
-    let longest = UInt32(500) << UInt32(min(attempt, 7))
+  private func backOff(_ attempts: Int) {
+    let longest = UInt32(500) << UInt32(min(attempts, 7))
     usleep(.random(in: 0...longest))
   }
 }

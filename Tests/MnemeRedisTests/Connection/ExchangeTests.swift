@@ -1,3 +1,4 @@
+import Dispatch
 import Mneme
 import TestSupport
 import Testing
@@ -6,11 +7,10 @@ import Testing
 
 @Suite("Exchanges with a real server")
 struct ExchangeTests {
-  let server = try! RedisServer(tcp: true)
-
   @Test("A pipeline gets one reply for each command, in order, of every type")
   func everyType() throws {
-    let client = RedisClient(url: try RedisURL(server.tcpURL))
+    let server = try RedisServer(tcp: true)
+    let client = try RedisClient(server.tcpURL)
     var commands = Pipeline()
     commands.append("SET", "k", "v")
     commands.append("GET", "k")
@@ -35,8 +35,9 @@ struct ExchangeTests {
 
   @Test("A transaction commits, and starts over when a watched key has changed")
   func transaction() throws {
-    let client = RedisClient(url: try RedisURL(server.url))
-    let other = RedisClient(url: try RedisURL(server.url))
+    let server = try RedisServer()
+    let client = try RedisClient(server.url)
+    let other = try RedisClient(server.url)
     var attempts = 0
     let result = try client.transaction { transaction -> Transaction.Outcome<Int64> in
       attempts += 1
@@ -57,5 +58,40 @@ struct ExchangeTests {
     }
     #expect(attempts == 2)
     #expect(result == 6)
+  }
+
+  @Test("Four writers at once lose no update, on one connection and on four", arguments: [true, false])
+  func manyWriters(shared: Bool) throws {
+    let url = try RedisServer.shared.url
+    let key = uniquePrefix("count")
+    let common = try RedisClient(url)
+    let clients = try (0..<4).map { _ in shared ? common : try RedisClient(url) }
+    DispatchQueue.concurrentPerform(iterations: 4) { writer in
+      for _ in 0..<50 {
+        // A transaction that is given up must leave nothing watched behind.
+        _ = try? clients[writer].transaction { transaction -> Transaction.Outcome<Void> in
+          var question = Pipeline()
+          question.append("WATCH", key, "\(key):other")
+          _ = try transaction.read(question)
+          return .done(())
+        }
+        do {
+          try clients[writer].transaction { transaction -> Transaction.Outcome<Void> in
+            var question = Pipeline()
+            question.append("WATCH", key)
+            question.append("GET", key)
+            let count = try transaction.read(question)[1].integer ?? 0
+            var write = Pipeline()
+            write.append("SET", key, count + 1)
+            write.append("INCR", "\(key):other")
+            return try transaction.commit(write) == nil ? .retry : .done(())
+          }
+        } catch {
+          Issue.record(error)
+        }
+      }
+    }
+    #expect(try common.ask("GET", key).integer == 200)
+    #expect(try common.ask("GET", "\(key):other").integer == 200)
   }
 }

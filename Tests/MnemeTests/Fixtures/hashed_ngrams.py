@@ -15,25 +15,25 @@ SCALE = 1024
 MASK = (1 << 64) - 1
 
 FILLER = """
-    a an the i me my im ive you yours we our it its this that these those
-    please pls hi hello hey dear thank just also then than too very really so some any oh ok
-    der das den dem ein eine einen einem einer ich mein meine meinen meiner mir mich du sie wir ihr
+    a an the i me my im ive you your we our it its this that thes thos
+    pleas pls hi hello hey dear thank just also then than too very really so som any oh ok
+    der das den dem ein einen einem einer ich mein meinen meiner mir mich du sie wir ihr
     le la les un une je mon ma mes vous nous el una mi tu su il lo gli uno mio mia os um uma meu minha
     het een ik mijn
 """
 LIGHT = """
-    is are am be been being was were do does did doing have has had having
-    will would can could should may might shall must there what whats how hows because your
-    of to in on at for with from by and or but as if into about through during up
-    want like need tell let know help try wish wonder look question ask explain
-    und oder ist sind kann wie im zu zum zur auf für mit von vom bei
-    de des et ou est au aux sur avec dans que qui ce cette del al y o se por para con como puedo
-    di della dei che per posso da dos das em com op te voor met dat zijn wat hoe
+    is are am be been being was wer do doe did doing hav has had
+    wil would can could should may might shal must ther what how becaus
+    of to in on at for with from by and or but as if into about through dur up
+    want lik need tel let know help try wish wonder look question ask explain
+    und oder ist sind kan wie zu zum zur auf für mit von vom bei
+    de des et ou est au aux sur avec dan que qui ce cet del al y o se por para con como puedo
+    di della dei che per posso da dos em op te voor met dat zijn wat hoe
 """
 MEDIUM = """
-    which who whom whose when where wheres why
-    get use make go give come say think find show able way possible here now already still yet again
-    he she they them his him her their us
+    which who whom whos when wher why
+    get use mak go giv com say think find show abl way possibl her now already stil yet again
+    he she they them his him their us
 """
 NEGATED = """
     cant can cannot can dont do didnt did doesnt does isnt is arent are wasnt was werent were aint is
@@ -152,7 +152,7 @@ def stem(word):
     return word
 
 
-FILLER, LIGHT, MEDIUM = ({stem(word) for word in text.split()} for text in (FILLER, LIGHT, MEDIUM))
+FILLER, LIGHT, MEDIUM = (set(text.split()) for text in (FILLER, LIGHT, MEDIUM))
 
 
 def weight(stemmed):

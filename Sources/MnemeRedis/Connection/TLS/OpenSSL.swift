@@ -35,7 +35,7 @@ struct OpenSSL: @unchecked Sendable {
   let SSL_read: @convention(c) (Pointer?, UnsafeMutableRawPointer?, Int32) -> Int32
   let SSL_peek: @convention(c) (Pointer?, UnsafeMutableRawPointer?, Int32) -> Int32
   let SSL_write: @convention(c) (Pointer?, UnsafeRawPointer?, Int32) -> Int32
-  let SSL_has_pending: @convention(c) (Pointer?) -> Int32
+  let SSL_pending: @convention(c) (Pointer?) -> Int32
   let SSL_shutdown: @convention(c) (Pointer?) -> Int32
   let SSL_get_error: @convention(c) (Pointer?, Int32) -> Int32
   let SSL_get_verify_result: @convention(c) (Pointer?) -> Int
@@ -96,7 +96,7 @@ extension OpenSSL {
     SSL_read = try library.function("SSL_read")
     SSL_peek = try library.function("SSL_peek")
     SSL_write = try library.function("SSL_write")
-    SSL_has_pending = try library.function("SSL_has_pending")
+    SSL_pending = try library.function("SSL_pending")
     SSL_shutdown = try library.function("SSL_shutdown")
     SSL_get_error = try library.function("SSL_get_error")
     SSL_get_verify_result = try library.function("SSL_get_verify_result")

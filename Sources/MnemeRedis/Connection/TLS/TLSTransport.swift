@@ -25,7 +25,8 @@ final class TLSTransport: Transport {
   }
 
   var descriptor: Int32 { line.socket.descriptor }
-  var hasBufferedInput: Bool { openSSL.SSL_has_pending(session) == 1 }
+  /// Not `SSL_has_pending`, which counts a record of which only a part has come.
+  var hasBufferedInput: Bool { openSSL.SSL_pending(session) > 0 }
 
   /// Shakes hands over a connected socket.
   init(

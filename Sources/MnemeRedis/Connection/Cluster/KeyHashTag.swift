@@ -1,0 +1,43 @@
+import Mneme
+
+/// The part of a key that decides, on a cluster, which node it lives on.
+///
+/// Redis Cluster specification, "Hash tags": what stands between the first `{` and the first `}` behind it, if
+/// that is anything. All keys of a cache must have the same, because a transaction cannot span nodes.
+enum KeyHashTag {
+  /// The tag that every key under a prefix has; nil where each key would have its own slot.
+  static func ofKeys(under prefix: String) -> String? {
+    let bytes = prefix.utf8
+    guard let open = bytes.firstIndex(of: UInt8(ascii: "{")) else { return nil }
+    let inside = bytes[bytes.index(after: open)...]
+    guard let close = inside.firstIndex(of: UInt8(ascii: "}")), close != inside.startIndex else { return nil }
+    return String(decoding: inside[..<close], as: UTF8.self)
+  }
+
+  /// The prefix to use instead of one without a tag: `{mneme}` for `mneme`.
+  static func tagged(_ prefix: String) -> String {
+    let whole = "{\(prefix)}"
+    // A prefix that begins with '}' would leave its tag empty.
+    return ofKeys(under: whole) == nil ? "{mneme}\(prefix)" : whole
+  }
+}
+
+/// The keys that a store works on: all under one prefix.
+struct Keyspace: Equatable {
+  let prefix: String
+  /// A question about one of the keys, which only the node that holds them answers.
+  let probe: Pipeline
+
+  static func == (a: Keyspace, b: Keyspace) -> Bool { a.prefix.utf8.elementsEqual(b.prefix.utf8) }
+}
+
+extension StoreBackendError {
+  static func needsHashTag(prefix: String, server: String, cause: (any Error)? = nil) -> StoreBackendError {
+    let shown = prefix.withControlCharactersVisible
+    let tagged = KeyHashTag.tagged(prefix).withControlCharactersVisible
+    return StoreBackendError(
+      .needsHashTag,
+      "\(server) is a Redis Cluster, and the keys under the prefix '\(shown)' would lie on different nodes of it.",
+      remediation: "Use a key prefix with a hash tag: '\(tagged)'.", cause: cause)
+  }
+}

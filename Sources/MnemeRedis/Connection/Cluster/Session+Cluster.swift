@@ -1,0 +1,220 @@
+import Glibc
+import Mneme
+
+// On a cluster all keys of a cache are in one slot (`KeyHashTag`), so that one connection, to the node that owns
+// the slot, is all that is needed; what follows is about finding that node, and finding it again when slots move or
+// a node fails.
+extension Session {
+  /// How often in a row nodes may send a command on before that is an error. A cluster in order needs one.
+  static let hopLimit = 5
+
+  /// Every store that uses the client has keys that can live on a cluster.
+  func requireHashTags(cause: ServerError? = nil) throws {
+    for keyspace in keyspaces where KeyHashTag.ofKeys(under: keyspace.prefix) == nil {
+      throw StoreBackendError.needsHashTag(prefix: keyspace.prefix, server: address, cause: cause)
+    }
+  }
+
+  // MARK: Finding the node
+
+  /// Asks a node of a cluster that has just been met for the others, and whether the keys are its own. One round
+  /// trip. `SCAN`, which names no key, would otherwise look through the wrong node.
+  /// - Returns: whether the keys are another's, which is the node to connect to from now on.
+  func locateOwner(from connection: Connection) throws -> Bool {
+    var nodes = ClusterNodes()
+    nodes.insert(connector.url.endpoint)
+    let replies = try connection.exchange(ownerQuestion)
+    nodes.insert(slots: replies[1], from: connection.endpoint)
+    cluster = nodes
+    guard case .moved(let owner)? = redirection(in: replies[0], from: connection) else { return false }
+    move(to: owner)
+    return true
+  }
+
+  private var ownerQuestion: Pipeline {
+    var question = keyspaces.first?.probe ?? Pipeline()
+    if question.isEmpty { question.append("PING") }
+    question.append("CLUSTER", "SLOTS")
+    return question
+  }
+
+  private func redirection(in reply: Reply, from connection: Connection) -> Redirection? {
+    reply.error.flatMap { Redirection($0, from: connection.endpoint) }
+  }
+
+  /// Connects to another node from now on.
+  private func move(to owner: Endpoint) {
+    cluster?.insert(owner)
+    disconnect()
+    endpoint = owner
+  }
+
+  /// The node that was connected to is gone: asks the others, until one of them has taken its place or the time
+  /// for a command has passed.
+  func findOwner(after failure: ConnectionFailure) throws -> Connection {
+    let deadline = Deadline.after(connector.limits.command)
+    repeat {
+      for node in cluster?.endpoints ?? [] {
+        if let owner = owner(accordingTo: node) {
+          endpoint = owner.endpoint
+          return owner
+        }
+        if deadline.remaining == .zero { break }
+      }
+      usleep(100_000)
+    } while deadline.remaining > .zero
+    throw failure
+  }
+
+  /// Asks a node, and the one it names, whether the keys are theirs.
+  private func owner(accordingTo node: Endpoint) -> Connection? {
+    var next = node
+    for _ in 0..<2 {
+      guard let connection = try? connector.connect(to: next),
+        let replies = try? connection.exchange(ownerQuestion)
+      else { return nil }
+      cluster?.insert(slots: replies[1], from: next)
+      guard replies[0].kind == .error else { return connection }
+      guard case .moved(let owner)? = redirection(in: replies[0], from: connection) else { return nil }
+      next = owner
+    }
+    return nil
+  }
+
+  // MARK: Following redirections
+
+  /// What is sent again when some commands were not run.
+  enum Again {
+    /// Everything: for commands that only read.
+    case allCommands
+    /// What was not run: the rest may have written.
+    case redirectedCommands
+  }
+
+  /// Sends on what nodes have sent elsewhere, until every command has been run or has failed for another reason.
+  func follow(_ replies: Replies, of commands: Pipeline, again: Again) throws -> Replies {
+    var replies = replies
+    var patience = Patience(until: Deadline.after(connector.limits.command))
+    while let redirected = redirectedCommands(replies) {
+      try meetCluster(cause: redirected.error)
+      guard patience.allows(redirected.redirection) else { break }
+      switch redirected.redirection {
+      case .asked(let target):
+        let rest = commands.commands(at: redirected.indices, each: "ASKING")
+        let others = redirected.indices.count < commands.count
+        let answers = try notingWhetherRun(rest, behindOthers: others) {
+          try detour(to: target).exchange(rest)
+        }
+        replies = replies.replacing(redirected.indices) { answers[2 * $0 + 1] }
+        continue
+      case .moved(let owner): move(to: owner)
+      case .later: break
+      }
+      switch again {
+      case .allCommands: replies = try connected().exchange(commands)
+      case .redirectedCommands:
+        let rest = commands.commands(at: redirected.indices)
+        let answers = try notingWhetherRun(rest, behindOthers: rest.count < commands.count) {
+          let connection = try connected()
+          try connection.greet()
+          return try connection.exchange(rest)
+        }
+        replies = replies.replacing(redirected.indices) { answers[$0] }
+      }
+    }
+    return replies
+  }
+
+  struct Redirected {
+    let redirection: Redirection
+    let error: ServerError
+    /// The commands that were answered so.
+    var indices: [Int]
+  }
+
+  /// The commands that were sent elsewhere; of several places the first.
+  func redirectedCommands(_ replies: Replies) -> Redirected? {
+    var found: Redirected?
+    for (index, reply) in replies.enumerated() where reply.kind == .error {
+      guard let error = reply.error, let redirection = Redirection(error, from: endpoint) else { continue }
+      if found == nil { found = Redirected(redirection: redirection, error: error, indices: []) }
+      if found?.redirection == redirection { found?.indices.append(index) }
+    }
+    return found
+  }
+
+  /// A server that did not introduce itself has turned out to be a cluster's.
+  func meetCluster(cause: ServerError) throws {
+    guard cluster == nil else { return }
+    try requireHashTags(cause: cause)
+    var nodes = ClusterNodes()
+    nodes.insert(connector.url.endpoint)
+    nodes.insert(endpoint)
+    cluster = nodes
+  }
+
+  private func detour(to target: Endpoint) throws -> Connection {
+    if let detour, detour.endpoint == target, detour.isAlive { return detour }
+    let connection = try connector.connect(to: target)
+    try connection.greet()
+    detour = connection
+    return connection
+  }
+
+  // MARK: Redirections inside a transaction
+
+  /// Follows what a node answered inside a transaction, before its body runs again.
+  /// - Returns: false where patience is at an end.
+  func follow(_ redirection: Redirection, patience: inout Patience) -> Bool {
+    switch redirection {
+    case .moved(let owner):
+      guard patience.allows(redirection) else { return false }
+      move(to: owner)
+      return true
+    // The keys of a transaction are on two nodes until the slot has moved.
+    case .asked, .later: return patience.allows(.later)
+    }
+  }
+}
+
+/// How long redirections are followed: a few hops, and for a slot that is on the move the time of a command.
+struct Patience {
+  private var hops = 0
+  private var waits = 0
+  private let deadline: Deadline
+
+  init(until deadline: Deadline) { self.deadline = deadline }
+
+  /// Whether to go on. Where the answer is "later", it takes until then.
+  mutating func allows(_ redirection: Redirection) -> Bool {
+    switch redirection {
+    case .moved, .asked:
+      hops += 1
+      return hops <= Session.hopLimit
+    case .later:
+      guard deadline.remaining > .zero else { return false }
+      usleep(20_000 << UInt32(min(waits, 4)))
+      waits += 1
+      return true
+    }
+  }
+}
+
+extension Replies {
+  /// These replies with some of them replaced, on a tape of their own.
+  /// - Parameter replacement: the reply that takes the place of the one at `indices[n]`, for each `n`.
+  fileprivate func replacing(_ indices: [Int], _ replacement: (Int) -> Reply) -> Replies {
+    let merged = Tape(limit: .max)
+    var next = indices.enumerated().makeIterator()
+    var due = next.next()
+    for index in self.indices {
+      var reply = self[index]
+      if let (position, place) = due, place == index {
+        reply = replacement(position)
+        due = next.next()
+      }
+      merged.append(copying: reply)
+    }
+    return Replies(tape: merged, skipped: 0)
+  }
+}

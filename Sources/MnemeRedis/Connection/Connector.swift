@@ -1,0 +1,50 @@
+/// Makes connections of one client, to whichever node: address, credentials, TLS and time limits in one place.
+final class Connector {
+  /// With the caller's options applied to it.
+  let url: RedisURL
+  let limits: Connection.Limits
+  private let clientName: String
+  /// Made for the first connection that needs it.
+  private var tlsContext: TLSContext?
+
+  init(url: RedisURL, options: ConnectionOptions) {
+    var url = url
+    url.username = options.username ?? url.username
+    url.password = options.password.map(Secret.init) ?? url.password
+    url.tls = options.tls.overriding(url.tls)
+    self.url = url
+    clientName = url.clientName ?? options.clientName
+    limits = Connection.Limits(
+      connect: options.connectTimeout ?? url.connectTimeout ?? ConnectionOptions.defaultConnectTimeout,
+      command: options.commandTimeout ?? url.commandTimeout ?? ConnectionOptions.defaultCommandTimeout)
+  }
+
+  /// A new connection, whose greeting has not been said yet.
+  func connect(to endpoint: Endpoint) throws(ConnectionFailure) -> Connection {
+    let deadline = Deadline.after(limits.connect)
+    let socket = try Socket.connect(to: endpoint, within: limits.connect, until: deadline)
+    let transport = url.usesTLS ? try encrypt(socket, to: endpoint, until: deadline) : socket
+    return try Connection(
+      endpoint: endpoint, transport: transport, greeting: Greeting(url: url, clientName: clientName),
+      limits: limits, connectedBy: deadline)
+  }
+
+  private func encrypt(
+    _ socket: Socket, to endpoint: Endpoint, until deadline: Deadline
+  ) throws(ConnectionFailure) -> any Transport {
+    guard case .tcp(let host, _) = endpoint else { return socket }
+    let context = try trustedContext()
+    return try TLSTransport(over: socket, to: host, context: context, within: limits.connect, until: deadline)
+  }
+
+  private func trustedContext() throws(ConnectionFailure) -> TLSContext {
+    if let tlsContext { return tlsContext }
+    do throws(TLSError) {
+      let context = try TLSContext(url.tls)
+      tlsContext = context
+      return context
+    } catch {
+      throw ConnectionFailure(.tls(error))
+    }
+  }
+}

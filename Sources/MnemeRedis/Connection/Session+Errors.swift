@@ -1,0 +1,62 @@
+import Mneme
+
+extension Session {
+  /// A server's error as its user meets it. Where the server can tell more about the trouble, it is asked; that it
+  /// may not or cannot answer is no trouble of its own.
+  func translate(_ error: ServerError, command: CommandText?) -> any MnemeError {
+    switch error.code {
+    case "CROSSSLOT":
+      for keyspace in keyspaces where KeyHashTag.ofKeys(under: keyspace.prefix) == nil {
+        return StoreBackendError.needsHashTag(prefix: keyspace.prefix, server: address, cause: error)
+      }
+      return error.translated(command: command, server: address)
+    case "OOM": return error.translated(command: command, server: address, detail: memoryPolicy)
+    case "READONLY": return error.translated(command: command, server: address, detail: primary)
+    default: return error.translated(command: command, server: address)
+    }
+  }
+
+  /// `maxmemory is 100.00M, with the policy noeviction`
+  private var memoryPolicy: String? {
+    let info = information("memory")
+    guard let limit = info["maxmemory_human"], let policy = info["maxmemory_policy"] else { return nil }
+    return "maxmemory is \(limit), with the policy \(policy)"
+  }
+
+  /// `its primary is 10.0.0.1:6379`
+  private var primary: String? {
+    let info = information("replication")
+    guard let host = info["master_host"], let port = info["master_port"].flatMap(UInt16.init) else {
+      return nil
+    }
+    return "its primary is \(Endpoint.tcp(host: host, port: port))"
+  }
+
+  /// A section of `INFO`, `name:value` a line. One round trip.
+  private func information(_ section: String) -> [String: String] {
+    guard let connection, connection.isAlive else { return [:] }
+    var question = Pipeline()
+    question.append("INFO", section)
+    guard let text = try? connection.exchange(question)[0].string else { return [:] }
+    var values: [String: String] = [:]
+    for line in text.split(whereSeparator: \.isNewline) {
+      guard let colon = line.firstIndex(of: ":") else { continue }
+      values[String(line[..<colon])] = String(line[line.index(after: colon)...]).withControlCharactersVisible
+    }
+    return values
+  }
+
+  /// Redirections were followed long enough.
+  func tired(of redirection: Redirection) -> StoreBackendError {
+    switch redirection {
+    case .moved, .asked:
+      StoreBackendError(
+        .refused, "The nodes of the cluster at \(address) send us from one to the other.",
+        remediation: "Look at redis-cli --cluster check.")
+    case .later:
+      StoreBackendError(
+        .notReady, "The cluster at \(address) is moving the keys to another node, or has no node for them.",
+        remediation: "Look at redis-cli CLUSTER INFO, and try again.")
+    }
+  }
+}

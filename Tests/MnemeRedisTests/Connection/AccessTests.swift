@@ -1,0 +1,149 @@
+import Mneme
+import TestSupport
+import Testing
+
+@testable import MnemeRedis
+
+@Suite("Getting in")
+struct AccessTests {
+  private static let locked = Result {
+    let server = try RedisServer(
+      tcp: true,
+      configuration: [
+        "user alice on >w0nder %RW~alice:* +@all",
+        "user guest on nopass ~* +@read +@connection +@transaction",
+        "user mute on >hush ~* +get",
+      ])
+    try server.connect().send("CONFIG", "SET", "requirepass", "s3cret")
+    return server
+  }
+
+  private func url(_ credentials: String) throws -> String {
+    "redis://\(credentials)127.0.0.1:\(try Self.locked.get().port!)"
+  }
+
+  @Test(
+    "A password in the URL, a user with one, and a user without one get in",
+    arguments: [
+      ":s3cret@", "default:s3cret@", "alice:w0nder@", "guest@", "guest:anything@", "mute:hush@",
+    ])
+  func right(credentials: String) throws {
+    #expect(try RedisClient(url(credentials)).ask("GET", "alice:missing").isNull)
+  }
+
+  @Test("The caller's credentials come before those of the URL")
+  func overrides() throws {
+    let client = try RedisClient(url("alice:wrong@")) {
+      $0.username = "default"
+      $0.password = "s3cret"
+    }
+    #expect(try client.ask("GET", "k").isNull)
+    #expect(client.address.hasPrefix("redis://default:***@"))
+  }
+
+  @Test("No password, a wrong one, and one where none is wanted are told apart; none of them is shown")
+  func wrong() throws {
+    expectFailure(.accessDenied, "wants a password", "NOAUTH", "--password-file") {
+      _ = try RedisClient(url("")).ask("GET", "k")
+    }
+    for credentials in [":n0t@", "alice:n0t@", "nobody:n0t@", "alice@"] {
+      expectFailure(.accessDenied, "did not accept", "WRONGPASS") {
+        _ = try RedisClient(url(credentials)).ask("GET", "k")
+      }
+      expectFailure(.accessDenied, "did not accept", "WRONGPASS") {
+        try RedisClient(url(credentials)).tell("SET", "k", "v")
+      }
+    }
+    let open = try RedisServer(tcp: true)
+    expectFailure(.accessDenied, "did not accept") {
+      _ = try RedisClient("redis://:n0t@127.0.0.1:\(open.port!)").ask("PING")
+    }
+  }
+
+  @Test("No error says the password", arguments: [":n0tit@", "alice:n0tit@", "nobody:n0tit@"])
+  func keepsSecret(credentials: String) throws {
+    let error = #expect(throws: StoreBackendError.self) { try RedisClient(url(credentials)).ask("GET", "k") }
+    let text = "\(String(describing: error)) \(String(reflecting: error)) \(error?.causes ?? [])"
+    #expect(!text.contains("n0tit"))
+  }
+
+  @Test("What a user may not do is told with command and key")
+  func noPermission() throws {
+    let alice = try RedisClient(url("alice:w0nder@"))
+    try alice.tell("SET", "alice:k", "v")
+    expectFailure(.accessDenied, "GET bob:k", "NOPERM") { _ = try alice.ask("GET", "bob:k") }
+    expectFailure(.accessDenied, "SET guest:k", "NOPERM", "ACL SETUSER") {
+      try RedisClient(url("guest@")).tell("SET", "guest:k", "v")
+    }
+    expectFailure(.accessDenied, "HSET k") {
+      _ = try RedisClient(url("guest@")).transaction { transaction -> Transaction.Outcome<Void> in
+        var write = Pipeline()
+        write.append("GET", "k")
+        write.append("HSET", "k", "field", "value")
+        return try transaction.commit(write) == nil ? .retry : .done(())
+      }
+    }
+  }
+
+  @Test("An error names no value of its command")
+  func keepsValues() throws {
+    let error = #expect(throws: StoreBackendError.self) {
+      try RedisClient(url("guest@")).tell("SET", "k", "private answer")
+    }
+    #expect(error.map { !"\($0.message) \($0.causes)".contains("private") } == true)
+  }
+
+  @Test("A connection has the cache's name in CLIENT LIST, or the one of the URL")
+  func clientName() throws {
+    let server = try RedisServer()
+    let client = try RedisClient(server.url)
+    let list = try client.ask("CLIENT", "LIST").string ?? ""
+    #expect(list.contains("name=mneme "))
+    let named = try RedisClient(server.url + "?client_name=nightly")
+    #expect(try named.ask("CLIENT", "GETNAME").string == "nightly")
+    // A name that Redis does not take is no reason to fail.
+    #expect(try RedisClient(server.url + "?client_name=a+b").ask("PING").string == "PONG")
+  }
+
+  @Test("The database of the URL is the one that is used, also after a reconnection")
+  func database() throws {
+    let server = try RedisServer()
+    let client = try RedisClient(server.url + "?db=3")
+    try client.tell("SET", "k", "three")
+    #expect(try RedisClient(server.url).ask("EXISTS", "k").integer == 0)
+    try server.connect().send("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    #expect(try client.ask("GET", "k").string == "three")
+    expectFailure(.refused, "database 99", "out of range") {
+      _ = try RedisClient(server.url + "?db=99").ask("PING")
+    }
+    expectFailure(.refused, "database 99") { try RedisClient(server.url + "?db=99").tell("SET", "k", "v") }
+    #expect(try RedisClient(server.url).ask("EXISTS", "k").integer == 0)
+  }
+
+  @Test("A server with too many clients says so")
+  func turnedAway() throws {
+    let full = try RedisServer(tcp: true, configuration: ["maxclients 1"])
+    let first = try full.connect()
+    try first.send("PING")
+    expectFailure(.notReady, "turned the connection away", "max number of clients", "maxclients") {
+      _ = try RedisClient("redis://127.0.0.1:\(full.port!)").ask("GET", "k")
+    }
+    expectFailure(.notReady, "max number of clients") {
+      try RedisClient("redis://:secret@127.0.0.1:\(full.port!)").tell("SET", "k", "v")
+    }
+  }
+
+  @Test("A connection costs no round trip of its own to what reads, and one to what writes")
+  func roundTrips() throws {
+    let server = try RedisServer(configuration: ["user alice on >w0nder ~* +@all"])
+    let proxy = try CountingProxy(to: server)
+    let url = proxy.url.replacing("unix://", with: "unix://alice:w0nder@") + "?db=2"
+    let reader = try RedisClient(url)
+    _ = try reader.ask("GET", "k")
+    _ = try reader.ask("GET", "k")
+    #expect(proxy.roundTrips().map(\.description) == ["AUTH SELECT CLIENT HELLO GET", "GET"])
+    let writer = try RedisClient(url)
+    try writer.tell("SET", "k", "v")
+    #expect(proxy.roundTrips().map(\.description) == ["SET"])
+  }
+}

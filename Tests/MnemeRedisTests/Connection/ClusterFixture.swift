@@ -1,0 +1,55 @@
+import Foundation
+import TestSupport
+
+@testable import MnemeRedis
+
+/// A Redis Cluster of a test's own: three primaries, and on wish a replica of each.
+final class ClusterFixture: Sendable {
+  let nodes: [RedisServer]
+
+  init(replicas: Int = 0) throws {
+    nodes = try (0..<3 * (1 + replicas)).map { _ in
+      try RedisServer(
+        tcp: true,
+        configuration: [
+          "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 500",
+          "cluster-port \(try freePort())", "repl-diskless-sync-delay 0", "cluster-replica-validity-factor 0",
+        ])
+    }
+    let addresses = nodes.map { "127.0.0.1:\($0.port!)" }
+    try ChildProcess(
+      ["redis-cli", "--cluster", "create"] + addresses + [
+        "--cluster-replicas", "\(replicas)", "--cluster-yes",
+      ]
+    ).finish().expecting(0)
+    try settle()
+  }
+
+  /// Waits until every node knows that the cluster is whole.
+  private func settle() throws {
+    for node in nodes {
+      try eventually("the cluster to be whole") {
+        try node.connect().send("CLUSTER", "INFO").text?.contains("cluster_state:ok") == true
+      }
+    }
+  }
+
+  func url(_ node: Int) -> String { nodes[node].tcpURL }
+
+  /// The node that owns the slot of a key.
+  func owner(of key: String) throws -> RedisServer {
+    for node in nodes {
+      if (try? node.connect().send("GET", key)) != nil { return node }
+    }
+    throw TestTimeout("a node that owns \(key)")
+  }
+}
+
+/// Waits until something holds, for 20 seconds.
+func eventually(_ what: String, _ condition: () throws -> Bool) throws {
+  for _ in 0..<2000 {
+    if try condition() { return }
+    usleep(10_000)
+  }
+  throw TestTimeout(what)
+}

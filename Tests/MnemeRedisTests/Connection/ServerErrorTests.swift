@@ -1,0 +1,170 @@
+import Foundation
+import Mneme
+import TestSupport
+import Testing
+
+@testable import MnemeRedis
+
+@Suite("What a server in trouble answers")
+struct ServerErrorTests {
+  @Test("A key of another type is a corrupt cache, and the key is named")
+  func wrongType() throws {
+    let client = try RedisClient(RedisServer.shared.url)
+    let key = uniquePrefix("type") + ":lru:\u{7}"
+    try client.tell("SET", key, "v")
+    let error = #expect(throws: CorruptCacheError.self) { try client.ask("ZCARD", key) }
+    #expect(error?.message.contains(":lru:\\u{7}") == true)
+    var commands = Pipeline()
+    commands.append("GET", key)
+    commands.append("ZCARD", key)
+    let tolerated = try client.read(commands, tolerating: true)
+    #expect(tolerated[0].string == "v")
+    #expect(tolerated[1].error?.code == "WRONGTYPE")
+    #expect(throws: CorruptCacheError.self) {
+      try client.transaction { transaction -> Transaction.Outcome<Void> in
+        var write = Pipeline()
+        write.append("ZADD", key, 1, "member")
+        return try transaction.commit(write) == nil ? .retry : .done(())
+      }
+    }
+  }
+
+  @Test("A full server says what its limit and policy are, in a transaction too")
+  func outOfMemory() throws {
+    let server = try RedisServer(configuration: ["maxmemory 3mb", "maxmemory-policy noeviction"])
+    let client = try RedisClient(server.url)
+    let block = [UInt8](repeating: 0x78, count: 400_000)
+    let fill = { for index in 0..<100 { try client.tell("SET", "k\(index)", block) } }
+    expectFailure(.outOfMemory, "SET k", "3.00M", "noeviction") { try fill() }
+    expectFailure(.outOfMemory, "SET more", "3.00M") {
+      _ = try client.transaction { transaction -> Transaction.Outcome<Void> in
+        var write = Pipeline()
+        write.append("SET", "more", block)
+        return try transaction.commit(write) == nil ? .retry : .done(())
+      }
+    }
+    #expect(try client.ask("GET", "k0").withBytes { $0.count } == block.count)
+  }
+
+  @Test("A replica is read from, and a write says that it is one and where the primary is")
+  func replica() throws {
+    let primary = try RedisServer(tcp: true)
+    let replica = try RedisServer(
+      tcp: true, configuration: ["replicaof 127.0.0.1 \(primary.port!)", "repl-diskless-sync-delay 0"])
+    try RedisClient(primary.url).tell("SET", "k", "v")
+    let client = try RedisClient(replica.url)
+    try eventually("the replica to be in step") { try client.ask("GET", "k").string == "v" }
+    #expect(client.role.isReplica == true)
+    expectFailure(.readOnly, "read-only replica", "127.0.0.1:\(primary.port!)") {
+      try client.tell("SET", "k", "w")
+    }
+    expectFailure(.readOnly, "127.0.0.1:\(primary.port!)") {
+      _ = try client.transaction { transaction -> Transaction.Outcome<Void> in
+        var write = Pipeline()
+        write.append("SET", "k", "w")
+        return try transaction.commit(write) == nil ? .retry : .done(())
+      }
+    }
+  }
+
+  @Test("A replica that has lost its primary and must not serve old data is not ready")
+  func primaryDown() throws {
+    let replica = try RedisServer(configuration: ["replica-serve-stale-data no"])
+    try replica.connect().send("REPLICAOF", "127.0.0.1", "\(try freePort())")
+    expectFailure(.notReady, "MASTERDOWN", "primary") { _ = try RedisClient(replica.url).ask("GET", "k") }
+  }
+
+  @Test("A primary with too few replicas is not ready for writes")
+  func noReplicas() throws {
+    let server = try RedisServer(configuration: ["min-replicas-to-write 1"])
+    expectFailure(.notReady, "NOREPLICAS") { try RedisClient(server.url).tell("SET", "k", "v") }
+  }
+
+  @Test("A server that cannot save refuses writes")
+  func cannotSave() throws {
+    let server = try RedisServer(configuration: ["save 3600 1"])
+    // Where the file is to be, a directory stands.
+    try FileManager.default.createDirectory(
+      atPath: server.directory + "/dump.rdb/x", withIntermediateDirectories: true)
+    let admin = try server.connect()
+    try admin.send("SET", "k", "v")
+    try admin.send("BGSAVE")
+    try eventually("the save to fail") {
+      try admin.send("INFO", "persistence").text?.contains("rdb_last_bgsave_status:err") == true
+    }
+    expectFailure(.readOnly, "MISCONF", "disk") { try RedisClient(server.url).tell("SET", "k", "w") }
+  }
+
+  @Test("A server that is busy with a script is not ready")
+  func busy() throws {
+    let server = try RedisServer(configuration: ["busy-reply-threshold 1"])
+    Thread.detachNewThread { _ = try? server.connect().send("EVAL", "while true do end", "0") }
+    let client = try RedisClient(server.url)
+    try eventually("the script to run") {
+      do {
+        _ = try client.ask("GET", "k")
+        return false
+      } catch let error as StoreBackendError {
+        #expect(error.reason == .notReady && error.message.contains("busy with a script"), "\(error)")
+        return true
+      }
+    }
+    try server.connect().send("SCRIPT", "KILL")
+    try eventually("the script to end") { (try? client.ask("GET", "k")) != nil }
+  }
+
+  @Test("A server that is loading is not ready")
+  func loading() throws {
+    let server = try RedisServer(configuration: [
+      "key-load-delay 3000", "loading-process-events-interval-bytes 1024",
+    ])
+    let admin = try server.connect()
+    for index in 0..<500 { try admin.send("SET", "key:\(index)", String(repeating: "x", count: 100)) }
+    try admin.send("SAVE")
+    try server.crash()
+    Thread.detachNewThread { try? server.start() }
+    var sawLoading = false
+    try eventually("the server to have loaded") {
+      do {
+        return try RedisClient(server.url).ask("GET", "key:1").string != nil
+      } catch let error as StoreBackendError {
+        if error.reason == .notReady { sawLoading = sawLoading || error.message.contains("loading") }
+        return false
+      }
+    }
+    #expect(sawLoading)
+  }
+
+  @Test("A Unix socket that is not there, may not be used, or is no socket is told with its path")
+  func unixSocket() throws {
+    let directory = try TemporaryDirectory()
+    expectFailure(.unreachable, directory.path("none.sock"), "No such file", "unixsocket") {
+      _ = try RedisClient("unix://\(directory.path("none.sock"))").ask("PING")
+    }
+    let file = try directory.write([], to: "file")
+    expectFailure(.unreachable, file, "refused") { _ = try RedisClient("unix://\(file)").ask("PING") }
+  }
+
+  @Test("An unknown command does not repeat its arguments")
+  func unknownCommand() throws {
+    let client = try RedisClient(RedisServer.shared.url)
+    let error = #expect(throws: StoreBackendError.self) {
+      try client.ask("MNEME.NO.SUCH", "key", "private answer")
+    }
+    #expect(error.map { "\($0.message) \($0.causes)" }?.contains("private") == false)
+    #expect(error?.reason == .refused)
+  }
+
+  @Test("After close, every use is an error that says so")
+  func closed() throws {
+    let client = try RedisClient(RedisServer.shared.url)
+    #expect(try client.ask("PING").string == "PONG")
+    client.close()
+    client.close()
+    #expect(throws: CacheClosedError.self) { try client.ask("PING") }
+    #expect(throws: CacheClosedError.self) { try client.tell("SET", "k", "v") }
+    #expect(throws: CacheClosedError.self) {
+      try client.transaction { _ -> Transaction.Outcome<Void> in .done(()) }
+    }
+  }
+}
