@@ -51,3 +51,40 @@ func span(_ seconds: Int64) -> String {
   guard first + 1 < units.count, rest >= units[first + 1].0 else { return head }
   return head + " \(rest / units[first + 1].0)\(units[first + 1].1)"
 }
+
+/// How long something took: `3 ms`, `4.2 s`, `2m 5s`.
+func elapsed(_ duration: Duration) -> String {
+  let seconds = duration.inSeconds
+  if seconds < 1 { return "\(Int((seconds * 1000).rounded())) ms" }
+  return seconds < 60 ? "\(decimals(seconds, 1)) s" : span(Int64(seconds))
+}
+
+/// `1 entry`, `2,000 entries`: a number and what it counts.
+/// - Parameter plural: where it is more than an `s` at the end.
+func counted(_ number: some BinaryInteger, _ unit: String, plural: String? = nil) -> String {
+  number == 1 ? "1 \(unit)" : "\(grouped(number)) \(plural ?? unit + "s")"
+}
+
+/// `1 entry`, `2,000 entries`.
+func entryCount(_ number: some BinaryInteger) -> String { counted(number, "entry", plural: "entries") }
+
+/// So much of a whole, in whole percent: `87 %`.
+func share(_ part: Int, of whole: Int) -> String {
+  "\(grouped(Int((Double(part) * 100 / Double(max(whole, 1))).rounded()))) %"
+}
+
+/// A number in at most five columns: `9,999`, `12.3k`, `4.56M`.
+func abbreviated(_ number: Int64) -> String {
+  guard number.magnitude >= 10_000 else { return grouped(number) }
+  var value = Double(number)
+  var unit = ""
+  for next in ["k", "M", "G", "T", "P", "E"] where abs(value) >= 999.5 {
+    value /= 1000
+    unit = next
+  }
+  let places = abs(value) < 9.995 ? 2 : abs(value) < 99.95 ? 1 : 0
+  return decimals(value, places) + unit
+}
+
+/// Things one after another, without those that are not there.
+func list(_ parts: [String?]) -> String { parts.compactMap(\.self).joined(separator: ", ") }

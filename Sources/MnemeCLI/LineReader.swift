@@ -5,6 +5,7 @@ struct LineReader {
   private var start = 0
   private var isAtEnd = false
   private let limit: Int
+  private var bytesRead = 0
   /// The number of the line that was handed out last, from 1.
   private(set) var number = 0
 
@@ -12,6 +13,11 @@ struct LineReader {
   init(_ file: InputFile, limit: Int) {
     self.file = file
     self.limit = limit
+  }
+
+  /// How much of the file was handed out, from 0 to 1; nil where its size cannot be known.
+  var share: Double? {
+    file.size.map { $0 > 0 ? Double(bytesRead - (buffer.count - start)) / Double($0) : 1 }
   }
 
   /// nil after the last line. A line that the file's end cuts short is one too.
@@ -35,6 +41,7 @@ struct LineReader {
       searched = buffer.count
       let piece = try file.read(atMost: 1 << 17)
       isAtEnd = piece.isEmpty
+      bytesRead += piece.count
       buffer += piece
     }
   }

@@ -128,6 +128,36 @@ struct FiguresTests {
     #expect(span(seconds) == text)
   }
 
+  @Test(
+    "a number is abbreviated to five columns at most",
+    arguments: [
+      (0, "0"), (9999, "9,999"), (10_000, "10.0k"), (12_345, "12.3k"), (99_949, "99.9k"), (99_951, "100k"),
+      (999_499, "999k"), (999_500, "1.00M"), (1_234_567, "1.23M"), (.max, "9.22E"), (-12_345, "-12.3k"),
+    ] as [(Int64, String)])
+  func abbreviations(number: Int64, text: String) {
+    #expect(abbreviated(number) == text)
+  }
+
+  @Test(
+    "how long something took is told in what fits it",
+    arguments: [
+      (.zero, "0 ms"), (.microseconds(1499), "1 ms"), (.milliseconds(999), "999 ms"),
+      (.milliseconds(1240), "1.2 s"),
+      (.seconds(59), "59.0 s"), (.seconds(125), "2m 5s"),
+    ] as [(Duration, String)])
+  func durations(duration: Duration, text: String) {
+    #expect(elapsed(duration) == text)
+  }
+
+  @Test("what is counted is one or many")
+  func counting() {
+    #expect(entryCount(0) == "0 entries")
+    #expect(entryCount(1) == "1 entry")
+    #expect(counted(1000, "key") == "1,000 keys")
+    #expect(share(1, of: 3) == "33 %")
+    #expect(share(5, of: 0) == "500 %")
+  }
+
   @Test("a share is a percentage, and none is a dash")
   func shares() {
     #expect(percentage(nil) == "-")

@@ -62,7 +62,8 @@ struct Export: Command {
     guard let identity = try store.identity() else { return try exportNothing(context) }
     let file = try path.map(AtomicFile.init)
     let work = LongWork(context)
-    let progress = Progress(context, unit: "entries", total: try store.count(in: namespace))
+    let progress = Progress(
+      context, unit: "entries", total: try store.count(in: namespace), isAmongResults: file == nil)
     var report = ExportReport(path: path, versionStart: try store.versionCounter())
     let now = context.clock()
     let isForTerminal = context.output.style.outputIsTerminal
@@ -72,7 +73,7 @@ struct Export: Command {
     if format == .csv { try write(CSV.record(CSV.heading)) }
     try store.forEachEntry(after: sinceID, in: namespace) { id, error in
       report.damaged += 1
-      context.output.note("mneme: warning: \(visible(error.message)) It is left out.")
+      context.warn("\(error.message) It is left out.")
     } _: { entry in
       try work.check()
       guard includeExpired || !entry.isExpired(at: now) else { return }
@@ -82,8 +83,12 @@ struct Export: Command {
       // A page of entries is a batch.
       if report.exported % 64 == 0 { sleep(for: pace) }
     }
-    progress.end()
     report.versionEnd = try store.versionCounter()
+    let changes = report.versionEnd - report.versionStart
+    if changes != 0 {
+      context.remark(
+        "meanwhile \(entryCount(changes)) were written or removed, which may or may not be in it")
+    }
     try file?.commit()
     report.bytes = file?.byteCount ?? 0
     return report
@@ -91,7 +96,7 @@ struct Export: Command {
 
   /// A prefix without a cache has no entries, and that is what is written.
   private func exportNothing(_ context: Context) throws -> any Report {
-    context.note("mneme: no cache under the prefix '\(visible(context.settings.keyPrefix))'")
+    context.note(context.settings.absence)
     let file = try path.map(AtomicFile.init)
     if format == .csv {
       if let file {
@@ -137,6 +142,8 @@ struct ExportReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    path.map { "exported \(grouped(exported)) entries to \(visible($0)), \(size(bytes))" }
+    path.map { "exported \(entryCount(exported)) to '\(visible($0))', \(size(bytes))" }
   }
+
+  var isConfirmation: Bool { true }
 }

@@ -57,11 +57,10 @@ struct Vacuum: Command {
       work.batchDone()
     }
     let report = try store.vacuum(options)
-    progress.end()
+    if report.expired == 0 { try context.noteAbsence(of: store) }
     return VacuumReportText(
       report: report, dryRun: dryRun, duration: start.duration(to: .now),
-      interrupted: context.interrupt.status,
-      isQuiet: context.settings.isQuiet)
+      interrupted: context.interrupt.status)
   }
 }
 
@@ -70,7 +69,6 @@ struct VacuumReportText: Report {
   var dryRun: Bool
   var duration: Duration
   var interrupted: ExitStatus?
-  var isQuiet: Bool
 
   var status: ExitStatus { report.complete ? .done : interrupted ?? .tryLater }
 
@@ -84,12 +82,15 @@ struct VacuumReportText: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    if isQuiet, report.complete, !dryRun { return nil }
-    var text = (dryRun ? "would remove " : "removed ") + grouped(report.expired) + " expired"
-    text += ", \(grouped(report.leftovers)) left over by Redis"
-    if report.repaired > 0 { text += ", \(dryRun ? "would mend" : "mended") \(grouped(report.repaired))" }
-    text += " in \(decimals(duration.inSeconds, 1)) s"
-    if !report.complete { text += "; about \(grouped(report.remaining)) remain" }
-    return text
+    let expired = counted(report.expired, "expired entry", plural: "expired entries")
+    let text = list([
+      "\(dryRun ? "would remove" : "removed") \(expired)",
+      report.leftovers > 0 ? "\(counted(report.leftovers, "leftover")) of Redis's own expiry" : nil,
+      report.repaired > 0 ? "\(dryRun ? "would mend" : "mended") \(grouped(report.repaired))" : nil,
+    ])
+    let rest = report.complete ? "" : "; about \(grouped(report.remaining)) remain"
+    return "\(text) in \(elapsed(duration))\(rest)"
   }
+
+  var isConfirmation: Bool { report.complete && !dryRun }
 }
