@@ -68,7 +68,7 @@ struct StatsReport: Report {
     let counters = stats.counters
     let rate = counters.hitRate.map { percentage($0) } ?? "none yet"
     let hits = "\(grouped(counters[.hitsExact])) exact and \(grouped(counters[.hitsSemantic])) by meaning"
-    let waiting = stats.expiredPending > 0 ? "\(grouped(stats.expiredPending)) more wait for vacuum" : nil
+    let waiting = stats.expiredPending > 0 ? "\(grouped(stats.expiredPending)) wait for vacuum" : nil
     return [
       ("prefix", visible(keyPrefix)),
       ("embedder", visible(stats.identity?.fingerprint ?? "-")),
