@@ -38,15 +38,34 @@
     /// What a put of one entry evicts in its own transaction: when the namespace is over its quota with it, by no
     /// more entries than were read ahead. What goes beyond that is left to `evict`.
     /// - Parameters:
-    ///   - before: the number of entries of the namespace before the put.
-    ///   - oldest: the answer to `ZRANGE lru: 0 readAhead-1`.
+    ///   - id: the entry that is replaced; nil for a new one.
+    ///   - seen: from `place` on the quota in its two forms, the number of entries, the oldest of them.
     func victims(
-      of id: EntryID, isNew: Bool, quota: Int?, before: Int, oldest: Reply
-    ) -> [EntryID] {
-      guard let quota else { return [] }
-      let batch = Eviction.batch(count: before + (isNew ? 1 : 0), limit: quota)
-      let ids = oldest.elements.compactMap { EntryID(member: $0.bytes) }.filter { $0 != id }
-      return batch > 0 && batch <= ids.count && batch < Self.readAhead ? Array(ids.prefix(batch)) : []
+      of id: EntryID?, in namespace: Namespace, _ seen: Replies, after place: Int
+    ) throws -> [EntryID] {
+      guard let quota = try quota(in: (seen[place], seen[place + 1]), of: namespace) else { return [] }
+      let count = Int(seen[place + 2].integer ?? 0) + (id == nil ? 1 : 0)
+      let batch = Eviction.batch(count: count, limit: quota)
+      let oldest = seen[place + 3].elements.compactMap { EntryID(member: $0.bytes) }.filter { $0 != id }
+      return batch < Self.readAhead && batch <= oldest.count ? Array(oldest.prefix(batch)) : []
+    }
+  }
+
+  /// Commands that travel with others on the first round trip that there is.
+  struct Passenger {
+    var commands = Pipeline()
+    private(set) var replies: [Reply] = []
+
+    /// Sends the commands, these at the end, and keeps the answers to these.
+    mutating func ride(with others: Pipeline, _ transaction: borrowing Transaction) throws -> Replies {
+      var all = others
+      all.append(contentsOf: commands)
+      let answers = try transaction.read(all)
+      if !commands.isEmpty {
+        replies = Array(answers.suffix(commands.count))
+        commands = Pipeline()
+      }
+      return answers
     }
   }
 #endif

@@ -12,19 +12,20 @@
     /// For each entry the id that its query has: when that entry is this query's, or gone (expired by Redis
     /// itself). An index that points at another query's entry is not followed, so nothing of it is overwritten.
     func claim(
-      _ ids: [EntryID?], for entries: [StoredEntry], _ transaction: borrowing Transaction
+      _ ids: [EntryID?], for entries: [StoredEntry], _ transaction: borrowing Transaction,
+      _ passenger: inout Passenger
     ) throws -> [Claim?] {
       let known = ids.compactMap(\.self)
       guard !known.isEmpty else { return ids.map { _ in nil } }
-      let replies = try transaction.read(
-        pipeline {
+      let replies = try passenger.ride(
+        with: pipeline {
           $0.begin("WATCH", argumentCount: known.count)
           for id in known { $0.argument(layout.entry(id)) }
           for id in known {
             $0.append("HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash)
             $0.append("EXISTS", layout.entry(id))
           }
-        })
+        }, transaction)
       var next = 1
       return try zip(ids, entries).map { id, entry -> Claim? in
         guard let id else { return nil }
@@ -41,14 +42,15 @@
     /// Ids that no entry has. Almost always those that follow `last`, whose keys are watched in the round trip that
     /// takes them; with `next_id` behind the highest entry, those above that.
     func allocate(
-      _ count: Int, after last: Int64, reusing spare: [EntryID], _ transaction: borrowing Transaction
+      _ count: Int, after last: Int64, reusing spare: [EntryID], _ transaction: borrowing Transaction,
+      _ passenger: inout Passenger
     ) throws -> [EntryID] {
       var candidates = spare.count >= count ? Array(spare.prefix(count)) : Self.run(of: count, after: last)
       var isOurs = spare.count >= count
       var step = Int64(count)
       while true {
-        let replies = try transaction.read(
-          pipeline {
+        let replies = try passenger.ride(
+          with: pipeline {
             $0.begin("WATCH", argumentCount: count)
             for id in candidates { $0.argument(layout.entry(id)) }
             $0.begin("EXISTS", argumentCount: count)
@@ -56,7 +58,7 @@
             $0.append("ZREVRANGE", layout.byID, 0, 0)
             for id in candidates { $0.append("ZSCORE", layout.byID, id.member) }
             if !isOurs { $0.append("INCRBY", layout.nextID, step) }
-          })
+          }, transaction)
         let areFree = replies[1].integer == 0 && replies[3..<3 + count].allSatisfy(\.isNull)
         let highest = replies[2].first.flatMap { EntryID(member: $0.bytes) }?.rawValue ?? 0
         if isOurs, areFree { return candidates }

@@ -155,30 +155,29 @@
         let last = try integer(seen[2], in: layout.nextID) ?? 0
         let indexed = entries.indices.map { EntryID(member: seen[3 + $0].bytes) }
 
-        // 2. The ids: those that the queries have, or the next.
-        let claims = try claim(indexed, for: entries, transaction)
+        // 2. The ids: those that the queries have, or the next. With them, what the new entry pushes out.
+        var passenger = Passenger()
+        let victims =
+          request.evicts ? try victims(of: indexed[0], in: namespaces[0], seen, after: 3 + entries.count) : []
+        for id in victims { passenger.commands.append("WATCH", layout.entry(id)) }
+        for id in victims { appendHeadQuestion(about: id, to: &passenger.commands) }
+        let claims = try claim(indexed, for: entries, transaction, &passenger)
         if request.policy == .fail, let index = claims.firstIndex(where: { $0?.exists == true }) {
           throw ConflictError(index: index, id: claims[index]?.id ?? EntryID(0))
         }
         let needed = claims.count { $0 == nil }
-        if needed > 0 { spare = try allocate(needed, after: last, reusing: spare, transaction) }
+        if needed > 0 { spare = try allocate(needed, after: last, reusing: spare, transaction, &passenger) }
         let outcomes = outcomes(of: claims, fresh: spare, request.policy)
         let written = zip(entries, outcomes).filter {
           if case .skipped = $1 { false } else { true }
         }
         guard !written.isEmpty else { return .done(InsertedBatch(outcomes: outcomes)) }
 
-        // 3. What the new entry pushes out.
-        var going: [EntryHead] = []
-        if request.evicts {
-          let look = 3 + entries.count
-          let victims = victims(
-            of: outcomes[0].id, isNew: needed > 0,
-            quota: try quota(in: (seen[look], seen[look + 1]), of: namespaces[0]),
-            before: Int(seen[look + 2].integer ?? 0), oldest: seen[look + 3])
-          going = victims.isEmpty ? [] : try watchHeads(of: victims, transaction)
-        }
-        let pointers = going.isEmpty ? Pointers() : try watchPointers(to: going, transaction)
+        // 3. What points at that.
+        let going = try zip(victims, passenger.replies.dropFirst(victims.count))
+          .compactMap { try head(of: $0, in: $1) }.filter { $0.namespace == namespaces[0] }
+        let pointers =
+          going.isEmpty ? Pointers() : try watchPointers(to: going, refilling: namespaces[0], transaction)
 
         // 4. All of it at once.
         let replies = try transaction.commit(

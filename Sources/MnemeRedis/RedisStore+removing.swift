@@ -145,7 +145,10 @@
       var emptied: [Namespace] = []
     }
 
-    func watchPointers(to heads: [EntryHead], _ transaction: borrowing Transaction) throws -> Pointers {
+    /// - Parameter refilled: a namespace that gets an entry in the same transaction, and so is never left empty.
+    func watchPointers(
+      to heads: [EntryHead], refilling refilled: Namespace? = nil, _ transaction: borrowing Transaction
+    ) throws -> Pointers {
       let going = Dictionary(grouping: heads, by: \.namespace).mapValues(\.count)
       let namespaces = going.keys.sorted()
       let replies = try transaction.read(
@@ -163,7 +166,8 @@
         pointers.hashKeys.append(layout.hash(head.namespace, head.queryHash))
       }
       let emptying = namespaces.enumerated().filter { offset, namespace in
-        (replies[1 + heads.count + offset].integer ?? 0) <= Int64(going[namespace] ?? 0)
+        namespace != refilled
+          && (replies[1 + heads.count + offset].integer ?? 0) <= Int64(going[namespace] ?? 0)
       }.map(\.element)
       if !emptying.isEmpty {
         pointers.emptied = try watchEmptied(by: heads.filter { emptying.contains($0.namespace) }, transaction)

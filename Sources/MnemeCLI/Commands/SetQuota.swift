@@ -53,8 +53,10 @@ struct SetQuota: Command {
     let store = try context.openExistingStore()
     defer { store.close() }
     let previous = try store.quota(for: namespace)
+    // Counted first: an index that cannot be read is found before anything is written.
     var report = QuotaReport(
-      namespace: namespace, quota: previous, previous: previous, entries: 0, evicted: 0, isPrinting: false)
+      namespace: namespace, quota: previous, previous: previous, entries: try store.count(in: namespace),
+      evicted: 0, isPrinting: false)
     switch change {
     case .print: report.isPrinting = true
     case .remove:
@@ -64,8 +66,10 @@ struct SetQuota: Command {
       try store.setQuota(limit, for: namespace)
       report.quota = limit
     }
-    if evicts { report.evicted = try store.evict(for: namespace, maxEntries: nil, sparing: []) }
-    report.entries = try store.count(in: namespace)
+    if evicts {
+      report.evicted = try store.evict(for: namespace, maxEntries: nil, sparing: [])
+      report.entries = try store.count(in: namespace)
+    }
     return report
   }
 }

@@ -63,6 +63,14 @@ struct Pipeline: Sendable {
     count += 1
   }
 
+  /// Appends all commands of another pipeline.
+  mutating func append(contentsOf other: Pipeline) {
+    precondition(argumentsLeft == 0 && other.argumentsLeft == 0, "a command lacks arguments")
+    bytes.append(contentsOf: other.bytes)
+    count += other.count
+    watches = watches || other.watches
+  }
+
   private mutating func string(_ value: UnsafeRawBufferPointer) {
     header(UInt8(ascii: "$"), value.count)
     bytes.append(contentsOf: value)
