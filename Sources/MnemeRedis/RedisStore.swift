@@ -25,6 +25,15 @@ public final class RedisStore: Store {
   private let ownsClient: Bool
   private let state = Mutex(State())
 
+  /// Whether the package was built with the trait `Redis`, and so with hiredis.
+  static var isBuilt: Bool {
+    #if Redis
+      true
+    #else
+      false
+    #endif
+  }
+
   /// A store at a URL. Connects with the first operation.
   /// - Parameters:
   ///   - url: `redis://`, `rediss://` or `unix://`.
@@ -62,9 +71,7 @@ public final class RedisStore: Store {
   private init(
     client: RedisClient, ownsClient: Bool, keyPrefix: String, useNativeTTL: Bool, decodeResponses: Bool
   ) throws {
-    #if !Redis
-      throw StoreBackendError.redisNotBuilt
-    #endif
+    guard Self.isBuilt else { throw StoreBackendError.redisNotBuilt }
     guard !keyPrefix.isEmpty else {
       throw InvalidInputError("The key prefix is empty.", remediation: "Name one, such as 'mneme'.")
     }
