@@ -85,6 +85,7 @@ public final class RedisStore: Store {
 
   // MARK: Opening
 
+  /// No round trip: who filled the cache is asked along with the first command.
   public func open(expecting identity: CacheIdentity?) throws {
     try checkOpen()
     try state.withLock { state in
@@ -93,6 +94,7 @@ public final class RedisStore: Store {
     }
   }
 
+  /// One round trip, or none once it is known.
   public func identity() throws -> CacheIdentity? {
     try checkOpen()
     if let known = state.withLock({ $0.stored }) { return known }
@@ -100,6 +102,7 @@ public final class RedisStore: Store {
     return state.withLock { $0.stored }
   }
 
+  /// Closes the connection, unless it is the caller's own.
   public func close() {
     let wasOpen = state.withLock { state in
       defer { state.isClosed = true }
