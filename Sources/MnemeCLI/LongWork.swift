@@ -79,8 +79,7 @@ final class Progress: Sendable {
   }
 
   private func line(_ done: Int, after elapsed: Duration) -> String {
-    let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
-    let rate = Double(done) / max(seconds, 0.001)
+    let rate = Double(done) / max(elapsed.inSeconds, 0.001)
     var line = "\(grouped(done)) \(unit), \(grouped(Int(rate)))/s"
     if let total, total > 0 {
       let share = min(1, Double(done) / Double(total))

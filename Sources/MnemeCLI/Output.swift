@@ -27,6 +27,11 @@ final class Output {
     try write(CollectionOfOne(UInt8(ascii: "\n")))
   }
 
+  /// A JSON value on a line of its own, harmless where it goes to a terminal.
+  func print(_ value: JSONOutput) throws {
+    try print(style.outputIsTerminal ? JSONOutput.harmless(value.text) : value.text)
+  }
+
   /// Sends what is pending on its way.
   func flush() throws {
     defer { pending.removeAll(keepingCapacity: true) }

@@ -37,7 +37,7 @@ public enum Program {
       let context = Context(settings: try GlobalSettings(invocation, environment), output: output)
       let report = try request.run(context)
       if isJSON {
-        if case .null = report.json {} else { try output.print(report.json.text) }
+        if case .null = report.json {} else { try output.print(report.json) }
       } else if let text = report.text(style) {
         try output.print(text)
       }

@@ -65,6 +65,7 @@ struct Export: Command {
     let progress = Progress(context, unit: "entries", total: try store.count(in: namespace))
     var report = ExportReport(path: path, versionStart: try store.versionCounter())
     let now = context.clock()
+    let isForTerminal = context.output.style.outputIsTerminal
     func write(_ text: String) throws {
       if let file { try file.write(text.utf8) } else { try context.output.write(text.utf8) }
     }
@@ -75,7 +76,7 @@ struct Export: Command {
     } _: { entry in
       try work.check()
       guard includeExpired || !entry.isExpired(at: now) else { return }
-      try write(line(of: entry, identity.fingerprint))
+      try write(line(of: entry, identity.fingerprint, isForTerminal: file == nil && isForTerminal))
       report.exported += 1
       progress.update(report.exported)
       // A page of entries is a batch.
@@ -103,11 +104,15 @@ struct Export: Command {
     return ExportReport(path: path, bytes: file?.byteCount ?? 0)
   }
 
-  private func line(of entry: StoredEntry, _ fingerprint: String) -> String {
+  /// The bytes of the entry, whatever they are; but on a terminal harmless.
+  private func line(of entry: StoredEntry, _ fingerprint: String, isForTerminal: Bool) -> String {
     switch format {
     case .jsonl:
-      EntryLine.json(of: entry, fingerprint: fingerprint, embeddings: embeddings).text + "\n"
-    case .csv: CSV.record(CSV.fields(of: entry, fingerprint: fingerprint, embeddings: embeddings))
+      let line = EntryLine.json(of: entry, fingerprint: fingerprint, embeddings: embeddings).text
+      return (isForTerminal ? JSONOutput.harmless(line) : line) + "\n"
+    case .csv:
+      let fields = CSV.fields(of: entry, fingerprint: fingerprint, embeddings: embeddings)
+      return CSV.record(isForTerminal ? fields.map { visible($0) } : fields)
     }
   }
 }

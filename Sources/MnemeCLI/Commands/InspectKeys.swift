@@ -79,8 +79,11 @@ struct InspectKeys: Command {
     try store.forEachKey(options, measuring: options.sample == .all || options.top > 0) { record in
       guard listed.count < limit else { return }
       listed.count += 1
-      try context.output.print(
-        context.settings.isJSON ? record.json.text : record.line(context.output.style))
+      if context.settings.isJSON {
+        try context.output.print(record.json)
+      } else {
+        try context.output.print(record.line(context.output.style))
+      }
     }
     try work.check()
     return Silence()

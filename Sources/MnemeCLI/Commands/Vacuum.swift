@@ -74,17 +74,12 @@ struct VacuumReportText: Report {
 
   var status: ExitStatus { report.complete ? .done : interrupted ?? .tryLater }
 
-  private var seconds: Double {
-    let (seconds, attoseconds) = duration.components
-    return Double(seconds) + Double(attoseconds) / 1e18
-  }
-
   var json: JSONOutput {
     [
       "expired": JSONOutput(report.expired), "leftovers": JSONOutput(report.leftovers),
       "repaired": JSONOutput(report.repaired), "remaining": JSONOutput(report.remaining),
       "complete": JSONOutput(report.complete), "dry_run": JSONOutput(dryRun),
-      "duration_seconds": JSONOutput((seconds * 1000).rounded() / 1000),
+      "duration_seconds": JSONOutput((duration.inSeconds * 1000).rounded() / 1000),
     ]
   }
 
@@ -93,7 +88,7 @@ struct VacuumReportText: Report {
     var text = (dryRun ? "would remove " : "removed ") + grouped(report.expired) + " expired"
     text += ", \(grouped(report.leftovers)) left over by Redis"
     if report.repaired > 0 { text += ", \(dryRun ? "would mend" : "mended") \(grouped(report.repaired))" }
-    text += " in \(decimals(seconds, 1)) s"
+    text += " in \(decimals(duration.inSeconds, 1)) s"
     if !report.complete { text += "; about \(grouped(report.remaining)) remain" }
     return text
   }
