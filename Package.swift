@@ -67,5 +67,8 @@ let package = Package(
     .testTarget(
       name: "MnemeCLITests", dependencies: ["MnemeCLI", "CommandGrammar"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "InteropTests", dependencies: ["CTextLibraries", "Mneme", "MnemeRedis", "TestSupport"],
+      swiftSettings: settings),
   ]
 )
