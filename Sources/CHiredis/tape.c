@@ -87,6 +87,10 @@ bool mneme_tape_adopt_elements(mneme_tape *tape, size_t node) {
   return true;
 }
 
+bool mneme_tape_append_null(mneme_tape *tape) {
+  return mneme_tape_append(tape, MNEME_NULL, 0, 0) && mneme_tape_append_root(tape, tape->node_count - 1);
+}
+
 bool mneme_tape_append_copy(mneme_tape *tape, const mneme_tape *other, size_t from) {
   size_t first = tape->node_count;
   for (size_t index = from; index < other->nodes[from].end; index++) {

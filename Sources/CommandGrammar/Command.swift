@@ -18,7 +18,7 @@ public struct CommandSpec: Sendable {
   public var arguments: [ArgumentSpec] { declaredArguments().map { $0.spec } }
   /// Its own options; those of every command are the grammar's.
   public var options: [OptionSpec] { declaredOptions().map { $0.spec } }
-  /// Which of its arguments and options exclude each other, and of which one is needed.
+  /// Which of its arguments and options exclude or need each other.
   var rules: [Rule] { declaredRules() }
   /// Lines that work, and what each does.
   public var examples: [Example] { declaredExamples() }
@@ -40,7 +40,7 @@ public struct CommandSpec: Sendable {
   ///   - description: the whole story, in markup.
   ///   - arguments: in the order in which they are typed: required ones, then optional ones, then a repeating one.
   ///   - options: its own options, in the order in which help lists them.
-  ///   - rules: which of its arguments and options exclude each other, and of which one is needed.
+  ///   - rules: which of its arguments and options exclude or need each other.
   ///   - examples: lines that work.
   ///   - exitNotes: what an exit status means for this command in particular.
   ///   - seeAlso: other manual pages besides the program's own.

@@ -15,7 +15,7 @@ public struct Grammar: Sendable {
   public let description: String
   /// The options of every command, `--help` and `--version` last.
   public let globalOptions: [OptionSpec]
-  /// Which of these options exclude each other.
+  /// Which of these options exclude or need each other.
   let rules: [Rule]
   /// All commands, `help` last.
   public let commands: [CommandSpec]
@@ -39,7 +39,7 @@ public struct Grammar: Sendable {
   ///   - summary: one line of markup, without a full stop.
   ///   - description: the whole story, in markup.
   ///   - globalOptions: the options of every command.
-  ///   - rules: which of these options exclude each other.
+  ///   - rules: which of these options exclude or need each other.
   ///   - commands: in the order in which help lists them.
   ///   - examples: lines that work, for the program's own page.
   ///   - environmentNotes: variables that belong to no option.

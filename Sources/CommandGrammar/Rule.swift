@@ -5,6 +5,8 @@ public struct Rule: Sendable {
   /// How many of the members may be given.
   enum Kind: Sendable {
     case atMostOne, exactlyOne, atLeastOne
+    /// The first member is of no use without the others.
+    case dependency
   }
 
   /// What a rule speaks of, by name.
@@ -40,6 +42,11 @@ public struct Rule: Sendable {
   public static func atLeastOne(of members: any Declaration...) -> Rule {
     Rule(kind: .atLeastOne, members: members.map(\.member))
   }
+
+  /// The first may be given only with the second, and the second without the first.
+  public static func dependency(of dependent: any Declaration, on needed: any Declaration) -> Rule {
+    Rule(kind: .dependency, members: [dependent.member, needed.member])
+  }
 }
 
 /// What a `Rule` can speak of: an option or an argument.
@@ -52,14 +59,17 @@ public protocol Declaration: Sendable {
 extension Rule {
   /// What is wrong with a command line on which these members were given, or nil.
   func problem(given: [Member]) -> String? {
-    let labels = given.map(\.label)
-    if given.isEmpty, kind != .atMostOne {
-      return "\(list(members.map(\.label), "or")) is missing"
+    switch kind {
+    case .exactlyOne, .atLeastOne:
+      if given.isEmpty { return "\(list(members.map(\.label), "or")) is missing" }
+      if kind == .atLeastOne { return nil }
+      fallthrough
+    case .atMostOne:
+      return given.count > 1 ? "\(list(given.map(\.label), "and")) exclude each other" : nil
+    case .dependency:
+      let isAlone = given == [members[0]]
+      return isAlone ? "\(members[0].label) goes only with \(members[1].label)" : nil
     }
-    if given.count > 1, kind != .atLeastOne {
-      return "\(list(labels, "and")) exclude each other"
-    }
-    return nil
   }
 
   /// What the rule says of one of its members: markup, or nil when it says nothing.
@@ -76,6 +86,7 @@ extension Rule {
     case .atMostOne: "Not together with \(list(references, "or"))."
     case .exactlyOne: "Either this or \(list(references, "or")) must be given."
     case .atLeastOne: "This or \(list(references, "or")) must be given, or several of them."
+    case .dependency: member == members[0] ? "Only with \(references[0])." : nil
     }
   }
 }

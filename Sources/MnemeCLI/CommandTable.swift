@@ -23,7 +23,7 @@ enum CommandTable {
 
       What only reads creates nothing and changes nothing. `KEYS`, `FLUSHDB` and scripts are never sent.
       """,
-    globalOptions: Options.global,
+    globalOptions: Options.global, rules: Options.globalRules,
     commands: commands.map { $0.spec },
     examples: [
       Example(command: "mneme stats", says: "what is in the cache, and how often it hits"),

@@ -12,6 +12,8 @@ struct ErrorPrinter {
     var message: String
     var remediation: String
     var causes: [String] = []
+    /// How the command is called, after a command line that was wrong.
+    var usage: String?
   }
 
   func print(_ error: any Error) -> ExitStatus {
@@ -30,7 +32,7 @@ struct ErrorPrinter {
         causes: error.causes)
     case let error as UsageError:
       return Parts(
-        type: "UsageError", message: error.message, remediation: "\(error.remediation) Usage: \(error.usage)")
+        type: "UsageError", message: error.message, remediation: error.remediation, usage: error.usage)
     case let error as FileError:
       return Parts(
         type: "FileError", message: error.message, remediation: error.remediation,
@@ -64,6 +66,7 @@ struct ErrorPrinter {
       "mneme: \(parts.type): \(visible(parts.message))", "remediation: \(visible(parts.remediation))",
     ]
     lines += parts.causes.map { "caused by: \(visible($0))" }
+    if let usage = parts.usage { lines.append("usage: \(usage)") }
     return lines.joined(separator: "\n")
   }
 }

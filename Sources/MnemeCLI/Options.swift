@@ -87,6 +87,10 @@ enum Options {
     json, quiet, verbose, color, progress,
   ]
 
+  static let globalRules: [Rule] = [
+    .atMostOne(of: quiet, verbose), .atMostOne(of: passwordFile, askPassword),
+  ]
+
   // MARK: Shared by some commands
 
   static let namespace = Option(

@@ -91,6 +91,7 @@ struct HelpTests {
     #expect(help.contains("Take the note from this file. Not together with --label."))
     #expect(
       grammar.help(Larder.throwOut, .long).contains("Usage: larder throw-out [OPTIONS] (ITEM... | --all)\n"))
+    #expect(grammar.help(Larder.throwOut, .long).contains("The shelf. Only with --all."))
   }
 
   @Test("a summary becomes a sentence, on which details and what the row tells go on")
@@ -194,7 +195,9 @@ struct JSONTests {
     let order = try #require((commands[1]["options"] as? [[String: Any]])?.last)
     #expect((order["value"] as? [String: Any])?["choices"] as? [String] == ["name", "age", "amount"])
     #expect(order["default"] as? String == "name")
-    #expect((commands[3]["rules"] as? [[String: [String]]]) == [["exactly_one": ["ITEM", "--all"]]])
+    #expect(
+      (commands[3]["rules"] as? [[String: [String]]])
+        == [["exactly_one": ["ITEM", "--all"]], ["first_needs_second": ["--shelf", "--all"]]])
   }
 
   @Test("a command's own page is its own object")

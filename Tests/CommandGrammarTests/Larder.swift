@@ -87,7 +87,7 @@ enum Larder {
     seeAlso: ["grep(1)"])
   static let throwOut = CommandSpec(
     name: "throw-out", group: .upkeep, summary: "throw away what no longer keeps", arguments: [items],
-    options: [all, dryRun, shelf], rules: [.exactlyOne(of: items, all)])
+    options: [all, dryRun, shelf], rules: [.exactlyOne(of: items, all), .dependency(of: shelf, on: all)])
   static let load = CommandSpec(
     name: "load", group: .upkeep, summary: "read a list from a file", arguments: [file], options: [dryRun])
   static let completions = CommandSpec(

@@ -41,6 +41,7 @@ struct UsageErrorTests {
       (["add", "a", "-lx", "--note-file", "f"], "--label and --note-file exclude each other"),
       (["throw-out"], "ITEM or --all is missing"),
       (["throw-out", "--all", "jam"], "ITEM and --all exclude each other"),
+      (["throw-out", "-s", "top", "jam"], "--shelf goes only with --all"),
       (["add"], "the argument ITEM is missing"),
       (["find"], "the argument WORD is missing"),
       (["add", "plum", "3", "jam"], "unexpected argument 'jam': add takes ITEM and AMOUNT"),

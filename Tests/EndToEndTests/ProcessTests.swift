@@ -11,7 +11,7 @@ import Testing
     let stage = try Stage("race")
     let loop = "for i in {1..1000}; do mneme put -q \"query $i\" \"answer $i\" || exit; done"
     let shells = try stage.mneme.shell(
-      "( \(loop) ) & one=$!; ( \(loop) ) & two=$!; wait $one && wait $two", within: .seconds(500))
+      "( \(loop) ) & first=$!; ( \(loop) ) & second=$!; wait $first && wait $second", within: .seconds(500))
     #expect(shells.status == 0, "\(shells)")
     #expect(shells.errors.isEmpty, "\(shells)")
 

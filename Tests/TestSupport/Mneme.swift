@@ -75,14 +75,6 @@ package struct Mneme: Sendable {
   }()
 
   /// An empty home directory for all runs of this process.
-  private static let home: String = {
-    guard let directory = try? TemporaryDirectory() else { return "/nonexistent" }
-    let path = directory.path
-    homeOfThisProcess = directory
-    atexit { homeOfThisProcess = nil }
-    return path
-  }()
+  private static var home: String { homeDirectory?.path ?? "/nonexistent" }
+  private static let homeDirectory = try? TemporaryDirectory()
 }
-
-/// Removed at the end of the process, when nothing else runs.
-nonisolated(unsafe) private var homeOfThisProcess: TemporaryDirectory?

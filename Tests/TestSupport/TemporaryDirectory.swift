@@ -1,6 +1,8 @@
 import Foundation
+import Synchronization
 
-/// A directory of a test's own, removed with everything in it when the last reference goes.
+/// A directory of a test's own, removed with everything in it when the last reference goes, or at the end of
+/// the process when a static variable holds it.
 package final class TemporaryDirectory: Sendable {
   package let path: String
 
@@ -8,10 +10,25 @@ package final class TemporaryDirectory: Sendable {
   package init() throws {
     var template = Array("/tmp/mneme-test-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp") }
-    path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    let path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    self.path = path
+    _ = TemporaryDirectory.removesAllAtExit
+    _ = TemporaryDirectory.standing.withLock { $0.insert(path) }
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: path) }
+  deinit {
+    _ = TemporaryDirectory.standing.withLock { $0.remove(path) }
+    try? FileManager.default.removeItem(atPath: path)
+  }
+
+  private static let standing = Mutex<Set<String>>([])
+  private static let removesAllAtExit: Void = {
+    atexit {
+      for path in TemporaryDirectory.standing.withLock({ $0 }) {
+        try? FileManager.default.removeItem(atPath: path)
+      }
+    }
+  }()
 
   /// The path of a file in the directory, whether it is there or not.
   package func path(_ name: String) -> String { path + "/" + name }

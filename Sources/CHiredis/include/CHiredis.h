@@ -55,6 +55,9 @@ void mneme_tape_free(mneme_tape *tape);
  * its elements are the replies to the commands of the transaction. False when out of memory. */
 bool mneme_tape_adopt_elements(mneme_tape *tape, size_t node);
 
+/* Appends a null reply. False when out of memory or over the limit. */
+bool mneme_tape_append_null(mneme_tape *tape);
+
 /* Copies `node` of another tape, with all that is in it, behind the replies of this one. False when out of
  * memory or over the limit; the tape is then to be reset. */
 bool mneme_tape_append_copy(mneme_tape *tape, const mneme_tape *other, size_t node);

@@ -156,6 +156,7 @@ extension Grammar {
       case .atMostOne: "at_most_one"
       case .exactlyOne: "exactly_one"
       case .atLeastOne: "at_least_one"
+      case .dependency: "first_needs_second"
       }
     return .object([(name, .array(rule.members.map { .string($0.label) }))])
   }

@@ -18,9 +18,9 @@ struct Calibrate: Command {
     details: "Two texts of one label mean the same. The first line is a heading.")
   static let pairs = Option(
     "pairs", value: .count("N", 1...1_000_000), default: 2000,
-    summary: "with {option:labelled}, how many pairs of each kind")
+    summary: "how many pairs of each kind to draw")
   static let seed = Option(
-    "seed", value: .integer("N", 0...), default: 1, summary: "with {option:labelled}, which pairs are drawn")
+    "seed", value: .integer("N", 0...), default: 1, summary: "which pairs are drawn")
   static let metric = Option(
     "metric", value: .choice(Calibration.Metric.self, "METRIC"), default: .f1,
     summary: "what the threshold is to be best at")
@@ -43,6 +43,11 @@ struct Calibrate: Command {
     options: [
       paraphrases, distractors, labelled, pairs, seed, metric, minPrecision, minRecall, precision, format,
       Options.embedder,
+    ],
+    rules: [
+      .exactlyOne(of: paraphrases, labelled), .dependency(of: paraphrases, on: distractors),
+      .dependency(of: distractors, on: paraphrases), .dependency(of: pairs, on: labelled),
+      .dependency(of: seed, on: labelled),
     ],
     examples: [
       Example(
@@ -69,13 +74,10 @@ struct Calibrate: Command {
 
   init(_ invocation: Invocation) throws(UsageError) {
     switch (invocation[Self.paraphrases], invocation[Self.distractors], invocation[Self.labelled]) {
-    case (let same?, let other?, nil): source = .pairs(paraphrases: same, distractors: other)
-    case (nil, nil, let file?):
+    case (let same?, let other?, _): source = .pairs(paraphrases: same, distractors: other)
+    case (_, _, let file?):
       source = .labelled(file, count: invocation[Self.pairs], seed: UInt64(invocation[Self.seed]))
-    default:
-      throw invocation.usageError(
-        "the pairs come either from --paraphrases and --distractors or from --labelled",
-        suggestion: "Give both files of pairs, or one of labelled texts.")
+    default: preconditionFailure("the rules let no line pass without a source")
     }
     metric = invocation[Self.metric]
     minPrecision = invocation[Self.minPrecision]

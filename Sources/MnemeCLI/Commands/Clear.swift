@@ -15,6 +15,7 @@ struct Clear: Command {
       first on a terminal; elsewhere {option:yes} is needed.
       """,
     arguments: [namespaces], options: [all, Options.yes, Options.dryRun],
+    rules: [.exactlyOne(of: namespaces, all)],
     examples: [
       Example(command: "mneme clear --dry-run faq", says: "see how many entries would go"),
       Example(command: "mneme clear --yes faq support", says: "empty two namespaces without a question"),
@@ -35,11 +36,6 @@ struct Clear: Command {
     unasked = invocation.usageError(
       "clear asks before it removes anything, and there is no terminal to ask on",
       suggestion: "Add --yes if that is what you want.")
-    guard namespaces.isEmpty == all else {
-      throw invocation.usageError(
-        all ? "--all and namespaces exclude each other" : "no namespace was named",
-        suggestion: "Name the namespaces, or give --all.")
-    }
   }
 
   func run(_ context: Context) throws -> any Report {

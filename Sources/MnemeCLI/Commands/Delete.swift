@@ -16,6 +16,7 @@ struct Delete: Command {
       """,
     arguments: [queries],
     options: [Options.namespace, ids, Options.dryRun, Options.noNormalize],
+    rules: [.exactlyOne(of: queries, ids), .atMostOne(of: ids, Options.namespace)],
     examples: [
       Example(command: "mneme delete -n faq 'Where is my card?'", says: "remove an answer by its question"),
       Example(command: "mneme delete --id 4711 --id 4712", says: "remove entries by id"),
@@ -34,15 +35,6 @@ struct Delete: Command {
     namespace = invocation[Options.namespace]
     dryRun = invocation[Options.dryRun]
     normalizes = !invocation[Options.noNormalize]
-    guard queries.isEmpty != ids.isEmpty else {
-      throw invocation.usageError(
-        queries.isEmpty ? "nothing to delete was named" : "queries and --id exclude each other",
-        suggestion: "Name the questions, or the ids with --id.")
-    }
-    if !ids.isEmpty, invocation.isGiven(Options.namespace) {
-      throw invocation.usageError(
-        "--id names an entry of any namespace", suggestion: "Leave out --namespace.")
-    }
   }
 
   func run(_ context: Context) throws -> any Report {

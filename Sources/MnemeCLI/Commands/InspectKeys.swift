@@ -8,7 +8,7 @@ struct InspectKeys: Command {
   static let family = Option(
     "family", value: .choice(KeyFamily.self, "FAMILY"), summary: "only the keys of this family")
   static let limit = Option(
-    "limit", value: .count("N", 1...), summary: "with {option:list}, end after so many keys")
+    "limit", value: .count("N", 1...), summary: "end after so many keys")
   static let sample = Option(
     "sample", value: .sample, default: .count(100),
     summary: "how many keys of each family have their memory measured",
@@ -24,6 +24,7 @@ struct InspectKeys: Command {
       are named. Writes nothing.
       """,
     options: [Options.onlyNamespace, list, family, limit, sample, top, Options.pace],
+    rules: [.dependency(of: limit, on: list)],
     examples: [
       Example(command: "mneme inspect-keys", says: "a row for each key family"),
       Example(
@@ -47,9 +48,6 @@ struct InspectKeys: Command {
     list = invocation[Self.list]
     limit = invocation[Self.limit] ?? .max
     pace = invocation[Options.pace]
-    if !list, invocation.isGiven(Self.limit) {
-      throw invocation.usageError("--limit goes with --list", suggestion: "Add --list, or leave --limit out.")
-    }
   }
 
   func run(_ context: Context) throws -> any Report {

@@ -27,6 +27,7 @@ struct Put: Command {
       Options.namespace, Options.ttl, metadata, responseFile, Options.embedder, Options.embedding,
       Options.nativeTTL, Options.maxEntries, Options.noNormalize,
     ],
+    rules: [.atMostOne(of: response, responseFile)],
     examples: [
       Example(command: "mneme put 'What are your hours?' 'Nine to five.'", says: "store an answer"),
       Example(
@@ -52,14 +53,7 @@ struct Put: Command {
 
   init(_ invocation: Invocation) throws(UsageError) {
     query = invocation[Self.query]
-    switch (invocation[Self.response], invocation[Self.responseFile]) {
-    case (let text?, nil): source = .text(text)
-    case (nil, let file): source = .file(file ?? "-")
-    case (_?, _?):
-      throw invocation.usageError(
-        "the response is given twice, as an argument and by --response-file",
-        suggestion: "Keep the one that you mean.")
-    }
+    source = invocation[Self.response].map { .text($0) } ?? .file(invocation[Self.responseFile] ?? "-")
     namespace = invocation[Options.namespace]
     ttl = invocation[Options.ttl].map(Seconds.init)
     metadata = invocation[Self.metadata] ?? "{}"

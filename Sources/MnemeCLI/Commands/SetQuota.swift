@@ -20,6 +20,7 @@ struct SetQuota: Command {
       entries go.
       """,
     arguments: [namespace, maxEntries], options: [remove, evict],
+    rules: [.atMostOne(of: maxEntries, remove), .atMostOne(of: remove, evict)],
     examples: [
       Example(command: "mneme set-quota faq 10k", says: "cap a namespace at 10,000 entries"),
       Example(command: "mneme set-quota faq", says: "print the cap"),
@@ -38,15 +39,7 @@ struct SetQuota: Command {
   init(_ invocation: Invocation) throws(UsageError) {
     namespace = invocation[Self.namespace]
     evicts = invocation[Self.evict]
-    switch (invocation[Self.maxEntries], invocation[Self.remove]) {
-    case (let limit?, false): change = .set(limit)
-    case (nil, true): change = .remove
-    case (nil, false): change = .print
-    case (_?, true):
-      throw invocation.usageError(
-        "--remove takes no number",
-        suggestion: "Leave out --remove to set a quota, or the number to remove it.")
-    }
+    change = invocation[Self.maxEntries].map { .set($0) } ?? (invocation[Self.remove] ? .remove : .print)
   }
 
   func run(_ context: Context) throws -> any Report {

@@ -24,6 +24,8 @@ final class Connection {
   private static let bufferSize = 64 << 10
   private let buffer: UnsafeMutableRawBufferPointer
   private var outgoing: [UInt8] = []
+  /// What of it is kept from one exchange to the next.
+  private static let keptCapacity = 1 << 20
 
   struct Limits {
     var connect: Duration
@@ -86,6 +88,7 @@ final class Connection {
       outgoing.append(contentsOf: commands.bytes)
       if atomically { outgoing.append(contentsOf: Connection.exec) }
       try transfer(outgoing, wanted: wanted)
+      if outgoing.capacity > Connection.keptCapacity { outgoing = [] }
     }
     isUsable = true
     if atomically || watch == .stale { watch = .none }

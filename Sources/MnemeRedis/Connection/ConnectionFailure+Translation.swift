@@ -24,25 +24,27 @@ extension ConnectionFailure {
       return StoreBackendError(
         .unreachable, "Cannot connect to \(server).",
         remediation: url.remediation(forUnreachable: systemError),
-        cause: systemError)
+        cause: underlying)
     case .securing:
       return StoreBackendError(
         .unreachable, "\(server) closed the connection while TLS was being agreed on.",
         remediation: "Check that the port is one for TLS; a Redis without TLS wants redis:// in the URL.",
-        cause: systemError)
+        cause: underlying)
     case .greeting:
       return StoreBackendError(
         .unreachable, "\(server) accepted the connection and closed it without an answer.",
-        remediation: "Check that a Redis listens there; a TLS port wants rediss://.", cause: systemError)
+        remediation: "Check that a Redis listens there; a TLS port wants rediss://.", cause: underlying)
     case .exchange:
       return StoreBackendError(
         .connectionLost, "The connection to \(server) was lost while a command was under way.\(aftermath)",
         remediation: mayHaveRun
           ? "Check whether Redis is up, look at what is stored, and do it again where it is missing."
           : "Check whether Redis is up, and do it again.",
-        cause: systemError)
+        cause: underlying)
     }
   }
+
+  private var underlying: any Error { systemError ?? ConnectionClosed() }
 
   private var systemError: SystemError? { if case .system(let error) = cause { error } else { nil } }
 
@@ -114,7 +116,7 @@ extension Duration {
 
 extension StoreBackendError {
   /// What making a store comes to where the package was built without its `Redis` trait.
-  static var redisNotBuilt: StoreBackendError {
+  public static var redisNotBuilt: StoreBackendError {
     StoreBackendError(
       .notBuilt, "RedisStore requires the optional 'redis' extra, which this build was made without.",
       remediation: "Build with the package trait Redis (it is on by default) and libhiredis-dev.")

@@ -76,3 +76,8 @@ extension ConnectionFailure.Cause {
     }
   }
 }
+
+/// The error underneath a connection that ended without one of the system's.
+struct ConnectionClosed: Error, Sendable, CustomStringConvertible {
+  var description: String { "the server closed the connection" }
+}

@@ -70,7 +70,8 @@ public final class RedisClient: @unchecked Sendable {
     try locked { try session.transaction(body) }
   }
 
-  /// The error of a reply that was tolerated, as it would have been thrown. No round trip.
+  /// The error of a reply that was tolerated, as it would have been thrown. No round trip, but for
+  /// `OOM` and `READONLY`, about which the server is asked for more.
   func translate(_ error: ServerError, command: String, key: String?) -> any MnemeError {
     locked { session.translate(error, command: CommandText(name: command, key: key)) }
   }

@@ -91,14 +91,23 @@ struct Reply: Sendable {
   }
 
   /// The element at `position` of an array: at once where no element is an array itself, else by walking there.
+  ///
+  /// Null where there is no such element, or no array: what answers may be no Redis, and must not end the process.
   subscript(position: Int) -> Reply {
     let node = node
-    precondition(node.kind == MNEME_ARRAY && position >= 0 && position < Int(node.length), "no such element")
+    guard node.kind == MNEME_ARRAY, 0..<Int(node.length) ~= position else { return .null }
     var child = index + 1
     if Int(node.end) == child + Int(node.length) { return Reply(tape: tape, index: child + position) }
     for _ in 0..<position { child = Int(tape.node(child).end) }
     return Reply(tape: tape, index: child)
   }
+
+  /// What is not there.
+  private static let null: Reply = {
+    let tape = Tape(limit: 1024)
+    mneme_tape_append_null(tape.storage)
+    return Reply(tape: tape, index: 0)
+  }()
 
   /// The error, if the server answered with one.
   var error: ServerError? {

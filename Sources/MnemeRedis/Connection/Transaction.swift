@@ -39,6 +39,11 @@ struct Transaction: ~Copyable {
       try interruptWhereRedirected(replies)
       throw refusal(replies, of: commands)
     }
+    guard result.count == commands.count else {
+      let violation = ProtocolViolation(
+        description: "an answer to EXEC that is not one to each command", opening: [])
+      throw Interruption.lost(ConnectionFailure(.violation(violation), stage: .exchange, sent: .all))
+    }
     return try session.check(replies.adoptingElements(of: result), of: commands, tolerating: tolerating)
   }
 

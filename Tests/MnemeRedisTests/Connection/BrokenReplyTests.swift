@@ -82,6 +82,25 @@ struct BrokenReplyTests {
     #expect(server.conversations.count == 1)
   }
 
+  @Test(
+    "An answer to EXEC of another shape is refused",
+    arguments: ["+QUEUED", ":1", "*0", "*2\r\n:1\r\n:2", "$2\r\nOK"])
+  func odd(answer: String) throws {
+    let server = try ScriptedServer { peer, _ in
+      peer.greet()
+      peer.awaitCommand("EXEC")
+      peer.send("+OK\r\n+QUEUED\r\n\(answer)\r\n")
+      peer.waitForEnd()
+    }
+    expectFailure(.protocolViolation, "EXEC") {
+      _ = try RedisClient(server.url).transaction { transaction -> Transaction.Outcome<Void> in
+        var write = Pipeline()
+        write.append("SET", "k", "v")
+        return try transaction.commit(write) == nil ? .retry : .done(())
+      }
+    }
+  }
+
   @Test("A web server is told for one")
   func web() throws {
     let server = try ScriptedServer { peer, _ in

@@ -1,8 +1,10 @@
+import Foundation
 import TestSupport
 
 /// A throw-away authority and what it has signed, made by the openssl command once for all tests.
 final class Certificates: Sendable {
-  private let directory: TemporaryDirectory
+  /// In that of the shared server, which is removed however this process ends.
+  private let directory: String
 
   static var shared: Certificates { get throws { try common.get() } }
   private static let common = Result { try Certificates() }
@@ -14,7 +16,8 @@ final class Certificates: Sendable {
   }
 
   private init() throws {
-    directory = try TemporaryDirectory()
+    directory = try RedisServer.shared.directory + "/certificates"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     for authority in ["ca", "other-ca"] {
       try openssl(
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2 -subj /CN=\(authority)"
@@ -28,7 +31,7 @@ final class Certificates: Sendable {
   }
 
   private func sign(_ name: String, names: String, days: Int = 2) throws {
-    try directory.write(Array("subjectAltName=\(names)\n".utf8), to: "\(name).ext")
+    try Data("subjectAltName=\(names)\n".utf8).write(to: URL(filePath: path("\(name).ext")))
     try openssl(
       "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN=\(name) -keyout \(name).key"
         + " -out \(name).csr")
@@ -39,10 +42,10 @@ final class Certificates: Sendable {
 
   private func openssl(_ arguments: String) throws {
     let words = ["openssl"] + arguments.split(separator: " ").map(String.init)
-    try ChildProcess(words, directory: directory.path).finish().expecting(0)
+    try ChildProcess(words, directory: directory).finish().expecting(0)
   }
 
-  func path(_ name: String) -> String { directory.path(name) }
+  func path(_ name: String) -> String { directory + "/" + name }
 
   func identity(_ name: String) -> Identity {
     Identity(certificate: path("\(name).pem"), key: path("\(name).key"))

@@ -119,6 +119,15 @@ struct ReplyReaderTests {
     #expect(throws: ProtocolViolation.self) { try parse(string + string, wanted: 2, limit: 247) }
   }
 
+  @Test("An element that is not there is null")
+  func missingElements() throws {
+    let replies = try parse(Array("*2\r\n:1\r\n*1\r\n:2\r\n+OK\r\n".utf8), wanted: 2)
+    #expect(replies[0][1][0].integer == 2)
+    #expect(
+      replies[0][2].isNull && replies[0][-1].isNull && replies[0][1][1][5].isNull && replies[1][0].isNull)
+    #expect(Array(replies[1].elements).isEmpty)
+  }
+
   @Test("Replies that are kept stay as they are when the next exchange begins")
   func kept() throws {
     let reader = try ReplyReader(limit: 1 << 20)

@@ -7,8 +7,6 @@ import Testing
 @Suite("TLS", .needs(program: "openssl"), .serialized)
 struct TLSTests {
   private static let plain = Result { try TLSServer("server") }
-  private static let demanding = Result { try TLSServer("server", clientCertificates: "yes") }
-
   private func client(_ url: String, ca: String? = "ca.pem", _ change: (inout TLSOptions) -> Void = { _ in })
     throws
     -> RedisClient
@@ -85,9 +83,12 @@ struct TLSTests {
   }
 
   @Test(
-    "A client certificate that the server demands is shown; without it, or with another's, we are refused")
-  func clientCertificate() throws {
-    let url = try Self.demanding.get().url()
+    "A client certificate that the server demands is shown; without it, or with another's, we are refused",
+    arguments: ["TLSv1.2", "TLSv1.3"])
+  func clientCertificate(version: String) throws {
+    let server = try TLSServer(
+      "server", clientCertificates: "yes", configuration: ["tls-protocols \(version)"])
+    let url = server.url()
     let identity = try Certificates.shared.identity("client")
     let known = try client(url) {
       $0.certificateFile = identity.certificate
@@ -148,5 +149,26 @@ struct TLSTests {
     try server.server.connect().send("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     try client.tell("INCR", "k")
     #expect(try client.ask("GET", "k").integer == 2)
+  }
+
+  @Test("A TLS stream that is cut off or stalls anywhere is an error within the time limit")
+  func broken() throws {
+    let target = try Self.plain.get().port
+    for (limit, stalls) in (0..<40).map({ ($0 * 70, false) }) + [
+      (0, true), (50, true), (900, true), (1500, true),
+    ] {
+      let proxy = try ScriptedServer { peer, _ in
+        try peer.forward(toPort: target, limit: limit, stalls: stalls)
+      }
+      let client = try RedisClient(
+        proxy.url.replacing("redis:", with: "rediss:"), connect: .milliseconds(400),
+        command: .milliseconds(400)
+      ) { $0.tls.caFile = try? Certificates.shared.path("ca.pem") }
+      let error = #expect(throws: StoreBackendError.self) {
+        for _ in 0..<200 { _ = try client.ask("INFO", "all") }
+      }
+      let expected: Set<StoreBackendError.Reason> = stalls ? [.timedOut] : [.unreachable, .connectionLost]
+      #expect(error.map { expected.contains($0.reason) } == true, "\(limit): \(String(describing: error))")
+    }
   }
 }

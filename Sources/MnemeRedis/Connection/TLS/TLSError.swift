@@ -11,6 +11,8 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
     case refusedByUs
     /// The server does not accept ours, or wants one.
     case refusedByServer
+    /// The server ended the handshake and does not say why. Before TLS 1.3 that is how it asks for a certificate.
+    case handshakeRefused
     /// What answers speaks no TLS.
     case notTLS
     case other
@@ -48,6 +50,8 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
     case 267, 156, 155, 252, 198: .notTLS
     // bad, unsupported, revoked, expired, unknown certificate; unknown CA; access denied; certificate required
     case 1042, 1043, 1044, 1045, 1046, 1048, 1049, 1116: .refusedByServer
+    // handshake failure
+    case 1040: .handshakeRefused
     default: .other
     }
   }
@@ -75,6 +79,11 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
       StoreBackendError(
         .certificate, "\(server) does not accept our TLS certificate, or wants one.",
         remediation: "Give the client certificate and key that the server asks for: --cert and --key.",
+        cause: self)
+    case .handshakeRefused:
+      StoreBackendError(
+        .certificate, "\(server) refused the TLS handshake.",
+        remediation: "It may want a client certificate (--cert and --key), or allow no cipher that we have.",
         cause: self)
     case .notTLS:
       StoreBackendError(
