@@ -69,5 +69,8 @@ let package = Package(
       dependencies: ["MnemeCLI", "CommandGrammar", "Mneme", "MnemeRedis", "TestSupport"],
       swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "InteropTests", dependencies: ["CTextLibraries", "Mneme", "MnemeRedis", "TestSupport"],
+      swiftSettings: settings),
   ]
 )

@@ -15,17 +15,14 @@ extension RedisStore {
     guard let limit = quota ?? maxEntries else { return 0 }
     let batch = Eviction.batch(count: Int(seen[quota == nil ? 3 : 2].integer ?? 0), limit: limit)
     guard batch > 0 else { return 0 }
-    let oldest = try leastRecentlyUsed(batch + spared.count, in: quota == nil ? nil : namespace)
+    let scope = quota == nil ? nil : namespace
+    let oldest = try leastRecentlyUsed(batch + spared.count, in: scope)
     let going = Eviction.choose(batch, of: oldest, sparing: spared)
-    let evicted = try inBatches(going) { ids in
-      try removeBatch(ids, counting: .all(.evictions, namespace)) { _ in true }
-    }
+    let evicted = try removeWhatever(going, from: scope, counting: .all(.evictions, namespace))
     // Index members whose entry Redis itself has expired count towards the limit and are no entries.
     if evicted.count < going.count {
       try sweepLeftovers(
-        Set(going).subtracting(evicted).sorted().map {
-          Leftover(id: $0, namespace: quota == nil ? nil : namespace)
-        })
+        Set(going).subtracting(evicted).sorted().map { Leftover(id: $0, namespace: scope) })
     }
     return evicted.count
   }

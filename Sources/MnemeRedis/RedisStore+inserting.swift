@@ -173,8 +173,10 @@ extension RedisStore {
       guard !written.isEmpty else { return .done(InsertedBatch(outcomes: outcomes)) }
 
       // 3. What points at that.
-      let going = try zip(victims, passenger.replies.dropFirst(victims.count))
-        .compactMap { try head(of: $0, in: $1) }.filter { $0.namespace == namespaces[0] }
+      var going = zip(victims, passenger.replies.dropFirst(victims.count))
+        .compactMap { try? head(of: $0, in: $1) }.filter { $0.namespace == namespaces[0] }
+      // A leftover, a damaged entry or a stranger among them wants more care, and is left to `evict`.
+      if going.count < victims.count { going = [] }
       let pointers =
         going.isEmpty ? Pointers() : try watchPointers(to: going, refilling: namespaces[0], transaction)
 

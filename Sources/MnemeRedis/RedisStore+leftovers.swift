@@ -58,7 +58,7 @@ extension RedisStore {
       guard !gone.isEmpty else { return .done([]) }
       let going = leftovers.filter { gone.contains($0.id) }
       let heads = going.compactMap { leftover in
-        leftover.namespace.map { EntryHead(id: leftover.id, namespace: $0, queryHash: "", expiresAt: nil) }
+        leftover.namespace.map { EntryHead(id: leftover.id, namespace: $0, queryHash: "", expiry: .never) }
       }
       let emptied = heads.isEmpty ? [] : try watchEmptied(by: heads, transaction)
       let written = try transaction.commit(
@@ -92,21 +92,60 @@ extension RedisStore {
     pipeline.append("INCRBY", layout.version, count)
   }
 
-  /// Removes an entry whose own fields do not say where it belongs, and every index member that names it.
-  func removeDamaged(_ id: EntryID) throws -> Bool {
-    let listed = try locating([Leftover(id: id)])
+  /// Removes an entry whose own fields do not say where it belongs, with every index member that names it and, as
+  /// far as it can be told, its `hash:` key.
+  /// - Parameter namespace: whose index has it; an entry that says that it belongs to another stays. nil: any.
+  /// - Returns: whether it was there and was removed.
+  func removeDamaged(
+    _ id: EntryID, from namespace: Namespace?, counting: Counting?
+  ) throws -> Bool {
+    let listed = try locating(
+      [Leftover(id: id)] + (namespace.map { [Leftover(id: id, namespace: $0)] } ?? []))
+    let namespaces = Set(listed.compactMap(\.namespace)).sorted()
     return try client.transaction { transaction in
+      // 1. What is left of it. A key of another type has no fields.
       let seen = try transaction.read(
         pipeline {
           $0.append("WATCH", layout.entry(id))
           $0.append("EXISTS", layout.entry(id))
-          appendTypeChecks(of: [], to: &$0)
-        })
+          $0.append("HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash)
+        }, tolerating: true)
       guard seen[1].integer != 0 else { return .done(false) }
+      // What is no hash may be another program's: only who names the id means it.
+      if let error = seen[2].error, namespace != nil {
+        throw client.translate(error, command: "HMGET", key: layout.entry(id).text)
+      }
+      let stated = seen[2].kind == .array ? Array(seen[2].elements) : []
+      if let namespace, let name = stated.first?.string, !name.utf8.elementsEqual(namespace.name.utf8) {
+        return .done(false)
+      }
+
+      // 2. What points at it.
+      let hashKeys = namespaces.compactMap { scope in
+        stated.last?.string.map { layout.hash(scope, $0) }
+      }
+      let named = try transaction.read(
+        pipeline {
+          for key in hashKeys { $0.append("WATCH", key) }
+          for key in hashKeys { $0.append("GET", key) }
+          appendTypeChecks(of: namespaces, to: &$0)
+        })
+      try checkVersion(named[named.count - 1])
+      let pointing = hashKeys.indices.filter {
+        named[hashKeys.count + $0].bytes.elementsEqual(id.member.utf8)
+      }
+      let heads = namespaces.map { EntryHead(id: id, namespace: $0, queryHash: "", expiry: .unreadable) }
+      let emptied = heads.isEmpty ? [] : try watchEmptied(by: heads, transaction)
+
+      // 3. All of it at once.
       let written = try transaction.commit(
         pipeline {
           $0.append("UNLINK", layout.entry(id))
-          appendSweep(listed, emptied: [], count: 1, to: &$0)
+          for index in pointing { $0.append("UNLINK", hashKeys[index]) }
+          appendSweep(listed, emptied: emptied, count: 1, to: &$0)
+          if case .all(let counter, let namespace) = counting {
+            appendCount(1, of: counter, in: namespace, to: &$0)
+          }
         })
       return written == nil ? .retry : .done(true)
     }

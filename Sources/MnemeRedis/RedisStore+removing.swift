@@ -4,24 +4,10 @@ extension RedisStore {
   @discardableResult
   public func remove(id: EntryID) throws -> Bool { try !remove(ids: [id]).isEmpty }
 
-  /// Three round trips for each 64 entries: what they are, what points at them, the transaction.
+  /// Three round trips for each 64 entries: what they are, what points at them, the transaction. Who asks for an
+  /// entry by its id wants it gone also when it is damaged.
   @discardableResult
-  public func remove(ids: [EntryID]) throws -> [EntryID] {
-    try inBatches(ids) { batch in
-      do {
-        return try removeBatch(batch, counting: nil) { _ in true }
-      } catch is CorruptCacheError {
-        // One of them does not say where it belongs. Who asks for it by its id wants it gone all the same.
-        return try batch.filter { id in
-          do {
-            return try !removeBatch([id], counting: nil) { _ in true }.isEmpty
-          } catch is CorruptCacheError {
-            return try removeDamaged(id)
-          }
-        }
-      }
-    }
-  }
+  public func remove(ids: [EntryID]) throws -> [EntryID] { try removeWhatever(ids, from: nil, counting: nil) }
 
   @discardableResult
   public func removeExpired(id: EntryID, at now: UnixTime) throws -> Bool {
@@ -48,12 +34,34 @@ extension RedisStore {
       isMember.toggle()
     }
     let ids = members.compactMap { EntryID(member: $0) }.sorted()
-    let removed = try inBatches(ids) { try removeBatch($0, counting: nil) { $0.namespace == namespace } }
+    let removed = try removeWhatever(ids, from: namespace, counting: nil)
     if removed.count < ids.count {
       try sweepLeftovers(
         Set(ids).subtracting(removed).sorted().map { Leftover(id: $0, namespace: namespace) })
     }
     return removed.count
+  }
+
+  /// Removes entries, sound or damaged.
+  /// - Parameter namespace: whose index has them; what says of itself that it belongs to another stays. nil: any.
+  func removeWhatever(
+    _ ids: [EntryID], from namespace: Namespace?, counting: Counting?
+  ) throws -> [EntryID] {
+    func isOurs(_ head: EntryHead) -> Bool { namespace == nil || head.namespace == namespace }
+    return try inBatches(ids) { batch in
+      do {
+        return try removeBatch(batch, counting: counting, isOurs)
+      } catch is CorruptCacheError {
+        // One of them does not say where it belongs.
+        return try batch.filter { id in
+          do {
+            return try !removeBatch([id], counting: counting, isOurs).isEmpty
+          } catch is CorruptCacheError {
+            return try removeDamaged(id, from: namespace, counting: counting)
+          }
+        }
+      }
+    }
   }
 
   func inBatches(_ ids: [EntryID], _ body: ([EntryID]) throws -> [EntryID]) rethrows -> [EntryID] {
@@ -71,9 +79,18 @@ extension RedisStore {
     var id: EntryID
     var namespace: Namespace
     var queryHash: String
-    var expiresAt: UnixTime?
+    var expiry: Expiry
 
-    func isExpired(at now: UnixTime) -> Bool { expiresAt.map { now >= $0 } ?? false }
+    enum Expiry: Sendable, Equatable {
+      case never
+      case at(UnixTime)
+      /// The fields that would say are damaged, and so nobody may call the entry expired.
+      case unreadable
+    }
+
+    func isExpired(at now: UnixTime) -> Bool {
+      if case .at(let moment) = expiry { now >= moment } else { false }
+    }
   }
 
   /// For whom removed entries are counted: each for its own namespace, or all for one.
@@ -115,25 +132,27 @@ extension RedisStore {
   func appendHeadQuestion(about id: EntryID, to pipeline: inout Pipeline) {
     pipeline.append(
       "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash, EntryField.createdAt,
-      EntryField.ttl)
+      EntryField.ttl, EntryField.lastAccessedAt)
   }
 
-  /// - Returns: nil where the entry is gone.
+  /// - Returns: nil where the entry is gone. What is left where the Python library touches an entry that is being
+  ///   deleted, a hash of the two fields that a touch sets, is damaged rather than gone.
+  /// - Throws: `CorruptCacheError` for an entry that does not say where it belongs.
   func head(of id: EntryID, in reply: Reply) throws -> EntryHead? {
-    let fields = try reply.elements(expecting: 4)
+    let fields = try reply.elements(expecting: 5)
     if fields.allSatisfy(\.isNull) { return nil }
     guard let name = fields[0].string, !name.isEmpty, let queryHash = fields[1].string else {
       throw codec.corrupt(id, "lacks its namespace or query hash")
     }
-    var expiresAt: UnixTime?
-    if !fields[3].isNull, fields[3].bytes != [] {
-      guard let createdAt = fields[2].integer, let ttl = fields[3].integer else {
-        throw codec.corrupt(id, "has no whole number in 'created_at' or 'ttl'")
-      }
-      expiresAt = UnixTime(createdAt) + Seconds(ttl)
-    }
     return EntryHead(
-      id: id, namespace: Namespace(unchecked: name), queryHash: queryHash, expiresAt: expiresAt)
+      id: id, namespace: Namespace(unchecked: name), queryHash: queryHash,
+      expiry: expiry(createdAt: fields[2], ttl: fields[3]))
+  }
+
+  private func expiry(createdAt: Reply, ttl: Reply) -> EntryHead.Expiry {
+    if !ttl.isNull, ttl.bytes.isEmpty { return .never }
+    guard let createdAt = createdAt.integer, let ttl = ttl.integer else { return .unreadable }
+    return .at(UnixTime(createdAt) + Seconds(ttl))
   }
 
   /// What else of the layout goes with the entries.

@@ -140,7 +140,9 @@ extension RedisStore {
       options.namespace == nil || namespace == options.namespace
     }
     let due = seen.filter { isOurs($0.namespace) && $0.isExpired(at: options.now) }
-    let stale = seen.filter { isOurs($0.namespace) && !$0.isExpired(at: options.now) }
+    let stale = seen.filter {
+      isOurs($0.namespace) && !$0.isExpired(at: options.now) && $0.expiry != .unreadable
+    }
     let known = Set(seen.map(\.id))
     let lost = members.filter { !known.contains($0.id) && isOurs($0.namespace) }
       .map { Leftover(id: $0.id, namespace: $0.namespace) }
@@ -171,11 +173,15 @@ extension RedisStore {
   /// Makes `by_ttl` say what the entry says.
   private func mendExpiry(of id: EntryID) throws -> Bool {
     try client.transaction { transaction in
-      guard let head = try watchHeads(of: [id], transaction).first else { return .done(false) }
+      guard let head = try watchHeads(of: [id], transaction).first, head.expiry != .unreadable else {
+        return .done(false)
+      }
       let written = try transaction.commit(
         pipeline {
           $0.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(head.namespace, id), id.member)
-          if let expiry = head.expiresAt { $0.append("ZADD", layout.byTTL, expiry.rawValue, id.member) }
+          if case .at(let moment) = head.expiry {
+            $0.append("ZADD", layout.byTTL, moment.rawValue, id.member)
+          }
         })
       return written == nil ? .retry : .done(true)
     }
