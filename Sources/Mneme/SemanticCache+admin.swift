@@ -1,15 +1,18 @@
 import Synchronization
 
 /// The figures of a cache or of one namespace.
-public struct Stats: Sendable, Equatable {
+public struct Stats: Sendable {
   public var entries: Int
   public var counters: Counters
   /// Entries that are expired and not yet swept; of the whole store.
   public var expiredPending: Int
   /// nil where there is no cache.
   public var identity: CacheIdentity?
-  public var version: Int64
+  /// nil where it is damaged.
+  public var version: Int64?
   public var namespaces: [NamespaceSummary]
+  /// What could not be read, and is missing above.
+  public var damaged: [CorruptCacheError] = []
 
   /// The bytes of all stored vectors.
   public var vectorBytes: Int { entries * (identity?.dimension ?? 0) * 4 }
@@ -58,13 +61,20 @@ extension SemanticCache {
   /// The totals and a summary of each namespace, or of the one asked for.
   public func stats(namespace: Namespace? = nil) throws -> Stats {
     try checkOpen()
-    var summaries = try store.summaries()
+    var damaged: [CorruptCacheError] = []
+    var summaries = try store.summaries { damaged.append($0) }
     if let namespace { summaries.removeAll { $0.namespace != namespace } }
+    var version: Int64?
+    do {
+      version = try store.versionCounter()
+    } catch let error as CorruptCacheError {
+      damaged.append(error)
+    }
     return Stats(
       entries: try store.count(in: namespace),
       counters: summaries.reduce(Counters()) { $0 + $1.counters },
       expiredPending: try store.expiredCount(at: options.clock()), identity: try store.identity(),
-      version: try store.versionCounter(), namespaces: summaries)
+      version: version, namespaces: summaries, damaged: damaged)
   }
 
   /// Looks at the store and at the age of every entry.

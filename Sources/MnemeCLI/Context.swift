@@ -49,6 +49,13 @@ final class Context {
     if !settings.isQuiet { output.note(text) }
   }
 
+  /// Warns of what is damaged and was passed over, and says what to do about it.
+  func warn(of damaged: [CorruptCacheError]) {
+    for damage in damaged {
+      output.note("mneme: warning: \(visible(damage.message)) \(visible(damage.remediation))")
+    }
+  }
+
   /// A note that only `--verbose` wants.
   func remark(_ text: String) {
     if settings.isVerbose { output.note(text) }

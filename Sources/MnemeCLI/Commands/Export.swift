@@ -63,7 +63,7 @@ struct Export: Command {
     let file = try path.map(AtomicFile.init)
     let work = LongWork(context)
     let progress = Progress(context, unit: "entries", total: try store.count(in: namespace))
-    var report = ExportReport(path: path, versionStart: try store.versionCounter())
+    var report = ExportReport(path: path, versionStart: try version(of: store, context))
     let now = context.clock()
     func write(_ text: String) throws {
       if let file { try file.write(text.utf8) } else { try context.output.write(text.utf8) }
@@ -71,7 +71,7 @@ struct Export: Command {
     if format == .csv { try write(CSV.record(CSV.heading)) }
     try store.forEachEntry(after: sinceID, in: namespace) { id, error in
       report.damaged += 1
-      context.output.note("mneme: warning: \(visible(error.message)) It is left out.")
+      context.warn(of: [error])
     } _: { entry in
       try work.check()
       guard includeExpired || !entry.isExpired(at: now) else { return }
@@ -82,10 +82,20 @@ struct Export: Command {
       if report.exported % 64 == 0 { sleep(for: pace) }
     }
     progress.end()
-    report.versionEnd = try store.versionCounter()
+    report.versionEnd = report.versionStart == nil ? nil : try version(of: store, context)
     try file?.commit()
     report.bytes = file?.byteCount ?? 0
     return report
+  }
+
+  /// Only for the report: the entries are to be had without it.
+  private func version(of store: RedisStore, _ context: Context) throws -> Int64? {
+    do {
+      return try store.versionCounter()
+    } catch let error as CorruptCacheError {
+      context.warn(of: [error])
+      return nil
+    }
   }
 
   /// A prefix without a cache has no entries, and that is what is written.
@@ -116,8 +126,9 @@ struct ExportReport: Report {
   var path: String?
   var exported = 0
   var bytes = 0
-  var versionStart: Int64 = 0
-  var versionEnd: Int64 = 0
+  /// nil where it cannot be read.
+  var versionStart: Int64?
+  var versionEnd: Int64?
   var damaged = 0
 
   var status: ExitStatus { damaged > 0 ? .badData : .done }

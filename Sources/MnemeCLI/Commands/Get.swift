@@ -74,6 +74,7 @@ struct Get: Command {
     if let failure = lookup.embedderFailure as? any MnemeError {
       context.note("mneme: warning: \(visible(failure.message)) \(visible(failure.remediation))")
     }
+    context.warn(of: lookup.damaged)
     if lookup.hit == nil { lookup.missReason = missReason ?? lookup.missReason }
     return GetReport(lookup: lookup)
   }
