@@ -14,6 +14,26 @@ import Testing
     #expect(try stage.dump().isEmpty)
   }
 
+  // MARK: Output
+
+  @Test(
+    "with standard output closed nothing of it reaches the server",
+    arguments: ["export", "export --format csv", "inspect-keys --list"])
+  func closedOutput(command: String) throws {
+    let server = try RedisServer()
+    defer { withExtendedLifetime(server) {} }
+    let stage = try Stage("closed", on: server)
+    let long = String(repeating: "long ", count: 100)
+    let lines = try (1...300).map { try jsonLine(["query": "q\($0)", "response": long]) }.joined()
+    try stage.mneme.run("import", "--embedder", "none", input: lines)
+    let before = try stage.redis.send("INFO", "stats").text?.split(separator: "\r\n").filter(isOfErrors)
+    let outcome = try stage.mneme.shell("mneme \(command) >&-").expecting(74)
+    let after = try stage.redis.send("INFO", "stats").text?.split(separator: "\r\n").filter(isOfErrors)
+    #expect(before?.isEmpty == false && before == after, "\(outcome)")
+  }
+
+  private func isOfErrors(_ line: Substring) -> Bool { line.hasPrefix("total_error_replies") }
+
   private func expectSound(_ stage: Stage, sourceLocation: SourceLocation = #_sourceLocation) throws {
     let problems = LayoutAudit(try stage.dump(), prefix: stage.prefix).problems
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))", sourceLocation: sourceLocation)
