@@ -125,10 +125,12 @@ func askForPassword() throws -> String {
   return String(decoding: typed, as: UTF8.self)
 }
 
-/// A file that appears whole or not at all: written beside its place, then renamed there.
+/// A file that appears whole or not at all: written beside its place, then renamed there. Where a device or a pipe
+/// stands already it is written into as it comes, and stays what it is.
 final class AtomicFile {
   private let path: String
-  private let temporary: String
+  /// nil: written in place.
+  private let temporary: String?
   private var descriptor: Int32
   private var pending: [UInt8] = []
   private(set) var byteCount = 0
@@ -136,6 +138,12 @@ final class AtomicFile {
   /// - Throws: `FileError` (exit status 73) when it cannot be made.
   init(_ path: String) throws {
     self.path = path
+    if try Self.isStream(path) {
+      descriptor = open(path, O_WRONLY | O_CLOEXEC)
+      guard descriptor >= 0 else { throw FileError.uncreatable(path, errno: errno) }
+      temporary = nil
+      return
+    }
     var template = Array((path + ".XXXXXX").utf8CString)
     descriptor = mkstemp(&template)
     guard descriptor >= 0 else { throw FileError.uncreatable(path, errno: errno) }
@@ -146,7 +154,22 @@ final class AtomicFile {
   deinit {
     if descriptor >= 0 {
       close(descriptor)
-      unlink(temporary)
+      if let temporary { unlink(temporary) }
+    }
+  }
+
+  /// Whether what stands at a path is no file that another can take the place of: a device, a pipe, or one of the
+  /// names that `/dev` and `/proc` give to open files, such as `/dev/stdout`.
+  /// - Throws: `FileError` for a directory.
+  private static func isStream(_ path: String) throws -> Bool {
+    var info = stat()
+    guard stat(path, &info) == 0 else { return false }
+    switch info.st_mode & S_IFMT {
+    case S_IFDIR: throw FileError.uncreatable(path, errno: EISDIR)
+    case S_IFREG:
+      guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFLNK else { return false }
+      return path.hasPrefix("/dev/") || path.hasPrefix("/proc/")
+    default: return true
     }
   }
 
@@ -165,6 +188,7 @@ final class AtomicFile {
   /// Puts the file in its place; before this there is none, or the old one.
   func commit() throws {
     try flush()
+    guard let temporary else { return }
     guard fsync(descriptor) == 0 else { throw FileError.unwritten("the file '\(path)'", errno: errno) }
     let closed = close(descriptor)
     let number = errno

@@ -34,6 +34,28 @@ import Testing
 
   private func isOfErrors(_ line: Substring) -> Bool { line.hasPrefix("total_error_replies") }
 
+  @Test("export writes into a pipe that has a name, and leaves it one")
+  func namedPipe() throws {
+    let stage = try Stage("pipe")
+    try stage.mneme.run("put", "q", "r")
+    let directory = try TemporaryDirectory()
+    let pipe = directory.path("pipe")
+    #expect(mkfifo(pipe, 0o600) == 0)
+    let outcome = try stage.mneme.shell("cat '\(pipe)' & mneme -q export -o '\(pipe)' >/dev/null; wait")
+    #expect(outcome.outputText == (try stage.mneme.run("export").outputText), "\(outcome)")
+    #expect(try stage.mneme.shell("test -p '\(pipe)'").status == 0)
+    #expect(try directory.names() == ["pipe"])
+  }
+
+  @Test("export onto a directory is refused before anything is read")
+  func directory() throws {
+    let stage = try Stage("directory")
+    try stage.mneme.run("put", "q", "r")
+    let directory = try TemporaryDirectory()
+    try stage.refusal(of: ["export", "-o", directory.path("")], status: 73)
+    #expect(try directory.names().isEmpty)
+  }
+
   private func expectSound(_ stage: Stage, sourceLocation: SourceLocation = #_sourceLocation) throws {
     let problems = LayoutAudit(try stage.dump(), prefix: stage.prefix).problems
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))", sourceLocation: sourceLocation)
