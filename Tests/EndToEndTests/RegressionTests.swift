@@ -56,6 +56,18 @@ import Testing
     #expect(try directory.names().isEmpty)
   }
 
+  // MARK: Rights
+
+  @Test("a database that an ACL withholds is a matter of rights")
+  func withheldDatabase() throws {
+    let server = try RedisServer()
+    defer { withExtendedLifetime(server) {} }
+    let stage = try Stage("database", on: server)
+    try stage.redis.send("ACL", "SETUSER", "reader", "on", ">pw", "~*", "+@read")
+    let url = stage.mneme.url.replacing("unix://", with: "unix://reader:pw@") + "?db=1"
+    try Mneme(url: url, prefix: stage.prefix).run("stats", expecting: 77)
+  }
+
   private func expectSound(_ stage: Stage, sourceLocation: SourceLocation = #_sourceLocation) throws {
     let problems = LayoutAudit(try stage.dump(), prefix: stage.prefix).problems
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))", sourceLocation: sourceLocation)
