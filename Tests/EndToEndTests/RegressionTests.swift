@@ -58,6 +58,25 @@ import Testing
 
   // MARK: Rights
 
+  @Test(
+    "a user that may only read the prefix can look and export",
+    arguments: [
+      ["stats"], ["inspect-keys"], ["inspect-keys", "--sample", "all"], ["export"], ["export", "-n", "faq"],
+      ["get", "--peek", "-n", "faq", "q"], ["vacuum", "--dry-run"], ["set-quota", "faq"],
+      ["delete", "--dry-run", "-n", "faq", "q"], ["clear", "--dry-run", "faq"],
+    ])
+  func reader(command: [String]) throws {
+    let server = try RedisServer()
+    defer { withExtendedLifetime(server) {} }
+    let stage = try Stage("reader", on: server)
+    try stage.mneme.run("put", "-n", "faq", "q", "r")
+    try stage.mneme.run("set-quota", "faq", "10")
+    try stage.redis.send("ACL", "SETUSER", "reader", "on", ">pw", "%R~\(stage.prefix):*", "+@read")
+    let url = stage.mneme.url.replacing("unix://", with: "unix://reader:pw@")
+    let outcome = try Mneme(url: url, prefix: stage.prefix).run(command).expecting(0)
+    #expect(outcome.errors.isEmpty, "\(outcome)")
+  }
+
   @Test("a database that an ACL withholds is a matter of rights")
   func withheldDatabase() throws {
     let server = try RedisServer()
