@@ -4,6 +4,18 @@ import Testing
 
 /// Faults that were found once, each as it was met.
 @Suite struct RegressionTests {
+  // MARK: What another program left in the cache
+
+  @Test("a member of by_ttl that names a live entry in another namespace is taken out, once")
+  func strayExpiry() throws {
+    let stage = try Stage("stray")
+    try stage.mneme.run("put", "--ttl", "1h", "q", "r")
+    try stage.redis.send("ZADD", stage.key("by_ttl"), "5", "other|1")
+    let outcome = try stage.mneme.run(["vacuum", "--json"], within: .seconds(20)).expecting(0)
+    #expect(try outcome.json()["repaired"].int == 1)
+    #expect(try stage.redis.send("ZRANGE", stage.key("by_ttl"), "0", "-1").texts == ["1"])
+  }
+
   // MARK: Input
 
   @Test("the earliest time that a number can hold is no time", arguments: ["created_at", "last_accessed_at"])
