@@ -16,6 +16,16 @@ import Testing
     #expect(try stage.redis.send("ZRANGE", stage.key("by_ttl"), "0", "-1").texts == ["1"])
   }
 
+  @Test("a counter of ids below zero hands out no id that nobody can find")
+  func negativeID() throws {
+    let stage = try Stage("ids")
+    try stage.mneme.run("put", "q1", "r")
+    try stage.redis.send("SET", stage.key("next_id"), "-5")
+    #expect(try stage.mneme.run("put", "--json", "q2", "r").json()["id"].int == 2)
+    #expect(try stage.mneme.run("get", "--exact", "q2").outputText == "r\n")
+    try expectSound(stage)
+  }
+
   // MARK: Input
 
   @Test("the earliest time that a number can hold is no time", arguments: ["created_at", "last_accessed_at"])
