@@ -80,7 +80,9 @@
       let marks = KeyLayout.MetaField.countedPrefix
       try forEachPair(of: layout.meta) { field, _ in
         if let field = field.string, field.utf8.starts(with: marks.utf8) {
-          known.formUnion((try? Namespace(String(field.dropFirst(marks.count)))).map { [$0] } ?? [])
+          // By bytes: a name may begin with an accent, which would count as one character with the mark's colon.
+          let name = String(decoding: field.utf8.dropFirst(marks.utf8.count), as: UTF8.self)
+          known.formUnion((try? Namespace(name)).map { [$0] } ?? [])
         }
       }
       try forEachPair(of: layout.quotas) { field, _ in

@@ -26,6 +26,18 @@ import Testing
     try expectSound(stage)
   }
 
+  @Test("the counters of an emptied namespace whose name begins with an accent keep their name")
+  func combiningName() throws {
+    let stage = try Stage("accent")
+    let name = "\u{301}x"
+    try stage.mneme.run("put", "-n", name, "q", "r")
+    try stage.mneme.run("get", "-n", name, "q")
+    try stage.mneme.run("clear", "--yes", name)
+    let row = try stage.mneme.run("stats", "--json").json()["namespaces"][0]
+    #expect(row["namespace"].string.map { Array($0.utf8) } == Array(name.utf8))
+    #expect(row["hits_exact"].int == 1)
+  }
+
   // MARK: Input
 
   @Test("the earliest time that a number can hold is no time", arguments: ["created_at", "last_accessed_at"])
