@@ -67,6 +67,23 @@
       pipeline.append("HSETNX", layout.meta, KeyLayout.MetaField.counted(namespace), 1)
     }
 
+    func appendCounterQuestion(for namespace: Namespace, to pipeline: inout Pipeline) {
+      pipeline.begin("HMGET", argumentCount: 1 + Counter.allCases.count)
+      pipeline.argument(layout.counters(namespace))
+      for counter in Counter.allCases { pipeline.argument(counter.rawValue) }
+    }
+
+    /// A counter that cannot be counted up would fail in the middle of a transaction.
+    func checkCounters(_ reply: Reply, of namespace: Namespace) throws {
+      for (counter, value) in zip(Counter.allCases, reply.elements) where !value.isNull {
+        guard let count = value.integer, count < .max - 1_000_000 else {
+          throw CorruptCacheError(
+            "The counter '\(counter.rawValue)' in '\(layout.counters(namespace).text)' is no number that can grow.",
+            remediation: "Look at it with 'redis-cli HGETALL', and restore the number or delete the field.")
+        }
+      }
+    }
+
     public func counters(in namespace: Namespace?) throws -> Counters {
       try summaries().filter { namespace == nil || $0.namespace == namespace }
         .reduce(Counters()) { $0 + $1.counters }

@@ -19,7 +19,7 @@
       let oldest = try leastRecentlyUsed(batch + spared.count, in: quota == nil ? nil : namespace)
       let going = Eviction.choose(batch, of: oldest, sparing: spared)
       let evicted = try inBatches(going) { ids in
-        try removeBatch(ids, counting: .all(.evictions, namespace)) { _ in true }
+        try removeEvenDamaged(ids, counting: .all(.evictions, namespace)) { _ in true }
       }
       // Index members whose entry Redis itself has expired count towards the limit and are no entries.
       if evicted.count < going.count {

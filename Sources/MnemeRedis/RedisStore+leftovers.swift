@@ -1,7 +1,8 @@
 #if Redis
   import Mneme
 
-  /// An id that indexes name and that has no entry: Redis expired or evicted the hash alone.
+  /// An id that indexes name and that has no entry: Redis expired or evicted the hash alone, or a Python program
+  /// that touched the entry while it was deleted left two fields of it.
   struct Leftover: Hashable, Sendable {
     var id: EntryID
     /// nil where no index member told.
@@ -39,6 +40,7 @@
 
     private func sweepBatch(_ leftovers: [Leftover]) throws -> [EntryID] {
       let ids = Set(leftovers.map(\.id)).sorted()
+      let namespaces = Set(leftovers.compactMap(\.namespace)).sorted()
       return try client.transaction { transaction in
         // `by_id` is watched so that two sweeps at once do not both count an id.
         let seen = try transaction.read(
@@ -46,15 +48,15 @@
             $0.begin("WATCH", argumentCount: ids.count + 1)
             $0.argument(layout.byID)
             for id in ids { $0.argument(layout.entry(id)) }
-            for id in ids { $0.append("EXISTS", layout.entry(id)) }
+            for id in ids { appendEntryQuestion(about: id, to: &$0) }
             for id in ids { appendListedQuestion(about: id, leftovers, to: &$0) }
-            appendTypeChecks(of: Set(leftovers.compactMap(\.namespace)).sorted(), to: &$0)
+            appendTypeChecks(of: namespaces, to: &$0)
           })
-        try checkVersion(seen[seen.count - 1])
+        try checkNumbers(seen, of: namespaces)
         let gone = Set(
           ids.enumerated().filter { offset, _ in
             let listed = 1 + ids.count + 4 * offset
-            return seen[1 + offset].integer == 0 && seen[listed..<listed + 4].contains { !$0.isNull }
+            return Self.saysNoEntry(seen[1 + offset]) && seen[listed..<listed + 4].contains { !$0.isNull }
           }.map(\.element))
         guard !gone.isEmpty else { return .done([]) }
         let going = leftovers.filter { gone.contains($0.id) }
@@ -66,6 +68,16 @@
           pipeline { appendSweep(going, emptied: emptied, count: gone.count, to: &$0) })
         return written == nil ? .retry : .done(gone.sorted())
       }
+    }
+
+    /// The fields without which there is nothing to find and nothing to serve.
+    private func appendEntryQuestion(about id: EntryID, to pipeline: inout Pipeline) {
+      pipeline.append(
+        "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash, EntryField.response)
+    }
+
+    private static func saysNoEntry(_ reply: Reply) -> Bool {
+      reply.kind == .array && reply.elements.allSatisfy(\.isNull)
     }
 
     /// Four questions whose answers are null where no index has the id.
@@ -83,6 +95,7 @@
       _ leftovers: [Leftover], emptied: [Namespace], count: Int, to pipeline: inout Pipeline
     ) {
       for leftover in leftovers {
+        pipeline.append("UNLINK", layout.entry(leftover.id))
         pipeline.append("ZREM", layout.byID, leftover.id.member)
         pipeline.append("ZREM", layout.byTTL, leftover.id.member)
         guard let namespace = leftover.namespace else { continue }
@@ -93,24 +106,61 @@
       pipeline.append("INCRBY", layout.version, count)
     }
 
-    /// Removes an entry whose own fields do not say where it belongs, and every index member that names it.
+    /// Whether an entry is there that does not say where it belongs, or a key of another type in its place.
+    func isDamaged(_ id: EntryID) throws -> Bool {
+      let reply = try read(pipeline { appendHeadQuestion(about: id, to: &$0) }, tolerating: true)[0]
+      do {
+        _ = try head(of: id, in: reply)
+        return false
+      } catch {
+        return true
+      }
+    }
+
+    /// Removes an entry whose own fields do not say where it belongs, and every index member that names it; the
+    /// `hash:` key only where the fields still tell it.
     func removeDamaged(_ id: EntryID) throws -> Bool {
       let listed = try locating([Leftover(id: id)])
-      return try client.transaction { transaction in
+      let removed: Bool = try client.transaction { transaction in
         let seen = try transaction.read(
           pipeline {
             $0.append("WATCH", layout.entry(id))
             $0.append("EXISTS", layout.entry(id))
             appendTypeChecks(of: [], to: &$0)
           })
+        try checkNumbers(seen, of: [])
         guard seen[1].integer != 0 else { return .done(false) }
+        let hashKey = try watchPointer(
+          ofDamaged: id, listedIn: listed.compactMap(\.namespace).first, transaction)
         let written = try transaction.commit(
           pipeline {
-            $0.append("UNLINK", layout.entry(id))
+            if let hashKey { $0.append("UNLINK", hashKey) }
             appendSweep(listed, emptied: [], count: 1, to: &$0)
           })
         return written == nil ? .retry : .done(true)
       }
+      if removed { try retire(Set(listed.compactMap(\.namespace)).sorted()) }
+      return removed
+    }
+
+    /// The `hash:` key that names a damaged entry, if its fields tell.
+    /// - Parameter namespace: whose index lists it, for an entry that does not say.
+    private func watchPointer(
+      ofDamaged id: EntryID, listedIn namespace: Namespace?, _ transaction: borrowing Transaction
+    ) throws -> Key? {
+      let fields = try transaction.read(
+        pipeline { $0.append("HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash) },
+        tolerating: true)[0]
+      guard fields.count == 2, let queryHash = fields[1].string,
+        let namespace = fields[0].string.flatMap({ try? Namespace($0) }) ?? namespace
+      else { return nil }
+      let key = layout.hash(namespace, queryHash)
+      let seen = try transaction.read(
+        pipeline {
+          $0.append("WATCH", key)
+          $0.append("GET", key)
+        })
+      return seen[1].bytes.elementsEqual(id.member.utf8) ? key : nil
     }
 
     /// Walks every index for ids without an entry and takes them out. Reads, but does not write, what is sound.
@@ -123,8 +173,9 @@
       var page: [Leftover] = []
       func handlePage() throws {
         let replies = try read(
-          pipeline { for member in page { $0.append("EXISTS", layout.entry(member.id)) } })
-        let lost = zip(page, replies).filter { $1.integer == 0 }.map(\.0)
+          pipeline { for member in page { appendEntryQuestion(about: member.id, to: &$0) } },
+          tolerating: true)
+        let lost = zip(page, replies).filter { Self.saysNoEntry($1) }.map(\.0)
         swept.formUnion(dryRun ? lost.map(\.id) : try sweepLeftovers(lost))
         page = []
       }
@@ -142,6 +193,8 @@
         try walk(layout.lru(scope)) { reply in
           EntryID(member: reply.bytes).map { Leftover(id: $0, namespace: scope) }
         }
+        // Whoever emptied it may have been killed before taking it off the list.
+        if !dryRun, try count(in: scope) == 0 { try retire([scope]) }
       }
       // The indexes of the whole cache do not tell whose an id was.
       guard namespace == nil else { return (swept, !shouldStop()) }

@@ -8,17 +8,23 @@
     /// Three round trips for each 64 entries: what they are, what points at them, the transaction.
     @discardableResult
     public func remove(ids: [EntryID]) throws -> [EntryID] {
-      try inBatches(ids) { batch in
-        do {
-          return try removeBatch(batch, counting: nil) { _ in true }
-        } catch is CorruptCacheError {
-          // One of them does not say where it belongs. Who asks for it by its id wants it gone all the same.
-          return try batch.filter { id in
-            do {
-              return try !removeBatch([id], counting: nil) { _ in true }.isEmpty
-            } catch is CorruptCacheError {
-              return try removeDamaged(id)
-            }
+      try inBatches(ids) { try removeEvenDamaged($0, counting: nil) { _ in true } }
+    }
+
+    /// As `removeBatch`, and what does not say where it belongs goes too: nobody can be served it, and it must not
+    /// keep a namespace from being emptied or capped.
+    func removeEvenDamaged(
+      _ ids: [EntryID], counting: Counting?, _ decide: (EntryHead) throws -> Bool
+    ) throws -> [EntryID] {
+      do {
+        return try removeBatch(ids, counting: counting, decide)
+      } catch is CorruptCacheError {
+        return try ids.filter { id in
+          do {
+            return try !removeBatch([id], counting: counting, decide).isEmpty
+          } catch let error as CorruptCacheError {
+            guard try isDamaged(id) else { throw error }
+            return try removeDamaged(id)
           }
         }
       }
@@ -49,7 +55,9 @@
         isMember.toggle()
       }
       let ids = members.compactMap { EntryID(member: $0) }.sorted()
-      let removed = try inBatches(ids) { try removeBatch($0, counting: nil) { $0.namespace == namespace } }
+      let removed = try inBatches(ids) {
+        try removeEvenDamaged($0, counting: nil) { $0.namespace == namespace }
+      }
       if removed.count < ids.count {
         try sweepLeftovers(
           Set(ids).subtracting(removed).sorted().map { Leftover(id: $0, namespace: namespace) })
@@ -91,13 +99,42 @@
     ) throws -> [EntryID] {
       guard !ids.isEmpty else { return [] }
       try checkOpen()
-      return try client.transaction { transaction in
-        let heads = try watchHeads(of: ids, transaction).filter(decide)
-        guard !heads.isEmpty else { return .done([]) }
-        let pointers = try watchPointers(to: heads, transaction)
+      let (removed, emptied): ([EntryID], [Namespace]) =
+        try client.transaction { transaction in
+          let heads = try watchHeads(of: ids, transaction).filter(decide)
+          guard !heads.isEmpty else { return .done(([], [])) }
+          let pointers = try watchPointers(to: heads, transaction)
+          let others = Set(heads.map(\.namespace)).subtracting(pointers.emptied).sorted()
+          let written = try transaction.commit(
+            pipeline {
+              appendRemoval(of: heads, pointers, counting: counting, to: &$0)
+              for namespace in others { $0.append("ZCARD", layout.lru(namespace)) }
+            })
+          guard let written else { return .retry }
+          let counts = written.suffix(others.count)
+          return .done((heads.map(\.id), zip(others, counts).filter { $1.integer == 0 }.map(\.0)))
+        }
+      try retire(emptied)
+      return removed
+    }
+
+    /// Takes namespaces without entries off the list. Two who remove the last entries between them each see the
+    /// other's still there, so neither does it in the transaction that empties the namespace.
+    func retire(_ namespaces: [Namespace]) throws {
+      guard !namespaces.isEmpty else { return }
+      try client.transaction { transaction in
+        let counts = try transaction.read(
+          pipeline {
+            $0.begin("WATCH", argumentCount: namespaces.count)
+            for namespace in namespaces { $0.argument(layout.lru(namespace)) }
+            for namespace in namespaces { $0.append("ZCARD", layout.lru(namespace)) }
+          }
+        ).dropFirst()
+        let emptied = zip(namespaces, counts).filter { $1.integer == 0 }.map(\.0)
+        guard !emptied.isEmpty else { return .done(()) }
         let written = try transaction.commit(
-          pipeline { appendRemoval(of: heads, pointers, counting: counting, to: &$0) })
-        return written == nil ? .retry : .done(heads.map(\.id))
+          pipeline { for namespace in emptied { $0.append("SREM", layout.namespaces, namespace.name) } })
+        return written == nil ? .retry : .done(())
       }
     }
 
@@ -159,7 +196,7 @@
           for namespace in namespaces { $0.append("ZCARD", layout.lru(namespace)) }
           appendTypeChecks(of: namespaces, to: &$0)
         })
-      try checkVersion(replies[replies.count - 1])
+      try checkNumbers(replies, of: namespaces)
       var pointers = Pointers()
       for (offset, head) in heads.enumerated()
       where replies[offset + 1].bytes.elementsEqual(head.id.member.utf8) {
