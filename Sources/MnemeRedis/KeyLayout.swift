@@ -1,237 +1,235 @@
-#if Redis
-  import Mneme
+import Mneme
 
-  /// The names of everything in Redis; no other file spells a key or a field.
-  ///
-  ///     {p}:meta            hash     embedder_fingerprint, embedder_dim, schema_version;
-  ///                                  counters (JSON, written by the Python library alone);
-  ///                                  counted:{ns} (a mark: this namespace has counters)
-  ///     {p}:version         string   grows by one for each entry written or removed
-  ///     {p}:next_id         string   the last id handed out
-  ///     {p}:entry:{id}      hash     the fields of `EntryField`
-  ///     {p}:hash:{ns}:{qh}  string   id
-  ///     {p}:by_id           zset     id → id
-  ///     {p}:by_ttl          zset     id, or ns|id (Python) → created_at + ttl
-  ///     {p}:lru:{ns}        zset     id → last_accessed_at
-  ///     {p}:namespaces      set      the namespaces that have entries
-  ///     {p}:counters:{ns}   hash     the names of `Counter` → count
-  ///     {p}:quotas          hash     ns → max_entries
-  ///     {p}:quota:{ns}      string   the same, for the Python library
-  ///
-  /// The mark `counted:{ns}` is an addition to the document's layout. Counters outlive the entries of a
-  /// namespace, `namespaces` must not name one without entries, and finding the counter keys by `SCAN` would
-  /// walk through every neighbour's keys each time that totals are asked for.
-  struct KeyLayout: Sendable {
-    let prefix: String
-    private let base: [UInt8]
+/// The names of everything in Redis; no other file spells a key or a field.
+///
+///     {p}:meta            hash     embedder_fingerprint, embedder_dim, schema_version;
+///                                  counters (JSON, written by the Python library alone);
+///                                  counted:{ns} (a mark: this namespace has counters)
+///     {p}:version         string   grows by one for each entry written or removed
+///     {p}:next_id         string   the last id handed out
+///     {p}:entry:{id}      hash     the fields of `EntryField`
+///     {p}:hash:{ns}:{qh}  string   id
+///     {p}:by_id           zset     id → id
+///     {p}:by_ttl          zset     id, or ns|id (Python) → created_at + ttl
+///     {p}:lru:{ns}        zset     id → last_accessed_at
+///     {p}:namespaces      set      the namespaces that have entries
+///     {p}:counters:{ns}   hash     the names of `Counter` → count
+///     {p}:quotas          hash     ns → max_entries
+///     {p}:quota:{ns}      string   the same, for the Python library
+///
+/// The mark `counted:{ns}` is an addition to the document's layout. Counters outlive the entries of a
+/// namespace, `namespaces` must not name one without entries, and finding the counter keys by `SCAN` would
+/// walk through every neighbour's keys each time that totals are asked for.
+struct KeyLayout: Sendable {
+  let prefix: String
+  private let base: [UInt8]
 
-    init(prefix: String) {
-      self.prefix = prefix
-      base = Array(prefix.utf8) + [UInt8(ascii: ":")]
+  init(prefix: String) {
+    self.prefix = prefix
+    base = Array(prefix.utf8) + [UInt8(ascii: ":")]
+  }
+
+  var meta: Key { key("meta") }
+  var version: Key { key("version") }
+  var nextID: Key { key("next_id") }
+  var byID: Key { key("by_id") }
+  var byTTL: Key { key("by_ttl") }
+  var namespaces: Key { key("namespaces") }
+  var quotas: Key { key("quotas") }
+
+  func entry(_ id: EntryID) -> Key {
+    key("entry:", String(id.rawValue))
+  }
+
+  func hash(_ namespace: Namespace, _ queryHash: String) -> Key {
+    key("hash:", namespace.name, ":", queryHash)
+  }
+
+  func lru(_ namespace: Namespace) -> Key { key("lru:", namespace.name) }
+  func counters(_ namespace: Namespace) -> Key { key("counters:", namespace.name) }
+  func quota(_ namespace: Namespace) -> Key { key("quota:", namespace.name) }
+
+  private func key(_ parts: String...) -> Key {
+    var bytes = base
+    bytes.reserveCapacity(base.count + parts.reduce(0) { $0 + $1.utf8.count })
+    for part in parts { bytes.append(contentsOf: part.utf8) }
+    return Key(bytes: bytes)
+  }
+
+  // MARK: Fields and members
+
+  /// The fields of `meta`.
+  enum MetaField {
+    static let fingerprint = CacheIdentity.Field.fingerprint
+    static let dimension = CacheIdentity.Field.dimension
+    static let schemaVersion = CacheIdentity.Field.schemaVersion
+    /// Rewritten whole by the Python library when a process closes; never written here.
+    static let pythonCounters = "counters"
+    static let countedPrefix = "counted:"
+
+    static func counted(_ namespace: Namespace) -> String { countedPrefix + namespace.name }
+  }
+
+  /// The member of `by_ttl` that the Python library writes for an entry.
+  static func pythonTTLMember(_ namespace: Namespace, _ id: EntryID) -> [UInt8] {
+    Array(namespace.name.utf8) + [UInt8(ascii: "|")] + Array(String(id.rawValue).utf8)
+  }
+
+  /// What a member of `by_ttl` says, in either form; the namespace may itself hold bars.
+  static func parseTTLMember(_ member: [UInt8]) -> (id: EntryID, namespace: Namespace?)? {
+    guard let bar = member.lastIndex(of: UInt8(ascii: "|")) else {
+      return EntryID(member: member).map { ($0, nil) }
     }
+    guard let id = EntryID(member: member[(bar + 1)...]),
+      let name = String(validating: member[..<bar], as: UTF8.self), !name.isEmpty
+    else { return nil }
+    return (id, Namespace(unchecked: name))
+  }
 
-    var meta: Key { key("meta") }
-    var version: Key { key("version") }
-    var nextID: Key { key("next_id") }
-    var byID: Key { key("by_id") }
-    var byTTL: Key { key("by_ttl") }
-    var namespaces: Key { key("namespaces") }
-    var quotas: Key { key("quotas") }
+  // MARK: Patterns
 
-    func entry(_ id: EntryID) -> Key {
-      key("entry:", String(id.rawValue))
-    }
+  /// A `SCAN MATCH` pattern for every key of the prefix.
+  var everyKey: [UInt8] { Self.escapingGlob(base) + [UInt8(ascii: "*")] }
 
-    func hash(_ namespace: Namespace, _ queryHash: String) -> Key {
-      key("hash:", namespace.name, ":", queryHash)
-    }
-
-    func lru(_ namespace: Namespace) -> Key { key("lru:", namespace.name) }
-    func counters(_ namespace: Namespace) -> Key { key("counters:", namespace.name) }
-    func quota(_ namespace: Namespace) -> Key { key("quota:", namespace.name) }
-
-    private func key(_ parts: String...) -> Key {
-      var bytes = base
-      bytes.reserveCapacity(base.count + parts.reduce(0) { $0 + $1.utf8.count })
-      for part in parts { bytes.append(contentsOf: part.utf8) }
-      return Key(bytes: bytes)
-    }
-
-    // MARK: Fields and members
-
-    /// The fields of `meta`.
-    enum MetaField {
-      static let fingerprint = CacheIdentity.Field.fingerprint
-      static let dimension = CacheIdentity.Field.dimension
-      static let schemaVersion = CacheIdentity.Field.schemaVersion
-      /// Rewritten whole by the Python library when a process closes; never written here.
-      static let pythonCounters = "counters"
-      static let countedPrefix = "counted:"
-
-      static func counted(_ namespace: Namespace) -> String { countedPrefix + namespace.name }
-    }
-
-    /// The member of `by_ttl` that the Python library writes for an entry.
-    static func pythonTTLMember(_ namespace: Namespace, _ id: EntryID) -> [UInt8] {
-      Array(namespace.name.utf8) + [UInt8(ascii: "|")] + Array(String(id.rawValue).utf8)
-    }
-
-    /// What a member of `by_ttl` says, in either form; the namespace may itself hold bars.
-    static func parseTTLMember(_ member: [UInt8]) -> (id: EntryID, namespace: Namespace?)? {
-      guard let bar = member.lastIndex(of: UInt8(ascii: "|")) else {
-        return EntryID(member: member).map { ($0, nil) }
-      }
-      guard let id = EntryID(member: member[(bar + 1)...]),
-        let name = String(validating: member[..<bar], as: UTF8.self), !name.isEmpty
-      else { return nil }
-      return (id, Namespace(unchecked: name))
-    }
-
-    // MARK: Patterns
-
-    /// A `SCAN MATCH` pattern for every key of the prefix.
-    var everyKey: [UInt8] { Self.escapingGlob(base) + [UInt8(ascii: "*")] }
-
-    /// A `SCAN MATCH` pattern for the keys of a family, of one namespace where the family has them.
-    func pattern(_ family: KeyFamily, namespace: Namespace? = nil) -> [UInt8] {
-      var literal = base + Array(family.rawValue.utf8)
-      guard family.isKeyed else { return Self.escapingGlob(literal) }
+  /// A `SCAN MATCH` pattern for the keys of a family, of one namespace where the family has them.
+  func pattern(_ family: KeyFamily, namespace: Namespace? = nil) -> [UInt8] {
+    var literal = base + Array(family.rawValue.utf8)
+    guard family.isKeyed else { return Self.escapingGlob(literal) }
+    literal.append(UInt8(ascii: ":"))
+    if let namespace {
+      literal += Array(namespace.name.utf8)
+      guard family == .hash else { return Self.escapingGlob(literal) }
       literal.append(UInt8(ascii: ":"))
-      if let namespace {
-        literal += Array(namespace.name.utf8)
-        guard family == .hash else { return Self.escapingGlob(literal) }
-        literal.append(UInt8(ascii: ":"))
-      }
-      return Self.escapingGlob(literal) + [UInt8(ascii: "*")]
     }
+    return Self.escapingGlob(literal) + [UInt8(ascii: "*")]
+  }
 
-    /// `text` as a pattern that matches nothing else: a backslash before each of `*?[]\`.
-    static func escapingGlob(_ text: [UInt8]) -> [UInt8] {
-      text.flatMap { byte in
-        switch byte {
-        case UInt8(ascii: "*"), UInt8(ascii: "?"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "\\"):
-          [UInt8(ascii: "\\"), byte]
-        default: [byte]
-        }
+  /// `text` as a pattern that matches nothing else: a backslash before each of `*?[]\`.
+  static func escapingGlob(_ text: [UInt8]) -> [UInt8] {
+    text.flatMap { byte in
+      switch byte {
+      case UInt8(ascii: "*"), UInt8(ascii: "?"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "\\"):
+        [UInt8(ascii: "\\"), byte]
+      default: [byte]
       }
     }
+  }
 
-    // MARK: Reading names
+  // MARK: Reading names
 
-    /// What a key of the prefix is, by its name alone; nil for one that is no part of the layout.
-    func parse(_ key: [UInt8]) -> ParsedKey? {
-      guard key.starts(with: base) else { return nil }
-      let name = key[base.count...]
-      let colon = name.firstIndex(of: UInt8(ascii: ":"))
-      guard
-        let family = KeyFamily(rawValue: String(decoding: name[..<(colon ?? name.endIndex)], as: UTF8.self)),
-        family.isKeyed == (colon != nil)
+  /// What a key of the prefix is, by its name alone; nil for one that is no part of the layout.
+  func parse(_ key: [UInt8]) -> ParsedKey? {
+    guard key.starts(with: base) else { return nil }
+    let name = key[base.count...]
+    let colon = name.firstIndex(of: UInt8(ascii: ":"))
+    guard
+      let family = KeyFamily(rawValue: String(decoding: name[..<(colon ?? name.endIndex)], as: UTF8.self)),
+      family.isKeyed == (colon != nil)
+    else { return nil }
+    guard let colon else { return ParsedKey(family: family) }
+    let rest = name[(colon + 1)...]
+    switch family {
+    case .entry:
+      guard let id = EntryID(member: rest) else { return nil }
+      return ParsedKey(family: family, id: id)
+    case .hash:
+      // The hash has no colon, so the last one ends the namespace.
+      guard let last = rest.lastIndex(of: UInt8(ascii: ":")),
+        let namespace = Self.namespace(rest[..<last]),
+        let queryHash = String(validating: rest[(last + 1)...], as: UTF8.self), isQueryHash(queryHash)
       else { return nil }
-      guard let colon else { return ParsedKey(family: family) }
-      let rest = name[(colon + 1)...]
-      switch family {
-      case .entry:
-        guard let id = EntryID(member: rest) else { return nil }
-        return ParsedKey(family: family, id: id)
-      case .hash:
-        // The hash has no colon, so the last one ends the namespace.
-        guard let last = rest.lastIndex(of: UInt8(ascii: ":")),
-          let namespace = Self.namespace(rest[..<last]),
-          let queryHash = String(validating: rest[(last + 1)...], as: UTF8.self), isQueryHash(queryHash)
-        else { return nil }
-        return ParsedKey(family: family, namespace: namespace, queryHash: queryHash)
-      default:
-        guard let namespace = Self.namespace(rest) else { return nil }
-        return ParsedKey(family: family, namespace: namespace)
-      }
-    }
-
-    private static func namespace(_ bytes: ArraySlice<UInt8>) -> Namespace? {
-      String(validating: bytes, as: UTF8.self).flatMap { try? Namespace($0) }
+      return ParsedKey(family: family, namespace: namespace, queryHash: queryHash)
+    default:
+      guard let namespace = Self.namespace(rest) else { return nil }
+      return ParsedKey(family: family, namespace: namespace)
     }
   }
 
-  /// The families of keys, by the word that follows the prefix.
-  public enum KeyFamily: String, Sendable, CaseIterable {
-    case meta, version
-    case nextID = "next_id"
-    case entry, hash, lru
-    case byID = "by_id"
-    case byTTL = "by_ttl"
-    case namespaces, counters, quotas, quota
+  private static func namespace(_ bytes: ArraySlice<UInt8>) -> Namespace? {
+    String(validating: bytes, as: UTF8.self).flatMap { try? Namespace($0) }
+  }
+}
 
-    /// Whether there is a key for each entry or namespace, rather than one for the cache.
-    public var isKeyed: Bool {
-      switch self {
-      case .entry, .hash, .lru, .counters, .quota: true
-      case .meta, .version, .nextID, .byID, .byTTL, .namespaces, .quotas: false
-      }
-    }
+/// The families of keys, by the word that follows the prefix.
+public enum KeyFamily: String, Sendable, CaseIterable {
+  case meta, version
+  case nextID = "next_id"
+  case entry, hash, lru
+  case byID = "by_id"
+  case byTTL = "by_ttl"
+  case namespaces, counters, quotas, quota
 
-    /// The Redis type, as `TYPE` names it.
-    public var redisType: String {
-      switch self {
-      case .meta, .entry, .counters, .quotas: "hash"
-      case .version, .nextID, .hash, .quota: "string"
-      case .lru, .byID, .byTTL: "zset"
-      case .namespaces: "set"
-      }
+  /// Whether there is a key for each entry or namespace, rather than one for the cache.
+  public var isKeyed: Bool {
+    switch self {
+    case .entry, .hash, .lru, .counters, .quota: true
+    case .meta, .version, .nextID, .byID, .byTTL, .namespaces, .quotas: false
     }
   }
 
-  /// What the name of a key says.
-  struct ParsedKey: Sendable, Equatable {
-    var family: KeyFamily
-    var id: EntryID?
-    var namespace: Namespace?
-    var queryHash: String?
-  }
-
-  /// The fields of an entry's hash, in the order in which they are written.
-  enum EntryField {
-    static let namespace = "namespace"
-    static let queryHash = "query_hash"
-    static let query = "query"
-    static let response = "response"
-    static let embedding = "embedding"
-    static let metadata = "metadata"
-    static let createdAt = "created_at"
-    static let lastAccessedAt = "last_accessed_at"
-    static let ttl = "ttl"
-    static let accessCount = "access_count"
-    static let count = 10
-  }
-
-  /// The name of a key, as bytes.
-  struct Key: Sendable, Hashable, RedisArgument {
-    let bytes: [UInt8]
-
-    func withArgumentBytes(_ body: (UnsafeRawBufferPointer) -> Void) { bytes.withUnsafeBytes(body) }
-
-    /// For messages; bytes that are no UTF-8 are replaced.
-    var text: String { String(decoding: bytes, as: UTF8.self) }
-  }
-
-  extension EntryID {
-    /// An id as index members spell it: decimal digits, nothing else, at least 1.
-    init?(member: some Collection<UInt8>) {
-      guard !member.isEmpty, member.count <= 19, member.first != UInt8(ascii: "0"),
-        member.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-        let number = Int64(String(decoding: member, as: UTF8.self))
-      else { return nil }
-      self.init(number)
+  /// The Redis type, as `TYPE` names it.
+  public var redisType: String {
+    switch self {
+    case .meta, .entry, .counters, .quotas: "hash"
+    case .version, .nextID, .hash, .quota: "string"
+    case .lru, .byID, .byTTL: "zset"
+    case .namespaces: "set"
     }
+  }
+}
 
-    /// As index members spell it.
-    var member: String { String(rawValue) }
+/// What the name of a key says.
+struct ParsedKey: Sendable, Equatable {
+  var family: KeyFamily
+  var id: EntryID?
+  var namespace: Namespace?
+  var queryHash: String?
+}
+
+/// The fields of an entry's hash, in the order in which they are written.
+enum EntryField {
+  static let namespace = "namespace"
+  static let queryHash = "query_hash"
+  static let query = "query"
+  static let response = "response"
+  static let embedding = "embedding"
+  static let metadata = "metadata"
+  static let createdAt = "created_at"
+  static let lastAccessedAt = "last_accessed_at"
+  static let ttl = "ttl"
+  static let accessCount = "access_count"
+  static let count = 10
+}
+
+/// The name of a key, as bytes.
+struct Key: Sendable, Hashable, RedisArgument {
+  let bytes: [UInt8]
+
+  func withArgumentBytes(_ body: (UnsafeRawBufferPointer) -> Void) { bytes.withUnsafeBytes(body) }
+
+  /// For messages; bytes that are no UTF-8 are replaced.
+  var text: String { String(decoding: bytes, as: UTF8.self) }
+}
+
+extension EntryID {
+  /// An id as index members spell it: decimal digits, nothing else, at least 1.
+  init?(member: some Collection<UInt8>) {
+    guard !member.isEmpty, member.count <= 19, member.first != UInt8(ascii: "0"),
+      member.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+      let number = Int64(String(decoding: member, as: UTF8.self))
+    else { return nil }
+    self.init(number)
   }
 
-  /// Whether a text is a query hash: 64 lower-case hexadecimal digits.
-  func isQueryHash(_ text: String) -> Bool {
-    text.utf8.count == 64
-      && text.utf8.allSatisfy {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-          || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
-      }
-  }
-#endif
+  /// As index members spell it.
+  var member: String { String(rawValue) }
+}
+
+/// Whether a text is a query hash: 64 lower-case hexadecimal digits.
+func isQueryHash(_ text: String) -> Bool {
+  text.utf8.count == 64
+    && text.utf8.allSatisfy {
+      (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+        || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+    }
+}

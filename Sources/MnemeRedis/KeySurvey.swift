@@ -1,231 +1,229 @@
-#if Redis
-  import Mneme
+import Mneme
 
-  /// What to look at, and how closely.
-  public struct KeySurveyOptions: Sendable {
-    /// How many keys of each family have their memory measured.
-    public enum Sample: Sendable, Hashable {
-      case count(Int)
-      case all
-    }
-
-    /// Only keys of this namespace, and the entries in it; nil: every key of the prefix.
-    public var namespace: Namespace?
-    public var family: KeyFamily?
-    public var sample = Sample.count(100)
-    /// How many of the largest keys to name, among those that were measured.
-    public var top = 0
-    /// Asked before each page; true ends the survey with what it has.
-    public var shouldStop: @Sendable () -> Bool = { false }
-    /// Called with the number of keys seen so far.
-    public var progress: @Sendable (Int) -> Void = { _ in }
-
-    public init() {}
+/// What to look at, and how closely.
+public struct KeySurveyOptions: Sendable {
+  /// How many keys of each family have their memory measured.
+  public enum Sample: Sendable, Hashable {
+    case count(Int)
+    case all
   }
 
-  /// One key, as it was seen.
-  public struct KeyRecord: Sendable, Equatable {
-    /// The name, as bytes: a neighbour's need not be text.
-    public var key: [UInt8]
-    /// nil for a key that is no part of the layout.
+  /// Only keys of this namespace, and the entries in it; nil: every key of the prefix.
+  public var namespace: Namespace?
+  public var family: KeyFamily?
+  public var sample = Sample.count(100)
+  /// How many of the largest keys to name, among those that were measured.
+  public var top = 0
+  /// Asked before each page; true ends the survey with what it has.
+  public var shouldStop: @Sendable () -> Bool = { false }
+  /// Called with the number of keys seen so far.
+  public var progress: @Sendable (Int) -> Void = { _ in }
+
+  public init() {}
+}
+
+/// One key, as it was seen.
+public struct KeyRecord: Sendable, Equatable {
+  /// The name, as bytes: a neighbour's need not be text.
+  public var key: [UInt8]
+  /// nil for a key that is no part of the layout.
+  public var family: KeyFamily?
+  /// As Redis's `TYPE` names it.
+  public var type: String
+  /// Seconds that Redis gives it, rounded up; nil: for ever.
+  public var ttl: Seconds?
+  /// nil where it was not measured.
+  public var memoryBytes: Int?
+  /// nil for keys of the cache as a whole, and for entries unless a namespace was asked for.
+  public var namespace: Namespace?
+}
+
+/// The keys of a prefix by family.
+public struct KeySurvey: Sendable, Equatable {
+  /// A family's share.
+  public struct Family: Sendable, Equatable {
+    /// nil stands for the keys that are no part of the layout.
     public var family: KeyFamily?
-    /// As Redis's `TYPE` names it.
-    public var type: String
-    /// Seconds that Redis gives it, rounded up; nil: for ever.
-    public var ttl: Seconds?
-    /// nil where it was not measured.
-    public var memoryBytes: Int?
-    /// nil for keys of the cache as a whole, and for entries unless a namespace was asked for.
-    public var namespace: Namespace?
-  }
-
-  /// The keys of a prefix by family.
-  public struct KeySurvey: Sendable, Equatable {
-    /// A family's share.
-    public struct Family: Sendable, Equatable {
-      /// nil stands for the keys that are no part of the layout.
-      public var family: KeyFamily?
-      /// The types that were seen, sorted; more than one, or another than the layout's, is damage.
-      public var types: [String] = []
-      public var keys = 0
-      public var withTTL = 0
-      /// Measured, or scaled up from a sample; nil where the server does not tell.
-      public var memoryBytes: Int?
-    }
-
+    /// The types that were seen, sorted; more than one, or another than the layout's, is damage.
+    public var types: [String] = []
     public var keys = 0
-    public var families: [Family] = []
-    /// The first of the keys that are no part of the layout, at most `unknownLimit`.
-    public var unknown: [[UInt8]] = []
-    /// The largest keys that were measured, largest first.
-    public var largest: [KeyRecord] = []
-    /// Whether each key's memory was measured.
-    public var memoryIsExact = true
-    /// Whether every key was seen.
-    public var complete = true
+    public var withTTL = 0
+    /// Measured, or scaled up from a sample; nil where the server does not tell.
+    public var memoryBytes: Int?
+  }
 
-    /// How many unknown keys are named.
-    public static let unknownLimit = 100
+  public var keys = 0
+  public var families: [Family] = []
+  /// The first of the keys that are no part of the layout, at most `unknownLimit`.
+  public var unknown: [[UInt8]] = []
+  /// The largest keys that were measured, largest first.
+  public var largest: [KeyRecord] = []
+  /// Whether each key's memory was measured.
+  public var memoryIsExact = true
+  /// Whether every key was seen.
+  public var complete = true
 
-    /// nil where the server does not tell.
-    public var memoryBytes: Int? {
-      families.reduce(0) { sum, family in sum.flatMap { sum in family.memoryBytes.map { sum + $0 } } }
+  /// How many unknown keys are named.
+  public static let unknownLimit = 100
+
+  /// nil where the server does not tell.
+  public var memoryBytes: Int? {
+    families.reduce(0) { sum, family in sum.flatMap { sum in family.memoryBytes.map { sum + $0 } } }
+  }
+}
+
+extension RedisStore {
+  /// Goes through the keys of the prefix with `SCAN`, a thousand a page, and measures a sample of each family.
+  ///
+  /// `SCAN` walks the whole server, neighbours' keys too, without reading them. A key that is written or removed
+  /// meanwhile may be missed or, while Redis resizes its table, seen twice.
+  public func surveyKeys(_ options: KeySurveyOptions) throws -> KeySurvey {
+    var tally = SurveyTally(options)
+    let complete = try forEachKey(options, measuring: options.sample == .all) { record in
+      tally.add(record)
+    }
+    try measureSamples(&tally)
+    return tally.survey(complete: complete)
+  }
+
+  /// Hands over each key of the prefix that the options let pass, one or more times.
+  /// - Parameter measuring: ask for the memory of each.
+  /// - Returns: whether every key was seen. Whose cache it is plays no part, so a damaged one can be looked at too.
+  @discardableResult
+  public func forEachKey(
+    _ options: KeySurveyOptions, measuring: Bool, _ body: (KeyRecord) throws -> Void
+  ) throws -> Bool {
+    var cursor: [UInt8] = [UInt8(ascii: "0")]
+    var seen = 0
+    try checkOpen()
+    let pattern = options.family.map { layout.pattern($0, namespace: nil) } ?? layout.everyKey
+    repeat {
+      if options.shouldStop() { return false }
+      let page = try client.read(
+        pipeline { $0.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page) })[0]
+        .elements(expecting: 2)
+      cursor = page[0].bytes
+      let keys = page[1].elements.map(\.bytes)
+      for start in stride(from: 0, to: keys.count, by: Batch.keys) {
+        let batch = Array(keys[start..<min(start + Batch.keys, keys.count)])
+        for record in try records(of: batch, options, measuring: measuring) { try body(record) }
+      }
+      seen += keys.count
+      options.progress(seen)
+    } while cursor != [UInt8(ascii: "0")]
+    return true
+  }
+
+  private func records(
+    of keys: [[UInt8]], _ options: KeySurveyOptions, measuring: Bool
+  ) throws -> [KeyRecord] {
+    let names = keys.map(layout.parse)
+    let asksNamespace = options.namespace != nil
+    let replies = try client.read(
+      pipeline {
+        for (key, name) in zip(keys, names) {
+          $0.append("TYPE", key)
+          $0.append("PTTL", key)
+          if measuring { $0.append("MEMORY", "USAGE", key, "SAMPLES", 0) }
+          if asksNamespace, name?.family == .entry { $0.append("HGET", key, EntryField.namespace) }
+        }
+      }, tolerating: true)
+    var next = replies.makeIterator()
+    return zip(keys, names).compactMap { key, name in
+      guard let type = next.next()?.string, let ttl = next.next()?.integer else { return nil }
+      let memory = measuring ? next.next()?.integer : nil
+      var namespace = name?.namespace
+      if asksNamespace, name?.family == .entry {
+        namespace = next.next()?.string.flatMap { try? Namespace($0) }
+      }
+      // Gone between the scan and the question.
+      guard type != "none", options.namespace == nil || namespace == options.namespace else { return nil }
+      return KeyRecord(
+        key: key, family: name?.family, type: type, ttl: ttl < 0 ? nil : Seconds((ttl + 999) / 1000),
+        memoryBytes: memory.map(Int.init), namespace: namespace)
     }
   }
 
-  extension RedisStore {
-    /// Goes through the keys of the prefix with `SCAN`, a thousand a page, and measures a sample of each family.
-    ///
-    /// `SCAN` walks the whole server, neighbours' keys too, without reading them. A key that is written or removed
-    /// meanwhile may be missed or, while Redis resizes its table, seen twice.
-    public func surveyKeys(_ options: KeySurveyOptions) throws -> KeySurvey {
-      var tally = SurveyTally(options)
-      let complete = try forEachKey(options, measuring: options.sample == .all) { record in
-        tally.add(record)
-      }
-      try measureSamples(&tally)
-      return tally.survey(complete: complete)
-    }
-
-    /// Hands over each key of the prefix that the options let pass, one or more times.
-    /// - Parameter measuring: ask for the memory of each.
-    /// - Returns: whether every key was seen. Whose cache it is plays no part, so a damaged one can be looked at too.
-    @discardableResult
-    public func forEachKey(
-      _ options: KeySurveyOptions, measuring: Bool, _ body: (KeyRecord) throws -> Void
-    ) throws -> Bool {
-      var cursor: [UInt8] = [UInt8(ascii: "0")]
-      var seen = 0
-      try checkOpen()
-      let pattern = options.family.map { layout.pattern($0, namespace: nil) } ?? layout.everyKey
-      repeat {
-        if options.shouldStop() { return false }
-        let page = try client.read(
-          pipeline { $0.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page) })[0]
-          .elements(expecting: 2)
-        cursor = page[0].bytes
-        let keys = page[1].elements.map(\.bytes)
-        for start in stride(from: 0, to: keys.count, by: Batch.keys) {
-          let batch = Array(keys[start..<min(start + Batch.keys, keys.count)])
-          for record in try records(of: batch, options, measuring: measuring) { try body(record) }
-        }
-        seen += keys.count
-        options.progress(seen)
-      } while cursor != [UInt8(ascii: "0")]
-      return true
-    }
-
-    private func records(
-      of keys: [[UInt8]], _ options: KeySurveyOptions, measuring: Bool
-    ) throws -> [KeyRecord] {
-      let names = keys.map(layout.parse)
-      let asksNamespace = options.namespace != nil
-      let replies = try client.read(
-        pipeline {
-          for (key, name) in zip(keys, names) {
-            $0.append("TYPE", key)
-            $0.append("PTTL", key)
-            if measuring { $0.append("MEMORY", "USAGE", key, "SAMPLES", 0) }
-            if asksNamespace, name?.family == .entry { $0.append("HGET", key, EntryField.namespace) }
-          }
-        }, tolerating: true)
-      var next = replies.makeIterator()
-      return zip(keys, names).compactMap { key, name in
-        guard let type = next.next()?.string, let ttl = next.next()?.integer else { return nil }
-        let memory = measuring ? next.next()?.integer : nil
-        var namespace = name?.namespace
-        if asksNamespace, name?.family == .entry {
-          namespace = next.next()?.string.flatMap { try? Namespace($0) }
-        }
-        // Gone between the scan and the question.
-        guard type != "none", options.namespace == nil || namespace == options.namespace else { return nil }
-        return KeyRecord(
-          key: key, family: name?.family, type: type, ttl: ttl < 0 ? nil : Seconds((ttl + 999) / 1000),
-          memoryBytes: memory.map(Int.init), namespace: namespace)
-      }
-    }
-
-    /// Measures the keys that were drawn. A server that withholds `MEMORY` leaves the figures out.
-    private func measureSamples(_ tally: inout SurveyTally) throws {
-      for family in tally.families.keys {
-        let keys = tally.families[family]?.drawn ?? []
-        for start in stride(from: 0, to: keys.count, by: Batch.keys) {
-          let batch = keys[start..<min(start + Batch.keys, keys.count)]
-          let replies = try client.read(
-            pipeline { for record in batch { $0.append("MEMORY", "USAGE", record.key, "SAMPLES", 0) } },
-            tolerating: true)
-          for (var record, reply) in zip(batch, replies) {
-            record.memoryBytes = reply.integer.map(Int.init)
-            tally.measure(record)
-          }
+  /// Measures the keys that were drawn. A server that withholds `MEMORY` leaves the figures out.
+  private func measureSamples(_ tally: inout SurveyTally) throws {
+    for family in tally.families.keys {
+      let keys = tally.families[family]?.drawn ?? []
+      for start in stride(from: 0, to: keys.count, by: Batch.keys) {
+        let batch = keys[start..<min(start + Batch.keys, keys.count)]
+        let replies = try client.read(
+          pipeline { for record in batch { $0.append("MEMORY", "USAGE", record.key, "SAMPLES", 0) } },
+          tolerating: true)
+        for (var record, reply) in zip(batch, replies) {
+          record.memoryBytes = reply.integer.map(Int.init)
+          tally.measure(record)
         }
       }
     }
   }
+}
 
-  /// Adds records up, keeping a random sample of each family (Vitter's algorithm R) rather than all the names.
-  private struct SurveyTally {
-    struct Family {
-      var survey: KeySurvey.Family
-      var types: Set<String> = []
-      var drawn: [KeyRecord] = []
-      var measured = 0
-      var measuredBytes = 0
-    }
-
-    private let options: KeySurveyOptions
-    var families: [KeyFamily?: Family] = [:]
-    private var unknown: [[UInt8]] = []
-    private var largest: [KeyRecord] = []
-
-    init(_ options: KeySurveyOptions) { self.options = options }
-
-    mutating func add(_ record: KeyRecord) {
-      var family = families[record.family] ?? Family(survey: .init(family: record.family))
-      family.survey.keys += 1
-      family.types.insert(record.type)
-      if record.ttl != nil { family.survey.withTTL += 1 }
-      if case .count(let size) = options.sample, size > 0 {
-        if family.drawn.count < size {
-          family.drawn.append(record)
-        } else {
-          let place = Int.random(in: 0..<family.survey.keys)
-          if place < size { family.drawn[place] = record }
-        }
-      }
-      families[record.family] = family
-      if record.memoryBytes != nil { measure(record) }
-      if record.family == nil, unknown.count < KeySurvey.unknownLimit { unknown.append(record.key) }
-    }
-
-    mutating func measure(_ record: KeyRecord) {
-      guard let bytes = record.memoryBytes else { return }
-      families[record.family]?.measured += 1
-      families[record.family]?.measuredBytes += bytes
-      guard options.top > 0 else { return }
-      let place = largest.firstIndex { ($0.memoryBytes ?? 0) < bytes } ?? largest.count
-      largest.insert(record, at: place)
-      if largest.count > options.top { largest.removeLast() }
-    }
-
-    func survey(complete: Bool) -> KeySurvey {
-      var survey = KeySurvey()
-      survey.complete = complete
-      survey.unknown = unknown
-      survey.largest = largest
-      for family in KeyFamily.allCases.map(Optional.some) + [nil] {
-        guard let tallied = families[family] else { continue }
-        var row = tallied.survey
-        row.types = tallied.types.sorted()
-        if tallied.measured > 0 {
-          row.memoryBytes = Int(
-            (Double(tallied.measuredBytes) / Double(tallied.measured) * Double(row.keys)).rounded())
-        }
-        survey.memoryIsExact = survey.memoryIsExact && tallied.measured == row.keys
-        survey.keys += row.keys
-        survey.families.append(row)
-      }
-      return survey
-    }
+/// Adds records up, keeping a random sample of each family (Vitter's algorithm R) rather than all the names.
+private struct SurveyTally {
+  struct Family {
+    var survey: KeySurvey.Family
+    var types: Set<String> = []
+    var drawn: [KeyRecord] = []
+    var measured = 0
+    var measuredBytes = 0
   }
-#endif
+
+  private let options: KeySurveyOptions
+  var families: [KeyFamily?: Family] = [:]
+  private var unknown: [[UInt8]] = []
+  private var largest: [KeyRecord] = []
+
+  init(_ options: KeySurveyOptions) { self.options = options }
+
+  mutating func add(_ record: KeyRecord) {
+    var family = families[record.family] ?? Family(survey: .init(family: record.family))
+    family.survey.keys += 1
+    family.types.insert(record.type)
+    if record.ttl != nil { family.survey.withTTL += 1 }
+    if case .count(let size) = options.sample, size > 0 {
+      if family.drawn.count < size {
+        family.drawn.append(record)
+      } else {
+        let place = Int.random(in: 0..<family.survey.keys)
+        if place < size { family.drawn[place] = record }
+      }
+    }
+    families[record.family] = family
+    if record.memoryBytes != nil { measure(record) }
+    if record.family == nil, unknown.count < KeySurvey.unknownLimit { unknown.append(record.key) }
+  }
+
+  mutating func measure(_ record: KeyRecord) {
+    guard let bytes = record.memoryBytes else { return }
+    families[record.family]?.measured += 1
+    families[record.family]?.measuredBytes += bytes
+    guard options.top > 0 else { return }
+    let place = largest.firstIndex { ($0.memoryBytes ?? 0) < bytes } ?? largest.count
+    largest.insert(record, at: place)
+    if largest.count > options.top { largest.removeLast() }
+  }
+
+  func survey(complete: Bool) -> KeySurvey {
+    var survey = KeySurvey()
+    survey.complete = complete
+    survey.unknown = unknown
+    survey.largest = largest
+    for family in KeyFamily.allCases.map(Optional.some) + [nil] {
+      guard let tallied = families[family] else { continue }
+      var row = tallied.survey
+      row.types = tallied.types.sorted()
+      if tallied.measured > 0 {
+        row.memoryBytes = Int(
+          (Double(tallied.measuredBytes) / Double(tallied.measured) * Double(row.keys)).rounded())
+      }
+      survey.memoryIsExact = survey.memoryIsExact && tallied.measured == row.keys
+      survey.keys += row.keys
+      survey.families.append(row)
+    }
+    return survey
+  }
+}

@@ -1,71 +1,69 @@
-#if Redis
-  import Mneme
+import Mneme
 
-  extension RedisStore {
-    /// Two round trips to see what goes, then three for each 64 entries.
-    public func evict(
-      for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>
-    ) throws -> Int {
-      let seen = try read(
-        pipeline {
-          appendQuotaQuestion(for: namespace, to: &$0)
-          $0.append("ZCARD", layout.lru(namespace))
-          $0.append("ZCARD", layout.byID)
+extension RedisStore {
+  /// Two round trips to see what goes, then three for each 64 entries.
+  public func evict(
+    for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>
+  ) throws -> Int {
+    let seen = try read(
+      pipeline {
+        appendQuotaQuestion(for: namespace, to: &$0)
+        $0.append("ZCARD", layout.lru(namespace))
+        $0.append("ZCARD", layout.byID)
+      })
+    let quota = try quota(in: (seen[0], seen[1]), of: namespace)
+    guard let limit = quota ?? maxEntries else { return 0 }
+    let batch = Eviction.batch(count: Int(seen[quota == nil ? 3 : 2].integer ?? 0), limit: limit)
+    guard batch > 0 else { return 0 }
+    let oldest = try leastRecentlyUsed(batch + spared.count, in: quota == nil ? nil : namespace)
+    let going = Eviction.choose(batch, of: oldest, sparing: spared)
+    let evicted = try inBatches(going) { ids in
+      try removeEvenDamaged(ids, counting: .all(.evictions, namespace)) { _ in true }
+    }
+    // Index members whose entry Redis itself has expired count towards the limit and are no entries.
+    if evicted.count < going.count {
+      try sweepLeftovers(
+        Set(going).subtracting(evicted).sorted().map {
+          Leftover(id: $0, namespace: quota == nil ? nil : namespace)
         })
-      let quota = try quota(in: (seen[0], seen[1]), of: namespace)
-      guard let limit = quota ?? maxEntries else { return 0 }
-      let batch = Eviction.batch(count: Int(seen[quota == nil ? 3 : 2].integer ?? 0), limit: limit)
-      guard batch > 0 else { return 0 }
-      let oldest = try leastRecentlyUsed(batch + spared.count, in: quota == nil ? nil : namespace)
-      let going = Eviction.choose(batch, of: oldest, sparing: spared)
-      let evicted = try inBatches(going) { ids in
-        try removeEvenDamaged(ids, counting: .all(.evictions, namespace)) { _ in true }
-      }
-      // Index members whose entry Redis itself has expired count towards the limit and are no entries.
-      if evicted.count < going.count {
-        try sweepLeftovers(
-          Set(going).subtracting(evicted).sorted().map {
-            Leftover(id: $0, namespace: quota == nil ? nil : namespace)
-          })
-      }
-      return evicted.count
     }
-
-    /// How many of the least recently used entries are read ahead with every put, so that a put that evicts no more
-    /// of them costs no further round trip.
-    static let readAhead = 16
-
-    /// What a put of one entry evicts in its own transaction: when the namespace is over its quota with it, by no
-    /// more entries than were read ahead. What goes beyond that is left to `evict`.
-    /// - Parameters:
-    ///   - id: the entry that is replaced; nil for a new one.
-    ///   - seen: from `place` on the quota in its two forms, the number of entries, the oldest of them.
-    func victims(
-      of id: EntryID?, in namespace: Namespace, _ seen: Replies, after place: Int
-    ) throws -> [EntryID] {
-      guard let quota = try quota(in: (seen[place], seen[place + 1]), of: namespace) else { return [] }
-      let count = Int(seen[place + 2].integer ?? 0) + (id == nil ? 1 : 0)
-      let batch = Eviction.batch(count: count, limit: quota)
-      let oldest = seen[place + 3].elements.compactMap { EntryID(member: $0.bytes) }.filter { $0 != id }
-      return batch < Self.readAhead && batch <= oldest.count ? Array(oldest.prefix(batch)) : []
-    }
+    return evicted.count
   }
 
-  /// Commands that travel with others on the first round trip that there is.
-  struct Passenger {
-    var commands = Pipeline()
-    private(set) var replies: [Reply] = []
+  /// How many of the least recently used entries are read ahead with every put, so that a put that evicts no more
+  /// of them costs no further round trip.
+  static let readAhead = 16
 
-    /// Sends the commands, these at the end, and keeps the answers to these.
-    mutating func ride(with others: Pipeline, _ transaction: borrowing Transaction) throws -> Replies {
-      var all = others
-      all.append(contentsOf: commands)
-      let answers = try transaction.read(all)
-      if !commands.isEmpty {
-        replies = Array(answers.suffix(commands.count))
-        commands = Pipeline()
-      }
-      return answers
-    }
+  /// What a put of one entry evicts in its own transaction: when the namespace is over its quota with it, by no
+  /// more entries than were read ahead. What goes beyond that is left to `evict`.
+  /// - Parameters:
+  ///   - id: the entry that is replaced; nil for a new one.
+  ///   - seen: from `place` on the quota in its two forms, the number of entries, the oldest of them.
+  func victims(
+    of id: EntryID?, in namespace: Namespace, _ seen: Replies, after place: Int
+  ) throws -> [EntryID] {
+    guard let quota = try quota(in: (seen[place], seen[place + 1]), of: namespace) else { return [] }
+    let count = Int(seen[place + 2].integer ?? 0) + (id == nil ? 1 : 0)
+    let batch = Eviction.batch(count: count, limit: quota)
+    let oldest = seen[place + 3].elements.compactMap { EntryID(member: $0.bytes) }.filter { $0 != id }
+    return batch < Self.readAhead && batch <= oldest.count ? Array(oldest.prefix(batch)) : []
   }
-#endif
+}
+
+/// Commands that travel with others on the first round trip that there is.
+struct Passenger {
+  var commands = Pipeline()
+  private(set) var replies: [Reply] = []
+
+  /// Sends the commands, these at the end, and keeps the answers to these.
+  mutating func ride(with others: Pipeline, _ transaction: borrowing Transaction) throws -> Replies {
+    var all = others
+    all.append(contentsOf: commands)
+    let answers = try transaction.read(all)
+    if !commands.isEmpty {
+      replies = Array(answers.suffix(commands.count))
+      commands = Pipeline()
+    }
+    return answers
+  }
+}

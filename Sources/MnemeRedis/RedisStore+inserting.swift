@@ -1,307 +1,305 @@
-#if Redis
-  import Mneme
+import Mneme
 
-  /// What to do with an entry whose query the namespace already has.
-  public enum ConflictPolicy: String, Sendable, CaseIterable {
-    case replace, skip, fail
-  }
+/// What to do with an entry whose query the namespace already has.
+public enum ConflictPolicy: String, Sendable, CaseIterable {
+  case replace, skip, fail
+}
 
-  /// What became of one entry of a batch.
-  public enum InsertOutcome: Sendable, Equatable {
-    case inserted(EntryID)
-    case replaced(EntryID)
-    /// The query was there, and `ConflictPolicy.skip` left it alone.
-    case skipped(EntryID)
+/// What became of one entry of a batch.
+public enum InsertOutcome: Sendable, Equatable {
+  case inserted(EntryID)
+  case replaced(EntryID)
+  /// The query was there, and `ConflictPolicy.skip` left it alone.
+  case skipped(EntryID)
 
-    public var id: EntryID {
-      switch self {
-      case .inserted(let id), .replaced(let id), .skipped(let id): id
-      }
+  public var id: EntryID {
+    switch self {
+    case .inserted(let id), .replaced(let id), .skipped(let id): id
     }
   }
+}
 
-  /// A query that is there already, where `ConflictPolicy.fail` says that it must not be.
-  public struct ConflictError: Error, Sendable {
-    /// The place in the batch.
-    public let index: Int
-    /// The entry that is there.
-    public let id: EntryID
+/// A query that is there already, where `ConflictPolicy.fail` says that it must not be.
+public struct ConflictError: Error, Sendable {
+  /// The place in the batch.
+  public let index: Int
+  /// The entry that is there.
+  public let id: EntryID
 
-    public init(index: Int, id: EntryID) {
-      self.index = index
-      self.id = id
+  public init(index: Int, id: EntryID) {
+    self.index = index
+    self.id = id
+  }
+}
+
+extension RedisStore {
+  /// Three round trips: what is there, the id, the transaction. One more when another writer takes the next id in
+  /// between. A writer who changes the query's index, the entry or the cache's identity in between makes it start
+  /// again.
+  @discardableResult
+  public func insert(_ entry: StoredEntry) throws -> EntryID {
+    try insertBatch(InsertRequest([entry])).outcomes[0].id
+  }
+
+  /// As `insert`. Up to 15 entries over a quota go in the same transaction, for one round trip more; otherwise it
+  /// takes two more to see what goes and three for each 64 entries.
+  public func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
+    try insertEvicting(InsertRequest([entry], evicts: true), maxEntries)
+  }
+
+  public func insert(
+    namespace: Namespace, queryHash: String, evictingOver maxEntries: Int?,
+    make: (CacheIdentity?) throws -> StoredEntry
+  ) throws -> Insertion {
+    var made: StoredEntry?
+    let place = InsertRequest.Place(namespace: namespace, queryHash: queryHash)
+    return try withoutActuallyEscaping(make) { make in
+      try insertEvicting(
+        InsertRequest([place], evicts: true) { identity in
+          let entry = try made ?? make(identity)
+          made = entry
+          return [entry]
+        }, maxEntries)
     }
   }
 
-  extension RedisStore {
-    /// Three round trips: what is there, the id, the transaction. One more when another writer takes the next id in
-    /// between. A writer who changes the query's index, the entry or the cache's identity in between makes it start
-    /// again.
-    @discardableResult
-    public func insert(_ entry: StoredEntry) throws -> EntryID {
-      try insertBatch(InsertRequest([entry])).outcomes[0].id
-    }
+  private func insertEvicting(_ request: InsertRequest, _ maxEntries: Int?) throws -> Insertion {
+    let batch = try insertBatch(request)
+    var isReplaced = false
+    if case .replaced = batch.outcomes[0] { isReplaced = true }
+    return Insertion(
+      id: batch.outcomes[0].id, replaced: isReplaced,
+      evicted: try batch.evicted + evict(over: maxEntries, after: batch))
+  }
 
-    /// As `insert`. Up to 15 entries over a quota go in the same transaction, for one round trip more; otherwise it
-    /// takes two more to see what goes and three for each 64 entries.
-    public func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
-      try insertEvicting(InsertRequest([entry], evicts: true), maxEntries)
-    }
+  /// Stores many entries in one transaction, at most a thousand, then evicts where limits are passed.
+  /// - Precondition: no two entries have the same namespace and query hash.
+  /// - Throws: `ConflictError` for the first query that is there, with `.fail`; nothing is written then.
+  public func insert(
+    _ entries: [StoredEntry], onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?
+  ) throws -> (outcomes: [InsertOutcome], evicted: Int) {
+    guard !entries.isEmpty else { return ([], 0) }
+    let batch = try insertBatch(InsertRequest(entries, onConflict: policy))
+    return (batch.outcomes, try evict(over: maxEntries, after: batch))
+  }
 
-    public func insert(
-      namespace: Namespace, queryHash: String, evictingOver maxEntries: Int?,
-      make: (CacheIdentity?) throws -> StoredEntry
-    ) throws -> Insertion {
-      var made: StoredEntry?
-      let place = InsertRequest.Place(namespace: namespace, queryHash: queryHash)
-      return try withoutActuallyEscaping(make) { make in
-        try insertEvicting(
-          InsertRequest([place], evicts: true) { identity in
-            let entry = try made ?? make(identity)
-            made = entry
-            return [entry]
-          }, maxEntries)
-      }
-    }
+  // MARK: The transaction
 
-    private func insertEvicting(_ request: InsertRequest, _ maxEntries: Int?) throws -> Insertion {
-      let batch = try insertBatch(request)
-      var isReplaced = false
-      if case .replaced = batch.outcomes[0] { isReplaced = true }
-      return Insertion(
-        id: batch.outcomes[0].id, replaced: isReplaced,
-        evicted: try batch.evicted + evict(over: maxEntries, after: batch))
-    }
-
-    /// Stores many entries in one transaction, at most a thousand, then evicts where limits are passed.
-    /// - Precondition: no two entries have the same namespace and query hash.
-    /// - Throws: `ConflictError` for the first query that is there, with `.fail`; nothing is written then.
-    public func insert(
-      _ entries: [StoredEntry], onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?
-    ) throws -> (outcomes: [InsertOutcome], evicted: Int) {
-      guard !entries.isEmpty else { return ([], 0) }
-      let batch = try insertBatch(InsertRequest(entries, onConflict: policy))
-      return (batch.outcomes, try evict(over: maxEntries, after: batch))
-    }
-
-    // MARK: The transaction
-
-    /// What is to be stored where.
-    private struct InsertRequest {
-      struct Place {
-        var namespace: Namespace
-        var queryHash: String
-      }
-
-      var places: [Place]
-      var policy = ConflictPolicy.replace
-      /// Evict in the same transaction where that costs little. For one entry.
-      var evicts = false
-      /// The entries of the places, in their order, for a cache of this identity.
-      var entries: (CacheIdentity?) throws -> [StoredEntry]
-
-      init(_ entries: [StoredEntry], onConflict policy: ConflictPolicy = .replace, evicts: Bool = false) {
-        self.init(
-          entries.map { Place(namespace: $0.namespace, queryHash: $0.queryHash) }, evicts: evicts
-        ) { _ in entries }
-        self.policy = policy
-      }
-
-      init(_ places: [Place], evicts: Bool, entries: @escaping (CacheIdentity?) throws -> [StoredEntry]) {
-        self.places = places
-        self.evicts = evicts
-        self.entries = entries
-      }
-    }
-
-    private struct InsertedBatch {
-      var outcomes: [InsertOutcome]
-      var evicted = 0
-      var fills: [Fill] = []
-    }
-
-    /// How full a namespace and the whole cache are after a batch.
-    private struct Fill {
+  /// What is to be stored where.
+  private struct InsertRequest {
+    struct Place {
       var namespace: Namespace
-      var quota: Int?
-      var count: Int
-      var total: Int
+      var queryHash: String
     }
 
-    private func evict(over maxEntries: Int?, after batch: InsertedBatch) throws -> Int {
-      let written = Set(batch.outcomes.map(\.id))
-      return try batch.fills.reduce(0) { evicted, fill in
-        let excess =
-          fill.quota.map { Eviction.batch(count: fill.count, limit: $0) }
-          ?? maxEntries.map { Eviction.batch(count: fill.total, limit: $0) } ?? 0
-        guard excess > 0 else { return evicted }
-        return try evicted + evict(for: fill.namespace, maxEntries: maxEntries, sparing: written)
-      }
+    var places: [Place]
+    var policy = ConflictPolicy.replace
+    /// Evict in the same transaction where that costs little. For one entry.
+    var evicts = false
+    /// The entries of the places, in their order, for a cache of this identity.
+    var entries: (CacheIdentity?) throws -> [StoredEntry]
+
+    init(_ entries: [StoredEntry], onConflict policy: ConflictPolicy = .replace, evicts: Bool = false) {
+      self.init(
+        entries.map { Place(namespace: $0.namespace, queryHash: $0.queryHash) }, evicts: evicts
+      ) { _ in entries }
+      self.policy = policy
     }
 
-    private func insertBatch(_ request: InsertRequest) throws -> InsertedBatch {
-      try checkOpen()
-      let namespaces = Set(request.places.map(\.namespace)).sorted()
-      /// Ids that were handed out to us and can still be used when the transaction has to start again.
-      var spare: [EntryID] = []
-      return try client.transaction { transaction in
-        // 1. What is there, and whether every key that is about to be written can be.
-        let seen = try transaction.read(pipeline { appendLook(at: request, in: namespaces, to: &$0) })
-        let stored = try checkIdentity(seen[1])
-        let entries = try request.entries(stored)
-        let identity = try stored ?? expectedIdentity()
-        for entry in entries { try identity.check(entry.embedding) }
-        try checkNumbers(seen, of: namespaces)
-        let last = try integer(seen[2], in: layout.nextID) ?? 0
-        let indexed = entries.indices.map { EntryID(member: seen[3 + $0].bytes) }
-
-        // 2. The ids: those that the queries have, or the next. With them, what the new entry pushes out.
-        var passenger = Passenger()
-        let victims =
-          request.evicts ? try victims(of: indexed[0], in: namespaces[0], seen, after: 3 + entries.count) : []
-        for id in victims { passenger.commands.append("WATCH", layout.entry(id)) }
-        for id in victims { appendHeadQuestion(about: id, to: &passenger.commands) }
-        let claims = try claim(indexed, for: entries, transaction, &passenger)
-        if request.policy == .fail, let index = claims.firstIndex(where: { $0?.exists == true }) {
-          throw ConflictError(index: index, id: claims[index]?.id ?? EntryID(0))
-        }
-        let needed = claims.count { $0 == nil }
-        if needed > 0 { spare = try allocate(needed, after: last, reusing: spare, transaction, &passenger) }
-        let outcomes = outcomes(of: claims, fresh: spare, request.policy)
-        let written = zip(entries, outcomes).filter {
-          if case .skipped = $1 { false } else { true }
-        }
-        guard !written.isEmpty else { return .done(InsertedBatch(outcomes: outcomes)) }
-
-        // 3. What points at that.
-        // With a damaged one among them all are left to `evict`, which takes that one alone.
-        let heads = try? zip(victims, passenger.replies.dropFirst(victims.count))
-          .compactMap { try head(of: $0, in: $1) }
-        let going = (heads ?? []).filter { $0.namespace == namespaces[0] }
-        let pointers =
-          going.isEmpty ? Pointers() : try watchPointers(to: going, refilling: namespaces[0], transaction)
-
-        // 4. All of it at once.
-        let replies = try transaction.commit(
-          pipeline {
-            if stored == nil { appendStamp(identity, to: &$0) }
-            for (entry, outcome) in written { appendWrite(entry, id: outcome.id, to: &$0) }
-            for namespace in namespaces { $0.append("SADD", layout.namespaces, namespace.name) }
-            $0.append("INCRBY", layout.version, written.count)
-            if !going.isEmpty {
-              appendRemoval(of: going, pointers, counting: .all(.evictions, namespaces[0]), to: &$0)
-            }
-            for namespace in namespaces {
-              appendQuotaQuestion(for: namespace, to: &$0)
-              $0.append("ZCARD", layout.lru(namespace))
-            }
-            $0.append("ZCARD", layout.byID)
-          })
-        guard let replies else { return .retry }
-        return .done(
-          InsertedBatch(
-            outcomes: outcomes, evicted: going.count, fills: try fills(of: namespaces, in: replies)))
-      }
-    }
-
-    private func outcomes(
-      of claims: [Claim?], fresh ids: [EntryID], _ policy: ConflictPolicy
-    ) -> [InsertOutcome] {
-      var fresh = ids.makeIterator()
-      return claims.map { claim in
-        guard let claim else { return .inserted(fresh.next() ?? EntryID(0)) }
-        if !claim.exists { return .inserted(claim.id) }
-        return policy == .skip ? .skipped(claim.id) : .replaced(claim.id)
-      }
-    }
-
-    /// The last replies of the transaction: three for each namespace, and the total.
-    private func fills(of namespaces: [Namespace], in replies: Replies) throws -> [Fill] {
-      let total = Int(replies[replies.count - 1].integer ?? 0)
-      let first = replies.count - 1 - 3 * namespaces.count
-      return try namespaces.enumerated().map { offset, namespace in
-        let base = first + 3 * offset
-        return Fill(
-          namespace: namespace, quota: try quota(in: (replies[base], replies[base + 1]), of: namespace),
-          count: Int(replies[base + 2].integer ?? 0), total: total)
-      }
-    }
-
-    /// In the order in which the answers are taken: the identity, the last id, the index of each place; where
-    /// something may be evicted the quota, the number of entries and the oldest of them; then the types.
-    private func appendLook(
-      at request: InsertRequest, in namespaces: [Namespace], to pipeline: inout Pipeline
-    ) {
-      pipeline.begin("WATCH", argumentCount: request.places.count + 1)
-      pipeline.argument(layout.meta)
-      for place in request.places { pipeline.argument(layout.hash(place.namespace, place.queryHash)) }
-      appendIdentityQuestion(to: &pipeline)
-      pipeline.append("GET", layout.nextID)
-      for place in request.places { pipeline.append("GET", layout.hash(place.namespace, place.queryHash)) }
-      if request.evicts {
-        appendQuotaQuestion(for: namespaces[0], to: &pipeline)
-        pipeline.append("ZCARD", layout.lru(namespaces[0]))
-        pipeline.append("ZRANGE", layout.lru(namespaces[0]), 0, Self.readAhead - 1)
-      }
-      appendTypeChecks(of: namespaces, to: &pipeline)
-    }
-
-    // MARK: Parts of the transaction
-
-    private func appendStamp(_ identity: CacheIdentity, to pipeline: inout Pipeline) {
-      typealias Field = KeyLayout.MetaField
-      pipeline.append(
-        "HSET", layout.meta, Field.fingerprint, identity.fingerprint, Field.dimension, identity.dimension,
-        Field.schemaVersion, identity.schemaVersion)
-    }
-
-    /// Everything that an entry is made of. What the id had before goes first, with its expiry.
-    private func appendWrite(_ entry: StoredEntry, id: EntryID, to pipeline: inout Pipeline) {
-      let entryKey = layout.entry(id)
-      let hashKey = layout.hash(entry.namespace, entry.queryHash)
-      pipeline.append("UNLINK", entryKey)
-      codec.appendSet(entry, id: id, to: &pipeline)
-      pipeline.append("SET", hashKey, id.member)
-      pipeline.append("ZADD", layout.lru(entry.namespace), entry.lastAccessedAt.rawValue, id.member)
-      pipeline.append("ZADD", layout.byID, id.rawValue, id.member)
-      pipeline.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(entry.namespace, id), id.member)
-      guard let expiry = entry.expiresAt else { return }
-      pipeline.append("ZADD", layout.byTTL, expiry.rawValue, id.member)
-      // Redis counts in milliseconds; a time that those cannot hold never comes.
-      if useNativeTTL, expiry.rawValue < .max / 2000 {
-        pipeline.append("EXPIREAT", entryKey, expiry.rawValue)
-        pipeline.append("EXPIREAT", hashKey, expiry.rawValue)
-      }
-    }
-
-    /// Reads that fail where a key has another type than the layout's, so that a transaction, which Redis does
-    /// not roll back, never stops half way. The last one is the version.
-    func appendTypeChecks(of namespaces: some Sequence<Namespace>, to pipeline: inout Pipeline) {
-      pipeline.append("ZCARD", layout.byID)
-      pipeline.append("ZCARD", layout.byTTL)
-      pipeline.append("SCARD", layout.namespaces)
-      for namespace in namespaces {
-        pipeline.append("ZCARD", layout.lru(namespace))
-        appendCounterQuestion(for: namespace, to: &pipeline)
-        appendQuotaQuestion(for: namespace, to: &pipeline)
-      }
-      pipeline.append("GET", layout.version)
-    }
-
-    /// Holds the numbers among the answers to `appendTypeChecks`, the last of `seen`, against what can still grow.
-    func checkNumbers(_ seen: Replies, of namespaces: some Collection<Namespace>) throws {
-      let version = seen.count - 1
-      try checkVersion(seen[version])
-      for (offset, namespace) in namespaces.enumerated() {
-        try checkCounters(seen[version - 4 * (namespaces.count - offset) + 1], of: namespace)
-      }
-    }
-
-    private func checkVersion(_ reply: Reply) throws {
-      guard let version = try integer(reply, in: layout.version), version > .max - 1_000_000 else { return }
-      throw CorruptCacheError(
-        "The key '\(layout.version.text)' holds \(version), which cannot grow any more.",
-        remediation: "Set it to a smaller number with 'redis-cli SET'.")
+    init(_ places: [Place], evicts: Bool, entries: @escaping (CacheIdentity?) throws -> [StoredEntry]) {
+      self.places = places
+      self.evicts = evicts
+      self.entries = entries
     }
   }
-#endif
+
+  private struct InsertedBatch {
+    var outcomes: [InsertOutcome]
+    var evicted = 0
+    var fills: [Fill] = []
+  }
+
+  /// How full a namespace and the whole cache are after a batch.
+  private struct Fill {
+    var namespace: Namespace
+    var quota: Int?
+    var count: Int
+    var total: Int
+  }
+
+  private func evict(over maxEntries: Int?, after batch: InsertedBatch) throws -> Int {
+    let written = Set(batch.outcomes.map(\.id))
+    return try batch.fills.reduce(0) { evicted, fill in
+      let excess =
+        fill.quota.map { Eviction.batch(count: fill.count, limit: $0) }
+        ?? maxEntries.map { Eviction.batch(count: fill.total, limit: $0) } ?? 0
+      guard excess > 0 else { return evicted }
+      return try evicted + evict(for: fill.namespace, maxEntries: maxEntries, sparing: written)
+    }
+  }
+
+  private func insertBatch(_ request: InsertRequest) throws -> InsertedBatch {
+    try checkOpen()
+    let namespaces = Set(request.places.map(\.namespace)).sorted()
+    /// Ids that were handed out to us and can still be used when the transaction has to start again.
+    var spare: [EntryID] = []
+    return try client.transaction { transaction in
+      // 1. What is there, and whether every key that is about to be written can be.
+      let seen = try transaction.read(pipeline { appendLook(at: request, in: namespaces, to: &$0) })
+      let stored = try checkIdentity(seen[1])
+      let entries = try request.entries(stored)
+      let identity = try stored ?? expectedIdentity()
+      for entry in entries { try identity.check(entry.embedding) }
+      try checkNumbers(seen, of: namespaces)
+      let last = try integer(seen[2], in: layout.nextID) ?? 0
+      let indexed = entries.indices.map { EntryID(member: seen[3 + $0].bytes) }
+
+      // 2. The ids: those that the queries have, or the next. With them, what the new entry pushes out.
+      var passenger = Passenger()
+      let victims =
+        request.evicts ? try victims(of: indexed[0], in: namespaces[0], seen, after: 3 + entries.count) : []
+      for id in victims { passenger.commands.append("WATCH", layout.entry(id)) }
+      for id in victims { appendHeadQuestion(about: id, to: &passenger.commands) }
+      let claims = try claim(indexed, for: entries, transaction, &passenger)
+      if request.policy == .fail, let index = claims.firstIndex(where: { $0?.exists == true }) {
+        throw ConflictError(index: index, id: claims[index]?.id ?? EntryID(0))
+      }
+      let needed = claims.count { $0 == nil }
+      if needed > 0 { spare = try allocate(needed, after: last, reusing: spare, transaction, &passenger) }
+      let outcomes = outcomes(of: claims, fresh: spare, request.policy)
+      let written = zip(entries, outcomes).filter {
+        if case .skipped = $1 { false } else { true }
+      }
+      guard !written.isEmpty else { return .done(InsertedBatch(outcomes: outcomes)) }
+
+      // 3. What points at that.
+      // With a damaged one among them all are left to `evict`, which takes that one alone.
+      let heads = try? zip(victims, passenger.replies.dropFirst(victims.count))
+        .compactMap { try head(of: $0, in: $1) }
+      let going = (heads ?? []).filter { $0.namespace == namespaces[0] }
+      let pointers =
+        going.isEmpty ? Pointers() : try watchPointers(to: going, refilling: namespaces[0], transaction)
+
+      // 4. All of it at once.
+      let replies = try transaction.commit(
+        pipeline {
+          if stored == nil { appendStamp(identity, to: &$0) }
+          for (entry, outcome) in written { appendWrite(entry, id: outcome.id, to: &$0) }
+          for namespace in namespaces { $0.append("SADD", layout.namespaces, namespace.name) }
+          $0.append("INCRBY", layout.version, written.count)
+          if !going.isEmpty {
+            appendRemoval(of: going, pointers, counting: .all(.evictions, namespaces[0]), to: &$0)
+          }
+          for namespace in namespaces {
+            appendQuotaQuestion(for: namespace, to: &$0)
+            $0.append("ZCARD", layout.lru(namespace))
+          }
+          $0.append("ZCARD", layout.byID)
+        })
+      guard let replies else { return .retry }
+      return .done(
+        InsertedBatch(
+          outcomes: outcomes, evicted: going.count, fills: try fills(of: namespaces, in: replies)))
+    }
+  }
+
+  private func outcomes(
+    of claims: [Claim?], fresh ids: [EntryID], _ policy: ConflictPolicy
+  ) -> [InsertOutcome] {
+    var fresh = ids.makeIterator()
+    return claims.map { claim in
+      guard let claim else { return .inserted(fresh.next() ?? EntryID(0)) }
+      if !claim.exists { return .inserted(claim.id) }
+      return policy == .skip ? .skipped(claim.id) : .replaced(claim.id)
+    }
+  }
+
+  /// The last replies of the transaction: three for each namespace, and the total.
+  private func fills(of namespaces: [Namespace], in replies: Replies) throws -> [Fill] {
+    let total = Int(replies[replies.count - 1].integer ?? 0)
+    let first = replies.count - 1 - 3 * namespaces.count
+    return try namespaces.enumerated().map { offset, namespace in
+      let base = first + 3 * offset
+      return Fill(
+        namespace: namespace, quota: try quota(in: (replies[base], replies[base + 1]), of: namespace),
+        count: Int(replies[base + 2].integer ?? 0), total: total)
+    }
+  }
+
+  /// In the order in which the answers are taken: the identity, the last id, the index of each place; where
+  /// something may be evicted the quota, the number of entries and the oldest of them; then the types.
+  private func appendLook(
+    at request: InsertRequest, in namespaces: [Namespace], to pipeline: inout Pipeline
+  ) {
+    pipeline.begin("WATCH", argumentCount: request.places.count + 1)
+    pipeline.argument(layout.meta)
+    for place in request.places { pipeline.argument(layout.hash(place.namespace, place.queryHash)) }
+    appendIdentityQuestion(to: &pipeline)
+    pipeline.append("GET", layout.nextID)
+    for place in request.places { pipeline.append("GET", layout.hash(place.namespace, place.queryHash)) }
+    if request.evicts {
+      appendQuotaQuestion(for: namespaces[0], to: &pipeline)
+      pipeline.append("ZCARD", layout.lru(namespaces[0]))
+      pipeline.append("ZRANGE", layout.lru(namespaces[0]), 0, Self.readAhead - 1)
+    }
+    appendTypeChecks(of: namespaces, to: &pipeline)
+  }
+
+  // MARK: Parts of the transaction
+
+  private func appendStamp(_ identity: CacheIdentity, to pipeline: inout Pipeline) {
+    typealias Field = KeyLayout.MetaField
+    pipeline.append(
+      "HSET", layout.meta, Field.fingerprint, identity.fingerprint, Field.dimension, identity.dimension,
+      Field.schemaVersion, identity.schemaVersion)
+  }
+
+  /// Everything that an entry is made of. What the id had before goes first, with its expiry.
+  private func appendWrite(_ entry: StoredEntry, id: EntryID, to pipeline: inout Pipeline) {
+    let entryKey = layout.entry(id)
+    let hashKey = layout.hash(entry.namespace, entry.queryHash)
+    pipeline.append("UNLINK", entryKey)
+    codec.appendSet(entry, id: id, to: &pipeline)
+    pipeline.append("SET", hashKey, id.member)
+    pipeline.append("ZADD", layout.lru(entry.namespace), entry.lastAccessedAt.rawValue, id.member)
+    pipeline.append("ZADD", layout.byID, id.rawValue, id.member)
+    pipeline.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(entry.namespace, id), id.member)
+    guard let expiry = entry.expiresAt else { return }
+    pipeline.append("ZADD", layout.byTTL, expiry.rawValue, id.member)
+    // Redis counts in milliseconds; a time that those cannot hold never comes.
+    if useNativeTTL, expiry.rawValue < .max / 2000 {
+      pipeline.append("EXPIREAT", entryKey, expiry.rawValue)
+      pipeline.append("EXPIREAT", hashKey, expiry.rawValue)
+    }
+  }
+
+  /// Reads that fail where a key has another type than the layout's, so that a transaction, which Redis does
+  /// not roll back, never stops half way. The last one is the version.
+  func appendTypeChecks(of namespaces: some Sequence<Namespace>, to pipeline: inout Pipeline) {
+    pipeline.append("ZCARD", layout.byID)
+    pipeline.append("ZCARD", layout.byTTL)
+    pipeline.append("SCARD", layout.namespaces)
+    for namespace in namespaces {
+      pipeline.append("ZCARD", layout.lru(namespace))
+      appendCounterQuestion(for: namespace, to: &pipeline)
+      appendQuotaQuestion(for: namespace, to: &pipeline)
+    }
+    pipeline.append("GET", layout.version)
+  }
+
+  /// Holds the numbers among the answers to `appendTypeChecks`, the last of `seen`, against what can still grow.
+  func checkNumbers(_ seen: Replies, of namespaces: some Collection<Namespace>) throws {
+    let version = seen.count - 1
+    try checkVersion(seen[version])
+    for (offset, namespace) in namespaces.enumerated() {
+      try checkCounters(seen[version - 4 * (namespaces.count - offset) + 1], of: namespace)
+    }
+  }
+
+  private func checkVersion(_ reply: Reply) throws {
+    guard let version = try integer(reply, in: layout.version), version > .max - 1_000_000 else { return }
+    throw CorruptCacheError(
+      "The key '\(layout.version.text)' holds \(version), which cannot grow any more.",
+      remediation: "Set it to a smaller number with 'redis-cli SET'.")
+  }
+}

@@ -1,149 +1,147 @@
-#if Redis
-  import Mneme
+import Mneme
 
-  extension RedisStore {
-    /// Two round trips: the index, then the entry.
-    public func entry(namespace: Namespace, queryHash: String) throws -> StoredEntry? {
-      guard let id = try indexedID(namespace, queryHash), let entry = try entry(id: id) else { return nil }
-      // An index that points at another query's entry must not make that one's answer ours.
-      return entry.namespace == namespace && entry.queryHash == queryHash ? entry : nil
-    }
+extension RedisStore {
+  /// Two round trips: the index, then the entry.
+  public func entry(namespace: Namespace, queryHash: String) throws -> StoredEntry? {
+    guard let id = try indexedID(namespace, queryHash), let entry = try entry(id: id) else { return nil }
+    // An index that points at another query's entry must not make that one's answer ours.
+    return entry.namespace == namespace && entry.queryHash == queryHash ? entry : nil
+  }
 
-    /// The ids of the entries of these queries; nil where there is none. Two round trips for each 256.
-    public func ids(namespace: Namespace, queryHashes: [String]) throws -> [EntryID?] {
-      var ids: [EntryID?] = []
-      for start in stride(from: 0, to: queryHashes.count, by: Batch.keys) {
-        let hashes = Array(queryHashes[start..<min(start + Batch.keys, queryHashes.count)])
-        let indexed = try read(
-          pipeline { for hash in hashes { $0.append("GET", layout.hash(namespace, hash)) } }
-        )
-        .prefix(hashes.count).map { EntryID(member: $0.bytes) }
-        let heads = try read(
-          pipeline {
-            for id in indexed {
-              $0.append(
-                "HMGET", layout.entry(id ?? EntryID(0)), EntryField.namespace, EntryField.queryHash)
-            }
-          })
-        for (offset, hash) in hashes.enumerated() {
-          let fields = try heads[offset].elements(expecting: 2)
-          let isOurs =
-            fields[0].bytes.elementsEqual(namespace.name.utf8) && fields[1].bytes.elementsEqual(hash.utf8)
-          ids.append(isOurs ? indexed[offset] : nil)
-        }
-      }
-      return ids
-    }
-
-    /// The id that the exact layer has for a query.
-    func indexedID(_ namespace: Namespace, _ queryHash: String) throws -> EntryID? {
-      let replies = try read(pipeline { $0.append("GET", layout.hash(namespace, queryHash)) })
-      return replies[0].isNull ? nil : EntryID(member: replies[0].bytes)
-    }
-
-    public func entry(id: EntryID) throws -> StoredEntry? {
-      let replies = try read(pipeline { $0.append("HGETALL", layout.entry(id)) })
-      return try codec.decode(replies[0], id: id)
-    }
-
-    /// One round trip for all.
-    public func entries(ids: [EntryID]) throws -> [StoredEntry?] {
-      guard !ids.isEmpty else { return [] }
-      let replies = try read(pipeline { for id in ids { $0.append("HGETALL", layout.entry(id)) } })
-      return try zip(ids, replies).map { try codec.decode($1, id: $0) }
-    }
-
-    /// Whether there is an entry with this id, damaged or not.
-    public func holdsEntry(_ id: EntryID) throws -> Bool {
-      try read(pipeline { $0.append("EXISTS", layout.entry(id)) })[0].integer == 1
-    }
-
-    public func count(in namespace: Namespace?) throws -> Int {
-      let replies = try read(pipeline { $0.append("ZCARD", namespace.map(layout.lru) ?? layout.byID) })
-      return Int(replies[0].integer ?? 0)
-    }
-
-    /// One round trip for each thousand.
-    public func namespaces() throws -> [Namespace] {
-      var found: Set<Namespace> = []
-      try forEachMember(of: layout.namespaces, command: "SSCAN") { member in
-        if let name = member.string, !name.isEmpty { found.insert(Namespace(unchecked: name)) }
-      }
-      return found.sorted()
-    }
-
-    /// One round trip, and one more for each thousand namespaces when all are asked for.
-    public func leastRecentlyUsed(_ limit: Int, in namespace: Namespace?) throws -> [EntryID] {
-      guard limit > 0 else { return [] }
-      let scopes = try namespace.map { [$0] } ?? namespaces()
-      var oldest: [(score: Double, id: EntryID)] = []
-      for start in stride(from: 0, to: scopes.count, by: Batch.keys) {
-        let replies = try read(
-          pipeline {
-            for scope in scopes[start..<min(start + Batch.keys, scopes.count)] {
-              $0.append("ZRANGE", layout.lru(scope), 0, limit == .max ? -1 : limit - 1, "WITHSCORES")
-            }
-          })
-        for reply in replies.prefix(min(Batch.keys, scopes.count - start)) {
-          var elements = reply.elements.makeIterator()
-          while let member = elements.next(), let score = elements.next()?.string.flatMap(Double.init) {
-            if let id = EntryID(member: member.bytes) { oldest.append((score, id)) }
+  /// The ids of the entries of these queries; nil where there is none. Two round trips for each 256.
+  public func ids(namespace: Namespace, queryHashes: [String]) throws -> [EntryID?] {
+    var ids: [EntryID?] = []
+    for start in stride(from: 0, to: queryHashes.count, by: Batch.keys) {
+      let hashes = Array(queryHashes[start..<min(start + Batch.keys, queryHashes.count)])
+      let indexed = try read(
+        pipeline { for hash in hashes { $0.append("GET", layout.hash(namespace, hash)) } }
+      )
+      .prefix(hashes.count).map { EntryID(member: $0.bytes) }
+      let heads = try read(
+        pipeline {
+          for id in indexed {
+            $0.append(
+              "HMGET", layout.entry(id ?? EntryID(0)), EntryField.namespace, EntryField.queryHash)
           }
+        })
+      for (offset, hash) in hashes.enumerated() {
+        let fields = try heads[offset].elements(expecting: 2)
+        let isOurs =
+          fields[0].bytes.elementsEqual(namespace.name.utf8) && fields[1].bytes.elementsEqual(hash.utf8)
+        ids.append(isOurs ? indexed[offset] : nil)
+      }
+    }
+    return ids
+  }
+
+  /// The id that the exact layer has for a query.
+  func indexedID(_ namespace: Namespace, _ queryHash: String) throws -> EntryID? {
+    let replies = try read(pipeline { $0.append("GET", layout.hash(namespace, queryHash)) })
+    return replies[0].isNull ? nil : EntryID(member: replies[0].bytes)
+  }
+
+  public func entry(id: EntryID) throws -> StoredEntry? {
+    let replies = try read(pipeline { $0.append("HGETALL", layout.entry(id)) })
+    return try codec.decode(replies[0], id: id)
+  }
+
+  /// One round trip for all.
+  public func entries(ids: [EntryID]) throws -> [StoredEntry?] {
+    guard !ids.isEmpty else { return [] }
+    let replies = try read(pipeline { for id in ids { $0.append("HGETALL", layout.entry(id)) } })
+    return try zip(ids, replies).map { try codec.decode($1, id: $0) }
+  }
+
+  /// Whether there is an entry with this id, damaged or not.
+  public func holdsEntry(_ id: EntryID) throws -> Bool {
+    try read(pipeline { $0.append("EXISTS", layout.entry(id)) })[0].integer == 1
+  }
+
+  public func count(in namespace: Namespace?) throws -> Int {
+    let replies = try read(pipeline { $0.append("ZCARD", namespace.map(layout.lru) ?? layout.byID) })
+    return Int(replies[0].integer ?? 0)
+  }
+
+  /// One round trip for each thousand.
+  public func namespaces() throws -> [Namespace] {
+    var found: Set<Namespace> = []
+    try forEachMember(of: layout.namespaces, command: "SSCAN") { member in
+      if let name = member.string, !name.isEmpty { found.insert(Namespace(unchecked: name)) }
+    }
+    return found.sorted()
+  }
+
+  /// One round trip, and one more for each thousand namespaces when all are asked for.
+  public func leastRecentlyUsed(_ limit: Int, in namespace: Namespace?) throws -> [EntryID] {
+    guard limit > 0 else { return [] }
+    let scopes = try namespace.map { [$0] } ?? namespaces()
+    var oldest: [(score: Double, id: EntryID)] = []
+    for start in stride(from: 0, to: scopes.count, by: Batch.keys) {
+      let replies = try read(
+        pipeline {
+          for scope in scopes[start..<min(start + Batch.keys, scopes.count)] {
+            $0.append("ZRANGE", layout.lru(scope), 0, limit == .max ? -1 : limit - 1, "WITHSCORES")
+          }
+        })
+      for reply in replies.prefix(min(Batch.keys, scopes.count - start)) {
+        var elements = reply.elements.makeIterator()
+        while let member = elements.next(), let score = elements.next()?.string.flatMap(Double.init) {
+          if let id = EntryID(member: member.bytes) { oldest.append((score, id)) }
         }
-        // Redis breaks ties by the text of the member, the protocol by the number.
-        oldest.sort { ($0.score, $0.id) < ($1.score, $1.id) }
-        if oldest.count > limit { oldest.removeSubrange(limit...) }
       }
-      return oldest.map(\.id)
+      // Redis breaks ties by the text of the member, the protocol by the number.
+      oldest.sort { ($0.score, $0.id) < ($1.score, $1.id) }
+      if oldest.count > limit { oldest.removeSubrange(limit...) }
     }
+    return oldest.map(\.id)
+  }
 
-    public func versionCounter() throws -> Int64 {
-      let replies = try read(pipeline { $0.append("GET", layout.version) })
-      return try integer(replies[0], in: layout.version) ?? 0
-    }
+  public func versionCounter() throws -> Int64 {
+    let replies = try read(pipeline { $0.append("GET", layout.version) })
+    return try integer(replies[0], in: layout.version) ?? 0
+  }
 
-    public func meta(_ field: String) throws -> String? {
-      try read(pipeline { $0.append("HGET", layout.meta, field) })[0].string
-    }
+  public func meta(_ field: String) throws -> String? {
+    try read(pipeline { $0.append("HGET", layout.meta, field) })[0].string
+  }
 
-    public func expiredCount(at now: UnixTime) throws -> Int {
-      let replies = try read(pipeline { $0.append("ZCOUNT", layout.byTTL, "-inf", now.rawValue) })
-      return Int(replies[0].integer ?? 0)
-    }
+  public func expiredCount(at now: UnixTime) throws -> Int {
+    let replies = try read(pipeline { $0.append("ZCOUNT", layout.byTTL, "-inf", now.rawValue) })
+    return Int(replies[0].integer ?? 0)
+  }
 
-    /// Whether Redis answers and its counters are numbers. What the entries hold is the business of a check.
-    public func integrityCheck() throws -> Bool {
-      try checkOpen()
-      do {
-        _ = try identity()
-        _ = try versionCounter()
-        return true
-      } catch is any MnemeError {
-        return false
-      }
-    }
-
-    /// A string key that must hold an integer.
-    func integer(_ reply: Reply, in key: Key) throws -> Int64? {
-      if reply.isNull { return nil }
-      guard let number = reply.integer else {
-        throw CorruptCacheError(
-          "The key '\(key.text)' holds no whole number.",
-          remediation: "Look at it with 'redis-cli GET', and restore the number or delete the key.")
-      }
-      return number
+  /// Whether Redis answers and its counters are numbers. What the entries hold is the business of a check.
+  public func integrityCheck() throws -> Bool {
+    try checkOpen()
+    do {
+      _ = try identity()
+      _ = try versionCounter()
+      return true
+    } catch is any MnemeError {
+      return false
     }
   }
 
-  /// How much goes in one round trip.
-  enum Batch {
-    /// Entries, each with its own keys, in one transaction or one read.
-    static let entries = 64
-    /// Small answers in one read.
-    static let keys = 256
-    /// Members of a set or keys of the server in one page.
-    static let page = 1000
-    /// What a page of entries should weigh at most; pages shrink where entries are large.
-    static let bytes = 4 * 1_048_576
+  /// A string key that must hold an integer.
+  func integer(_ reply: Reply, in key: Key) throws -> Int64? {
+    if reply.isNull { return nil }
+    guard let number = reply.integer else {
+      throw CorruptCacheError(
+        "The key '\(key.text)' holds no whole number.",
+        remediation: "Look at it with 'redis-cli GET', and restore the number or delete the key.")
+    }
+    return number
   }
-#endif
+}
+
+/// How much goes in one round trip.
+enum Batch {
+  /// Entries, each with its own keys, in one transaction or one read.
+  static let entries = 64
+  /// Small answers in one read.
+  static let keys = 256
+  /// Members of a set or keys of the server in one page.
+  static let page = 1000
+  /// What a page of entries should weigh at most; pages shrink where entries are large.
+  static let bytes = 4 * 1_048_576
+}

@@ -1,289 +1,287 @@
-#if Redis
-  import Mneme
+import Mneme
 
-  extension RedisStore {
-    @discardableResult
-    public func remove(id: EntryID) throws -> Bool { try !remove(ids: [id]).isEmpty }
+extension RedisStore {
+  @discardableResult
+  public func remove(id: EntryID) throws -> Bool { try !remove(ids: [id]).isEmpty }
 
-    /// Three round trips for each 64 entries: what they are, what points at them, the transaction.
-    @discardableResult
-    public func remove(ids: [EntryID]) throws -> [EntryID] {
-      try inBatches(ids) { try removeEvenDamaged($0, counting: nil) { _ in true } }
-    }
+  /// Three round trips for each 64 entries: what they are, what points at them, the transaction.
+  @discardableResult
+  public func remove(ids: [EntryID]) throws -> [EntryID] {
+    try inBatches(ids) { try removeEvenDamaged($0, counting: nil) { _ in true } }
+  }
 
-    /// As `removeBatch`, and what does not say where it belongs goes too: nobody can be served it, and it must not
-    /// keep a namespace from being emptied or capped.
-    func removeEvenDamaged(
-      _ ids: [EntryID], counting: Counting?, _ decide: (EntryHead) throws -> Bool
-    ) throws -> [EntryID] {
-      do {
-        return try removeBatch(ids, counting: counting, decide)
-      } catch is CorruptCacheError {
-        return try ids.filter { id in
-          do {
-            return try !removeBatch([id], counting: counting, decide).isEmpty
-          } catch let error as CorruptCacheError {
-            guard try isDamaged(id) else { throw error }
-            return try removeDamaged(id)
-          }
+  /// As `removeBatch`, and what does not say where it belongs goes too: nobody can be served it, and it must not
+  /// keep a namespace from being emptied or capped.
+  func removeEvenDamaged(
+    _ ids: [EntryID], counting: Counting?, _ decide: (EntryHead) throws -> Bool
+  ) throws -> [EntryID] {
+    do {
+      return try removeBatch(ids, counting: counting, decide)
+    } catch is CorruptCacheError {
+      return try ids.filter { id in
+        do {
+          return try !removeBatch([id], counting: counting, decide).isEmpty
+        } catch let error as CorruptCacheError {
+          guard try isDamaged(id) else { throw error }
+          return try removeDamaged(id)
         }
       }
     }
+  }
 
-    @discardableResult
-    public func removeExpired(id: EntryID, at now: UnixTime) throws -> Bool {
-      try !removeBatch([id], counting: .own(.expirations)) { $0.isExpired(at: now) }.isEmpty
+  @discardableResult
+  public func removeExpired(id: EntryID, at now: UnixTime) throws -> Bool {
+    try !removeBatch([id], counting: .own(.expirations)) { $0.isExpired(at: now) }.isEmpty
+  }
+
+  /// As `vacuum` without its reports; see there.
+  @discardableResult
+  public func removeExpired(at now: UnixTime, in namespace: Namespace?) throws -> Int {
+    var options = VacuumOptions()
+    options.namespace = namespace
+    options.now = now
+    return try vacuum(options).expired
+  }
+
+  /// Removes the entries that the namespace has now, and what its index names besides. One that is put
+  /// meanwhile may stay.
+  @discardableResult
+  public func removeAll(in namespace: Namespace) throws -> Int {
+    var members: Set<[UInt8]> = []
+    var isMember = true
+    try forEachMember(of: layout.lru(namespace), command: "ZSCAN") { reply in
+      if isMember { members.insert(reply.bytes) }
+      isMember.toggle()
     }
-
-    /// As `vacuum` without its reports; see there.
-    @discardableResult
-    public func removeExpired(at now: UnixTime, in namespace: Namespace?) throws -> Int {
-      var options = VacuumOptions()
-      options.namespace = namespace
-      options.now = now
-      return try vacuum(options).expired
+    let ids = members.compactMap { EntryID(member: $0) }.sorted()
+    let removed = try inBatches(ids) {
+      try removeEvenDamaged($0, counting: nil) { $0.namespace == namespace }
     }
-
-    /// Removes the entries that the namespace has now, and what its index names besides. One that is put
-    /// meanwhile may stay.
-    @discardableResult
-    public func removeAll(in namespace: Namespace) throws -> Int {
-      var members: Set<[UInt8]> = []
-      var isMember = true
-      try forEachMember(of: layout.lru(namespace), command: "ZSCAN") { reply in
-        if isMember { members.insert(reply.bytes) }
-        isMember.toggle()
-      }
-      let ids = members.compactMap { EntryID(member: $0) }.sorted()
-      let removed = try inBatches(ids) {
-        try removeEvenDamaged($0, counting: nil) { $0.namespace == namespace }
-      }
-      if removed.count < ids.count {
-        try sweepLeftovers(
-          Set(ids).subtracting(removed).sorted().map { Leftover(id: $0, namespace: namespace) })
-      }
-      return removed.count
+    if removed.count < ids.count {
+      try sweepLeftovers(
+        Set(ids).subtracting(removed).sorted().map { Leftover(id: $0, namespace: namespace) })
     }
+    return removed.count
+  }
 
-    func inBatches(_ ids: [EntryID], _ body: ([EntryID]) throws -> [EntryID]) rethrows -> [EntryID] {
-      var done: [EntryID] = []
-      for start in stride(from: 0, to: ids.count, by: Batch.entries) {
-        done += try body(Array(ids[start..<min(start + Batch.entries, ids.count)]))
-      }
-      return done
+  func inBatches(_ ids: [EntryID], _ body: ([EntryID]) throws -> [EntryID]) rethrows -> [EntryID] {
+    var done: [EntryID] = []
+    for start in stride(from: 0, to: ids.count, by: Batch.entries) {
+      done += try body(Array(ids[start..<min(start + Batch.entries, ids.count)]))
     }
+    return done
+  }
 
-    // MARK: One transaction
+  // MARK: One transaction
 
-    /// What decides whether an entry goes, read under `WATCH`.
-    struct EntryHead: Sendable {
-      var id: EntryID
-      var namespace: Namespace
-      var queryHash: String
-      var expiresAt: UnixTime?
+  /// What decides whether an entry goes, read under `WATCH`.
+  struct EntryHead: Sendable {
+    var id: EntryID
+    var namespace: Namespace
+    var queryHash: String
+    var expiresAt: UnixTime?
 
-      func isExpired(at now: UnixTime) -> Bool { expiresAt.map { now >= $0 } ?? false }
-    }
+    func isExpired(at now: UnixTime) -> Bool { expiresAt.map { now >= $0 } ?? false }
+  }
 
-    /// For whom removed entries are counted: each for its own namespace, or all for one.
-    enum Counting {
-      case own(Counter)
-      case all(Counter, Namespace)
-    }
+  /// For whom removed entries are counted: each for its own namespace, or all for one.
+  enum Counting {
+    case own(Counter)
+    case all(Counter, Namespace)
+  }
 
-    /// Removes those of the entries that `decide` says, with everything that points at them. A writer who changes
-    /// one of them in between makes it start again, and decide again.
-    /// - Returns: the ids that were removed.
-    func removeBatch(
-      _ ids: [EntryID], counting: Counting?, _ decide: (EntryHead) throws -> Bool
-    ) throws -> [EntryID] {
-      guard !ids.isEmpty else { return [] }
-      try checkOpen()
-      let (removed, emptied): ([EntryID], [Namespace]) =
-        try client.transaction { transaction in
-          let heads = try watchHeads(of: ids, transaction).filter(decide)
-          guard !heads.isEmpty else { return .done(([], [])) }
-          let pointers = try watchPointers(to: heads, transaction)
-          let others = Set(heads.map(\.namespace)).subtracting(pointers.emptied).sorted()
-          let written = try transaction.commit(
-            pipeline {
-              appendRemoval(of: heads, pointers, counting: counting, to: &$0)
-              for namespace in others { $0.append("ZCARD", layout.lru(namespace)) }
-            })
-          guard let written else { return .retry }
-          let counts = written.suffix(others.count)
-          return .done((heads.map(\.id), zip(others, counts).filter { $1.integer == 0 }.map(\.0)))
-        }
-      try retire(emptied)
-      return removed
-    }
-
-    /// Takes namespaces without entries off the list. Two who remove the last entries between them each see the
-    /// other's still there, so neither does it in the transaction that empties the namespace.
-    func retire(_ namespaces: [Namespace]) throws {
-      guard !namespaces.isEmpty else { return }
+  /// Removes those of the entries that `decide` says, with everything that points at them. A writer who changes
+  /// one of them in between makes it start again, and decide again.
+  /// - Returns: the ids that were removed.
+  func removeBatch(
+    _ ids: [EntryID], counting: Counting?, _ decide: (EntryHead) throws -> Bool
+  ) throws -> [EntryID] {
+    guard !ids.isEmpty else { return [] }
+    try checkOpen()
+    let (removed, emptied): ([EntryID], [Namespace]) =
       try client.transaction { transaction in
-        let counts = try transaction.read(
-          pipeline {
-            $0.begin("WATCH", argumentCount: namespaces.count)
-            for namespace in namespaces { $0.argument(layout.lru(namespace)) }
-            for namespace in namespaces { $0.append("ZCARD", layout.lru(namespace)) }
-          }
-        ).dropFirst()
-        let emptied = zip(namespaces, counts).filter { $1.integer == 0 }.map(\.0)
-        guard !emptied.isEmpty else { return .done(()) }
+        let heads = try watchHeads(of: ids, transaction).filter(decide)
+        guard !heads.isEmpty else { return .done(([], [])) }
+        let pointers = try watchPointers(to: heads, transaction)
+        let others = Set(heads.map(\.namespace)).subtracting(pointers.emptied).sorted()
         let written = try transaction.commit(
-          pipeline { for namespace in emptied { $0.append("SREM", layout.namespaces, namespace.name) } })
-        return written == nil ? .retry : .done(())
+          pipeline {
+            appendRemoval(of: heads, pointers, counting: counting, to: &$0)
+            for namespace in others { $0.append("ZCARD", layout.lru(namespace)) }
+          })
+        guard let written else { return .retry }
+        let counts = written.suffix(others.count)
+        return .done((heads.map(\.id), zip(others, counts).filter { $1.integer == 0 }.map(\.0)))
       }
-    }
+    try retire(emptied)
+    return removed
+  }
 
-    /// The entries that are there. One that lacks what a head needs is damaged, and goes only by repair or by its
-    /// id, with what is known of it.
-    func watchHeads(of ids: [EntryID], _ transaction: borrowing Transaction) throws -> [EntryHead] {
-      let replies = try transaction.read(
-        pipeline {
-          $0.begin("WATCH", argumentCount: ids.count)
-          for id in ids { $0.argument(layout.entry(id)) }
-          for id in ids { appendHeadQuestion(about: id, to: &$0) }
-        })
-      return try ids.enumerated().compactMap { try head(of: $1, in: replies[$0 + 1]) }
-    }
-
-    func appendHeadQuestion(about id: EntryID, to pipeline: inout Pipeline) {
-      pipeline.append(
-        "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash, EntryField.createdAt,
-        EntryField.ttl)
-    }
-
-    /// - Returns: nil where the entry is gone.
-    func head(of id: EntryID, in reply: Reply) throws -> EntryHead? {
-      let fields = try reply.elements(expecting: 4)
-      if fields.allSatisfy(\.isNull) { return nil }
-      guard let name = fields[0].string, !name.isEmpty, let queryHash = fields[1].string else {
-        throw codec.corrupt(id, "lacks its namespace or query hash")
-      }
-      var expiresAt: UnixTime?
-      if !fields[3].isNull, fields[3].bytes != [] {
-        guard let createdAt = fields[2].integer, let ttl = fields[3].integer else {
-          throw codec.corrupt(id, "has no whole number in 'created_at' or 'ttl'")
-        }
-        expiresAt = UnixTime(createdAt) + Seconds(ttl)
-      }
-      return EntryHead(
-        id: id, namespace: Namespace(unchecked: name), queryHash: queryHash, expiresAt: expiresAt)
-    }
-
-    /// What else of the layout goes with the entries.
-    struct Pointers {
-      /// The `hash:` keys that name the entry; one that names another (a shadowed entry's) stays.
-      var hashKeys: [Key] = []
-      /// The namespaces that are left without entries.
-      var emptied: [Namespace] = []
-    }
-
-    /// - Parameter refilled: a namespace that gets an entry in the same transaction, and so is never left empty.
-    func watchPointers(
-      to heads: [EntryHead], refilling refilled: Namespace? = nil, _ transaction: borrowing Transaction
-    ) throws -> Pointers {
-      let going = Dictionary(grouping: heads, by: \.namespace).mapValues(\.count)
-      let namespaces = going.keys.sorted()
-      let replies = try transaction.read(
-        pipeline {
-          $0.begin("WATCH", argumentCount: heads.count)
-          for head in heads { $0.argument(layout.hash(head.namespace, head.queryHash)) }
-          for head in heads { $0.append("GET", layout.hash(head.namespace, head.queryHash)) }
-          for namespace in namespaces { $0.append("ZCARD", layout.lru(namespace)) }
-          appendTypeChecks(of: namespaces, to: &$0)
-        })
-      try checkNumbers(replies, of: namespaces)
-      var pointers = Pointers()
-      for (offset, head) in heads.enumerated()
-      where replies[offset + 1].bytes.elementsEqual(head.id.member.utf8) {
-        pointers.hashKeys.append(layout.hash(head.namespace, head.queryHash))
-      }
-      let emptying = namespaces.enumerated().filter { offset, namespace in
-        namespace != refilled
-          && (replies[1 + heads.count + offset].integer ?? 0) <= Int64(going[namespace] ?? 0)
-      }.map(\.element)
-      if !emptying.isEmpty {
-        pointers.emptied = try watchEmptied(by: heads.filter { emptying.contains($0.namespace) }, transaction)
-      }
-      return pointers
-    }
-
-    /// The namespaces that have no entries but these, watched so that it stays true. (Watching `lru:` makes every
-    /// put and hit of the namespace a collision: only for namespaces that are about to be empty.)
-    func watchEmptied(by heads: [EntryHead], _ transaction: borrowing Transaction) throws -> [Namespace] {
-      let namespaces = Set(heads.map(\.namespace)).sorted()
-      let replies = try transaction.read(
+  /// Takes namespaces without entries off the list. Two who remove the last entries between them each see the
+  /// other's still there, so neither does it in the transaction that empties the namespace.
+  func retire(_ namespaces: [Namespace]) throws {
+    guard !namespaces.isEmpty else { return }
+    try client.transaction { transaction in
+      let counts = try transaction.read(
         pipeline {
           $0.begin("WATCH", argumentCount: namespaces.count)
           for namespace in namespaces { $0.argument(layout.lru(namespace)) }
-          for namespace in namespaces { $0.append("ZRANGE", layout.lru(namespace), 0, heads.count) }
-        })
-      let going = Set(heads.map { Array($0.id.member.utf8) })
-      return namespaces.enumerated().filter { offset, _ in
-        replies[offset + 1].elements.allSatisfy { going.contains($0.bytes) }
-      }.map(\.element)
-    }
-
-    func appendRemoval(
-      of heads: [EntryHead], _ pointers: Pointers, counting: Counting?, to pipeline: inout Pipeline
-    ) {
-      pipeline.begin("UNLINK", argumentCount: heads.count + pointers.hashKeys.count)
-      for head in heads { pipeline.argument(layout.entry(head.id)) }
-      for key in pointers.hashKeys { pipeline.argument(key) }
-      pipeline.begin("ZREM", argumentCount: 1 + heads.count)
-      pipeline.argument(layout.byID)
-      for head in heads { pipeline.argument(head.id.member) }
-      pipeline.begin("ZREM", argumentCount: 1 + 2 * heads.count)
-      pipeline.argument(layout.byTTL)
-      for head in heads {
-        pipeline.argument(head.id.member)
-        pipeline.argument(KeyLayout.pythonTTLMember(head.namespace, head.id))
-      }
-      for (namespace, going) in Dictionary(grouping: heads, by: \.namespace).sorted(by: { $0.key < $1.key }) {
-        pipeline.begin("ZREM", argumentCount: 1 + going.count)
-        pipeline.argument(layout.lru(namespace))
-        for head in going { pipeline.argument(head.id.member) }
-        if case .own(let counter) = counting {
-          appendCount(Int64(going.count), of: counter, in: namespace, to: &pipeline)
+          for namespace in namespaces { $0.append("ZCARD", layout.lru(namespace)) }
         }
-      }
-      if case .all(let counter, let namespace) = counting {
-        appendCount(Int64(heads.count), of: counter, in: namespace, to: &pipeline)
-      }
-      if !pointers.emptied.isEmpty {
-        pipeline.begin("SREM", argumentCount: 1 + pointers.emptied.count)
-        pipeline.argument(layout.namespaces)
-        for namespace in pointers.emptied { pipeline.argument(namespace.name) }
-      }
-      pipeline.append("INCRBY", layout.version, heads.count)
+      ).dropFirst()
+      let emptied = zip(namespaces, counts).filter { $1.integer == 0 }.map(\.0)
+      guard !emptied.isEmpty else { return .done(()) }
+      let written = try transaction.commit(
+        pipeline { for namespace in emptied { $0.append("SREM", layout.namespaces, namespace.name) } })
+      return written == nil ? .retry : .done(())
     }
   }
 
-  extension Reply {
-    /// The elements of an array of known length.
-    /// - Throws: `StoreBackendError` for a reply of another shape.
-    func elements(expecting count: Int) throws -> [Reply] {
-      guard kind == .array, self.count == count else {
-        throw StoreBackendError(
-          .protocolViolation, "The server's reply is not the array of \(count) that the command gives.",
-          remediation: "Check that the URL leads to a Redis server and not to something in between.")
-      }
-      return Array(elements)
-    }
-
-    /// The first element of an array that has one.
-    var first: Reply? {
-      var elements = elements
-      return elements.next()
-    }
-
-    /// The bytes of the strings in a reply, those of its elements included.
-    var byteCount: Int {
-      kind == .array ? elements.reduce(0) { $0 + $1.byteCount } : withBytes { $0.count }
-    }
+  /// The entries that are there. One that lacks what a head needs is damaged, and goes only by repair or by its
+  /// id, with what is known of it.
+  func watchHeads(of ids: [EntryID], _ transaction: borrowing Transaction) throws -> [EntryHead] {
+    let replies = try transaction.read(
+      pipeline {
+        $0.begin("WATCH", argumentCount: ids.count)
+        for id in ids { $0.argument(layout.entry(id)) }
+        for id in ids { appendHeadQuestion(about: id, to: &$0) }
+      })
+    return try ids.enumerated().compactMap { try head(of: $1, in: replies[$0 + 1]) }
   }
-#endif
+
+  func appendHeadQuestion(about id: EntryID, to pipeline: inout Pipeline) {
+    pipeline.append(
+      "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash, EntryField.createdAt,
+      EntryField.ttl)
+  }
+
+  /// - Returns: nil where the entry is gone.
+  func head(of id: EntryID, in reply: Reply) throws -> EntryHead? {
+    let fields = try reply.elements(expecting: 4)
+    if fields.allSatisfy(\.isNull) { return nil }
+    guard let name = fields[0].string, !name.isEmpty, let queryHash = fields[1].string else {
+      throw codec.corrupt(id, "lacks its namespace or query hash")
+    }
+    var expiresAt: UnixTime?
+    if !fields[3].isNull, fields[3].bytes != [] {
+      guard let createdAt = fields[2].integer, let ttl = fields[3].integer else {
+        throw codec.corrupt(id, "has no whole number in 'created_at' or 'ttl'")
+      }
+      expiresAt = UnixTime(createdAt) + Seconds(ttl)
+    }
+    return EntryHead(
+      id: id, namespace: Namespace(unchecked: name), queryHash: queryHash, expiresAt: expiresAt)
+  }
+
+  /// What else of the layout goes with the entries.
+  struct Pointers {
+    /// The `hash:` keys that name the entry; one that names another (a shadowed entry's) stays.
+    var hashKeys: [Key] = []
+    /// The namespaces that are left without entries.
+    var emptied: [Namespace] = []
+  }
+
+  /// - Parameter refilled: a namespace that gets an entry in the same transaction, and so is never left empty.
+  func watchPointers(
+    to heads: [EntryHead], refilling refilled: Namespace? = nil, _ transaction: borrowing Transaction
+  ) throws -> Pointers {
+    let going = Dictionary(grouping: heads, by: \.namespace).mapValues(\.count)
+    let namespaces = going.keys.sorted()
+    let replies = try transaction.read(
+      pipeline {
+        $0.begin("WATCH", argumentCount: heads.count)
+        for head in heads { $0.argument(layout.hash(head.namespace, head.queryHash)) }
+        for head in heads { $0.append("GET", layout.hash(head.namespace, head.queryHash)) }
+        for namespace in namespaces { $0.append("ZCARD", layout.lru(namespace)) }
+        appendTypeChecks(of: namespaces, to: &$0)
+      })
+    try checkNumbers(replies, of: namespaces)
+    var pointers = Pointers()
+    for (offset, head) in heads.enumerated()
+    where replies[offset + 1].bytes.elementsEqual(head.id.member.utf8) {
+      pointers.hashKeys.append(layout.hash(head.namespace, head.queryHash))
+    }
+    let emptying = namespaces.enumerated().filter { offset, namespace in
+      namespace != refilled
+        && (replies[1 + heads.count + offset].integer ?? 0) <= Int64(going[namespace] ?? 0)
+    }.map(\.element)
+    if !emptying.isEmpty {
+      pointers.emptied = try watchEmptied(by: heads.filter { emptying.contains($0.namespace) }, transaction)
+    }
+    return pointers
+  }
+
+  /// The namespaces that have no entries but these, watched so that it stays true. (Watching `lru:` makes every
+  /// put and hit of the namespace a collision: only for namespaces that are about to be empty.)
+  func watchEmptied(by heads: [EntryHead], _ transaction: borrowing Transaction) throws -> [Namespace] {
+    let namespaces = Set(heads.map(\.namespace)).sorted()
+    let replies = try transaction.read(
+      pipeline {
+        $0.begin("WATCH", argumentCount: namespaces.count)
+        for namespace in namespaces { $0.argument(layout.lru(namespace)) }
+        for namespace in namespaces { $0.append("ZRANGE", layout.lru(namespace), 0, heads.count) }
+      })
+    let going = Set(heads.map { Array($0.id.member.utf8) })
+    return namespaces.enumerated().filter { offset, _ in
+      replies[offset + 1].elements.allSatisfy { going.contains($0.bytes) }
+    }.map(\.element)
+  }
+
+  func appendRemoval(
+    of heads: [EntryHead], _ pointers: Pointers, counting: Counting?, to pipeline: inout Pipeline
+  ) {
+    pipeline.begin("UNLINK", argumentCount: heads.count + pointers.hashKeys.count)
+    for head in heads { pipeline.argument(layout.entry(head.id)) }
+    for key in pointers.hashKeys { pipeline.argument(key) }
+    pipeline.begin("ZREM", argumentCount: 1 + heads.count)
+    pipeline.argument(layout.byID)
+    for head in heads { pipeline.argument(head.id.member) }
+    pipeline.begin("ZREM", argumentCount: 1 + 2 * heads.count)
+    pipeline.argument(layout.byTTL)
+    for head in heads {
+      pipeline.argument(head.id.member)
+      pipeline.argument(KeyLayout.pythonTTLMember(head.namespace, head.id))
+    }
+    for (namespace, going) in Dictionary(grouping: heads, by: \.namespace).sorted(by: { $0.key < $1.key }) {
+      pipeline.begin("ZREM", argumentCount: 1 + going.count)
+      pipeline.argument(layout.lru(namespace))
+      for head in going { pipeline.argument(head.id.member) }
+      if case .own(let counter) = counting {
+        appendCount(Int64(going.count), of: counter, in: namespace, to: &pipeline)
+      }
+    }
+    if case .all(let counter, let namespace) = counting {
+      appendCount(Int64(heads.count), of: counter, in: namespace, to: &pipeline)
+    }
+    if !pointers.emptied.isEmpty {
+      pipeline.begin("SREM", argumentCount: 1 + pointers.emptied.count)
+      pipeline.argument(layout.namespaces)
+      for namespace in pointers.emptied { pipeline.argument(namespace.name) }
+    }
+    pipeline.append("INCRBY", layout.version, heads.count)
+  }
+}
+
+extension Reply {
+  /// The elements of an array of known length.
+  /// - Throws: `StoreBackendError` for a reply of another shape.
+  func elements(expecting count: Int) throws -> [Reply] {
+    guard kind == .array, self.count == count else {
+      throw StoreBackendError(
+        .protocolViolation, "The server's reply is not the array of \(count) that the command gives.",
+        remediation: "Check that the URL leads to a Redis server and not to something in between.")
+    }
+    return Array(elements)
+  }
+
+  /// The first element of an array that has one.
+  var first: Reply? {
+    var elements = elements
+    return elements.next()
+  }
+
+  /// The bytes of the strings in a reply, those of its elements included.
+  var byteCount: Int {
+    kind == .array ? elements.reduce(0) { $0 + $1.byteCount } : withBytes { $0.count }
+  }
+}

@@ -1,147 +1,145 @@
-#if Redis
-  import Mneme
+import Mneme
 
-  extension RedisStore {
-    /// One round trip for a page of entries, 64 or fewer where they are large; the ids of the next page come
-    /// along with the entries of this one.
-    public func forEachEntry(
-      after id: EntryID?, in namespace: Namespace?, _ body: (StoredEntry) throws -> Void
-    ) throws {
-      try forEachEntry(after: id, in: namespace, whenCorrupt: { throw $1 }, body)
-    }
+extension RedisStore {
+  /// One round trip for a page of entries, 64 or fewer where they are large; the ids of the next page come
+  /// along with the entries of this one.
+  public func forEachEntry(
+    after id: EntryID?, in namespace: Namespace?, _ body: (StoredEntry) throws -> Void
+  ) throws {
+    try forEachEntry(after: id, in: namespace, whenCorrupt: { throw $1 }, body)
+  }
 
-    /// The same, telling of an entry that cannot be read instead of ending there.
-    public func forEachEntry(
-      after id: EntryID?, in namespace: Namespace?, whenCorrupt: (EntryID, CorruptCacheError) throws -> Void,
-      _ body: (StoredEntry) throws -> Void
-    ) throws {
-      try forEachPage(after: id, in: namespace, beginningWith: 4) { pipeline, id in
-        pipeline.append("HGETALL", layout.entry(id))
-      } handle: { id, reply in
-        do {
-          if let entry = try codec.decode(reply, id: id), namespace.map({ entry.namespace == $0 }) ?? true {
-            try body(entry)
-          }
-        } catch let error as CorruptCacheError {
-          try whenCorrupt(id, error)
+  /// The same, telling of an entry that cannot be read instead of ending there.
+  public func forEachEntry(
+    after id: EntryID?, in namespace: Namespace?, whenCorrupt: (EntryID, CorruptCacheError) throws -> Void,
+    _ body: (StoredEntry) throws -> Void
+  ) throws {
+    try forEachPage(after: id, in: namespace, beginningWith: 4) { pipeline, id in
+      pipeline.append("HGETALL", layout.entry(id))
+    } handle: { id, reply in
+      do {
+        if let entry = try codec.decode(reply, id: id), namespace.map({ entry.namespace == $0 }) ?? true {
+          try body(entry)
         }
+      } catch let error as CorruptCacheError {
+        try whenCorrupt(id, error)
       }
-    }
-
-    /// One round trip for each page of vectors.
-    public func forEachEmbedding(
-      in namespace: Namespace, _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
-    ) throws {
-      try forEachPage(after: nil, in: namespace, beginningWith: Batch.entries) { pipeline, id in
-        pipeline.append("HGET", layout.entry(id), EntryField.embedding)
-      } handle: { id, reply in
-        guard !reply.isNull else { return }
-        try reply.withBytes { try body(id, $0) }
-      }
-    }
-
-    /// Asks one question about every entry, in id order, a page at a time. Pages grow twofold while their weight
-    /// allows, and shrink at once.
-    private func forEachPage(
-      after id: EntryID?, in namespace: Namespace?, beginningWith firstSize: Int,
-      ask: (inout Pipeline, EntryID) -> Void,
-      handle: (EntryID, Reply) throws -> Void
-    ) throws {
-      var source = try IDSource(self, after: id, in: namespace)
-      var size = firstSize
-      while let ids = try source.page(size) {
-        var request = Pipeline()
-        for id in ids { ask(&request, id) }
-        source.appendQuestion(to: &request, size: size)
-        let replies = try read(request)
-        var bytes = 0
-        for (id, reply) in zip(ids, replies) {
-          bytes += reply.byteCount
-          try handle(id, reply)
-        }
-        source.takeAnswer(replies[ids.count])
-        if !ids.isEmpty {
-          size = max(1, min(Batch.entries, 2 * size, Batch.bytes / max(1, bytes / ids.count)))
-        }
-      }
-    }
-
-    /// Hands over every member of a set or sorted set, some more than once: `SSCAN` and `ZSCAN` promise each that
-    /// is there throughout, whatever happens beside them.
-    func forEachMember(of key: Key, command: StaticString, _ body: (Reply) throws -> Void) throws {
-      var cursor: [UInt8] = [UInt8(ascii: "0")]
-      repeat {
-        let replies = try read(pipeline { $0.append(command, key, cursor, "COUNT", Batch.page) })
-        cursor = replies[0][0].bytes
-        for member in replies[0][1].elements { try body(member) }
-      } while cursor != [UInt8(ascii: "0")]
     }
   }
 
-  /// Where ids come from, in order: of the whole cache from `by_id` a page at a time; of a namespace all at once
-  /// and sorted, because `lru:` is in another order and moves while it is read. (Eight bytes an entry.)
-  private struct IDSource {
-    private let store: RedisStore
-    /// The ids of a namespace that are still to come; nil for the whole cache.
-    private var remaining: ArraySlice<EntryID>?
-    /// The page that the last answer brought, and whether it was the end.
-    private var answered: [EntryID]?
-    private var isAtEnd = false
-    /// From where to go on in `by_id`, as `ZRANGEBYSCORE` takes it: by score, which a damaged cache cannot make
-    /// go backwards.
-    private var from: String
-
-    init(_ store: RedisStore, after id: EntryID?, in namespace: Namespace?) throws {
-      self.store = store
-      from = id.map { "(\($0)" } ?? "-inf"
-      guard let namespace else { return }
-      var ids: Set<EntryID> = []
-      var isMember = true
-      try store.forEachMember(of: store.layout.lru(namespace), command: "ZSCAN") { reply in
-        // ZSCAN answers member, score, member, score.
-        if isMember, let member = EntryID(member: reply.bytes), id.map({ member > $0 }) ?? true {
-          ids.insert(member)
-        }
-        isMember.toggle()
-      }
-      remaining = ids.sorted()[...]
-    }
-
-    /// The next page; empty where a page held no ids at all; nil after the last.
-    mutating func page(_ size: Int) throws -> [EntryID]? {
-      if let rest = remaining {
-        guard !rest.isEmpty else { return nil }
-        remaining = rest.dropFirst(size)
-        return Array(rest.prefix(size))
-      }
-      if answered == nil, !isAtEnd {
-        var question = Pipeline()
-        appendQuestion(to: &question, size: size)
-        takeAnswer(try store.read(question)[0])
-      }
-      defer { answered = nil }
-      return isAtEnd ? nil : answered
-    }
-
-    /// Asks for the page after this one. A namespace's ids are at hand; the question is then one that costs
-    /// nothing, so that every request has an answer in the same place. It is no `PING`, which is not among the
-    /// commands that an ACL's `+@read` allows.
-    func appendQuestion(to pipeline: inout Pipeline, size: Int) {
-      guard remaining == nil else { return pipeline.append("EXISTS", store.layout.byID) }
-      pipeline.append(
-        "ZRANGEBYSCORE", store.layout.byID, from, "+inf", "WITHSCORES", "LIMIT", 0, size)
-    }
-
-    mutating func takeAnswer(_ reply: Reply) {
-      guard remaining == nil else { return }
-      var ids: [EntryID] = []
-      var elements = reply.elements.makeIterator()
-      while let member = elements.next(), let score = elements.next()?.string {
-        if let id = EntryID(member: member.bytes) { ids.append(id) }
-        from = "(\(score)"
-      }
-      isAtEnd = reply.count == 0
-      answered = ids
+  /// One round trip for each page of vectors.
+  public func forEachEmbedding(
+    in namespace: Namespace, _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    try forEachPage(after: nil, in: namespace, beginningWith: Batch.entries) { pipeline, id in
+      pipeline.append("HGET", layout.entry(id), EntryField.embedding)
+    } handle: { id, reply in
+      guard !reply.isNull else { return }
+      try reply.withBytes { try body(id, $0) }
     }
   }
-#endif
+
+  /// Asks one question about every entry, in id order, a page at a time. Pages grow twofold while their weight
+  /// allows, and shrink at once.
+  private func forEachPage(
+    after id: EntryID?, in namespace: Namespace?, beginningWith firstSize: Int,
+    ask: (inout Pipeline, EntryID) -> Void,
+    handle: (EntryID, Reply) throws -> Void
+  ) throws {
+    var source = try IDSource(self, after: id, in: namespace)
+    var size = firstSize
+    while let ids = try source.page(size) {
+      var request = Pipeline()
+      for id in ids { ask(&request, id) }
+      source.appendQuestion(to: &request, size: size)
+      let replies = try read(request)
+      var bytes = 0
+      for (id, reply) in zip(ids, replies) {
+        bytes += reply.byteCount
+        try handle(id, reply)
+      }
+      source.takeAnswer(replies[ids.count])
+      if !ids.isEmpty {
+        size = max(1, min(Batch.entries, 2 * size, Batch.bytes / max(1, bytes / ids.count)))
+      }
+    }
+  }
+
+  /// Hands over every member of a set or sorted set, some more than once: `SSCAN` and `ZSCAN` promise each that
+  /// is there throughout, whatever happens beside them.
+  func forEachMember(of key: Key, command: StaticString, _ body: (Reply) throws -> Void) throws {
+    var cursor: [UInt8] = [UInt8(ascii: "0")]
+    repeat {
+      let replies = try read(pipeline { $0.append(command, key, cursor, "COUNT", Batch.page) })
+      cursor = replies[0][0].bytes
+      for member in replies[0][1].elements { try body(member) }
+    } while cursor != [UInt8(ascii: "0")]
+  }
+}
+
+/// Where ids come from, in order: of the whole cache from `by_id` a page at a time; of a namespace all at once
+/// and sorted, because `lru:` is in another order and moves while it is read. (Eight bytes an entry.)
+private struct IDSource {
+  private let store: RedisStore
+  /// The ids of a namespace that are still to come; nil for the whole cache.
+  private var remaining: ArraySlice<EntryID>?
+  /// The page that the last answer brought, and whether it was the end.
+  private var answered: [EntryID]?
+  private var isAtEnd = false
+  /// From where to go on in `by_id`, as `ZRANGEBYSCORE` takes it: by score, which a damaged cache cannot make
+  /// go backwards.
+  private var from: String
+
+  init(_ store: RedisStore, after id: EntryID?, in namespace: Namespace?) throws {
+    self.store = store
+    from = id.map { "(\($0)" } ?? "-inf"
+    guard let namespace else { return }
+    var ids: Set<EntryID> = []
+    var isMember = true
+    try store.forEachMember(of: store.layout.lru(namespace), command: "ZSCAN") { reply in
+      // ZSCAN answers member, score, member, score.
+      if isMember, let member = EntryID(member: reply.bytes), id.map({ member > $0 }) ?? true {
+        ids.insert(member)
+      }
+      isMember.toggle()
+    }
+    remaining = ids.sorted()[...]
+  }
+
+  /// The next page; empty where a page held no ids at all; nil after the last.
+  mutating func page(_ size: Int) throws -> [EntryID]? {
+    if let rest = remaining {
+      guard !rest.isEmpty else { return nil }
+      remaining = rest.dropFirst(size)
+      return Array(rest.prefix(size))
+    }
+    if answered == nil, !isAtEnd {
+      var question = Pipeline()
+      appendQuestion(to: &question, size: size)
+      takeAnswer(try store.read(question)[0])
+    }
+    defer { answered = nil }
+    return isAtEnd ? nil : answered
+  }
+
+  /// Asks for the page after this one. A namespace's ids are at hand; the question is then one that costs
+  /// nothing, so that every request has an answer in the same place. It is no `PING`, which is not among the
+  /// commands that an ACL's `+@read` allows.
+  func appendQuestion(to pipeline: inout Pipeline, size: Int) {
+    guard remaining == nil else { return pipeline.append("EXISTS", store.layout.byID) }
+    pipeline.append(
+      "ZRANGEBYSCORE", store.layout.byID, from, "+inf", "WITHSCORES", "LIMIT", 0, size)
+  }
+
+  mutating func takeAnswer(_ reply: Reply) {
+    guard remaining == nil else { return }
+    var ids: [EntryID] = []
+    var elements = reply.elements.makeIterator()
+    while let member = elements.next(), let score = elements.next()?.string {
+      if let id = EntryID(member: member.bytes) { ids.append(id) }
+      from = "(\(score)"
+    }
+    isAtEnd = reply.count == 0
+    answered = ids
+  }
+}

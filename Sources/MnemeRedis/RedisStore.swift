@@ -1,172 +1,170 @@
 import Mneme
 import Synchronization
 
-#if Redis
-  /// A store in Redis, shared by every process that knows its URL and key prefix.
-  ///
-  /// Each mutation is one transaction that also moves the version counter, and what a transaction decides from
-  /// what it read, it watches; the names of the keys stand in `KeyLayout`. Nothing is created by reading, and the
-  /// first write creates the cache. Round trips are given where a method has more than one; the check of the
-  /// cache's identity rides along with the first.
-  ///
-  /// Safe to use from several threads, which share one connection.
-  public final class RedisStore: Store {
-    struct State {
-      var isClosed = false
-      var expected: CacheIdentity?
-      /// What `meta` said; a cache that exists keeps its identity.
-      var stored: CacheIdentity?
+/// A store in Redis, shared by every process that knows its URL and key prefix.
+///
+/// Each mutation is one transaction that also moves the version counter, and what a transaction decides from
+/// what it read, it watches; the names of the keys stand in `KeyLayout`. Nothing is created by reading, and the
+/// first write creates the cache. Round trips are given where a method has more than one; the check of the
+/// cache's identity rides along with the first.
+///
+/// Safe to use from several threads, which share one connection.
+public final class RedisStore: Store {
+  struct State {
+    var isClosed = false
+    var expected: CacheIdentity?
+    /// What `meta` said; a cache that exists keeps its identity.
+    var stored: CacheIdentity?
+  }
+
+  let client: RedisClient
+  let layout: KeyLayout
+  let codec: EntryCodec
+  /// Entries with a time to live, and their `hash:` keys, also get Redis's own expiry.
+  let useNativeTTL: Bool
+  private let ownsClient: Bool
+  private let state = Mutex(State())
+
+  /// A store at a URL. Connects with the first operation.
+  /// - Parameters:
+  ///   - url: `redis://`, `rediss://` or `unix://`.
+  ///   - keyPrefix: all keys live under it; not empty. On a cluster with a hash tag, as in `{mneme}`.
+  ///   - useNativeTTL: set `EXPIREAT` on what has a time to live, as a second pair of braces.
+  ///   - decodeResponses: refuse text that is not valid UTF-8; else bad bytes are replaced.
+  /// - Throws: `StoreBackendError` for a URL that does not parse, `InvalidInputError` for an empty prefix.
+  public convenience init(
+    url: String, keyPrefix: String = "mneme", useNativeTTL: Bool = false, decodeResponses: Bool = false
+  ) throws {
+    let parsed: RedisURL
+    do {
+      parsed = try RedisURL(url)
+    } catch {
+      throw StoreBackendError(
+        .unreachable, "The Redis URL cannot be used: \(error).",
+        remediation: "Write it as redis://[[user]:password@]host[:port][/db], rediss:// or unix://.")
     }
+    try self.init(
+      client: RedisClient(url: parsed, options: ConnectionOptions()), ownsClient: true,
+      keyPrefix: keyPrefix,
+      useNativeTTL: useNativeTTL, decodeResponses: decodeResponses)
+  }
 
-    let client: RedisClient
-    let layout: KeyLayout
-    let codec: EntryCodec
-    /// Entries with a time to live, and their `hash:` keys, also get Redis's own expiry.
-    let useNativeTTL: Bool
-    private let ownsClient: Bool
-    private let state = Mutex(State())
+  /// A store on a connection of the caller's, which `close()` leaves open.
+  public convenience init(
+    client: RedisClient, keyPrefix: String = "mneme", useNativeTTL: Bool = false,
+    decodeResponses: Bool = false
+  ) throws {
+    try self.init(
+      client: client, ownsClient: false, keyPrefix: keyPrefix, useNativeTTL: useNativeTTL,
+      decodeResponses: decodeResponses)
+  }
 
-    /// A store at a URL. Connects with the first operation.
-    /// - Parameters:
-    ///   - url: `redis://`, `rediss://` or `unix://`.
-    ///   - keyPrefix: all keys live under it; not empty. On a cluster with a hash tag, as in `{mneme}`.
-    ///   - useNativeTTL: set `EXPIREAT` on what has a time to live, as a second pair of braces.
-    ///   - decodeResponses: refuse text that is not valid UTF-8; else bad bytes are replaced.
-    /// - Throws: `StoreBackendError` for a URL that does not parse, `InvalidInputError` for an empty prefix.
-    public convenience init(
-      url: String, keyPrefix: String = "mneme", useNativeTTL: Bool = false, decodeResponses: Bool = false
-    ) throws {
-      let parsed: RedisURL
-      do {
-        parsed = try RedisURL(url)
-      } catch {
-        throw StoreBackendError(
-          .unreachable, "The Redis URL cannot be used: \(error).",
-          remediation: "Write it as redis://[[user]:password@]host[:port][/db], rediss:// or unix://.")
-      }
-      try self.init(
-        client: RedisClient(url: parsed, options: ConnectionOptions()), ownsClient: true,
-        keyPrefix: keyPrefix,
-        useNativeTTL: useNativeTTL, decodeResponses: decodeResponses)
+  private init(
+    client: RedisClient, ownsClient: Bool, keyPrefix: String, useNativeTTL: Bool, decodeResponses: Bool
+  ) throws {
+    guard !keyPrefix.isEmpty else {
+      throw InvalidInputError("The key prefix is empty.", remediation: "Name one, such as 'mneme'.")
     }
+    self.client = client
+    self.ownsClient = ownsClient
+    layout = KeyLayout(prefix: keyPrefix)
+    codec = EntryCodec(layout: layout, requiresUTF8: decodeResponses)
+    self.useNativeTTL = useNativeTTL
+  }
 
-    /// A store on a connection of the caller's, which `close()` leaves open.
-    public convenience init(
-      client: RedisClient, keyPrefix: String = "mneme", useNativeTTL: Bool = false,
-      decodeResponses: Bool = false
-    ) throws {
-      try self.init(
-        client: client, ownsClient: false, keyPrefix: keyPrefix, useNativeTTL: useNativeTTL,
-        decodeResponses: decodeResponses)
-    }
+  // MARK: Opening
 
-    private init(
-      client: RedisClient, ownsClient: Bool, keyPrefix: String, useNativeTTL: Bool, decodeResponses: Bool
-    ) throws {
-      guard !keyPrefix.isEmpty else {
-        throw InvalidInputError("The key prefix is empty.", remediation: "Name one, such as 'mneme'.")
-      }
-      self.client = client
-      self.ownsClient = ownsClient
-      layout = KeyLayout(prefix: keyPrefix)
-      codec = EntryCodec(layout: layout, requiresUTF8: decodeResponses)
-      self.useNativeTTL = useNativeTTL
-    }
-
-    // MARK: Opening
-
-    public func open(expecting identity: CacheIdentity?) throws {
-      try checkOpen()
-      try state.withLock { state in
-        if let identity, let stored = state.stored { try identity.check(against: stored) }
-        state.expected = identity
-      }
-    }
-
-    public func identity() throws -> CacheIdentity? {
-      try checkOpen()
-      if let known = state.withLock({ $0.stored }) { return known }
-      _ = try read(Pipeline())
-      return state.withLock { $0.stored }
-    }
-
-    public func close() {
-      let wasOpen = state.withLock { state in
-        defer { state.isClosed = true }
-        return !state.isClosed
-      }
-      if wasOpen, ownsClient { client.close() }
-    }
-
-    func checkOpen() throws {
-      guard !state.withLock({ $0.isClosed }) else {
-        throw CacheClosedError("The store is closed.", remediation: "Make a new one.")
-      }
-    }
-
-    // MARK: Talking to Redis
-
-    /// Sends reading commands in one round trip. Until the cache's identity is known, the question for it goes
-    /// along as the last command.
-    func read(_ pipeline: Pipeline, tolerating: Bool = false) throws -> Replies {
-      try checkOpen()
-      guard state.withLock({ $0.stored }) == nil else {
-        return try client.read(pipeline, tolerating: tolerating)
-      }
-      var pipeline = pipeline
-      appendIdentityQuestion(to: &pipeline)
-      let replies = try client.read(pipeline, tolerating: tolerating)
-      if let error = replies[replies.count - 1].error {
-        throw client.translate(error, command: "HMGET", key: layout.meta.text)
-      }
-      _ = try checkIdentity(replies[replies.count - 1])
-      return replies
-    }
-
-    func appendIdentityQuestion(to pipeline: inout Pipeline) {
-      typealias Field = KeyLayout.MetaField
-      pipeline.append("HMGET", layout.meta, Field.fingerprint, Field.dimension, Field.schemaVersion)
-    }
-
-    /// Takes the answer to `appendIdentityQuestion` and holds it against who is expected.
-    /// - Returns: nil where there is no cache.
-    func checkIdentity(_ reply: Reply) throws -> CacheIdentity? {
-      guard let fingerprint = reply[0].string else { return nil }
-      let stored = try CacheIdentity(
-        fingerprint: fingerprint, dimension: reply[1].string, schemaVersion: reply[2].string)
-      try state.withLock { state in
-        try state.expected?.check(against: stored)
-        state.stored = stored
-      }
-      return stored
-    }
-
-    /// Who a new cache is created for.
-    func expectedIdentity() throws -> CacheIdentity {
-      guard let expected = state.withLock({ $0.expected }) else { throw CacheIdentity.unknownToWriter }
-      return expected
-    }
-
-    /// A pipeline of one or more commands.
-    func pipeline(_ build: (inout Pipeline) throws -> Void) rethrows -> Pipeline {
-      var pipeline = Pipeline()
-      try build(&pipeline)
-      return pipeline
-    }
-
-    // MARK: Snapshots
-
-    /// The document leaves snapshots to Redis.
-    public func snapshot(to path: String) throws {
-      try checkOpen()
-      throw CheckpointError.leftToRedis
-    }
-
-    public static func restore(from path: String, to destination: String) throws -> Self {
-      throw CheckpointError.restoringLeftToRedis
+  public func open(expecting identity: CacheIdentity?) throws {
+    try checkOpen()
+    try state.withLock { state in
+      if let identity, let stored = state.stored { try identity.check(against: stored) }
+      state.expected = identity
     }
   }
-#endif
+
+  public func identity() throws -> CacheIdentity? {
+    try checkOpen()
+    if let known = state.withLock({ $0.stored }) { return known }
+    _ = try read(Pipeline())
+    return state.withLock { $0.stored }
+  }
+
+  public func close() {
+    let wasOpen = state.withLock { state in
+      defer { state.isClosed = true }
+      return !state.isClosed
+    }
+    if wasOpen, ownsClient { client.close() }
+  }
+
+  func checkOpen() throws {
+    guard !state.withLock({ $0.isClosed }) else {
+      throw CacheClosedError("The store is closed.", remediation: "Make a new one.")
+    }
+  }
+
+  // MARK: Talking to Redis
+
+  /// Sends reading commands in one round trip. Until the cache's identity is known, the question for it goes
+  /// along as the last command.
+  func read(_ pipeline: Pipeline, tolerating: Bool = false) throws -> Replies {
+    try checkOpen()
+    guard state.withLock({ $0.stored }) == nil else {
+      return try client.read(pipeline, tolerating: tolerating)
+    }
+    var pipeline = pipeline
+    appendIdentityQuestion(to: &pipeline)
+    let replies = try client.read(pipeline, tolerating: tolerating)
+    if let error = replies[replies.count - 1].error {
+      throw client.translate(error, command: "HMGET", key: layout.meta.text)
+    }
+    _ = try checkIdentity(replies[replies.count - 1])
+    return replies
+  }
+
+  func appendIdentityQuestion(to pipeline: inout Pipeline) {
+    typealias Field = KeyLayout.MetaField
+    pipeline.append("HMGET", layout.meta, Field.fingerprint, Field.dimension, Field.schemaVersion)
+  }
+
+  /// Takes the answer to `appendIdentityQuestion` and holds it against who is expected.
+  /// - Returns: nil where there is no cache.
+  func checkIdentity(_ reply: Reply) throws -> CacheIdentity? {
+    guard let fingerprint = reply[0].string else { return nil }
+    let stored = try CacheIdentity(
+      fingerprint: fingerprint, dimension: reply[1].string, schemaVersion: reply[2].string)
+    try state.withLock { state in
+      try state.expected?.check(against: stored)
+      state.stored = stored
+    }
+    return stored
+  }
+
+  /// Who a new cache is created for.
+  func expectedIdentity() throws -> CacheIdentity {
+    guard let expected = state.withLock({ $0.expected }) else { throw CacheIdentity.unknownToWriter }
+    return expected
+  }
+
+  /// A pipeline of one or more commands.
+  func pipeline(_ build: (inout Pipeline) throws -> Void) rethrows -> Pipeline {
+    var pipeline = Pipeline()
+    try build(&pipeline)
+    return pipeline
+  }
+
+  // MARK: Snapshots
+
+  /// The document leaves snapshots to Redis.
+  public func snapshot(to path: String) throws {
+    try checkOpen()
+    throw CheckpointError.leftToRedis
+  }
+
+  public static func restore(from path: String, to destination: String) throws -> Self {
+    throw CheckpointError.restoringLeftToRedis
+  }
+}
 
 extension CheckpointError {
   /// Snapshots of a cache in Redis are Redis's own.
