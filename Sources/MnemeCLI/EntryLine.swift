@@ -134,7 +134,7 @@ enum EntryLine {
 
     func time(_ name: String) throws -> UnixTime? {
       guard let value = value(name) else { return nil }
-      guard let seconds = value.integer, abs(seconds) < 1 << 50 else {
+      guard let seconds = value.integer, seconds.magnitude < 1 << 50 else {
         throw wrong(name, "a time in Unix seconds")
       }
       return UnixTime(seconds)

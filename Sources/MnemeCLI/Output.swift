@@ -71,6 +71,15 @@ final class Output {
   }
 }
 
+/// Takes the places of standard streams that the caller has closed (`>&-`). The connection to Redis would get such a
+/// number otherwise, and what is printed would be sent to the server. What is put there refuses to be used.
+func occupyStandardStreams() {
+  for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+    // The lowest number that is free, and so this one.
+    _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+  }
+}
+
 /// Writes all of it, in as many calls as it takes.
 /// - Returns: 0, or the error number.
 func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {

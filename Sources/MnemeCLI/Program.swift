@@ -7,6 +7,7 @@ public enum Program {
   /// Runs a command line.
   /// - Parameter arguments: as the system hands them over, without the program's name.
   public static func run(rawArguments arguments: [[UInt8]]) -> Int32 {
+    occupyStandardStreams()
     let environment = processEnvironment()
     do {
       switch try CommandTable.grammar.parse(rawArguments: arguments) {

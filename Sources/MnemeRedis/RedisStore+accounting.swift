@@ -67,6 +67,23 @@ extension RedisStore {
     pipeline.append("HSETNX", layout.meta, KeyLayout.MetaField.counted(namespace), 1)
   }
 
+  func appendCounterQuestion(for namespace: Namespace, to pipeline: inout Pipeline) {
+    pipeline.begin("HMGET", argumentCount: 1 + Counter.allCases.count)
+    pipeline.argument(layout.counters(namespace))
+    for counter in Counter.allCases { pipeline.argument(counter.rawValue) }
+  }
+
+  /// A counter that cannot be counted up would fail in the middle of a transaction.
+  func checkCounters(_ reply: Reply, of namespace: Namespace) throws {
+    for (counter, value) in zip(Counter.allCases, reply.elements) where !value.isNull {
+      guard let count = value.integer, count < .max - 1_000_000 else {
+        throw CorruptCacheError(
+          "The counter '\(counter.rawValue)' in '\(layout.counters(namespace).text)' is no number that can grow.",
+          remediation: "Look at it with 'redis-cli HGETALL', and restore the number or delete the field.")
+      }
+    }
+  }
+
   /// As `summaries`.
   public func counters(in namespace: Namespace?) throws -> Counters {
     try summaries().filter { namespace == nil || $0.namespace == namespace }
@@ -83,7 +100,9 @@ extension RedisStore {
     let marks = KeyLayout.MetaField.countedPrefix
     try forEachPair(of: layout.meta) { field, _ in
       if let field = field.string, field.utf8.starts(with: marks.utf8) {
-        known.formUnion((try? Namespace(String(field.dropFirst(marks.count)))).map { [$0] } ?? [])
+        // By bytes: a name may begin with an accent, which would count as one character with the mark's colon.
+        let name = String(decoding: field.utf8.dropFirst(marks.utf8.count), as: UTF8.self)
+        known.formUnion((try? Namespace(name)).map { [$0] } ?? [])
       }
     }
     try forEachPair(of: layout.quotas) { field, _ in

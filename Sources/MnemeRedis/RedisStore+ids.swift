@@ -58,7 +58,10 @@ extension RedisStore {
           for id in candidates { $0.append("ZSCORE", layout.byID, id.member) }
           if !isOurs { $0.append("INCRBY", layout.nextID, step) }
         }, transaction)
-      let areFree = replies[1].integer == 0 && replies[3..<3 + count].allSatisfy(\.isNull)
+      // A counter that was set below zero hands out numbers that are no ids.
+      let areFree =
+        candidates[0].rawValue > 0 && replies[1].integer == 0
+        && replies[3..<3 + count].allSatisfy(\.isNull)
       let highest = replies[2].first.flatMap { EntryID(member: $0.bytes) }?.rawValue ?? 0
       if isOurs, areFree { return candidates }
       if isOurs {

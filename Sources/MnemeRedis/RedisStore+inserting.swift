@@ -150,7 +150,7 @@ extension RedisStore {
       let entries = try request.entries(stored)
       let identity = try stored ?? expectedIdentity()
       for entry in entries { try identity.check(entry.embedding) }
-      try checkVersion(seen[seen.count - 1])
+      try checkNumbers(seen, of: namespaces)
       let last = try integer(seen[2], in: layout.nextID) ?? 0
       let indexed = entries.indices.map { EntryID(member: seen[3 + $0].bytes) }
 
@@ -281,14 +281,22 @@ extension RedisStore {
     pipeline.append("SCARD", layout.namespaces)
     for namespace in namespaces {
       pipeline.append("ZCARD", layout.lru(namespace))
-      pipeline.append("HLEN", layout.counters(namespace))
+      appendCounterQuestion(for: namespace, to: &pipeline)
       appendQuotaQuestion(for: namespace, to: &pipeline)
     }
     pipeline.append("GET", layout.version)
   }
 
-  /// Holds the version against what can still grow.
-  func checkVersion(_ reply: Reply) throws {
+  /// Holds the numbers among the answers to `appendTypeChecks`, the last of `seen`, against what can still grow.
+  func checkNumbers(_ seen: Replies, of namespaces: some Collection<Namespace>) throws {
+    let version = seen.count - 1
+    try checkVersion(seen[version])
+    for (offset, namespace) in namespaces.enumerated() {
+      try checkCounters(seen[version - 4 * (namespaces.count - offset) + 1], of: namespace)
+    }
+  }
+
+  private func checkVersion(_ reply: Reply) throws {
     guard let version = try integer(reply, in: layout.version), version > .max - 1_000_000 else { return }
     throw CorruptCacheError(
       "The key '\(layout.version.text)' holds \(version), which cannot grow any more.",

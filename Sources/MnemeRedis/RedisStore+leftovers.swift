@@ -1,6 +1,7 @@
 import Mneme
 
-/// An id that indexes name and that has no entry: Redis expired or evicted the hash alone.
+/// An id that indexes name and that has no entry: Redis expired or evicted the hash alone, or a Python program
+/// that touched the entry while it was deleted left two fields of it.
 struct Leftover: Hashable, Sendable {
   var id: EntryID
   /// nil where no index member told.
@@ -38,6 +39,7 @@ extension RedisStore {
 
   private func sweepBatch(_ leftovers: [Leftover]) throws -> [EntryID] {
     let ids = Set(leftovers.map(\.id)).sorted()
+    let namespaces = Set(leftovers.compactMap(\.namespace)).sorted()
     return try client.transaction { transaction in
       // `by_id` is watched so that two sweeps at once do not both count an id.
       let seen = try transaction.read(
@@ -45,15 +47,15 @@ extension RedisStore {
           $0.begin("WATCH", argumentCount: ids.count + 1)
           $0.argument(layout.byID)
           for id in ids { $0.argument(layout.entry(id)) }
-          for id in ids { $0.append("EXISTS", layout.entry(id)) }
+          for id in ids { appendEntryQuestion(about: id, to: &$0) }
           for id in ids { appendListedQuestion(about: id, leftovers, to: &$0) }
-          appendTypeChecks(of: Set(leftovers.compactMap(\.namespace)).sorted(), to: &$0)
+          appendTypeChecks(of: namespaces, to: &$0)
         })
-      try checkVersion(seen[seen.count - 1])
+      try checkNumbers(seen, of: namespaces)
       let gone = Set(
         ids.enumerated().filter { offset, _ in
           let listed = 1 + ids.count + 4 * offset
-          return seen[1 + offset].integer == 0 && seen[listed..<listed + 4].contains { !$0.isNull }
+          return Self.saysNoEntry(seen[1 + offset]) && seen[listed..<listed + 4].contains { !$0.isNull }
         }.map(\.element))
       guard !gone.isEmpty else { return .done([]) }
       let going = leftovers.filter { gone.contains($0.id) }
@@ -65,6 +67,16 @@ extension RedisStore {
         pipeline { appendSweep(going, emptied: emptied, count: gone.count, to: &$0) })
       return written == nil ? .retry : .done(gone.sorted())
     }
+  }
+
+  /// The fields without which there is nothing to find and nothing to serve.
+  private func appendEntryQuestion(about id: EntryID, to pipeline: inout Pipeline) {
+    pipeline.append(
+      "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash, EntryField.response)
+  }
+
+  private static func saysNoEntry(_ reply: Reply) -> Bool {
+    reply.kind == .array && reply.elements.allSatisfy(\.isNull)
   }
 
   /// Four questions whose answers are null where no index has the id.
@@ -82,6 +94,7 @@ extension RedisStore {
     _ leftovers: [Leftover], emptied: [Namespace], count: Int, to pipeline: inout Pipeline
   ) {
     for leftover in leftovers {
+      pipeline.append("UNLINK", layout.entry(leftover.id))
       pipeline.append("ZREM", layout.byID, leftover.id.member)
       pipeline.append("ZREM", layout.byTTL, leftover.id.member)
       guard let namespace = leftover.namespace else { continue }
@@ -130,7 +143,7 @@ extension RedisStore {
           for key in hashKeys { $0.append("GET", key) }
           appendTypeChecks(of: namespaces, to: &$0)
         })
-      try checkVersion(named[named.count - 1])
+      try checkNumbers(named, of: namespaces)
       let pointing = hashKeys.indices.filter {
         named[hashKeys.count + $0].bytes.elementsEqual(id.member.utf8)
       }
@@ -161,8 +174,9 @@ extension RedisStore {
     var page: [Leftover] = []
     func handlePage() throws {
       let replies = try read(
-        pipeline { for member in page { $0.append("EXISTS", layout.entry(member.id)) } })
-      let lost = zip(page, replies).filter { $1.integer == 0 }.map(\.0)
+        pipeline { for member in page { appendEntryQuestion(about: member.id, to: &$0) } },
+        tolerating: true)
+      let lost = zip(page, replies).filter { Self.saysNoEntry($1) }.map(\.0)
       swept.formUnion(dryRun ? lost.map(\.id) : try sweepLeftovers(lost))
       page = []
     }
@@ -180,6 +194,8 @@ extension RedisStore {
       try walk(layout.lru(scope)) { reply in
         EntryID(member: reply.bytes).map { Leftover(id: $0, namespace: scope) }
       }
+      // Whoever emptied it may have been killed before taking it off the list.
+      if !dryRun, try count(in: scope) == 0 { try retire([scope]) }
     }
     // The indexes of the whole cache do not tell whose an id was.
     guard namespace == nil else { return (swept, !shouldStop()) }

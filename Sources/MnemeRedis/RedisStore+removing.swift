@@ -107,13 +107,42 @@ extension RedisStore {
   ) throws -> [EntryID] {
     guard !ids.isEmpty else { return [] }
     try checkOpen()
-    return try client.transaction { transaction in
-      let heads = try watchHeads(of: ids, transaction).filter(decide)
-      guard !heads.isEmpty else { return .done([]) }
-      let pointers = try watchPointers(to: heads, transaction)
+    let (removed, emptied): ([EntryID], [Namespace]) =
+      try client.transaction { transaction in
+        let heads = try watchHeads(of: ids, transaction).filter(decide)
+        guard !heads.isEmpty else { return .done(([], [])) }
+        let pointers = try watchPointers(to: heads, transaction)
+        let others = Set(heads.map(\.namespace)).subtracting(pointers.emptied).sorted()
+        let written = try transaction.commit(
+          pipeline {
+            appendRemoval(of: heads, pointers, counting: counting, to: &$0)
+            for namespace in others { $0.append("ZCARD", layout.lru(namespace)) }
+          })
+        guard let written else { return .retry }
+        let counts = written.suffix(others.count)
+        return .done((heads.map(\.id), zip(others, counts).filter { $1.integer == 0 }.map(\.0)))
+      }
+    try retire(emptied)
+    return removed
+  }
+
+  /// Takes namespaces without entries off the list. Two who remove the last entries between them each see the
+  /// other's still there, so neither does it in the transaction that empties the namespace.
+  func retire(_ namespaces: [Namespace]) throws {
+    guard !namespaces.isEmpty else { return }
+    try client.transaction { transaction in
+      let counts = try transaction.read(
+        pipeline {
+          $0.begin("WATCH", argumentCount: namespaces.count)
+          for namespace in namespaces { $0.argument(layout.lru(namespace)) }
+          for namespace in namespaces { $0.append("ZCARD", layout.lru(namespace)) }
+        }
+      ).dropFirst()
+      let emptied = zip(namespaces, counts).filter { $1.integer == 0 }.map(\.0)
+      guard !emptied.isEmpty else { return .done(()) }
       let written = try transaction.commit(
-        pipeline { appendRemoval(of: heads, pointers, counting: counting, to: &$0) })
-      return written == nil ? .retry : .done(heads.map(\.id))
+        pipeline { for namespace in emptied { $0.append("SREM", layout.namespaces, namespace.name) } })
+      return written == nil ? .retry : .done(())
     }
   }
 
@@ -177,7 +206,7 @@ extension RedisStore {
         for namespace in namespaces { $0.append("ZCARD", layout.lru(namespace)) }
         appendTypeChecks(of: namespaces, to: &$0)
       })
-    try checkVersion(replies[replies.count - 1])
+    try checkNumbers(replies, of: namespaces)
     var pointers = Pointers()
     for (offset, head) in heads.enumerated()
     where replies[offset + 1].bytes.elementsEqual(head.id.member.utf8) {

@@ -45,6 +45,7 @@ extension RedisStore {
         if let error = reply.error { throw transaction.translate(error, command: "WATCH", key: key.text) }
       }
       var damaged: [CorruptCacheError] = []
+      try checkCounters(seen[seen.count - 1], of: namespace)
       let entries = try ids.enumerated().map { place, id in
         do {
           return try decode(seen[1 + place], id: id) { transaction.translate($0, command: $1, key: $2) }
@@ -77,13 +78,15 @@ extension RedisStore {
         pipeline {
           $0.append("WATCH", layout.entry(id))
           appendHeadQuestion(about: id, to: &$0)
+          $0.append("HGET", layout.entry(id), EntryField.accessCount)
           if let (_, namespace) = counting { appendTouchChecks(of: namespace, to: &$0) }
         })
+      if let (_, namespace) = counting { try checkCounters(seen[seen.count - 1], of: namespace) }
       let head = try head(of: id, in: seen[1])
       guard head != nil || counting != nil else { return .done(()) }
       let written = try transaction.commit(
         pipeline {
-          if let head { appendTouch(id, in: head.namespace, at: now, to: &$0) }
+          if let head { appendTouch(id, in: head.namespace, after: seen[2].integer, at: now, to: &$0) }
           if let (counter, namespace) = counting { appendCount(1, of: counter, in: namespace, to: &$0) }
         })
       return written == nil ? .retry : .done(())
@@ -93,22 +96,25 @@ extension RedisStore {
   private func appendHit(
     _ entry: StoredEntry, counting counter: Counter, at now: UnixTime, to pipeline: inout Pipeline
   ) {
-    appendTouch(entry.id, in: entry.namespace, at: now, to: &pipeline)
+    appendTouch(entry.id, in: entry.namespace, after: entry.accessCount, at: now, to: &pipeline)
     appendCount(1, of: counter, in: entry.namespace, to: &pipeline)
   }
 
   /// The entry is watched, so none of this can make a key of an entry that is gone.
+  /// - Parameter count: the accesses so far. Where they cannot grow any more they stay, so that nothing fails in the
+  ///   middle of the transaction; nil where they are no number.
   private func appendTouch(
-    _ id: EntryID, in namespace: Namespace, at now: UnixTime, to pipeline: inout Pipeline
+    _ id: EntryID, in namespace: Namespace, after count: Int64?, at now: UnixTime,
+    to pipeline: inout Pipeline
   ) {
     pipeline.append("HSET", layout.entry(id), EntryField.lastAccessedAt, now.rawValue)
-    pipeline.append("HINCRBY", layout.entry(id), EntryField.accessCount, 1)
+    if let count, count < .max { pipeline.append("HINCRBY", layout.entry(id), EntryField.accessCount, 1) }
     pipeline.append("ZADD", layout.lru(namespace), now.rawValue, id.member)
   }
 
   /// Reads that fail where a key that a touch writes has another type.
   private func appendTouchChecks(of namespace: Namespace, to pipeline: inout Pipeline) {
     pipeline.append("ZCARD", layout.lru(namespace))
-    pipeline.append("HLEN", layout.counters(namespace))
+    appendCounterQuestion(for: namespace, to: &pipeline)
   }
 }

@@ -14,7 +14,7 @@ extension RedisStore {
     after id: EntryID?, in namespace: Namespace?, whenCorrupt: (EntryID, CorruptCacheError) throws -> Void,
     _ body: (StoredEntry) throws -> Void
   ) throws {
-    try forEachPage(after: id, in: namespace) { pipeline, id in
+    try forEachPage(after: id, in: namespace, beginningWith: 4) { pipeline, id in
       pipeline.append("HGETALL", layout.entry(id))
     } handle: { id, reply in
       let entry: StoredEntry?
@@ -32,7 +32,7 @@ extension RedisStore {
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    try forEachPage(after: nil, in: namespace) { pipeline, id in
+    try forEachPage(after: nil, in: namespace, beginningWith: Batch.entries) { pipeline, id in
       pipeline.append("HGET", layout.entry(id), EntryField.embedding)
     } handle: { id, reply in
       if let error = reply.error {
@@ -45,13 +45,15 @@ extension RedisStore {
     }
   }
 
-  /// Asks one question about every entry, in id order, a page at a time.
+  /// Asks one question about every entry, in id order, a page at a time. Pages grow twofold while their weight
+  /// allows, and shrink at once.
   private func forEachPage(
-    after id: EntryID?, in namespace: Namespace?, ask: (inout Pipeline, EntryID) -> Void,
+    after id: EntryID?, in namespace: Namespace?, beginningWith firstSize: Int,
+    ask: (inout Pipeline, EntryID) -> Void,
     handle: (EntryID, Reply) throws -> Void
   ) throws {
     var source = try IDSource(self, after: id, in: namespace)
-    var size = Batch.entries
+    var size = firstSize
     while let ids = try source.page(size) {
       var request = Pipeline()
       for id in ids { ask(&request, id) }
@@ -66,7 +68,9 @@ extension RedisStore {
         try handle(id, reply)
       }
       source.takeAnswer(replies[ids.count])
-      if !ids.isEmpty { size = max(1, min(Batch.entries, Batch.bytes / max(1, bytes / ids.count))) }
+      if !ids.isEmpty {
+        size = max(1, min(Batch.entries, 2 * size, Batch.bytes / max(1, bytes / ids.count)))
+      }
     }
   }
 
@@ -128,9 +132,10 @@ private struct IDSource {
   }
 
   /// Asks for the page after this one. A namespace's ids are at hand; the question is then one that costs
-  /// nothing, so that every request has an answer in the same place.
+  /// nothing, so that every request has an answer in the same place. It is no `PING`, which is not among the
+  /// commands that an ACL's `+@read` allows.
   func appendQuestion(to pipeline: inout Pipeline, size: Int) {
-    guard remaining == nil else { return pipeline.append("PING") }
+    guard remaining == nil else { return pipeline.append("EXISTS", store.layout.byID) }
     pipeline.append(
       "ZRANGEBYSCORE", store.layout.byID, from, "+inf", "WITHSCORES", "LIMIT", 0, size)
   }

@@ -156,7 +156,10 @@ extension RedisStore {
     let removed = try removeBatch(due.map(\.id), counting: .own(.expirations)) {
       $0.isExpired(at: options.now)
     }
-    let mended = try stale.map(\.id).filter(mendExpiry)
+    let mended = try stale.filter { head in
+      let strays = members.filter { $0.id == head.id }.compactMap(\.namespace)
+      return try mendExpiry(of: head.id, namedIn: strays)
+    }.map(\.id)
     outcome.expired = removed.count
     outcome.repaired = mended.count
     outcome.leftovers = try sweepLeftovers(lost)
@@ -171,13 +174,18 @@ extension RedisStore {
   }
 
   /// Makes `by_ttl` say what the entry says.
-  private func mendExpiry(of id: EntryID) throws -> Bool {
+  /// - Parameter strays: the namespaces that members name with this id. One that is not the entry's would be due
+  ///   again and again.
+  private func mendExpiry(of id: EntryID, namedIn strays: [Namespace]) throws -> Bool {
     try client.transaction { transaction in
       guard let head = try watchHeads(of: [id], transaction).first, head.expiry != .unreadable else {
         return .done(false)
       }
       let written = try transaction.commit(
         pipeline {
+          for namespace in strays {
+            $0.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(namespace, id))
+          }
           $0.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(head.namespace, id), id.member)
           if case .at(let moment) = head.expiry {
             $0.append("ZADD", layout.byTTL, moment.rawValue, id.member)

@@ -118,6 +118,8 @@ extension GreetingRefused {
       return StoreBackendError(
         .accessDenied, "\(server) did not accept the \(who).",
         remediation: "Check user and password; a server without one wants none.", cause: error)
+    case .database where error.code == "NOPERM":
+      return error.translated(command: CommandText(name: "SELECT", key: nil), server: server)
     case .database:
       return StoreBackendError(
         .refused, "\(server) has no database \(url.database) for us.",

@@ -1,0 +1,50 @@
+import Foundation
+import Mneme
+import MnemeRedis
+import StoreConformance
+import TestSupport
+import Testing
+
+/// Faults of the store that were found once, each as it was met.
+@Suite("Faults of the store that were found once")
+struct RegressionTests {
+  @Test("whoever removes the last entries of a namespace at once, nobody leaves it on the list")
+  func emptiedTogether() throws {
+    let server = try RedisServer.shared
+    let prefix = uniquePrefix("emptied")
+    let redis = try server.connect()
+    let stores = try (0..<2).map { _ in try RedisStore(url: server.url, keyPrefix: prefix) }
+    for store in stores { try store.open(expecting: CacheIdentity(fingerprint: "none", dimension: 0)) }
+    for round in 0..<200 {
+      let ids = try stores.indices.map { index in
+        try stores[index].insert(
+          StoredEntry(
+            namespace: .default, queryHash: String(repeating: "\(index)", count: 64), query: "q\(index)",
+            response: "r", embedding: .empty, createdAt: UnixTime(1), lastAccessedAt: UnixTime(1)))
+      }
+      DispatchQueue.concurrentPerform(iterations: stores.count) { index in
+        #expect(throws: Never.self) { try stores[index].remove(id: ids[index]) }
+      }
+      try #require(try redis.send("EXISTS", prefix + ":namespaces").integer == 0, "in round \(round)")
+    }
+    #expect(try redis.send("GET", prefix + ":version").integer == 800)
+  }
+
+  @Test("a vacuum that met a leftover also takes a namespace without entries off the list")
+  func abandonedNamespace() throws {
+    let server = try RedisServer.shared
+    let prefix = uniquePrefix("abandoned")
+    let redis = try server.connect()
+    let store = try RedisStore(url: server.url, keyPrefix: prefix)
+    try store.open(expecting: CacheIdentity(fingerprint: "none", dimension: 0))
+    try store.insert(
+      StoredEntry(
+        namespace: .default, queryHash: String(repeating: "a", count: 64), query: "q", response: "r",
+        embedding: .empty, createdAt: UnixTime(1), lastAccessedAt: UnixTime(1)))
+    try redis.send("SADD", prefix + ":namespaces", "abandoned")
+    var options = VacuumOptions()
+    options.repair = true
+    _ = try store.vacuum(options)
+    #expect(try redis.send("SMEMBERS", prefix + ":namespaces").texts == ["default"])
+  }
+}
