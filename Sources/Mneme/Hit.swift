@@ -77,6 +77,8 @@ public struct Lookup: Sendable {
   public var missReason: MissReason?
   /// The neighbours that were weighed, nearest first; empty for an exact hit.
   public var candidates: [Candidate] = []
+  /// Entries that could not be read and were passed over, each named with what is wrong with it.
+  public var damaged: [CorruptCacheError] = []
   /// What the embedder said when it failed.
   public var embedderFailure: (any Error)?
 }

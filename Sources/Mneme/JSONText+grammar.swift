@@ -2,9 +2,21 @@
 /// level and can overflow nothing.
 struct JSONGrammar {
   private let bytes: [UInt8]
+  private let allowsNaN: Bool
   private var index = 0
 
-  init(bytes: [UInt8]) { self.bytes = bytes }
+  /// What the check has seen that some readers of JSON cannot take.
+  private(set) var depth = 0
+  /// The most digits of a number without a fraction and an exponent.
+  private(set) var longestInteger = 0
+  /// An escaped half of a surrogate pair, which is no text.
+  private(set) var hasLoneSurrogate = false
+
+  /// - Parameter allowsNaN: takes `NaN`, `Infinity` and `-Infinity` for numbers, which Python's `json` writes and reads.
+  init(bytes: [UInt8], allowsNaN: Bool = false) {
+    self.bytes = bytes
+    self.allowsNaN = allowsNaN
+  }
 
   /// - Returns: where the one value of the document stands.
   mutating func checkDocument() throws(JSONSyntaxError) -> Range<Int> {
@@ -48,9 +60,12 @@ struct JSONGrammar {
       case UInt8(ascii: "f"): try check(word: "false")
       case UInt8(ascii: "n"): try check(word: "null")
       case UInt8(ascii: "-"), .some(UInt8(ascii: "0")...UInt8(ascii: "9")): try checkNumber()
+      case UInt8(ascii: "N") where allowsNaN: try check(word: "NaN")
+      case UInt8(ascii: "I") where allowsNaN: try check(word: "Infinity")
       case nil: throw failure("the text ends where a value should be")
       default: throw failure("no value begins so")
       }
+      depth = max(depth, open.count)
       // A value has ended: close what closes here, up to a comma that leads to the next value.
       while let container = open.last {
         skipWhiteSpace()
@@ -84,39 +99,53 @@ struct JSONGrammar {
 
   private mutating func checkString() throws(JSONSyntaxError) {
     index += 1
+    /// The first half of a surrogate pair stands just before.
+    var awaitsLow = false
     while true {
-      switch peek {
+      var unit: UInt32 = 0
+      let byte = peek
+      switch byte {
       case nil: throw failure("the string has no end")
-      case UInt8(ascii: "\""):
-        index += 1
-        return
       case UInt8(ascii: "\\"):
         index += 1
-        try checkEscape()
+        unit = try checkEscape()
       case .some(0x00...0x1F): throw failure("a control character in a string")
       default: index += 1
       }
+      let isLow = (0xDC00..<0xE000).contains(unit)
+      if isLow != awaitsLow { hasLoneSurrogate = true }
+      awaitsLow = (0xD800..<0xDC00).contains(unit)
+      if byte == UInt8(ascii: "\"") { return }
     }
   }
 
-  private mutating func checkEscape() throws(JSONSyntaxError) {
+  /// - Returns: the code unit that `\uXXXX` names; 0 for the other escapes.
+  private mutating func checkEscape() throws(JSONSyntaxError) -> UInt32 {
     switch peek {
     case UInt8(ascii: "u"):
       index += 1
+      var unit: UInt32 = 0
       for _ in 0..<4 {
-        guard let digit = peek, Character(Unicode.Scalar(digit)).isHexDigit else {
+        guard let digit = peek.flatMap({ Character(Unicode.Scalar($0)).hexDigitValue }) else {
           throw failure("\\u takes four hexadecimal digits")
         }
+        unit = unit << 4 | UInt32(digit)
         index += 1
       }
-    case .some(let byte) where "\"\\/bfnrt".utf8.contains(byte): index += 1
+      return unit
+    case .some(let byte) where "\"\\/bfnrt".utf8.contains(byte):
+      index += 1
+      return 0
     default: throw failure("no such escape")
     }
   }
 
   private mutating func checkNumber() throws(JSONSyntaxError) {
     if peek == UInt8(ascii: "-") { index += 1 }
+    if allowsNaN, peek == UInt8(ascii: "I") { return try check(word: "Infinity") }
+    let first = index
     if peek == UInt8(ascii: "0") { index += 1 } else { try checkDigits() }
+    let digits = index - first
     if peek == UInt8(ascii: ".") {
       index += 1
       try checkDigits()
@@ -126,6 +155,8 @@ struct JSONGrammar {
       if peek == UInt8(ascii: "+") || peek == UInt8(ascii: "-") { index += 1 }
       try checkDigits()
     }
+    // With a fraction or an exponent it has moved on.
+    if index - first == digits { longestInteger = max(longestInteger, digits) }
   }
 
   private mutating func checkDigits() throws(JSONSyntaxError) {

@@ -19,11 +19,11 @@ public struct JSONText: Sendable {
   public init(parsing bytes: [UInt8]) throws(JSONSyntaxError) {
     var checker = JSONGrammar(bytes: bytes)
     let range = try checker.checkDocument()
-    self.init(bytes: bytes[range])
+    self.init(checked: bytes[range])
   }
 
   /// A value inside a text that has been checked.
-  private init(bytes: ArraySlice<UInt8>) {
+  init(checked bytes: ArraySlice<UInt8>) {
     self.bytes = bytes
     switch bytes[bytes.startIndex] {
     case UInt8(ascii: "{"): kind = .object
@@ -51,7 +51,7 @@ public struct JSONText: Sendable {
     var members: [(String?, JSONText)] = []
     var walker = JSONWalker(bytes: bytes)
     while let name = walker.next(), let value = walker.next() {
-      members.append((JSONText(bytes: bytes[name]).string, JSONText(bytes: bytes[value])))
+      members.append((JSONText(checked: bytes[name]).string, JSONText(checked: bytes[value])))
     }
     return members
   }
@@ -61,7 +61,7 @@ public struct JSONText: Sendable {
     guard kind == .array else { return [] }
     var elements: [JSONText] = []
     var walker = JSONWalker(bytes: bytes)
-    while let element = walker.next() { elements.append(JSONText(bytes: bytes[element])) }
+    while let element = walker.next() { elements.append(JSONText(checked: bytes[element])) }
     return elements
   }
 
@@ -123,26 +123,4 @@ public struct JSONSyntaxError: Error, Sendable, CustomStringConvertible {
   /// Bytes from the start of the text.
   public let offset: Int
   public let description: String
-}
-
-/// Names for what is done with JSON outside of an entry.
-public enum JSON {
-  /// - Throws: `InvalidInputError` that says where the text stops being JSON, or what it is instead of an object.
-  public static func checkIsObject(_ text: String) throws {
-    // What nearly every entry has, without a scan.
-    guard text != "{}" else { return }
-    let value: JSONText
-    do {
-      value = try JSONText(parsing: Array(text.utf8))
-    } catch {
-      throw InvalidInputError(
-        "The metadata is no JSON: \(error.description) at byte \(error.offset).",
-        remediation: "Write a JSON object, such as {\"source\":\"faq\"}.")
-    }
-    guard value.kind == .object else {
-      throw InvalidInputError(
-        "The metadata is a JSON \(value.kind), not an object.",
-        remediation: "Write a JSON object, such as {\"source\":\"faq\"}.")
-    }
-  }
 }

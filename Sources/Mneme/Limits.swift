@@ -9,12 +9,13 @@ public struct Limits: Sendable {
 
   public init() {}
 
+  /// - Parameter allowsNaN: see `Metadata.check`.
   /// - Throws: `InvalidInputError` naming the part that is too large, or metadata that is no JSON object.
-  public func check(query: String, response: String, metadata: String) throws {
+  public func check(query: String, response: String, metadata: String, allowsNaN: Bool = false) throws {
     try check(query.utf8.count, queryBytes, "query")
     try check(response.utf8.count, responseBytes, "response")
     try check(metadata.utf8.count, metadataBytes, "metadata")
-    try JSON.checkIsObject(metadata)
+    try Metadata.check(metadata, allowsNaN: allowsNaN)
   }
 
   private func check(_ count: Int, _ limit: Int, _ part: String) throws {

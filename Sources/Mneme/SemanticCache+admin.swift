@@ -1,7 +1,7 @@
 import Synchronization
 
 /// The figures of a cache or of one namespace.
-public struct Stats: Sendable, Equatable {
+public struct Stats: Sendable {
   /// Of the whole store, or of the namespace asked for.
   public var entries: Int
   public var counters: Counters
@@ -9,10 +9,12 @@ public struct Stats: Sendable, Equatable {
   public var expiredPending: Int
   /// nil where there is no cache.
   public var identity: CacheIdentity?
-  /// The version counter.
-  public var version: Int64
+  /// The version counter; nil where it is damaged.
+  public var version: Int64?
   /// Sorted; those with entries, a quota or counters.
   public var namespaces: [NamespaceSummary]
+  /// What could not be read, and is missing above.
+  public var damaged: [CorruptCacheError] = []
 
   /// The bytes of all stored vectors.
   public var vectorBytes: Int { entries * (identity?.dimension ?? 0) * 4 }
@@ -63,13 +65,20 @@ extension SemanticCache {
   /// The totals and a summary of each namespace, or of the one asked for.
   public func stats(namespace: Namespace? = nil) throws -> Stats {
     try checkOpen()
-    var summaries = try store.summaries()
+    var damaged: [CorruptCacheError] = []
+    var summaries = try store.summaries { damaged.append($0) }
     if let namespace { summaries.removeAll { $0.namespace != namespace } }
+    var version: Int64?
+    do {
+      version = try store.versionCounter()
+    } catch let error as CorruptCacheError {
+      damaged.append(error)
+    }
     return Stats(
       entries: try store.count(in: namespace),
       counters: summaries.reduce(Counters()) { $0 + $1.counters },
       expiredPending: try store.expiredCount(at: options.clock()), identity: try store.identity(),
-      version: try store.versionCounter(), namespaces: summaries)
+      version: version, namespaces: summaries, damaged: damaged)
   }
 
   /// Looks at the store and at the age of every entry.

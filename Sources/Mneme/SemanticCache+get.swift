@@ -18,7 +18,7 @@ extension SemanticCache {
   }
 
   /// The answer for a query, or nil.
-  /// - Parameter embedding: the query's vector, if the caller has it; of any length but zero.
+  /// - Parameter embedding: the query's vector, if the caller has it.
   public func get(
     _ query: String, namespace: Namespace = .default, embedding: [Float]? = nil, bypass: Bool = false
   ) throws -> Hit? {
@@ -54,6 +54,7 @@ extension SemanticCache {
     do {
       let embedder = try embedder { try store.identity() }
       if embedding == nil, embedder is AbsentEmbedder { return try miss(.noEmbedder, in: namespace, get) }
+      if let embedding { try Self.check(embedding, isOf: embedder) }
       vector = try .normalizing(embedding ?? embedder.embed(embeddedText(query)))
     } catch let error where error is EmbedderError || error is QuantizationError {
       var lookup = try miss(.embedderFailure, in: namespace, get)
@@ -80,7 +81,9 @@ extension SemanticCache {
       let entries = try store.entries(ids: [id])
       return choose(entries) == nil ? nil : entries[0]
     }
-    if let entry = try store.serve(ids: [id], in: namespace, counting: .hitsExact, at: now, choosing: choose)
+    // It is the very entry that was asked for: damaged, it is an error.
+    if let entry = try store.serve(
+      ids: [id], in: namespace, counting: .hitsExact, at: now, whenDamaged: { throw $0 }, choosing: choose)
     {
       return entry
     }
@@ -95,6 +98,7 @@ extension SemanticCache {
     _ get: GetOptions
   ) throws -> Lookup {
     let count = max(options.neighbours, get.explain ?? 0)
+    var damaged: [CorruptCacheError] = []
     let ids: [EntryID]
     if let members = location.members {
       ids = members
@@ -102,9 +106,14 @@ extension SemanticCache {
       // Far below the threshold there is nothing to read, unless the caller wants to see it.
       let margin: Float = 0.02
       let least = get.explain == nil ? Float(get.threshold ?? threshold) - margin : -.infinity
-      let found = try nearest(to: vector, in: namespace, count: count, version: location.version)
+      let found = try nearest(
+        to: vector, in: namespace, count: count, version: location.version, damaged: &damaged)
       ids = found.filter { $0.similarity >= least }.map(\.id)
-      if ids.isEmpty { return try miss(found.isEmpty ? .noMatch : .belowThreshold, in: namespace, get) }
+      if ids.isEmpty {
+        var lookup = try miss(found.isEmpty ? .noMatch : .belowThreshold, in: namespace, get)
+        lookup.damaged = damaged
+        return lookup
+      }
     }
     var weighing = Weighing()
     func choose(_ entries: [StoredEntry?]) -> Int? {
@@ -113,16 +122,20 @@ extension SemanticCache {
     }
     let served =
       get.peek
-      ? try { entries in choose(entries).flatMap { entries[$0] } }(store.entries(ids: ids))
-      : try store.serve(ids: ids, in: namespace, counting: .hitsSemantic, at: now, choosing: choose)
+      ? try { entries in choose(entries).flatMap { entries[$0] } }(
+        store.entries(ids: ids) { damaged.append($0) })
+      : try store.serve(
+        ids: ids, in: namespace, counting: .hitsSemantic, at: now, whenDamaged: { damaged.append($0) },
+        choosing: choose)
     guard let served else {
       var lookup = try miss(weighing.missReason(deciding: options.neighbours), in: namespace, get)
       lookup.candidates = weighing.candidates
+      lookup.damaged = damaged
       return lookup
     }
     return Lookup(
       hit: Hit(served, layer: .semantic, similarity: weighing.similarity, at: now),
-      candidates: weighing.candidates)
+      candidates: weighing.candidates, damaged: damaged)
   }
 
   /// The neighbours in order, each with its verdict, and which of the entries is served.
@@ -149,7 +162,9 @@ extension SemanticCache {
     let ranked = entries.enumerated().map { place, entry in
       // An id names one question for ever, but a damaged or hostile store may move it to another namespace.
       let entry = entry.flatMap { $0.namespace == namespace ? $0 : nil }
-      return (place: place, similarity: entry?.embedding.dot(vector) ?? -1, entry: entry)
+      // A vector with a NaN, which Python stores without a word, is near nothing.
+      let similarity = entry?.embedding.dot(vector) ?? -1
+      return (place: place, similarity: similarity.isFinite ? similarity : -1, entry: entry)
     }.sorted { ($1.similarity, ids[$0.place]) < ($0.similarity, ids[$1.place]) }
     var weighing = Weighing()
     for (rank, neighbour) in ranked.prefix(count).enumerated() {

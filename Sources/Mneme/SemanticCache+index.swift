@@ -13,10 +13,13 @@ extension SemanticCache {
   /// while nothing changed, else the ids of the namespace and the vectors that are new. Where more than a quarter
   /// is new it is built afresh, which reads in id order and wins from there on. An entry that was replaced keeps
   /// its id and, with one embedder, its vector; who serves a neighbour reads its vector again.
-  /// - Parameter version: the store's, read before anything else, so that what is written meanwhile makes the next
-  ///   search look again.
+  /// - Parameters:
+  ///   - version: the store's, read before anything else, so that what is written meanwhile makes the next search look
+  ///     again.
+  ///   - damaged: gets the entries without a vector that can be compared; they are near nothing.
   func nearest(
-    to vector: Embedding, in namespace: Namespace, count: Int, version: Int64
+    to vector: Embedding, in namespace: Namespace, count: Int, version: Int64,
+    damaged: inout [CorruptCacheError]
   ) throws -> [(id: EntryID, similarity: Float)] {
     try state.withLock { state in
       guard !state.isClosed else { throw CacheClosedError() }
@@ -24,38 +27,62 @@ extension SemanticCache {
       if let known = state.indexes[namespace] {
         index = known
         if known.version != version {
-          index = try updated(known, to: version, in: namespace, dimension: vector.dimension)
+          index = try updated(
+            known, to: version, in: namespace, dimension: vector.dimension, damaged: &damaged)
         }
       } else {
-        index = try built(at: version, of: namespace, dimension: vector.dimension)
+        index = try built(at: version, of: namespace, dimension: vector.dimension, damaged: &damaged)
       }
       state.indexes[namespace] = index
       return try index.vectors.search(vector.numbers, limit: count)
     }
   }
 
-  private func built(at version: Int64, of namespace: Namespace, dimension: Int) throws -> NamespaceIndex {
+  private func built(
+    at version: Int64, of namespace: Namespace, dimension: Int, damaged: inout [CorruptCacheError]
+  ) throws -> NamespaceIndex {
     let vectors = VectorIndex(dimension: dimension)
-    try store.forEachEmbedding(in: namespace) { id, bytes in try vectors.set(id, bytes) }
+    try store.forEachEmbedding(in: namespace) {
+      damaged.append($0)
+    } _: { id, bytes in
+      set(id, bytes, in: vectors, damaged: &damaged)
+    }
     return NamespaceIndex(version: version, vectors: vectors)
   }
 
+  /// A vector of another length, of zeros (which Python stores for a text that its embedder cannot place) or of NaN
+  /// must not keep the others from being found.
+  private func set(
+    _ id: EntryID, _ bytes: UnsafeRawBufferPointer, in vectors: VectorIndex,
+    damaged: inout [CorruptCacheError]
+  ) {
+    do {
+      try vectors.set(id, bytes)
+    } catch let error as any MnemeError {
+      damaged.append(CorruptCacheError(error.message, remediation: error.remediation))
+    } catch {
+      preconditionFailure("an index throws errors of ours alone")
+    }
+  }
+
   private func updated(
-    _ index: NamespaceIndex, to version: Int64, in namespace: Namespace, dimension: Int
+    _ index: NamespaceIndex, to version: Int64, in namespace: Namespace, dimension: Int,
+    damaged: inout [CorruptCacheError]
   ) throws -> NamespaceIndex {
     let current = try store.leastRecentlyUsed(.max, in: namespace)
     let new = current.filter { !index.vectors.contains($0) }.sorted()
     guard new.count * 4 <= current.count else {
-      return try built(at: version, of: namespace, dimension: dimension)
+      return try built(at: version, of: namespace, dimension: dimension, damaged: &damaged)
     }
     var index = index
     index.version = version
     let present = Set(current)
     for id in index.vectors.ids where !present.contains(id) { index.vectors.remove(id) }
     for start in stride(from: 0, to: new.count, by: 64) {
-      for entry in try store.entries(ids: Array(new[start..<min(start + 64, new.count)])) {
+      let page = Array(new[start..<min(start + 64, new.count)])
+      for entry in try store.entries(ids: page, whenDamaged: { damaged.append($0) }) {
         guard let entry, entry.namespace == namespace else { continue }
-        try entry.embedding.bytes.withUnsafeBytes { try index.vectors.set(entry.id, $0) }
+        entry.embedding.bytes.withUnsafeBytes { set(entry.id, $0, in: index.vectors, damaged: &damaged) }
       }
     }
     return index

@@ -45,12 +45,17 @@ extension SemanticCache {
   ) throws -> Embedding {
     let embedder = try embedder(for: identity)
     guard let given else { return try .normalizing(embedder.embed(embeddedText(query))) }
+    try Self.check(given, isOf: embedder)
+    return try .normalizing(given)
+  }
+
+  /// - Throws: `InvalidInputError` for a vector of another length than the embedder's.
+  static func check(_ given: [Float], isOf embedder: any Embedder) throws {
     guard given.count == embedder.dimension else {
       throw InvalidInputError(
         "The embedding has \(given.count) numbers; those of '\(embedder.fingerprint)' have \(embedder.dimension).",
         remediation: "Give an embedding of \(embedder.dimension) numbers.")
     }
-    return try .normalizing(given)
   }
 
   /// - Throws: `InvalidInputError` for a time to live below one second or beyond `longestTTL`.

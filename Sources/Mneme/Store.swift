@@ -162,6 +162,10 @@ public protocol Store: AnyObject, Sendable {
   /// Every namespace that has entries, a quota or counters, sorted.
   func summaries() throws -> [NamespaceSummary]
 
+  /// The same where something that a summary is made of cannot be read: it is left out of it.
+  /// - Parameter whenDamaged: told what; throws to end there.
+  func summaries(whenDamaged: (CorruptCacheError) throws -> Void) throws -> [NamespaceSummary]
+
   /// The number of entries that are expired and still there. May be an estimate from an index.
   func expiredCount(at now: UnixTime) throws -> Int
 
@@ -177,8 +181,11 @@ public protocol Store: AnyObject, Sendable {
 
   // MARK: Steps taken together
 
-  /// The entries with these ids, in the order asked for; nil for each that is gone.
-  func entries(ids: [EntryID]) throws -> [StoredEntry?]
+  /// The entries with these ids, in the order asked for; nil for each that is gone or damaged.
+  /// - Parameter whenDamaged: told of each entry that cannot be read; what it throws ends the reading.
+  func entries(
+    ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void
+  ) throws -> [StoredEntry?]
 
   /// Where to look for the answer to a query, and what the namespace is like.
   func locate(namespace: Namespace, queryHash: String) throws -> Location
@@ -187,13 +194,14 @@ public protocol Store: AnyObject, Sendable {
   ///
   /// An entry that changes between the reading and the recording is read and judged again.
   /// - Parameters:
-  ///   - ids: what to choose among, entries of the namespace; the closure gets them in this order, nil for each that is gone, or damaged where
-  ///     there are others.
-  ///   - choose: the place of the entry to serve, or nil for none. May be called more than once.
+  ///   - ids: what to choose among, entries of the namespace.
+  ///   - whenDamaged: told of each entry that cannot be read, once; what it throws ends the step.
+  ///   - choose: the place of the entry to serve, or nil for none. Gets the entries in the order of `ids`, nil for each
+  ///     that is gone or damaged. May be called more than once.
   /// - Returns: the entry that was chosen.
   func serve(
     ids: [EntryID], in namespace: Namespace, counting counter: Counter, at now: UnixTime,
-    choosing choose: ([StoredEntry?]) throws -> Int?
+    whenDamaged: (CorruptCacheError) throws -> Void, choosing choose: ([StoredEntry?]) throws -> Int?
   ) throws -> StoredEntry?
 
   /// A hit: the access recorded and the layer counted.
@@ -228,12 +236,29 @@ public protocol Store: AnyObject, Sendable {
   func remove(ids: [EntryID]) throws -> [EntryID]
 
   /// Hands over the id and embedding of every entry of a namespace, in id order, in bounded memory.
+  /// - Parameter whenDamaged: told of each entry that has none to hand over though it is there; what it throws ends
+  ///   the reading. Whether the bytes are a vector of the cache is for the reader to see.
   func forEachEmbedding(
-    in namespace: Namespace, _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void) throws
+    in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
+    _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void) throws
 }
 
 extension Store {
-  public func entries(ids: [EntryID]) throws -> [StoredEntry?] { try ids.map(entry(id:)) }
+  public func entries(
+    ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void
+  ) throws -> [StoredEntry?] {
+    try ids.map { id in
+      do {
+        return try entry(id: id)
+      } catch let error as CorruptCacheError {
+        try whenDamaged(error)
+        return nil
+      }
+    }
+  }
+
+  /// The same for who wants them all: a damaged one is an error.
+  public func entries(ids: [EntryID]) throws -> [StoredEntry?] { try entries(ids: ids) { throw $0 } }
 
   public func locate(namespace: Namespace, queryHash: String) throws -> Location {
     Location(
@@ -243,12 +268,16 @@ extension Store {
 
   public func serve(
     ids: [EntryID], in namespace: Namespace, counting counter: Counter, at now: UnixTime,
-    choosing choose: ([StoredEntry?]) throws -> Int?
+    whenDamaged: (CorruptCacheError) throws -> Void, choosing choose: ([StoredEntry?]) throws -> Int?
   ) throws -> StoredEntry? {
-    let entries = try entries(ids: ids)
+    let entries = try entries(ids: ids, whenDamaged: whenDamaged)
     guard let place = try choose(entries), let entry = entries[place] else { return nil }
     try recordHit(entry, counting: counter, at: now)
     return entry
+  }
+
+  public func summaries(whenDamaged: (CorruptCacheError) throws -> Void) throws -> [NamespaceSummary] {
+    try summaries()
   }
 
   public func recordHit(_ entry: StoredEntry, counting counter: Counter, at now: UnixTime) throws {
@@ -281,8 +310,16 @@ extension Store {
     try insert(make(identity()), evictingOver: maxEntries)
   }
 
+  /// The same for who wants them all: a damaged one is an error.
   public func forEachEmbedding(
     in namespace: Namespace, _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    try forEachEmbedding(in: namespace, whenDamaged: { throw $0 }, body)
+  }
+
+  public func forEachEmbedding(
+    in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
+    _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
   ) throws {
     try forEachEntry(after: nil, in: namespace) { entry in
       try entry.embedding.bytes.withUnsafeBytes { try body(entry.id, $0) }

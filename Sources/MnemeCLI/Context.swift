@@ -82,6 +82,11 @@ final class Context {
   /// A note that something is not as it should be, `--quiet` or not.
   func warn(_ text: String) { output.note("mneme: warning: \(visible(text))") }
 
+  /// Warns of what is damaged and was passed over, and says what to do about it.
+  func warn(of damaged: [CorruptCacheError]) {
+    for damage in damaged { warn("\(damage.message) \(damage.remediation)") }
+  }
+
   /// A note that only `--verbose` wants.
   func remark(_ text: @autoclosure () -> String) {
     if settings.isVerbose { output.note("mneme: \(visible(text()))") }

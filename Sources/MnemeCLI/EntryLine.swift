@@ -81,7 +81,7 @@ enum EntryLine {
       namespace: try fields.text(Member.namespace).map { try Namespace($0) },
       query: try fields.requiredText(Member.query),
       queryHash: try fields.hash(Member.queryHash), response: try fields.requiredText(Member.response),
-      metadata: try fields.object(Member.metadata) ?? "{}", createdAt: try fields.time(Member.createdAt),
+      metadata: try fields.metadata() ?? "{}", createdAt: try fields.time(Member.createdAt),
       lastAccessedAt: try fields.time(Member.lastAccessedAt), ttl: try fields.ttl(),
       accessCount: try fields.integer(Member.accessCount, atLeast: 0) ?? 0,
       fingerprint: try fields.text(Member.fingerprint), embedding: try fields.embedding())
@@ -116,10 +116,12 @@ enum EntryLine {
       return text
     }
 
-    func object(_ name: String) throws -> String? {
-      guard let value = value(name) else { return nil }
-      guard value.kind == .object else { throw wrong(name, "a JSON object") }
-      return value.text
+    /// An object, or the string that an export has in its place; see `JSONOutput.metadata`.
+    func metadata() throws -> String? {
+      guard let value = value(Member.metadata) else { return nil }
+      let text = value.kind == .object ? value.text : value.string ?? ""
+      guard Metadata.isSound(text) else { throw wrong(Member.metadata, "a JSON object") }
+      return text
     }
 
     func integer(_ name: String, atLeast least: Int64) throws -> Int64? {

@@ -58,7 +58,8 @@ struct ImportRun {
     do {
       var draft = try EntryLine.draft(from: line)
       if let namespace = options.namespace { draft.namespace = namespace }
-      try limits.check(query: draft.query, response: draft.response, metadata: draft.metadata)
+      try limits.check(
+        query: draft.query, response: draft.response, metadata: draft.metadata, allowsNaN: true)
       guard defaultValidator(draft.response) else {
         throw InvalidInputError(
           "the response is one that is never served: empty, blank, or an error message.",

@@ -25,6 +25,7 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
   init(_ value: Int) { self = .integer(Int64(value)) }
   init(_ value: Int?) { self = value.map { .integer(Int64($0)) } ?? .null }
   init(_ value: Int64) { self = .integer(value) }
+  init(_ value: Int64?) { self = value.map { .integer($0) } ?? .null }
   init(_ value: Double) { self = .number(value) }
   init(_ value: Double?) { self = value.map { .number($0) } ?? .null }
   init(_ value: String) { self = .string(value) }
@@ -33,11 +34,10 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
   init(_ value: EntryID) { self = .integer(value.rawValue) }
   init(_ value: Seconds?) { self = value.map { .integer($0.rawValue) } ?? .null }
 
-  /// Stored metadata: as it stands where it is JSON, as a string where another program wrote something else
-  /// (Python's `json.dumps` lets `NaN` pass).
+  /// Stored metadata: as it stands where every JSON parser reads it, else as a string that holds its text (Python's
+  /// `json.dumps` lets `NaN` and half a surrogate pair pass).
   static func metadata(_ text: String) -> JSONOutput {
-    guard let value = try? JSONText(parsing: Array(text.utf8)) else { return .string(text) }
-    return .raw(onOneLine(value.text))
+    Metadata.portable(text).map { .raw(onOneLine($0)) } ?? .string(text)
   }
 
   /// JSON with everything escaped that could command a terminal or reorder its text; it says the same.

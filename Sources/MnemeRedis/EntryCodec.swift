@@ -28,9 +28,10 @@ struct EntryCodec: Sendable {
   }
 
   /// The entry in a reply to `HGETALL`; nil where the key is gone.
+  /// - Parameter dimension: the length of every vector of the cache; nil where it is not known.
   /// - Throws: `CorruptCacheError` naming the entry and the field; `StoreBackendError` for text that is no
   ///   UTF-8 where that is asked for.
-  func decode(_ reply: Reply, id: EntryID) throws -> StoredEntry? {
+  func decode(_ reply: Reply, id: EntryID, dimension: Int?) throws -> StoredEntry? {
     guard reply.count > 0 else { return nil }
     var fields: [String: Reply] = [:]
     fields.reserveCapacity(EntryField.count)
@@ -59,17 +60,20 @@ struct EntryCodec: Sendable {
       return number
     }
     let namespace = try text(EntryField.namespace)
-    guard !namespace.isEmpty else { throw corrupt(id, "has an empty namespace") }
+    guard !namespace.isEmpty else { throw corrupt(id, "has nothing in the field 'namespace'") }
     let queryHash = try text(EntryField.queryHash)
-    guard isQueryHash(queryHash) else { throw corrupt(id, "has no query hash in 'query_hash'") }
+    guard isQueryHash(queryHash) else { throw corrupt(id, "has no query hash in the field 'query_hash'") }
     let embedding = try value(EntryField.embedding).bytes
-    guard embedding.count % 4 == 0 else {
-      throw corrupt(id, "has an embedding of \(embedding.count) bytes, which is no number of float32s")
+    guard embedding.count % 4 == 0, dimension == nil || embedding.count == dimension.map({ $0 * 4 }) else {
+      let right = dimension.map { "not \($0 * 4)" } ?? "which is no number of float32s"
+      throw corrupt(id, "has \(embedding.count) bytes in the field 'embedding', \(right)")
     }
+    let metadata = try text(EntryField.metadata)
+    guard Metadata.isSound(metadata) else { throw corrupt(id, "has no JSON object in the field 'metadata'") }
     return StoredEntry(
       id: id, namespace: Namespace(unchecked: namespace), queryHash: queryHash,
       query: try text(EntryField.query), response: try text(EntryField.response),
-      embedding: Embedding(bytes: embedding), metadata: try text(EntryField.metadata),
+      embedding: Embedding(bytes: embedding), metadata: metadata,
       createdAt: UnixTime(try integer(EntryField.createdAt)),
       lastAccessedAt: UnixTime(try integer(EntryField.lastAccessedAt)),
       ttl: try value(EntryField.ttl).bytes.isEmpty ? nil : Seconds(try integer(EntryField.ttl)),

@@ -73,8 +73,10 @@ extension RedisStore {
       .reduce(Counters()) { $0 + $1.counters }
   }
 
+  public func summaries() throws -> [NamespaceSummary] { try summaries { throw $0 } }
+
   /// Two round trips and one for each 64 namespaces, more where sets have thousands of members.
-  public func summaries() throws -> [NamespaceSummary] {
+  public func summaries(whenDamaged: (CorruptCacheError) throws -> Void) throws -> [NamespaceSummary] {
     var known = Set(try namespaces())
     let python = try pythonCounters()
     known.formUnion(python.keys)
@@ -87,11 +89,12 @@ extension RedisStore {
     try forEachPair(of: layout.quotas) { field, _ in
       known.formUnion(field.string.flatMap { try? Namespace($0) }.map { [$0] } ?? [])
     }
-    return try summaries(of: known.sorted(), python: python)
+    return try summaries(of: known.sorted(), python: python, whenDamaged: whenDamaged)
   }
 
   private func summaries(
-    of namespaces: [Namespace], python: [Namespace: Counters]
+    of namespaces: [Namespace], python: [Namespace: Counters],
+    whenDamaged: (CorruptCacheError) throws -> Void
   ) throws -> [NamespaceSummary] {
     var summaries: [NamespaceSummary] = []
     for start in stride(from: 0, to: namespaces.count, by: Batch.entries) {
@@ -109,11 +112,24 @@ extension RedisStore {
         summaries.append(
           NamespaceSummary(
             namespace: namespace, entries: Int(replies[base].integer ?? 0),
-            quota: try quota(in: (replies[base + 1], replies[base + 2]), of: namespace),
+            quota: try passingOver(whenDamaged) {
+              try quota(in: (replies[base + 1], replies[base + 2]), of: namespace)
+            },
             counters: Counters(fields: replies[base + 3]) + (python[namespace] ?? Counters())))
       }
     }
     return summaries
+  }
+
+  private func passingOver<Value>(
+    _ whenDamaged: (CorruptCacheError) throws -> Void, _ value: () throws -> Value?
+  ) throws -> Value? {
+    do {
+      return try value()
+    } catch let error as CorruptCacheError {
+      try whenDamaged(error)
+      return nil
+    }
   }
 
   /// The Python library's counters: a JSON object whose names are `ns:counter`, split at the last colon since

@@ -113,7 +113,7 @@ extension RedisStore {
       guard seen[1].integer != 0 else { return .done(false) }
       // What is no hash may be another program's: only who names the id means it.
       if let error = seen[2].error, namespace != nil {
-        throw client.translate(error, command: "HMGET", key: layout.entry(id).text)
+        throw transaction.translate(error, command: "HMGET", key: layout.entry(id).text)
       }
       let stated = seen[2].kind == .array ? Array(seen[2].elements) : []
       if let namespace, let name = stated.first?.string, !name.utf8.elementsEqual(namespace.name.utf8) {

@@ -41,16 +41,38 @@ extension RedisStore {
   }
 
   /// One round trip.
-  public func entry(id: EntryID) throws -> StoredEntry? {
-    let replies = try read(pipeline { $0.append("HGETALL", layout.entry(id)) })
-    return try codec.decode(replies[0], id: id)
-  }
+  public func entry(id: EntryID) throws -> StoredEntry? { try entries(ids: [id])[0] }
 
   /// One round trip for all.
-  public func entries(ids: [EntryID]) throws -> [StoredEntry?] {
+  public func entries(
+    ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void
+  ) throws -> [StoredEntry?] {
     guard !ids.isEmpty else { return [] }
-    let replies = try read(pipeline { for id in ids { $0.append("HGETALL", layout.entry(id)) } })
-    return try zip(ids, replies).map { try codec.decode($1, id: $0) }
+    let replies = try read(
+      pipeline { for id in ids { $0.append("HGETALL", layout.entry(id)) } }, tolerating: true)
+    return try zip(ids, replies).map { id, reply in
+      do {
+        return try decode(reply, id: id)
+      } catch let error as CorruptCacheError {
+        try whenDamaged(error)
+        return nil
+      }
+    }
+  }
+
+  /// The entry in a reply to `HGETALL`; nil where the key is gone.
+  func decode(_ reply: Reply, id: EntryID) throws -> StoredEntry? {
+    try decode(reply, id: id) { client.translate($0, command: $1, key: $2) }
+  }
+
+  /// The same where the client is in use.
+  /// - Parameter translate: makes the user's error of the server's, which was tolerated among the replies: a key of
+  ///   another type is one damaged entry, and no reason to end there.
+  func decode(
+    _ reply: Reply, id: EntryID, translating translate: (ServerError, String, String) -> any MnemeError
+  ) throws -> StoredEntry? {
+    if let error = reply.error { throw translate(error, "HGETALL", layout.entry(id).text) }
+    return try codec.decode(reply, id: id, dimension: knownIdentity?.dimension)
   }
 
   /// Whether there is an entry with this id, damaged or not.

@@ -11,43 +11,55 @@ extension RedisStore {
         $0.append("ZRANGE", layout.lru(namespace), 0, fewest)
       })
     let members = replies[2].elements.compactMap { EntryID(member: $0.bytes) }.sorted()
+    let exact = EntryID(member: replies[0].bytes)
+    guard exact != nil || replies[0].isNull else {
+      throw CorruptCacheError(
+        "The key '\(layout.hash(namespace, queryHash).text)' holds no id.",
+        remediation: "Put the answer again, or delete the key with 'redis-cli DEL'.")
+    }
     return Location(
-      exact: EntryID(member: replies[0].bytes), members: replies[2].count <= fewest ? members : nil,
+      exact: exact, members: replies[2].count <= fewest ? members : nil,
       version: try integer(replies[1], in: layout.version) ?? 0)
   }
 
   /// Two round trips: the entries under `WATCH`, then the access and the counter.
   public func serve(
     ids: [EntryID], in namespace: Namespace, counting counter: Counter, at now: UnixTime,
-    choosing choose: ([StoredEntry?]) throws -> Int?
+    whenDamaged: (CorruptCacheError) throws -> Void, choosing choose: ([StoredEntry?]) throws -> Int?
   ) throws -> StoredEntry? {
     guard !ids.isEmpty else {
       _ = try choose([])
       return nil
     }
     try checkOpen()
-    return try client.transaction { transaction in
+    let served: (entry: StoredEntry?, damaged: [CorruptCacheError]) = try client.transaction { transaction in
       let seen = try transaction.read(
         pipeline {
           $0.begin("WATCH", argumentCount: ids.count)
           for id in ids { $0.argument(layout.entry(id)) }
           for id in ids { $0.append("HGETALL", layout.entry(id)) }
           appendTouchChecks(of: namespace, to: &$0)
-        })
+        }, tolerating: true)
+      // An entry of another type is damaged; an index of another type ends it.
+      for (reply, key) in zip(seen.suffix(2), [layout.lru(namespace), layout.counters(namespace)]) {
+        if let error = reply.error { throw transaction.translate(error, command: "WATCH", key: key.text) }
+      }
+      var damaged: [CorruptCacheError] = []
       let entries = try ids.enumerated().map { place, id in
         do {
-          return try codec.decode(seen[1 + place], id: id)
+          return try decode(seen[1 + place], id: id) { transaction.translate($0, command: $1, key: $2) }
         } catch let error as CorruptCacheError {
-          // Among several a damaged one is passed over; asked for alone, it is the answer.
-          guard ids.count > 1 else { throw error }
+          damaged.append(error)
           return nil
         }
       }
-      guard let place = try choose(entries), let entry = entries[place] else { return .done(nil) }
+      guard let place = try choose(entries), let entry = entries[place] else { return .done((nil, damaged)) }
       let written = try transaction.commit(
         pipeline { appendHit(entry, counting: counter, at: now, to: &$0) })
-      return written == nil ? .retry : .done(entry)
+      return written == nil ? .retry : .done((entry, damaged))
     }
+    try served.damaged.forEach(whenDamaged)
+    return served.entry
   }
 
   /// Two round trips. The hit is counted also when the entry has gone meanwhile.

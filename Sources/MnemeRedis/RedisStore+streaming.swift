@@ -17,23 +17,29 @@ extension RedisStore {
     try forEachPage(after: id, in: namespace) { pipeline, id in
       pipeline.append("HGETALL", layout.entry(id))
     } handle: { id, reply in
+      let entry: StoredEntry?
       do {
-        if let entry = try codec.decode(reply, id: id), namespace.map({ entry.namespace == $0 }) ?? true {
-          try body(entry)
-        }
+        entry = try decode(reply, id: id)
       } catch let error as CorruptCacheError {
-        try whenCorrupt(id, error)
+        return try whenCorrupt(id, error)
       }
+      if let entry, namespace.map({ entry.namespace == $0 }) ?? true { try body(entry) }
     }
   }
 
   /// One round trip for each page of vectors.
   public func forEachEmbedding(
-    in namespace: Namespace, _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
+    in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
+    _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
   ) throws {
     try forEachPage(after: nil, in: namespace) { pipeline, id in
       pipeline.append("HGET", layout.entry(id), EntryField.embedding)
     } handle: { id, reply in
+      if let error = reply.error {
+        let error = client.translate(error, command: "HGET", key: layout.entry(id).text)
+        guard let damage = error as? CorruptCacheError else { throw error }
+        return try whenDamaged(damage)
+      }
       guard !reply.isNull else { return }
       try reply.withBytes { try body(id, $0) }
     }
@@ -50,7 +56,10 @@ extension RedisStore {
       var request = Pipeline()
       for id in ids { ask(&request, id) }
       source.appendQuestion(to: &request, size: size)
-      let replies = try read(request)
+      let replies = try read(request, tolerating: true)
+      if let error = replies[ids.count].error {
+        throw client.translate(error, command: "ZRANGEBYSCORE", key: layout.byID.text)
+      }
       var bytes = 0
       for (id, reply) in zip(ids, replies) {
         bytes += reply.byteCount

@@ -111,6 +111,9 @@ public final class RedisStore: Store {
     if wasOpen, ownsClient { client.close() }
   }
 
+  /// What is known of the cache without asking.
+  var knownIdentity: CacheIdentity? { state.withLock { $0.stored } }
+
   func checkOpen() throws {
     guard !state.withLock({ $0.isClosed }) else {
       throw CacheClosedError("The store is closed.", remediation: "Make a new one.")

@@ -64,7 +64,7 @@ struct Export: Command {
     let work = LongWork(context)
     let progress = Progress(
       context, unit: "entries", total: try store.count(in: namespace), isAmongResults: file == nil)
-    var report = ExportReport(path: path, versionStart: try store.versionCounter())
+    var report = ExportReport(path: path, versionStart: try version(of: store, context))
     let now = context.clock()
     let isForTerminal = context.output.style.outputIsTerminal
     func write(_ text: String) throws {
@@ -73,7 +73,7 @@ struct Export: Command {
     if format == .csv { try write(CSV.record(CSV.heading)) }
     try store.forEachEntry(after: sinceID, in: namespace) { id, error in
       report.damaged += 1
-      context.warn("\(error.message) It is left out.")
+      context.warn(of: [error])
     } _: { entry in
       try work.check()
       guard includeExpired || !entry.isExpired(at: now) else { return }
@@ -83,15 +83,24 @@ struct Export: Command {
       // A page of entries is a batch.
       if report.exported % 64 == 0 { sleep(for: pace) }
     }
-    report.versionEnd = try store.versionCounter()
-    let changes = report.versionEnd - report.versionStart
-    if changes != 0 {
+    report.versionEnd = report.versionStart == nil ? nil : try version(of: store, context)
+    if let start = report.versionStart, let end = report.versionEnd, end != start {
       context.remark(
-        "meanwhile \(entryCount(changes)) were written or removed, which may or may not be in it")
+        "meanwhile \(entryCount(end - start)) were written or removed, which may or may not be in it")
     }
     try file?.commit()
     report.bytes = file?.byteCount ?? 0
     return report
+  }
+
+  /// Only for the report: the entries are to be had without it.
+  private func version(of store: RedisStore, _ context: Context) throws -> Int64? {
+    do {
+      return try store.versionCounter()
+    } catch let error as CorruptCacheError {
+      context.warn(of: [error])
+      return nil
+    }
   }
 
   /// A prefix without a cache has no entries, and that is what is written.
@@ -126,8 +135,9 @@ struct ExportReport: Report {
   var path: String?
   var exported = 0
   var bytes = 0
-  var versionStart: Int64 = 0
-  var versionEnd: Int64 = 0
+  /// nil where it cannot be read.
+  var versionStart: Int64?
+  var versionEnd: Int64?
   var damaged = 0
 
   var status: ExitStatus { damaged > 0 ? .badData : .done }

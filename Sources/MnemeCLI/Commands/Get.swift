@@ -76,6 +76,7 @@ struct Get: Command {
     if let failure = lookup.embedderFailure as? any MnemeError {
       context.warn("\(failure.message) \(failure.remediation)")
     }
+    context.warn(of: lookup.damaged)
     if lookup.hit == nil { lookup.missReason = missReason ?? lookup.missReason }
     try comment(on: lookup, store, context)
     return GetReport(lookup: lookup)

@@ -45,7 +45,7 @@ struct SetQuota: Command {
   func run(_ context: Context) throws -> any Report {
     let store = try context.openExistingStore()
     defer { store.close() }
-    let previous = try store.quota(for: namespace)
+    let previous = try previousQuota(store)
     // Counted first: an index that cannot be read is found before anything is written.
     var report = QuotaReport(
       namespace: namespace, quota: previous, previous: previous, entries: try store.count(in: namespace),
@@ -65,6 +65,18 @@ struct SetQuota: Command {
     }
     if report.entries == 0 { try context.noteAbsence(of: store) }
     return report
+  }
+}
+
+extension SetQuota {
+  /// One that cannot be read is no reason not to set another.
+  private func previousQuota(_ store: RedisStore) throws -> Int? {
+    do {
+      return try store.quota(for: namespace)
+    } catch let error as CorruptCacheError {
+      if case .print = change { throw error }
+      return nil
+    }
   }
 }
 

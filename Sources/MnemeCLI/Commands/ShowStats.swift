@@ -11,7 +11,10 @@ struct ShowStats: Command {
       """,
     options: [Options.onlyNamespace],
     examples: [Example(command: "mneme stats", says: "show the figures of the cache")],
-    exitNotes: [ExitNote(1, "there is no cache under the prefix")])
+    exitNotes: [
+      ExitNote(1, "there is no cache under the prefix"),
+      ExitNote(65, "something is damaged; the rest was shown"),
+    ])
 
   let namespace: Namespace?
 
@@ -20,7 +23,9 @@ struct ShowStats: Command {
   func run(_ context: Context) throws -> any Report {
     let cache = try context.openCache(try context.openStore(), embedder: nil)
     defer { cache.close() }
-    return StatsReport(keyPrefix: context.settings.keyPrefix, stats: try cache.stats(namespace: namespace))
+    let stats = try cache.stats(namespace: namespace)
+    context.warn(of: stats.damaged)
+    return StatsReport(keyPrefix: context.settings.keyPrefix, stats: stats)
   }
 }
 
@@ -28,7 +33,7 @@ struct StatsReport: Report {
   var keyPrefix: String
   var stats: Stats
 
-  var status: ExitStatus { stats.identity == nil ? .no : .done }
+  var status: ExitStatus { stats.identity == nil ? .no : stats.damaged.isEmpty ? .done : .badData }
 
   var json: JSONOutput {
     [
@@ -85,7 +90,7 @@ struct StatsReport: Report {
           "\(grouped(counters[.evictions])) evicted", "\(grouped(counters[.expirations])) expired", waiting,
         ])
       ),
-      ("version", "\(grouped(stats.version)), schema \(stats.identity?.schemaVersion ?? 0)"),
+      ("version", "\(stats.version.map { grouped($0) } ?? "-"), schema \(stats.identity?.schemaVersion ?? 0)"),
     ]
   }
 

@@ -47,6 +47,11 @@ struct Transaction: ~Copyable {
     return try session.check(replies.adoptingElements(of: result), of: commands, tolerating: tolerating)
   }
 
+  /// The server's error among replies that were tolerated, as the user meets it.
+  func translate(_ error: ServerError, command: String, key: String) -> any MnemeError {
+    session.translate(error, command: CommandText(name: command, key: key))
+  }
+
   /// Has a failure of the connection pass through the body.
   private func interrupting<R>(whenCommitting commits: Bool = false, _ body: () throws -> R) throws -> R {
     do {

@@ -1,0 +1,63 @@
+/// What is asked of metadata: a JSON object, as text.
+///
+/// The Python library's `json` writes and reads `NaN`, `Infinity` and `-Infinity` as numbers, and strings with half of
+/// a surrogate pair. Entries that hold them are sound, and such metadata is passed on; it is not taken from a user.
+public enum Metadata {
+  /// The deepest nesting that is stored. Python reads JSON by recursion and gives up at a thousand levels, those
+  /// of its caller included; one entry beyond that keeps an application from opening the whole cache.
+  public static let depthLimit = 256
+  /// The most digits of an integer that are stored: Python refuses to read more.
+  public static let digitLimit = 4300
+
+  private static let remediation = "Write a JSON object, such as {\"source\":\"faq\"}."
+
+  /// - Parameter allowsNaN: takes Python's numbers that are none.
+  /// - Throws: `InvalidInputError` that says where the text stops being JSON, what it is instead of an object, or
+  ///   why Python could not read it.
+  public static func check(_ text: String, allowsNaN: Bool = false) throws {
+    // What nearly every entry has, without a scan.
+    guard text != "{}" else { return }
+    let bytes = Array(text.utf8)
+    var grammar = JSONGrammar(bytes: bytes, allowsNaN: allowsNaN)
+    let value: JSONText
+    do {
+      value = JSONText(checked: bytes[try grammar.checkDocument()])
+    } catch {
+      throw InvalidInputError(
+        "The metadata is no JSON: \(error.description) at byte \(error.offset).", remediation: remediation)
+    }
+    guard value.kind == .object else {
+      throw InvalidInputError(
+        "The metadata is a JSON \(value.kind), not an object.", remediation: remediation)
+    }
+    guard grammar.depth <= depthLimit else {
+      throw InvalidInputError(
+        "The metadata nests \(grammar.depth) levels deep; the limit is \(depthLimit).",
+        remediation: "Flatten it.")
+    }
+    guard grammar.longestInteger <= digitLimit else {
+      throw InvalidInputError(
+        "The metadata has an integer of \(grammar.longestInteger) digits; the limit is \(digitLimit).",
+        remediation: "Write it as a string.")
+    }
+  }
+
+  /// Whether stored metadata is what every program that shares the cache can read: a JSON object, with Python's
+  /// additions.
+  public static func isSound(_ text: String) -> Bool {
+    if text == "{}" { return true }
+    let bytes = Array(text.utf8)
+    var grammar = JSONGrammar(bytes: bytes, allowsNaN: true)
+    guard let range = try? grammar.checkDocument() else { return false }
+    return bytes[range.lowerBound] == UInt8(ascii: "{")
+  }
+
+  /// The value as it was written, without white space around it, where every JSON parser reads it; nil for what is no
+  /// JSON, or holds Python's additions.
+  public static func portable(_ text: String) -> String? {
+    let bytes = Array(text.utf8)
+    var grammar = JSONGrammar(bytes: bytes)
+    guard let range = try? grammar.checkDocument(), !grammar.hasLoneSurrogate else { return nil }
+    return String(decoding: bytes[range], as: UTF8.self)
+  }
+}
