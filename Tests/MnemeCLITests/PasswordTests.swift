@@ -1,0 +1,100 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import MnemeCLI
+
+@Suite("Passwords on the command line")
+struct SecretArgumentsTests {
+  @Test(
+    "each password is found, and nothing else of a word",
+    arguments: [
+      ("redis://u:secret@h:6379/0", ["secret"]), ("--url=rediss://:secret@h", ["secret"]),
+      ("-uredis://u:secret@h", ["secret"]), ("unix://u:secret@/run/redis.sock", ["secret"]),
+      ("redis://u:a@b@h", ["a@b"]), ("redis://u:pa/ss?w@h", ["pa/ss?w"]),
+      ("redis://h/0?password=secret&username=u", ["secret"]),
+      ("redis://h?username=u&password=secret", ["secret"]),
+      ("redis://u:one@h?password=two", ["one", "two"]), ("redis://u:@h", [""]),
+      ("redis://h:6379/0", []), ("redis://u@h", []), ("plain", []), ("", []), ("u:p@h", []), ("://", []),
+    ])
+  func found(word: String, secrets: [String]) {
+    let bytes = Array(word.utf8)
+    #expect(passwordRanges(in: bytes).map { String(decoding: bytes[$0], as: UTF8.self) } == secrets)
+  }
+
+  @Test("a password in a URL is gone from the list of processes as soon as it was read")
+  func processList() throws {
+    let server = try RedisServer.shared
+    let words = [
+      "put", "q", "-u", "\(server.url.replacing("unix://", with: "unix://user:hunter2@"))?password=hunter3",
+    ]
+    let mneme = try ChildProcess([Mneme.binary] + words, environment: Mneme.plainEnvironment)
+    // It waits for its input; the words are erased before.
+    let deadline = Date(timeIntervalSinceNow: 20)
+    var shown = ""
+    repeat {
+      usleep(2000)
+      let bytes = try Data(contentsOf: URL(filePath: "/proc/\(mneme.pid)/cmdline"))
+      shown = bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }.joined(separator: " ")
+    } while shown.contains("hunter") && Date() < deadline
+    #expect(shown.contains("unix://user:*******@"), "\(shown)")
+    #expect(shown.hasSuffix("?password=*******"), "\(shown)")
+    mneme.signal(SIGKILL)
+  }
+
+  @Test("a word without a password is left as it is")
+  func untouched() throws {
+    let words = ["put", "q", "-u", "redis://localhost:6379/0"]
+    let mneme = try ChildProcess([Mneme.binary] + words, environment: Mneme.plainEnvironment)
+    usleep(200_000)
+    let bytes = try Data(contentsOf: URL(filePath: "/proc/\(mneme.pid)/cmdline"))
+    #expect(bytes.split(separator: 0).dropFirst().map { String(decoding: $0, as: UTF8.self) } == words)
+    mneme.signal(SIGKILL)
+  }
+}
+
+@Suite("Password files")
+struct PasswordFileTests {
+  private func read(_ text: String, mode: mode_t = 0o600) throws -> (password: String, warnings: [String]) {
+    let directory = try TemporaryDirectory()
+    let path = try directory.write(text.utf8, to: "password")
+    chmod(path, mode)
+    var warnings: [String] = []
+    let password = try readPassword(from: path) { warnings.append($0) }
+    return (password, warnings)
+  }
+
+  @Test("the password is the first line, without its end", arguments: ["p w", "p w\n", "p w\r\nmore\n"])
+  func firstLine(text: String) throws {
+    #expect(try read(text).password == "p w")
+  }
+
+  @Test("a file that everyone can read is warned about, and used all the same")
+  func permissions() throws {
+    #expect(try read("p", mode: 0o600).warnings.isEmpty)
+    #expect(try read("p", mode: 0o640).warnings.isEmpty)
+    let (password, warnings) = try read("p", mode: 0o644)
+    #expect(password == "p")
+    #expect(warnings.count == 1 && warnings[0].contains("chmod 600"))
+  }
+
+  @Test("a file without a password is refused", arguments: ["", "\n", "\r\n", "\nsecret"])
+  func empty(text: String) {
+    let error = #expect(throws: FileError.self) { try read(text) }
+    #expect(error?.status == .noInput)
+  }
+
+  @Test("the warning reaches standard error, unless it is to be quiet, and never holds the password")
+  func warning() throws {
+    let directory = try TemporaryDirectory()
+    let path = try directory.write("hunter2\n".utf8, to: "password")
+    chmod(path, 0o644)
+    let server = try RedisServer(configuration: ["user app on >hunter2 ~* &* +@all"])
+    let mneme = Mneme(url: server.url.replacing("unix://", with: "unix://app@"), prefix: uniquePrefix())
+    let loud = try mneme.run(["-v", "--password-file", path, "put", "q", "r"]).expecting(0)
+    #expect(loud.errorText.contains("mneme: warning: the password file '\(path)' can be read by everyone"))
+    #expect(loud.errorText.contains("password from the file"))
+    #expect(!loud.errorText.contains("hunter2"))
+    #expect(try mneme.run(["-q", "--password-file", path, "get", "q"]).expecting(0).errors.isEmpty)
+  }
+}
