@@ -93,7 +93,7 @@ struct EntryLineTests {
       (#"{"query":"q","response":"r","created_at":9223372036854775807}"#, "'created_at'"),
       (#"{"query":"q","response":"r","last_accessed_at":"now"}"#, "'last_accessed_at'"),
       (#"{"query":"q","response":"r","access_count":-1}"#, "'access_count'"),
-      (#"{"query":"q","response":"r","metadata":"{}"}"#, "'metadata'"),
+      (#"{"query":"q","response":"r","metadata":"[]"}"#, "'metadata'"),
       (#"{"query":"q","response":"r","metadata":[]}"#, "'metadata'"),
       (#"{"query":"q","response":"r","query_hash":"ABC"}"#, "'query_hash'"),
       (#"{"query":"q","response":"r","embedding":"AAAA"}"#, "'embedding'"),
