@@ -65,7 +65,9 @@ let package = Package(
       dependencies: ["MnemeRedis", "Mneme", "StoreConformance", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
-      name: "MnemeCLITests", dependencies: ["MnemeCLI", "CommandGrammar"], swiftSettings: settings),
+      name: "MnemeCLITests",
+      dependencies: ["MnemeCLI", "CommandGrammar", "Mneme", "MnemeRedis", "TestSupport"],
+      swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "InteropTests", dependencies: ["CTextLibraries", "Mneme", "MnemeRedis", "TestSupport"],

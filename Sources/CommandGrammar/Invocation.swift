@@ -22,6 +22,16 @@ public enum HelpForm: Sendable, Equatable {
   case json
 }
 
+/// Where the value of an option comes from.
+public enum ValueOrigin: Sendable, Equatable {
+  /// It was typed.
+  case commandLine
+  /// From this variable of the environment.
+  case variable(String)
+  /// From nowhere else.
+  case `default`
+}
+
 /// A command that was named, with values that were checked, but neither the environment nor anything else
 /// consulted.
 public struct Invocation: Sendable {
@@ -75,15 +85,19 @@ public struct Invocation: Sendable {
   public func resolve<Value>(
     _ option: Option<Value>, environment: [String: String]
   ) throws(UsageError) -> Value {
-    var values = typed(option.spec)
-    if values.isEmpty, let kind = option.spec.value {
-      for name in option.spec.environment {
-        guard let text = environment[name], !text.isEmpty else { continue }
-        values = [try grammar.check(text, kind, of: name, in: command)]
-        break
-      }
+    switch origin(of: option, environment: environment) {
+    case .commandLine, .default: return option.collect(typed(option.spec))
+    case .variable(let name):
+      guard let kind = option.spec.value, let text = environment[name] else { return option.collect([]) }
+      return option.collect([try grammar.check(text, kind, of: name, in: command)])
     }
-    return option.collect(values)
+  }
+
+  /// Where `resolve` finds the value of an option.
+  public func origin(of option: any OptionDeclaration, environment: [String: String]) -> ValueOrigin {
+    if isGiven(option) { return .commandLine }
+    let isSet = { (name: String) in environment[name]?.isEmpty == false }
+    return option.spec.environment.first(where: isSet).map { .variable($0) } ?? .default
   }
 
   /// An error about this command line that only the command itself can see, such as two options that exclude

@@ -1,8 +1,10 @@
 /// Who filled a cache: what its `meta` says.
 public struct CacheIdentity: Sendable, Equatable {
+  /// Names the embedder; see `Embedder.fingerprint`.
   public var fingerprint: String
   /// The length of every stored embedding; 0 where the fingerprint is `none`.
   public var dimension: Int
+  /// 1 … `currentSchema`.
   public var schemaVersion: Int
 
   /// The schema that this library writes, and the highest that it reads.

@@ -3,6 +3,7 @@
 /// The bytes are kept rather than the numbers, so that what was read is written back bit for bit. A cache
 /// without a second layer (`none`) stores empty ones.
 public struct Embedding: Sendable, Hashable {
+  /// Four for each number.
   public let bytes: [UInt8]
 
   /// - Precondition: the count is a multiple of four; who reads from outside checks first.
@@ -22,8 +23,10 @@ public struct Embedding: Sendable, Hashable {
     }
   }
 
+  /// What an entry without a second layer has.
   public static let empty = Embedding(bytes: [])
 
+  /// How many numbers it has.
   public var dimension: Int { bytes.count / 4 }
 
   /// The numbers, in order.

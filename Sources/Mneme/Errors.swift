@@ -99,6 +99,7 @@ public struct StoreBackendError: MnemeError {
     case refused
   }
 
+  /// Why, for whoever acts on it.
   public let reason: Reason
   public let report: ErrorReport
 

@@ -13,10 +13,12 @@ public struct Hit: Sendable, CustomStringConvertible {
   public var similarity: Double
   /// `Confidence.of(similarity:age:)`.
   public var confidence: Double
+  /// Since it was put; never negative.
   public var age: Seconds
   public var namespace: Namespace
   /// The query under which the answer was stored.
   public var query: String
+  /// The answer, to the byte.
   public var response: String
   /// A JSON object, as it was stored.
   public var metadata: String
@@ -59,9 +61,12 @@ public struct Candidate: Sendable {
   public var id: EntryID
   /// Empty where the entry is gone.
   public var query: String
+  /// Cosine similarity to the query; -1 where the entry is gone.
   public var similarity: Double
+  /// `Confidence.of(similarity:age:)`.
   public var confidence: Double
   public var age: Seconds
+  /// What became of it.
   public var verdict: Verdict
 }
 

@@ -4,10 +4,12 @@
 /// order of keys and the spelling of escapes must come out as they went in. The JSON libraries at hand turn
 /// numbers into machine types or refuse them; this one checks the grammar of RFC 8259 and leaves the text alone.
 public struct JSONText: Sendable {
+  /// The kinds of JSON values.
   public enum Kind: Sendable, Hashable {
     case object, array, string, number, boolean, null
   }
 
+  /// Which kind of value it is.
   public let kind: Kind
   /// The value's own bytes, without white space around it.
   public let bytes: ArraySlice<UInt8>

@@ -1,7 +1,10 @@
 /// How large the parts of an entry may be, in bytes of UTF-8.
 public struct Limits: Sendable {
+  /// 32 KiB.
   public var queryBytes = 32_768
+  /// 4 MiB.
   public var responseBytes = 4 * 1_048_576
+  /// 64 KiB, of JSON as it is written.
   public var metadataBytes = 65_536
 
   public init() {}

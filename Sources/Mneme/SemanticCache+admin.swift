@@ -2,14 +2,16 @@ import Synchronization
 
 /// The figures of a cache or of one namespace.
 public struct Stats: Sendable {
+  /// Of the whole store, or of the namespace asked for.
   public var entries: Int
   public var counters: Counters
   /// Entries that are expired and not yet swept; of the whole store.
   public var expiredPending: Int
   /// nil where there is no cache.
   public var identity: CacheIdentity?
-  /// nil where it is damaged.
+  /// The version counter; nil where it is damaged.
   public var version: Int64?
+  /// Sorted; those with entries, a quota or counters.
   public var namespaces: [NamespaceSummary]
   /// What could not be read, and is missing above.
   public var damaged: [CorruptCacheError] = []
@@ -30,7 +32,9 @@ extension Counters {
 /// How a cache fares.
 public struct Health: Sendable, Equatable {
   public var isHealthy: Bool { integrityOK && identity != nil }
+  /// What `Store.integrityCheck` says.
   public var integrityOK: Bool
+  /// nil where there is no cache.
   public var identity: CacheIdentity?
   public var entries: Int
   public var namespaces: Int

@@ -28,9 +28,11 @@ public final class SemanticCache: Sendable {
     public var maxEntries: Int?
     /// false for applications that hash and embed queries as they are.
     public var normalizesQueries = true
+    /// The largest query, response and metadata.
     public var limits = Limits()
     /// Which responses are fit to serve and to store.
     public var validator: Validator = defaultValidator
+    /// Where the time comes from.
     public var clock: WallClock = systemClock
 
     public init() {}

@@ -4,18 +4,25 @@
 public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   /// Handed out by the store; the value given to `Store.insert` is not used.
   public var id: EntryID
+  /// Part of the key under which the exact layer finds it.
   public var namespace: Namespace
   /// SHA-256 of the normalised query, 64 lower-case hexadecimal digits.
   public var queryHash: String
+  /// As it was asked, not normalised.
   public var query: String
+  /// At most 4 MiB, as `Limits` has it.
   public var response: String
+  /// Of the cache's dimension, of length 1.
   public var embedding: Embedding
   /// A JSON object, kept as the text it was written in, so that numbers and the order of keys survive.
   public var metadata: String
+  /// When it was put, or put again.
   public var createdAt: UnixTime
+  /// When it was last served; when it was put, before that.
   public var lastAccessedAt: UnixTime
   /// nil: never expires.
   public var ttl: Seconds?
+  /// How often it was served since it was put.
   public var accessCount: Int64
 
   public init(

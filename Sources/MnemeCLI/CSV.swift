@@ -8,8 +8,8 @@ enum CSV {
   /// A text that a spreadsheet would take for a formula gets an apostrophe before it, which shows it as text.
   /// (OWASP, "CSV Injection".)
   private static func field(_ text: String) -> String {
-    let isFormula = text.utf8.first.map { "=+-@\t\r".utf8.contains($0) } ?? false
-    let isNumber = Double(text) != nil
+    let isFormula = text.utf8.first.map { "=+-@\t\r\n".utf8.contains($0) } ?? false
+    let isNumber = text.utf8.allSatisfy { "0123456789.eE+-".utf8.contains($0) } && Double(text) != nil
     let safe = isFormula && !isNumber ? "'" + text : text
     guard safe.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return safe }
     return "\"" + safe.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")

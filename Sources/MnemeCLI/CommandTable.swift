@@ -39,7 +39,7 @@ enum CommandTable {
       NamedNote("NO_COLOR", "When set and not empty, no bold type."),
       NamedNote("PATH", "Where {command:demo} looks for `redis-server`."),
       NamedNote("TERM", "`dumb` means neither bold type nor progress."),
-      NamedNote("COLUMNS", "How wide tables may be, where the terminal does not say."),
+      NamedNote("COLUMNS", "How many columns to fill. Without it, as many as the terminal has."),
     ],
     exitStatuses: [
       ExitNote(0, "done, or a hit"),

@@ -10,20 +10,29 @@ final class Context {
   let output: Output
   let clock: WallClock
   /// Asked between batches: whether a signal wants the command to end.
-  let interrupt: Interrupt
+  let interrupt = Interrupt()
+  private let start = ContinuousClock.now
+  /// Found out once: a password is asked for once, however many stores are opened.
+  private var server: (url: RedisURL, options: ConnectionOptions)?
+  /// Those of the stores that were opened.
+  private var clients: [RedisClient] = []
 
   init(settings: GlobalSettings, output: Output, clock: @escaping WallClock = systemClock) {
     self.settings = settings
     self.output = output
     self.clock = clock
-    interrupt = Interrupt()
   }
 
+  // MARK: Opening
+
   /// The store that the options name. Nothing is sent before it is asked something.
-  func openStore(nativeTTL: Bool = false) throws -> RedisStore {
-    try RedisStore(
-      client: RedisClient(url: settings.redisURL(), options: settings.connectionOptions()),
-      keyPrefix: settings.keyPrefix, useNativeTTL: nativeTTL)
+  /// - Parameter keyPrefix: another than that of the options.
+  func openStore(keyPrefix: String? = nil, nativeTTL: Bool = false) throws -> RedisStore {
+    let (url, options) = try findServer()
+    let client = RedisClient(url: url, options: options)
+    clients.append(client)
+    return try RedisStore(
+      client: client, keyPrefix: keyPrefix ?? settings.keyPrefix, useNativeTTL: nativeTTL)
   }
 
   /// A store opened for whatever embedder the cache has.
@@ -44,21 +53,58 @@ final class Context {
     }
   }
 
-  /// A note on standard error, unless it is to be quiet.
-  func note(_ text: String) {
-    if !settings.isQuiet { output.note(text) }
+  private func findServer() throws -> (url: RedisURL, options: ConnectionOptions) {
+    if let server { return server }
+    let url = try settings.redisURL()
+    remark(settings.whereabouts(url))
+    let options = try settings.connectionOptions { note("warning: \($0)") }
+    server = (url, options)
+    return (url, options)
   }
 
-  /// Warns of what is damaged and was passed over, and says what to do about it.
+  // MARK: Notes
+
+  /// A note on standard error, unless it is to be quiet.
+  func note(_ text: @autoclosure () -> String) {
+    if !settings.isQuiet { output.note("mneme: \(visible(text()))") }
+  }
+
+  /// Notes that a command found nothing because there is no cache: the prefix may be a slip. A round trip, but
+  /// none where there is a cache that was asked anything, and none when it is to be quiet.
+  /// - Returns: whether that was noted.
+  @discardableResult
+  func noteAbsence(of store: RedisStore) throws -> Bool {
+    guard !settings.isQuiet, try store.identity() == nil else { return false }
+    note(settings.absence)
+    return true
+  }
+
+  /// A note that something is not as it should be, `--quiet` or not.
+  func warn(_ text: String) { output.note("mneme: warning: \(visible(text))") }
+
+  /// The same of what is damaged and was passed over, with what to do about it.
   func warn(of damaged: [CorruptCacheError]) {
-    for damage in damaged {
-      output.note("mneme: warning: \(visible(damage.message)) \(visible(damage.remediation))")
-    }
+    for damage in damaged { warn("\(damage.message) \(damage.remediation)") }
   }
 
   /// A note that only `--verbose` wants.
-  func remark(_ text: String) {
-    if settings.isVerbose { output.note(text) }
+  func remark(_ text: @autoclosure () -> String) {
+    if settings.isVerbose { output.note("mneme: \(visible(text()))") }
+  }
+
+  /// Says with `--verbose` which servers were talked to, and how much.
+  func remarkOnTraffic() {
+    guard settings.isVerbose else { return }
+    for client in clients where client.traffic.connections > 0 {
+      let (role, traffic) = (client.role, client.traffic)
+      var server = ["Redis \(role.version ?? "of an unknown version")"]
+      if role.isCluster == true { server.append("a node of a cluster") }
+      if role.isReplica == true { server.append("a replica") }
+      remark(
+        "\(client.address) is \(list(server)); \(counted(traffic.roundTrips, "round trip")), "
+          + "\(size(traffic.bytesSent)) sent, \(size(traffic.bytesReceived)) received")
+    }
+    remark("done in \(elapsed(start.duration(to: .now)))")
   }
 }
 
@@ -68,75 +114,4 @@ func sleep(for duration: Duration) {
   let (seconds, attoseconds) = duration.components
   var span = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
   nanosleep(&span, nil)
-}
-
-/// The options of every command, resolved: words, then the environment, then the defaults.
-struct GlobalSettings {
-  private let invocation: Invocation
-  var url: String
-  var keyPrefix: String
-  var passwordFile: String?
-  var asksPassword: Bool
-  var environmentPassword: String?
-  var tls: TLSOptions
-  var connectTimeout: Duration?
-  var timeout: Duration?
-  var isJSON: Bool
-  var isQuiet: Bool
-  var isVerbose: Bool
-  var color: When
-  var progress: When
-
-  init(_ invocation: Invocation, _ environment: Environment) throws(UsageError) {
-    self.invocation = invocation
-    url = try invocation.resolve(Options.url, environment: environment)
-    keyPrefix = try invocation.resolve(Options.keyPrefix, environment: environment)
-    passwordFile = invocation[Options.passwordFile]
-    asksPassword = invocation[Options.askPassword]
-    environmentPassword = ["MNEME_PASSWORD", "REDISCLI_AUTH"].lazy
-      .compactMap { environment[$0] }.first { !$0.isEmpty }
-    tls = TLSOptions()
-    tls.caFile = try invocation.resolve(Options.caCertificate, environment: environment)
-    tls.certificateFile = try invocation.resolve(Options.certificate, environment: environment)
-    tls.keyFile = try invocation.resolve(Options.key, environment: environment)
-    if invocation[Options.insecure] {
-      tls.verifiesCertificate = false
-      tls.verifiesHostname = false
-    }
-    // What was not typed is left to the URL, which may say it too.
-    connectTimeout = invocation.isGiven(Options.connectTimeout) ? invocation[Options.connectTimeout] : nil
-    timeout = invocation.isGiven(Options.timeout) ? invocation[Options.timeout] : nil
-    isJSON = invocation[Options.json]
-    isQuiet = invocation[Options.quiet]
-    isVerbose = invocation[Options.verbose]
-    color = invocation[Options.color]
-    progress = invocation[Options.progress]
-  }
-
-  /// Read only when there is something to connect to.
-  /// - Throws: `UsageError` saying which part of the URL is wrong.
-  func redisURL() throws -> RedisURL {
-    do {
-      return try RedisURL(url)
-    } catch {
-      throw invocation.usageError(
-        "the Redis URL cannot be used: \(error)",
-        suggestion: "Write it as redis://[[user][:password]@]host[:port][/db], rediss://… or unix:///path.")
-    }
-  }
-
-  func connectionOptions() throws -> ConnectionOptions {
-    var options = ConnectionOptions()
-    options.connectTimeout = connectTimeout
-    options.commandTimeout = timeout
-    options.tls = tls
-    if asksPassword {
-      options.password = try askForPassword()
-    } else if let passwordFile {
-      options.password = try firstLine(of: passwordFile)
-    } else if let environmentPassword {
-      options.password = environmentPassword
-    }
-    return options
-  }
 }

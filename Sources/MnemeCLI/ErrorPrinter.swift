@@ -18,10 +18,15 @@ struct ErrorPrinter {
 
   func print(_ error: any Error) -> ExitStatus {
     if error is ClosedPipe { return .done }
+    output.note(text(of: error))
+    return ExitStatus(error)
+  }
+
+  /// What is printed, without the last line end.
+  func text(of error: any Error) -> String {
     let status = ExitStatus(error)
     let parts = parts(of: error, status)
-    output.note(isJSON ? json(parts, status).text : text(parts))
-    return status
+    return isJSON ? json(parts, status).text : text(parts)
   }
 
   private func parts(of error: any Error, _ status: ExitStatus) -> Parts {

@@ -40,6 +40,20 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
     Metadata.portable(text).map { .raw(onOneLine($0)) } ?? .string(text)
   }
 
+  /// JSON with everything escaped that could command a terminal or reorder its text; it says the same.
+  static func harmless(_ json: String) -> String {
+    guard json.unicodeScalars.contains(where: isHazardous) else { return json }
+    var result = ""
+    for scalar in json.unicodeScalars {
+      switch scalar {
+      case "\t", "\n", "\r": result += " "  // In JSON these stand between tokens alone.
+      case _ where isHazardous(scalar): result += "\\u" + hexadecimal(scalar.value, digits: 4)
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+
   /// JSON has raw line breaks only between its tokens, where a space says the same.
   static func onOneLine(_ json: String) -> String {
     guard json.utf8.contains(where: { $0 == 0x0A || $0 == 0x0D }) else { return json }

@@ -65,10 +65,18 @@ enum Options {
   static let json = Switch("json", group: output, summary: "print JSON: one object, errors too")
 
   static let quiet = Switch(
-    "quiet", short: "q", group: output, summary: "print results and errors, and nothing else")
+    "quiet", short: "q", group: output, summary: "print results and errors, and nothing else",
+    details: """
+      What only confirms that a change was made is left out too: a `put` or a `vacuum` that worked prints nothing. \
+      What was asked for is printed: by `get`, `stats`, with {option:json} or `--dry-run`.
+      """)
 
   static let verbose = Switch(
-    "verbose", short: "v", group: output, summary: "say on standard error what is done")
+    "verbose", short: "v", group: output, summary: "say on standard error what is done",
+    details: """
+      Which server and prefix, and who says so; what was found; how many round trips it took. Never a password, a \
+      query or a response.
+      """)
 
   static let color = Option(
     "color", value: .choice(When.self, "WHEN"), default: .auto, group: output,

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// Where results and notes go. Nothing else writes to the process's streams.
 ///
@@ -27,8 +28,14 @@ final class Output {
     try write(CollectionOfOne(UInt8(ascii: "\n")))
   }
 
+  /// A JSON value on a line of its own, harmless where it goes to a terminal.
+  func print(_ value: JSONOutput) throws {
+    try print(style.outputIsTerminal ? JSONOutput.harmless(value.text) : value.text)
+  }
+
   /// Sends what is pending on its way.
   func flush() throws {
+    if style.outputIsTerminal, !pending.isEmpty { Output.clearPlace() }
     defer { pending.removeAll(keepingCapacity: true) }
     let number = pending.withUnsafeBytes { writeAll($0, to: STDOUT_FILENO) }
     if number == EPIPE { throw ClosedPipe() }
@@ -37,14 +44,30 @@ final class Output {
 
   /// A note or an error, on standard error. Nobody can be told when that fails.
   func note(_ text: String) {
-    var line = text + "\n"
-    _ = line.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDERR_FILENO) }
+    Output.clearPlace()
+    Output.ask(text + "\n")
   }
 
-  /// Raw text for standard error, without a newline: the progress line.
-  static func noteInPlace(_ text: String) {
+  /// Text on standard error that an answer is typed behind.
+  static func ask(_ text: String) {
     var text = text
     _ = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDERR_FILENO) }
+  }
+
+  // MARK: The line in place
+
+  private static let placeIsTaken = Atomic(false)
+
+  /// A line on the terminal that the next takes the place of. It is gone before anything else is noted.
+  static func showInPlace(_ line: String) {
+    placeIsTaken.store(true, ordering: .relaxed)
+    ask("\r\u{1B}[K" + line)
+  }
+
+  /// Takes that line away.
+  static func clearPlace() {
+    guard placeIsTaken.exchange(false, ordering: .relaxed) else { return }
+    ask("\r\u{1B}[K")
   }
 }
 

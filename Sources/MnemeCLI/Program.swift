@@ -29,6 +29,7 @@ public enum Program {
     let style = TerminalStyle.detect(
       color: invocation[Options.color], progress: invocation[Options.progress], environment: environment)
     let output = Output(style: style)
+    defer { Output.clearPlace() }
     do {
       guard let command = CommandTable.command(named: invocation.command.name) else {
         preconditionFailure("the grammar has a command that the table lacks")
@@ -37,11 +38,12 @@ public enum Program {
       let context = Context(settings: try GlobalSettings(invocation, environment), output: output)
       let report = try request.run(context)
       if isJSON {
-        if case .null = report.json {} else { try output.print(report.json.text) }
-      } else if let text = report.text(style) {
+        if case .null = report.json {} else { try output.print(report.json) }
+      } else if !(context.settings.isQuiet && report.isConfirmation), let text = report.text(style) {
         try output.print(text)
       }
       try output.flush()
+      context.remarkOnTraffic()
       return report.status
     } catch is ClosedPipe {
       return .done
@@ -78,7 +80,9 @@ public enum Program {
     }
     settings.connectTimeout = .milliseconds(200)
     settings.timeout = .milliseconds(200)
-    settings.asksPassword = false
+    // Nobody who presses Tab wants to be asked or told anything.
+    if settings.password == .terminal { settings.password = .url }
+    (settings.isQuiet, settings.isVerbose) = (true, false)
     let context = Context(settings: settings, output: plainOutput(environment))
     guard let names = try? context.openExistingStore().namespaces() else { return .done }
     for name in names where !name.name.unicodeScalars.contains(where: isHazardous) {

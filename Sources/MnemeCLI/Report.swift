@@ -8,10 +8,14 @@ protocol Report {
 
   /// `.done`, or `.no` where the answer is no.
   var status: ExitStatus { get }
+
+  /// The text says no more than that what was asked for has been done: `--quiet` wants none of it.
+  var isConfirmation: Bool { get }
 }
 
 extension Report {
   var status: ExitStatus { .done }
+  var isConfirmation: Bool { false }
 }
 
 /// A command whose results were all written while it worked.

@@ -10,7 +10,9 @@ public struct KeySurveyOptions: Sendable {
 
   /// Only keys of this namespace, and the entries in it; nil: every key of the prefix.
   public var namespace: Namespace?
+  /// Only keys of this family; nil: every one.
   public var family: KeyFamily?
+  /// 100 keys of each family unless set.
   public var sample = Sample.count(100)
   /// How many of the largest keys to name, among those that were measured.
   public var top = 0
@@ -46,13 +48,17 @@ public struct KeySurvey: Sendable, Equatable {
     public var family: KeyFamily?
     /// The types that were seen, sorted; more than one, or another than the layout's, is damage.
     public var types: [String] = []
+    /// How many there are.
     public var keys = 0
+    /// How many of them Redis itself will expire.
     public var withTTL = 0
     /// Measured, or scaled up from a sample; nil where the server does not tell.
     public var memoryBytes: Int?
   }
 
+  /// How many were seen.
   public var keys = 0
+  /// In the order of `KeyFamily`, the unknown ones last; only those that have keys.
   public var families: [Family] = []
   /// The first of the keys that are no part of the layout, at most `unknownLimit`.
   public var unknown: [[UInt8]] = []

@@ -27,6 +27,7 @@ extension RedisStore {
     }
   }
 
+  /// One round trip.
   public func quota(for namespace: Namespace) throws -> Int? {
     let replies = try read(pipeline { appendQuotaQuestion(for: namespace, to: &$0) })
     return try quota(in: (replies[0], replies[1]), of: namespace)
@@ -66,6 +67,7 @@ extension RedisStore {
     pipeline.append("HSETNX", layout.meta, KeyLayout.MetaField.counted(namespace), 1)
   }
 
+  /// As `summaries`.
   public func counters(in namespace: Namespace?) throws -> Counters {
     try summaries().filter { namespace == nil || $0.namespace == namespace }
       .reduce(Counters()) { $0 + $1.counters }
@@ -166,6 +168,7 @@ extension RedisStore {
 
   // MARK: Meta
 
+  /// One round trip.
   public func setMeta(_ field: String, to value: String) throws {
     try checkOpen()
     _ = try client.write(pipeline { $0.append("HSET", layout.meta, field, value) })

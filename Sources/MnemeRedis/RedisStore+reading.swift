@@ -40,6 +40,7 @@ extension RedisStore {
     return replies[0].isNull ? nil : EntryID(member: replies[0].bytes)
   }
 
+  /// One round trip.
   public func entry(id: EntryID) throws -> StoredEntry? { try entries(ids: [id])[0] }
 
   /// One round trip for all.
@@ -79,6 +80,7 @@ extension RedisStore {
     try read(pipeline { $0.append("EXISTS", layout.entry(id)) })[0].integer == 1
   }
 
+  /// One round trip. An entry that Redis itself has expired counts until it is swept.
   public func count(in namespace: Namespace?) throws -> Int {
     let replies = try read(pipeline { $0.append("ZCARD", namespace.map(layout.lru) ?? layout.byID) })
     return Int(replies[0].integer ?? 0)
@@ -118,15 +120,19 @@ extension RedisStore {
     return oldest.map(\.id)
   }
 
+  /// One round trip.
+  /// - Throws: `CorruptCacheError` where the key holds no whole number.
   public func versionCounter() throws -> Int64 {
     let replies = try read(pipeline { $0.append("GET", layout.version) })
     return try integer(replies[0], in: layout.version) ?? 0
   }
 
+  /// One round trip.
   public func meta(_ field: String) throws -> String? {
     try read(pipeline { $0.append("HGET", layout.meta, field) })[0].string
   }
 
+  /// One round trip. Counted in `by_ttl`: leftovers of native expiry are in it, entries that it lacks are not.
   public func expiredCount(at now: UnixTime) throws -> Int {
     let replies = try read(pipeline { $0.append("ZCOUNT", layout.byTTL, "-inf", now.rawValue) })
     return Int(replies[0].integer ?? 0)

@@ -25,6 +25,15 @@ public final class RedisStore: Store {
   private let ownsClient: Bool
   private let state = Mutex(State())
 
+  /// Whether the package was built with the trait `Redis`, and so with hiredis.
+  static var isBuilt: Bool {
+    #if Redis
+      true
+    #else
+      false
+    #endif
+  }
+
   /// A store at a URL. Connects with the first operation.
   /// - Parameters:
   ///   - url: `redis://`, `rediss://` or `unix://`.
@@ -62,9 +71,7 @@ public final class RedisStore: Store {
   private init(
     client: RedisClient, ownsClient: Bool, keyPrefix: String, useNativeTTL: Bool, decodeResponses: Bool
   ) throws {
-    #if !Redis
-      throw StoreBackendError.redisNotBuilt
-    #endif
+    guard Self.isBuilt else { throw StoreBackendError.redisNotBuilt }
     guard !keyPrefix.isEmpty else {
       throw InvalidInputError("The key prefix is empty.", remediation: "Name one, such as 'mneme'.")
     }
@@ -78,6 +85,7 @@ public final class RedisStore: Store {
 
   // MARK: Opening
 
+  /// No round trip: who filled the cache is asked along with the first command.
   public func open(expecting identity: CacheIdentity?) throws {
     try checkOpen()
     try state.withLock { state in
@@ -86,6 +94,7 @@ public final class RedisStore: Store {
     }
   }
 
+  /// One round trip, or none once it is known.
   public func identity() throws -> CacheIdentity? {
     try checkOpen()
     if let known = state.withLock({ $0.stored }) { return known }
@@ -93,6 +102,7 @@ public final class RedisStore: Store {
     return state.withLock { $0.stored }
   }
 
+  /// Closes the connection, unless it is the caller's own.
   public func close() {
     let wasOpen = state.withLock { state in
       defer { state.isClosed = true }

@@ -156,6 +156,9 @@ struct EnvironmentTests {
     #expect(try invocation(["list"]).resolve(Larder.home, environment: both) == "/one")
     #expect(try invocation(["list"]).resolve(Larder.home, environment: ["HOME_LARDER": "/two"]) == "/two")
     #expect(try invocation(["list"]).resolve(Larder.home, environment: [:]) == "/var/lib/larder")
+    #expect(try invocation(["list", "-H/typed"]).origin(of: Larder.home, environment: both) == .commandLine)
+    #expect(try invocation(["list"]).origin(of: Larder.home, environment: both) == .variable("LARDER_HOME"))
+    #expect(try invocation(["list"]).origin(of: Larder.home, environment: ["LARDER_HOME": ""]) == .default)
   }
 
   @Test("an empty variable counts as none")

@@ -45,12 +45,13 @@ struct Clear: Command {
     let targets = all ? try store.namespaces() : namespaces
     let counts = try targets.map { ClearReport.Row(namespace: $0, entries: try store.count(in: $0)) }
     let total = counts.reduce(0) { $0 + $1.entries }
+    if total == 0 { try context.noteAbsence(of: store) }
     if dryRun { return ClearReport(rows: counts, dryRun: true) }
-    if !yes {
-      let places = targets.map { "'\(visible($0.name))'" }.joined(separator: ", ")
-      guard
-        try confirm(
-          "Remove \(grouped(total)) entries from \(places) of '\(context.settings.keyPrefix)'? [y/N] ")
+    if !yes, total > 0 {
+      let names = targets.map { "'\(visible($0.name))'" }
+      let places = names.count > 5 ? counted(names.count, "namespace") : names.joined(separator: ", ")
+      let prefix = visible(context.settings.keyPrefix)
+      guard try confirm("Remove \(entryCount(total)) from \(places) under the prefix '\(prefix)'? [y/N] ")
       else { return ClearReport(rows: [], dryRun: false, isDeclined: true) }
     }
     let work = LongWork(context)
@@ -84,7 +85,9 @@ struct ClearReport: Report {
     if isDeclined { return "nothing was removed" }
     guard !rows.isEmpty else { return "there is nothing to clear" }
     let verb = dryRun ? "would remove" : "removed"
-    return rows.map { "\(verb) \(grouped($0.entries)) entries from \(visible($0.namespace.name))" }
+    return rows.map { "\(verb) \(entryCount($0.entries)) from '\(visible($0.namespace.name))'" }
       .joined(separator: "\n")
   }
+
+  var isConfirmation: Bool { !dryRun && !isDeclined }
 }

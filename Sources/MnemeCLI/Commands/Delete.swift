@@ -48,6 +48,7 @@ struct Delete: Command {
       ).compactMap(\.self) : ids
     let unique = Array(Set(wanted)).sorted()
     let deleted = try dryRun ? unique.filter { try store.holdsEntry($0) } : store.remove(ids: unique)
+    if deleted.isEmpty { try context.noteAbsence(of: store) }
     return DeletionReport(
       deleted: deleted, missing: max(queries.count, ids.count) - deleted.count, dryRun: dryRun)
   }
@@ -71,4 +72,6 @@ struct DeletionReport: Report {
     let word = deleted.count == 1 ? "entry" : "entries"
     return "\(verb) \(word) " + deleted.map(\.description).joined(separator: ", ") + missing
   }
+
+  var isConfirmation: Bool { !dryRun }
 }

@@ -62,27 +62,32 @@ struct Export: Command {
     guard let identity = try store.identity() else { return try exportNothing(context) }
     let file = try path.map(AtomicFile.init)
     let work = LongWork(context)
-    let progress = Progress(context, unit: "entries", total: try store.count(in: namespace))
+    let progress = Progress(
+      context, unit: "entries", total: try store.count(in: namespace), isAmongResults: file == nil)
     var report = ExportReport(path: path, versionStart: try version(of: store, context))
     let now = context.clock()
+    let isForTerminal = context.output.style.outputIsTerminal
     func write(_ text: String) throws {
       if let file { try file.write(text.utf8) } else { try context.output.write(text.utf8) }
     }
     if format == .csv { try write(CSV.record(CSV.heading)) }
     try store.forEachEntry(after: sinceID, in: namespace) { id, error in
       report.damaged += 1
-      context.warn(of: [error])
+      context.warn("\(error.message) It is left out.")
     } _: { entry in
       try work.check()
       guard includeExpired || !entry.isExpired(at: now) else { return }
-      try write(line(of: entry, identity.fingerprint))
+      try write(line(of: entry, identity.fingerprint, isForTerminal: file == nil && isForTerminal))
       report.exported += 1
       progress.update(report.exported)
       // A page of entries is a batch.
       if report.exported % 64 == 0 { sleep(for: pace) }
     }
-    progress.end()
     report.versionEnd = report.versionStart == nil ? nil : try version(of: store, context)
+    if let start = report.versionStart, let end = report.versionEnd, start != end {
+      context.remark(
+        "meanwhile \(entryCount(end - start)) were written or removed, which may or may not be in it")
+    }
     try file?.commit()
     report.bytes = file?.byteCount ?? 0
     return report
@@ -100,7 +105,7 @@ struct Export: Command {
 
   /// A prefix without a cache has no entries, and that is what is written.
   private func exportNothing(_ context: Context) throws -> any Report {
-    context.note("mneme: no cache under the prefix '\(visible(context.settings.keyPrefix))'")
+    context.note(context.settings.absence)
     let file = try path.map(AtomicFile.init)
     if format == .csv {
       if let file {
@@ -113,11 +118,15 @@ struct Export: Command {
     return ExportReport(path: path, bytes: file?.byteCount ?? 0)
   }
 
-  private func line(of entry: StoredEntry, _ fingerprint: String) -> String {
+  /// The bytes of the entry, whatever they are; but on a terminal harmless.
+  private func line(of entry: StoredEntry, _ fingerprint: String, isForTerminal: Bool) -> String {
     switch format {
     case .jsonl:
-      EntryLine.json(of: entry, fingerprint: fingerprint, embeddings: embeddings).text + "\n"
-    case .csv: CSV.record(CSV.fields(of: entry, fingerprint: fingerprint, embeddings: embeddings))
+      let line = EntryLine.json(of: entry, fingerprint: fingerprint, embeddings: embeddings).text
+      return (isForTerminal ? JSONOutput.harmless(line) : line) + "\n"
+    case .csv:
+      let fields = CSV.fields(of: entry, fingerprint: fingerprint, embeddings: embeddings)
+      return CSV.record(isForTerminal ? fields.map { visible($0) } : fields)
     }
   }
 }
@@ -143,6 +152,8 @@ struct ExportReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    path.map { "exported \(grouped(exported)) entries to \(visible($0)), \(size(bytes))" }
+    path.map { "exported \(entryCount(exported)) to '\(visible($0))', \(size(bytes))" }
   }
+
+  var isConfirmation: Bool { true }
 }

@@ -1,5 +1,6 @@
 import CommandGrammar
 import Mneme
+import MnemeRedis
 
 /// `mneme get`
 struct Get: Command {
@@ -68,15 +69,34 @@ struct Get: Command {
     var cacheOptions = SemanticCache.Options()
     cacheOptions.normalizesQueries = normalizes
     let vector = try embedding.map { try readVector(from: $0) }
-    let cache = try context.openCache(try context.openStore(), embedder: embedder, options: cacheOptions)
+    let store = try context.openStore()
+    let cache = try context.openCache(store, embedder: embedder, options: cacheOptions)
     defer { cache.close() }
     var lookup = try cache.lookUp(query, namespace: namespace, embedding: vector, options: options)
     if let failure = lookup.embedderFailure as? any MnemeError {
-      context.note("mneme: warning: \(visible(failure.message)) \(visible(failure.remediation))")
+      context.warn("\(failure.message) \(failure.remediation)")
     }
     context.warn(of: lookup.damaged)
     if lookup.hit == nil { lookup.missReason = missReason ?? lookup.missReason }
+    try comment(on: lookup, store, context)
     return GetReport(lookup: lookup)
+  }
+
+  /// A hit speaks for itself. A miss is silent where a program reads, but a person wants to know why.
+  private func comment(on lookup: Lookup, _ store: RedisStore, _ context: Context) throws {
+    if let hit = lookup.hit {
+      context.remark(
+        list([
+          "\(hit.layer == .exact ? "exact hit" : "hit by meaning"): entry \(hit.id)",
+          "similarity \(decimals(hit.similarity, 3))", "confidence \(decimals(hit.confidence, 3))",
+          "\(span(hit.age.rawValue)) old",
+        ]))
+      return
+    }
+    guard try !context.noteAbsence(of: store) else { return }
+    if context.output.style.errorIsTerminal || context.settings.isVerbose {
+      context.note("no answer: \(lookup.missReason?.text ?? "nothing like it")")
+    }
   }
 }
 
@@ -101,5 +121,19 @@ struct GetReport: Report {
   /// The response's own bytes; harmless on a terminal, untouched everywhere else.
   func text(_ style: TerminalStyle) -> String? {
     lookup.hit.map { style.outputIsTerminal ? visible($0.response, multiline: true) : $0.response }
+  }
+}
+
+extension MissReason {
+  /// For people: why there is no answer.
+  fileprivate var text: String {
+    switch self {
+    case .noMatch: "no question in the namespace means the same"
+    case .belowThreshold: "the nearest question is less similar than the threshold"
+    case .lowConfidence: "the nearest answer is too old for the confidence that is asked for"
+    case .embedderFailure: "the embedder failed, and the very question is not there"
+    case .noEmbedder: "the very question is not there, and no embedder is at hand to look further"
+    case .bypass: "a miss was asked for"
+    }
   }
 }

@@ -54,18 +54,20 @@ struct Import: Command {
     // A line holds a query, a response and metadata at their limits, each byte escaped, and a vector.
     var lines = LineReader(file, limit: 48 << 20)
     let work = LongWork(context, pace: options.pace)
-    let progress = Progress(context, unit: "lines", total: nil)
-    while let line = try lines.next() {
-      if work.shouldStop {
-        try run.finish()
-        context.note("mneme: \(run.state)")
+    let progress = Progress(context, unit: "lines")
+    if file.isTerminal { context.note("reading lines from the terminal; Ctrl-D ends them") }
+    do {
+      while let line = try lines.next() {
         try work.check()
+        if try run.take(Array(line), number: lines.number) { work.batchDone() }
+        progress.update(lines.number, share: lines.share)
       }
-      if try run.take(Array(line), number: lines.number) { work.batchDone() }
-      progress.update(lines.number)
+    } catch let interruption as Interruption {
+      try run.finish()
+      context.note(run.state)
+      throw interruption
     }
     try run.finish()
-    progress.end()
     return run.report
   }
 }
@@ -85,10 +87,15 @@ struct ImportReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    var text =
-      (dryRun ? "would import " : "imported ") + "\(grouped(imported)) new, \(grouped(replaced)) replaced"
-    if skipped > 0 { text += ", \(grouped(skipped)) skipped" }
-    if evicted > 0 { text += ", \(grouped(evicted)) evicted" }
-    return text
+    let (imported, skipped, evicted) =
+      dryRun ? ("would import", "skip", "evict") : ("imported", "skipped", "evicted")
+    return list([
+      "\(imported) \(entryCount(self.imported + replaced))",
+      replaced > 0 ? "\(grouped(replaced)) of them in place of old ones" : nil,
+      self.skipped > 0 ? "\(skipped) \(grouped(self.skipped))" : nil,
+      self.evicted > 0 ? "\(evicted) \(grouped(self.evicted))" : nil,
+    ])
   }
+
+  var isConfirmation: Bool { !dryRun }
 }

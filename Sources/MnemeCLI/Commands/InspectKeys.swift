@@ -54,7 +54,7 @@ struct InspectKeys: Command {
     let store = try context.openExistingStore()
     defer { store.close() }
     let work = LongWork(context, pace: pace)
-    let progress = Progress(context, unit: "keys", total: nil)
+    let progress = Progress(context, unit: "keys", isAmongResults: list)
     var options = options
     options.shouldStop = { work.shouldStop }
     options.progress = { seen in
@@ -63,7 +63,6 @@ struct InspectKeys: Command {
     }
     if list { return try list(store, options, work, context) }
     let survey = try store.surveyKeys(options)
-    progress.end()
     try work.check()
     return KeySurveyReport(keyPrefix: context.settings.keyPrefix, survey: survey)
   }
@@ -79,8 +78,11 @@ struct InspectKeys: Command {
     try store.forEachKey(options, measuring: options.sample == .all || options.top > 0) { record in
       guard listed.count < limit else { return }
       listed.count += 1
-      try context.output.print(
-        context.settings.isJSON ? record.json.text : record.line(context.output.style))
+      if context.settings.isJSON {
+        try context.output.print(record.json)
+      } else {
+        try context.output.print(record.line(context.output.style))
+      }
     }
     try work.check()
     return Silence()
@@ -174,10 +176,13 @@ struct KeySurveyReport: Report {
       if survey.unknown.count > 10 { lines.append("  …") }
     }
     if !survey.largest.isEmpty {
-      lines.append("\nlargest:")
-      lines += survey.largest.map {
-        "  \(size($0.memoryBytes ?? 0))  \(visible(String(decoding: $0.key, as: UTF8.self)))"
+      var table = Table([
+        .init(title: "MEMORY", isNumeric: true), .init(title: "LARGEST KEYS", isFlexible: true),
+      ])
+      table.rows = survey.largest.map {
+        [size($0.memoryBytes ?? 0), visible(String(decoding: $0.key, as: UTF8.self))]
       }
+      lines.append("\n" + table.text(style))
     }
     return lines.joined(separator: "\n")
   }

@@ -68,7 +68,7 @@ struct Put: Command {
     var options = SemanticCache.Options()
     options.maxEntries = maxEntries
     options.normalizesQueries = normalizes
-    let response = try readResponse(limit: options.limits.responseBytes)
+    let response = try readResponse(limit: options.limits.responseBytes, context)
     let vector = try embedding.map { try readVector(from: $0) }
     let cache = try context.openCache(
       try context.openStore(nativeTTL: nativeTTL), embedder: embedder, options: options)
@@ -79,11 +79,13 @@ struct Put: Command {
     return PutReport(insertion: insertion, namespace: namespace)
   }
 
-  private func readResponse(limit: Int) throws -> String {
+  private func readResponse(limit: Int, _ context: Context) throws -> String {
     switch source {
     case .text(let text): return text
     case .file(let path):
-      guard let bytes = try InputFile(path).readAll(limit: limit) else {
+      let file = try InputFile(path)
+      if file.isTerminal { context.note("reading the response from the terminal; Ctrl-D ends it") }
+      guard let bytes = try file.readAll(limit: limit) else {
         throw InvalidInputError(
           "The response has more than \(limit) bytes, which is the limit.",
           remediation: "Shorten the response.")
@@ -111,6 +113,8 @@ struct PutReport: Report {
   func text(_ style: TerminalStyle) -> String? {
     let verb = insertion.replaced ? "replaced" : "stored"
     let evicted = insertion.evicted > 0 ? ", \(grouped(insertion.evicted)) evicted" : ""
-    return "\(verb) entry \(insertion.id) in \(visible(namespace.name))\(evicted)"
+    return "\(verb) entry \(insertion.id) in '\(visible(namespace.name))'\(evicted)"
   }
+
+  var isConfirmation: Bool { true }
 }

@@ -40,10 +40,8 @@ struct Reembed: Command {
   func run(_ context: Context) throws -> any Report {
     let source = try context.openExistingStore()
     defer { source.close() }
-    guard let old = try source.identity() else { return ReembedReport(hasSource: false) }
-    var settings = context.settings
-    settings.keyPrefix = target
-    let destination = try Context(settings: settings, output: context.output).openStore(nativeTTL: nativeTTL)
+    guard let old = try source.identity() else { return ReembedReport(absence: context.settings.absence) }
+    let destination = try context.openStore(keyPrefix: target, nativeTTL: nativeTTL)
     defer { destination.close() }
     try destination.open(expecting: nil)
     guard context.settings.keyPrefix != target, try destination.identity() == nil else {
@@ -82,7 +80,6 @@ struct Reembed: Command {
       if pending.count == 64 { try storePending() }
     }
     if !pending.isEmpty { try storePending() }
-    progress.end()
     return report
   }
 }
@@ -91,17 +88,19 @@ struct ReembedReport: Report {
   var from = ""
   var to = ""
   var entries = 0
-  var hasSource = true
+  /// Said where there is nothing to carry.
+  var absence: String?
 
-  var status: ExitStatus { hasSource ? .done : .no }
+  var status: ExitStatus { absence == nil ? .done : .no }
 
   var json: JSONOutput {
     ["entries": JSONOutput(entries), "from": JSONOutput(from), "to": JSONOutput(to)]
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    hasSource
-      ? "\(grouped(entries)) entries carried from \(visible(from)) to \(visible(to))"
-      : "there is no cache under the prefix"
+    absence.map { visible($0) }
+      ?? "carried \(entryCount(entries)) from the embedder \(visible(from)) to \(visible(to))"
   }
+
+  var isConfirmation: Bool { absence == nil }
 }

@@ -63,6 +63,7 @@ struct SetQuota: Command {
       report.evicted = try store.evict(for: namespace, maxEntries: nil, sparing: [])
       report.entries = try store.count(in: namespace)
     }
+    if report.entries == 0 { try context.noteAbsence(of: store) }
     return report
   }
 }
@@ -97,15 +98,21 @@ struct QuotaReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    let name = visible(namespace.name)
+    let name = "'\(visible(namespace.name))'"
     guard let quota else {
-      return isPrinting ? "\(name) has no quota" : "\(name): no quota any more (was \(shown(previous)))"
+      let former = previous.map { " any more (it was \(grouped($0)))" } ?? ""
+      return "\(name) has no quota\(former)"
     }
-    let holds = "holds \(grouped(entries))"
-    guard !isPrinting else { return "\(name): quota \(grouped(quota)), \(holds)" }
-    let evictions = evicted > 0 ? ", \(grouped(evicted)) evicted" : ""
-    return "\(name): quota \(grouped(quota)) (was \(shown(previous))), \(holds)\(evictions)"
+    let former = previous == quota || isPrinting ? nil : "was \(previous.map { grouped($0) } ?? "none")"
+    let excess = entries - quota
+    return "\(name): "
+      + list([
+        "quota \(grouped(quota))" + (former.map { " (\($0))" } ?? ""),
+        "holds \(grouped(entries)) (\(share(entries, of: quota)))",
+        evicted > 0 ? "evicted \(grouped(evicted))" : nil,
+        excess > 0 ? "the \(grouped(excess)) above it go with the next put, or now with --evict" : nil,
+      ])
   }
 
-  private func shown(_ quota: Int?) -> String { quota.map { grouped($0) } ?? "none" }
+  var isConfirmation: Bool { !isPrinting }
 }

@@ -63,33 +63,79 @@ struct StatsReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    guard let identity = stats.identity else { return "no cache under the prefix '\(visible(keyPrefix))'" }
-    var lines = [
-      "prefix      \(visible(keyPrefix))",
-      "embedder    \(visible(identity.fingerprint)), \(identity.dimension) dimensions",
-      "entries     \(grouped(stats.entries)), \(size(stats.vectorBytes)) of vectors",
-      "hit rate    \(percentage(stats.counters.hitRate))",
-      "expired     \(grouped(stats.expiredPending)) waiting for vacuum",
-      "version     \(stats.version.map(String.init) ?? "-"), schema \(identity.schemaVersion)",
-    ]
-    guard !stats.namespaces.isEmpty else { return lines.joined(separator: "\n") }
-    var table = Table([
-      .init(title: "NAMESPACE", isFlexible: true), .init(title: "ENTRIES", isNumeric: true),
-      .init(title: "QUOTA", isNumeric: true), .init(title: "EXACT", isNumeric: true),
-      .init(title: "MEANING", isNumeric: true), .init(title: "MISSES", isNumeric: true),
-      .init(title: "HITS", isNumeric: true), .init(title: "EVICTED", isNumeric: true),
-      .init(title: "EXPIRED", isNumeric: true),
-    ])
-    for summary in stats.namespaces {
-      table.rows.append(
-        [
-          visible(summary.namespace.name), grouped(summary.entries), summary.quota.map { grouped($0) } ?? "-",
-          grouped(summary.counters[.hitsExact]), grouped(summary.counters[.hitsSemantic]),
-          grouped(summary.counters[.misses]), percentage(summary.counters.hitRate),
-          grouped(summary.counters[.evictions]), grouped(summary.counters[.expirations]),
+    guard stats.identity != nil else { return "there is no cache under the prefix '\(visible(keyPrefix))'" }
+    return summary.map { label, text in label + String(repeating: " ", count: 10 - label.count) + text }
+      .joined(separator: "\n") + (stats.namespaces.isEmpty ? "" : "\n\n\(table(style).text(style))")
+  }
+
+  /// What holds for the cache as a whole.
+  private var summary: [(label: String, text: String)] {
+    let counters = stats.counters
+    let rate = counters.hitRate.map { percentage($0) } ?? "none yet"
+    let hits = "\(grouped(counters[.hitsExact])) exact and \(grouped(counters[.hitsSemantic])) by meaning"
+    let waiting = stats.expiredPending > 0 ? "\(grouped(stats.expiredPending)) wait for vacuum" : nil
+    return [
+      ("prefix", visible(keyPrefix)),
+      ("embedder", visible(stats.identity?.fingerprint ?? "-")),
+      (
+        "entries",
+        "\(grouped(stats.entries)) in \(counted(stats.namespaces.count, "namespace")), "
+          + "\(size(stats.vectorBytes)) of vectors"
+      ),
+      ("hits", counters.hitRate == nil ? rate : "\(rate), \(hits)"),
+      ("misses", grouped(counters[.misses])),
+      (
+        "removed",
+        list([
+          "\(grouped(counters[.evictions])) evicted", "\(grouped(counters[.expirations])) expired", waiting,
         ])
+      ),
+      (
+        "version", "\(stats.version.map { grouped($0) } ?? "-"), schema \(stats.identity?.schemaVersion ?? 0)"
+      ),
+    ]
+  }
+
+  /// A row for each namespace: with all that is known of it where the terminal is wide enough, else with both
+  /// kinds of hits together and, if need be, rounded numbers.
+  private func table(_ style: TerminalStyle) -> Table {
+    let tables = [(true, exactly), (false, exactly), (false, abbreviated)].lazy.map { splitsHits, number in
+      table(splittingHits: splitsHits, number)
     }
-    lines += ["", table.text(style)]
-    return lines.joined(separator: "\n")
+    return tables.first { $0.leastWidth <= style.tableWidth } ?? tables[2]
+  }
+
+  private func fullness(_ entries: Int, of quota: Int) -> String {
+    entries / 10 >= quota ? ">999 %" : share(entries, of: quota)
+  }
+
+  private func exactly(_ number: Int64) -> String { grouped(number) }
+
+  private func table(splittingHits: Bool, _ number: (Int64) -> String) -> Table {
+    let hasQuotas = stats.namespaces.contains { $0.quota != nil }
+    var columns = [Table.Column(title: "NAMESPACE", isFlexible: true)]
+    func add(_ titles: String...) { columns += titles.map { .init(title: $0, isNumeric: true) } }
+    add("ENTRIES")
+    if hasQuotas { add("QUOTA", "FULL") }
+    if splittingHits { add("EXACT", "MEANING") } else { add("HITS") }
+    add("MISSES", "RATE", "EVICTED", "EXPIRED")
+
+    var table = Table(columns)
+    table.rows = stats.namespaces.map { summary in
+      let counters = summary.counters
+      var row = [visible(summary.namespace.name), number(Int64(summary.entries))]
+      if hasQuotas {
+        row.append(summary.quota.map { number(Int64($0)) } ?? "-")
+        row.append(summary.quota.map { fullness(summary.entries, of: $0) } ?? "-")
+      }
+      let (exact, meaning) = (counters[.hitsExact], counters[.hitsSemantic])
+      row += splittingHits ? [number(exact), number(meaning)] : [number(exact + meaning)]
+      row += [
+        number(counters[.misses]), counters.hitRate.map { "\(decimals($0 * 100, 0)) %" } ?? "-",
+        number(counters[.evictions]), number(counters[.expirations]),
+      ]
+      return row
+    }
+    return table
   }
 }

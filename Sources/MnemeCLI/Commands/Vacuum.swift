@@ -57,11 +57,10 @@ struct Vacuum: Command {
       work.batchDone()
     }
     let report = try store.vacuum(options)
-    progress.end()
+    if report.expired == 0 { try context.noteAbsence(of: store) }
     return VacuumReportText(
       report: report, dryRun: dryRun, duration: start.duration(to: .now),
-      interrupted: context.interrupt.status,
-      isQuiet: context.settings.isQuiet)
+      interrupted: context.interrupt.status)
   }
 }
 
@@ -70,31 +69,28 @@ struct VacuumReportText: Report {
   var dryRun: Bool
   var duration: Duration
   var interrupted: ExitStatus?
-  var isQuiet: Bool
 
   var status: ExitStatus { report.complete ? .done : interrupted ?? .tryLater }
-
-  private var seconds: Double {
-    let (seconds, attoseconds) = duration.components
-    return Double(seconds) + Double(attoseconds) / 1e18
-  }
 
   var json: JSONOutput {
     [
       "expired": JSONOutput(report.expired), "leftovers": JSONOutput(report.leftovers),
       "repaired": JSONOutput(report.repaired), "remaining": JSONOutput(report.remaining),
       "complete": JSONOutput(report.complete), "dry_run": JSONOutput(dryRun),
-      "duration_seconds": JSONOutput((seconds * 1000).rounded() / 1000),
+      "duration_seconds": JSONOutput((duration.inSeconds * 1000).rounded() / 1000),
     ]
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    if isQuiet, report.complete, !dryRun { return nil }
-    var text = (dryRun ? "would remove " : "removed ") + grouped(report.expired) + " expired"
-    text += ", \(grouped(report.leftovers)) left over by Redis"
-    if report.repaired > 0 { text += ", \(dryRun ? "would mend" : "mended") \(grouped(report.repaired))" }
-    text += " in \(decimals(seconds, 1)) s"
-    if !report.complete { text += "; about \(grouped(report.remaining)) remain" }
-    return text
+    let expired = counted(report.expired, "expired entry", plural: "expired entries")
+    let text = list([
+      "\(dryRun ? "would remove" : "removed") \(expired)",
+      report.leftovers > 0 ? "\(counted(report.leftovers, "leftover")) of Redis's own expiry" : nil,
+      report.repaired > 0 ? "\(dryRun ? "would mend" : "mended") \(grouped(report.repaired))" : nil,
+    ])
+    let rest = report.complete ? "" : "; about \(grouped(report.remaining)) remain"
+    return "\(text) in \(elapsed(duration))\(rest)"
   }
+
+  var isConfirmation: Bool { report.complete && !dryRun }
 }

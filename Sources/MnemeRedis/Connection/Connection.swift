@@ -8,6 +8,7 @@ final class Connection {
   private let transport: any Transport
   private let reader: ReplyReader
   private let limits: Limits
+  private let meter: TrafficMeter
 
   /// What has not been said yet; nil once it has.
   private var greeting: Greeting?
@@ -36,12 +37,13 @@ final class Connection {
 
   init(
     endpoint: Endpoint, transport: any Transport, greeting: Greeting, limits: Limits,
-    connectedBy deadline: Deadline
+    meter: TrafficMeter, connectedBy deadline: Deadline
   ) throws(ConnectionFailure) {
     self.endpoint = endpoint
     self.transport = transport
     self.greeting = greeting
     self.limits = limits
+    self.meter = meter
     greetingDeadline = deadline
     reader = try ReplyReader(limit: limits.replyBytes)
     buffer = .allocate(byteCount: Connection.bufferSize, alignment: 16)
@@ -119,6 +121,7 @@ extension Connection {
   private func transfer(_ bytes: [UInt8], wanted: Int) throws(ConnectionFailure) {
     var sent = 0
     var moved = 0
+    meter.traffic.roundTrips += 1
     var deadline = Deadline.after(limits.command)
     // The server takes no more; what it said before it hung up may still be read.
     var broken: ConnectionFailure.Cause?
@@ -130,6 +133,7 @@ extension Connection {
         case .moved(let count):
           sent += count
           moved += count
+          meter.traffic.bytesSent += count
         case .wouldBlock: break
         case .end: broken = .closed
         case .failed(let cause): broken = cause
@@ -184,6 +188,7 @@ extension Connection {
     case .end: throw .closed
     case .failed(let cause): throw cause
     case .moved(let count):
+      meter.traffic.bytesReceived += count
       do throws(ProtocolViolation) {
         try reader.feed(UnsafeRawBufferPointer(rebasing: buffer[..<count]), wanted: wanted)
       } catch {

@@ -4,6 +4,7 @@ final class Connector {
   let url: RedisURL
   let limits: Connection.Limits
   private let clientName: String
+  let meter = TrafficMeter()
   /// Made for the first connection that needs it.
   private var tlsContext: TLSContext?
 
@@ -24,9 +25,11 @@ final class Connector {
     let deadline = Deadline.after(limits.connect)
     let socket = try Socket.connect(to: endpoint, within: limits.connect, until: deadline)
     let transport = url.usesTLS ? try encrypt(socket, to: endpoint, until: deadline) : socket
-    return try Connection(
+    let connection = try Connection(
       endpoint: endpoint, transport: transport, greeting: Greeting(url: url, clientName: clientName),
-      limits: limits, connectedBy: deadline)
+      limits: limits, meter: meter, connectedBy: deadline)
+    meter.traffic.connections += 1
+    return connection
   }
 
   private func encrypt(

@@ -27,6 +27,9 @@ public final class RedisClient: @unchecked Sendable {
   /// What the server said about itself when it was last connected to. No round trip.
   public var role: ServerRole { locked { session.role } }
 
+  /// What was exchanged so far, on all its connections. No round trip.
+  public var traffic: Traffic { locked { session.connector.meter.traffic } }
+
   /// Says which keys the client is used for: those under a prefix. No round trip.
   ///
   /// Should the server turn out to be a cluster, the client connects to the node that has these keys; without a

@@ -1,0 +1,12 @@
+import Glibc
+
+/// Whether there is someone to ask and to read the question.
+func isInteractive() -> Bool { isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 }
+
+/// Asks a question that `y` answers with yes, and everything else with no.
+func confirm(_ question: String) throws -> Bool {
+  Output.ask(question)
+  var lines = LineReader(try InputFile("-"), limit: 1024)
+  let answer = try lines.next().map { String(decoding: $0, as: UTF8.self).lowercased() } ?? ""
+  return answer == "y" || answer == "yes"
+}

@@ -1,0 +1,42 @@
+internal import CTextLibraries
+
+/// The columns that a text takes on a terminal: two for an ideograph or an emoji, none for a combining mark.
+func displayWidth(_ text: some StringProtocol) -> Int {
+  if text.utf8.allSatisfy({ $0 < 0x80 }) { return text.utf8.count }
+  return text.reduce(0) { $0 + displayWidth($1) }
+}
+
+/// An emoji sequence is drawn as one picture, two columns wide, whatever it is put together from. Anything else
+/// takes the sum of its scalars, as `wcwidth` has it: a consonant cluster of Devanagari is one character of two
+/// columns.
+private func displayWidth(_ character: Character) -> Int {
+  let scalars = character.unicodeScalars
+  if scalars.count > 1, let first = scalars.first, first.properties.isEmoji,
+    scalars.dropFirst().contains(where: joinsEmoji)
+  {
+    return 2
+  }
+  return scalars.reduce(0) { $0 + max(0, Int(utf8proc_charwidth(utf8proc_int32_t(bitPattern: $1.value)))) }
+}
+
+/// Emoji presentation, a zero-width joiner, the second letter of a flag, a tone of skin.
+private func joinsEmoji(_ scalar: Unicode.Scalar) -> Bool {
+  switch scalar.value {
+  case 0xFE0F, 0x200D, 0x1F1E6...0x1F1FF, 0x1F3FB...0x1F3FF: true
+  default: false
+  }
+}
+
+/// As much of a text as fits into so many columns, an ellipsis at its end where something is cut off.
+/// - Parameter width: 1 or more.
+func fitted(_ text: String, to width: Int) -> String {
+  guard displayWidth(text) > width else { return text }
+  var shortened = ""
+  var columns = 0
+  for character in text {
+    columns += displayWidth(character)
+    guard columns < width else { break }
+    shortened.append(character)
+  }
+  return shortened + "…"
+}

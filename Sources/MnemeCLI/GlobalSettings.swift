@@ -1,0 +1,122 @@
+import CommandGrammar
+import Mneme
+import MnemeRedis
+
+/// The options of every command, resolved: words, then the environment, then the defaults.
+struct GlobalSettings {
+  private let invocation: Invocation
+  private let urlOrigin: ValueOrigin
+  private let prefixOrigin: ValueOrigin
+  var url: String
+  var keyPrefix: String
+  var password: PasswordSource
+  var tls: TLSOptions
+  var connectTimeout: Duration?
+  var timeout: Duration?
+  var isJSON: Bool
+  var isQuiet: Bool
+  var isVerbose: Bool
+
+  /// Where the password is to be had.
+  enum PasswordSource: Equatable {
+    case url
+    case file(String)
+    case terminal
+    case variable(String, text: String)
+  }
+
+  init(_ invocation: Invocation, _ environment: Environment) throws(UsageError) {
+    self.invocation = invocation
+    url = try invocation.resolve(Options.url, environment: environment)
+    urlOrigin = invocation.origin(of: Options.url, environment: environment)
+    keyPrefix = try invocation.resolve(Options.keyPrefix, environment: environment)
+    prefixOrigin = invocation.origin(of: Options.keyPrefix, environment: environment)
+    password = PasswordSource(invocation, environment)
+    tls = TLSOptions()
+    tls.caFile = try invocation.resolve(Options.caCertificate, environment: environment)
+    tls.certificateFile = try invocation.resolve(Options.certificate, environment: environment)
+    tls.keyFile = try invocation.resolve(Options.key, environment: environment)
+    if invocation[Options.insecure] {
+      tls.verifiesCertificate = false
+      tls.verifiesHostname = false
+    }
+    // What was not typed is left to the URL, which may say it too.
+    connectTimeout = invocation.isGiven(Options.connectTimeout) ? invocation[Options.connectTimeout] : nil
+    timeout = invocation.isGiven(Options.timeout) ? invocation[Options.timeout] : nil
+    isJSON = invocation[Options.json]
+    isQuiet = invocation[Options.quiet]
+    isVerbose = invocation[Options.verbose]
+  }
+
+  /// Read only when there is something to connect to.
+  /// - Throws: `UsageError` saying which part of the URL is wrong, and where it comes from.
+  func redisURL() throws -> RedisURL {
+    do {
+      return try RedisURL(url)
+    } catch {
+      throw invocation.usageError(
+        "the Redis URL\(urlOrigin == .commandLine ? "" : " (\(urlOrigin.text))") cannot be used: \(error)",
+        suggestion: "Write it as redis://[[user][:password]@]host[:port][/db], rediss://… or unix:///path.")
+    }
+  }
+
+  /// - Parameter warn: told what is unsafe about where the password is kept.
+  /// - Throws: `FileError` where the password cannot be had.
+  func connectionOptions(warn: (String) -> Void = { _ in }) throws -> ConnectionOptions {
+    var options = ConnectionOptions()
+    options.connectTimeout = connectTimeout
+    options.commandTimeout = timeout
+    options.tls = tls
+    switch password {
+    case .url: break
+    case .file(let path): options.password = try readPassword(from: path, warn: warn)
+    case .terminal: options.password = try askForPassword()
+    case .variable(_, let text): options.password = text
+    }
+    return options
+  }
+
+  /// Said where a command finds nothing to work on.
+  var absence: String { "there is no cache under the prefix '\(keyPrefix)'" }
+
+  /// Which server and prefix, and who says so; of the password only where it comes from.
+  func whereabouts(_ url: RedisURL) -> String {
+    let password: String? =
+      switch password {
+      case .url: url.hasPassword ? "password from the URL" : nil
+      case .file(let path): "password from the file '\(path)'"
+      case .terminal: "password asked for"
+      case .variable(let name, _): "password from \(name)"
+      }
+    return list([
+      "server \(url) (\(urlOrigin.text))", "key prefix '\(keyPrefix)' (\(prefixOrigin.text))", password,
+    ])
+  }
+}
+
+extension GlobalSettings.PasswordSource {
+  /// The first that is given; the URL's own comes last.
+  init(_ invocation: Invocation, _ environment: Environment) {
+    if invocation[Options.askPassword] {
+      self = .terminal
+    } else if let path = invocation[Options.passwordFile] {
+      self = .file(path)
+    } else {
+      let variables = ["MNEME_PASSWORD", "REDISCLI_AUTH"].lazy.compactMap { name in
+        environment[name].flatMap { $0.isEmpty ? nil : Self.variable(name, text: $0) }
+      }
+      self = variables.first ?? .url
+    }
+  }
+}
+
+extension ValueOrigin {
+  /// For people: where a value comes from.
+  fileprivate var text: String {
+    switch self {
+    case .commandLine: "as typed"
+    case .variable(let name): "from \(name)"
+    case .default: "the default"
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import Glibc
+
+/// Reads a file, or standard input for `-`, in pieces.
+final class InputFile {
+  let name: String
+  private let descriptor: Int32
+  private let status: stat
+
+  /// - Throws: `FileError` (exit status 66) when it cannot be opened.
+  init(_ path: String) throws {
+    guard path != "-" else {
+      (name, descriptor, status) = ("standard input", STDIN_FILENO, InputFile.status(of: STDIN_FILENO))
+      return
+    }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileError.unreadable(path, errno: errno) }
+    (name, self.descriptor, status) = (path, descriptor, InputFile.status(of: descriptor))
+  }
+
+  private static func status(of descriptor: Int32) -> stat {
+    var status = stat()
+    fstat(descriptor, &status)
+    return status
+  }
+
+  private var isRegular: Bool { status.st_mode & S_IFMT == S_IFREG }
+
+  /// How much there is to read, where that can be known.
+  var size: Int? { isRegular ? Int(status.st_size) : nil }
+
+  /// A file on disk that every user of the machine can read.
+  var isReadableByEveryone: Bool { isRegular && status.st_mode & S_IROTH != 0 }
+
+  /// What comes is typed by a person.
+  var isTerminal: Bool { isatty(descriptor) == 1 }
+
+  deinit {
+    if descriptor != STDIN_FILENO { close(descriptor) }
+  }
+
+  /// The next bytes; empty at the end.
+  /// - Throws: `FileError` (exit status 66), and `Interruption` where signals are taken and one comes first.
+  func read(atMost count: Int) throws -> [UInt8] {
+    while true {
+      try Interrupt().awaitInput(on: descriptor)
+      var number: Int32 = 0
+      let piece = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+        let got = Glibc.read(descriptor, buffer.baseAddress, count)
+        number = got < 0 ? errno : 0
+        filled = max(0, got)
+      }
+      if number == EINTR { continue }
+      guard number == 0 else { throw FileError.unreadable(name, errno: number) }
+      return piece
+    }
+  }
+
+  /// Everything, up to a limit.
+  /// - Returns: nil when there is more than `limit` bytes.
+  func readAll(limit: Int) throws -> [UInt8]? {
+    var all: [UInt8] = []
+    while all.count <= limit {
+      let piece = try read(atMost: 1 << 16)
+      if piece.isEmpty { return all }
+      all += piece
+    }
+    return nil
+  }
+}

@@ -1,0 +1,48 @@
+/// Hands out the lines of a file, without their line ends, one at a time.
+struct LineReader {
+  private let file: InputFile
+  private var buffer: [UInt8] = []
+  private var start = 0
+  private var isAtEnd = false
+  private let limit: Int
+  private var bytesRead = 0
+  /// The number of the line that was handed out last, from 1.
+  private(set) var number = 0
+
+  /// - Parameter limit: the longest line in bytes; a longer one is handed out in part, and never ends well.
+  init(_ file: InputFile, limit: Int) {
+    self.file = file
+    self.limit = limit
+  }
+
+  /// How much of the file was handed out, from 0 to 1; nil where its size cannot be known.
+  var share: Double? {
+    file.size.map { $0 > 0 ? Double(bytesRead - (buffer.count - start)) / Double($0) : 1 }
+  }
+
+  /// nil after the last line. A line that the file's end cuts short is one too.
+  mutating func next() throws -> ArraySlice<UInt8>? {
+    var searched = start
+    while true {
+      if let newline = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+        defer { start = newline + 1 }
+        number += 1
+        let end = newline > start && buffer[newline - 1] == UInt8(ascii: "\r") ? newline - 1 : newline
+        return buffer[start..<end]
+      }
+      if isAtEnd || buffer.count - start > limit {
+        guard start < buffer.count else { return nil }
+        defer { start = buffer.count }
+        number += 1
+        return buffer[start...]
+      }
+      if start > 0 { buffer.removeSubrange(..<start) }
+      start = 0
+      searched = buffer.count
+      let piece = try file.read(atMost: 1 << 17)
+      isAtEnd = piece.isEmpty
+      bytesRead += piece.count
+      buffer += piece
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import Glibc
+
+/// The password on the first line of a file.
+/// - Parameter warn: told when everyone on the machine can read the file.
+/// - Throws: `FileError` (exit status 66) where it cannot be read or holds none.
+func readPassword(from path: String, warn: (String) -> Void) throws -> String {
+  let file = try InputFile(path)
+  if file.isReadableByEveryone {
+    warn("the password file '\(path)' can be read by everyone on this machine; run 'chmod 600' on it.")
+  }
+  guard let bytes = try file.readAll(limit: 1 << 16),
+    let text = String(validating: bytes.prefix { $0 != 0x0A && $0 != 0x0D }, as: UTF8.self), !text.isEmpty
+  else {
+    throw FileError(
+      status: .noInput, message: "The file '\(path)' holds no password.",
+      remediation: "Put the password on its first line, in UTF-8.")
+  }
+  return text
+}
+
+/// Asks on the terminal, whatever the standard streams are, without echo.
+///
+/// The echo comes back however the question ends, by Ctrl-C and `kill` too.
+/// - Throws: `FileError` (exit status 66) where there is no terminal or nothing is typed, `Interruption`.
+func askForPassword() throws -> String {
+  let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)
+  guard terminal >= 0 else {
+    throw FileError(
+      status: .noInput, message: "There is no terminal to ask for the password on.",
+      remediation: "Use --password-file or the variable MNEME_PASSWORD.", cause: systemMessage(errno))
+  }
+  defer { close(terminal) }
+  let interrupt = Interrupt()
+  let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT]
+  interrupt.begin(signals, insists: true)
+  defer { interrupt.end(signals) }
+
+  var before = termios()
+  tcgetattr(terminal, &before)
+  var silent = before
+  silent.c_lflag &= ~tcflag_t(ECHO)
+  silent.c_lflag |= tcflag_t(ECHONL)
+  // What was typed before the question is dropped: it was not meant as an answer.
+  tcsetattr(terminal, TCSAFLUSH, &silent)
+  defer { tcsetattr(terminal, TCSAFLUSH, &before) }
+
+  Array("Password: ".utf8).withUnsafeBytes { _ = writeAll($0, to: terminal) }
+  var typed: [UInt8] = []
+  var byte: UInt8 = 0
+  do {
+    repeat {
+      try interrupt.awaitInput(on: terminal)
+      guard read(terminal, &byte, 1) == 1 else { break }
+      typed.append(byte)
+    } while byte != 0x0A
+  } catch {
+    Array("\n".utf8).withUnsafeBytes { _ = writeAll($0, to: terminal) }
+    throw error
+  }
+  if typed.last == 0x0A { typed.removeLast() }
+  guard !typed.isEmpty else {
+    throw FileError(
+      status: .noInput, message: "No password was typed.", remediation: "Run the command again and type it.")
+  }
+  return String(decoding: typed, as: UTF8.self)
+}

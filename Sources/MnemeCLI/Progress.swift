@@ -1,0 +1,64 @@
+import Synchronization
+
+/// A line on the terminal that says how far the work has come, once it takes longer than half a second.
+///
+/// It stands on standard error, and `Output` takes it away before anything else is said and at the end.
+final class Progress: Sendable {
+  private let isWanted: Bool
+  private let unit: String
+  private let total: Int?
+  private let columns: Int
+  private let start = ContinuousClock.now
+  /// When to write the next line.
+  private let next: Mutex<ContinuousClock.Instant>
+
+  /// - Parameters:
+  ///   - unit: what is counted, in the plural.
+  ///   - total: how many there are, as far as is known.
+  ///   - isAmongResults: results go to standard output meanwhile; where that is the terminal, they say enough.
+  init(_ context: Context, unit: String, total: Int? = nil, isAmongResults: Bool = false) {
+    let style = context.output.style
+    isWanted =
+      style.usesProgress && !context.settings.isQuiet && !(isAmongResults && style.outputIsTerminal)
+    self.unit = unit
+    self.total = total
+    columns = style.width
+    next = Mutex(start + .milliseconds(500))
+  }
+
+  /// Says how much is done so far.
+  /// - Parameter share: the part of the whole that this is, from 0 to 1; without it, told by the total.
+  func update(_ done: Int, share: Double? = nil) {
+    guard isWanted else { return }
+    let now = ContinuousClock.now
+    let isTime = next.withLock { next in
+      guard now >= next else { return false }
+      next = now + .milliseconds(100)
+      return true
+    }
+    guard isTime else { return }
+    let share = share ?? total.map { $0 > 0 ? Double(done) / Double($0) : 1 }
+    Output.showInPlace(Progress.line(done, unit, share: share, after: start.duration(to: now), columns))
+  }
+
+  /// In whole seconds, and at least one: it is not done yet.
+  private static func rest(_ seconds: Double) -> Int64 { Int64(min(max(1, seconds.rounded()), 1e9)) }
+
+  /// `[########............]  40 %, 4,000 entries, 2,000/s, 3s left`, cut to the width.
+  static func line(
+    _ done: Int, _ unit: String, share: Double?, after elapsed: Duration, _ columns: Int
+  ) -> String {
+    let seconds = max(elapsed.inSeconds, 0.001)
+    var line = "\(grouped(done)) \(unit), \(grouped(Int(Double(done) / seconds)))/s"
+    if let share {
+      let share = min(1, max(0, share))
+      let filled = Int(share * 20)
+      let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled)
+      let percent = String(Int(share * 100))
+      let indent = String(repeating: " ", count: 3 - percent.count)
+      line = "[\(bar)] \(indent)\(percent) %, \(line)"
+      if share > 0, share < 1 { line += ", \(span(rest(seconds * (1 - share) / share))) left" }
+    }
+    return String(line.prefix(columns - 1))
+  }
+}

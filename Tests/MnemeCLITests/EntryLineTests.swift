@@ -1,0 +1,117 @@
+import Foundation
+import Mneme
+import Testing
+
+@testable import MnemeCLI
+
+@Suite("Export lines")
+struct EntryLineTests {
+  private func draft(_ line: String) throws -> EntryLine.Draft { try EntryLine.draft(from: Array(line.utf8)) }
+
+  @Test("every field of an entry comes back from its line", arguments: [EmbeddingForm.base64, .array])
+  func roundTrip(form: EmbeddingForm) throws {
+    let entry = Sample.entry
+    let line = EntryLine.json(of: entry, fingerprint: "f:dim2", embeddings: form).text
+    #expect(!line.contains("\n"))
+    let draft = try draft(line)
+    #expect(draft.namespace == entry.namespace)
+    #expect(draft.query.utf8.elementsEqual(entry.query.utf8))
+    #expect(draft.queryHash == entry.queryHash)
+    #expect(draft.response.utf8.elementsEqual(entry.response.utf8))
+    #expect(draft.metadata.utf8.elementsEqual(entry.metadata.utf8))
+    #expect(draft.createdAt == entry.createdAt)
+    #expect(draft.lastAccessedAt == entry.lastAccessedAt)
+    #expect(draft.ttl == entry.ttl)
+    #expect(draft.accessCount == entry.accessCount)
+    #expect(draft.fingerprint == "f:dim2")
+    #expect(draft.embedding == entry.embedding)
+  }
+
+  @Test("a vector whose length is all but 1 keeps its bits, in either form")
+  func vectors() throws {
+    var entry = Sample.entry
+    let numbers: [Float] = [0.1, -0.7, 0.000_012_3, .leastNonzeroMagnitude, 0.5]
+    entry.embedding = try .normalizing(numbers)
+    for form in [EmbeddingForm.base64, .array] {
+      let line = EntryLine.json(of: entry, fingerprint: "f", embeddings: form).text
+      #expect(try draft(line).embedding == entry.embedding)
+    }
+    let scaled = try draft(#"{"query":"q","response":"r","embedding":[3,4]}"#).embedding
+    #expect(scaled == Embedding([0.6, 0.8]))
+  }
+
+  @Test("the members stand in the order of the contract, and without an embedding it is null")
+  func order() throws {
+    let line = EntryLine.json(of: Sample.entry, fingerprint: "f", embeddings: .none).text
+    let members = try JSONText(parsing: Array(line.utf8)).members
+    #expect(
+      members.map(\.name) == [
+        "id", "namespace", "query", "query_hash", "response", "metadata", "created_at", "last_accessed_at",
+        "ttl",
+        "access_count", "embedder_fingerprint", "embedding",
+      ])
+    #expect(members.last?.value.kind == .null)
+    #expect(try draft(line).embedding == nil)
+    var lasting = Sample.entry
+    lasting.ttl = nil
+    #expect(try draft(EntryLine.json(of: lasting, fingerprint: "f", embeddings: .none).text).ttl == nil)
+  }
+
+  @Test("query and response are enough; null is as good as nothing, and what is unknown is passed over")
+  func least() throws {
+    for line in [
+      #"{"query":"q","response":"r"}"#,
+      #" {"response":"r","query":"q","ttl":null,"metadata":null,"embedding":null,"id":9,"more":{}} "#,
+    ] {
+      let draft = try draft(line)
+      #expect((draft.query, draft.response) == ("q", "r"))
+      #expect(draft.metadata == "{}")
+      #expect(draft.namespace == nil && draft.queryHash == nil && draft.createdAt == nil && draft.ttl == nil)
+      #expect(draft.accessCount == 0)
+    }
+  }
+
+  @Test("of a name that comes twice the last counts, as in Python")
+  func twice() throws {
+    #expect(try draft(#"{"query":"a","response":"r","query":"b"}"#).query == "b")
+  }
+
+  @Test(
+    "a line that cannot be meant is refused, and the message names the field",
+    arguments: [
+      ("", "not JSON"), ("{", "not JSON"), ("[1]", "array"), (#""text""#, "string"),
+      (#"{"response":"r"}"#, "'query'"), (#"{"query":"q"}"#, "'response'"),
+      (#"{"query":1,"response":"r"}"#, "'query'"),
+      (#"{"query":"\ud800","response":"r"}"#, "'query'"),
+      (#"{"query":"q","response":"\udc00x"}"#, "'response'"),
+      (#"{"query":"q","response":"r","ttl":0}"#, "'ttl'"),
+      (#"{"query":"q","response":"r","ttl":-5}"#, "'ttl'"),
+      (#"{"query":"q","response":"r","ttl":1.5}"#, "'ttl'"),
+      (#"{"query":"q","response":"r","ttl":"60"}"#, "'ttl'"),
+      (#"{"query":"q","response":"r","ttl":9999999999999}"#, "'ttl'"),
+      (#"{"query":"q","response":"r","created_at":1e400}"#, "'created_at'"),
+      (#"{"query":"q","response":"r","created_at":9223372036854775807}"#, "'created_at'"),
+      (#"{"query":"q","response":"r","last_accessed_at":"now"}"#, "'last_accessed_at'"),
+      (#"{"query":"q","response":"r","access_count":-1}"#, "'access_count'"),
+      (#"{"query":"q","response":"r","metadata":"{}"}"#, "'metadata'"),
+      (#"{"query":"q","response":"r","metadata":[]}"#, "'metadata'"),
+      (#"{"query":"q","response":"r","query_hash":"ABC"}"#, "'query_hash'"),
+      (#"{"query":"q","response":"r","embedding":"AAAA"}"#, "'embedding'"),
+      (#"{"query":"q","response":"r","embedding":"!"}"#, "'embedding'"),
+      (#"{"query":"q","response":"r","embedding":["a"]}"#, "'embedding'"),
+      (#"{"query":"q","response":"r","namespace":3}"#, "'namespace'"),
+    ])
+  func refused(line: String, mentions: String) throws {
+    let error = #expect(throws: InvalidInputError.self) { try draft(line) }
+    #expect(error?.message.contains(mentions) == true, "\(String(describing: error))")
+  }
+
+  @Test("an empty namespace and a vector without direction are refused")
+  func refusedByTheLibrary() {
+    #expect(throws: InvalidInputError.self) { try draft(#"{"query":"q","response":"r","namespace":""}"#) }
+    #expect(throws: QuantizationError.self) { try draft(#"{"query":"q","response":"r","embedding":[0,0]}"#) }
+    #expect(throws: QuantizationError.self) {
+      try draft(#"{"query":"q","response":"r","embedding":[1e400,0]}"#)
+    }
+  }
+}

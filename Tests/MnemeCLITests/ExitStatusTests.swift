@@ -1,0 +1,145 @@
+import CommandGrammar
+import Mneme
+import Testing
+
+@testable import MnemeCLI
+
+/// One error of each kind that the library knows.
+private let errorOfKind: [ErrorKind: any MnemeError] = [
+  .storeBackend: StoreBackendError(.unreachable, "m", remediation: "r"),
+  .checkpoint: CheckpointError("m", remediation: "r"),
+  .embedderMismatch: EmbedderMismatchError("m", remediation: "r"),
+  .embedderDimension: EmbedderDimensionError("m", remediation: "r"),
+  .corruptCache: CorruptCacheError("m", remediation: "r"),
+  .cacheClosed: CacheClosedError("m", remediation: "r"),
+  .namespaceQuotaExceeded: NamespaceQuotaExceededError("m", remediation: "r"),
+  .quantization: QuantizationError("m", remediation: "r"),
+  .schemaMigration: SchemaMigrationError("m", remediation: "r"),
+  .invalidInput: InvalidInputError("m", remediation: "r"),
+  .embedder: EmbedderError("m", remediation: "r"),
+]
+
+/// An error that nobody foresaw.
+private struct Surprise: Error {}
+
+@Suite("Exit status")
+struct ExitStatusTests {
+  /// The numbers of the contract, written out a second time on purpose.
+  private static let kinds: [ErrorKind: Int32] = [
+    .storeBackend: 69, .checkpoint: 69, .embedderMismatch: 78, .embedderDimension: 78, .corruptCache: 65,
+    .cacheClosed: 70, .namespaceQuotaExceeded: 69, .quantization: 65, .schemaMigration: 78, .invalidInput: 65,
+    .embedder: 69,
+  ]
+
+  private static let reasons: [StoreBackendError.Reason: Int32] = [
+    .unreachable: 69, .connectionLost: 69, .outOfMemory: 69, .readOnly: 69, .protocolViolation: 69,
+    .notBuilt: 69,
+    .refused: 69, .timedOut: 75, .notReady: 75, .contention: 75, .accessDenied: 77, .certificate: 77,
+    .needsHashTag: 78,
+  ]
+
+  @Test("every kind of error has its number", arguments: ErrorKind.allCases)
+  func kind(kind: ErrorKind) throws {
+    let error = try #require(errorOfKind[kind])
+    #expect(type(of: error).kind == kind)
+    #expect(ExitStatus(error).rawValue == ExitStatusTests.kinds[kind])
+  }
+
+  @Test("every reason of a backend has its number", arguments: StoreBackendError.Reason.allCases)
+  func reason(reason: StoreBackendError.Reason) {
+    let error = StoreBackendError(reason, "m", remediation: "r")
+    #expect(ExitStatus(error).rawValue == ExitStatusTests.reasons[reason])
+  }
+
+  @Test("files, lines, signals and surprises have theirs")
+  func others() {
+    #expect(ExitStatus(FileError.unreadable("f", errno: 2)).rawValue == 66)
+    #expect(ExitStatus(FileError.uncreatable("f", errno: 2)).rawValue == 73)
+    #expect(ExitStatus(FileError.unwritten("f", errno: 28)).rawValue == 74)
+    let mismatch = EmbedderMismatchError("m", remediation: "r")
+    #expect(ExitStatus(LineError(line: 1, source: "s", underlying: mismatch, state: "")).rawValue == 78)
+    #expect(ExitStatus(Interruption(status: .interrupted)).rawValue == 130)
+    #expect(ExitStatus(Interruption(status: .terminated)).rawValue == 143)
+    #expect(ExitStatus(Surprise()).rawValue == 70)
+  }
+
+  @Test("a command line that is wrong is 64")
+  func usage() {
+    #expect(throws: UsageError.self) { try CommandTable.grammar.parse(["no-such-command"]) }
+    do {
+      _ = try CommandTable.grammar.parse(["put"])
+    } catch {
+      #expect(ExitStatus(error).rawValue == 64)
+    }
+  }
+
+  @Test("each number that a command can end with is explained in the manual, and no other")
+  func explained() {
+    #expect(
+      Set(CommandTable.grammar.exitStatuses.map { Int32($0.code) })
+        == Set(ExitStatus.allCases.map(\.rawValue)))
+  }
+}
+
+@Suite("Errors as they are printed")
+struct ErrorPrinterTests {
+  private func printer(json: Bool) -> ErrorPrinter {
+    ErrorPrinter(output: Output(style: TerminalStyle()), isJSON: json)
+  }
+
+  private let chain = StoreBackendError(
+    .unreachable, "No \u{1B}[2Jserver.", remediation: "Start it.",
+    cause: CorruptCacheError("link", remediation: "", cause: Surprise()))
+
+  @Test("as text: the type and message, what to do, and each link of the chain, harmless on a terminal")
+  func text() {
+    #expect(
+      printer(json: false).text(of: chain) == """
+        mneme: StoreBackendError: No ^[[2Jserver.
+        remediation: Start it.
+        caused by: link
+        caused by: Surprise()
+        """)
+  }
+
+  @Test("as JSON: one object on one line, with the exit status")
+  func json() {
+    #expect(
+      printer(json: true).text(of: chain)
+        == #"{"error":"StoreBackendError","message":"No \u001B[2Jserver.","remediation":"Start it.","#
+        + #""causes":["link","Surprise()"],"exit_status":69}"#)
+  }
+
+  @Test("a wrong command line also says how the command is called")
+  func usage() throws {
+    let error = try #require(throws: UsageError.self) { try CommandTable.grammar.parse(["clear"]) }
+    #expect(
+      printer(json: false).text(of: error) == """
+        mneme: UsageError: NAMESPACE or --all is missing
+        remediation: Run 'mneme clear -h' for its options.
+        usage: mneme clear [OPTIONS] (NAMESPACE... | --all)
+        """)
+  }
+
+  @Test("a wrong line says which, of which file, and what is in by then")
+  func line() {
+    let error = LineError(
+      line: 12, source: "in\u{7}.jsonl", underlying: InvalidInputError("not JSON.", remediation: "Mend it."),
+      state: "Nothing was stored.")
+    #expect(
+      printer(json: false).text(of: error) == """
+        mneme: InvalidInputError: in^G.jsonl, line 12: not JSON.
+        remediation: Mend it. Nothing was stored.
+        """)
+  }
+
+  @Test("a file says the system's reason, an interruption what stands, a surprise that it is a bug")
+  func others() {
+    let file = printer(json: false).text(of: FileError.unreadable("f", errno: 2))
+    #expect(file.hasPrefix("mneme: FileError: The file 'f' cannot be read.\nremediation: "))
+    #expect(file.hasSuffix("caused by: No such file or directory"))
+    #expect(
+      printer(json: false).text(of: Interruption(status: .interrupted)).hasPrefix("mneme: Interrupted: "))
+    #expect(printer(json: false).text(of: Surprise()).contains("bug"))
+  }
+}
