@@ -82,7 +82,7 @@ final class Context {
   /// A note that something is not as it should be, `--quiet` or not.
   func warn(_ text: String) { output.note("mneme: warning: \(visible(text))") }
 
-  /// The same of what is damaged and was passed over, with what to do about it.
+  /// Warns of what is damaged and was passed over, and says what to do about it.
   func warn(of damaged: [CorruptCacheError]) {
     for damage in damaged { warn("\(damage.message) \(damage.remediation)") }
   }

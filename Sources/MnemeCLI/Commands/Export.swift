@@ -73,7 +73,7 @@ struct Export: Command {
     if format == .csv { try write(CSV.record(CSV.heading)) }
     try store.forEachEntry(after: sinceID, in: namespace) { id, error in
       report.damaged += 1
-      context.warn("\(error.message) It is left out.")
+      context.warn(of: [error])
     } _: { entry in
       try work.check()
       guard includeExpired || !entry.isExpired(at: now) else { return }
@@ -84,7 +84,7 @@ struct Export: Command {
       if report.exported % 64 == 0 { sleep(for: pace) }
     }
     report.versionEnd = report.versionStart == nil ? nil : try version(of: store, context)
-    if let start = report.versionStart, let end = report.versionEnd, start != end {
+    if let start = report.versionStart, let end = report.versionEnd, end != start {
       context.remark(
         "meanwhile \(entryCount(end - start)) were written or removed, which may or may not be in it")
     }

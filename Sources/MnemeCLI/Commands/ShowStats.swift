@@ -90,9 +90,7 @@ struct StatsReport: Report {
           "\(grouped(counters[.evictions])) evicted", "\(grouped(counters[.expirations])) expired", waiting,
         ])
       ),
-      (
-        "version", "\(stats.version.map { grouped($0) } ?? "-"), schema \(stats.identity?.schemaVersion ?? 0)"
-      ),
+      ("version", "\(stats.version.map { grouped($0) } ?? "-"), schema \(stats.identity?.schemaVersion ?? 0)"),
     ]
   }
 
