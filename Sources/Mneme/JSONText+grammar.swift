@@ -5,7 +5,9 @@ struct JSONGrammar {
   private let allowsNaN: Bool
   private var index = 0
 
-  /// What the check has seen that some readers of JSON cannot take.
+  // What the check has seen that some readers of JSON cannot take.
+
+  /// The most containers that are open at once.
   private(set) var depth = 0
   /// The most digits of a number without a fraction and an exponent.
   private(set) var longestInteger = 0
@@ -37,6 +39,7 @@ struct JSONGrammar {
       // A value begins here. An opening bracket leads to the next value, or closes at once.
       switch peek {
       case UInt8(ascii: "{"):
+        depth = max(depth, open.count + 1)
         index += 1
         skipWhiteSpace()
         if peek == UInt8(ascii: "}") {
@@ -47,6 +50,7 @@ struct JSONGrammar {
           continue
         }
       case UInt8(ascii: "["):
+        depth = max(depth, open.count + 1)
         index += 1
         skipWhiteSpace()
         if peek == UInt8(ascii: "]") {
@@ -65,7 +69,6 @@ struct JSONGrammar {
       case nil: throw failure("the text ends where a value should be")
       default: throw failure("no value begins so")
       }
-      depth = max(depth, open.count)
       // A value has ended: close what closes here, up to a comma that leads to the next value.
       while let container = open.last {
         skipWhiteSpace()

@@ -119,8 +119,10 @@ enum EntryLine {
     /// An object, or the string that an export has in its place; see `JSONOutput.metadata`.
     func metadata() throws -> String? {
       guard let value = value(Member.metadata) else { return nil }
-      let text = value.kind == .object ? value.text : value.string ?? ""
-      guard Metadata.isSound(text) else { throw wrong(Member.metadata, "a JSON object") }
+      if value.kind == .object { return value.text }
+      guard let text = value.string, Metadata.isSound(text), Metadata.portable(text) == nil else {
+        throw wrong(Member.metadata, "a JSON object")
+      }
       return text
     }
 

@@ -101,10 +101,11 @@ def main():
         if place not in benches:
             benches[place] = Workbench(*place)
         try:
-            answer = {"value": benches[place].run(request["code"])}
+            value = benches[place].run(request["code"])
+            answer = json.dumps({"value": value}, default=plain, allow_nan=False)
         except Exception as error:
-            answer = {"error": "".join(traceback.format_exception_only(error)).strip()}
-        print(json.dumps(answer, default=plain, allow_nan=False), file=answers, flush=True)
+            answer = json.dumps({"error": "".join(traceback.format_exception_only(error)).strip()})
+        print(answer, file=answers, flush=True)
 
 
 main()

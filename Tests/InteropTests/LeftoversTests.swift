@@ -1,0 +1,144 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What Redis's own expiry leaves behind, of which the Python library's `vacuum()` sees nothing.
+@Suite(.needsPythonPeer) struct LeftoversTests {
+  /// How much of a cache is there at one moment.
+  struct Tally: Equatable {
+    var entries = 0
+    var hashKeys = 0
+    var byID = 0
+    var lru = 0
+    var byTTL = 0
+    /// What Python's `count()` says.
+    var pythonCount = 0
+
+    init(_ cache: SharedCache) throws {
+      for key in try cache.dump().keys {
+        let name = String(decoding: key.name, as: UTF8.self).dropFirst(cache.prefix.count + 1)
+        if name.hasPrefix("entry:") { entries += 1 }
+        if name.hasPrefix("hash:") { hashKeys += 1 }
+        if name == "by_id" { byID = key.content.count / 2 }
+        if name == "by_ttl" { byTTL = key.content.count / 2 }
+        if name.hasPrefix("lru:") { lru += key.content.count / 2 }
+      }
+      pythonCount = try cache.python("cache._store.count()").int ?? -1
+    }
+
+    func row(_ moment: String) -> String {
+      "| \(moment) | \(entries) | \(hashKeys) | \(byID) | \(lru) | \(byTTL) | \(pythonCount) |"
+    }
+  }
+
+  @Test(
+    "vacuum removes what Python's own leaves for ever: index members and hash keys of entries that Redis expired"
+  )
+  func table() throws {
+    let cache = try SharedCache("leftovers")
+    // A process that closes leaves its counters, which are no leftover.
+    try cache.python(
+      """
+      cache = open_cache(Scattered("application:own"))
+      for number in range(1000):
+          cache.put(f"question {number}", "answer", namespace=f"tenant {number % 4}", ttl=None if number % 4 == 0 else 5)
+      """)
+    let filled = try Tally(cache)
+    #expect(filled.hashKeys == 1000 && filled.byID == 1000)
+
+    try waitUntil("Redis has expired them") { try Tally(cache).entries == 250 }
+    let expired = try Tally(cache)
+    #expect(expired.hashKeys == 1000 && expired.byID == 1000 && expired.lru == 1000 && expired.byTTL == 750)
+    #expect(expired.pythonCount == 1000)
+
+    #expect(try cache.python("cache.vacuum()").int == 0)
+    let afterPython = try Tally(cache)
+    #expect(afterPython == expired)
+
+    let dry = try cache.mneme.run("vacuum", "--dry-run", "--json").json()
+    #expect(dry["leftovers"].int == 750)
+    #expect(try Tally(cache) == afterPython)
+
+    let report = try cache.mneme.run("vacuum", "--json").json()
+    #expect(report["expired"].int == 0)
+    #expect(report["leftovers"].int == 750)
+    let afterOurs = try Tally(cache)
+    #expect(
+      afterOurs.entries == 250 && afterOurs.hashKeys == 250 && afterOurs.byID == 250 && afterOurs.lru == 250)
+    #expect(afterOurs.byTTL == 0 && afterOurs.pythonCount == 250)
+    #expect(try cache.python("cache.list_namespaces()").description == #"["tenant 0"]"#)
+    #expect(try CacheCheck(cache).problems.isEmpty)
+    #expect(try cache.mneme.run("vacuum", "--json").json()["leftovers"].int == 0)
+
+    print(
+      """
+      Python's defaults, 1,000 entries, 750 of them with a time to live that is over:
+      | | `entry:` keys | `hash:` keys | `by_id` | `lru:` | `by_ttl` | Python's `count()` |
+      | --- | --- | --- | --- | --- | --- | --- |
+      \(filled.row("filled"))
+      \(expired.row("expired by Redis"))
+      \(afterPython.row("after Python's `vacuum()`"))
+      \(afterOurs.row("after `mneme vacuum`"))
+      """)
+  }
+
+  @Test("what our own native expiry leaves goes the same way")
+  func ours() throws {
+    let cache = try SharedCache("leftovers")
+    for number in 1...8 { try cache.mneme.run("put", "q\(number)", "r", "--ttl", "1s", "--native-ttl") }
+    try cache.mneme.run("put", "-n", "other", "stays", "r")
+    sleep(2)
+    try cache.python("cache = open_cache()")
+    let expired = try Tally(cache)
+    #expect(expired.entries == 1 && expired.hashKeys == 1)
+    #expect(expired.byID == 9 && expired.lru == 9 && expired.byTTL == 8 && expired.pythonCount == 9)
+    #expect(try cache.mneme.run("vacuum", "--json").json()["leftovers"].int == 8)
+    #expect(try Tally(cache).pythonCount == 1)
+    #expect(try CacheCheck(cache).problems.isEmpty)
+  }
+
+  @Test("a query whose entry Redis expired is a miss, can be put again, and keeps no trace of its old life")
+  func again() throws {
+    let cache = try SharedCache("again")
+    try cache.python("cache = open_cache()\ncache.put('q', 'old', ttl=1)\ncache.put('q2', 'old', ttl=1)")
+    sleep(2)
+    try cache.mneme.run("get", "q", expecting: 1)
+    let json = try cache.mneme.run("put", "q", "new", "--json").json()
+    #expect(json["replaced"].bool == false)
+    #expect(try cache.python("cache.get('q').response").string == "new")
+    try cache.python("cache.put('q2', 'new', ttl=3600)")
+    #expect(try cache.mneme.run("get", "--exact", "q2").outputText == "new\n")
+    #expect(try cache.mneme.run("vacuum", "--json").json()["leftovers"].int == 0)
+    #expect(try CacheCheck(cache).problems.isEmpty)
+    #expect(try cache.mneme.run("stats", "--json").json()["entries"].int == 2)
+  }
+
+  @Test("an entry that Python replaced by one that stays dies with the old native expiry, as Python's own do")
+  func inheritedExpiry() throws {
+    // Why --native-ttl is not the default: Python's put leaves the expiry of the key on it.
+    let cache = try SharedCache("inherited")
+    try cache.mneme.run("put", "q", "ours", "--ttl", "1s", "--native-ttl")
+    try cache.mneme.run("put", "safe", "ours", "--ttl", "1s")
+    try cache.python("cache = open_cache()\ncache.put('q', 'theirs')\ncache.put('safe', 'theirs')")
+    sleep(2)
+    #expect(
+      try cache.python("[cache.get(q) and cache.get(q).response for q in ('q', 'safe')]").description
+        == "[null,\"theirs\"]")
+    // The other way about, replacing takes the expiry with it.
+    try cache.python("cache.put('back', 'theirs', ttl=1)")
+    try cache.mneme.run("put", "back", "ours")
+    sleep(2)
+    #expect(try cache.mneme.run("get", "--exact", "back").outputText == "ours\n")
+    try cache.mneme.run("vacuum")
+    #expect(try CacheCheck(cache).problems.isEmpty)
+  }
+
+  /// Looks again and again until something holds.
+  private func waitUntil(_ what: String, _ holds: () throws -> Bool) throws {
+    let deadline = ContinuousClock.now + .seconds(60)
+    while try !holds() {
+      guard ContinuousClock.now < deadline else { throw TestTimeout(what) }
+      usleep(100_000)
+    }
+  }
+}
