@@ -98,7 +98,7 @@ extension Session {
 
   func transaction<R>(_ body: (borrowing Transaction) throws -> Transaction.Outcome<R>) throws -> R {
     var attempts = 0
-    var reconnected = false
+    var losses = 0
     var patience = Patience(until: Deadline.after(connector.limits.command))
     return try translatingFailures {
       while attempts < Session.attemptLimit {
@@ -108,8 +108,9 @@ extension Session {
           backOff(attempts)
         } catch Interruption.lost(let failure) {
           disconnect()
-          guard failure.isLoss, !failure.mayHaveRun, !reconnected else { throw failure }
-          reconnected = true
+          // A server that dies may take the connection down and still accept the next one, to drop that too.
+          losses += 1
+          guard failure.isLoss, !failure.mayHaveRun, losses <= 2 else { throw failure }
         } catch Interruption.redirected(let redirection) {
           guard follow(redirection, patience: &patience) else { throw tired(of: redirection) }
         } catch Interruption.moved {
