@@ -36,6 +36,8 @@ _mneme_option() {
   *:--peek) name=--peek takes='' ;;
   *:--id) name=--id takes='text ID' ;;
   *:--dry-run) name=--dry-run takes='' ;;
+  *:--prometheus) name=--prometheus takes='' ;;
+  *:--expect-backups) name=--expect-backups takes='' ;;
   *:--list) name=--list takes='' ;;
   *:--family) name=--family takes='choices meta version next_id entry hash lru by_id by_ttl namespaces counters quotas quota' ;;
   *:--limit) name=--limit takes='text N' ;;
@@ -84,7 +86,7 @@ _mneme_argument() {
   dumps:0) takes='files' ;;
   restore:0) takes='files' ;;
   loads:0) takes='files' ;;
-  help:0) takes='choices put get delete stats inspect-keys vacuum set-quota clear export import calibrate reembed demo completions snapshot dumps restore loads help' ;;
+  help:0) takes='choices put get delete stats health inspect-keys vacuum set-quota clear export import calibrate reembed demo completions snapshot dumps restore loads help' ;;
   *) takes='' ;;
   esac
 }
@@ -96,7 +98,8 @@ _mneme_options() {
   put) options='--namespace --ttl --metadata --response-file --embedder --embedding --native-ttl --max-entries --no-normalize' ;;
   get) options='--namespace --exact --threshold --min-confidence --peek --embedder --embedding --no-normalize' ;;
   delete) options='--namespace --id --dry-run --no-normalize' ;;
-  stats) options='--namespace' ;;
+  stats) options='--namespace --prometheus' ;;
+  health) options='--expect-backups' ;;
   inspect-keys) options='--namespace --list --family --limit --sample --top --pace' ;;
   vacuum) options='--namespace --dry-run --batch-size --max-duration --pace' ;;
   set-quota) options='--remove --evict' ;;
@@ -250,7 +253,7 @@ _mneme() {
     ;;
   *)
     if [[ -z $command ]]; then
-      _mneme_offer '' put get delete stats inspect-keys vacuum set-quota clear export import calibrate reembed demo completions snapshot dumps restore loads help
+      _mneme_offer '' put get delete stats health inspect-keys vacuum set-quota clear export import calibrate reembed demo completions snapshot dumps restore loads help
     else
       _mneme_argument "$command" "$operands"
       _mneme_value '' "$takes"

@@ -45,6 +45,7 @@ complete -c mneme -n '__mneme_at ""' -a put -d 'store an answer'
 complete -c mneme -n '__mneme_at ""' -a get -d 'print the answer to a question'
 complete -c mneme -n '__mneme_at ""' -a delete -d 'remove answers by question or id'
 complete -c mneme -n '__mneme_at ""' -a stats -d 'show totals and a row for each namespace'
+complete -c mneme -n '__mneme_at ""' -a health -d 'say whether the cache and its server are sound'
 complete -c mneme -n '__mneme_at ""' -a inspect-keys -d 'show what the prefix holds, by key family'
 complete -c mneme -n '__mneme_at ""' -a vacuum -d 'remove expired entries'
 complete -c mneme -n '__mneme_at ""' -a set-quota -d 'cap a namespace, or show its cap'
@@ -103,6 +104,9 @@ complete -c mneme -n '__mneme_at delete' -l dry-run -d 'say what would be done, 
 complete -c mneme -n '__mneme_at delete' -l no-normalize -d 'take the query as it is'
 
 complete -c mneme -n '__mneme_at stats' -s n -l namespace -x -a '(__mneme_dynamic namespaces)' -d 'only this namespace'
+complete -c mneme -n '__mneme_at stats' -l prometheus -d 'print metrics for Prometheus'
+
+complete -c mneme -n '__mneme_at health' -l expect-backups -d 'a server that keeps nothing on disk is not healthy'
 
 complete -c mneme -n '__mneme_at inspect-keys' -s n -l namespace -x -a '(__mneme_dynamic namespaces)' -d 'only this namespace'
 complete -c mneme -n '__mneme_at inspect-keys' -l list -d 'print one key a line'
@@ -171,4 +175,4 @@ complete -c mneme -n '__mneme_at restore 0' -r -F
 
 complete -c mneme -n '__mneme_at loads 0' -r -F
 
-complete -c mneme -n '__mneme_at help 0' -x -a 'put get delete stats inspect-keys vacuum set-quota clear export import calibrate reembed demo completions snapshot dumps restore loads help'
+complete -c mneme -n '__mneme_at help 0' -x -a 'put get delete stats health inspect-keys vacuum set-quota clear export import calibrate reembed demo completions snapshot dumps restore loads help'

@@ -5,7 +5,8 @@ public struct Stats: Sendable {
   /// Of the whole store, or of the namespace asked for.
   public var entries: Int
   public var counters: Counters
-  /// Entries that are expired and not yet swept; of the whole store.
+  /// Entries that are expired and not yet swept: of the namespace asked for; of the whole store from an index, which
+  /// leftovers of Redis's own expiry are in too.
   public var expiredPending: Int
   /// nil where there is no cache.
   public var identity: CacheIdentity?
@@ -30,9 +31,10 @@ extension Counters {
 }
 
 /// How a cache fares.
-public struct Health: Sendable, Equatable {
+public struct Health: Sendable {
+  /// There is a cache, and what it consists of can be read.
   public var isHealthy: Bool { integrityOK && identity != nil }
-  /// What `Store.integrityCheck` says.
+  /// What `Store.integrityCheck` says, and whether what stands here could all be read.
   public var integrityOK: Bool
   /// nil where there is no cache.
   public var identity: CacheIdentity?
@@ -40,6 +42,20 @@ public struct Health: Sendable, Equatable {
   public var namespaces: Int
   /// nil for an empty cache.
   public var oldestEntryAge: Seconds?
+  /// What could not be read, and is missing above.
+  public var damaged: [CorruptCacheError] = []
+
+  public init(
+    integrityOK: Bool, identity: CacheIdentity? = nil, entries: Int = 0, namespaces: Int = 0,
+    oldestEntryAge: Seconds? = nil, damaged: [CorruptCacheError] = []
+  ) {
+    self.integrityOK = integrityOK
+    self.identity = identity
+    self.entries = entries
+    self.namespaces = namespaces
+    self.oldestEntryAge = oldestEntryAge
+    self.damaged = damaged
+  }
 }
 
 extension SemanticCache {
@@ -63,7 +79,13 @@ extension SemanticCache {
   }
 
   /// The totals and a summary of each namespace, or of the one asked for.
-  public func stats(namespace: Namespace? = nil) throws -> Stats {
+  /// - Parameters:
+  ///   - countsExpired: count the expired entries of each namespace, which looks at each of them.
+  ///   - progress: told how many of those were looked at so far.
+  public func stats(
+    namespace: Namespace? = nil, countingExpired countsExpired: Bool = false,
+    progress: (Int) -> Void = { _ in }
+  ) throws -> Stats {
     try checkOpen()
     var damaged: [CorruptCacheError] = []
     var summaries = try store.summaries { damaged.append($0) }
@@ -74,25 +96,43 @@ extension SemanticCache {
     } catch let error as CorruptCacheError {
       damaged.append(error)
     }
+    let now = options.clock()
+    if countsExpired || namespace != nil {
+      let counts = try store.expiredCounts(at: now, progress: progress)
+      for index in summaries.indices {
+        summaries[index].expiredPending = counts[summaries[index].namespace] ?? 0
+      }
+    }
     return Stats(
       entries: try store.count(in: namespace),
       counters: summaries.reduce(Counters()) { $0 + $1.counters },
-      expiredPending: try store.expiredCount(at: options.clock()), identity: try store.identity(),
-      version: version, namespaces: summaries, damaged: damaged)
+      expiredPending: namespace == nil
+        ? try store.expiredCount(at: now) : summaries.reduce(0) { $0 + ($1.expiredPending ?? 0) },
+      identity: try store.identity(), version: version, namespaces: summaries, damaged: damaged)
   }
 
   /// Looks at the store and at the age of every entry.
-  public func health() throws -> Health {
+  /// - Parameter progress: told how many entries were looked at so far.
+  public func health(progress: (Int) -> Void = { _ in }) throws -> Health {
     try checkOpen()
-    var oldest: UnixTime?
-    try store.forEachEntry(after: nil, in: nil) { entry in
-      oldest = min(oldest ?? entry.createdAt, entry.createdAt)
+    var damaged: [CorruptCacheError] = []
+    func reading<Value>(_ body: () throws -> Value?) throws -> Value? {
+      do {
+        return try body()
+      } catch let error as CorruptCacheError {
+        damaged.append(error)
+        return nil
+      }
     }
-    let now = options.clock()
+    let identity = try reading { try store.identity() }
+    _ = try reading { try store.versionCounter() }
+    let entries = try reading { try store.count(in: nil) }
+    let namespaces = try reading { try store.namespaces().count }
+    let oldest = try reading { try store.oldestCreation(progress: progress) }
     return Health(
-      integrityOK: try store.integrityCheck(), identity: try store.identity(),
-      entries: try store.count(in: nil),
-      namespaces: try store.namespaces().count, oldestEntryAge: oldest.map { max(Seconds(0), now - $0) })
+      integrityOK: try damaged.isEmpty && store.integrityCheck(), identity: identity, entries: entries ?? 0,
+      namespaces: namespaces ?? 0, oldestEntryAge: oldest.map { max(Seconds(0), options.clock() - $0) },
+      damaged: damaged)
   }
 
   public func namespaces() throws -> [Namespace] {

@@ -55,3 +55,9 @@ struct Table {
     return ([style.bold(line(columns.map(\.title)))] + rows.map(line)).joined(separator: "\n")
   }
 }
+
+/// Lines of a label and what there is to say, one below the other.
+func labelled(_ lines: [(label: String, text: String)]) -> String {
+  lines.map { label, text in label + String(repeating: " ", count: 10 - label.count) + text }
+    .joined(separator: "\n")
+}

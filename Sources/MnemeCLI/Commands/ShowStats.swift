@@ -3,28 +3,53 @@ import Mneme
 
 /// `mneme stats`
 struct ShowStats: Command {
+  static let prometheus = Switch(
+    "prometheus", summary: "print metrics for Prometheus",
+    details: """
+      In the text format, for the textfile collector of node_exporter: a line for each namespace and metric. Expired \
+      entries are counted one by one.
+      """)
+
   static let spec = CommandSpec(
     name: "stats", summary: "show totals and a row for each namespace",
     description: """
       Counts entries, hits, misses, evictions and expirations, those that the Python library counted included. \
       Writes nothing. Ends with status 1 when there is no cache under the prefix.
       """,
-    options: [Options.onlyNamespace],
-    examples: [Example(command: "mneme stats", says: "show the figures of the cache")],
+    options: [Options.onlyNamespace, prometheus],
+    examples: [
+      Example(command: "mneme stats", says: "show the figures of the cache"),
+      Example(command: "mneme stats --prometheus > cache.prom", says: "write them for Prometheus"),
+    ],
     exitNotes: [
       ExitNote(1, "there is no cache under the prefix"),
       ExitNote(65, "something is damaged; the rest was shown"),
     ])
 
   let namespace: Namespace?
+  let isForPrometheus: Bool
 
-  init(_ invocation: Invocation) throws(UsageError) { namespace = invocation[Options.onlyNamespace] }
+  init(_ invocation: Invocation) throws(UsageError) {
+    namespace = invocation[Options.onlyNamespace]
+    isForPrometheus = invocation[Self.prometheus]
+    if isForPrometheus, invocation[Options.json] {
+      throw invocation.usageError(
+        "--prometheus and --json exclude each other", suggestion: "Leave one of them out.")
+    }
+  }
 
   func run(_ context: Context) throws -> any Report {
     let cache = try context.openCache(try context.openStore(), embedder: nil)
     defer { cache.close() }
-    let stats = try cache.stats(namespace: namespace)
+    let progress = Progress(context, unit: "expired entries")
+    let stats = try cache.stats(namespace: namespace, countingExpired: isForPrometheus) {
+      progress.update($0)
+    }
     context.warn(of: stats.damaged)
+    if isForPrometheus {
+      if stats.identity == nil { context.note(context.settings.absence) }
+      return PrometheusReport(keyPrefix: context.settings.keyPrefix, stats: stats)
+    }
     return StatsReport(keyPrefix: context.settings.keyPrefix, stats: stats)
   }
 }
@@ -64,8 +89,7 @@ struct StatsReport: Report {
 
   func text(_ style: TerminalStyle) -> String? {
     guard stats.identity != nil else { return "there is no cache under the prefix '\(visible(keyPrefix))'" }
-    return summary.map { label, text in label + String(repeating: " ", count: 10 - label.count) + text }
-      .joined(separator: "\n") + (stats.namespaces.isEmpty ? "" : "\n\n\(table(style).text(style))")
+    return labelled(summary) + (stats.namespaces.isEmpty ? "" : "\n\n\(table(style).text(style))")
   }
 
   /// What holds for the cache as a whole.

@@ -32,18 +32,12 @@ extension Session {
     return "its primary is \(Endpoint.tcp(host: host, port: port))"
   }
 
-  /// A section of `INFO`, `name:value` a line. One round trip.
+  /// A section of `INFO`. One round trip.
   private func information(_ section: String) -> [String: String] {
     guard let connection, connection.isAlive else { return [:] }
     var question = Pipeline()
     question.append("INFO", section)
-    guard let text = try? connection.exchange(question)[0].string else { return [:] }
-    var values: [String: String] = [:]
-    for line in text.split(whereSeparator: \.isNewline) {
-      guard let colon = line.firstIndex(of: ":") else { continue }
-      values[String(line[..<colon])] = String(line[line.index(after: colon)...]).withControlCharactersVisible
-    }
-    return values
+    return (try? connection.exchange(question)[0])?.information ?? [:]
   }
 
   /// Redirections were followed long enough.

@@ -1,0 +1,78 @@
+import Mneme
+
+/// `stats` in Prometheus's text format (https://prometheus.io/docs/instrumenting/exposition_formats/): each metric's
+/// help and type, then a line for each namespace.
+struct PrometheusReport: Report {
+  var keyPrefix: String
+  var stats: Stats
+
+  private struct Metric: Sendable {
+    var name: String
+    var type: String
+    var help: String
+    /// The labels beside prefix and namespace, and the value; none where a namespace has none.
+    var samples: @Sendable (NamespaceSummary) -> [(labels: String, value: Int64)]
+  }
+
+  private static let metrics = [
+    Metric(name: "mneme_entries", type: "gauge", help: "Entries in the cache.") {
+      [("", Int64($0.entries))]
+    },
+    Metric(name: "mneme_quota_entries", type: "gauge", help: "The most entries that the namespace may hold.")
+    {
+      $0.quota.map { [("", Int64($0))] } ?? []
+    },
+    Metric(name: "mneme_hits_total", type: "counter", help: "Lookups answered from the cache, by layer.") {
+      [(",layer=\"exact\"", $0.counters[.hitsExact]), (",layer=\"semantic\"", $0.counters[.hitsSemantic])]
+    },
+    Metric(name: "mneme_misses_total", type: "counter", help: "Lookups that found no answer.") {
+      [("", $0.counters[.misses])]
+    },
+    Metric(name: "mneme_evictions_total", type: "counter", help: "Entries removed to keep a limit.") {
+      [("", $0.counters[.evictions])]
+    },
+    Metric(
+      name: "mneme_expirations_total", type: "counter", help: "Entries removed after their time to live."
+    ) {
+      [("", $0.counters[.expirations])]
+    },
+    Metric(name: "mneme_expired_pending", type: "gauge", help: "Expired entries that wait for a vacuum.") {
+      $0.expiredPending.map { [("", Int64($0))] } ?? []
+    },
+  ]
+
+  var status: ExitStatus { stats.identity == nil ? .no : stats.damaged.isEmpty ? .done : .badData }
+
+  var json: JSONOutput { .null }
+
+  /// Metrics without a sample are left out: an empty cache has none.
+  func text(_ style: TerminalStyle) -> String? {
+    guard stats.identity != nil else { return nil }
+    var lines: [String] = []
+    for metric in Self.metrics {
+      let samples = stats.namespaces.flatMap { summary in
+        metric.samples(summary).map { labels, value in
+          "\(metric.name){key_prefix=\"\(Self.escaped(keyPrefix, style))\","
+            + "namespace=\"\(Self.escaped(summary.namespace.name, style))\"\(labels)} \(value)"
+        }
+      }
+      guard !samples.isEmpty else { continue }
+      lines += ["# HELP \(metric.name) \(metric.help)", "# TYPE \(metric.name) \(metric.type)"] + samples
+    }
+    return lines.isEmpty ? nil : lines.joined(separator: "\n")
+  }
+
+  /// A label's value as the format has it, and harmless where it goes to a terminal.
+  private static func escaped(_ text: String, _ style: TerminalStyle) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\\": result += "\\\\"
+      case "\"": result += "\\\""
+      case "\n": result += "\\n"
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return style.outputIsTerminal ? visible(result) : result
+  }
+}

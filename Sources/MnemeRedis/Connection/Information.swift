@@ -1,0 +1,21 @@
+extension Reply {
+  /// What `INFO` says, `name:value` a line; nothing for any other reply.
+  var information: [String: String] {
+    var values: [String: String] = [:]
+    for line in (error == nil ? string ?? "" : "").split(whereSeparator: \.isNewline) {
+      guard let colon = line.firstIndex(of: ":") else { continue }
+      values[String(line[..<colon])] = String(line[line.index(after: colon)...]).withControlCharactersVisible
+    }
+    return values
+  }
+
+  /// What `CONFIG GET` says, names and values by turns; nothing for any other reply.
+  var configuration: [String: String] {
+    var values: [String: String] = [:]
+    var elements = elements.makeIterator()
+    while let name = elements.next()?.string, let value = elements.next()?.string {
+      values[name] = value.withControlCharactersVisible
+    }
+    return values
+  }
+}
