@@ -1,0 +1,96 @@
+"""The Python library doing what a row of the benchmark has mneme do.
+
+    python_peer.py URL get|put|insert|iterate|vacuum COUNT
+
+`get` and `put` are whole processes. The others print {"count": …, "seconds": …} for the work alone.
+"""
+
+import base64
+import hashlib
+import json
+import logging
+import sys
+import time
+
+import numpy
+
+import mneme
+from mneme._store_redis import RedisStore
+from mneme._types import StoredEntry
+
+logging.disable(logging.CRITICAL)
+QUESTION = "where is order 17, and when will the parcel be delivered?"
+
+
+class Scattered:
+    """Costs next to nothing: what is measured is the library."""
+
+    fingerprint, dim = "benchmark:scattered:dim384", 384
+
+    def embed(self, text):
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+        return numpy.random.default_rng(seed).standard_normal(self.dim).astype(numpy.float32)
+
+
+def opened(url, prefix):
+    # With native expiry Redis itself would have swept before `vacuum` looks.
+    store = RedisStore(url=url, key_prefix=prefix, use_native_ttl=False)
+    return mneme.SemanticCache(store=store, embedder=Scattered())
+
+
+def entry(number, ttl=None):
+    query = f"where is order {number}, and when will the parcel be delivered?"
+    return StoredEntry(
+        id=0, namespace=f"tenant-{number % 8 + 1}", query_hash=hashlib.sha256(query.encode()).hexdigest(), query=query,
+        response="On its way to you. " * 13, embedding=Scattered().embed(query).tobytes(),
+        metadata={"model": "large-2"}, created_at=int(time.time()) - (100_000 if ttl else 0),
+        last_accessed_at=int(time.time()), ttl=ttl, access_count=0)
+
+
+def fill(store, count, expired=0):
+    for number in range(count):
+        store.insert(entry(number, ttl=3600 if number < expired else None))
+
+
+def timed(count, work):
+    start = time.perf_counter()
+    done = work()
+    seconds = time.perf_counter() - start
+    if done != count:
+        sys.exit(f"{done} entries where {count} were due")
+    print(json.dumps({"count": count, "seconds": seconds}))
+
+
+def main(url, task, count):
+    # A prefix of its own, and a small cache: opening a large one takes the library seconds.
+    cache = opened(url, "python")
+    store = cache._store
+    if task == "get":
+        cache.get(QUESTION)
+    elif task == "put":
+        cache.put(QUESTION, "On its way.")
+    elif task == "insert":
+        entries = [entry(number) for number in range(count)]
+        timed(count, lambda: len([store.insert(one) for one in entries]))
+    elif task == "iterate":
+        fill(store, count)
+
+        def write():
+            with open("/dev/null", "w") as lines:
+                written = 0
+                for one in store.iter_all():
+                    record = {name: getattr(one, name) for name in (
+                        "id", "namespace", "query", "query_hash", "response", "metadata", "created_at",
+                        "last_accessed_at", "ttl", "access_count")}
+                    record["embedding"] = base64.b64encode(one.embedding).decode()
+                    lines.write(json.dumps(record) + "\n")
+                    written += 1
+                return written
+
+        timed(count, write)
+    elif task == "vacuum":
+        fill(store, 2 * count, expired=count)
+        timed(count, cache.vacuum)
+
+
+main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

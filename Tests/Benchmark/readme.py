@@ -1,0 +1,29 @@
+"""Takes the tables of a `Tests/benchmark --json FILE` over into README.md, between their two marks.
+
+    python3 Tests/Benchmark/readme.py FILE
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+import report
+
+README = pathlib.Path(__file__).parents[2] / "README.md"
+BEGIN, END = "<!-- Tests/Benchmark/readme.py writes from here -->", "<!-- to here -->"
+
+
+def main(path):
+    result = json.loads(pathlib.Path(path).read_text())
+    if result["settings"]["quick"] or result["settings"]["only"]:
+        sys.exit("readme.py: the README's figures are those of a whole run, neither --quick nor --only")
+    pattern = re.escape(BEGIN) + ".*" + re.escape(END)
+    text, replaced = re.subn(
+        pattern, lambda _: f"{BEGIN}\n{report.markdown(result)}\n{END}", README.read_text(), flags=re.DOTALL)
+    if replaced != 1:
+        sys.exit(f"readme.py: README.md does not have '{BEGIN}' and '{END}' once")
+    README.write_text(text)
+
+
+main(sys.argv[1])
