@@ -56,6 +56,7 @@ _mneme_option() {
   *:--since-id) name=--since-id takes='text ID' ;;
   *:--include-expired) name=--include-expired takes='' ;;
   *:--on-conflict) name=--on-conflict takes='choices replace skip fail' ;;
+  *:--since-line) name=--since-line takes='text LINE' ;;
   *:--paraphrases) name=--paraphrases takes='files' ;;
   *:--distractors) name=--distractors takes='files' ;;
   *:--labelled) name=--labelled takes='files' ;;
@@ -102,10 +103,10 @@ _mneme_options() {
   health) options='--expect-backups' ;;
   inspect-keys) options='--namespace --list --family --limit --sample --top --pace' ;;
   vacuum) options='--namespace --dry-run --batch-size --max-duration --pace' ;;
-  set-quota) options='--remove --evict' ;;
-  clear) options='--all --yes --dry-run' ;;
+  set-quota) options='--remove --evict --dry-run --pace' ;;
+  clear) options='--all --yes --dry-run --pace' ;;
   export) options='--namespace --output --format --embeddings --since-id --include-expired --pace' ;;
-  import) options='--namespace --on-conflict --embedder --native-ttl --max-entries --dry-run --pace' ;;
+  import) options='--namespace --on-conflict --since-line --embedder --native-ttl --max-entries --dry-run --pace' ;;
   calibrate) options='--paraphrases --distractors --labelled --pairs --seed --metric --min-precision --min-recall --vectors --format --embedder' ;;
   reembed) options='--embedder --native-ttl --no-normalize --pace' ;;
   esac

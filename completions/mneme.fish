@@ -14,7 +14,7 @@ function __mneme_state
         if test $ended = 0; and string match -qr -- '^-[^0-9]' $word
             if test "$word" = --
                 set ended 1
-            else if string match -qr -- '^--(url|key-prefix|password-file|cacert|cert|key|connect-timeout|timeout|color|progress|namespace|ttl|metadata|response-file|embedder|embedding|max-entries|threshold|min-confidence|id|family|limit|sample|top|pace|batch-size|max-duration|output|format|embeddings|since-id|on-conflict|paraphrases|distractors|labelled|pairs|seed|metric|min-precision|min-recall|vectors)$|^-[^-upno][^upno]*[upno]$|^-[upno]$' $word
+            else if string match -qr -- '^--(url|key-prefix|password-file|cacert|cert|key|connect-timeout|timeout|color|progress|namespace|ttl|metadata|response-file|embedder|embedding|max-entries|threshold|min-confidence|id|family|limit|sample|top|pace|batch-size|max-duration|output|format|embeddings|since-id|on-conflict|since-line|paraphrases|distractors|labelled|pairs|seed|metric|min-precision|min-recall|vectors)$|^-[^-upno][^upno]*[upno]$|^-[upno]$' $word
                 set pending 1
             end
         else if test -z "$command"
@@ -124,11 +124,14 @@ complete -c mneme -n '__mneme_at vacuum' -l pace -x -d 'a pause between batches,
 
 complete -c mneme -n '__mneme_at set-quota' -l remove -d 'take the quota away'
 complete -c mneme -n '__mneme_at set-quota' -l evict -d 'bring the namespace under its quota now'
+complete -c mneme -n '__mneme_at set-quota' -l dry-run -d 'say what would be done, and do nothing'
+complete -c mneme -n '__mneme_at set-quota' -l pace -x -d 'a pause between batches, for a busy server'
 complete -c mneme -n '__mneme_at set-quota 0' -x -a '(__mneme_dynamic namespaces)'
 
 complete -c mneme -n '__mneme_at clear' -l all -d 'empty every namespace of the prefix'
 complete -c mneme -n '__mneme_at clear' -s y -l yes -d 'do not ask'
 complete -c mneme -n '__mneme_at clear' -l dry-run -d 'say what would be done, and do nothing'
+complete -c mneme -n '__mneme_at clear' -l pace -x -d 'a pause between batches, for a busy server'
 complete -c mneme -n '__mneme_at clear 0 more' -x -a '(__mneme_dynamic namespaces)'
 
 complete -c mneme -n '__mneme_at export' -s n -l namespace -x -a '(__mneme_dynamic namespaces)' -d 'only this namespace'
@@ -141,6 +144,7 @@ complete -c mneme -n '__mneme_at export' -l pace -x -d 'a pause between batches,
 
 complete -c mneme -n '__mneme_at import' -s n -l namespace -x -a '(__mneme_dynamic namespaces)' -d 'put every entry into this namespace'
 complete -c mneme -n '__mneme_at import' -l on-conflict -x -a 'replace skip fail' -d 'what to do with a question that is there already'
+complete -c mneme -n '__mneme_at import' -l since-line -x -d 'only what comes after this line'
 complete -c mneme -n '__mneme_at import' -l embedder -x -d 'the embedder, by its fingerprint'
 complete -c mneme -n '__mneme_at import' -l native-ttl -d 'let Redis itself expire what has a time to live'
 complete -c mneme -n '__mneme_at import' -l max-entries -x -d 'the most entries in the whole cache'

@@ -5,10 +5,15 @@ enum CSV {
   /// One record, with its line end.
   static func record(_ fields: [String]) -> String { fields.map(field).joined(separator: ",") + "\r\n" }
 
+  /// What a formula begins with, in full width too.
+  private static let formulaSigns: Set<Unicode.Scalar> = [
+    "=", "+", "-", "@", "\t", "\r", "\n", "\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}",
+  ]
+
   /// A text that a spreadsheet would take for a formula gets an apostrophe before it, which shows it as text.
   /// (OWASP, "CSV Injection".)
   private static func field(_ text: String) -> String {
-    let isFormula = text.utf8.first.map { "=+-@\t\r\n".utf8.contains($0) } ?? false
+    let isFormula = text.unicodeScalars.first.map { formulaSigns.contains($0) } ?? false
     let isNumber = text.utf8.allSatisfy { "0123456789.eE+-".utf8.contains($0) } && Double(text) != nil
     let safe = isFormula && !isNumber ? "'" + text : text
     guard safe.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return safe }

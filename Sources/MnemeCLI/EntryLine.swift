@@ -15,6 +15,8 @@ enum EntryLine {
     static let queryHash = "query_hash"
     static let response = "response"
     static let metadata = "metadata"
+    /// Only where the stored text of the metadata is more than its value: broken into lines, or with blanks around it.
+    static let metadataText = "metadata_text"
     static let createdAt = "created_at"
     static let lastAccessedAt = "last_accessed_at"
     static let ttl = "ttl"
@@ -22,6 +24,9 @@ enum EntryLine {
     static let fingerprint = "embedder_fingerprint"
     static let embedding = "embedding"
   }
+
+  /// Where the metadata stands among the members.
+  private static let metadataPlace = 5
 
   /// The entry on one line.
   static func json(of entry: StoredEntry, fingerprint: String, embeddings: EmbeddingForm) -> JSONOutput {
@@ -40,6 +45,9 @@ enum EntryLine {
     case .array:
       members.append(
         (Member.embedding, .array(entry.embedding.numbers.map { $0.isFinite ? .raw("\($0)") : .null })))
+    }
+    if case .raw(let value) = members[metadataPlace].1, !value.utf8.elementsEqual(entry.metadata.utf8) {
+      members.append((Member.metadataText, .string(entry.metadata)))
     }
     return .object(members)
   }
@@ -119,7 +127,16 @@ enum EntryLine {
     /// An object, or the string that an export has in its place; see `JSONOutput.metadata`.
     func metadata() throws -> String? {
       guard let value = value(Member.metadata) else { return nil }
-      if value.kind == .object { return value.text }
+      if value.kind == .object {
+        let value = JSONOutput.onOneLine(value.text)
+        // The text that was stored, unless someone has changed the value since.
+        if let text = try text(Member.metadataText), case .raw(let told) = JSONOutput.metadata(text),
+          told.utf8.elementsEqual(value.utf8)
+        {
+          return text
+        }
+        return value
+      }
       guard let text = value.string, Metadata.isSound(text), Metadata.portable(text) == nil else {
         throw wrong(Member.metadata, "a JSON object")
       }

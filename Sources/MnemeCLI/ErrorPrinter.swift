@@ -47,10 +47,9 @@ struct ErrorPrinter {
       parts.message = "\(error.source), line \(error.line): \(parts.message)"
       parts.remediation += " \(error.state)"
       return parts
-    case is Interruption:
+    case let error as Interruption:
       return Parts(
-        type: "Interrupted", message: "The command was interrupted.",
-        remediation: "What was done stands; run it again for the rest.")
+        type: "Interrupted", message: "The command was interrupted.", remediation: error.state)
     default:
       return Parts(
         type: "InternalError", message: "Something failed that should not: \(error)",

@@ -47,4 +47,6 @@ struct ClosedPipe: Error {}
 /// A signal, after the batch in hand.
 struct Interruption: Error {
   var status: ExitStatus
+  /// What was done, and how to go on.
+  var state = "What was done stands; run it again for the rest."
 }

@@ -26,7 +26,8 @@ struct ImportRun {
   private var pendingKeys: Set<QueryKey> = []
   private var pendingBytes = 0
   /// The last line whose entry is stored.
-  private var storedLine = 0
+  private var storedLine: Int
+  private let sinceLine: Int
 
   private struct QueryKey: Hashable {
     var namespace: Namespace
@@ -36,19 +37,21 @@ struct ImportRun {
   private static let batchCount = 64
   private static let batchBytes = 4 << 20
 
-  init(_ store: RedisStore, _ options: ImportOptions, _ context: Context, source: String) {
+  init(_ store: RedisStore, _ options: ImportOptions, _ context: Context, source: String, sinceLine: Int = 0)
+  {
     self.store = store
     self.options = options
     self.context = context
     self.source = source
+    (storedLine, self.sinceLine) = (sinceLine, sinceLine)
     report = ImportReport(dryRun: options.dryRun)
   }
 
   /// What a reader of an error has to know: what is in, and how to go on.
   var state: String {
-    storedLine == 0
-      ? "Nothing was stored."
-      : "The lines up to \(storedLine) are in; go on with 'tail -n +\(storedLine + 1)', or import all of it again."
+    if options.dryRun { return "Nothing was to be stored." }
+    return storedLine == sinceLine
+      ? "Nothing was stored." : "The lines up to \(storedLine) are in; go on with --since-line \(storedLine)."
   }
 
   /// Takes the next line; blank ones are passed over.
@@ -140,17 +143,12 @@ struct ImportRun {
       let all = zip(try entries(of: batch.map(\.draft), at: now), batch.map(\.line))
       let live = all.filter { !$0.0.isExpired(at: now) }
       report.skipped += batch.count - live.count
-      do {
-        if options.dryRun {
-          try foresee(live.map(\.0))
-        } else {
-          let stored = try store.insert(
-            live.map(\.0), onConflict: options.onConflict, evictingOver: options.maxEntries)
-          report.evicted += stored.evicted
-          stored.outcomes.forEach { count($0) }
-          storedLine = batch[batch.count - 1].line
-        }
-      } catch let conflict as ConflictError {
+      report.expired += batch.count - live.count
+      let conflict = try options.dryRun ? foresee(live.map(\.0)) : insertUpToConflict(live.map(\.0))
+      let lastStored =
+        conflict.map { $0.index > 0 ? live[$0.index - 1].1 : storedLine } ?? batch[batch.count - 1].line
+      if !options.dryRun { storedLine = lastStored }
+      if let conflict {
         throw LineError(
           line: live[conflict.index].1, source: source,
           underlying: InvalidInputError(
@@ -163,8 +161,27 @@ struct ImportRun {
     }
   }
 
+  /// Stores the entries, all of them or those before the first that must not replace another. A batch with a conflict
+  /// is refused whole; what came before it is to be in.
+  private mutating func insertUpToConflict(_ entries: [StoredEntry]) throws -> ConflictError? {
+    var first: ConflictError?
+    while true {
+      do {
+        let stored = try store.insert(
+          Array(entries.prefix(first?.index ?? entries.count)), onConflict: options.onConflict,
+          evictingOver: options.maxEntries)
+        report.evicted += stored.evicted
+        stored.outcomes.forEach { count($0) }
+        return first
+      } catch let conflict as ConflictError {
+        // Each is before the last one, so this comes to an end.
+        first = conflict
+      }
+    }
+  }
+
   /// Says what storing would do, by what is there now.
-  private mutating func foresee(_ entries: [StoredEntry]) throws {
+  private mutating func foresee(_ entries: [StoredEntry]) throws -> ConflictError? {
     for (namespace, group) in Dictionary(grouping: entries.enumerated(), by: \.element.namespace) {
       let ids = try store.ids(namespace: namespace, queryHashes: group.map(\.element.queryHash))
       for (id, entry) in zip(ids, group) {
@@ -172,10 +189,11 @@ struct ImportRun {
           report.imported += 1
           continue
         }
-        guard options.onConflict != .fail else { throw ConflictError(index: entry.offset, id: id) }
+        guard options.onConflict != .fail else { return ConflictError(index: entry.offset, id: id) }
         count(options.onConflict == .replace ? .replaced(id) : .skipped(id))
       }
     }
+    return nil
   }
 
   private mutating func count(_ outcome: InsertOutcome) {
@@ -194,7 +212,7 @@ struct ImportRun {
       StoredEntry(
         namespace: draft.namespace ?? .default, queryHash: draft.queryHash ?? "", query: draft.query,
         response: draft.response, embedding: try draft.embedding ?? .normalizing(made.next() ?? []),
-        metadata: JSONOutput.onOneLine(draft.metadata), createdAt: draft.createdAt ?? now,
+        metadata: draft.metadata, createdAt: draft.createdAt ?? now,
         lastAccessedAt: draft.lastAccessedAt ?? draft.createdAt ?? now, ttl: draft.ttl,
         accessCount: draft.accessCount)
     }

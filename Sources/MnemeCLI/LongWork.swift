@@ -21,8 +21,17 @@ final class LongWork: Sendable {
   /// Between two batches.
   func batchDone() { pause() }
 
+  /// The status with which to end; nil when no signal has come.
+  var interruption: ExitStatus? { interrupt.status }
+
   /// - Throws: `Interruption` when a signal has come.
   func check() throws {
     if let status = interrupt.status { throw Interruption(status: status) }
+  }
+
+  /// - Parameter state: what was done so far, and how to go on.
+  /// - Throws: `Interruption` when a signal has come.
+  func check(_ state: @autoclosure () -> String) throws {
+    if let status = interrupt.status { throw Interruption(status: status, state: state()) }
   }
 }

@@ -1,9 +1,16 @@
 import Mneme
 
 extension RedisStore {
-  /// Two round trips to see what goes, then three for each 64 entries.
+  /// Two round trips to see what goes, then one for each thousand entries and three for each 64.
   public func evict(
     for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>
+  ) throws -> Int {
+    try evict(for: namespace, maxEntries: maxEntries, sparing: spared, BatchControl())
+  }
+
+  /// The same, under control: a quota that was lowered may send a million entries away at once.
+  public func evict(
+    for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>, _ control: BatchControl
   ) throws -> Int {
     let seen = try read(
       pipeline {
@@ -16,15 +23,29 @@ extension RedisStore {
     let batch = Eviction.batch(count: Int(seen[quota == nil ? 3 : 2].integer ?? 0), limit: limit)
     guard batch > 0 else { return 0 }
     let scope = quota == nil ? nil : namespace
-    let oldest = try leastRecentlyUsed(batch + spared.count, in: scope)
-    let going = Eviction.choose(batch, of: oldest, sparing: spared)
-    let evicted = try removeWhatever(going, from: scope, counting: .all(.evictions, namespace))
-    // Index members whose entry Redis itself has expired count towards the limit and are no entries.
-    if evicted.count < going.count {
-      try sweepLeftovers(
-        Set(going).subtracting(evicted).sorted().map { Leftover(id: $0, namespace: scope) })
+    // What is to stay, and what would not go: neither is chosen while there are others.
+    var passedOver = spared
+    var (left, evicted) = (batch, 0)
+    while left > 0, !control.shouldStop() {
+      let wanted = min(left, Batch.page)
+      let oldest = try leastRecentlyUsed(wanted + passedOver.count, in: scope)
+      let going = Eviction.choose(wanted, of: oldest, sparing: passedOver)
+      guard !going.isEmpty else { break }
+      left -= going.count
+      for start in stride(from: 0, to: going.count, by: Batch.entries) where !control.shouldStop() {
+        let ids = Array(going[start..<min(start + Batch.entries, going.count)])
+        let gone = try removeWhatever(ids, from: scope, counting: .all(.evictions, namespace))
+        // Index members whose entry Redis itself has expired count towards the limit and are no entries.
+        if gone.count < ids.count {
+          let lost = Set(ids).subtracting(gone)
+          try sweepLeftovers(lost.sorted().map { Leftover(id: $0, namespace: scope) })
+          passedOver.formUnion(lost)
+        }
+        evicted += gone.count
+        control.progress(evicted)
+      }
     }
-    return evicted.count
+    return evicted
   }
 
   /// How many of the least recently used entries are read ahead with every put, so that a put that evicts no more

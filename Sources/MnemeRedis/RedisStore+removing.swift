@@ -23,23 +23,37 @@ extension RedisStore {
     return try vacuum(options).expired
   }
 
-  /// Removes the entries that the namespace has now, and what its index names besides. One that is put
-  /// meanwhile may stay.
   @discardableResult
   public func removeAll(in namespace: Namespace) throws -> Int {
-    var members: Set<[UInt8]> = []
+    try removeAll(in: namespace, BatchControl())
+  }
+
+  /// Removes the entries that the namespace has now, and what its index names besides, while the index is walked. One
+  /// that is put meanwhile may stay. One round trip for each thousand members and three for each 64.
+  @discardableResult
+  public func removeAll(in namespace: Namespace, _ control: BatchControl) throws -> Int {
+    var removed = 0
+    var batch: Set<EntryID> = []
+    func removeBatch() throws {
+      let ids = batch.sorted()
+      batch = []
+      let gone = try removeWhatever(ids, from: namespace, counting: nil)
+      if gone.count < ids.count {
+        try sweepLeftovers(
+          Set(ids).subtracting(gone).sorted().map { Leftover(id: $0, namespace: namespace) })
+      }
+      removed += gone.count
+      control.progress(removed)
+    }
     var isMember = true
-    try forEachMember(of: layout.lru(namespace), command: "ZSCAN") { reply in
-      if isMember { members.insert(reply.bytes) }
-      isMember.toggle()
+    try forEachMember(of: layout.lru(namespace), command: "ZSCAN", shouldStop: control.shouldStop) { reply in
+      defer { isMember.toggle() }
+      guard isMember, let id = EntryID(member: reply.bytes) else { return }
+      batch.insert(id)
+      if batch.count == Batch.entries { try removeBatch() }
     }
-    let ids = members.compactMap { EntryID(member: $0) }.sorted()
-    let removed = try removeWhatever(ids, from: namespace, counting: nil)
-    if removed.count < ids.count {
-      try sweepLeftovers(
-        Set(ids).subtracting(removed).sorted().map { Leftover(id: $0, namespace: namespace) })
-    }
-    return removed.count
+    if !batch.isEmpty, !control.shouldStop() { try removeBatch() }
+    return removed
   }
 
   /// Removes entries, sound or damaged.

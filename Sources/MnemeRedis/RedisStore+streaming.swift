@@ -76,12 +76,18 @@ extension RedisStore {
 
   /// Hands over every member of a set or sorted set, some more than once: `SSCAN` and `ZSCAN` promise each that
   /// is there throughout, whatever happens beside them.
-  func forEachMember(of key: Key, command: StaticString, _ body: (Reply) throws -> Void) throws {
+  /// - Parameter shouldStop: asked before each; true ends it there.
+  func forEachMember(
+    of key: Key, command: StaticString, shouldStop: () -> Bool = { false }, _ body: (Reply) throws -> Void
+  ) throws {
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     repeat {
       let replies = try read(pipeline { $0.append(command, key, cursor, "COUNT", Batch.page) })
       cursor = replies[0][0].bytes
-      for member in replies[0][1].elements { try body(member) }
+      for member in replies[0][1].elements {
+        if shouldStop() { return }
+        try body(member)
+      }
     } while cursor != [UInt8(ascii: "0")]
   }
 }

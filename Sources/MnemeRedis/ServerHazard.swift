@@ -52,7 +52,7 @@ extension ServerSettings {
     return ServerHazard(
       kind: .noMaxMemory, severity: .note,
       detail:
-        "maxmemory is not set: a cache that grows is ended by the system, and everything else on this Redis too",
+        "maxmemory is not set: where memory runs out the system ends Redis, with all that is on it",
       remedy: "Set maxmemory with the policy noeviction, and cap namespaces with 'mneme set-quota'.")
   }
 

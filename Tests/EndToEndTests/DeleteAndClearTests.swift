@@ -19,6 +19,35 @@ import Testing
     #expect(try stage.dump().names.allSatisfy { isLastingKey($0, of: stage.prefix) })
   }
 
+  @Test("the answer that was served by meaning is retired by the id that get shows")
+  func retire() throws {
+    let stage = try Stage()
+    try stage.mneme.run("put", "How do I reset my password?", "Use the link.")
+    try stage.mneme.run("put", "Where is the office?", "In Porto.")
+    let question = ["get", "--threshold", "0.5", "--json", "how can I reset my password"]
+    let served = try stage.mneme.run(question).expecting(0).json()
+    #expect(served["layer"].string == "semantic")
+    let id = try #require(served["id"].int)
+    try stage.mneme.run("delete", "--id", "\(id)")
+    try stage.mneme.run(question).expecting(1)
+    #expect(try stage.mneme.run("get", "--exact", "Where is the office?").outputText == "In Porto.\n")
+  }
+
+  @Test("what is asked for twice counts once, whether it is there or not")
+  func twice() throws {
+    let stage = try Stage()
+    for number in 1...100 { try stage.mneme.run("put", "q\(number)", "r") }
+    let ids = (1...150).flatMap { ["--id", "\($0)"] }
+    let json = try stage.mneme.run(["delete", "--json", "--id", "1"] + ids).json()
+    #expect(json["deleted"].array?.map(\.int) == (1...100).map { $0 })
+    #expect(json["missing"].int == 50)
+    let queries = try stage.mneme.run("delete", "--json", "a", "A", "b", expecting: 1).json()
+    #expect(queries["missing"].int == 2)
+    try stage.mneme.run("put", "q1", "r")
+    let found = try stage.mneme.run("delete", "--json", "q1", "Q1").json()
+    #expect(found["deleted"].array?.count == 1 && found["missing"].int == 0)
+  }
+
   @Test("clear empties the namespaces named, or all, and asks for --yes without a terminal")
   func clear() throws {
     let stage = try Stage()

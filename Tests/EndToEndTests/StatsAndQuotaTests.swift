@@ -116,6 +116,33 @@ import Testing
     #expect(try stage.entryCount() == 2)
   }
 
+  @Test("a trial says what a quota would send away, and changes nothing")
+  func trial() throws {
+    let stage = try Stage()
+    for number in 1...6 { try stage.mneme.run("put", "q\(number)", "r") }
+    try stage.expectUnchanged {
+      let json = try stage.mneme.run("set-quota", "--json", "--evict", "--dry-run", "default", "2").json()
+      #expect(json["evicted"].int == 4 && json["entries"].int == 6)
+      let text = try stage.mneme.run("-q", "set-quota", "--evict", "--dry-run", "default", "2").outputText
+      #expect(text == "'default': would get the quota 2 (was none), holds 6 (300 %), would evict 4\n")
+    }
+    try stage.mneme.run("set-quota", "default", "2")
+    try stage.expectUnchanged {
+      let text = try stage.mneme.run("set-quota", "--remove", "--dry-run", "default").outputText
+      #expect(text == "'default' would have no quota any more (it was 2)\n")
+    }
+  }
+
+  @Test("a quota far below what is there sends all of it away, in batches")
+  func farBelow() throws {
+    let stage = try Stage()
+    let lines = try (1...3000).map { try jsonLine(["query": "query \($0)", "response": "r"]) }.joined()
+    try stage.mneme.run("import", input: lines)
+    #expect(
+      try stage.mneme.run("set-quota", "--json", "--evict", "default", "7").json()["evicted"].int == 2993)
+    #expect(try stage.mneme.run("export").jsonLines().map { $0["id"].int } == Array(2994...3000))
+  }
+
   @Test("a quota that Python has set alone is the one that holds")
   func pythonQuota() throws {
     let stage = try Stage()

@@ -57,6 +57,17 @@ struct EntryLineTests {
     #expect(try draft(EntryLine.json(of: lasting, fingerprint: "f", embeddings: .none).text).ttl == nil)
   }
 
+  @Test("metadata that is broken into lines keeps its text, until someone changes the value")
+  func metadataText() throws {
+    var entry = Sample.entry
+    entry.metadata = "{\n  \"n\": 1e400\r\n}\n"
+    let line = EntryLine.json(of: entry, fingerprint: "f", embeddings: .base64).text
+    #expect(!line.contains("\n") && line.contains(#""metadata":{   "n": 1e400  },"#))
+    #expect(try draft(line).metadata.utf8.elementsEqual(entry.metadata.utf8))
+    let changed = line.replacing(#"{   "n": 1e400  }"#, with: #"{"n":2}"#)
+    #expect(try draft(changed).metadata == #"{"n":2}"#)
+  }
+
   @Test("query and response are enough; null is as good as nothing, and what is unknown is passed over")
   func least() throws {
     for line in [

@@ -125,7 +125,9 @@ struct TerminalTests {
     #expect(terminal.output.contains("mneme: Interrupted: "), "\(terminal.output)")
     let stored = try mneme.run("stats", "--json").json()["entries"].int ?? 0
     #expect(stored > 0)
-    #expect(terminal.output.contains("The lines up to \(stored) are in"), "\(terminal.output)")
+    #expect(
+      terminal.output.contains("The lines up to \(stored) are in; go on with --since-line \(stored)."),
+      "\(terminal.output)")
   }
 
   @Test("a person who is to type is told so, and Ctrl-D ends it")

@@ -14,7 +14,7 @@ struct Clear: Command {
       Removes every entry of the namespaces named. Quotas and counters stay, other prefixes are not touched. Asks \
       first on a terminal; elsewhere {option:yes} is needed.
       """,
-    arguments: [namespaces], options: [all, Options.yes, Options.dryRun],
+    arguments: [namespaces], options: [all, Options.yes, Options.dryRun, Options.pace],
     rules: [.exactlyOne(of: namespaces, all)],
     examples: [
       Example(command: "mneme clear --dry-run faq", says: "see how many entries would go"),
@@ -25,6 +25,7 @@ struct Clear: Command {
   let all: Bool
   let yes: Bool
   let dryRun: Bool
+  let pace: Duration
   /// What is said where there is nobody to ask.
   let unasked: UsageError
 
@@ -33,6 +34,7 @@ struct Clear: Command {
     all = invocation[Self.all]
     yes = invocation[Options.yes]
     dryRun = invocation[Options.dryRun]
+    pace = invocation[Options.pace]
     unasked = invocation.usageError(
       "clear asks before it removes anything, and there is no terminal to ask on",
       suggestion: "Add --yes if that is what you want.")
@@ -54,12 +56,25 @@ struct Clear: Command {
       guard try confirm("Remove \(entryCount(total)) from \(places) under the prefix '\(prefix)'? [y/N] ")
       else { return ClearReport(rows: [], dryRun: false, isDeclined: true) }
     }
-    let work = LongWork(context)
+    return try remove(counts, store, context)
+  }
+
+  private func remove(
+    _ targets: [ClearReport.Row], _ store: RedisStore, _ context: Context
+  ) throws -> ClearReport {
+    let work = LongWork(context, pace: pace)
+    let progress = Progress(context, unit: "entries", total: targets.reduce(0) { $0 + $1.entries })
     var report = ClearReport(rows: [], dryRun: false)
-    for namespace in targets {
-      try work.check()
-      report.rows.append(.init(namespace: namespace, entries: try store.removeAll(in: namespace)))
+    for target in targets where !work.shouldStop {
+      let before = report.rows.reduce(0) { $0 + $1.entries }
+      let control = BatchControl(shouldStop: { work.shouldStop }) { removed in
+        progress.update(before + removed)
+        work.batchDone()
+      }
+      let removed = try store.removeAll(in: target.namespace, control)
+      report.rows.append(.init(namespace: target.namespace, entries: removed))
     }
+    report.interruption = work.interruption
     return report
   }
 }
@@ -73,6 +88,10 @@ struct ClearReport: Report {
   var rows: [Row]
   var dryRun: Bool
   var isDeclined = false
+  /// The status of a run that a signal has ended early.
+  var interruption: ExitStatus?
+
+  var status: ExitStatus { interruption ?? .done }
 
   var json: JSONOutput {
     [
@@ -85,9 +104,10 @@ struct ClearReport: Report {
     if isDeclined { return "nothing was removed" }
     guard !rows.isEmpty else { return "there is nothing to clear" }
     let verb = dryRun ? "would remove" : "removed"
-    return rows.map { "\(verb) \(entryCount($0.entries)) from '\(visible($0.namespace.name))'" }
-      .joined(separator: "\n")
+    let done = rows.map { "\(verb) \(entryCount($0.entries)) from '\(visible($0.namespace.name))'" }
+    let rest = interruption == nil ? [] : ["interrupted; run it again for the rest"]
+    return (done + rest).joined(separator: "\n")
   }
 
-  var isConfirmation: Bool { !dryRun && !isDeclined }
+  var isConfirmation: Bool { !dryRun && !isDeclined && interruption == nil }
 }

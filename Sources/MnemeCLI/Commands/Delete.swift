@@ -40,17 +40,28 @@ struct Delete: Command {
   func run(_ context: Context) throws -> any Report {
     let store = try context.openExistingStore()
     defer { store.close() }
-    let wanted =
-      ids.isEmpty
-      ? try store.ids(
-        namespace: namespace,
-        queryHashes: queries.map { QueryNormalizer.queryHash($0, normalizing: normalizes) }
-      ).compactMap(\.self) : ids
-    let unique = Array(Set(wanted)).sorted()
-    let deleted = try dryRun ? unique.filter { try store.holdsEntry($0) } : store.remove(ids: unique)
-    if deleted.isEmpty { try context.noteAbsence(of: store) }
-    return DeletionReport(
-      deleted: deleted, missing: max(queries.count, ids.count) - deleted.count, dryRun: dryRun)
+    let wanted = try ids.isEmpty ? idsOfQueries(store) : ids.map(Optional.some)
+    let unique = Set(wanted.compactMap(\.self)).sorted()
+    var report = DeletionReport(deleted: [], missing: wanted.count { $0 == nil }, dryRun: dryRun)
+    let work = LongWork(context)
+    let progress = Progress(context, unit: "entries", total: unique.count)
+    for start in stride(from: 0, to: unique.count, by: 64) {
+      report.interruption = work.interruption
+      if report.interruption != nil { break }
+      let batch = Array(unique[start..<min(start + 64, unique.count)])
+      let deleted = try dryRun ? batch.filter { try store.holdsEntry($0) } : store.remove(ids: batch)
+      report.deleted += deleted
+      report.missing += batch.count - deleted.count
+      progress.update(report.deleted.count)
+    }
+    if report.deleted.isEmpty { try context.noteAbsence(of: store) }
+    return report
+  }
+
+  /// nil for a question that has no entry. One that is asked twice counts once.
+  private func idsOfQueries(_ store: RedisStore) throws -> [EntryID?] {
+    let hashes = Set(queries.map { QueryNormalizer.queryHash($0, normalizing: normalizes) })
+    return try store.ids(namespace: namespace, queryHashes: hashes.sorted())
   }
 }
 
@@ -58,20 +69,23 @@ struct DeletionReport: Report {
   var deleted: [EntryID]
   var missing: Int
   var dryRun: Bool
+  /// The status of a run that a signal has ended early.
+  var interruption: ExitStatus?
 
-  var status: ExitStatus { deleted.isEmpty ? .no : .done }
+  var status: ExitStatus { interruption ?? (deleted.isEmpty ? .no : .done) }
 
   var json: JSONOutput {
     ["deleted": .array(deleted.map { JSONOutput($0) }), "missing": JSONOutput(missing)]
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    let missing = missing > 0 ? "; \(grouped(missing)) not there" : ""
+    let missing =
+      (missing > 0 ? "; \(grouped(missing)) not there" : "") + (interruption == nil ? "" : "; interrupted")
     guard !deleted.isEmpty else { return "nothing to delete" + missing }
     let verb = dryRun ? "would delete" : "deleted"
     let word = deleted.count == 1 ? "entry" : "entries"
     return "\(verb) \(word) " + deleted.map(\.description).joined(separator: ", ") + missing
   }
 
-  var isConfirmation: Bool { !dryRun }
+  var isConfirmation: Bool { !dryRun && interruption == nil }
 }

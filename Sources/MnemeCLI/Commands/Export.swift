@@ -75,10 +75,11 @@ struct Export: Command {
       report.damaged += 1
       context.warn(of: [error])
     } _: { entry in
-      try work.check()
+      try work.check(state(report))
       guard includeExpired || !entry.isExpired(at: now) else { return }
       try write(line(of: entry, identity.fingerprint, isForTerminal: file == nil && isForTerminal))
       report.exported += 1
+      report.lastID = entry.id
       progress.update(report.exported)
       // A page of entries is a batch.
       if report.exported % 64 == 0 { sleep(for: pace) }
@@ -91,6 +92,13 @@ struct Export: Command {
     try file?.commit()
     report.bytes = file?.byteCount ?? 0
     return report
+  }
+
+  /// What a person who has interrupted it is told.
+  private func state(_ report: ExportReport) -> String {
+    if let path { return "The file '\(path)' is as it was before." }
+    guard let last = report.lastID else { return "Nothing was written." }
+    return "\(entryCount(report.exported)) were written; go on with --since-id \(last)."
   }
 
   /// Only for the report: the entries are to be had without it.
@@ -139,6 +147,8 @@ struct ExportReport: Report {
   var versionStart: Int64?
   var versionEnd: Int64?
   var damaged = 0
+  /// The entry that was written last.
+  var lastID: EntryID?
 
   var status: ExitStatus { damaged > 0 ? .badData : .done }
 

@@ -9,6 +9,10 @@ struct Import: Command {
   static let onConflict = Option(
     "on-conflict", value: .choice(ConflictPolicy.self, "WHAT"), default: .replace,
     summary: "what to do with a question that is there already")
+  static let sinceLine = Option(
+    "since-line", value: .count("LINE", 0...), default: 0,
+    summary: "only what comes after this line",
+    details: "For going on with a run that ended early: its message says with which line.")
   static let namespace = Option(
     "namespace", short: "n", value: .namespace, summary: "put every entry into this namespace")
 
@@ -21,11 +25,12 @@ struct Import: Command {
       meanwhile are left out.
 
       Entries are stored in transactions of up to 64. A line that cannot be read ends the run with its number; what \
-      came before it is in.
+      came before it is in, and {option:since-line} goes on from there.
       """,
     arguments: [file],
     options: [
-      namespace, onConflict, Options.embedder, Options.nativeTTL, Options.maxEntries, Options.dryRun,
+      namespace, onConflict, sinceLine, Options.embedder, Options.nativeTTL, Options.maxEntries,
+      Options.dryRun,
       Options.pace,
     ],
     examples: [
@@ -34,11 +39,13 @@ struct Import: Command {
     ])
 
   let path: String
+  let sinceLine: Int
   let options: ImportOptions
   let nativeTTL: Bool
 
   init(_ invocation: Invocation) throws(UsageError) {
     path = invocation[Self.file] ?? "-"
+    sinceLine = invocation[Self.sinceLine]
     nativeTTL = invocation[Options.nativeTTL]
     options = ImportOptions(
       namespace: invocation[Self.namespace], onConflict: invocation[Self.onConflict],
@@ -50,7 +57,7 @@ struct Import: Command {
     let file = try InputFile(path)
     let store = try context.openStore(nativeTTL: nativeTTL)
     defer { store.close() }
-    var run = ImportRun(store, options, context, source: file.name)
+    var run = ImportRun(store, options, context, source: file.name, sinceLine: sinceLine)
     // A line holds a query, a response and metadata at their limits, each byte escaped, and a vector.
     var lines = LineReader(file, limit: 48 << 20)
     let work = LongWork(context, pace: options.pace)
@@ -59,12 +66,13 @@ struct Import: Command {
     do {
       while let line = try lines.next() {
         try work.check()
+        guard lines.number > sinceLine else { continue }
         if try run.take(Array(line), number: lines.number) { work.batchDone() }
         progress.update(lines.number, share: lines.share)
       }
-    } catch let interruption as Interruption {
+    } catch var interruption as Interruption {
       try run.finish()
-      context.note(run.state)
+      interruption.state = run.state
       throw interruption
     }
     try run.finish()
@@ -76,6 +84,8 @@ struct ImportReport: Report {
   var imported = 0
   var replaced = 0
   var skipped = 0
+  /// Those of the skipped that have expired since they were exported.
+  var expired = 0
   var evicted = 0
   var dryRun = false
 
@@ -92,7 +102,8 @@ struct ImportReport: Report {
     return list([
       "\(imported) \(entryCount(self.imported + replaced))",
       replaced > 0 ? "\(grouped(replaced)) of them in place of old ones" : nil,
-      self.skipped > 0 ? "\(skipped) \(grouped(self.skipped))" : nil,
+      expired > 0 ? "\(dryRun ? "leave" : "left") out \(grouped(expired)) that have expired" : nil,
+      self.skipped > expired ? "\(skipped) \(grouped(self.skipped - expired))" : nil,
       self.evicted > 0 ? "\(evicted) \(grouped(self.evicted))" : nil,
     ])
   }

@@ -19,7 +19,7 @@ struct SetQuota: Command {
       Sets the most entries that {arg:NAMESPACE} may hold. Whoever puts keeps to it: the least recently used \
       entries go.
       """,
-    arguments: [namespace, maxEntries], options: [remove, evict],
+    arguments: [namespace, maxEntries], options: [remove, evict, Options.dryRun, Options.pace],
     rules: [.atMostOne(of: maxEntries, remove), .atMostOne(of: remove, evict)],
     examples: [
       Example(command: "mneme set-quota faq 10k", says: "cap a namespace at 10,000 entries"),
@@ -30,6 +30,8 @@ struct SetQuota: Command {
   let namespace: Namespace
   let change: Change
   let evicts: Bool
+  let dryRun: Bool
+  let pace: Duration
 
   enum Change {
     case print, remove
@@ -39,6 +41,8 @@ struct SetQuota: Command {
   init(_ invocation: Invocation) throws(UsageError) {
     namespace = invocation[Self.namespace]
     evicts = invocation[Self.evict]
+    dryRun = invocation[Options.dryRun]
+    pace = invocation[Options.pace]
     change = invocation[Self.maxEntries].map { .set($0) } ?? (invocation[Self.remove] ? .remove : .print)
   }
 
@@ -49,26 +53,40 @@ struct SetQuota: Command {
     // Counted first: an index that cannot be read is found before anything is written.
     var report = QuotaReport(
       namespace: namespace, quota: previous, previous: previous, entries: try store.count(in: namespace),
-      evicted: 0, isPrinting: false)
+      evicted: 0, isPrinting: false, dryRun: dryRun)
     switch change {
     case .print: report.isPrinting = true
     case .remove:
-      try store.setQuota(nil, for: namespace)
+      if !dryRun { try store.setQuota(nil, for: namespace) }
       report.quota = nil
     case .set(let limit):
-      try store.setQuota(limit, for: namespace)
+      if !dryRun { try store.setQuota(limit, for: namespace) }
       report.quota = limit
     }
-    if evicts {
-      report.evicted = try store.evict(for: namespace, maxEntries: nil, sparing: [])
-      report.entries = try store.count(in: namespace)
-    }
+    if evicts { try evict(store, &report, context) }
     if report.entries == 0 { try context.noteAbsence(of: store) }
     return report
   }
 }
 
 extension SetQuota {
+  private func evict(_ store: RedisStore, _ report: inout QuotaReport, _ context: Context) throws {
+    guard !dryRun else {
+      report.evicted = report.quota.map { Eviction.batch(count: report.entries, limit: $0) } ?? 0
+      return
+    }
+    let work = LongWork(context, pace: pace)
+    let progress = Progress(
+      context, unit: "entries", total: report.quota.map { max(0, report.entries - $0) })
+    let control = BatchControl(shouldStop: { work.shouldStop }) { evicted in
+      progress.update(evicted)
+      work.batchDone()
+    }
+    report.evicted = try store.evict(for: namespace, maxEntries: nil, sparing: [], control)
+    report.entries = try store.count(in: namespace)
+    report.interruption = work.interruption
+  }
+
   /// One that cannot be read is no reason not to set another.
   private func previousQuota(_ store: RedisStore) throws -> Int? {
     do {
@@ -87,8 +105,11 @@ struct QuotaReport: Report {
   var entries: Int
   var evicted: Int
   var isPrinting: Bool
+  var dryRun = false
+  /// The status of a run that a signal has ended early.
+  var interruption: ExitStatus?
 
-  var status: ExitStatus { isPrinting && quota == nil ? .no : .done }
+  var status: ExitStatus { interruption ?? (isPrinting && quota == nil ? .no : .done) }
 
   var json: JSONOutput {
     [
@@ -101,18 +122,22 @@ struct QuotaReport: Report {
     let name = "'\(visible(namespace.name))'"
     guard let quota else {
       let former = previous.map { " any more (it was \(grouped($0)))" } ?? ""
-      return "\(name) has no quota\(former)"
+      return dryRun && previous != nil
+        ? "\(name) would have no quota\(former)" : "\(name) has no quota\(former)"
     }
     let former = previous == quota || isPrinting ? nil : "was \(previous.map { grouped($0) } ?? "none")"
     let excess = entries - quota
     return "\(name): "
       + list([
-        "quota \(grouped(quota))" + (former.map { " (\($0))" } ?? ""),
+        (dryRun && !isPrinting ? "would get the quota " : "quota ") + grouped(quota)
+          + (former.map { " (\($0))" } ?? ""),
         "holds \(grouped(entries)) (\(share(entries, of: quota)))",
-        evicted > 0 ? "evicted \(grouped(evicted))" : nil,
-        excess > 0 ? "the \(grouped(excess)) above it go with the next put, or now with --evict" : nil,
+        evicted > 0 ? "\(dryRun ? "would evict" : "evicted") \(grouped(evicted))" : nil,
+        interruption != nil ? "interrupted" : nil,
+        excess > 0 && evicted == 0 || interruption != nil
+          ? "the \(grouped(excess)) above it go with the next put, or now with --evict" : nil,
       ])
   }
 
-  var isConfirmation: Bool { !isPrinting }
+  var isConfirmation: Bool { !isPrinting && !dryRun && interruption == nil }
 }
