@@ -68,6 +68,8 @@ let package = Package(
       name: "MnemeCLITests",
       dependencies: ["MnemeCLI", "CommandGrammar", "Mneme", "MnemeRedis", "TestSupport"],
       swiftSettings: settings),
+    .testTarget(
+      name: "FaultTests", dependencies: ["Mneme", "MnemeRedis", "TestSupport"], swiftSettings: settings),
     .testTarget(name: "EndToEndTests", dependencies: ["TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "InteropTests", dependencies: ["CTextLibraries", "Mneme", "MnemeRedis", "TestSupport"],

@@ -15,8 +15,14 @@ public enum Eviction {
 }
 
 extension Store {
+  /// The same, sparing nothing. (A default value for `sparing` would make callers of an `any Store` miss the store's own
+  /// way of evicting.)
+  public func evict(for namespace: Namespace, maxEntries: Int?) throws -> Int {
+    try evict(for: namespace, maxEntries: maxEntries, sparing: [])
+  }
+
   public func evict(
-    for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID> = []
+    for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>
   ) throws -> Int {
     let scope: Namespace?
     let limit: Int
