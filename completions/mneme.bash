@@ -43,6 +43,8 @@ _mneme_option() {
   *:--limit) name=--limit takes='text N' ;;
   *:--sample) name=--sample takes='choices all' ;;
   *:--top) name=--top takes='text N' ;;
+  *:--check) name=--check takes='' ;;
+  *:--discover) name=--discover takes='' ;;
   *:--pace) name=--pace takes='text DURATION' ;;
   *:--batch-size) name=--batch-size takes='text N' ;;
   *:--max-duration) name=--max-duration takes='text DURATION' ;;
@@ -101,7 +103,7 @@ _mneme_options() {
   delete) options='--namespace --id --dry-run --no-normalize' ;;
   stats) options='--namespace --prometheus' ;;
   health) options='--expect-backups' ;;
-  inspect-keys) options='--namespace --list --family --limit --sample --top --pace' ;;
+  inspect-keys) options='--namespace --list --family --limit --sample --top --check --discover --pace' ;;
   vacuum) options='--namespace --dry-run --batch-size --max-duration --pace' ;;
   set-quota) options='--remove --evict --dry-run --pace' ;;
   clear) options='--all --yes --dry-run --pace' ;;

@@ -114,6 +114,8 @@ complete -c mneme -n '__mneme_at inspect-keys' -l family -x -a 'meta version nex
 complete -c mneme -n '__mneme_at inspect-keys' -l limit -x -d 'end after so many keys'
 complete -c mneme -n '__mneme_at inspect-keys' -l sample -x -a 'all' -d 'how many keys of each family have their memory measured'
 complete -c mneme -n '__mneme_at inspect-keys' -l top -x -d 'name the largest keys, among those measured'
+complete -c mneme -n '__mneme_at inspect-keys' -l check -d 'hold each entry and index against the others'
+complete -c mneme -n '__mneme_at inspect-keys' -l discover -d 'find every cache on the server'
 complete -c mneme -n '__mneme_at inspect-keys' -l pace -x -d 'a pause between batches, for a busy server'
 
 complete -c mneme -n '__mneme_at vacuum' -s n -l namespace -x -a '(__mneme_dynamic namespaces)' -d 'only this namespace'

@@ -25,8 +25,13 @@ struct KeyLayout: Sendable {
   private let base: [UInt8]
 
   init(prefix: String) {
-    self.prefix = prefix
-    base = Array(prefix.utf8) + [UInt8(ascii: ":")]
+    self.init(prefixBytes: Array(prefix.utf8))
+  }
+
+  /// For a prefix that was found, which need not be text.
+  init(prefixBytes: [UInt8]) {
+    prefix = String(decoding: prefixBytes, as: UTF8.self)
+    base = prefixBytes + [UInt8(ascii: ":")]
   }
 
   var meta: Key { key("meta") }
@@ -48,6 +53,9 @@ struct KeyLayout: Sendable {
   func lru(_ namespace: Namespace) -> Key { key("lru:", namespace.name) }
   func counters(_ namespace: Namespace) -> Key { key("counters:", namespace.name) }
   func quota(_ namespace: Namespace) -> Key { key("quota:", namespace.name) }
+
+  /// The one key of a family that is not keyed.
+  func key(_ family: KeyFamily) -> Key { key(family.rawValue) }
 
   private func key(_ parts: String...) -> Key {
     var bytes = base
@@ -90,6 +98,16 @@ struct KeyLayout: Sendable {
 
   /// A `SCAN MATCH` pattern for every key of the prefix.
   var everyKey: [UInt8] { Self.escapingGlob(base) + [UInt8(ascii: "*")] }
+
+  /// A `SCAN MATCH` pattern for the `meta` of every cache.
+  static let everyMeta = "*:meta"
+
+  /// The prefix of a cache whose `meta` has this name; nil for another name, and for an empty prefix.
+  static func prefix(ofMeta name: [UInt8]) -> [UInt8]? {
+    let end = Array(":meta".utf8)
+    return name.count > end.count && name.suffix(end.count) == end[...]
+      ? Array(name.dropLast(end.count)) : nil
+  }
 
   /// A `SCAN MATCH` pattern for the keys of a family, of one namespace where the family has them.
   func pattern(_ family: KeyFamily, namespace: Namespace? = nil) -> [UInt8] {

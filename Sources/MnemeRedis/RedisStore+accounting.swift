@@ -73,10 +73,13 @@ extension RedisStore {
     for counter in Counter.allCases { pipeline.argument(counter.rawValue) }
   }
 
+  /// Numbers that are counted up must not be above this: there is room for what one transaction adds.
+  static let largestNumber = Int64.max - 1_000_000
+
   /// A counter that cannot be counted up would fail in the middle of a transaction.
   func checkCounters(_ reply: Reply, of namespace: Namespace) throws {
     for (counter, value) in zip(Counter.allCases, reply.elements) where !value.isNull {
-      guard let count = value.integer, count < .max - 1_000_000 else {
+      guard let count = value.integer, count <= Self.largestNumber else {
         throw CorruptCacheError(
           "The counter '\(counter.rawValue)' in '\(layout.counters(namespace).text)' is no number that can grow.",
           remediation: "Look at it with 'redis-cli HGETALL', and restore the number or delete the field.")

@@ -297,7 +297,7 @@ extension RedisStore {
   }
 
   private func checkVersion(_ reply: Reply) throws {
-    guard let version = try integer(reply, in: layout.version), version > .max - 1_000_000 else { return }
+    guard let version = try integer(reply, in: layout.version), version > Self.largestNumber else { return }
     throw CorruptCacheError(
       "The key '\(layout.version.text)' holds \(version), which cannot grow any more.",
       remediation: "Set it to a smaller number with 'redis-cli SET'.")

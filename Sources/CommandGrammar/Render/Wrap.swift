@@ -1,7 +1,12 @@
 /// A word on its way into a line: its text, with whatever marks it, and the columns that it takes.
-struct StyledWord {
-  var text: String
-  var width: Int
+package struct StyledWord {
+  package var text: String
+  package var width: Int
+
+  package init(text: String, width: Int) {
+    self.text = text
+    self.width = width
+  }
 }
 
 extension Markup {
@@ -36,7 +41,7 @@ extension Markup {
 }
 
 /// Fills lines with words. A word wider than a line has one to itself.
-func wrap(_ words: [StyledWord], width: Int) -> [String] {
+package func wrap(_ words: [StyledWord], width: Int) -> [String] {
   var lines: [String] = []
   var used = 0
   for word in words {

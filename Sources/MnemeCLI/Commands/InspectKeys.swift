@@ -15,6 +15,19 @@ struct InspectKeys: Command {
     details: "The figure is scaled up and marked `~`. `all` measures each key.")
   static let top = Option(
     "top", value: .count("N", 1...1000), summary: "name the largest keys, among those measured")
+  static let check = Switch(
+    "check", summary: "hold each entry and index against the others",
+    details: """
+      Reads the fields of every entry, and no answer. What is reported was seen wrong twice, so that a write in \
+      between is no problem. Each problem has a name, a key and a repair; most are mended by `mneme vacuum --repair`. \
+      In JSON they are listed all, as text the first of each name.
+      """)
+  static let discover = Switch(
+    "discover", summary: "find every cache on the server",
+    details: """
+      Looks through the database for keys that end in `:meta` and say which embedder filled the cache, whatever \
+      {option:key-prefix} is. On a cluster it sees the node that it is connected to.
+      """)
 
   static let spec = CommandSpec(
     name: "inspect-keys", summary: "show what the prefix holds, by key family",
@@ -23,18 +36,28 @@ struct InspectKeys: Command {
       and counts them by family, with their types, times to live and memory. Keys that are no part of the layout \
       are named. Writes nothing.
       """,
-    options: [Options.onlyNamespace, list, family, limit, sample, top, Options.pace],
-    rules: [.dependency(of: limit, on: list)],
+    options: [
+      Options.onlyNamespace, list, family, limit, sample, top, check, discover, Options.pace,
+    ],
+    rules: [
+      .dependency(of: limit, on: list), .atMostOne(of: list, check, discover),
+      .atMostOne(of: Options.onlyNamespace, discover),
+    ],
     examples: [
       Example(command: "mneme inspect-keys", says: "a row for each key family"),
       Example(
         command: "mneme inspect-keys --sample all --top 10", says: "measure every key, name the largest"),
       Example(
         command: "mneme inspect-keys --list --family entry --limit 20", says: "the first keys of a family"),
-    ], seeAlso: ["redis-cli(1)"])
+      Example(command: "mneme inspect-keys --check", says: "is everything where it belongs?"),
+      Example(command: "mneme inspect-keys --discover", says: "which caches are on this server?"),
+    ], exitNotes: [ExitNote(1, "{option:check} found a problem")],
+    seeAlso: ["mneme-vacuum(1)", "redis-cli(1)"])
 
   let options: KeySurveyOptions
   let list: Bool
+  let check: Bool
+  let discover: Bool
   let limit: Int
   let pace: Duration
 
@@ -46,6 +69,8 @@ struct InspectKeys: Command {
     options.top = invocation[Self.top] ?? 0
     self.options = options
     list = invocation[Self.list]
+    check = invocation[Self.check]
+    discover = invocation[Self.discover]
     limit = invocation[Self.limit] ?? .max
     pace = invocation[Options.pace]
   }
@@ -54,6 +79,8 @@ struct InspectKeys: Command {
     let store = try context.openExistingStore()
     defer { store.close() }
     let work = LongWork(context, pace: pace)
+    if discover { return try discover(store, work, context) }
+    if check, !context.settings.isJSON { return try check(store, work, context) }
     let progress = Progress(context, unit: "keys", isAmongResults: list)
     var options = options
     options.shouldStop = { work.shouldStop }
@@ -64,7 +91,8 @@ struct InspectKeys: Command {
     if list { return try list(store, options, work, context) }
     let survey = try store.surveyKeys(options)
     try work.check()
-    return KeySurveyReport(keyPrefix: context.settings.keyPrefix, survey: survey)
+    let report = KeySurveyReport(keyPrefix: context.settings.keyPrefix, survey: survey)
+    return check ? try check(store, work, context, after: report) : report
   }
 
   /// Streams, so that a prefix of any size can be piped on.
@@ -109,81 +137,5 @@ extension ValueKind where Value == KeySurveyOptions.Sample {
         case .count(let count): String(count)
         }
       })
-  }
-}
-
-extension KeyRecord {
-  private var name: String { String(decoding: key, as: UTF8.self) }
-
-  var json: JSONOutput {
-    [
-      "key": JSONOutput(name), "family": JSONOutput(family?.rawValue), "type": JSONOutput(type),
-      "ttl": JSONOutput(ttl), "memory_bytes": JSONOutput(memoryBytes),
-      "namespace": JSONOutput(namespace?.name),
-    ]
-  }
-
-  func line(_ style: TerminalStyle) -> String {
-    let ttl = ttl.map { "  expires in \(span($0.rawValue))" } ?? ""
-    let memory = memoryBytes.map { "  \(size($0))" } ?? ""
-    return visible(name) + (style.outputIsTerminal ? "  \(type)\(memory)\(ttl)" : "")
-  }
-}
-
-struct KeySurveyReport: Report {
-  var keyPrefix: String
-  var survey: KeySurvey
-
-  var json: JSONOutput {
-    var members: [(String, JSONOutput)] = [
-      ("key_prefix", JSONOutput(keyPrefix)), ("keys", JSONOutput(survey.keys)),
-      ("memory_bytes", JSONOutput(survey.memoryBytes)), ("memory_exact", JSONOutput(survey.memoryIsExact)),
-      ("families", .array(survey.families.map(Self.row))),
-      ("unknown", .array(survey.unknown.map { JSONOutput(String(decoding: $0, as: UTF8.self)) })),
-      ("problems", []),
-    ]
-    if !survey.largest.isEmpty { members.append(("largest", .array(survey.largest.map(\.json)))) }
-    return .object(members)
-  }
-
-  private static func row(_ family: KeySurvey.Family) -> JSONOutput {
-    [
-      "family": JSONOutput(family.family?.rawValue), "type": JSONOutput(family.types.joined(separator: ",")),
-      "keys": JSONOutput(family.keys), "memory_bytes": JSONOutput(family.memoryBytes),
-      "with_ttl": JSONOutput(family.withTTL),
-    ]
-  }
-
-  func text(_ style: TerminalStyle) -> String? {
-    guard survey.keys > 0 else { return "no keys under the prefix '\(visible(keyPrefix))'" }
-    let about = survey.memoryIsExact ? "" : "~"
-    func memory(_ bytes: Int?) -> String { bytes.map { about + size($0) } ?? "-" }
-    var table = Table([
-      .init(title: "FAMILY", isFlexible: true), .init(title: "TYPE"), .init(title: "KEYS", isNumeric: true),
-      .init(title: "MEMORY", isNumeric: true), .init(title: "WITH TTL", isNumeric: true),
-    ])
-    for family in survey.families {
-      table.rows.append([
-        family.family?.rawValue ?? "(unknown)", family.types.joined(separator: ","), grouped(family.keys),
-        memory(family.memoryBytes), family.withTTL > 0 ? grouped(family.withTTL) : "-",
-      ])
-    }
-    table.rows.append(["total", "", grouped(survey.keys), memory(survey.memoryBytes), ""])
-    var lines = [table.text(style)]
-    if !survey.unknown.isEmpty {
-      lines.append("\nno part of the layout:")
-      lines += survey.unknown.prefix(10).map { "  " + visible(String(decoding: $0, as: UTF8.self)) }
-      if survey.unknown.count > 10 { lines.append("  …") }
-    }
-    if !survey.largest.isEmpty {
-      var table = Table([
-        .init(title: "MEMORY", isNumeric: true), .init(title: "LARGEST KEYS", isFlexible: true),
-      ])
-      table.rows = survey.largest.map {
-        [size($0.memoryBytes ?? 0), visible(String(decoding: $0.key, as: UTF8.self))]
-      }
-      lines.append("\n" + table.text(style))
-    }
-    return lines.joined(separator: "\n")
   }
 }

@@ -1,0 +1,80 @@
+import Mneme
+import MnemeRedis
+
+extension KeyRecord {
+  private var name: String { String(decoding: key, as: UTF8.self) }
+
+  var json: JSONOutput {
+    [
+      "key": JSONOutput(name), "family": JSONOutput(family?.rawValue), "type": JSONOutput(type),
+      "ttl": JSONOutput(ttl), "memory_bytes": JSONOutput(memoryBytes),
+      "namespace": JSONOutput(namespace?.name),
+    ]
+  }
+
+  func line(_ style: TerminalStyle) -> String {
+    let ttl = ttl.map { "  expires in \(span($0.rawValue))" } ?? ""
+    let memory = memoryBytes.map { "  \(size($0))" } ?? ""
+    return visible(name) + (style.outputIsTerminal ? "  \(type)\(memory)\(ttl)" : "")
+  }
+}
+
+struct KeySurveyReport: Report {
+  var keyPrefix: String
+  var survey: KeySurvey
+
+  var json: JSONOutput { .object(members + [("problems", [])]) }
+
+  /// All but the problems.
+  var members: [(String, JSONOutput)] {
+    var members: [(String, JSONOutput)] = [
+      ("key_prefix", JSONOutput(keyPrefix)), ("keys", JSONOutput(survey.keys)),
+      ("memory_bytes", JSONOutput(survey.memoryBytes)), ("memory_exact", JSONOutput(survey.memoryIsExact)),
+      ("families", .array(survey.families.map(Self.row))),
+      ("unknown", .array(survey.unknown.map { JSONOutput(String(decoding: $0, as: UTF8.self)) })),
+    ]
+    if !survey.largest.isEmpty { members.append(("largest", .array(survey.largest.map(\.json)))) }
+    return members
+  }
+
+  private static func row(_ family: KeySurvey.Family) -> JSONOutput {
+    [
+      "family": JSONOutput(family.family?.rawValue), "type": JSONOutput(family.types.joined(separator: ",")),
+      "keys": JSONOutput(family.keys), "memory_bytes": JSONOutput(family.memoryBytes),
+      "with_ttl": JSONOutput(family.withTTL),
+    ]
+  }
+
+  func text(_ style: TerminalStyle) -> String? {
+    guard survey.keys > 0 else { return "no keys under the prefix '\(visible(keyPrefix))'" }
+    let about = survey.memoryIsExact ? "" : "~"
+    func memory(_ bytes: Int?) -> String { bytes.map { about + size($0) } ?? "-" }
+    var table = Table([
+      .init(title: "FAMILY", isFlexible: true), .init(title: "TYPE"), .init(title: "KEYS", isNumeric: true),
+      .init(title: "MEMORY", isNumeric: true), .init(title: "WITH TTL", isNumeric: true),
+    ])
+    for family in survey.families {
+      table.rows.append([
+        family.family?.rawValue ?? "(unknown)", family.types.joined(separator: ","), grouped(family.keys),
+        memory(family.memoryBytes), family.withTTL > 0 ? grouped(family.withTTL) : "-",
+      ])
+    }
+    table.rows.append(["total", "", grouped(survey.keys), memory(survey.memoryBytes), ""])
+    var lines = [table.text(style)]
+    if !survey.unknown.isEmpty {
+      lines.append("\nno part of the layout:")
+      lines += survey.unknown.prefix(10).map { "  " + visible(String(decoding: $0, as: UTF8.self)) }
+      if survey.unknown.count > 10 { lines.append("  …") }
+    }
+    if !survey.largest.isEmpty {
+      var table = Table([
+        .init(title: "MEMORY", isNumeric: true), .init(title: "LARGEST KEYS", isFlexible: true),
+      ])
+      table.rows = survey.largest.map {
+        [size($0.memoryBytes ?? 0), visible(String(decoding: $0.key, as: UTF8.self))]
+      }
+      lines.append("\n" + table.text(style))
+    }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,161 @@
+import Mneme
+
+/// Something in a cache that does not fit the rest of it, confirmed by a second look.
+public struct CacheProblem: Sendable, Equatable {
+  /// What is wrong, in the distinctions that a repair acts on. The raw values are names that scripts rely on.
+  public enum Kind: String, Sendable, CaseIterable {
+    // An entry by itself.
+    /// It lacks a field, or a field holds what is no value of it; nobody can be served from it.
+    case damagedEntry = "damaged-entry"
+    /// When it was last used, or how often, is no number.
+    case unreadableUse = "unreadable-use"
+    /// Its vector has another length than the cache's.
+    case wrongEmbedding = "wrong-embedding"
+    /// `query_hash` is the hash of another query than the one it holds.
+    case wrongQueryHash = "wrong-query-hash"
+    /// Redis will take it, or its `hash:` key, before its own time to live is over.
+    case earlyExpiry = "early-expiry"
+
+    // An entry and what points at it.
+    /// The exact layer answers its query from another entry.
+    case shadowedEntry = "shadowed-entry"
+    /// The exact layer has no key for its query, or one that leads to no entry of that query.
+    case missingHashKey = "missing-hash-key"
+    /// `by_id` lacks it, or has it at another place.
+    case wrongByID = "wrong-by-id"
+    /// Its namespace's `lru` lacks it, or has it at another time than that of its last use.
+    case wrongLRU = "wrong-lru"
+    /// `by_ttl` lacks it, has it at another time than that of its expiry, or though it never expires.
+    case wrongByTTL = "wrong-by-ttl"
+    /// It is in a namespace that `namespaces` does not list.
+    case unlistedNamespace = "unlisted-namespace"
+
+    // What points at no entry.
+    /// Indexes list an id that has no entry: Redis's own expiry, an eviction by Redis, or a deletion by hand.
+    case leftover
+    /// An index lists what is no id, or an entry of another namespace.
+    case strayMember = "stray-member"
+    /// A `hash:` key holds no id, or that of no entry of its query.
+    case danglingHashKey = "dangling-hash-key"
+    /// `namespaces` lists one that has no entries.
+    case emptyNamespace = "empty-namespace"
+
+    // The cache as a whole.
+    /// `next_id` is no number, or below an id that is in use.
+    case wrongNextID = "wrong-next-id"
+    /// `version` is missing, no number, or one that cannot grow any more.
+    case wrongVersion = "wrong-version"
+    /// The two places of a quota differ, or hold no number.
+    case wrongQuota = "wrong-quota"
+    /// A counter is no number, or one that cannot grow any more.
+    case wrongCounter = "wrong-counter"
+    /// Nothing in `meta` says that a namespace has counters, so that totals leave them out.
+    case unmarkedCounters = "unmarked-counters"
+    /// `meta` does not say who filled the cache, or not in numbers.
+    case wrongMeta = "wrong-meta"
+    /// A key of the layout is of another type.
+    case wrongType = "wrong-type"
+  }
+
+  public var kind: Kind
+  /// The key that is to be mended, as bytes.
+  public var key: [UInt8]
+  /// nil where it concerns no one entry.
+  public var id: EntryID?
+  /// nil where it concerns no one namespace, or where nothing tells which.
+  public var namespace: Namespace?
+  /// What is wrong, in one sentence. No query and no answer is in it.
+  public var detail: String
+
+  init(
+    _ kind: Kind, _ key: Key, id: EntryID? = nil, namespace: Namespace? = nil, _ detail: String
+  ) {
+    self.kind = kind
+    self.key = key.bytes
+    self.id = id
+    self.namespace = namespace
+    self.detail = detail
+  }
+
+  /// What mends it, in one sentence.
+  public var repair: String {
+    switch kind {
+    case .leftover: "'mneme vacuum' sweeps it."
+    case .wrongEmbedding, .wrongQueryHash:
+      "'mneme delete --id \(id.map(\.member) ?? "ID")', and put the answer again."
+    case .wrongMeta:
+      "Restore it with 'redis-cli HSET' to what the application that fills the cache uses."
+    case .wrongType where id != nil:
+      "Look at it with redis-cli; 'mneme delete --id \(id.map(\.member) ?? "ID")' takes it away."
+    case .wrongType:
+      "Look at it with redis-cli, delete it there, and 'mneme vacuum --repair' rebuilds it."
+    default: "'mneme vacuum --repair' \(kind.mending)."
+    }
+  }
+}
+
+extension CacheProblem.Kind {
+  /// Whether `RedisStore.repair` mends it: where that costs no answer that is served.
+  public var isMendable: Bool { reasonToLeave == nil }
+
+  /// Why a repair leaves it to a person; nil where it does not.
+  public var reasonToLeave: String? {
+    switch self {
+    case .wrongEmbedding: "whether the vector or the dimension in meta is wrong cannot be told"
+    case .wrongQueryHash: "it may be served, and to which query it belongs cannot be told"
+    case .wrongMeta: "only the application that fills the cache knows its embedder"
+    case .wrongType: "it may be another program's"
+    default: nil
+    }
+  }
+
+  /// What a repair does, after its name.
+  fileprivate var mending: String {
+    switch self {
+    case .damagedEntry: "removes it: nobody can be served from it"
+    case .unreadableUse: "counts its uses from now on"
+    case .earlyExpiry: "gives it the time that it has"
+    case .shadowedEntry: "removes it; its query keeps the other answer"
+    case .missingHashKey, .unlistedNamespace, .wrongByID, .wrongLRU, .wrongByTTL:
+      "enters it as the entry says"
+    case .strayMember, .danglingHashKey, .emptyNamespace: "takes it out"
+    case .wrongNextID: "sets it to the highest id"
+    case .wrongVersion: "sets it to a higher number"
+    case .wrongQuota: "sets both to the one that is in force"
+    case .wrongCounter: "counts from zero"
+    case .unmarkedCounters: "sets the mark"
+    case .leftover, .wrongEmbedding, .wrongQueryHash, .wrongMeta, .wrongType: "leaves it"
+    }
+  }
+}
+
+/// How a check goes about it.
+public struct CheckOptions: Sendable {
+  /// Only what concerns this namespace is reported; nil: everything.
+  public var namespace: Namespace?
+  /// Between the two looks at what seems wrong: longer than a writer takes that writes in several steps.
+  public var secondLook = Duration.milliseconds(50)
+  /// Asked between pages; true ends the check with what it has.
+  public var shouldStop: @Sendable () -> Bool = { false }
+  /// Called after each page with how much of the work is done, 0 … 1, and the entries read so far.
+  public var progress: @Sendable (_ share: Double, _ entries: Int) -> Void = { _, _ in }
+
+  public init() {}
+}
+
+/// What a check looked at, and what it found.
+public struct CheckSummary: Sendable, Equatable {
+  /// Entries that were read, damaged ones too.
+  public var entries = 0
+  /// Keys of the prefix that were seen.
+  public var keys = 0
+  /// How many problems of each kind were reported.
+  public var problems: [CacheProblem.Kind: Int] = [:]
+  /// Whether the check came to its end.
+  public var complete = true
+
+  public init() {}
+
+  /// How many problems were reported.
+  public var problemCount: Int { problems.values.reduce(0, +) }
+}

@@ -1,0 +1,204 @@
+import Glibc
+import Mneme
+
+/// A check under way.
+///
+/// 1. Walks through the entries and indexes a page at a time, and keeps of each entry what tells whether the others
+///    agree with it (`EntryTable`). What does not agree is a suspect and no more: it may have been written in between.
+/// 2. Judges suspects, some at a time, each on a view of all that belongs to it that stands still while it is read.
+/// 3. After a pause judges those again that were found guilty. What is wrong both times in the same way is a problem.
+///
+/// So the walks may be as coarse as is cheap, and nothing rests on what they saw. It sends commands that read and no
+/// `WATCH` or `MULTI`, which a user that may only read is not allowed.
+final class CheckRun {
+  /// What does not seem to agree.
+  enum Suspect: Hashable {
+    case entry(EntrySuspect)
+    case hashKey([UInt8])
+    /// A member of an index or set that is no id or namespace.
+    case member(Key, [UInt8])
+    case namespace(Namespace)
+    case quota(Namespace)
+    case counters(Namespace)
+    case wholeCache
+  }
+
+  struct EntrySuspect: Hashable {
+    var id: EntryID
+    /// Whose index lists it.
+    var claimant: Namespace?
+  }
+
+  let store: RedisStore
+  let options: CheckOptions
+  let report: (CacheProblem) throws -> Void
+  var summary = CheckSummary()
+
+  var table = EntryTable()
+  /// The length of every vector in bytes; nil where `meta` does not say it.
+  var embeddingBytes: Int?
+  var highestID: Int64 = 0
+  /// The entries that `by_id` announces.
+  var expectedEntries = 0
+  /// Whether the server tells when Redis will expire a key (from version 7 on).
+  var tellsExpiry = false
+
+  /// Ids that `by_id` or `by_ttl` lists and that were no entries then. Judged after the walk through the `lru` sets,
+  /// which tells whose they were.
+  var unplaced: [EntrySuspect] = []
+  private var share = 0.0
+  private var docket: [Suspect] = []
+  /// Suspects that are judged in one go.
+  private static let docketSize = 128
+  /// Digests of what was reported: a walk may meet a thing twice.
+  private var reported: Set<Int> = []
+
+  init(_ store: RedisStore, _ options: CheckOptions, report: @escaping (CacheProblem) throws -> Void) {
+    self.store = store
+    self.options = options
+    self.report = report
+  }
+
+  var layout: KeyLayout { store.layout }
+
+  /// The check was told to stop.
+  private struct Stopped: Error {}
+
+  func run() throws -> CheckSummary {
+    do {
+      try lookAtMeta()
+      try walkEntries()
+      try walkByID()
+      try walkByTTL()
+      try walkKeys()
+      try judgeDocket()
+      for suspect in unplaced { try self.suspect(.entry(suspect)) }
+      try judgeDocket()
+      try walkTable()
+      try walkNamespaces()
+      try walkQuotas()
+      suspectWholeCache()
+      try judgeDocket()
+    } catch is Stopped {
+      summary.complete = false
+    }
+    return summary
+  }
+
+  // MARK: Asking
+
+  func ask(_ pipeline: Pipeline) throws -> Replies { try store.client.read(pipeline, tolerating: true) }
+
+  func ask(_ build: (inout Pipeline) throws -> Void) throws -> Replies { try ask(store.pipeline(build)) }
+
+  /// A page is done. Of what share of the work that is a sign, never takes back what was said before.
+  func pageDone(share: Double) throws {
+    if options.shouldStop() { throw Stopped() }
+    self.share = max(self.share, min(share, 1))
+    options.progress(self.share, table.count)
+  }
+
+  // MARK: Judging
+
+  func suspect(_ suspect: Suspect) throws {
+    docket.append(suspect)
+    if docket.count >= Self.docketSize { try judgeDocket() }
+  }
+
+  func suspect(_ id: EntryID, claimant: Namespace? = nil) throws {
+    try suspect(.entry(EntrySuspect(id: id, claimant: claimant)))
+  }
+
+  private func suspectWholeCache() { docket.append(.wholeCache) }
+
+  func judgeDocket() throws {
+    let suspects = Array(Set(docket))
+    docket = []
+    let guilty = try zip(suspects, judge(suspects)).filter { !$1.isEmpty }
+    guard !guilty.isEmpty else { return }
+    if options.shouldStop() { throw Stopped() }
+    pause(options.secondLook)
+    for (first, second) in zip(guilty.map(\.1), try judge(guilty.map(\.0))) {
+      for problem in second where first.contains(where: { $0.kind == problem.kind && $0.key == problem.key })
+      {
+        try tell(problem)
+      }
+    }
+  }
+
+  private func judge(_ suspects: [Suspect]) throws -> [[CacheProblem]] {
+    var verdicts = [[CacheProblem]](repeating: [], count: suspects.count)
+    var entries: [(place: Int, suspect: EntrySuspect)] = []
+    var hashKeys: [(place: Int, key: [UInt8])] = []
+    for (place, suspect) in suspects.enumerated() {
+      switch suspect {
+      case .entry(let suspect): entries.append((place, suspect))
+      case .hashKey(let key): hashKeys.append((place, key))
+      case .member(let key, let member): verdicts[place] = try judge(member: member, of: key)
+      case .namespace(let namespace): verdicts[place] = try judge(namespace: namespace)
+      case .quota(let namespace): verdicts[place] = try judge(quotaOf: namespace)
+      case .counters(let namespace): verdicts[place] = try judge(countersOf: namespace)
+      case .wholeCache: verdicts[place] = try judgeWholeCache()
+      }
+    }
+    for (entry, verdict) in zip(entries, try judge(entries: entries.map(\.suspect))) {
+      verdicts[entry.place] = verdict
+    }
+    for (hashKey, verdict) in zip(hashKeys, try judge(hashKeys: hashKeys.map(\.key))) {
+      verdicts[hashKey.place] = verdict
+    }
+    return verdicts
+  }
+
+  private func tell(_ problem: CacheProblem) throws {
+    guard options.namespace == nil || problem.namespace == options.namespace else { return }
+    guard reported.insert(Self.digest(problem, of: problem.namespace)).inserted else { return }
+    // Once it is known whose index lists a leftover, there is no more to say of it.
+    if problem.kind == .leftover { reported.insert(Self.digest(problem, of: nil)) }
+    summary.problems[problem.kind, default: 0] += 1
+    try report(problem)
+  }
+
+  private static func digest(_ problem: CacheProblem, of namespace: Namespace?) -> Int {
+    var hasher = Hasher()
+    hasher.combine(problem.kind)
+    hasher.combine(problem.key)
+    // A namespace is missing from the list once, however many entries it has.
+    if problem.kind != .unlistedNamespace { hasher.combine(problem.id) }
+    hasher.combine(namespace)
+    return hasher.finalize()
+  }
+
+  /// A signal ends it early, and `shouldStop` tells of that.
+  private func pause(_ duration: Duration) {
+    let (seconds, attoseconds) = duration.components
+    var span = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+    nanosleep(&span, nil)
+  }
+}
+
+extension RedisStore {
+  /// A file-system check for a cache: holds every entry and every index against the others.
+  ///
+  /// Writes nothing, and needs the rights to read the prefix and to `SCAN`. Works on a cache that is damaged in any
+  /// way, on a replica, and while others write: what is reported was seen wrong twice, each time on a view that stood
+  /// still. Reads no answers and no vectors. Memory: 40 bytes an entry, and up to 21 for each problem. Round trips: one
+  /// for each 64 entries, 256 `hash:` keys and thousand members of an index.
+  /// - Parameter report: told of each problem as it is confirmed; what it throws ends the check.
+  /// - Throws: `SchemaMigrationError` for a layout that this version does not know.
+  public func check(
+    _ options: CheckOptions, report: (CacheProblem) throws -> Void
+  ) throws -> CheckSummary {
+    try checkOpen()
+    return try withoutActuallyEscaping(report) { report in
+      try CheckRun(self, options, report: report).run()
+    }
+  }
+
+  /// The same, with the problems at the end.
+  public func check() throws -> [CacheProblem] {
+    var problems: [CacheProblem] = []
+    _ = try check(CheckOptions()) { problems.append($0) }
+    return problems
+  }
+}

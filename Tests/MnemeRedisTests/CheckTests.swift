@@ -1,0 +1,201 @@
+import Foundation
+import Mneme
+import MnemeRedis
+import Synchronization
+import TestSupport
+import Testing
+
+/// A cache of a few entries, and every way to damage it.
+struct DamagedCache {
+  let prefix = uniquePrefix("check")
+  let redis: RawRedis
+  let store: RedisStore
+  let cache: SemanticCache
+
+  /// - Parameter server: the common one unless a test needs its own.
+  init(on server: RedisServer? = nil) throws {
+    let server = try server ?? RedisServer.shared
+    redis = try server.connect()
+    store = try RedisStore(url: server.url, keyPrefix: prefix)
+    cache = try SemanticCache(store: store, embedder: HashedNgramEmbedder())
+    try cache.put("where is my card", "In the post.")  // 1
+    try cache.put("how do I pay", "By card.", ttl: Seconds(3600))  // 2
+    try cache.put("when do you open", "At nine.", namespace: Namespace("faq"))  // 3
+    try cache.setQuota(10, for: .default)
+    _ = try cache.get("where is my card")
+  }
+
+  func key(_ rest: String) -> String { "\(prefix):\(rest)" }
+  func hash(of id: Int) throws -> String {
+    let fields = try redis.send("HMGET", key("entry:\(id)"), "namespace", "query_hash").texts
+    return key("hash:\(fields[0]):\(fields[1])")
+  }
+
+  /// Makes this kind of problem, and no other.
+  func damage(_ kind: CacheProblem.Kind) throws {
+    switch kind {
+    case .damagedEntry: try redis.send("HDEL", key("entry:1"), "response")
+    case .unreadableUse: try redis.send("HSET", key("entry:1"), "access_count", "often")
+    case .wrongEmbedding: try redis.send("HSET", key("entry:1"), "embedding", "1234")
+    case .wrongQueryHash: try redis.send("HSET", key("entry:1"), "query", "another")
+    case .earlyExpiry: try redis.send("EXPIRE", key("entry:1"), "1000")
+    case .shadowedEntry:
+      // Two writers of one query, of whom neither saw the other.
+      let fields = try redis.send("HGETALL", key("entry:1")).items.compactMap(\.bytes)
+      try redis.send([Array("HSET".utf8), Array(key("entry:4").utf8)] + fields)
+      try redis.send("ZADD", key("by_id"), "4", "4")
+      try redis.send(
+        "ZADD", key("lru:default"), try redis.send("HGET", key("entry:1"), "last_accessed_at").text!, "4")
+      try redis.send("INCR", key("next_id"))
+      try redis.send("SET", try hash(of: 1), "4")
+    case .missingHashKey: try redis.send("DEL", try hash(of: 1))
+    case .wrongByID: try redis.send("ZREM", key("by_id"), "1")
+    case .wrongLRU: try redis.send("ZADD", key("lru:default"), "5", "1")
+    case .wrongByTTL: try redis.send("ZADD", key("by_ttl"), "9999999999", "2")
+    case .unlistedNamespace: try redis.send("SREM", key("namespaces"), "default")
+    case .leftover: try redis.send("DEL", key("entry:1"), try hash(of: 1))
+    case .strayMember: try redis.send("ZADD", key("lru:default"), "5", "no id")
+    case .danglingHashKey:
+      try redis.send("SET", key("hash:default:" + String(repeating: "a", count: 64)), "1")
+    case .emptyNamespace: try redis.send("SADD", key("namespaces"), "empty")
+    case .wrongNextID: try redis.send("SET", key("next_id"), "2")
+    case .wrongVersion: try redis.send("SET", key("version"), "9223372036854775807")
+    case .wrongQuota: try redis.send("SET", key("quota:default"), "20")
+    case .wrongCounter: try redis.send("HSET", key("counters:default"), "misses", "many")
+    case .unmarkedCounters: try redis.send("HDEL", key("meta"), "counted:default")
+    case .wrongMeta: try redis.send("HSET", key("meta"), "embedder_dim", "many")
+    case .wrongType: try redis.send("RPUSH", key("counters:other"), "a", "list")
+    }
+  }
+}
+
+/// `RedisStore.check`.
+@Suite("A check of the cache") struct CheckTests {
+  @Test("every kind of damage is found, and told as one problem", arguments: CacheProblem.Kind.allCases)
+  func found(kind: CacheProblem.Kind) throws {
+    let damaged = try DamagedCache()
+    #expect(try damaged.store.check() == [])
+    try damaged.damage(kind)
+    let before = try damaged.redis.dump(prefix: damaged.prefix + ":")
+    let problems = try damaged.store.check()
+    #expect(problems.map(\.kind) == [kind], "\(problems)")
+    #expect(try damaged.redis.dump(prefix: damaged.prefix + ":") == before)
+    let problem = try #require(problems.first)
+    #expect(String(decoding: problem.key, as: UTF8.self).hasPrefix(damaged.prefix + ":"))
+    #expect(problem.detail.hasSuffix(".") && problem.repair.hasSuffix("."), "\(problem)")
+  }
+
+  @Test("a cache that is written to, read, swept and emptied all the while has no problem")
+  func traffic() throws {
+    let server = try RedisServer.shared
+    let prefix = uniquePrefix("traffic")
+    let identity = CacheIdentity(fingerprint: "none", dimension: 0)
+    let isOver = Atomic(false)
+    inParallel(
+      (1...3).map { writer in
+        {
+          let store = try RedisStore(url: server.url, keyPrefix: prefix)
+          try store.open(expecting: identity)
+          while !isOver.load(ordering: .relaxed) { try work(on: store, Namespace("\(writer % 2)")) }
+        }
+      } + [
+        {
+          defer { isOver.store(true, ordering: .relaxed) }
+          let store = try RedisStore(url: server.url, keyPrefix: prefix)
+          var entries = 0
+          for _ in 0..<15 {
+            var problems: [CacheProblem] = []
+            entries += try store.check(CheckOptions()) { problems.append($0) }.entries
+            #expect(problems.isEmpty, "\(problems)")
+          }
+          #expect(entries > 0)
+        }
+      ])
+  }
+
+  /// What an application does in a moment, among few queries, so that all get in each other's way.
+  private func work(on store: RedisStore, _ namespace: Namespace) throws {
+    for _ in 0..<50 {
+      let query = "query \(Int.random(in: 1...40))"
+      let hash = QueryNormalizer.queryHash(query)
+      let now = systemClock()
+      switch Int.random(in: 0..<12) {
+      case 0..<5:
+        try store.insert(
+          StoredEntry(
+            namespace: namespace, queryHash: hash, query: query, response: "r", embedding: .empty,
+            createdAt: now, lastAccessedAt: now, ttl: [nil, Seconds(1), Seconds(100)].randomElement()!))
+      case 5..<9:
+        if let entry = try store.entry(namespace: namespace, queryHash: hash) {
+          try store.recordHit(entry, counting: .hitsExact, at: now)
+        }
+      case 9: try store.removeExpired(at: now, in: nil)
+      case 10:
+        if let entry = try store.entry(namespace: namespace, queryHash: hash) {
+          try store.remove(id: entry.id)
+        }
+      default:
+        try store.setQuota([nil, 10, 20].randomElement()!, for: namespace)
+        if Int.random(in: 0..<10) == 0 { try store.removeAll(in: namespace) }
+      }
+    }
+  }
+
+  @Test("it needs no more than the right to read the prefix, and a replica will do")
+  func rights() throws {
+    let primary = try RedisServer(tcp: true)
+    let replica = try RedisServer(configuration: ["replicaof 127.0.0.1 \(primary.port!)"])
+    let damaged = try DamagedCache(on: primary)
+    try damaged.damage(.wrongLRU)
+    let connection = try replica.connect()
+    for redis in [damaged.redis, connection] {
+      try redis.send("ACL", "SETUSER", "reader", "on", ">pw", "%R~\(damaged.prefix):*", "+@read")
+    }
+    for _ in 0..<2000 where try connection.send("GET", damaged.key("version")).text != "3" { usleep(10_000) }
+    for server in [primary, replica] {
+      let url = server.url.replacing("unix://", with: "unix://reader:pw@")
+      #expect(try RedisStore(url: url, keyPrefix: damaged.prefix).check().map(\.kind) == [.wrongLRU])
+    }
+  }
+
+  @Test("of one namespace only its problems are told")
+  func oneNamespace() throws {
+    let damaged = try DamagedCache()
+    try damaged.damage(.wrongLRU)
+    try damaged.damage(.wrongVersion)
+    func kinds(_ namespace: String) throws -> [CacheProblem.Kind] {
+      var options = CheckOptions()
+      options.namespace = try Namespace(namespace)
+      var kinds: [CacheProblem.Kind] = []
+      _ = try damaged.store.check(options) { kinds.append($0.kind) }
+      return kinds
+    }
+    #expect(try kinds("default") == [.wrongLRU])
+    #expect(try kinds("faq") == [])
+  }
+
+  @Test("without any index each entry is still found, and each place that it lacks")
+  func noIndexes() throws {
+    let damaged = try DamagedCache()
+    try damaged.redis.send("DEL", damaged.key("by_id"), damaged.key("by_ttl"), damaged.key("lru:default"))
+    let kinds = try damaged.store.check().map(\.kind)
+    #expect(kinds.count { $0 == .wrongByID } == 3)
+    #expect(kinds.count { $0 == .wrongLRU } == 2)
+    #expect(kinds.count { $0 == .wrongByTTL } == 1)
+    // The list says that there is something in it.
+    #expect(kinds.count == 7 && kinds.contains(.emptyNamespace), "\(kinds)")
+  }
+}
+
+/// Runs all at once, each on a thread of its own, and waits for the last.
+func inParallel(_ bodies: [@Sendable () throws -> Void]) {
+  let group = DispatchGroup()
+  for body in bodies {
+    group.enter()
+    Thread.detachNewThread {
+      defer { group.leave() }
+      #expect(throws: Never.self) { try body() }
+    }
+  }
+  group.wait()
+}
