@@ -211,17 +211,23 @@ extension RedisStore {
   /// Walks the `hash:` keys with `SCAN`, which passes over the neighbours' keys too, and removes those that name
   /// no entry of theirs.
   /// - Parameter shouldStop: asked before each page.
-  /// - Returns: the ids that dangling keys named, and whether the walk came to its end.
+  /// - Returns: the ids that dangling keys named, and whether the walk came to its end; nil where the server withholds
+  ///   `SCAN` from this user.
   func sweepHashKeys(
     in namespace: Namespace?, dryRun: Bool, shouldStop: () -> Bool
-  ) throws -> (dangling: [EntryID], complete: Bool) {
+  ) throws -> (dangling: [EntryID], complete: Bool)? {
     var dangling: [EntryID] = []
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     let pattern = layout.pattern(.hash, namespace: namespace)
     repeat {
       if shouldStop() { return (dangling, false) }
-      let page = try read(pipeline { $0.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page) })[0]
-        .elements(expecting: 2)
+      let reply = try read(
+        pipeline { $0.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page) }, tolerating: true)[0]
+      if let error = reply.error {
+        if error.isWithholding { return nil }
+        throw client.translate(error, command: "SCAN", key: nil)
+      }
+      let page = try reply.elements(expecting: 2)
       cursor = page[0].bytes
       let keys = page[1].elements.compactMap { reply in
         layout.parse(reply.bytes).map { (Key(bytes: reply.bytes), $0) }

@@ -32,6 +32,8 @@ public struct VacuumReport: Sendable, Equatable {
   public var remaining = 0
   /// Whether the run came to its end.
   public var complete = true
+  /// The server withholds `SCAN`, so that `hash:` keys which point nowhere were not looked for.
+  public var lacksScan = false
 
   public init() {}
 }
@@ -75,8 +77,9 @@ extension RedisStore {
       in: options.namespace, dryRun: options.dryRun, shouldStop: options.shouldStop)
     let hashKeys = try sweepHashKeys(
       in: options.namespace, dryRun: options.dryRun, shouldStop: options.shouldStop)
-    report.leftovers = swept.union(indexes.swept).union(hashKeys.dangling).count
-    report.complete = indexes.complete && hashKeys.complete
+    report.leftovers = swept.union(indexes.swept).union(hashKeys?.dangling ?? []).count
+    report.complete = indexes.complete && hashKeys?.complete != false
+    report.lacksScan = hashKeys == nil
     return report
   }
 

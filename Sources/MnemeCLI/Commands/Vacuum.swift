@@ -57,6 +57,9 @@ struct Vacuum: Command {
       work.batchDone()
     }
     let report = try store.vacuum(options)
+    if report.lacksScan {
+      context.warn("the server withholds SCAN, so 'hash:' keys that point nowhere were not looked for")
+    }
     if report.expired == 0 { try context.noteAbsence(of: store) }
     return VacuumReportText(
       report: report, dryRun: dryRun, duration: start.duration(to: .now),

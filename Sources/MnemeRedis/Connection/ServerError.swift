@@ -15,6 +15,10 @@ struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
     text = ServerError.withoutArguments(shown).withControlCharactersVisible
   }
 
+  /// As the answer to a command that is in itself right: the server keeps it from this user, or does not know it since
+  /// the service that runs it has taken it away.
+  var isWithholding: Bool { code == "NOPERM" || code == "ERR" }
+
   var description: String { code.isEmpty ? text : text.isEmpty ? code : "\(code) \(text)" }
 
   /// Redis repeats the arguments of a command that it does not know, and a password, a query or an answer may be

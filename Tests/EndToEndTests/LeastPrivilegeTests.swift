@@ -1,0 +1,189 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Users who may do no more than the README's access rights allow.
+@Suite struct LeastPrivilegeTests {
+  /// The users of the README on a server of their own, with a cache to work on.
+  private struct Guarded {
+    let server: RedisServer
+    let stage: Stage
+    let monitor: Monitor
+
+    init() throws {
+      server = try RedisServer()
+      stage = try Stage(on: server, prefix: "mneme")
+      let line = "redis-cli() { command redis-cli -s '\(server.socketPath)' \"$@\"; }; set -e\n"
+      for command in try LeastPrivilegeTests.commands() {
+        let outcome = try ChildProcess(["bash", "-c", line + command], environment: Mneme.plainEnvironment)
+          .finish()
+        guard outcome.outputText == "OK\n" else { throw Unexpected("OK", of: outcome) }
+      }
+      monitor = try Monitor(server)
+      try fill()
+    }
+
+    /// Entries of two namespaces; some have expired, one by Redis's hand.
+    func fill() throws {
+      let lines = try (1...200).map { try jsonLine(["query": "line \($0)", "response": "r", "ttl": 86_400]) }
+      try stage.mneme.run("import", input: lines.joined())
+      try stage.mneme.run("put", "-n", "faq", "How do I reset my password?", "Use the link.")
+      try stage.mneme.run("get", "line 1")
+      let ids = try stage.redis.send("ZRANGE", "mneme:by_id", "0", "7").texts.compactMap { Int($0) }
+      for id in ids.prefix(5) { try stage.age(id, by: 86_400) }
+      for id in ids.suffix(3) {
+        try stage.age(id, by: 86_400)
+        try stage.redis.send("DEL", "mneme:entry:\(id)")
+      }
+      _ = try monitor.commands()
+    }
+
+    /// The command as one of the users.
+    func mneme(as user: String) -> Mneme {
+      Mneme(url: server.url.replacing("unix://", with: "unix://\(user):PASSWORD@"), prefix: "mneme")
+    }
+
+    /// Holds the commands that the server was sent since this was last asked, as an ACL names them, against the rights
+    /// of the user.
+    /// - Parameter rare: what is sent only where other writers come in between.
+    func expect(
+      _ user: String, toHaveSent rare: Set<String>, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+      // Anyone may say these.
+      let free: Set = ["hello", "auth"]
+      let names = try monitor.commands().map { $0.name.lowercased().replacing(" ", with: "|") }
+      let sent = Set(names).union(rare).subtracting(free)
+      let granted = try LeastPrivilegeTests.granted(to: user)
+      let both =
+        "sent and not granted: \(sent.subtracting(granted).sorted()), the other way: \(granted.subtracting(sent).sorted())"
+      #expect(sent == granted, "\(both)", sourceLocation: sourceLocation)
+    }
+  }
+
+  /// The lines of the README that make the users, each with what it is continued by.
+  static func commands() throws -> [String] {
+    let readme = try String(contentsOfFile: Repository.top + "/README.md", encoding: .utf8)
+    return readme.matches(of: #/redis-cli ACL SETUSER mneme-(?:\\\n|[^\n])*/#).map { String($0.output) }
+  }
+
+  /// What the README grants to a user, by name, without the plus.
+  static func granted(to user: String) throws -> Set<String> {
+    let command = try #require(try commands().first { $0.contains(" \(user) ") })
+    let words = command.replacing("'", with: "").split { $0.isWhitespace || $0 == "\\" }
+    return Set(words.filter { $0.hasPrefix("+") }.map { String($0.dropFirst()) })
+  }
+
+  private static let reading: [[String]] = [
+    ["stats"], ["stats", "-n", "faq"], ["stats", "--prometheus"], ["health"], ["get", "--peek", "line 9"],
+    ["get", "--peek", "--threshold", "0.5", "-n", "faq", "how can I reset my password"],
+    ["get", "--peek", "--threshold", "0.1", "the line 90"],
+    ["export"], ["export", "-n", "default"], ["inspect-keys"], ["inspect-keys", "--list", "--sample", "all"],
+    ["inspect-keys", "-n", "default", "--top", "3"], ["set-quota", "--evict", "--dry-run", "default", "5"],
+    ["vacuum", "--dry-run"], ["delete", "--dry-run", "line 9"], ["delete", "--dry-run", "--id", "9"],
+    ["clear", "--dry-run", "--all"],
+  ]
+
+  @Test("a reader's rights are what the reading commands need, and nothing that they do not")
+  func reader() throws {
+    let guarded = try Guarded()
+    let mneme = guarded.mneme(as: "mneme-reader")
+    let before = try guarded.stage.dump()
+    _ = try guarded.monitor.commands()
+    for words in LeastPrivilegeTests.reading {
+      let outcome = try mneme.run(words).expecting(0)
+      #expect(!outcome.errorText.contains("Error"), "\(outcome)")
+    }
+    try mneme.run(["import", "--dry-run"], input: mneme.run("export").output).expecting(0)
+    // MONITOR does not show this one.
+    try guarded.expect("mneme-reader", toHaveSent: ["config|get"])
+    #expect(try mneme.run("health", "--json").json()["server"]["save"].string == "")
+    #expect(try guarded.stage.dump() == before)
+    #expect(try guarded.stage.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
+    // What writes is refused, before anything is written.
+    for words in [["put", "q", "r"], ["vacuum"], ["delete", "line 9"], ["clear", "--yes", "--all"]] {
+      #expect(try mneme.run(words).expecting(77).errorText.contains("StoreBackendError"))
+    }
+    #expect(try guarded.stage.dump() == before)
+  }
+
+  @Test("a sweeper's rights are what vacuum needs, and nothing that it does not")
+  func sweeper() throws {
+    let guarded = try Guarded()
+    let mneme = guarded.mneme(as: "mneme-vacuum")
+    let report = try mneme.run("vacuum", "--json").json()
+    #expect(report["expired"].int == 5 && report["leftovers"].int == 3, "\(report)")
+    try mneme.run("vacuum", "--dry-run")
+    // Entries that are refreshed while it looks at them would make it send UNWATCH.
+    try guarded.expect("mneme-vacuum", toHaveSent: ["unwatch"])
+    #expect(try guarded.stage.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
+    try mneme.run("put", "q", "r", expecting: 77)
+  }
+
+  @Test("an operator's rights are what all commands together need, and nothing that they do not")
+  func operators() throws {
+    let guarded = try Guarded()
+    let mneme = guarded.mneme(as: "mneme-operator")
+    for words in LeastPrivilegeTests.reading { try mneme.run(words).expecting(0) }
+    let exported = try mneme.run("export").output
+    try mneme.run("put", "a", "r", "--ttl", "1h", "--native-ttl")
+    try mneme.run("get", "a")
+    try mneme.run("get", "nothing of the kind", expecting: 1)
+    try mneme.run("get", "-n", "faq", "--threshold", "0.5", "how can I reset my password")
+    try mneme.run("vacuum")
+    try mneme.run("set-quota", "default", "50")
+    try mneme.run("put", "b", "evicts")
+    try mneme.run("set-quota", "--evict", "default", "40")
+    try mneme.run("set-quota", "--remove", "default")
+    try mneme.run(["import"], input: exported).expecting(0)
+    try mneme.run(["import", "--on-conflict", "skip"], input: exported).expecting(0)
+    try mneme.run("delete", "line 9")
+    try mneme.run("clear", "--yes", "faq")
+    try mneme.with(prefix: "mneme:2").run(["import"], input: exported).expecting(0)
+    try mneme.run("reembed", "mneme:3")
+    try mneme.run("clear", "--yes", "--all")
+    try guarded.expect("mneme-operator", toHaveSent: ["config|get"])
+    #expect(try guarded.stage.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
+    // Other prefixes are none of its business.
+    try mneme.with(prefix: "mneme2").run("put", "q", "r", expecting: 77)
+    try mneme.with(prefix: "mneme2").run("stats", expecting: 77)
+  }
+
+  @Test("where SCAN is withheld, vacuum sweeps all but the hash keys and says so")
+  func withheldScan() throws {
+    let guarded = try Guarded()
+    try guarded.stage.redis.send("ACL", "SETUSER", "mneme-vacuum", "-scan")
+    let mneme = guarded.mneme(as: "mneme-vacuum")
+    let outcome = try mneme.run("vacuum", "--json")
+    let report = try outcome.json()
+    #expect(report["expired"].int == 5 && report["leftovers"].int == 3 && report["complete"].bool == true)
+    #expect(
+      outcome.errorText == "mneme: warning: the server withholds SCAN, so 'hash:' keys that point nowhere "
+        + "were not looked for\n")
+    // Met no leftovers: nothing depends on it.
+    #expect(try mneme.run("vacuum").errors.isEmpty)
+  }
+
+  @Test("where INFO and CONFIG are withheld, health says so and tells the rest")
+  func withheldSettings() throws {
+    let guarded = try Guarded()
+    let user = ["ACL", "SETUSER", "plain", "on", ">PASSWORD", "~mneme:*", "+@all", "-info", "-config"]
+    try guarded.stage.redis.send(user.map { Array($0.utf8) })
+    let mneme = guarded.mneme(as: "plain")
+    let json = try mneme.run("health", "--json").json()
+    #expect(json["healthy"].bool == true)
+    #expect(json["entries"].int == 201)
+    #expect(json["server"]["maxmemory_policy"].isNull && json["server"]["save"].isNull)
+    #expect(json["server"]["version"].string != nil)
+    let said = json["problems"].array?.map { $0["problem"].string }
+    #expect(said == ["memory_settings_withheld", "persistence_settings_withheld"])
+    let text = try mneme.run("health").outputText
+    #expect(text.contains("memory    not told\ndisk      not told\n"))
+    // One of them is enough to know of the memory.
+    try guarded.stage.redis.send("ACL", "SETUSER", "plain", "+config|get")
+    #expect(try mneme.run("health", "--json").json()["server"]["maxmemory_policy"].string == "noeviction")
+    try guarded.stage.redis.send("ACL", "SETUSER", "plain", "-config|get", "+info")
+    let informed = try mneme.run("health", "--json").json()
+    #expect(informed["server"]["maxmemory_policy"].string == "noeviction")
+    #expect(informed["server"]["save"].isNull)
+  }
+}
