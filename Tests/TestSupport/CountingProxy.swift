@@ -35,7 +35,7 @@ package final class CountingProxy {
     (self.directory, self.listener) = (directory, listener)
     let target = server.socketPath
     Thread.detachNewThread { [finished] in
-      while let client = try? CountingProxy.accept(from: listener) {
+      while let client = try? listener.accept() {
         Thread.detachNewThread { try? CountingProxy.forward(client, to: target, finished) }
       }
     }
@@ -51,17 +51,6 @@ package final class CountingProxy {
     finished.roundTrips.withLock { trips in
       defer { trips = [] }
       return trips.filter { !$0.isSetUp }
-    }
-  }
-
-  /// The next connection.
-  /// - Throws: when the listener has been shut down.
-  private static func accept(from listener: Descriptor) throws -> Descriptor {
-    while try !listener.isReadable(until: Deadline(in: .seconds(60))) {}
-    return try Descriptor.spawning.withLock { _ in
-      let number = try checked("accept", Foundation.accept(listener.number, nil, nil))
-      try checked("fcntl", fcntl(number, F_SETFD, FD_CLOEXEC))
-      return Descriptor(number)
     }
   }
 

@@ -53,3 +53,40 @@ final class Descriptor: Sendable {
     }
   }
 }
+
+// MARK: - Listening
+
+extension Descriptor {
+  /// A socket that listens on a free port of 127.0.0.1.
+  /// - Parameter backlog: how many connections the kernel completes that nobody has accepted.
+  static func listening(backlog: Int32 = 64) throws -> (Descriptor, port: Int) {
+    let listener = Descriptor(try checked("socket", socket(AF_INET, closedByExec, 0)))
+    try withLoopbackAddress(0) { try checked("bind", bind(listener.number, $0, $1)) }
+    try checked("listen", listen(listener.number, backlog))
+    return (listener, try listener.localPort)
+  }
+
+  /// The TCP port that a socket is bound to.
+  var localPort: Int {
+    get throws {
+      var address = sockaddr_in()
+      var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+      let result = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
+      }
+      try checked("getsockname", result)
+      return Int(UInt16(bigEndian: address.sin_port))
+    }
+  }
+
+  /// The next connection to a socket that listens.
+  /// - Throws: when it has been shut down.
+  func accept() throws -> Descriptor {
+    while try !isReadable(until: Deadline(in: .seconds(60))) {}
+    return try Descriptor.spawning.withLock { _ in
+      let connection = try checked("accept", Glibc.accept(number, nil, nil))
+      try checked("fcntl", fcntl(connection, F_SETFD, FD_CLOEXEC))
+      return Descriptor(connection)
+    }
+  }
+}

@@ -102,11 +102,5 @@ func withLoopbackAddress<Result>(
 package func freePort() throws -> Int {
   let probe = Descriptor(try checked("socket", socket(AF_INET, closedByExec, 0)))
   try withLoopbackAddress(0) { try checked("bind", bind(probe.number, $0, $1)) }
-  var address = sockaddr_in()
-  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-  let result = withUnsafeMutablePointer(to: &address) {
-    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(probe.number, $0, &length) }
-  }
-  try checked("getsockname", result)
-  return Int(UInt16(bigEndian: address.sin_port))
+  return try probe.localPort
 }

@@ -45,7 +45,7 @@ struct Vacuum: Command {
     defer { store.close() }
     let start = ContinuousClock.now
     let work = LongWork(context, pace: pace, deadline: maxDuration.map { start + $0 })
-    let progress = Progress(context, unit: "entries", total: try? store.expiredCount(at: context.clock()))
+    let progress = Progress(context, unit: "entries", total: try expected(in: store, context))
     var options = VacuumOptions()
     options.namespace = namespace
     options.now = context.clock()
@@ -64,6 +64,16 @@ struct Vacuum: Command {
     return VacuumReportText(
       report: report, dryRun: dryRun, duration: start.duration(to: .now),
       interrupted: context.interrupt.status)
+  }
+
+  /// How many entries there are to remove; nil where the index is damaged, which is the vacuum's to tell. A server
+  /// that does not answer is waited for here, and not once more.
+  private func expected(in store: RedisStore, _ context: Context) throws -> Int? {
+    do {
+      return try store.expiredCount(at: context.clock())
+    } catch is CorruptCacheError {
+      return nil
+    }
   }
 }
 
