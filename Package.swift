@@ -32,6 +32,8 @@ let package = Package(
 
     // Dot products, compiled for several instruction sets.
     .target(name: "CVector"),
+    // libcurl's variadic functions, called through pointers; libcurl itself is loaded at run time.
+    .target(name: "CCurl"),
 
     .target(name: "CommandGrammar", swiftSettings: settings),
     .target(
@@ -43,7 +45,7 @@ let package = Package(
       name: "MnemeRedis",
       dependencies: ["Mneme", "CHiredis"],
       swiftSettings: settings),
-    .target(name: "MnemeEmbedders", dependencies: ["Mneme"], swiftSettings: settings),
+    .target(name: "MnemeEmbedders", dependencies: ["CCurl", "Mneme"], swiftSettings: settings),
     .target(
       name: "MnemeCLI",
       dependencies: ["CommandGrammar", "CTextLibraries", "Mneme", "MnemeRedis", "MnemeEmbedders"],

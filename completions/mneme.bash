@@ -25,15 +25,20 @@ _mneme_option() {
   *:--ttl) name=--ttl takes='text DURATION' ;;
   *:--metadata) name=--metadata takes='text JSON' ;;
   *:--response-file) name=--response-file takes='files' ;;
-  *:--embedder) name=--embedder takes='text SPEC' ;;
-  *:--embedding) name=--embedding takes='files' ;;
   *:--native-ttl) name=--native-ttl takes='' ;;
   *:--max-entries) name=--max-entries takes='text N' ;;
   *:--no-normalize) name=--no-normalize takes='' ;;
+  *:--embedding) name=--embedding takes='files' ;;
+  *:--embedder) name=--embedder takes='text SPEC' ;;
+  *:--embedder-command) name=--embedder-command takes='text COMMAND' ;;
+  *:--embedder-file) name=--embedder-file takes='files' ;;
+  *:--embedder-timeout) name=--embedder-timeout takes='text DURATION' ;;
   *:--exact) name=--exact takes='' ;;
   *:--threshold) name=--threshold takes='text F' ;;
   *:--min-confidence) name=--min-confidence takes='text F' ;;
   *:--peek) name=--peek takes='' ;;
+  *:--explain) name=--explain takes='' ;;
+  *:--nearest) name=--nearest takes='text N' ;;
   *:--id) name=--id takes='text ID' ;;
   *:--dry-run) name=--dry-run takes='' ;;
   *:--prometheus) name=--prometheus takes='' ;;
@@ -98,8 +103,8 @@ _mneme_argument() {
 _mneme_options() {
   options=''
   case $1 in
-  put) options='--namespace --ttl --metadata --response-file --embedder --embedding --native-ttl --max-entries --no-normalize' ;;
-  get) options='--namespace --exact --threshold --min-confidence --peek --embedder --embedding --no-normalize' ;;
+  put) options='--namespace --ttl --metadata --response-file --native-ttl --max-entries --no-normalize --embedding --embedder --embedder-command --embedder-file --embedder-timeout' ;;
+  get) options='--namespace --exact --threshold --min-confidence --peek --explain --nearest --no-normalize --embedding --embedder --embedder-command --embedder-file --embedder-timeout' ;;
   delete) options='--namespace --id --dry-run --no-normalize' ;;
   stats) options='--namespace --prometheus' ;;
   health) options='--expect-backups' ;;
@@ -108,9 +113,9 @@ _mneme_options() {
   set-quota) options='--remove --evict --dry-run --pace' ;;
   clear) options='--all --yes --dry-run --pace' ;;
   export) options='--namespace --output --format --embeddings --since-id --include-expired --pace' ;;
-  import) options='--namespace --on-conflict --since-line --embedder --native-ttl --max-entries --dry-run --pace' ;;
-  calibrate) options='--paraphrases --distractors --labelled --pairs --seed --metric --min-precision --min-recall --vectors --format --embedder' ;;
-  reembed) options='--embedder --native-ttl --no-normalize --pace' ;;
+  import) options='--namespace --on-conflict --since-line --native-ttl --max-entries --dry-run --pace --embedder --embedder-command --embedder-file --embedder-timeout' ;;
+  calibrate) options='--paraphrases --distractors --labelled --pairs --seed --metric --min-precision --min-recall --vectors --format --no-normalize --embedder --embedder-command --embedder-file --embedder-timeout' ;;
+  reembed) options='--native-ttl --no-normalize --pace --embedder --embedder-command --embedder-file --embedder-timeout' ;;
   esac
   options+=' --url --key-prefix --password-file --askpass --cacert --cert --key --insecure --connect-timeout --timeout --json --quiet --verbose --color --progress --help --version'
 }

@@ -14,7 +14,7 @@ function __mneme_state
         if test $ended = 0; and string match -qr -- '^-[^0-9]' $word
             if test "$word" = --
                 set ended 1
-            else if string match -qr -- '^--(url|key-prefix|password-file|cacert|cert|key|connect-timeout|timeout|color|progress|namespace|ttl|metadata|response-file|embedder|embedding|max-entries|threshold|min-confidence|id|family|limit|sample|top|pace|batch-size|max-duration|output|format|embeddings|since-id|on-conflict|since-line|paraphrases|distractors|labelled|pairs|seed|metric|min-precision|min-recall|vectors)$|^-[^-upno][^upno]*[upno]$|^-[upno]$' $word
+            else if string match -qr -- '^--(url|key-prefix|password-file|cacert|cert|key|connect-timeout|timeout|color|progress|namespace|ttl|metadata|response-file|max-entries|embedding|embedder|embedder-command|embedder-file|embedder-timeout|threshold|min-confidence|nearest|id|family|limit|sample|top|pace|batch-size|max-duration|output|format|embeddings|since-id|on-conflict|since-line|paraphrases|distractors|labelled|pairs|seed|metric|min-precision|min-recall|vectors)$|^-[^-upno][^upno]*[upno]$|^-[upno]$' $word
                 set pending 1
             end
         else if test -z "$command"
@@ -83,20 +83,28 @@ complete -c mneme -n '__mneme_at put' -s n -l namespace -x -a '(__mneme_dynamic 
 complete -c mneme -n '__mneme_at put' -l ttl -x -d 'for how long the entry lives'
 complete -c mneme -n '__mneme_at put' -l metadata -x -d 'a JSON object to keep with the answer'
 complete -c mneme -n '__mneme_at put' -l response-file -r -F -d 'read the answer from a file, \'-\' for standard input'
-complete -c mneme -n '__mneme_at put' -l embedder -x -d 'the embedder, by its fingerprint'
-complete -c mneme -n '__mneme_at put' -l embedding -r -F -d 'a file with the query\'s vector'
 complete -c mneme -n '__mneme_at put' -l native-ttl -d 'let Redis itself expire what has a time to live'
 complete -c mneme -n '__mneme_at put' -l max-entries -x -d 'the most entries in the whole cache'
 complete -c mneme -n '__mneme_at put' -l no-normalize -d 'take the query as it is'
+complete -c mneme -n '__mneme_at put' -l embedding -r -F -d 'a file with the query\'s vector'
+complete -c mneme -n '__mneme_at put' -l embedder -x -d 'the embedder, by its fingerprint'
+complete -c mneme -n '__mneme_at put' -l embedder-command -x -d 'a program that makes the vectors'
+complete -c mneme -n '__mneme_at put' -l embedder-file -r -F -d 'a file of vectors that were made beforehand'
+complete -c mneme -n '__mneme_at put' -l embedder-timeout -x -d 'how long embedding one batch of texts may take'
 
 complete -c mneme -n '__mneme_at get' -s n -l namespace -x -a '(__mneme_dynamic namespaces)' -d 'the namespace'
 complete -c mneme -n '__mneme_at get' -l exact -d 'only the same question, none that means the same'
 complete -c mneme -n '__mneme_at get' -l threshold -x -d 'the least similarity of an answer by meaning'
 complete -c mneme -n '__mneme_at get' -l min-confidence -x -d 'the least confidence of an answer by meaning'
 complete -c mneme -n '__mneme_at get' -l peek -d 'touch nothing'
-complete -c mneme -n '__mneme_at get' -l embedder -x -d 'the embedder, by its fingerprint'
-complete -c mneme -n '__mneme_at get' -l embedding -r -F -d 'a file with the query\'s vector'
+complete -c mneme -n '__mneme_at get' -l explain -d 'say what came near, and why it was or was not served'
+complete -c mneme -n '__mneme_at get' -l nearest -x -d 'how many candidates --explain shows'
 complete -c mneme -n '__mneme_at get' -l no-normalize -d 'take the query as it is'
+complete -c mneme -n '__mneme_at get' -l embedding -r -F -d 'a file with the query\'s vector'
+complete -c mneme -n '__mneme_at get' -l embedder -x -d 'the embedder, by its fingerprint'
+complete -c mneme -n '__mneme_at get' -l embedder-command -x -d 'a program that makes the vectors'
+complete -c mneme -n '__mneme_at get' -l embedder-file -r -F -d 'a file of vectors that were made beforehand'
+complete -c mneme -n '__mneme_at get' -l embedder-timeout -x -d 'how long embedding one batch of texts may take'
 
 complete -c mneme -n '__mneme_at delete' -s n -l namespace -x -a '(__mneme_dynamic namespaces)' -d 'the namespace'
 complete -c mneme -n '__mneme_at delete' -l id -x -d 'an entry by its id, as \'get --json\' shows it'
@@ -147,29 +155,39 @@ complete -c mneme -n '__mneme_at export' -l pace -x -d 'a pause between batches,
 complete -c mneme -n '__mneme_at import' -s n -l namespace -x -a '(__mneme_dynamic namespaces)' -d 'put every entry into this namespace'
 complete -c mneme -n '__mneme_at import' -l on-conflict -x -a 'replace skip fail' -d 'what to do with a question that is there already'
 complete -c mneme -n '__mneme_at import' -l since-line -x -d 'only what comes after this line'
-complete -c mneme -n '__mneme_at import' -l embedder -x -d 'the embedder, by its fingerprint'
 complete -c mneme -n '__mneme_at import' -l native-ttl -d 'let Redis itself expire what has a time to live'
 complete -c mneme -n '__mneme_at import' -l max-entries -x -d 'the most entries in the whole cache'
 complete -c mneme -n '__mneme_at import' -l dry-run -d 'say what would be done, and do nothing'
 complete -c mneme -n '__mneme_at import' -l pace -x -d 'a pause between batches, for a busy server'
+complete -c mneme -n '__mneme_at import' -l embedder -x -d 'the embedder, by its fingerprint'
+complete -c mneme -n '__mneme_at import' -l embedder-command -x -d 'a program that makes the vectors'
+complete -c mneme -n '__mneme_at import' -l embedder-file -r -F -d 'a file of vectors that were made beforehand'
+complete -c mneme -n '__mneme_at import' -l embedder-timeout -x -d 'how long embedding one batch of texts may take'
 complete -c mneme -n '__mneme_at import 0' -r -F
 
 complete -c mneme -n '__mneme_at calibrate' -l paraphrases -r -F -d 'a file of pairs that mean the same'
 complete -c mneme -n '__mneme_at calibrate' -l distractors -r -F -d 'a file of pairs that do not, likewise'
-complete -c mneme -n '__mneme_at calibrate' -l labelled -r -F -d 'a CSV of texts and labels, of which pairs are drawn'
+complete -c mneme -n '__mneme_at calibrate' -l labelled -r -F -d 'a CSV of texts and labels to draw pairs from'
 complete -c mneme -n '__mneme_at calibrate' -l pairs -x -d 'how many pairs of each kind to draw'
 complete -c mneme -n '__mneme_at calibrate' -l seed -x -d 'which pairs are drawn'
 complete -c mneme -n '__mneme_at calibrate' -l metric -x -a 'f1 precision recall' -d 'what the threshold is to be best at'
 complete -c mneme -n '__mneme_at calibrate' -l min-precision -x -d 'the least share of right answers'
 complete -c mneme -n '__mneme_at calibrate' -l min-recall -x -d 'the least share of matches served'
-complete -c mneme -n '__mneme_at calibrate' -l vectors -x -a 'float32 int8' -d 'the form of vector that the application searches'
+complete -c mneme -n '__mneme_at calibrate' -l vectors -x -a 'float32 int8' -d 'the form of vector that is searched'
 complete -c mneme -n '__mneme_at calibrate' -l format -x -a 'text csv' -d 'a table, or CSV'
+complete -c mneme -n '__mneme_at calibrate' -l no-normalize -d 'take the query as it is'
 complete -c mneme -n '__mneme_at calibrate' -l embedder -x -d 'the embedder, by its fingerprint'
+complete -c mneme -n '__mneme_at calibrate' -l embedder-command -x -d 'a program that makes the vectors'
+complete -c mneme -n '__mneme_at calibrate' -l embedder-file -r -F -d 'a file of vectors that were made beforehand'
+complete -c mneme -n '__mneme_at calibrate' -l embedder-timeout -x -d 'how long embedding one batch of texts may take'
 
-complete -c mneme -n '__mneme_at reembed' -l embedder -x -d 'the embedder, by its fingerprint'
 complete -c mneme -n '__mneme_at reembed' -l native-ttl -d 'let Redis itself expire what has a time to live'
 complete -c mneme -n '__mneme_at reembed' -l no-normalize -d 'take the query as it is'
 complete -c mneme -n '__mneme_at reembed' -l pace -x -d 'a pause between batches, for a busy server'
+complete -c mneme -n '__mneme_at reembed' -l embedder -x -d 'the embedder, by its fingerprint'
+complete -c mneme -n '__mneme_at reembed' -l embedder-command -x -d 'a program that makes the vectors'
+complete -c mneme -n '__mneme_at reembed' -l embedder-file -r -F -d 'a file of vectors that were made beforehand'
+complete -c mneme -n '__mneme_at reembed' -l embedder-timeout -x -d 'how long embedding one batch of texts may take'
 
 complete -c mneme -n '__mneme_at completions 0' -x -a 'bash zsh fish'
 

@@ -11,6 +11,14 @@ public enum Confidence {
   public static func of(similarity: Double, age: Seconds) -> Double {
     similarity * pow(0.5, Double(max(0, age.rawValue)) / Double(halfLife.rawValue))
   }
+
+  /// The age from which on the confidence is below `cutoff`: 24 h × log₂(similarity / cutoff), rounded up to a whole
+  /// second; 0 where it always was, nil where it never will be.
+  public static func age(belowCutoff cutoff: Double, similarity: Double) -> Seconds? {
+    guard cutoff > 0 else { return similarity < cutoff ? Seconds(0) : nil }
+    guard similarity >= cutoff else { return Seconds(0) }
+    return Seconds(Int64((Double(halfLife.rawValue) * log2(similarity / cutoff)).rounded(.up)))
+  }
 }
 
 /// Says whether a response may be served.

@@ -177,6 +177,10 @@ public struct InvalidInputError: NamedError {
 public struct EmbedderError: NamedError {
   public static let kind = ErrorKind.embedder
   public let report: ErrorReport
+  /// Which of the texts it was, by its place among those handed over, where one of them is at fault.
+  public var textIndex: Int?
+  /// The same may work later: the server was busy, out of order or too slow.
+  public var isTemporary = false
   public init(report: ErrorReport) { self.report = report }
 }
 

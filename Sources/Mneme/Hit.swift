@@ -56,6 +56,8 @@ public struct Candidate: Sendable {
     case gone
     /// It would have been served, had not a nearer one been.
     case notNeeded = "not_needed"
+    /// It would have been served, were it among the nearest few that a lookup weighs.
+    case notWeighed = "not_weighed"
   }
 
   public var id: EntryID
@@ -68,6 +70,9 @@ public struct Candidate: Sendable {
   public var age: Seconds
   /// What became of it.
   public var verdict: Verdict
+  /// Since when its confidence has been below the least that was asked for; nil where it is not, and where the
+  /// entry is gone.
+  public var lowConfidenceSince: UnixTime?
 }
 
 /// What a lookup found, and why.

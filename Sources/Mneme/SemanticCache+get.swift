@@ -176,13 +176,21 @@ extension SemanticCache {
         candidate.verdict = verdict(
           on: entry, similarity: neighbour.similarity, confidence: candidate.confidence, threshold, at: now,
           get)
+        let cutoff = get.minConfidence ?? options.minConfidence
+        if candidate.confidence < cutoff {
+          candidate.lowConfidenceSince = Confidence.age(
+            belowCutoff: cutoff, similarity: neighbour.similarity
+          ).map { entry.createdAt + $0 }
+        }
       }
       if candidate.verdict == .served {
-        if weighing.served == nil, rank < options.neighbours {
+        if weighing.served != nil {
+          candidate.verdict = .notNeeded
+        } else if rank >= options.neighbours {
+          candidate.verdict = .notWeighed
+        } else {
           weighing.served = neighbour.place
           weighing.similarity = neighbour.similarity
-        } else {
-          candidate.verdict = .notNeeded
         }
       }
       weighing.candidates.append(candidate)

@@ -37,6 +37,11 @@ enum CommandTable {
       NamedNote(
         "MNEME_PASSWORD", "The password, where neither {option:password-file} nor {option:askpass} is given."),
       NamedNote("REDISCLI_AUTH", "The same, as `redis-cli` has it."),
+      NamedNote(
+        "OPENAI_BASE_URL",
+        "Where the embedders `openai:MODEL:dimN` ask, `https://api.openai.com/v1` without it."),
+      NamedNote("OPENAI_API_KEY", "The key that they send along. Shown nowhere."),
+      NamedNote("OLLAMA_HOST", "Where the embedders `ollama:MODEL:dimN` ask, `localhost:11434` without it."),
       NamedNote("NO_COLOR", "When set and not empty, no bold type."),
       NamedNote("PATH", "Where {command:demo} looks for `redis-server`."),
       NamedNote("TERM", "`dumb` means neither bold type nor progress."),

@@ -1,7 +1,6 @@
 import CommandGrammar
 import Glibc
 import Mneme
-import MnemeEmbedders
 import MnemeRedis
 
 /// What a command works with: the resolved options of every command, the streams and the clock.
@@ -9,6 +8,8 @@ final class Context {
   let settings: GlobalSettings
   let output: Output
   let clock: WallClock
+  /// What embedders read their settings from.
+  let environment: Environment
   /// Asked between batches: whether a signal wants the command to end.
   let interrupt = Interrupt()
   private let start = ContinuousClock.now
@@ -17,9 +18,13 @@ final class Context {
   /// Those of the stores that were opened.
   private var clients: [RedisClient] = []
 
-  init(settings: GlobalSettings, output: Output, clock: @escaping WallClock = systemClock) {
+  init(
+    settings: GlobalSettings, output: Output, environment: Environment,
+    clock: @escaping WallClock = systemClock
+  ) {
     self.settings = settings
     self.output = output
+    self.environment = environment
     self.clock = clock
   }
 
@@ -44,12 +49,12 @@ final class Context {
 
   /// A cache with the embedder that is asked for, or else the one that its fingerprint names.
   func openCache(
-    _ store: any Store, embedder spec: String?, options: SemanticCache.Options = .init()
+    _ store: any Store, embedder choice: EmbedderChoice = .init(), options: SemanticCache.Options = .init()
   ) throws -> SemanticCache {
     var options = options
     options.clock = clock
-    return try SemanticCache(store: store, options: options) { identity in
-      try EmbedderCatalog.embedder(spec: spec, cache: identity)
+    return try SemanticCache(store: store, options: options) { [environment] identity in
+      try choice.embedder(for: identity, environment)
     }
   }
 

@@ -34,7 +34,8 @@ enum ExitStatus: Int32, CaseIterable {
   private init(_ error: any MnemeError) {
     switch type(of: error).kind {
     case .storeBackend: self = (error as? StoreBackendError).map { ExitStatus($0.reason) } ?? .unavailable
-    case .checkpoint, .namespaceQuotaExceeded, .embedder: self = .unavailable
+    case .checkpoint, .namespaceQuotaExceeded: self = .unavailable
+    case .embedder: self = (error as? EmbedderError)?.isTemporary == true ? .tryLater : .unavailable
     case .embedderMismatch, .embedderDimension, .schemaMigration: self = .misconfigured
     case .corruptCache, .quantization, .invalidInput: self = .badData
     case .cacheClosed: self = .bug

@@ -1,12 +1,11 @@
 import Mneme
-import MnemeEmbedders
 import MnemeRedis
 
 /// How lines are stored.
 struct ImportOptions {
   var namespace: Namespace?
   var onConflict: ConflictPolicy
-  var embedder: String?
+  var embedder: EmbedderChoice
   var maxEntries: Int?
   var dryRun: Bool
   var pace: Duration
@@ -98,24 +97,22 @@ struct ImportRun {
     if identity == nil {
       try store.open(expecting: nil)
       let stored = try store.identity()
-      let named = options.embedder ?? (stored == nil ? draft.fingerprint : nil)
-      let chosen: any Embedder
-      if stored == nil, options.embedder == nil, let fingerprint = draft.fingerprint,
+      var cache = stored
+      if stored == nil, options.embedder.spec == nil, let fingerprint = draft.fingerprint,
         let dimension = draft.embedding?.dimension
       {
         // A new prefix takes over fingerprint and dimension, whatever the fingerprint looks like.
-        chosen = try EmbedderCatalog.embedder(
-          spec: fingerprint, cache: CacheIdentity(fingerprint: fingerprint, dimension: dimension))
-      } else {
-        chosen = try EmbedderCatalog.embedder(spec: named, cache: stored)
+        cache = CacheIdentity(fingerprint: fingerprint, dimension: dimension)
       }
+      let chosen = try options.embedder.embedder(
+        for: cache, orElse: draft.fingerprint, context.environment)
       let wanted = CacheIdentity(fingerprint: chosen.fingerprint, dimension: chosen.dimension)
       try store.open(expecting: wanted)
       (identity, embedder) = (wanted, chosen)
     }
     guard let identity else { return }
     // A line that says of which embedder it is means it; with --embedder and no vector it is embedded anew.
-    if draft.embedding != nil || options.embedder == nil, let fingerprint = draft.fingerprint,
+    if draft.embedding != nil || options.embedder.spec == nil, let fingerprint = draft.fingerprint,
       !fingerprint.utf8.elementsEqual(identity.fingerprint.utf8)
     {
       throw EmbedderMismatchError(
@@ -157,7 +154,17 @@ struct ImportRun {
       }
     } catch {
       guard !(error is LineError) else { throw error }
-      throw LineError(line: batch[0].line, source: source, underlying: error, state: state)
+      // Where the embedder says which text it was, what stands before that goes in first.
+      var faulty = 0
+      if let place = (error as? EmbedderError)?.textIndex {
+        let bare = batch.indices.filter { batch[$0].draft.embedding == nil }
+        if bare.indices.contains(place) { faulty = bare[place] }
+      }
+      if faulty > 0 {
+        pending = Array(batch[..<faulty])
+        try storePending()
+      }
+      throw LineError(line: batch[faulty].line, source: source, underlying: error, state: state)
     }
   }
 
@@ -204,9 +211,12 @@ struct ImportRun {
     }
   }
 
-  /// Entries of drafts, with the vectors that are missing made in one go.
+  /// Entries of drafts, with the vectors that are missing made in one go; in a dry run none is made, since texts
+  /// would leave the machine for nothing.
   private func entries(of drafts: [EntryLine.Draft], at now: UnixTime) throws -> [StoredEntry] {
-    let bare = drafts.filter { $0.embedding == nil }.map { QueryNormalizer.normalize($0.query) }
+    let bare =
+      options.dryRun
+      ? [] : drafts.filter { $0.embedding == nil }.map { QueryNormalizer.normalize($0.query) }
     var made = try (bare.isEmpty ? [] : embedder?.embed(bare) ?? []).makeIterator()
     return try drafts.map { draft in
       StoredEntry(

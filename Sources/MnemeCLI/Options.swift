@@ -5,6 +5,7 @@ import Mneme
 enum Options {
   static let connection = Group("Connection")
   static let output = Group("Output")
+  static let embedders = Group("Embedder")
 
   // MARK: Connection
 
@@ -108,15 +109,42 @@ enum Options {
     "namespace", short: "n", value: .namespace, summary: "only this namespace")
 
   static let embedder = Option(
-    "embedder", value: .text("SPEC", allowsEmpty: false),
+    "embedder", value: .text("SPEC", allowsEmpty: false), group: embedders,
     summary: "the embedder, by its fingerprint",
     details: """
       A cache that exists says by itself which it wants; a new one takes `mneme:hashed-ngrams-v1:dim384`, which is \
-      built in and needs no network and no model. `none` keeps no vectors: only exact questions are answered.
+      built in and needs no network and no model. `openai:MODEL:dimN` asks a server that speaks the OpenAI protocol \
+      ({env:OPENAI_BASE_URL}, {env:OPENAI_API_KEY}), `ollama:MODEL:dimN` asks Ollama ({env:OLLAMA_HOST}), and \
+      `command:NAME:dimN` goes with {option:embedder-command}. `none` keeps no vectors: only exact questions are \
+      answered.
       """)
 
+  static let embedderCommand = Option(
+    "embedder-command", value: .text("COMMAND", allowsEmpty: false), group: embedders,
+    summary: "a program that makes the vectors",
+    details: """
+      A line for the shell. The program gets each text as a JSON string on a line of its standard input and answers \
+      with a JSON array of numbers on a line of its standard output; it is started once for all texts. Its vectors \
+      go under the fingerprint that the cache has, or that {option:embedder} names. Of the variables of the \
+      environment it sees none that holds a key or password of ours, {env:OPENAI_API_KEY} among them.
+      """)
+
+  static let embedderFile = Option(
+    "embedder-file", value: .file(), group: embedders,
+    summary: "a file of vectors that were made beforehand",
+    details: """
+      JSON lines: `{"text":"one question","embedding":[0.1,0.2]}`, or those of an export with `--embeddings array`. \
+      They go under the fingerprint that the cache has, or that {option:embedder} names.
+      """)
+
+  static let embedderTimeout = Option(
+    "embedder-timeout", value: .duration(in: .milliseconds(1)...(.seconds(86_400)), milliseconds: true),
+    default: .seconds(60), group: embedders, summary: "how long embedding one batch of texts may take",
+    details:
+      "Whatever is tried again included: a server that is busy or out of order is asked up to five times.")
+
   static let embedding = Option(
-    "embedding", value: .file(),
+    "embedding", value: .file(), group: embedders,
     summary: "a file with the query's vector",
     details: "A JSON array of numbers, or raw little-endian float32. It is scaled to length 1.")
 

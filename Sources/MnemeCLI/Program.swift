@@ -36,7 +36,8 @@ public enum Program {
         preconditionFailure("the grammar has a command that the table lacks")
       }
       let request = try command.init(invocation)
-      let context = Context(settings: try GlobalSettings(invocation, environment), output: output)
+      let context = Context(
+        settings: try GlobalSettings(invocation, environment), output: output, environment: environment)
       let report = try request.run(context)
       if isJSON {
         if case .null = report.json {} else { try output.print(report.json) }
@@ -84,7 +85,7 @@ public enum Program {
     // Nobody who presses Tab wants to be asked or told anything.
     if settings.password == .terminal { settings.password = .url }
     (settings.isQuiet, settings.isVerbose) = (true, false)
-    let context = Context(settings: settings, output: plainOutput(environment))
+    let context = Context(settings: settings, output: plainOutput(environment), environment: environment)
     guard let names = try? context.openExistingStore().namespaces() else { return .done }
     for name in names where !name.name.unicodeScalars.contains(where: isHazardous) {
       try? context.output.print(name.name)

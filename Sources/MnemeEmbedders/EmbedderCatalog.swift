@@ -5,26 +5,57 @@ public enum EmbedderCatalog {
   /// What a new cache takes when nothing is said.
   public static let defaultSpec = HashedNgramEmbedder.fingerprint
 
-  /// The embedder for a cache.
+  /// The embedder for a cache. Nothing is asked of a server before there is a text to embed.
   /// - Parameters:
   ///   - spec: what the user asked for; nil leaves it to the cache, and to the default where there is none yet.
   ///   - cache: the identity of the cache, nil where there is none.
+  ///   - settings: where servers are; with a command, that makes the vectors, under the fingerprint named or stored.
   /// - Returns: for a fingerprint of someone else's, an `AbsentEmbedder`: exact answers can be served, vectors have
   ///   to come from elsewhere.
-  /// - Throws: `InvalidInputError` for a spec that names no dimension where the cache does not either.
-  public static func embedder(spec: String?, cache: CacheIdentity?) throws -> any Embedder {
-    let fingerprint = spec ?? cache?.fingerprint ?? defaultSpec
-    if fingerprint == HashedNgramEmbedder.fingerprint { return HashedNgramEmbedder() }
-    if fingerprint == AbsentEmbedder.none.fingerprint { return AbsentEmbedder.none }
-    if let cache, cache.fingerprint.utf8.elementsEqual(fingerprint.utf8) {
-      return AbsentEmbedder(fingerprint: fingerprint, dimension: cache.dimension)
+  /// - Throws: `InvalidInputError` for a spec that names no dimension where the cache does not either, and for a
+  ///   command where no vectors but the built-in ones, or none, can be stored.
+  public static func embedder(
+    spec: String?, cache: CacheIdentity?, settings: EmbedderSettings = .init()
+  ) throws -> any Embedder {
+    let identity = try identity(spec: spec, cache: cache, takesForeignVectors: settings.command != nil)
+    if let command = settings.command {
+      return CommandEmbedder(
+        command, fingerprint: identity.fingerprint, dimension: identity.dimension,
+        environment: settings.commandEnvironment, timeLimit: settings.timeLimit)
     }
+    if identity.fingerprint == HashedNgramEmbedder.fingerprint { return HashedNgramEmbedder() }
+    switch Service(fingerprint: identity.fingerprint) {
+    case .openAI(let model): return HTTPEmbedder.openAI(model, identity, settings)
+    case .ollama(let model): return HTTPEmbedder.ollama(model, identity, settings)
+    case nil: return AbsentEmbedder(fingerprint: identity.fingerprint, dimension: identity.dimension)
+    }
+  }
+
+  /// What is stamped on the vectors.
+  /// - Parameter takesForeignVectors: they come from a program or a file of the user's.
+  /// - Throws: as `embedder(spec:cache:settings:)`.
+  public static func identity(
+    spec: String?, cache: CacheIdentity?, takesForeignVectors: Bool = false
+  ) throws -> CacheIdentity {
+    let fingerprint = spec ?? cache?.fingerprint ?? defaultSpec
+    let builtIn = [
+      HashedNgramEmbedder.fingerprint: HashedNgramEmbedder.dimension, AbsentEmbedder.none.fingerprint: 0,
+    ]
+    if let dimension = builtIn[fingerprint] {
+      guard !takesForeignVectors else {
+        throw InvalidInputError(
+          "Vectors of one's own cannot go under the fingerprint '\(fingerprint)'.",
+          remediation: "Name theirs with --embedder, as in 'command:my-model:dim384'.")
+      }
+      return CacheIdentity(fingerprint: fingerprint, dimension: dimension)
+    }
+    if let cache, cache.fingerprint.utf8.elementsEqual(fingerprint.utf8) { return cache }
     guard let dimension = dimension(in: fingerprint) else {
       throw InvalidInputError(
         "The embedder '\(fingerprint)' does not say the dimension of its vectors.",
         remediation: "End it in ':dimN', as in 'openai:text-embedding-3-small:dim1536'.")
     }
-    return AbsentEmbedder(fingerprint: fingerprint, dimension: dimension)
+    return CacheIdentity(fingerprint: fingerprint, dimension: dimension)
   }
 
   /// The N of a fingerprint that ends in `:dimN`.
@@ -34,5 +65,24 @@ public enum EmbedderCatalog {
       last.utf8.starts(with: marker.utf8.dropFirst()), fingerprint.utf8.count > last.utf8.count
     else { return nil }
     return Int(last.dropFirst(marker.utf8.count - 1)).flatMap { (1...65_536).contains($0) ? $0 : nil }
+  }
+}
+
+/// A protocol and the model to ask for, as a fingerprint `PROTOCOL:MODEL:dimN` has them. The model may itself hold
+/// colons, as Ollama's tags do.
+enum Service: Equatable {
+  case openAI(model: String)
+  case ollama(model: String)
+
+  init?(fingerprint: String) {
+    guard EmbedderCatalog.dimension(in: fingerprint) != nil else { return nil }
+    let parts = fingerprint.split(separator: ":", omittingEmptySubsequences: false)
+    let model = parts.dropFirst().dropLast().joined(separator: ":")
+    guard !model.isEmpty else { return nil }
+    switch parts[0] {
+    case "openai": self = .openAI(model: model)
+    case "ollama": self = .ollama(model: model)
+    default: return nil
+    }
   }
 }

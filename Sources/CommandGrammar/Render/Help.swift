@@ -53,18 +53,27 @@ extension Grammar {
     return page
   }
 
+  /// Where not all fits, the options under headings of their own are named among those of every command.
   private func shortHelp(_ command: CommandSpec, _ style: TextStyle) -> TextPage {
+    let all = shortHelp(command, style, named: [])
+    let named = command.options.filter { $0.group != .options }
+    if all.lines.count <= Grammar.shortHelpRows || named.isEmpty { return all }
+    return shortHelp(command, style, named: named)
+  }
+
+  private func shortHelp(_ command: CommandSpec, _ style: TextStyle, named: [OptionSpec]) -> TextPage {
     var page = TextPage(style)
     page.paragraph([.name("\(program) \(command.name)"), .text(": ")] + line(command.summary))
     page.paragraph([.text("Usage: ")] + synopsis(of: command), hanging: 7)
     let arguments = command.arguments.map { ([Markup.Inline.argument($0.name)], line($0.summary)) }
-    let options = command.options.map { (forms(of: $0), shortSummary(of: $0)) }
+    let options = command.options.filter { option in !named.contains { $0.name == option.name } }
+      .map { (forms(of: $0), shortSummary(of: $0)) }
     let rows = (arguments + options).map { (term: $0.0, meaning: $0.1) }
     page.blank()
     page.table(rows, column: column(for: rows.map(\.term)))
     page.blank()
     page.paragraph(
-      [.text("Also: ")] + compactForms(globalOptions) + [.text(".")], hanging: 2)
+      [.text("Also: ")] + compactForms(named + globalOptions) + [.text(".")], hanging: 2)
     if let example = command.examples.first {
       page.blank()
       page.line([.text("Example: "), .name(example.command)])

@@ -1,6 +1,5 @@
 import CommandGrammar
 import Mneme
-import MnemeEmbedders
 
 /// `mneme calibrate`
 struct Calibrate: Command {
@@ -14,7 +13,7 @@ struct Calibrate: Command {
   static let distractors = Option(
     "distractors", value: .file(), summary: "a file of pairs that do not, likewise")
   static let labelled = Option(
-    "labelled", value: .file(), summary: "a CSV of texts and labels, of which pairs are drawn",
+    "labelled", value: .file(), summary: "a CSV of texts and labels to draw pairs from",
     details: "Two texts of one label mean the same. The first line is a heading.")
   static let pairs = Option(
     "pairs", value: .count("N", 1...1_000_000), default: 2000,
@@ -30,7 +29,7 @@ struct Calibrate: Command {
     "min-recall", value: .number("F", 0...1), default: 0, summary: "the least share of matches served")
   static let precision = Option(
     "vectors", value: .choice(VectorPrecision.self, "FORM"), default: .float32,
-    summary: "the form of vector that the application searches")
+    summary: "the form of vector that is searched")
   static let format = Option(
     "format", value: .choice(Format.self, "FORMAT"), default: .text, summary: "a table, or CSV")
 
@@ -42,12 +41,12 @@ struct Calibrate: Command {
       """,
     options: [
       paraphrases, distractors, labelled, pairs, seed, metric, minPrecision, minRecall, precision, format,
-      Options.embedder,
-    ],
+      Options.noNormalize,
+    ] + EmbedderChoice.options,
     rules: [
       .exactlyOne(of: paraphrases, labelled), .dependency(of: paraphrases, on: distractors),
       .dependency(of: distractors, on: paraphrases), .dependency(of: pairs, on: labelled),
-      .dependency(of: seed, on: labelled),
+      .dependency(of: seed, on: labelled), EmbedderChoice.rule,
     ],
     examples: [
       Example(
@@ -70,7 +69,8 @@ struct Calibrate: Command {
   let minRecall: Double
   let precision: VectorPrecision
   let format: Format
-  let embedder: String
+  let embedder: EmbedderChoice
+  let normalizes: Bool
 
   init(_ invocation: Invocation) throws(UsageError) {
     switch (invocation[Self.paraphrases], invocation[Self.distractors], invocation[Self.labelled]) {
@@ -84,28 +84,47 @@ struct Calibrate: Command {
     minRecall = invocation[Self.minRecall]
     precision = invocation[Self.precision]
     format = invocation[Self.format]
-    embedder = invocation[Options.embedder] ?? EmbedderCatalog.defaultSpec
+    embedder = EmbedderChoice(invocation)
+    normalizes = !invocation[Options.noNormalize]
   }
 
   func run(_ context: Context) throws -> any Report {
     let pairs = try readPairs()
-    let embedder = try EmbedderCatalog.embedder(spec: embedder, cache: nil)
-    var observations: [Calibration.Observation] = []
-    for start in stride(from: 0, to: pairs.count, by: 64) {
-      let batch = pairs[start..<min(start + 64, pairs.count)]
-      let vectors = try embedder.embed(batch.flatMap { [$0.a, $0.b].map(QueryNormalizer.normalize) })
-      for (offset, pair) in batch.enumerated() {
-        observations.append(
-          .init(
-            similarity: try Calibration.similarity(
-              vectors[2 * offset], vectors[2 * offset + 1], precision: precision), isMatch: pair.isMatch))
-      }
+    let embedder = try embedder.embedder(for: nil, context.environment)
+    guard embedder.dimension > 0 else {
+      throw InvalidInputError(
+        "The embedder 'none' makes no vectors to compare.", remediation: "Name the one that the cache has.")
     }
-    let calibration = try Calibration(observations)
+    let calibration = try Calibration(try observe(pairs, embedder, context))
     return CalibrationReport(
       embedder: embedder.fingerprint, pairs: pairs.count, curve: calibration.curve,
       best: calibration.best(by: metric, minPrecision: minPrecision, minRecall: minRecall), metric: metric,
       format: format)
+  }
+
+  /// How alike the texts of each pair are. A text that stands in several pairs is embedded once.
+  private func observe(
+    _ pairs: [LabelledPair], _ embedder: any Embedder, _ context: Context
+  ) throws -> [Calibration.Observation] {
+    let progress = Progress(context, unit: "pairs", total: pairs.count)
+    // By bytes: texts that Swift takes for equal can be spelled apart, and embedded apart.
+    var known: [[UInt8]: [Float]] = [:]
+    var observations: [Calibration.Observation] = []
+    for start in stride(from: 0, to: pairs.count, by: 32) {
+      let batch = pairs[start..<min(start + 32, pairs.count)].map { pair in
+        [pair.a, pair.b].map { Array((normalizes ? QueryNormalizer.normalize($0) : $0).utf8) }
+      }
+      let new = Array(Set(batch.joined()).subtracting(known.keys))
+      let vectors = try embedder.embed(new.map { String(decoding: $0, as: UTF8.self) })
+      for (text, vector) in zip(new, vectors) { known[text] = vector }
+      for (texts, pair) in zip(batch, pairs[start...]) {
+        let similarity = try Calibration.similarity(
+          known[texts[0]] ?? [], known[texts[1]] ?? [], precision: precision)
+        observations.append(.init(similarity: similarity, isMatch: pair.isMatch))
+      }
+      progress.update(observations.count)
+    }
+    return observations
   }
 
   private func readPairs() throws -> [LabelledPair] {

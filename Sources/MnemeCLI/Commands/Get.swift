@@ -18,6 +18,15 @@ struct Get: Command {
     "peek", summary: "touch nothing",
     details:
       "No access is recorded, nothing is counted, no expired entry removed. Works on a read-only replica.")
+  static let explain = Switch(
+    "explain", summary: "say what came near, and why it was or was not served",
+    details: """
+      After the answer, if there is one: each candidate with its id, similarity, confidence, age and verdict, then the \
+      rule that decided. With {option:json} they are the member `candidates`.
+      """)
+  static let nearest = Option(
+    "nearest", value: .count("N", 1...1000), default: 5, summary: "how many candidates {option:explain} shows"
+  )
 
   static let spec = CommandSpec(
     name: "get", summary: "print the answer to a question",
@@ -27,13 +36,14 @@ struct Get: Command {
       """,
     arguments: [query],
     options: [
-      Options.namespace, exact, threshold, minConfidence, peek, Options.embedder, Options.embedding,
-      Options.noNormalize,
-    ],
+      Options.namespace, exact, threshold, minConfidence, peek, explain, nearest, Options.noNormalize,
+      Options.embedding,
+    ] + EmbedderChoice.options,
+    rules: [.dependency(of: nearest, on: explain), EmbedderChoice.rule],
     examples: [
       Example(command: "mneme get 'What are your hours?'", says: "print an answer"),
       Example(
-        command: "mneme get --peek --json -n faq 'where is my card'",
+        command: "mneme get --peek --explain -n faq 'where is my card'",
         says: "see what an application would be served, and why, without leaving a trace"),
     ],
     exitNotes: [ExitNote(1, "a miss")])
@@ -41,7 +51,7 @@ struct Get: Command {
   let query: String
   let namespace: Namespace
   let options: SemanticCache.GetOptions
-  let embedder: String?
+  let embedder: EmbedderChoice
   let embedding: String?
   let normalizes: Bool
   /// What a miss is called where the request itself decides that.
@@ -55,12 +65,15 @@ struct Get: Command {
     options.peek = invocation[Self.peek]
     options.threshold = invocation[Self.threshold]
     options.minConfidence = invocation[Self.minConfidence]
+    options.explain = invocation[Self.explain] ? invocation[Self.nearest] : nil
     // Whatever the cache's embedder is, `none` asks for no second layer.
     let isNone = invocation[Options.embedder] == AbsentEmbedder.none.fingerprint
     options.exactOnly = options.exactOnly || isNone
     missReason = isNone ? .noEmbedder : nil
     self.options = options
-    embedder = isNone ? nil : invocation[Options.embedder]
+    var embedder = EmbedderChoice(invocation)
+    if isNone { embedder.spec = nil }
+    self.embedder = embedder
     embedding = invocation[Options.embedding]
     normalizes = !invocation[Options.noNormalize]
   }
@@ -79,7 +92,13 @@ struct Get: Command {
     context.warn(of: lookup.damaged)
     if lookup.hit == nil { lookup.missReason = missReason ?? lookup.missReason }
     try comment(on: lookup, store, context)
-    return GetReport(lookup: lookup)
+    let explanation = options.explain.map { _ in
+      Explanation(
+        threshold: options.threshold ?? cacheOptions.threshold,
+        minConfidence: options.minConfidence ?? cacheOptions.minConfidence, weighed: cacheOptions.neighbours,
+        now: context.clock())
+    }
+    return GetReport(lookup: lookup, explanation: explanation)
   }
 
   /// A hit speaks for itself. A miss is silent where a program reads, but a person wants to know why.
@@ -94,7 +113,7 @@ struct Get: Command {
       return
     }
     guard try !context.noteAbsence(of: store) else { return }
-    if context.output.style.errorIsTerminal || context.settings.isVerbose {
+    if options.explain == nil, context.output.style.errorIsTerminal || context.settings.isVerbose {
       context.note("no answer: \(lookup.missReason?.text ?? "nothing like it")")
     }
   }
@@ -102,10 +121,17 @@ struct Get: Command {
 
 struct GetReport: Report {
   var lookup: Lookup
+  /// Wanted with `--explain`.
+  var explanation: Explanation?
 
   var status: ExitStatus { lookup.hit == nil ? .no : .done }
 
   var json: JSONOutput {
+    guard explanation != nil, case .object(let members) = answer else { return answer }
+    return .object(members + [("candidates", .array(lookup.candidates.map(\.json)))])
+  }
+
+  private var answer: JSONOutput {
     guard let hit = lookup.hit else {
       return ["hit": false, "reason": JSONOutput(lookup.missReason?.rawValue)]
     }
@@ -120,13 +146,17 @@ struct GetReport: Report {
 
   /// The response's own bytes; harmless on a terminal, untouched everywhere else.
   func text(_ style: TerminalStyle) -> String? {
-    lookup.hit.map { style.outputIsTerminal ? visible($0.response, multiline: true) : $0.response }
+    let answer = lookup.hit.map {
+      style.outputIsTerminal ? visible($0.response, multiline: true) : $0.response
+    }
+    guard let explanation else { return answer }
+    return (answer.map { $0 + "\n\n" } ?? "") + explanation.text(of: lookup, style)
   }
 }
 
 extension MissReason {
   /// For people: why there is no answer.
-  fileprivate var text: String {
+  var text: String {
     switch self {
     case .noMatch: "no question in the namespace means the same"
     case .belowThreshold: "the nearest question is less similar than the threshold"

@@ -37,7 +37,7 @@ struct CheckHealth: Command {
     let settings = try store.serverSettings()
     var report = HealthReport(keyPrefix: context.settings.keyPrefix, settings: settings)
     do {
-      let cache = try context.openCache(store, embedder: nil)
+      let cache = try context.openCache(store)
       let progress = Progress(context, unit: "entries", total: try? store.count(in: nil))
       report.health = try cache.health { progress.update($0) }
     } catch let damage as CorruptCacheError {

@@ -29,10 +29,9 @@ struct Import: Command {
       """,
     arguments: [file],
     options: [
-      namespace, onConflict, sinceLine, Options.embedder, Options.nativeTTL, Options.maxEntries,
-      Options.dryRun,
-      Options.pace,
-    ],
+      namespace, onConflict, sinceLine, Options.nativeTTL, Options.maxEntries, Options.dryRun, Options.pace,
+    ] + EmbedderChoice.options,
+    rules: [EmbedderChoice.rule],
     examples: [
       Example(command: "mneme import cache.jsonl", says: "bring everything back"),
       Example(command: "mneme -p new import --on-conflict skip cache.jsonl", says: "add what is missing"),
@@ -49,7 +48,7 @@ struct Import: Command {
     nativeTTL = invocation[Options.nativeTTL]
     options = ImportOptions(
       namespace: invocation[Self.namespace], onConflict: invocation[Self.onConflict],
-      embedder: invocation[Options.embedder], maxEntries: invocation[Options.maxEntries],
+      embedder: EmbedderChoice(invocation), maxEntries: invocation[Options.maxEntries],
       dryRun: invocation[Options.dryRun], pace: invocation[Options.pace])
   }
 

@@ -24,10 +24,10 @@ struct Put: Command {
       """,
     arguments: [query, response],
     options: [
-      Options.namespace, Options.ttl, metadata, responseFile, Options.embedder, Options.embedding,
-      Options.nativeTTL, Options.maxEntries, Options.noNormalize,
-    ],
-    rules: [.atMostOne(of: response, responseFile)],
+      Options.namespace, Options.ttl, metadata, responseFile, Options.nativeTTL, Options.maxEntries,
+      Options.noNormalize, Options.embedding,
+    ] + EmbedderChoice.options,
+    rules: [.atMostOne(of: response, responseFile), EmbedderChoice.rule],
     examples: [
       Example(command: "mneme put 'What are your hours?' 'Nine to five.'", says: "store an answer"),
       Example(
@@ -40,7 +40,7 @@ struct Put: Command {
   let namespace: Namespace
   let ttl: Seconds?
   let metadata: String
-  let embedder: String?
+  let embedder: EmbedderChoice
   let embedding: String?
   let nativeTTL: Bool
   let maxEntries: Int?
@@ -57,7 +57,7 @@ struct Put: Command {
     namespace = invocation[Options.namespace]
     ttl = invocation[Options.ttl].map(Seconds.init)
     metadata = invocation[Self.metadata] ?? "{}"
-    embedder = invocation[Options.embedder]
+    embedder = EmbedderChoice(invocation)
     embedding = invocation[Options.embedding]
     nativeTTL = invocation[Options.nativeTTL]
     maxEntries = invocation[Options.maxEntries]

@@ -1,6 +1,5 @@
 import CommandGrammar
 import Mneme
-import MnemeEmbedders
 import MnemeRedis
 
 /// `mneme reembed`
@@ -16,7 +15,9 @@ struct Reembed: Command {
       the same server. Responses, metadata, times and times to live are kept; the source is not touched. Expired \
       entries are left behind.
       """,
-    arguments: [target], options: [Options.embedder, Options.nativeTTL, Options.noNormalize, Options.pace],
+    arguments: [target],
+    options: [Options.nativeTTL, Options.noNormalize, Options.pace] + EmbedderChoice.options,
+    rules: [EmbedderChoice.rule],
     examples: [
       Example(
         command: "mneme reembed --embedder mneme:hashed-ngrams-v1:dim384 mneme2",
@@ -24,14 +25,14 @@ struct Reembed: Command {
     ])
 
   let target: String
-  let embedder: String
+  let embedder: EmbedderChoice
   let nativeTTL: Bool
   let normalizes: Bool
   let pace: Duration
 
   init(_ invocation: Invocation) throws(UsageError) {
     target = invocation[Self.target]
-    embedder = invocation[Options.embedder] ?? EmbedderCatalog.defaultSpec
+    embedder = EmbedderChoice(invocation)
     nativeTTL = invocation[Options.nativeTTL]
     normalizes = !invocation[Options.noNormalize]
     pace = invocation[Options.pace]
@@ -48,7 +49,7 @@ struct Reembed: Command {
       throw InvalidInputError(
         "There is a cache under the prefix '\(target)' already.", remediation: "Name a prefix that is empty.")
     }
-    let embedder = try EmbedderCatalog.embedder(spec: embedder, cache: nil)
+    let embedder = try embedder.embedder(for: nil, context.environment)
     try destination.open(
       expecting: CacheIdentity(fingerprint: embedder.fingerprint, dimension: embedder.dimension))
     return try copy(from: source, to: destination, embedder, old, context)

@@ -39,7 +39,7 @@ struct ShowStats: Command {
   }
 
   func run(_ context: Context) throws -> any Report {
-    let cache = try context.openCache(try context.openStore(), embedder: nil)
+    let cache = try context.openCache(try context.openStore())
     defer { cache.close() }
     let progress = Progress(context, unit: "expired entries")
     let stats = try cache.stats(namespace: namespace, countingExpired: isForPrometheus) {

@@ -1,0 +1,60 @@
+import CommandGrammar
+import Mneme
+import MnemeEmbedders
+
+/// Which embedder a command line asks for.
+struct EmbedderChoice {
+  /// What says so, for the commands that embed texts.
+  static let options: [any OptionDeclaration] = [
+    Options.embedder, Options.embedderCommand, Options.embedderFile, Options.embedderTimeout,
+  ]
+  static let rule = Rule.atMostOne(of: Options.embedderCommand, Options.embedderFile)
+
+  /// The fingerprint; nil leaves it to the cache.
+  var spec: String?
+  var command: String?
+  var file: String?
+  var timeLimit = Duration.seconds(60)
+
+  /// What the cache says, for a command that embeds nothing.
+  init() {}
+
+  init(_ invocation: Invocation) {
+    spec = invocation[Options.embedder]
+    command = invocation[Options.embedderCommand]
+    file = invocation[Options.embedderFile]
+    timeLimit = invocation[Options.embedderTimeout]
+  }
+
+  /// The embedder for a cache, nil where there is none yet.
+  /// - Parameter fingerprint: what to take where nothing was typed and the cache says nothing.
+  func embedder(
+    for cache: CacheIdentity?, orElse fingerprint: String? = nil, _ environment: Environment
+  ) throws -> any Embedder {
+    let spec = spec ?? (cache == nil ? fingerprint : nil)
+    if let file { return try precomputed(in: file, spec: spec, cache: cache) }
+    var settings = EmbedderSettings(environment: environment)
+    settings.command = command
+    settings.timeLimit = timeLimit
+    return try EmbedderCatalog.embedder(spec: spec, cache: cache, settings: settings)
+  }
+
+  private func precomputed(
+    in path: String, spec: String?, cache: CacheIdentity?
+  ) throws -> PrecomputedEmbedder {
+    let identity = try EmbedderCatalog.identity(spec: spec, cache: cache, takesForeignVectors: true)
+    let file = try InputFile(path)
+    var embedder = PrecomputedEmbedder(
+      fingerprint: identity.fingerprint, dimension: identity.dimension, source: "The file '\(path)'")
+    var lines = LineReader(file, limit: 48 << 20)
+    while let line = try lines.next() {
+      guard line.contains(where: { $0 > 0x20 }) else { continue }
+      do {
+        try embedder.add(line: Array(line))
+      } catch {
+        throw LineError(line: lines.number, source: file.name, underlying: error, state: "")
+      }
+    }
+    return embedder
+  }
+}

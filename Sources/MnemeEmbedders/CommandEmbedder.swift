@@ -1,0 +1,108 @@
+import Glibc
+import Mneme
+import Synchronization
+
+/// An embedder that is a program of the user's own.
+///
+/// It gets each text as a JSON string on a line of its standard input, and answers each with a JSON array of numbers
+/// on a line of its standard output, in their order. It is started with the first text and lives until the embedder
+/// goes; its input then ends. Its standard error is ours.
+///
+///     "how do i reset my password"        →
+///                                         ←  [0.12, -0.03, 0.4]
+///
+/// It runs under `/bin/sh -c`, in a process group of its own: Ctrl-C at our terminal does not reach it, so that the
+/// batch in hand can be finished, and when the time limit passes all of the group is killed.
+public final class CommandEmbedder: Embedder {
+  public let fingerprint: String
+  public let dimension: Int
+  private let command: String
+  private let environment: [String: String]
+  private let timeLimit: Duration
+  private let program = Mutex<LineProgram?>(nil)
+
+  /// - Parameters:
+  ///   - command: as one would type it in a shell.
+  ///   - fingerprint: what the vectors are called; the program is taken at its word.
+  ///   - dimension: how many numbers each must have.
+  ///   - environment: all that the program is to see of ours.
+  ///   - timeLimit: how long it may take to answer one batch.
+  public init(
+    _ command: String, fingerprint: String, dimension: Int, environment: [String: String], timeLimit: Duration
+  ) {
+    self.command = command
+    self.fingerprint = fingerprint
+    self.dimension = dimension
+    self.environment = environment
+    self.timeLimit = timeLimit
+  }
+
+  public func embed(_ texts: [String]) throws -> [[Float]] {
+    guard !texts.isEmpty else { return [] }
+    return try program.withLock { program in
+      do {
+        let running = try program ?? LineProgram(command, environment: environment)
+        program = running
+        let lines = texts.map { JSONText.quoted($0) }
+        let answers = try withoutPipeSignals {
+          try running.exchange(lines, before: ContinuousClock.now + timeLimit)
+        }
+        return try vectors(in: answers)
+      } catch let failure as LineProgram.Failure {
+        // What may still come would be taken for the answer to another text.
+        program?.kill()
+        program = nil
+        throw error(for: failure, texts.count)
+      }
+    }
+  }
+
+  private var source: String { "The embedder command" }
+
+  private func vectors(in answers: [[UInt8]]) throws(EmbedderError) -> [[Float]] {
+    let received = ReceivedVectors(source: source, dimension: dimension)
+    var vectors: [[Float]] = []
+    for (index, line) in answers.enumerated() {
+      do {
+        let vector = try received.numbers(in: try? JSONText(parsing: line))
+        try received.check(vector)
+        vectors.append(vector)
+      } catch {
+        var error = error
+        error.textIndex = index
+        throw error
+      }
+    }
+    return vectors
+  }
+
+  /// The one place where what befell the program becomes an error of ours.
+  private func error(for failure: LineProgram.Failure, _ count: Int) -> EmbedderError {
+    var error: EmbedderError
+    switch failure {
+    case .notStarted(let number):
+      error = EmbedderError(
+        "\(source) could not be started: error \(number).", remediation: "Check that /bin/sh is there.")
+    case .ended(let status, let answers):
+      let manner = status > 128 ? "was ended by signal \(status - 128)" : "ended with status \(status)"
+      error = EmbedderError(
+        "\(source) \(manner) after \(answers) of \(count) answers.",
+        remediation:
+          "Run it by hand: a JSON string on each line of its input, an array of numbers on each line "
+          + "of its output.")
+      error.textIndex = answers < count ? answers : nil
+    case .tooSlow(let answers):
+      error = EmbedderError(
+        "\(source) gave \(answers) of \(count) answers within the time limit.",
+        remediation:
+          "Have it write each answer out at once (in Python: print(…, flush=True)), or give it more "
+          + "time.")
+      error.isTemporary = true
+    case .tooLong:
+      error = EmbedderError(
+        "\(source) gave a line of more than 16 MiB.",
+        remediation: "It must give an array of numbers on each line.")
+    }
+    return error
+  }
+}

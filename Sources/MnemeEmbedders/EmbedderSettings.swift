@@ -1,0 +1,41 @@
+/// How embedders that talk to something outside are reached.
+///
+/// The description shows no key.
+public struct EmbedderSettings: Sendable, CustomStringConvertible {
+  /// Where a server speaks the OpenAI protocol: requests go to `/embeddings` below it.
+  public var openAIBaseURL = openAI
+  /// Sent as a bearer token; nil sends none, as servers of one's own want it.
+  public var openAIKey: String?
+  /// Where Ollama answers, in one of the forms that Ollama's own client takes: `host`, `host:port`, a URL.
+  public var ollamaHost = "http://localhost:11434"
+  /// A program that makes vectors, as `sh` runs it; see `CommandEmbedder`.
+  public var command: String?
+  /// The environment of that program.
+  public var commandEnvironment: [String: String] = [:]
+  /// How long embedding one batch may take, everything that is tried again included.
+  public var timeLimit = Duration.seconds(60)
+
+  /// The servers of OpenAI itself.
+  static let openAI = "https://api.openai.com/v1"
+
+  /// What nothing else is said about.
+  public init() {}
+
+  /// What the variables `OPENAI_BASE_URL`, `OPENAI_API_KEY` and `OLLAMA_HOST` say; one that is empty says nothing.
+  public init(environment: [String: String]) {
+    func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+    if let url = value("OPENAI_BASE_URL") { openAIBaseURL = url }
+    openAIKey = value("OPENAI_API_KEY")
+    if let host = value("OLLAMA_HOST") { ollamaHost = host }
+    commandEnvironment = environment.filter { !Self.secrets.contains($0.key) }
+  }
+
+  /// Variables that may hold a key or a password. A program that makes vectors has no need of ours.
+  static let secrets: Set = [
+    "OPENAI_API_KEY", "MNEME_PASSWORD", "REDISCLI_AUTH", "MNEME_URL", "REDIS_URL",
+  ]
+
+  public var description: String {
+    "EmbedderSettings(openAI: \(address(of: openAIBaseURL)), ollama: \(address(of: ollamaHost)))"
+  }
+}

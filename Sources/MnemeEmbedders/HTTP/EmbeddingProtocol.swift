@@ -1,0 +1,62 @@
+import Mneme
+
+/// How a kind of server is asked for vectors, and how it answers.
+enum EmbeddingProtocol {
+  /// `POST /embeddings`: `{"model":…,"input":[…]}` → `{"data":[{"index":0,"embedding":[…]}]}`.
+  case openAI
+  /// `POST /api/embed`: `{"model":…,"input":[…]}` → `{"embeddings":[[…]]}`.
+  case ollama
+
+  /// - Parameter dimensions: sent where the model is to give another number than is its own.
+  func request(_ texts: [String], model: String, dimensions: Int?) -> [UInt8] {
+    var body = Array("{\"model\":".utf8) + JSONText.quoted(model) + Array(",\"input\":[".utf8)
+    for (index, text) in texts.enumerated() {
+      if index > 0 { body.append(UInt8(ascii: ",")) }
+      body += JSONText.quoted(text)
+    }
+    body.append(UInt8(ascii: "]"))
+    if let dimensions { body += ",\"dimensions\":\(dimensions)".utf8 }
+    body.append(UInt8(ascii: "}"))
+    return body
+  }
+
+  /// The vectors of an answer, in the order of the texts.
+  /// - Throws: `EmbedderError` where it holds none.
+  func vectors(in answer: JSONText, _ received: ReceivedVectors) throws(EmbedderError) -> [[Float]] {
+    let name = self == .openAI ? "data" : "embeddings"
+    guard let list = answer[name], list.kind == .array else {
+      throw EmbedderError(
+        "\(received.source) gave an answer without \"\(name)\".",
+        remediation: "Check that the URL is that of a server for embeddings.")
+    }
+    var vectors: [[Float]] = []
+    for (place, element) in list.elements.enumerated() {
+      guard self == .openAI else {
+        vectors.append(try received.numbers(in: element))
+        continue
+      }
+      // The elements say which text they are of; servers are seen to keep the order, and must.
+      if let index = element["index"], index.integer != Int64(place) {
+        throw EmbedderError(
+          "\(received.source) gave its vectors in another order than the texts.",
+          remediation: "Each element's \"index\" must be its place.")
+      }
+      vectors.append(try received.numbers(in: element["embedding"]))
+    }
+    return vectors
+  }
+
+  /// The dimension that a model has of its own, where that is known.
+  static func nativeDimension(of model: String) -> Int? {
+    switch model {
+    case "text-embedding-3-small": 1536
+    case "text-embedding-3-large": 3072
+    default: nil
+    }
+  }
+}
+
+extension JSONText {
+  /// The member of an object with a name; of several the last, as most parsers have it.
+  subscript(name: String) -> JSONText? { members.last { $0.name == name }?.value }
+}

@@ -1,0 +1,137 @@
+import Glibc
+import Synchronization
+
+/// Posts JSON to one URL, over a connection that is kept from request to request.
+///
+/// Redirects are not followed: what goes along with a request, an API key for instance, is for that server alone.
+/// libcurl takes a proxy from the variables that it documents (`https_proxy`, `no_proxy`).
+final class HTTPClient: Sendable {
+  struct Response {
+    var status: Int
+    /// How long the server asks to be left alone, by its `Retry-After`.
+    var retryAfter: Duration?
+    var body: [UInt8]
+  }
+
+  /// No answer of an embedder comes near it.
+  static let largestBody = 256 << 20
+
+  private let url: String
+  private let headers: [String]
+  private let session = Mutex<Session?>(nil)
+
+  /// - Parameters:
+  ///   - url: where every request goes.
+  ///   - headers: sent along, as `Name: value`.
+  init(url: String, headers: [String]) {
+    self.url = url
+    self.headers = headers + ["Content-Type: application/json", "Accept: application/json", "Expect:"]
+  }
+
+  /// Posts `body` and waits for the whole answer, whatever its status.
+  func post(_ body: [UInt8], within limit: Duration) throws(HTTPFailure) -> Response {
+    do {
+      return try session.withLock { session in
+        let open = try session ?? Session(url: url, headers: headers)
+        session = open
+        return try withoutPipeSignals { try open.post(body, within: limit) }
+      }
+    } catch let failure as HTTPFailure {
+      throw failure
+    } catch {
+      preconditionFailure("a session throws failures of HTTP alone")
+    }
+  }
+}
+
+/// An easy handle of libcurl, used by one thread at a time.
+private final class Session: @unchecked Sendable {
+  private let curl: Curl
+  private let handle: Curl.Handle
+  private var headers: Curl.Handle?
+  private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Curl.errorSize)
+
+  init(url: String, headers: [String]) throws(HTTPFailure) {
+    curl = try Curl.shared.get()
+    guard let handle = curl.easy_init() else { throw HTTPFailure(.missingLibrary, "libcurl has no handle") }
+    self.handle = handle
+    errorText.initialize(repeating: 0, count: Curl.errorSize)
+    for header in headers { self.headers = curl.slist_append(self.headers, header) }
+    curl.set(Curl.url, of: handle, to: url)
+    curl.set(Curl.header, of: handle, to: self.headers)
+    curl.set(Curl.userAgent, of: handle, to: "mneme")
+    curl.set(Curl.errorBuffer, of: handle, to: UnsafeMutableRawPointer(errorText))
+    curl.set(Curl.protocols, of: handle, to: Curl.webProtocols)
+    // Time limits without SIGALRM.
+    curl.set(Curl.noSignal, of: handle, to: 1)
+    curl.set(Curl.post, of: handle, to: 1)
+    let write: Curl.WriteCallback = { bytes, size, count, body in
+      guard let bytes, let body else { return 0 }
+      let collected = Unmanaged<Body>.fromOpaque(body).takeUnretainedValue()
+      return collected.take(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
+    }
+    curl.set(
+      Curl.writeFunction, of: handle, to: unsafeBitCast(write, to: UnsafeMutableRawPointer.self))
+  }
+
+  deinit {
+    curl.easy_cleanup(handle)
+    curl.slist_free_all(headers)
+    errorText.deallocate()
+  }
+
+  /// What has come so far.
+  private final class Body {
+    var bytes: [UInt8] = []
+
+    /// - Returns: false where it becomes too much.
+    func take(_ piece: UnsafeRawBufferPointer) -> Bool {
+      guard bytes.count + piece.count <= HTTPClient.largestBody else { return false }
+      bytes.append(contentsOf: piece)
+      return true
+    }
+  }
+
+  func post(_ body: [UInt8], within limit: Duration) throws(HTTPFailure) -> HTTPClient.Response {
+    let milliseconds = limit.components.seconds * 1000 + limit.components.attoseconds / 1_000_000_000_000_000
+    curl.set(Curl.timeoutMilliseconds, of: handle, to: Int(max(1, milliseconds)))
+    errorText[0] = 0
+    let answer = Body()
+    let code = withExtendedLifetime(answer) {
+      body.withUnsafeBytes { bytes in
+        curl.set(Curl.writeData, of: handle, to: Unmanaged.passUnretained(answer).toOpaque())
+        curl.set(Curl.postFieldSize, of: handle, to: bytes.count)
+        curl.set(Curl.postFields, of: handle, to: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+        return curl.easy_perform(handle)
+      }
+    }
+    guard code == 0 else {
+      let text =
+        errorText[0] == 0 ? curl.easy_strerror(code).map { String(cString: $0) } : String(cString: errorText)
+      throw HTTPFailure(code: code, text: text ?? "error \(code)")
+    }
+    let wait = curl.offset(Curl.retryAfter, of: handle)
+    return HTTPClient.Response(
+      status: curl.number(Curl.responseCode, of: handle), retryAfter: wait > 0 ? .seconds(wait) : nil,
+      body: answer.bytes)
+  }
+}
+
+/// Runs `body` with `SIGPIPE` held back in this thread: writing to what has hung up is an error there, whatever the
+/// program does with the signal.
+func withoutPipeSignals<R>(_ body: () throws -> R) rethrows -> R {
+  var broken = sigset_t()
+  var before = sigset_t()
+  sigemptyset(&broken)
+  sigaddset(&broken, SIGPIPE)
+  pthread_sigmask(SIG_BLOCK, &broken, &before)
+  defer {
+    if sigismember(&before, SIGPIPE) == 0 {
+      // One that has come meanwhile is taken, not delivered.
+      var now = timespec()
+      while sigtimedwait(&broken, nil, &now) == SIGPIPE {}
+      pthread_sigmask(SIG_SETMASK, &before, nil)
+    }
+  }
+  return try body()
+}

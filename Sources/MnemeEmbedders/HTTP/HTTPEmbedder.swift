@@ -1,0 +1,303 @@
+import Glibc
+import Mneme
+import Synchronization
+
+/// An embedder behind HTTP: a server that speaks the OpenAI protocol, or Ollama.
+///
+/// Texts go in batches, one request each. Answers 429 and 5xx, and connections that break off, are tried again with
+/// growing pauses, or after what `Retry-After` says, as long as the time limit of the batch allows. Where the model
+/// gives vectors of another length than is wanted it is asked again with `dimensions`, and from then on with the
+/// first request.
+///
+/// An API key goes into the header of the request, and into nothing else: not into a message, not into a description.
+public final class HTTPEmbedder: Embedder, CustomStringConvertible {
+  public let fingerprint: String
+  public let dimension: Int
+  private let form: EmbeddingProtocol
+  private let model: String
+  private let client: HTTPClient
+  private let received: ReceivedVectors
+  private let key: String?
+  /// Why nothing can be asked.
+  private let misconfiguration: EmbedderError?
+  private let timeLimit: Duration
+  private let retries: RetryPolicy
+  private let sendsDimensions: Atomic<Bool>
+
+  /// Texts of one request, and their bytes: what every server takes, and what fits its time limit.
+  static let batchCount = 64
+  static let batchBytes = 256 << 10
+
+  init(
+    _ form: EmbeddingProtocol, model: String, _ identity: CacheIdentity, url: String, key: String? = nil,
+    misconfiguration: EmbedderError? = nil, timeLimit: Duration, retries: RetryPolicy = .init()
+  ) {
+    fingerprint = identity.fingerprint
+    dimension = identity.dimension
+    self.form = form
+    self.model = model
+    self.key = key
+    self.misconfiguration = misconfiguration
+    self.timeLimit = timeLimit
+    self.retries = retries
+    client = HTTPClient(url: url, headers: key.map { ["Authorization: Bearer \($0)"] } ?? [])
+    received = ReceivedVectors(
+      source: "The embedding server \(address(of: url))", dimension: identity.dimension)
+    let native = form == .openAI ? EmbeddingProtocol.nativeDimension(of: model) : nil
+    sendsDimensions = Atomic(native.map { $0 != identity.dimension } ?? false)
+  }
+
+  public var description: String { "HTTPEmbedder(\(fingerprint))" }
+
+  public func embed(_ texts: [String]) throws -> [[Float]] {
+    if let misconfiguration { throw misconfiguration }
+    var vectors: [[Float]] = []
+    vectors.reserveCapacity(texts.count)
+    for batch in batches(of: texts) {
+      do {
+        vectors += try embed(batch: Array(texts[batch]))
+      } catch {
+        var error = error
+        error.textIndex = error.textIndex.map { batch.lowerBound + $0 }
+        throw error
+      }
+    }
+    return vectors
+  }
+
+  private func batches(of texts: [String]) -> [Range<Int>] {
+    var batches: [Range<Int>] = []
+    var start = 0
+    var bytes = 0
+    for (index, text) in texts.enumerated() {
+      let size = text.utf8.count
+      if index > start, index - start == Self.batchCount || bytes + size > Self.batchBytes {
+        batches.append(start..<index)
+        (start, bytes) = (index, 0)
+      }
+      bytes += size
+    }
+    if start < texts.count { batches.append(start..<texts.count) }
+    return batches
+  }
+
+  private func embed(batch: [String]) throws(EmbedderError) -> [[Float]] {
+    let deadline = ContinuousClock.now + timeLimit
+    let sent = sendsDimensions.load(ordering: .relaxed)
+    do {
+      let vectors = try ask(batch, dimensions: sent, deadline)
+      let isOtherLength = vectors.first.map { $0.count != dimension } ?? false
+      guard isOtherLength, !sent else {
+        try received.check(vectors, count: batch.count)
+        return vectors
+      }
+      // A server that knows no `dimensions` gives the same again, or an error that is worth less than the length.
+      if let others = try? ask(batch, dimensions: true, deadline), others.first?.count == dimension {
+        try received.check(others, count: batch.count)
+        sendsDimensions.store(true, ordering: .relaxed)
+        return others
+      }
+      try received.check(vectors, count: batch.count)
+      return vectors
+    } catch let refusal as Refusal {
+      // One of the texts may be what the server does not take. Alone, the others show which.
+      if refusal.mayBeOfOneText, batch.count > 1 {
+        for (index, text) in batch.enumerated() {
+          do {
+            _ = try ask([text], dimensions: sent, ContinuousClock.now + timeLimit)
+          } catch let other as Refusal where other.mayBeOfOneText {
+            var error = other.error
+            error.textIndex = index
+            throw error
+          } catch {
+            break
+          }
+        }
+      }
+      throw refusal.error
+    } catch let error as EmbedderError {
+      throw error
+    } catch {
+      preconditionFailure("asking throws nothing else")
+    }
+  }
+
+  // MARK: One request
+
+  /// A status that is no success.
+  private struct Refusal: Error {
+    var error: EmbedderError
+    var mayBeOfOneText: Bool
+  }
+
+  /// - Throws: `Refusal`, `EmbedderError`.
+  private func ask(
+    _ texts: [String], dimensions: Bool, _ deadline: ContinuousClock.Instant
+  ) throws -> [[Float]] {
+    let request = form.request(texts, model: model, dimensions: dimensions ? dimension : nil)
+    var attempt = 0
+    while true {
+      attempt += 1
+      let left = max(.milliseconds(1), ContinuousClock.now.duration(to: deadline))
+      do {
+        let response = try client.post(request, within: left)
+        if (200...299).contains(response.status) { return try vectors(in: response.body) }
+        let pause = retries.pause(
+          after: attempt, asked: response.retryAfter, left: ContinuousClock.now.duration(to: deadline))
+        guard RetryPolicy.isTemporary(status: response.status), let pause else {
+          throw refusal(response, attempt)
+        }
+        sleep(pause)
+      } catch let failure as HTTPFailure {
+        let pause = retries.pause(
+          after: attempt, asked: nil, left: ContinuousClock.now.duration(to: deadline))
+        guard failure.reason == .dropped, let pause else { throw error(for: failure) }
+        sleep(pause)
+      }
+    }
+  }
+
+  private func sleep(_ pause: Duration) {
+    let (seconds, attoseconds) = pause.components
+    var span = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+    nanosleep(&span, nil)
+  }
+
+  private func vectors(in body: [UInt8]) throws(EmbedderError) -> [[Float]] {
+    let answer: JSONText
+    do {
+      answer = try JSONText(parsing: body)
+    } catch {
+      throw EmbedderError(
+        "\(received.source) gave an answer that is no JSON: \(error.description) at byte \(error.offset).",
+        remediation: "Check that the URL is that of a server for embeddings.")
+    }
+    return try form.vectors(in: answer, received)
+  }
+
+  // MARK: What is said when it fails
+
+  private func refusal(_ response: HTTPClient.Response, _ attempts: Int) -> Refusal {
+    var message = "\(received.source) answered \(response.status)"
+    if let words = serverWords(in: response.body) { message += ": \(words)" }
+    if let wait = response.retryAfter { message += " (try again after \(wait.components.seconds) s)" }
+    if attempts > 1 { message += ", and the same \(attempts) times" }
+    var isOfText = false
+    let remediation: String
+    switch response.status {
+    case 300...399: remediation = "The server is elsewhere; give the URL that it moved to."
+    case 401, 403: remediation = "Check the key, OPENAI_API_KEY, and what it may do."
+    case 404: remediation = "Check the URL, and that the server has the model '\(model)'."
+    case 429: remediation = "Try again later, or have the limit raised."
+    case 500...599: remediation = "Try again later; the server's own log says more."
+    default:
+      remediation = "Check the model '\(model)', its dimension, and the length of the text."
+      isOfText = [400, 413, 422].contains(response.status)
+    }
+    var error = EmbedderError(message + ".", remediation: remediation)
+    error.isTemporary = RetryPolicy.isTemporary(status: response.status)
+    return Refusal(error: error, mayBeOfOneText: isOfText)
+  }
+
+  /// What the server says of the error: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama), `{"message":…}`
+  /// or `{"detail":…}` (others), or else the first of its bytes. On one line, and never with our key in it.
+  private func serverWords(in body: [UInt8]) -> String? {
+    let answer = try? JSONText(parsing: body)
+    let error = answer?["error"]
+    let said = [error?["message"], error, answer?["message"], answer?["detail"]].lazy.compactMap {
+      $0?.string
+    }.first
+    let words = redacting(key, in: said ?? String(decoding: body.prefix(1000), as: UTF8.self))
+    let line = words.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    guard !line.isEmpty else { return nil }
+    return line.count > 300 ? line.prefix(299) + "…" : line
+  }
+
+  /// The one place where a failure of HTTP becomes an error of ours.
+  private func error(for failure: HTTPFailure) -> EmbedderError {
+    let (what, remediation): (String, String) =
+      switch failure.reason {
+      case .missingLibrary: ("cannot be asked without libcurl", "Install it: 'apt install libcurl4'.")
+      case .badURL: ("has a URL that cannot be used", "Write it as http://host:port or https://host.")
+      case .unreachable:
+        ("is unreachable", "Check that it runs there and that the network lets it be reached.")
+      case .timedOut:
+        ("did not answer within \(timeLimit.formattedSeconds) s", "Try again later, or give it more time.")
+      case .dropped: ("ended the connection without an answer", "Try again later; its own log says more.")
+      case .certificate:
+        ("could not be asked over TLS", "Check its certificate and the system's authorities.")
+      case .tooLarge:
+        ("gave an answer of more than 256 MiB", "Check that the URL is that of a server for embeddings.")
+      case .other: ("could not be asked", "Check the URL and the server.")
+      }
+    var error = EmbedderError("\(received.source) \(what).", remediation: remediation, cause: failure.cause)
+    error.isTemporary = failure.reason == .timedOut || failure.reason == .dropped
+    return error
+  }
+}
+
+extension HTTPFailure {
+  /// libcurl's words, as a link of the chain.
+  fileprivate var cause: any Error { Words(description: text) }
+
+  private struct Words: Error, CustomStringConvertible {
+    let description: String
+  }
+}
+
+extension Duration {
+  /// `60`, `1.5`: with as many decimals as it has milliseconds.
+  fileprivate var formattedSeconds: String {
+    let milliseconds = components.attoseconds / 1_000_000_000_000_000
+    return milliseconds == 0
+      ? "\(components.seconds)" : "\(Double(components.seconds) + Double(milliseconds) / 1000)"
+  }
+}
+
+extension HTTPEmbedder {
+  /// - Parameter settings: `openAIBaseURL` and `openAIKey`.
+  static func openAI(
+    _ model: String, _ identity: CacheIdentity, _ settings: EmbedderSettings
+  ) -> HTTPEmbedder {
+    let base = settings.openAIBaseURL.withoutSlashAtEnd
+    var problem: EmbedderError?
+    if let key = settings.openAIKey, !key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
+      problem = EmbedderError(
+        "OPENAI_API_KEY holds a blank, a line break or another character that no key has.",
+        remediation: "Set it to the key alone.")
+    } else if settings.openAIKey == nil, base == EmbedderSettings.openAI {
+      problem = EmbedderError(
+        "There is no key for \(base): OPENAI_API_KEY is not set.",
+        remediation: "Set it, or OPENAI_BASE_URL to a server that needs none.")
+    }
+    return HTTPEmbedder(
+      .openAI, model: model, identity, url: base + "/embeddings", key: settings.openAIKey,
+      misconfiguration: problem, timeLimit: settings.timeLimit)
+  }
+
+  /// - Parameter settings: `ollamaHost`.
+  static func ollama(
+    _ model: String, _ identity: CacheIdentity, _ settings: EmbedderSettings
+  ) -> HTTPEmbedder {
+    HTTPEmbedder(
+      .ollama, model: model, identity, url: ollamaURL(settings.ollamaHost) + "/api/embed",
+      timeLimit: settings.timeLimit)
+  }
+
+  /// Ollama's own rules: without a scheme the port is 11434 unless it is named.
+  static func ollamaURL(_ host: String) -> String {
+    let host = host.withoutSlashAtEnd
+    let authority = host.prefix { $0 != "/" }
+    // With a scheme it is a URL.
+    guard !authority.hasSuffix(":") || !host.dropFirst(authority.count).hasPrefix("//") else { return host }
+    let path = host.dropFirst(authority.count)
+    // Within the brackets of an IPv6 address colons begin no port.
+    let afterBracket = authority.lastIndex(of: "]").map { authority[$0...] } ?? authority
+    let name = authority.isEmpty || authority.hasPrefix(":") ? "localhost" + authority : String(authority)
+    return "http://" + name + (afterBracket.contains(":") ? "" : ":11434") + path
+  }
+}
+
+extension String {
+  fileprivate var withoutSlashAtEnd: String { hasSuffix("/") ? String(dropLast()) : self }
+}

@@ -1,0 +1,50 @@
+import Mneme
+
+/// An embedder whose vectors were made beforehand: a text that is not among them cannot be embedded.
+public struct PrecomputedEmbedder: Embedder {
+  public let fingerprint: String
+  public let dimension: Int
+  private let source: String
+  private var vectors: [[UInt8]: [Float]] = [:]
+
+  /// - Parameters:
+  ///   - fingerprint: what the vectors are called; the file is taken at its word.
+  ///   - dimension: how many numbers each must have.
+  ///   - source: where they come from, for messages.
+  public init(fingerprint: String, dimension: Int, source: String) {
+    self.fingerprint = fingerprint
+    self.dimension = dimension
+    self.source = source
+  }
+
+  /// Takes a line: `{"text":"…","embedding":[…]}`, or one of an export with `--embeddings array`, whose text is its
+  /// `query`. Of two lines for one text the last counts.
+  /// - Throws: `EmbedderError`.
+  public mutating func add(line: [UInt8]) throws {
+    let object = try? JSONText(parsing: line)
+    guard let text = (object?["text"] ?? object?["query"])?.string, let vector = object?["embedding"] else {
+      throw EmbedderError(
+        "\(source) holds a line without a text and its vector.",
+        remediation: "Write {\"text\":\"one question\",\"embedding\":[0.1, 0.2]}.")
+    }
+    let received = ReceivedVectors(source: source, dimension: dimension)
+    let numbers = try received.numbers(in: vector)
+    try received.check(numbers)
+    // Looked up by what a cache embeds, and by the text itself for those that normalise nothing.
+    vectors[Array(QueryNormalizer.normalize(text).utf8)] = numbers
+    vectors[Array(text.utf8)] = numbers
+  }
+
+  public func embed(_ texts: [String]) throws -> [[Float]] {
+    try texts.enumerated().map { index, text in
+      guard let vector = vectors[Array(text.utf8)] else {
+        var error = EmbedderError(
+          "\(source) has no vector for the text.",
+          remediation: "Add a line for it, and run the command again.")
+        error.textIndex = index
+        throw error
+      }
+      return vector
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import Mneme
+
+/// Vectors that came from outside, checked: one for each text, of the right length, every number finite, and none
+/// without a direction. What passes can be stored.
+struct ReceivedVectors {
+  /// Who gave them, as the subject of a message: `The embedding server http://…`.
+  let source: String
+  let dimension: Int
+
+  /// - Throws: `EmbedderError` that says what is wrong with which of them.
+  func check(_ vectors: [[Float]], count: Int) throws(EmbedderError) {
+    guard vectors.count == count else {
+      throw EmbedderError(
+        "\(source) gave \(vectors.count) vectors for \(count) text\(count == 1 ? "" : "s").",
+        remediation: "It must give one vector for each text, in their order.")
+    }
+    for (index, vector) in vectors.enumerated() {
+      do {
+        try check(vector)
+      } catch {
+        var error = error
+        error.textIndex = index
+        throw error
+      }
+    }
+  }
+
+  /// - Throws: `EmbedderError`.
+  func check(_ vector: [Float]) throws(EmbedderError) {
+    guard vector.count == dimension else {
+      throw EmbedderError(
+        "\(source) gave a vector of \(vector.count) numbers, not of \(dimension).",
+        remediation: "Ask for the model's own dimension, as in 'openai:MODEL:dim\(vector.count)'.")
+    }
+    guard vector.allSatisfy(\.isFinite) else {
+      throw EmbedderError(
+        "\(source) gave a vector with a number that is not finite.",
+        remediation: "Every number of a vector must be finite; look at the embedder.")
+    }
+    guard vector.contains(where: { $0 != 0 }) else {
+      throw EmbedderError(
+        "\(source) gave a vector of zeros, which has no direction.",
+        remediation: "The embedder cannot place this text; store it with another, or leave it out.")
+    }
+  }
+
+  /// The numbers of a JSON array.
+  /// - Throws: `EmbedderError` where it is anything else.
+  func numbers(in value: JSONText?) throws(EmbedderError) -> [Float] {
+    let elements = value?.elements ?? []
+    let numbers = elements.compactMap { $0.double.map(Float.init) }
+    guard value?.kind == .array, numbers.count == elements.count else {
+      throw EmbedderError(
+        "\(source) gave what is no array of numbers.",
+        remediation: "A vector is a JSON array of numbers, such as [0.1, 0.2].")
+    }
+    return numbers
+  }
+}
