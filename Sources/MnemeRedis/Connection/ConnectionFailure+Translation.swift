@@ -78,7 +78,8 @@ extension ProtocolViolation {
   fileprivate func translated(server: String, url: RedisURL) -> StoreBackendError {
     let remediation: String
     switch opening.prefix(5) {
-    case let bytes where bytes.elementsEqual("HTTP/".utf8):
+    // Some answer what is no HTTP with a page alone.
+    case let bytes where bytes.elementsEqual("HTTP/".utf8) || bytes.first == UInt8(ascii: "<"):
       remediation = "A web server answers there. Check the port in the URL."
     // A TLS alert, or a handshake record: content type, then version 3.x.
     case let bytes where bytes.count > 1 && (bytes[0] == 0x15 || bytes[0] == 0x16) && bytes[1] == 3:

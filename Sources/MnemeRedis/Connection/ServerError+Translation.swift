@@ -89,11 +89,17 @@ extension ServerError {
         .outOfMemory, "the server has reached its 'maxmemory'",
         "Raise maxmemory, run vacuum or set quotas, or choose an eviction policy.")
     case "READONLY":
-      Explanation(.readOnly, "the server is a read-only replica", "Connect to the primary.")
+      Explanation(
+        .readOnly, "the server is a read-only replica",
+        "Connect to the primary; to look something up here, 'get --peek' writes nothing.")
     case "MISCONF":
       Explanation(
         .readOnly, "the server cannot save to its disk and refuses writes",
         "Free the disk, or look at the server's log.")
+    case "EXECABORT":
+      Explanation(
+        .refused, "the server took none of the transaction, because it could not take one of its commands",
+        "Nothing was written. See the server's log for the command.")
     case "CROSSSLOT":
       Explanation(
         .needsHashTag, "the keys are in different slots of the cluster",

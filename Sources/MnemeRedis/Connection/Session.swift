@@ -52,6 +52,13 @@ final class Session {
     return new
   }
 
+  /// Gives up a connection that was lost, before what it was used for is tried again. On a cluster the node may be
+  /// dying, and take a connection that it drops a moment later: so the others are asked as well who has the keys.
+  func reconnect(after failure: ConnectionFailure) throws {
+    disconnect()
+    if cluster != nil { connection = try findOwner(after: failure) }
+  }
+
   // MARK: Reading and writing
 
   func read(_ commands: Pipeline, tolerating: Bool) throws -> Replies {
@@ -61,7 +68,7 @@ final class Session {
       do {
         replies = try exchangeToRead(commands)
       } catch let failure as ConnectionFailure where failure.isLoss && failure.stage >= .greeting {
-        disconnect()
+        try reconnect(after: failure)
         replies = try exchangeToRead(commands)
       }
       return try check(replies, of: commands, tolerating: tolerating)
@@ -75,7 +82,7 @@ final class Session {
       do {
         replies = try exchangeToWrite(commands)
       } catch let failure as ConnectionFailure where failure.isLoss && !failure.mayHaveRun {
-        disconnect()
+        try reconnect(after: failure)
         replies = try exchangeToWrite(commands)
       }
       return try check(replies, of: commands, tolerating: tolerating)

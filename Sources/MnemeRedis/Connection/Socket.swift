@@ -56,14 +56,21 @@ final class Socket: Transport {
 
 extension Socket {
   /// Connects to the first address of `endpoint` that takes it, trying all in the resolver's order.
-  ///
-  /// The time is for all of them together; each gets an even share of what is left, so that one that swallows
-  /// packets leaves time for the next.
   static func connect(
     to endpoint: Endpoint, within limit: Duration, until deadline: Deadline
   ) throws(ConnectionFailure) -> Socket {
+    let addresses = try addresses(of: endpoint, within: limit, until: deadline)
+    return try connect(toFirstOf: addresses, within: limit, until: deadline)
+  }
+
+  /// The time is for all of them together; each gets an even share of what is left, so that one that swallows
+  /// packets leaves time for the next.
+  /// - Throws: the failure of the last one.
+  static func connect(
+    toFirstOf addresses: [SocketAddress], within limit: Duration, until deadline: Deadline
+  ) throws(ConnectionFailure) -> Socket {
     var failure = ConnectionFailure(.timedOut(limit))
-    var addresses = try addresses(of: endpoint, within: limit, until: deadline)[...]
+    var addresses = addresses[...]
     while let address = addresses.first {
       let share = Deadline.after(deadline.remaining / addresses.count)
       do throws(ConnectionFailure) {

@@ -107,10 +107,10 @@ extension Session {
           attempts += 1
           backOff(attempts)
         } catch Interruption.lost(let failure) {
-          disconnect()
           // A server that dies may take the connection down and still accept the next one, to drop that too.
           losses += 1
           guard failure.isLoss, !failure.mayHaveRun, losses <= 2 else { throw failure }
+          try reconnect(after: failure)
         } catch Interruption.redirected(let redirection) {
           guard follow(redirection, patience: &patience) else { throw tired(of: redirection) }
         } catch Interruption.moved {

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Redis Cluster", .needs(program: "redis-cli"), .serialized)
 struct ClusterTests {
-  private static let cluster = Result { try ClusterFixture() }
+  private static let cluster = Result { try RedisCluster() }
 
   private func client(_ url: String, prefix: String? = nil) throws -> RedisClient {
     let client = try RedisClient(url)
@@ -122,7 +122,7 @@ struct ClusterTests {
 
   @Test("When a node fails, its replica is found; reading goes on, and what was written is there")
   func failover() throws {
-    let cluster = try ClusterFixture(replicas: 1)
+    let cluster = try RedisCluster(replicas: 1)
     let prefix = "{\(uniquePrefix())}"
     let client = try RedisClient(cluster.url(0), command: .seconds(30))
     client.serve(keyPrefix: prefix, key: "\(prefix):meta")
@@ -143,7 +143,7 @@ struct ClusterTests {
 extension ClusterTests {
   @Test("A node that fails under transactions keeps none of them from ending, and nothing is done twice")
   func failoverUnderWrites() throws {
-    let cluster = try ClusterFixture(replicas: 1)
+    let cluster = try RedisCluster(replicas: 1)
     let prefix = "{\(uniquePrefix())}"
     let key = "\(prefix):n"
     let client = try RedisClient(cluster.url(1), command: .seconds(30))

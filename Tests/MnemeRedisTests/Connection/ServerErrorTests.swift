@@ -135,6 +135,24 @@ struct ServerErrorTests {
     #expect(sawLoading)
   }
 
+  @Test(
+    "A transaction that the server discards without saying why is told as that, and that nothing was written")
+  func discarded() throws {
+    let server = try ScriptedServer { peer, _ in
+      peer.greet()
+      peer.awaitCommand("EXEC")
+      peer.send("+OK\r\n+QUEUED\r\n-EXECABORT Transaction discarded because of previous errors.\r\n")
+      peer.waitForEnd()
+    }
+    expectFailure(.refused, "took none of the transaction", "EXECABORT", "Nothing was written") {
+      _ = try RedisClient(server.url).transaction { transaction -> Transaction.Outcome<Void> in
+        var write = Pipeline()
+        write.append("SET", "k", "v")
+        return try transaction.commit(write) == nil ? .retry : .done(())
+      }
+    }
+  }
+
   @Test("A Unix socket that is not there, may not be used, or is no socket is told with its path")
   func unixSocket() throws {
     let directory = try TemporaryDirectory()

@@ -1,13 +1,10 @@
 import Foundation
-import TestSupport
-
-@testable import MnemeRedis
 
 /// A Redis Cluster of a test's own: three primaries, and on wish a replica of each.
-final class ClusterFixture: Sendable {
-  let nodes: [RedisServer]
+package final class RedisCluster: Sendable {
+  package let nodes: [RedisServer]
 
-  init(replicas: Int = 0) throws {
+  package init(replicas: Int = 0) throws {
     nodes = try (0..<3 * (1 + replicas)).map { _ in
       try RedisServer(
         tcp: true,
@@ -34,19 +31,33 @@ final class ClusterFixture: Sendable {
     }
   }
 
-  func url(_ node: Int) -> String { nodes[node].tcpURL }
+  package func url(_ node: Int) -> String { nodes[node].tcpURL }
 
   /// The node that owns the slot of a key.
-  func owner(of key: String) throws -> RedisServer {
+  package func owner(of key: String) throws -> RedisServer {
     for node in nodes {
       if (try? node.connect().send("GET", key)) != nil { return node }
     }
     throw TestTimeout("a node that owns \(key)")
   }
+
+  /// A replica of the node that owns the slot of a key.
+  package func replica(of key: String) throws -> RedisServer {
+    let port = try owner(of: key).port
+    for node in nodes {
+      let information = try? node.connect().send("INFO", "replication").text
+      if information?.contains("role:slave") == true,
+        information?.contains("master_port:\(port ?? 0)\r") == true
+      {
+        return node
+      }
+    }
+    throw TestTimeout("a replica of the node that owns \(key)")
+  }
 }
 
 /// Waits until something holds, for 20 seconds.
-func eventually(_ what: String, _ condition: () throws -> Bool) throws {
+package func eventually(_ what: String, _ condition: () throws -> Bool) throws {
   for _ in 0..<2000 {
     if try condition() { return }
     usleep(10_000)

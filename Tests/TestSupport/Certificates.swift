@@ -1,18 +1,17 @@
 import Foundation
-import TestSupport
 
 /// A throw-away authority and what it has signed, made by the openssl command once for all tests.
-final class Certificates: Sendable {
+package final class Certificates: Sendable {
   /// In that of the shared server, which is removed however this process ends.
   private let directory: String
 
-  static var shared: Certificates { get throws { try common.get() } }
+  package static var shared: Certificates { get throws { try common.get() } }
   private static let common = Result { try Certificates() }
 
   /// A certificate and its key.
-  struct Identity {
-    let certificate: String
-    let key: String
+  package struct Identity: Sendable {
+    package let certificate: String
+    package let key: String
   }
 
   private init() throws {
@@ -45,19 +44,19 @@ final class Certificates: Sendable {
     try ChildProcess(words, directory: directory).finish().expecting(0)
   }
 
-  func path(_ name: String) -> String { directory + "/" + name }
+  package func path(_ name: String) -> String { directory + "/" + name }
 
-  func identity(_ name: String) -> Identity {
+  package func identity(_ name: String) -> Identity {
     Identity(certificate: path("\(name).pem"), key: path("\(name).key"))
   }
 }
 
 /// A redis-server that speaks TLS on its TCP port.
-struct TLSServer {
-  let server: RedisServer
-  let port: Int
+package struct TLSServer: Sendable {
+  package let server: RedisServer
+  package let port: Int
 
-  init(_ identity: String, clientCertificates: String = "no", configuration: [String] = []) throws {
+  package init(_ identity: String, clientCertificates: String = "no", configuration: [String] = []) throws {
     let certificates = try Certificates.shared
     let identity = certificates.identity(identity)
     port = try freePort()
@@ -68,5 +67,5 @@ struct TLSServer {
       ] + configuration)
   }
 
-  func url(host: String = "localhost") -> String { "rediss://\(host):\(port)" }
+  package func url(host: String = "localhost") -> String { "rediss://\(host):\(port)" }
 }

@@ -1,0 +1,221 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What a server in trouble answers, each with a message of its own and its exit status.
+@Suite("What a server answers")
+struct ConnectionAnswerTests {
+  private func complaint(
+    _ status: Int32, _ url: String, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> Complaint {
+    let mneme = Mneme(url: url, prefix: "p")
+    return try refusal(status: status, type: "StoreBackendError", sourceLocation: sourceLocation) {
+      try mneme.run(words + $0)
+    }
+  }
+
+  private func expect(
+    _ complaint: Complaint, _ message: String, cause: String, _ remediation: String,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    #expect(complaint.message.contains(message), "\(complaint)", sourceLocation: sourceLocation)
+    #expect(
+      complaint.causes.contains { $0.contains(cause) }, "\(complaint)", sourceLocation: sourceLocation)
+    #expect(complaint.remediation.contains(remediation), "\(complaint)", sourceLocation: sourceLocation)
+  }
+
+  @Test("NOAUTH: 77, the server wants a password")
+  func noAuth() throws {
+    let server = try RedisServer()
+    try server.connect().send("CONFIG", "SET", "requirepass", "s3cret")
+    let mneme = Mneme(server)
+    for words in [["stats"], ["put", "q", "r"]] {
+      let complaint = try refusal(status: 77) { try mneme.run(words + $0) }
+      expect(complaint, "wants a password", cause: "NOAUTH", "--password-file")
+    }
+  }
+
+  @Test("WRONGPASS: 77, the user and the password are not accepted")
+  func wrongPass() throws {
+    let server = try RedisServer()
+    try server.connect().send("CONFIG", "SET", "requirepass", "s3cret")
+    for credentials in [":hunter2@", "default:hunter2@", "nobody:hunter2@"] {
+      let url = server.url.replacing("unix://", with: "unix://" + credentials)
+      let refused = try complaint(77, url, "stats")
+      expect(refused, "did not accept", cause: "WRONGPASS", "Check user and password")
+      #expect(!"\(refused)".contains("hunter2"))
+    }
+  }
+
+  @Test("NOPERM: 77, with the command and the key")
+  func noPerm() throws {
+    let server = try RedisServer(configuration: [
+      "user reader on nopass ~p:* +@read +@connection +@transaction"
+    ])
+    let url = server.url.replacing("unix://", with: "unix://reader@")
+    let writing = try complaint(77, url, "put", "q", "r")
+    expect(writing, "this user may not do that", cause: "NOPERM", "ACL SETUSER")
+    #expect(writing.message.contains(/\b[A-Z]+ p:[a-z_]+/), "\(writing)")
+    let elsewhere = try complaint(77, url, "get", "--exact", "q", "-p", "other")
+    #expect(elsewhere.message.contains(/\b[A-Z]+ other:[a-z]+/), "\(elsewhere)")
+  }
+
+  @Test("LOADING: 75, the server is still loading its data")
+  func loading() throws {
+    let server = try RedisServer(configuration: [
+      "key-load-delay 5000", "loading-process-events-interval-bytes 1024",
+    ])
+    let admin = try server.connect()
+    for index in 0..<500 { try admin.send("SET", "key:\(index)", String(repeating: "x", count: 100)) }
+    try admin.send("SAVE")
+    try server.crash()
+    Thread.detachNewThread { try? server.start() }
+    var seen: Complaint?
+    try eventually("the server to be loading") {
+      let outcome = try Mneme(server).run(["stats"])
+      if outcome.errorText.contains("LOADING") { seen = try Complaint(text: outcome.expecting(75)) }
+      return seen != nil || outcome.status == 1
+    }
+    let told = try #require(seen)
+    expect(told, "still loading its data", cause: "LOADING", "Try again")
+  }
+
+  @Test("BUSY: 75, the server is busy with a script")
+  func busy() throws {
+    let server = try RedisServer(configuration: ["busy-reply-threshold 1"])
+    Thread.detachNewThread { _ = try? server.connect().send("EVAL", "while true do end", "0") }
+    var seen: Complaint?
+    try eventually("the script to run") {
+      let outcome = try Mneme(server).run(["stats"])
+      if outcome.status == 75 { seen = try Complaint(text: outcome) }
+      return seen != nil
+    }
+    try server.connect().send("SCRIPT", "KILL")
+    expect(try #require(seen), "busy with a script", cause: "BUSY", "SCRIPT KILL")
+  }
+
+  @Test("MASTERDOWN: 75, a replica that has lost its primary and serves no old data")
+  func primaryDown() throws {
+    let replica = try RedisServer(configuration: ["replica-serve-stale-data no"])
+    try replica.connect().send("REPLICAOF", "127.0.0.1", "\(try freePort())")
+    expect(try complaint(75, replica.url, "stats"), "lost its primary", cause: "MASTERDOWN", "primary")
+  }
+
+  @Test("OOM: 69, with maxmemory and the policy")
+  func outOfMemory() throws {
+    let server = try RedisServer(configuration: ["maxmemory 3mb", "maxmemory-policy noeviction"])
+    let admin = try server.connect()
+    while (try? admin.send("APPEND", "filler", String(repeating: "x", count: 200_000))) != nil {}
+    let full = try complaint(69, server.url, "put", "q", "r")
+    expect(full, "maxmemory is 3.00M, with the policy noeviction", cause: "OOM", "vacuum")
+    // What it stores already is there to be read, and there is nothing to say.
+    try Mneme(server).run("stats", expecting: 1)
+  }
+
+  @Test("READONLY: a replica is read from; a write is 69, with where the primary is")
+  func readOnly() throws {
+    let primary = try RedisServer(tcp: true)
+    let replica = try RedisServer(
+      tcp: true, configuration: ["replicaof 127.0.0.1 \(primary.port!)", "repl-diskless-sync-delay 0"])
+    try Mneme(primary, prefix: "p").run("put", "q", "the answer", "--ttl", "1h")
+    let reader = Mneme(url: replica.tcpURL, prefix: "p")
+    try eventually("the replica to be in step") { try reader.run(["get", "--peek", "q"]).status == 0 }
+    for words in [
+      "get --peek q", "stats", "inspect-keys", "export", "vacuum --dry-run", "set-quota default",
+      "clear --dry-run default", "delete --dry-run q",
+    ] {
+      let outcome = try reader.run(words.split(separator: " ").map(String.init))
+      #expect(outcome.status == (words.hasPrefix("set-quota") ? 1 : 0), "\(outcome)")
+    }
+    for words in [
+      ["put", "q2", "r"], ["delete", "q"], ["clear", "--yes", "default"], ["set-quota", "default", "5"],
+    ] {
+      let complaint = try refusal(status: 69, type: "StoreBackendError") { try reader.run(words + $0) }
+      #expect(complaint.message.contains("read-only replica"), "\(complaint)")
+      #expect(complaint.message.contains("its primary is 127.0.0.1:\(primary.port!)"), "\(complaint)")
+      #expect(complaint.remediation.contains("primary"))
+    }
+    // Noting that an answer was used is a write, and the way around it is told.
+    let get = try refusal(status: 69) { try reader.run(["get", "q"] + $0) }
+    #expect(get.remediation.contains("'get --peek'"), "\(get)")
+  }
+
+  @Test("MISCONF: 69, a server that cannot save to its disk")
+  func cannotSave() throws {
+    let server = try RedisServer(configuration: ["save 3600 1"])
+    // Where the file is to be, a directory stands.
+    try FileManager.default.createDirectory(
+      atPath: server.directory + "/dump.rdb/x", withIntermediateDirectories: true)
+    let admin = try server.connect()
+    try admin.send("SET", "k", "v")
+    try admin.send("BGSAVE")
+    try eventually("the save to fail") {
+      try admin.send("INFO", "persistence").text?.contains("rdb_last_bgsave_status:err") == true
+    }
+    expect(try complaint(69, server.url, "put", "q", "r"), "cannot save", cause: "MISCONF", "disk")
+  }
+
+  @Test("NOREPLICAS: 75, too few replicas in step to take a write")
+  func noReplicas() throws {
+    let server = try RedisServer(configuration: ["min-replicas-to-write 1"])
+    expect(
+      try complaint(75, server.url, "put", "q", "r"), "too few replicas", cause: "NOREPLICAS", "replicas")
+  }
+
+  @Test("CLUSTERDOWN: 75, a cluster without a node for the keys, once the time for a command is over")
+  func clusterDown() throws {
+    let node = try RedisServer(
+      tcp: true,
+      configuration: [
+        "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-port \(try freePort())",
+      ])
+    for words in [["stats"], ["put", "q", "r"]] {
+      let complaint = try refusal(status: 75) {
+        try Mneme(url: node.tcpURL, prefix: "{p}").run(words + ["--timeout", "300ms"] + $0)
+      }
+      #expect(complaint.message.contains("cluster"), "\(complaint)")
+      #expect(complaint.remediation.contains("CLUSTER INFO"), "\(complaint)")
+    }
+  }
+
+  @Test("Too many clients: 75, the connection is turned away")
+  func tooManyClients() throws {
+    let full = try RedisServer(tcp: true, configuration: ["maxclients 1"])
+    let first = try full.connect()
+    try first.send("PING")
+    let turned = try complaint(75, full.tcpURL, "stats")
+    expect(turned, "turned the connection away", cause: "max number of clients reached", "maxclients")
+  }
+
+  @Test(
+    "A web server, a TLS port spoken to in plain, and a plain port spoken to in TLS are told for what they are"
+  )
+  func noRedis() throws {
+    let web = try ChildProcess([
+      "python3", "-u", "-c",
+      "import http.server as h; s = h.HTTPServer(('127.0.0.1', 0), h.BaseHTTPRequestHandler); "
+        + "print(s.server_port); s.serve_forever()",
+    ])
+    let port = try #require(try web.readLine())
+    let http = try complaint(69, "redis://127.0.0.1:\(port)", "stats")
+    #expect(http.remediation.contains("A web server answers there"), "\(http)")
+    let inTLS = try complaint(69, "rediss://127.0.0.1:\(port)", "stats", "--insecure")
+    #expect(inTLS.message.contains("does not speak TLS"), "\(inTLS)")
+
+    let secure = try TLSServer("server")
+    let inPlain = try complaint(69, "redis://127.0.0.1:\(secure.port)", "stats")
+    #expect(inPlain.remediation.contains("rediss://"), "\(inPlain)")
+
+    let plain = try RedisServer(tcp: true)
+    let reverse = try complaint(
+      75, "rediss://127.0.0.1:\(plain.port!)", "stats", "--connect-timeout", "300ms")
+    #expect(reverse.message.contains("did not answer in TLS"), "\(reverse)")
+    #expect(reverse.remediation.contains("redis://"), "\(reverse)")
+  }
+
+  @Test("A database that the server does not have: 69, with its number")
+  func noDatabase() throws {
+    let refused = try complaint(69, RedisServer.shared.url + "?db=99", "stats")
+    expect(refused, "no database 99", cause: "out of range", "'databases'")
+  }
+}

@@ -1,0 +1,219 @@
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+/// A Redis Cluster, through the command: any node will do, and a node may fail in the middle of long work.
+@Suite("Redis Cluster, through the command", .needs(program: "redis-cli"), .serialized)
+struct ConnectionClusterTests {
+  private static let common = Result { try RedisCluster(replicas: 1) }
+
+  /// A command on a cluster, a prefix with a tag of its own, and a view of the keys on whichever node has them.
+  private struct ClusterStage: Sendable {
+    let cluster: RedisCluster
+    let prefix: String
+    let mneme: Mneme
+
+    init(_ cluster: RedisCluster, _ what: String) {
+      self.cluster = cluster
+      prefix = "{\(uniquePrefix(what))}"
+      mneme = Mneme(url: cluster.url(0), prefix: prefix)
+    }
+
+    var owner: RedisServer { get throws { try cluster.owner(of: prefix + ":version") } }
+    var replica: RedisServer { get throws { try cluster.replica(of: prefix + ":version") } }
+
+    func count() throws -> Int { Int(try owner.connect().send("ZCARD", prefix + ":by_id").integer ?? 0) }
+
+    /// Every index agrees with every entry.
+    func expectSound(entries: Int, sourceLocation: SourceLocation = #_sourceLocation) throws {
+      let dump = try owner.connect().dump(prefix: prefix + ":")
+      let problems = LayoutAudit(dump, prefix: prefix).problems
+      #expect(problems.isEmpty, "\(problems)", sourceLocation: sourceLocation)
+      let found = dump.names.count { $0.hasPrefix(prefix + ":entry:") }
+      #expect(found == entries, sourceLocation: sourceLocation)
+    }
+
+    func number(_ key: String) throws -> Int {
+      Int(try owner.connect().send("GET", prefix + key).integer ?? 0)
+    }
+  }
+
+  @Test("Every command works on a tagged prefix through any node, primaries and replicas by turns")
+  func anyNode() throws {
+    let cluster = try Self.common.get()
+    let urls = cluster.nodes.indices.map(cluster.url)
+    for shift in [0, 1] {
+      let stage = ClusterStage(cluster, "tour")
+      // The other prefix is in another slot, and on another node more often than not.
+      try expectTourToWork(
+        stage.mneme, urls: Array(urls[shift...] + urls[..<shift]), other: "{\(uniquePrefix("other"))}")
+    }
+  }
+
+  @Test("Without a hash tag every command is refused with 78 and the prefix to use, and writes nothing")
+  func untagged() throws {
+    let cluster = try Self.common.get()
+    let prefix = uniquePrefix("bare")
+    let mneme = Mneme(url: cluster.url(1), prefix: prefix)
+    for line in [
+      "put q r", "get q", "stats", "vacuum", "inspect-keys", "set-quota ns 1", "export", "delete q",
+      "clear --yes ns", "reembed other", "import",
+    ] {
+      let complaint = try refusal(status: 78, type: "StoreBackendError") { extra in
+        try mneme.run(
+          line.split(separator: " ").map(String.init) + extra,
+          input: Array("{\"query\":\"q\",\"response\":\"r\"}\n".utf8))
+      }
+      #expect(complaint.remediation.contains("'{\(prefix)}'"), "\(line): \(complaint)")
+    }
+    for node in cluster.nodes {
+      #expect(try node.connect().names(beginningWith: prefix).isEmpty)
+    }
+  }
+
+  @Test("-v says that it is a cluster, and a replica is not written to")
+  func verbose() throws {
+    let stage = ClusterStage(try Self.common.get(), "verbose")
+    let replica = try stage.replica
+    let through = Mneme(url: replica.tcpURL, prefix: stage.prefix)
+    let outcome = try through.run("put", "q", "r", "-v")
+    #expect(outcome.errorText.contains("a node of a cluster"), "\(outcome)")
+    #expect(try stage.count() == 1)
+  }
+
+  /// Runs a command that takes long, and does something to the cluster meanwhile.
+  private func run(
+    _ mneme: Mneme, _ words: [String], input: [UInt8] = [], meanwhile: @escaping @Sendable () throws -> Void
+  ) throws -> Outcome {
+    let program = try mneme.start(words)
+    let shared = Shared()
+    Thread.detachNewThread {
+      let done = Result { try meanwhile() }
+      shared.result.withLock { $0 = done }
+    }
+    let outcome = try program.finish(input: input, within: .seconds(120))
+    try eventually("what is done meanwhile") { shared.result.withLock { $0 } != nil }
+    try shared.result.withLock { try $0?.get() }
+    return outcome
+  }
+
+  /// The nodes change places without a loss, as in an upgrade, before a count of entries is reached.
+  private static func handOver(
+    _ stage: ClusterStage, when isTime: (Int) -> Bool, before isLate: (Int) -> Bool
+  )
+    throws
+  {
+    try eventually("the work to be on its way") { isTime(try stage.count()) }
+    let replica = try stage.replica
+    try replica.connect().send("CLUSTER", "FAILOVER")
+    try eventually("the replica to take over") { (try? stage.owner.port) == replica.port }
+    if try isLate(stage.count()) { throw TestTimeout("a failover in the middle of the work") }
+  }
+
+  private func lines(_ count: Int, _ more: String = "") -> [UInt8] {
+    let lines = (1...count).map { "{\"query\":\"question \($0)\",\"response\":\"answer \($0)\"\(more)}\n" }
+    return Array(lines.joined().utf8)
+  }
+
+  @Test("A failover in the middle of an import: it goes on, with nothing lost and nothing twice")
+  func importThroughFailover() throws {
+    let stage = ClusterStage(try Self.common.get(), "import")
+    let total = 3000
+    let outcome = try run(stage.mneme, ["import", "--pace", "100ms", "--json"], input: lines(total)) {
+      try Self.handOver(stage, when: { $0 >= 200 }, before: { $0 == total })
+    }
+    #expect(try outcome.expecting(0).json()["imported"].int == total, "\(outcome)")
+    try stage.expectSound(entries: total)
+    #expect(try stage.number(":version") == total)
+  }
+
+  @Test("A failover in the middle of a vacuum: it goes on, with nothing lost and nothing counted twice")
+  func vacuumThroughFailover() throws {
+    let stage = ClusterStage(try Self.common.get(), "vacuum")
+    try expire(2000, in: stage)
+    let outcome = try run(stage.mneme, ["vacuum", "--pace", "40ms", "--batch-size", "20", "--json"]) {
+      try Self.handOver(stage, when: { $0 <= 2000 }, before: { $0 == 100 })
+    }
+    #expect(try outcome.expecting(0).json()["expired"].int == 2000, "\(outcome)")
+    #expect(try outcome.json()["complete"].bool == true, "\(outcome)")
+    try stage.expectSound(entries: 100)
+    #expect(try stage.mneme.run("stats", "--json").json()["expirations"].int == 2000)
+  }
+
+  /// Fills a cache with so many entries that have expired, and 100 that have not.
+  private func expire(_ count: Int, in stage: ClusterStage) throws {
+    try stage.mneme.run(["import"], input: lines(count + 100, ",\"ttl\":3600")).expecting(0)
+    let owner = try stage.owner.connect()
+    _ = try owner.pipeline(
+      (1...count).flatMap { id in
+        [
+          ["HINCRBY", "\(stage.prefix):entry:\(id)", "created_at", "-7200"],
+          ["ZINCRBY", "\(stage.prefix):by_ttl", "-7200", "\(id)"],
+        ].map { $0.map { Array($0.utf8) } }
+      })
+  }
+
+  @Test(
+    "A node that is killed in the middle of an import and of a vacuum: done when it is run again, nothing twice"
+  )
+  func crash() throws {
+    let cluster = try RedisCluster(replicas: 1)
+    let stage = ClusterStage(cluster, "crash")
+    let total = 3000
+    let first = try stage.owner
+    let importing = try run(stage.mneme, ["import", "--pace", "20ms"], input: lines(total)) {
+      try eventually("the import to be on its way") { try stage.count() >= 200 }
+      try first.crash()
+    }
+    try expectEnd(of: importing, hint: "import all of it again")
+    // What the dead node had promised and not passed on is made good.
+    try eventually("the replica to take over") { (try? stage.count()) != nil }
+    let again = Mneme(url: try stage.owner.tcpURL, prefix: stage.prefix)
+    try again.run(["import", "--on-conflict", "skip"], input: lines(total)).expecting(0)
+    try stage.expectSound(entries: total)
+    #expect(try stage.number(":version") == total)
+
+    // The node comes back as a replica, so that there is one to lose again.
+    try first.start()
+    try eventually("the node to be a replica in step") {
+      try first.connect().send("INFO", "replication").text?.contains("master_link_status:up") == true
+    }
+    let owner = try stage.owner
+    let link = try owner.connect()
+    let ids = try link.send("ZRANGE", stage.prefix + ":by_id", "0", "1999").texts
+    _ = try link.pipeline(
+      ids.flatMap { id in
+        [
+          ["HSET", "\(stage.prefix):entry:\(id)", "ttl", "1", "created_at", "1000"],
+          ["ZADD", "\(stage.prefix):by_ttl", "1001", "\(id)"],
+        ].map { $0.map { Array($0.utf8) } }
+      })
+    try eventually("the replica to be in step") { try link.send("WAIT", "1", "1000").integer == 1 }
+    let vacuum = try run(again, ["vacuum", "--pace", "10ms", "--batch-size", "20"]) {
+      try eventually("the vacuum to be on its way") { try stage.count() < total }
+      try owner.crash()
+    }
+    try expectEnd(of: vacuum, hint: "may have been written")
+    try eventually("the replica to take over") { (try? stage.count()) != nil }
+    try Mneme(url: first.tcpURL, prefix: stage.prefix).run("vacuum")
+    try stage.expectSound(entries: total - 2000)
+    let stats = try Mneme(url: first.tcpURL, prefix: stage.prefix).run("stats", "--json").json()
+    #expect(stats["expirations"].int == 2000, "each counted once")
+  }
+
+  /// It has got through, or says that the transaction that it had sent may have been done and how to go on.
+  private func expectEnd(of outcome: Outcome, hint: String) throws {
+    #expect(outcome.status == 0 || outcome.status == 69, "\(outcome)")
+    if outcome.status == 69 {
+      let complaint = try Complaint(text: outcome)
+      #expect(complaint.message.contains("may have been written"), "\(complaint)")
+      #expect("\(complaint.message) \(complaint.remediation)".contains(hint), "\(complaint)")
+    }
+  }
+}
+
+/// What two threads look at.
+private final class Shared: Sendable {
+  let result = Mutex<Result<Void, any Error>?>(nil)
+}

@@ -1,0 +1,134 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The failure table of the document, row by row, and each way not to reach a server.
+@Suite("The failure table")
+struct ConnectionFailureTests {
+  @Test("Redis is unreachable on open: StoreBackendError with the URL in the message, the password masked")
+  func unreachable() throws {
+    let port = try freePort()
+    let mneme = Mneme(url: "redis://user:hunter2@127.0.0.1:\(port)/3", prefix: "p")
+    let complaint = try refusal(status: 69, type: "StoreBackendError") { try mneme.run(["stats"] + $0) }
+    #expect(complaint.message.contains("redis://user:***@127.0.0.1:\(port)/3"), "\(complaint)")
+    #expect(complaint.causes == ["Connection refused"])
+    #expect(complaint.remediation.contains("'bind' and 'port'"))
+  }
+
+  @Test(
+    "Redis dies in the middle of a write: StoreBackendError with its cause, and that it may have been done")
+  func diesInWrite() throws {
+    let server = try RedisServer()
+    let stage = try Stage(on: server)
+    try stage.mneme.run("put", "q", "before")
+    // What writes waits now, once it has arrived, and dies with the server.
+    let admin = try server.connect()
+    try admin.send("CLIENT", "PAUSE", "600000", "WRITE")
+    let put = try stage.mneme.start(["put", "q", "after"])
+    try eventually("the transaction to have arrived") {
+      try admin.send("CLIENT", "LIST").text?.contains(/name=mneme .*flags=[A-Za-z]*b/) == true
+    }
+    try server.crash()
+    let complaint = try Complaint(text: try put.finish().expecting(69))
+    #expect(complaint.type == "StoreBackendError")
+    #expect(complaint.message.contains("was lost while a command was under way"), "\(complaint)")
+    #expect(complaint.message.contains("What it writes may have been written"), "\(complaint)")
+    #expect(complaint.causes.count == 1 && !complaint.causes[0].isEmpty, "\(complaint)")
+  }
+
+  @Test("Redis dies in the middle of a look: tried once more, then StoreBackendError with its cause")
+  func diesInRead() throws {
+    let server = try RedisServer()
+    let stage = try Stage(on: server)
+    try stage.mneme.run("put", "q", "a")
+    let admin = try server.connect()
+    try admin.send("CLIENT", "PAUSE", "600000", "ALL")
+    let stats = try stage.mneme.start(["stats"])
+    // Its first command never gets an answer, so that the list of clients, which is withheld too, cannot tell.
+    usleep(300_000)
+    try server.crash()
+    let complaint = try Complaint(text: try stats.finish().expecting(69))
+    #expect(complaint.type == "StoreBackendError")
+    #expect(complaint.message.contains(server.url), "\(complaint)")
+    #expect(complaint.causes.count == 1, "\(complaint)")
+  }
+
+  @Test("A TLS certificate does not pass: StoreBackendError, status 77, OpenSSL's own reason chained")
+  func certificate() throws {
+    let server = try TLSServer("server")
+    let mneme = Mneme(url: server.url(), prefix: "p")
+    let complaint = try refusal(status: 77, type: "StoreBackendError") { try mneme.run(["stats"] + $0) }
+    #expect(complaint.message.contains(server.url()), "\(complaint)")
+    #expect(complaint.causes.count == 1 && complaint.causes[0].contains("certificate verify failed"))
+    #expect(complaint.remediation.contains("--cacert"))
+  }
+
+  @Test(
+    "Built without the trait Redis: whatever needs a server requires the optional 'redis' extra",
+    .needsBuildWithoutRedis,
+    arguments: [
+      "put q r", "get q", "stats", "vacuum", "inspect-keys", "set-quota ns 1", "export", "import", "delete q",
+      "clear --yes ns", "reembed other",
+    ])
+  func withoutTrait(line: String) throws {
+    let complaint = try refusal(status: 69, type: "StoreBackendError") { extra in
+      try ChildProcess(
+        [Repository.mnemeWithoutRedis] + line.split(separator: " ").map(String.init) + extra,
+        environment: Mneme.plainEnvironment
+      ).finish(input: Array("{\"query\":\"q\",\"response\":\"r\"}\n".utf8))
+    }
+    #expect(complaint.message.contains("requires the optional 'redis' extra"), "\(complaint)")
+  }
+
+  @Test("A host without an address says that it is the name")
+  func unknownHost() throws {
+    let mneme = Mneme(url: "redis://nobody.invalid", prefix: "p")
+    let outcome = try mneme.run(["stats", "--connect-timeout", "20s"])
+    // Where no name server answers at all it is the time that runs out.
+    #expect([69, 75].contains(outcome.status), "\(outcome)")
+    #expect(try Complaint(text: outcome).message.contains("redis://nobody.invalid:6379/0"))
+  }
+
+  @Test(
+    "A black hole, whether it accepts or swallows what is sent, ends stats with 75 when --connect-timeout says"
+  )
+  func blackHole() throws {
+    let silent = try FaultyProxy(to: RedisServer.shared, .stall(after: 0))
+    let swallowing = try SwallowingListener()
+    for (port, words) in [(silent.port, "gave no answer within 1s"), (swallowing.port, "within 1s")] {
+      let start = ContinuousClock.now
+      let mneme = Mneme(url: "redis://127.0.0.1:\(port)", prefix: "p")
+      // The other limit is one hour, and the default is five seconds.
+      let outcome = try mneme.run(["stats", "--connect-timeout", "1s", "--timeout", "1h"])
+      #expect(try Complaint(text: outcome.expecting(75)).message.contains(words))
+      #expect(ContinuousClock.now - start >= .seconds(1))
+    }
+  }
+
+  @Test("The time limits of the URL count as well, and an option beats them")
+  func limitsOfURL() throws {
+    let silent = try FaultyProxy(to: RedisServer.shared, .stall(after: 0))
+    let mneme = Mneme(url: silent.url + "?socket_connect_timeout=0.2&socket_timeout=3600", prefix: "p")
+    #expect(try mneme.run("stats", expecting: 75).errorText.contains("within 200ms"))
+    let typed = try mneme.run("stats", "--connect-timeout", "250ms", expecting: 75)
+    #expect(typed.errorText.contains("within 250ms"))
+  }
+
+  @Test("A connection that is lost between two commands is made again, for what writes too")
+  func lostBetween() throws {
+    let server = try RedisServer()
+    let stage = try Stage(on: server)
+    let importing = try stage.mneme.start(["import"])
+    func write(_ numbers: ClosedRange<Int>) throws {
+      try importing.write(numbers.flatMap { "{\"query\":\"q\($0)\",\"response\":\"r\"}\n".utf8 })
+    }
+    try write(1...128)
+    try eventually("the first batch to be in") { try stage.entryCount() >= 64 }
+    try stage.redis.send("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    try write(129...300)
+    let outcome = try importing.finish().expecting(0)
+    #expect(outcome.errors.isEmpty || !outcome.errorText.contains("Error"), "\(outcome)")
+    #expect(try stage.entryCount() == 300)
+    #expect(try stage.version() == 300)
+  }
+}
