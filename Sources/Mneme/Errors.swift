@@ -75,6 +75,8 @@ public struct StoreBackendError: MnemeError {
     case unreachable
     /// The connection ended while a command was under way.
     case connectionLost
+    /// The server no longer has what it had stored: it was restarted without it, or a replica took over that lacked it.
+    case lostWrites
     /// The time limit for a connection or a command passed.
     case timedOut
     /// The server is loading its data, busy with a script, or a replica without its primary: try later.

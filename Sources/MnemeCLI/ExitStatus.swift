@@ -44,7 +44,8 @@ enum ExitStatus: Int32, CaseIterable {
 
   private init(_ reason: StoreBackendError.Reason) {
     switch reason {
-    case .unreachable, .connectionLost, .outOfMemory, .readOnly, .protocolViolation, .notBuilt, .refused:
+    case .unreachable, .connectionLost, .lostWrites, .outOfMemory, .readOnly, .protocolViolation, .notBuilt,
+      .refused:
       self = .unavailable
     case .timedOut, .notReady, .contention: self = .tryLater
     case .accessDenied, .certificate: self = .refused

@@ -164,7 +164,10 @@ struct ImportRun {
         pending = Array(batch[..<faulty])
         try storePending()
       }
-      throw LineError(line: batch[faulty].line, source: source, underlying: error, state: state)
+      let isLoss = (error as? StoreBackendError)?.reason == .lostWrites
+      throw LineError(
+        line: batch[faulty].line, source: source, underlying: error,
+        state: isLoss ? "Import all of it again." : state)
     }
   }
 

@@ -75,11 +75,14 @@ extension RedisStore {
   /// Stores many entries in one transaction, at most a thousand, then evicts where limits are passed.
   /// - Precondition: no two entries have the same namespace and query hash.
   /// - Throws: `ConflictError` for the first query that is there, with `.fail`; nothing is written then.
+  ///   `StoreBackendError` with `lostWrites` where the batch before is gone again; nothing is written then either.
   public func insert(
     _ entries: [StoredEntry], onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?
   ) throws -> (outcomes: [InsertOutcome], evicted: Int) {
     guard !entries.isEmpty else { return ([], 0) }
-    let batch = try insertBatch(InsertRequest(entries, onConflict: policy))
+    var request = InsertRequest(entries, onConflict: policy)
+    request.followsBatches = true
+    let batch = try insertBatch(request)
     return (batch.outcomes, try evict(over: maxEntries, after: batch))
   }
 
@@ -96,6 +99,8 @@ extension RedisStore {
     var policy = ConflictPolicy.replace
     /// Evict in the same transaction where that costs little. For one entry.
     var evicts = false
+    /// One of several, of which none may have been lost meanwhile.
+    var followsBatches = false
     /// The entries of the places, in their order, for a cache of this identity.
     var entries: (CacheIdentity?) throws -> [StoredEntry]
 
@@ -151,6 +156,7 @@ extension RedisStore {
       let identity = try stored ?? expectedIdentity()
       for entry in entries { try identity.check(entry.embedding) }
       try checkNumbers(seen, of: namespaces)
+      if request.followsBatches { try checkNothingLost(version: seen[seen.count - 1]) }
       let last = try integer(seen[2], in: layout.nextID) ?? 0
       let indexed = entries.indices.map { EntryID(member: seen[3 + $0].bytes) }
 
@@ -181,11 +187,13 @@ extension RedisStore {
         going.isEmpty ? Pointers() : try watchPointers(to: going, refilling: namespaces[0], transaction)
 
       // 4. All of it at once.
+      var place = 0
       let replies = try transaction.commit(
         pipeline {
           if stored == nil { appendStamp(identity, to: &$0) }
           for (entry, outcome) in written { appendWrite(entry, id: outcome.id, to: &$0) }
           for namespace in namespaces { $0.append("SADD", layout.namespaces, namespace.name) }
+          place = $0.count
           $0.append("INCRBY", layout.version, written.count)
           if !going.isEmpty {
             appendRemoval(of: going, pointers, counting: .all(.evictions, namespaces[0]), to: &$0)
@@ -197,6 +205,7 @@ extension RedisStore {
           $0.append("ZCARD", layout.byID)
         })
       guard let replies else { return .retry }
+      if request.followsBatches { batchVersion = replies[place].integer }
       return .done(
         InsertedBatch(
           outcomes: outcomes, evicted: going.count, fills: try fills(of: namespaces, in: replies)))
@@ -294,6 +303,17 @@ extension RedisStore {
     for (offset, namespace) in namespaces.enumerated() {
       try checkCounters(seen[version - 4 * (namespaces.count - offset) + 1], of: namespace)
     }
+  }
+
+  /// The version counter never goes back while a server keeps what it has stored. Where it has, a server was
+  /// restarted without its data, or a replica took over that lacked the latest writes.
+  private func checkNothingLost(version reply: Reply) throws {
+    let version = try integer(reply, in: layout.version) ?? 0
+    guard let before = batchVersion, version < before else { return }
+    throw StoreBackendError(
+      .lostWrites,
+      "The server has lost what it had stored: '\(layout.version.text)' went back from \(before) to \(version).",
+      remediation: "Look why it was restarted or replaced without its latest data.")
   }
 
   private func checkVersion(_ reply: Reply) throws {

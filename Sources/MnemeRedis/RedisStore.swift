@@ -15,6 +15,7 @@ public final class RedisStore: Store {
     var expected: CacheIdentity?
     /// What `meta` said; a cache that exists keeps its identity.
     var stored: CacheIdentity?
+    var batchVersion: Int64?
   }
 
   let client: RedisClient
@@ -113,6 +114,12 @@ public final class RedisStore: Store {
 
   /// What is known of the cache without asking.
   var knownIdentity: CacheIdentity? { state.withLock { $0.stored } }
+
+  /// What the version counter had come to with the last of several batches.
+  var batchVersion: Int64? {
+    get { state.withLock { $0.batchVersion } }
+    set { state.withLock { $0.batchVersion = newValue } }
+  }
 
   func checkOpen() throws {
     guard !state.withLock({ $0.isClosed }) else {

@@ -114,6 +114,27 @@ struct ConnectionFailureTests {
     #expect(typed.errorText.contains("within 250ms"))
   }
 
+  @Test(
+    "A server that comes back without its data in the middle of an import: 69, and to import all of it again")
+  func restartsEmpty() throws {
+    let server = try RedisServer()
+    let stage = try Stage(on: server)
+    let lines = (1...300).map { "{\"query\":\"q\($0)\",\"response\":\"r\"}\n" }
+    let importing = try stage.mneme.start(["import"])
+    try importing.write(lines[..<150].joined().utf8)
+    try eventually("two batches to be in") { try stage.entryCount() == 128 }
+    try server.crash()
+    try server.start()
+    let complaint = try Complaint(
+      text: importing.finish(input: Array(lines[150...].joined().utf8)).expecting(69))
+    #expect(complaint.type == "StoreBackendError")
+    #expect(complaint.message.contains("version' went back from 128 to 0"), "\(complaint)")
+    #expect(complaint.remediation.contains("Import all of it again."), "\(complaint)")
+    let again = try Stage(on: server, prefix: stage.prefix)
+    try again.mneme.run("import", input: lines.joined())
+    #expect(try again.entryCount() == 300)
+  }
+
   @Test("A connection that is lost between two commands is made again, for what writes too")
   func lostBetween() throws {
     let server = try RedisServer()
