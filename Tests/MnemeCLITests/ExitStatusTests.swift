@@ -32,7 +32,8 @@ struct ExitStatusTests {
   ]
 
   private static let reasons: [StoreBackendError.Reason: Int32] = [
-    .unreachable: 69, .connectionLost: 69, .lostWrites: 69, .outOfMemory: 69, .readOnly: 69, .protocolViolation: 69,
+    .unreachable: 69, .connectionLost: 69, .lostWrites: 69, .outOfMemory: 69, .readOnly: 69,
+    .protocolViolation: 69,
     .notBuilt: 69,
     .refused: 69, .timedOut: 75, .notReady: 75, .contention: 75, .accessDenied: 77, .certificate: 77,
     .needsHashTag: 78,
