@@ -68,7 +68,7 @@ struct ConnectionFailureTests {
     .needsBuildWithoutRedis,
     arguments: [
       "put q r", "get q", "stats", "vacuum", "inspect-keys", "set-quota ns 1", "export", "import", "delete q",
-      "clear --yes ns", "reembed other",
+      "clear --yes ns", "reembed other", "health",
     ])
   func withoutTrait(line: String) throws {
     let complaint = try refusal(status: 69, type: "StoreBackendError") { extra in
@@ -103,6 +103,21 @@ struct ConnectionFailureTests {
       #expect(try Complaint(text: outcome.expecting(75)).message.contains(words))
       #expect(ContinuousClock.now - start >= .seconds(1))
     }
+  }
+
+  @Test(
+    "A name server that does not answer: 75 when --connect-timeout says, and that it is the name",
+    .enabled(if: canHideNameServers, "user namespaces are not to be had on this machine"))
+  func silentNameServer() throws {
+    let directory = try TemporaryDirectory()
+    let settings = try directory.write("nameserver 127.0.0.1\n".utf8, to: "resolv.conf")
+    let mneme = Mneme(url: "redis://cache.example.com", prefix: "p")
+    let outcome = try mneme.shell(
+      """
+      \(withoutNameServers("'\(settings)'")) '\(Mneme.binary)' stats --connect-timeout 1s --timeout 1h
+      """)
+    let complaint = try Complaint(text: outcome.expecting(75))
+    #expect(complaint.message.contains("no name server has resolved the host name within 1s"), "\(complaint)")
   }
 
   @Test("The time limits of the URL count as well, and an option beats them")
@@ -153,3 +168,25 @@ struct ConnectionFailureTests {
     #expect(try stage.version() == 300)
   }
 }
+
+/// The beginning of a shell's line that runs a command where a silent socket is all there is of a name server.
+/// - Parameter settings: what takes the place of `/etc/resolv.conf`.
+private func withoutNameServers(_ settings: String) -> String {
+  let silence = """
+    import fcntl, socket, struct, subprocess, sys
+    port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    up = struct.pack("16sh14x", b"lo", 0x41)
+    fcntl.ioctl(port, 0x8914, up)
+    port.bind(("127.0.0.1", 53))
+    sys.exit(subprocess.run(sys.argv[1:]).returncode)
+    """
+  return "unshare --map-root-user --mount --net sh -c 'mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"' "
+    + "\(settings) python3 -c '\(silence)'"
+}
+
+private let canHideNameServers: Bool = {
+  let trial = try? ChildProcess([
+    "sh", "-c", withoutNameServers("/etc/resolv.conf") + " true",
+  ]).finish()
+  return trial?.status == 0
+}()

@@ -51,6 +51,7 @@ final class ConnectionFaultBench: Sendable {
     Step("put a_new_question an_answer --ttl 1h"), Step("put question_7 another_answer"),
     Step("get question_7"), Step("get --threshold 0.2 this_is_question_7"), Step("get --peek question_7"),
     Step("stats"), Step("stats --json"), Step("stats --prometheus"), Step("vacuum"), Step("vacuum --dry-run"),
+    Step("vacuum --repair"), Step("inspect-keys --check"),
     Step("inspect-keys"), Step("inspect-keys --list", streams: true, isUnordered: true),
     Step("set-quota faq 3 --evict"),
     Step("set-quota faq"), Step("export", streams: true), Step("export -o FILE"),

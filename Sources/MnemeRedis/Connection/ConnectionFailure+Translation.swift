@@ -20,7 +20,7 @@ extension ConnectionFailure {
     case .closed, .system: break
     }
     switch stage {
-    case .connecting:
+    case .resolving, .connecting:
       return StoreBackendError(
         .unreachable, "Cannot connect to \(server).",
         remediation: url.remediation(forUnreachable: systemError),
@@ -53,6 +53,10 @@ extension ConnectionFailure {
   private func timeOut(server: String, limit: Duration) -> StoreBackendError {
     let time = limit.formatted
     switch stage {
+    case .resolving:
+      return StoreBackendError(
+        .timedOut, "Cannot connect to \(server): no name server has resolved the host name within \(time).",
+        remediation: "Check the host in the URL, and the name service of this machine; or use an address.")
     case .connecting:
       return StoreBackendError(
         .timedOut, "Cannot connect to \(server) within \(time).",

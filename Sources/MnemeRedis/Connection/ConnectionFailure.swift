@@ -18,7 +18,9 @@ struct ConnectionFailure: Error {
 
   /// How far it had come.
   enum Stage: Comparable {
-    /// Name and socket: no command was under way.
+    /// The addresses of the host's name were asked for.
+    case resolving
+    /// The socket: no command was under way.
     case connecting
     /// Connected; TLS was being agreed on.
     case securing

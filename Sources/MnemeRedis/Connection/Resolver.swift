@@ -18,7 +18,7 @@ extension Socket {
         return addresses
       }
       guard let outcome = try Resolution.start(host: host, port: port).wait(until: deadline) else {
-        throw ConnectionFailure(.timedOut(limit))
+        throw ConnectionFailure(.timedOut(limit), stage: .resolving)
       }
       switch outcome {
       case .success(let addresses): return addresses
