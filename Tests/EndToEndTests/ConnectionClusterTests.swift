@@ -34,6 +34,29 @@ struct ConnectionClusterTests {
       #expect(found == entries, sourceLocation: sourceLocation)
     }
 
+    /// Moves the slot of the prefix, key by key, to another primary.
+    func moveSlot() throws {
+      let source = try owner
+      let target = try #require(
+        try cluster.nodes.first { node in
+          let role = try node.connect().send("ROLE").items.first?.text
+          return role == "master" && node.port != source.port
+        })
+      let (from, to) = (try source.connect(), try target.connect())
+      let slot = try String(from.send("CLUSTER", "KEYSLOT", prefix).integer ?? -1)
+      let identity = try to.send("CLUSTER", "MYID").text ?? ""
+      try to.send("CLUSTER", "SETSLOT", slot, "IMPORTING", from.send("CLUSTER", "MYID").text ?? "")
+      try from.send("CLUSTER", "SETSLOT", slot, "MIGRATING", identity)
+      while true {
+        let keys = try from.send("CLUSTER", "GETKEYSINSLOT", slot, "50").items.compactMap(\.bytes)
+        if keys.isEmpty { break }
+        let words = ["MIGRATE", "127.0.0.1", "\(target.port ?? 0)", "", "0", "10000", "KEYS"]
+        try from.send(words.map { Array($0.utf8) } + keys)
+      }
+      for node in [to, from] { try node.send("CLUSTER", "SETSLOT", slot, "NODE", identity) }
+      try eventually("the other node to have the slot") { (try? self.owner.port) == target.port }
+    }
+
     func number(_ key: String) throws -> Int {
       Int(try owner.connect().send("GET", prefix + key).integer ?? 0)
     }
@@ -152,6 +175,23 @@ struct ConnectionClusterTests {
           ["ZINCRBY", "\(stage.prefix):by_ttl", "-7200", "\(id)"],
         ].map { $0.map { Array($0.utf8) } }
       })
+  }
+
+  @Test(
+    "A slot that moves to another node in the middle of an import: it waits, follows, and nothing is lost")
+  func importThroughResharding() throws {
+    let stage = ClusterStage(try Self.common.get(), "reshard")
+    let total = 1500
+    let outcome = try run(
+      stage.mneme, ["import", "--pace", "100ms", "--timeout", "60s", "--json"], input: lines(total)
+    ) {
+      try eventually("the import to be on its way") { try stage.count() >= 200 }
+      try stage.moveSlot()
+      if try stage.count() == total { throw TestTimeout("a slot that moves in the middle of the work") }
+    }
+    #expect(try outcome.expecting(0).json()["imported"].int == total, "\(outcome)")
+    try stage.expectSound(entries: total)
+    #expect(try stage.number(":version") == total)
   }
 
   @Test(
