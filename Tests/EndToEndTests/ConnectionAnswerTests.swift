@@ -108,7 +108,11 @@ struct ConnectionAnswerTests {
     while (try? admin.send("APPEND", "filler", String(repeating: "x", count: 200_000))) != nil {}
     let full = try complaint(69, server.url, "put", "q", "r")
     expect(full, "maxmemory is 3.00M, with the policy noeviction", cause: "OOM", "vacuum")
-    // What it stores already is there to be read, and there is nothing to say.
+    // A user who may not ask is told what there is to tell.
+    try admin.send("ACL", "SETUSER", "blind", "on", "nopass", "~*", "&*", "+@all", "-info")
+    let blind = try complaint(69, server.url.replacing("unix://", with: "unix://blind@"), "put", "q", "r")
+    expect(blind, "the server has reached its 'maxmemory'.", cause: "OOM", "vacuum")
+    // Looking goes on.
     try Mneme(server).run("stats", expecting: 1)
   }
 

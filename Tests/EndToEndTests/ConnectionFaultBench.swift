@@ -21,6 +21,8 @@ final class ConnectionFaultBench: Sendable {
     }
 
     var command: String { arguments[0] }
+    /// What it has to say is JSON, errors too.
+    var isJSON: Bool { arguments.contains("--json") }
     var options: [String] { arguments.filter { $0.hasPrefix("--") }.map { String($0.dropFirst(2)) } }
   }
 
@@ -54,7 +56,8 @@ final class ConnectionFaultBench: Sendable {
     Step("vacuum --repair"), Step("inspect-keys --check"),
     Step("inspect-keys"), Step("inspect-keys --list", streams: true, isUnordered: true),
     Step("set-quota faq 3 --evict"),
-    Step("set-quota faq"), Step("export", streams: true), Step("export -o FILE"),
+    Step("set-quota faq"), Step("put --json another_question an_answer"), Step("delete --json question_4"),
+    Step("export", streams: true), Step("export -o FILE"),
     Step("export --format csv", streams: true), Step("import", input: lines), Step("delete question_3"),
     Step("delete --id 29 --id 30"), Step("clear --yes faq"), Step("reembed OTHER"), Step("health"),
   ]
@@ -93,9 +96,11 @@ final class ConnectionFaultBench: Sendable {
   /// The names of all commands and of their options, as the program itself tells them.
   static func commands() throws -> [String: Set<String>] {
     let help = try Mneme(url: "", prefix: "p").run("help", "--json").json()
+    func options(_ object: JSONValue) -> [String] {
+      object["options"].array?.compactMap(\.["name"].string) ?? []
+    }
     let commands = try (help["commands"].array ?? []).map { command in
-      let options = command["options"].array?.compactMap(\.["name"].string) ?? []
-      return (try #require(command["name"].string), Set(options))
+      (try #require(command["name"].string), Set(options(help) + options(command)))
     }
     return Dictionary(uniqueKeysWithValues: commands)
   }

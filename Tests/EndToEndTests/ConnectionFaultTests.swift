@@ -31,7 +31,9 @@ struct ConnectionFaultTests {
         #expect(trial.entries == reference.entries && trial.versions == reference.versions, "\(trial)")
       } else {
         expectNothingHalf(trial, reference)
-        #expect((try? Complaint(text: trial.outcome))?.type == "StoreBackendError", "\(trial)")
+        let complaint =
+          try? trial.step.isJSON ? Complaint(json: trial.outcome) : Complaint(text: trial.outcome)
+        #expect(complaint?.type == "StoreBackendError", "\(trial)")
       }
     }
   }
