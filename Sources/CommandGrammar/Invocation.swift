@@ -83,7 +83,7 @@ public struct Invocation: Sendable {
   ///
   /// - Throws: `UsageError` naming the variable, when its text is no such value.
   public func resolve<Value>(
-    _ option: Option<Value>, environment: [String: String]
+    _ option: Option<Value>, environment: Environment
   ) throws(UsageError) -> Value {
     switch origin(of: option, environment: environment) {
     case .commandLine, .default: return option.collect(typed(option.spec))
@@ -94,7 +94,7 @@ public struct Invocation: Sendable {
   }
 
   /// Where `resolve` finds the value of an option.
-  public func origin(of option: any OptionDeclaration, environment: [String: String]) -> ValueOrigin {
+  public func origin(of option: any OptionDeclaration, environment: Environment) -> ValueOrigin {
     if isGiven(option) { return .commandLine }
     let isSet = { (name: String) in environment[name]?.isEmpty == false }
     return option.spec.environment.first(where: isSet).map { .variable($0) } ?? .default

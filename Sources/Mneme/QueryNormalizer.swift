@@ -67,7 +67,12 @@ public enum QueryNormalizer {
     var text = text
     return text.withUTF8 { utf8 in
       guard !utf8.allSatisfy({ $0 < 0x80 }) else {
-        return String(decoding: utf8.lazy.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+        return String(unsafeUninitializedCapacity: utf8.count) { folded in
+          for (place, byte) in utf8.enumerated() {
+            folded[place] = (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
+          }
+          return utf8.count
+        }
       }
       var folded: UnsafeMutablePointer<utf8proc_uint8_t>?
       let count = utf8proc_map(utf8.baseAddress, utf8.count, &folded, UTF8PROC_CASEFOLD)

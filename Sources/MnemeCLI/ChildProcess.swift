@@ -12,7 +12,8 @@ final class ChildProcess {
   ///   - joinsErrors: its standard error goes where its standard output goes, in one order.
   /// - Returns: nil where there is no such program.
   init?(
-    _ arguments: [String], environment: Environment, silencesOutput: Bool = false, joinsErrors: Bool = false
+    _ arguments: [String], environment: [String: String], silencesOutput: Bool = false,
+    joinsErrors: Bool = false
   ) {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)

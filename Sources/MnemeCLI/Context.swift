@@ -12,7 +12,7 @@ final class Context {
   let environment: Environment
   /// Asked between batches: whether a signal wants the command to end.
   let interrupt = Interrupt()
-  private let start = ContinuousClock.now
+  private let start = Instant.now
   /// Found out once: a password is asked for once, however many stores are opened.
   private var server: (url: RedisURL, options: ConnectionOptions)?
   /// Those of the stores that were opened.

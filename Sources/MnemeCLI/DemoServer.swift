@@ -10,7 +10,7 @@ final class DemoServer {
 
   /// Starts the server and waits until it takes connections.
   /// - Throws: `FileError` without a redis-server, or when it does not come up.
-  init(_ environment: Environment) throws {
+  init(_ environment: [String: String]) throws {
     let missing = FileError(
       status: .unavailable,
       message: "There is no redis-server in the PATH, and the demo needs one of its own.",
@@ -46,7 +46,7 @@ final class DemoServer {
 
   deinit { stop() }
 
-  private static func isInstalled(_ program: String, _ environment: Environment) -> Bool {
+  private static func isInstalled(_ program: String, _ environment: [String: String]) -> Bool {
     (environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":").contains {
       access("\($0)/\(program)", X_OK) == 0
     }

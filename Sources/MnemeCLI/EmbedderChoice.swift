@@ -33,8 +33,11 @@ struct EmbedderChoice {
   ) throws -> any Embedder {
     let spec = spec ?? (cache == nil ? fingerprint : nil)
     if let file { return try precomputed(in: file, spec: spec, cache: cache) }
-    var settings = EmbedderSettings(environment: environment)
-    settings.command = command
+    var settings = EmbedderSettings { environment[$0] }
+    if let command {
+      settings.command = command
+      settings.commandEnvironment = EmbedderSettings.withoutSecrets(environment.all)
+    }
     settings.timeLimit = timeLimit
     return try EmbedderCatalog.embedder(spec: spec, cache: cache, settings: settings)
   }

@@ -1,14 +1,16 @@
+import Mneme
+
 /// Work that goes on in batches: between two of them it may be interrupted, run out of time, or pause for the
 /// server's sake.
 final class LongWork: Sendable {
   private let interrupt: Interrupt
-  private let deadline: ContinuousClock.Instant?
+  private let deadline: Instant?
   private let pause: @Sendable () -> Void
 
   /// - Parameters:
   ///   - pace: the pause after each batch.
   ///   - deadline: from when on to stop.
-  init(_ context: Context, pace: Duration = .zero, deadline: ContinuousClock.Instant? = nil) {
+  init(_ context: Context, pace: Duration = .zero, deadline: Instant? = nil) {
     interrupt = context.interrupt
     self.deadline = deadline
     pause = { sleep(for: pace) }

@@ -1,14 +1,27 @@
 import CommandGrammar
+import Glibc
 import Mneme
 import MnemeRedis
 
 /// From the command line to an exit status: words, a request, the work, a report, text or JSON.
 public enum Program {
+  /// Runs the command line of this process, and hides the passwords in it.
+  /// - Parameter arguments: as the system hands them over, the program's name first.
+  public static func run(
+    argumentCount: Int32, arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+  ) -> Int32 {
+    let words = (1..<max(1, Int(argumentCount))).map { index in
+      arguments[index].map { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) } ?? []
+    }
+    erasePasswords(in: arguments, count: Int(argumentCount))
+    return run(rawArguments: words)
+  }
+
   /// Runs a command line.
-  /// - Parameter arguments: as the system hands them over, without the program's name.
-  public static func run(rawArguments arguments: [[UInt8]]) -> Int32 {
+  /// - Parameter arguments: the words behind the program's name.
+  private static func run(rawArguments arguments: [[UInt8]]) -> Int32 {
     occupyStandardStreams()
-    let environment = processEnvironment()
+    let environment = Environment.process
     do {
       switch try CommandTable.grammar.parse(rawArguments: arguments) {
       case .run(let invocation): return run(invocation, environment).rawValue

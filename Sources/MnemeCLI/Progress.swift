@@ -1,3 +1,4 @@
+import Mneme
 import Synchronization
 
 /// A line on the terminal that says how far the work has come, once it takes longer than half a second.
@@ -8,9 +9,9 @@ final class Progress: Sendable {
   private let unit: String
   private let total: Int?
   private let columns: Int
-  private let start = ContinuousClock.now
+  private let start = Instant.now
   /// When to write the next line.
-  private let next: Mutex<ContinuousClock.Instant>
+  private let next: Mutex<Instant>
 
   /// - Parameters:
   ///   - unit: what is counted, in the plural.
@@ -30,7 +31,7 @@ final class Progress: Sendable {
   /// - Parameter share: the part of the whole that this is, from 0 to 1; without it, told by the total.
   func update(_ done: Int, share: Double? = nil) {
     guard isWanted else { return }
-    let now = ContinuousClock.now
+    let now = Instant.now
     let isTime = next.withLock { next in
       guard now >= next else { return false }
       next = now + .milliseconds(100)

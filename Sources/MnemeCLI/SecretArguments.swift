@@ -4,7 +4,7 @@ import Glibc
 /// `/proc/PID/cmdline` show them to everyone on the machine. What was read before stays as it was.
 ///
 /// - Parameter arguments: those that the system handed over, not a copy of them.
-public func erasePasswords(
+func erasePasswords(
   in arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, count: Int
 ) {
   for index in 0..<max(0, count) {

@@ -1,3 +1,4 @@
+import CommandGrammar
 import Glibc
 
 /// When to use something that only a person at a terminal wants.

@@ -45,7 +45,7 @@ public final class CommandEmbedder: Embedder {
         program = running
         let lines = texts.map { JSONText.quoted($0) }
         let answers = try withoutPipeSignals {
-          try running.exchange(lines, before: ContinuousClock.now + timeLimit)
+          try running.exchange(lines, before: Instant.now + timeLimit)
         }
         return try vectors(in: answers)
       } catch let failure as LineProgram.Failure {

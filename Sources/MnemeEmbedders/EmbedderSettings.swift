@@ -22,15 +22,20 @@ public struct EmbedderSettings: Sendable, CustomStringConvertible {
   public init() {}
 
   /// What the variables `OPENAI_BASE_URL`, `OPENAI_API_KEY` and `OLLAMA_HOST` say; one that is empty says nothing.
-  public init(environment: [String: String]) {
-    func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+  /// - Parameter variable: looks one up.
+  public init(variable: (String) -> String?) {
+    func value(_ name: String) -> String? { variable(name).flatMap { $0.isEmpty ? nil : $0 } }
     if let url = value("OPENAI_BASE_URL") { openAIBaseURL = url }
     openAIKey = value("OPENAI_API_KEY")
     if let host = value("OLLAMA_HOST") { ollamaHost = host }
-    commandEnvironment = environment.filter { !Self.secrets.contains($0.key) }
   }
 
-  /// Variables that may hold a key or a password. A program that makes vectors has no need of ours.
+  /// What a program that makes vectors may see of an environment: it has no need of our keys and passwords.
+  public static func withoutSecrets(_ environment: [String: String]) -> [String: String] {
+    environment.filter { !secrets.contains($0.key) }
+  }
+
+  /// Variables that may hold a key or a password.
   static let secrets: Set = [
     "OPENAI_API_KEY", "MNEME_PASSWORD", "REDISCLI_AUTH", "MNEME_URL", "REDIS_URL",
   ]

@@ -1,4 +1,5 @@
 import Glibc
+import Mneme
 
 /// A program that answers each line of its input with a line of its output.
 final class LineProgram {
@@ -86,12 +87,12 @@ final class LineProgram {
 
   /// Writes the lines and reads as many; both go on side by side, so that neither end waits for the other in vain.
   func exchange(
-    _ lines: [[UInt8]], before deadline: ContinuousClock.Instant
+    _ lines: [[UInt8]], before deadline: Instant
   ) throws(Failure) -> [[UInt8]] {
     var unsent = ArraySlice(lines.flatMap { $0 + [UInt8(ascii: "\n")] })
     var answers: [[UInt8]] = []
     while answers.count < lines.count {
-      let left = ContinuousClock.now.duration(to: deadline)
+      let left = Instant.now.duration(to: deadline)
       let milliseconds = left.components.seconds * 1000 + left.components.attoseconds / 1_000_000_000_000_000
       guard left > .zero else { throw .tooSlow(answers: answers.count) }
       var ends = [

@@ -151,7 +151,7 @@ struct EnvironmentTests {
 
   @Test("an option beats the first variable, that the second, and that the default")
   func precedence() throws {
-    let both = ["LARDER_HOME": "/one", "HOME_LARDER": "/two"]
+    let both: Environment = ["LARDER_HOME": "/one", "HOME_LARDER": "/two"]
     #expect(try invocation(["list", "-H/typed"]).resolve(Larder.home, environment: both) == "/typed")
     #expect(try invocation(["list"]).resolve(Larder.home, environment: both) == "/one")
     #expect(try invocation(["list"]).resolve(Larder.home, environment: ["HOME_LARDER": "/two"]) == "/two")
@@ -163,13 +163,13 @@ struct EnvironmentTests {
 
   @Test("an empty variable counts as none")
   func emptyVariable() throws {
-    let environment = ["LARDER_HOME": "", "HOME_LARDER": "/two"]
+    let environment: Environment = ["LARDER_HOME": "", "HOME_LARDER": "/two"]
     #expect(try invocation(["list"]).resolve(Larder.home, environment: environment) == "/two")
   }
 
   @Test("an error in a variable names the variable, and does not matter where the option is typed")
   func errors() throws {
-    let environment = ["LARDER_PATIENCE": "soon"]
+    let environment: Environment = ["LARDER_PATIENCE": "soon"]
     let error = #expect(throws: UsageError.self) {
       try invocation(["list"]).resolve(Larder.patience, environment: environment)
     }

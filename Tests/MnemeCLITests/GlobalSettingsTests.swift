@@ -51,13 +51,13 @@ struct GlobalSettingsTests {
 
   @Test("the files of TLS")
   func tls() throws {
-    let environment = ["MNEME_CACERT": "ca", "MNEME_CERT": "cert", "MNEME_KEY": "key"]
+    let environment: Environment = ["MNEME_CACERT": "ca", "MNEME_CERT": "cert", "MNEME_KEY": "key"]
     let fromEnvironment = try settings([], environment).tls
     #expect(fromEnvironment.caFile == "ca")
     #expect(fromEnvironment.certificateFile == "cert")
     #expect(fromEnvironment.keyFile == "key")
     #expect(try settings(["--cacert", "o"], environment).tls.caFile == "o")
-    #expect(try settings([], environment.mapValues { _ in "" }).tls == settings().tls)
+    #expect(try settings([], ["MNEME_CACERT": "", "MNEME_CERT": "", "MNEME_KEY": ""]).tls == settings().tls)
     #expect(try settings().tls.verifiesCertificate == nil)
     #expect(try settings(["--insecure"]).tls.verifiesCertificate == false)
     #expect(try settings(["--insecure"]).tls.verifiesHostname == false)

@@ -30,7 +30,7 @@ struct Demo: Command {
 
   func run(_ context: Context) throws -> any Report {
     context.interrupt.begin()
-    let environment = processEnvironment()
+    let environment = Environment.process.all
     let server = try DemoServer(environment)
     defer { server.stop() }
     let file = "\(server.directory)/faq.jsonl"
@@ -44,7 +44,7 @@ struct Demo: Command {
 
   /// Prints the command, runs this very program with it, and checks that it ended as it should.
   private func show(
-    _ stop: Stop, on server: DemoServer, _ environment: Environment, _ context: Context
+    _ stop: Stop, on server: DemoServer, _ environment: [String: String], _ context: Context
   ) throws {
     if stop.words.isEmpty {
       try context.output.print("\n# \(stop.says)")

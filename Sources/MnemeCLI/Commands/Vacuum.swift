@@ -43,7 +43,7 @@ struct Vacuum: Command {
   func run(_ context: Context) throws -> any Report {
     let store = try context.openExistingStore()
     defer { store.close() }
-    let start = ContinuousClock.now
+    let start = Instant.now
     let work = LongWork(context, pace: pace, deadline: maxDuration.map { start + $0 })
     let progress = Progress(context, unit: "entries", total: try expected(in: store, context))
     var options = VacuumOptions()

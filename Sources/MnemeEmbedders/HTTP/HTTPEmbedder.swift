@@ -82,7 +82,7 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
   }
 
   private func embed(batch: [String]) throws(EmbedderError) -> [[Float]] {
-    let deadline = ContinuousClock.now + timeLimit
+    let deadline = Instant.now + timeLimit
     let sent = sendsDimensions.load(ordering: .relaxed)
     do {
       let vectors = try ask(batch, dimensions: sent, deadline)
@@ -104,7 +104,7 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
       if refusal.mayBeOfOneText, batch.count > 1 {
         for (index, text) in batch.enumerated() {
           do {
-            _ = try ask([text], dimensions: sent, ContinuousClock.now + timeLimit)
+            _ = try ask([text], dimensions: sent, Instant.now + timeLimit)
           } catch let other as Refusal where other.mayBeOfOneText {
             var error = other.error
             error.textIndex = index
@@ -132,25 +132,25 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
 
   /// - Throws: `Refusal`, `EmbedderError`.
   private func ask(
-    _ texts: [String], dimensions: Bool, _ deadline: ContinuousClock.Instant
+    _ texts: [String], dimensions: Bool, _ deadline: Instant
   ) throws -> [[Float]] {
     let request = form.request(texts, model: model, dimensions: dimensions ? dimension : nil)
     var attempt = 0
     while true {
       attempt += 1
-      let left = max(.milliseconds(1), ContinuousClock.now.duration(to: deadline))
+      let left = max(.milliseconds(1), Instant.now.duration(to: deadline))
       do {
         let response = try client.post(request, within: left)
         if (200...299).contains(response.status) { return try vectors(in: response.body) }
         let pause = retries.pause(
-          after: attempt, asked: response.retryAfter, left: ContinuousClock.now.duration(to: deadline))
+          after: attempt, asked: response.retryAfter, left: Instant.now.duration(to: deadline))
         guard RetryPolicy.isTemporary(status: response.status), let pause else {
           throw refusal(response, attempt)
         }
         sleep(pause)
       } catch let failure as HTTPFailure {
         let pause = retries.pause(
-          after: attempt, asked: nil, left: ContinuousClock.now.duration(to: deadline))
+          after: attempt, asked: nil, left: Instant.now.duration(to: deadline))
         guard failure.reason == .dropped, let pause else { throw error(for: failure) }
         sleep(pause)
       }
