@@ -56,8 +56,8 @@ struct ConnectionFaultTests {
     let serverless: Set = [
       "demo", "snapshot", "dumps", "restore", "loads", "calibrate", "completions", "help",
     ]
-    let tried = Set(bench.steps.map(\.command))
-    #expect(try Set(ConnectionFaultBench.commands().keys).subtracting(serverless) == tried)
+    let tried = Set(ConnectionFaultBench.steps.map(\.command))
+    #expect(try ConnectionFaultBench.commands().subtracting(serverless) == tried)
     for trial in bench.reference.values {
       #expect(trial.outcome.status == 0, "\(trial)")
       #expect(trial.problems.isEmpty, "\(trial)")
