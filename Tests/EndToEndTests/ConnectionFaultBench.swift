@@ -50,15 +50,15 @@ final class ConnectionFaultBench: Sendable {
   /// All commands of the contract that need a server, in the forms that talk to it differently.
   static let steps: [Step] = [
     Step("put a_new_question an_answer --ttl 1h"), Step("put question_7 another_answer"),
-    Step("get question_7"), Step("get --threshold 0.2 this_is_question_7"), Step("get --peek question_7"),
-    Step("stats"), Step("stats --json"), Step("stats --prometheus"), Step("vacuum"), Step("vacuum --dry-run"),
-    Step("inspect-keys --check"),
-    Step("inspect-keys"), Step("inspect-keys --list", streams: true, isUnordered: true),
-    Step("set-quota faq 3 --evict"),
-    Step("set-quota faq"), Step("put --json another_question an_answer"), Step("delete --json question_4"),
-    Step("export", streams: true), Step("export -o FILE"),
+    Step("put --json another_question an_answer"), Step("get question_7"),
+    Step("get --threshold 0.2 this_is_question_7"), Step("get --peek question_7"), Step("stats"),
+    Step("stats --json"), Step("stats --prometheus"), Step("vacuum"), Step("vacuum --dry-run"),
+    Step("inspect-keys"), Step("inspect-keys --check"),
+    Step("inspect-keys --list", streams: true, isUnordered: true), Step("set-quota faq 3 --evict"),
+    Step("set-quota faq"), Step("export", streams: true), Step("export -o FILE"),
     Step("export --format csv", streams: true), Step("import", input: lines), Step("delete question_3"),
-    Step("delete --id 29 --id 30"), Step("clear --yes faq"), Step("reembed OTHER"), Step("health"),
+    Step("delete --json question_4"), Step("delete --id 29 --id 30"), Step("clear --yes faq"),
+    Step("reembed OTHER"), Step("health"),
   ]
   private static let lines = (0..<80).map { "{\"query\":\"new \($0)\",\"response\":\"answer \($0)\"}\n" }
     .joined()
@@ -84,9 +84,14 @@ final class ConnectionFaultBench: Sendable {
     template = try stage.dump().names
     let bench = Bench(server: server, template: template, directory: directory)
     reference = try Dictionary(
-      uniqueKeysWithValues: bench.run(ConnectionFaultBench.steps, .none, times: .max, options: [])
-        .map { ($0.step.arguments, $0) })
+      uniqueKeysWithValues: bench.run(
+        ConnectionFaultBench.steps, .none, times: .max, options: ConnectionFaultBench.patience
+      )
+      .map { ($0.step.arguments, $0) })
   }
+
+  /// Where time limits are not what is tried, a busy machine must not meet them.
+  private static let patience = ["--connect-timeout", "60s", "--timeout", "60s"]
 
   /// The names of all commands, as the program itself tells them.
   static func commands() throws -> Set<String> {
@@ -99,7 +104,7 @@ final class ConnectionFaultBench: Sendable {
   ///   - fault: by the bytes that the step's first connection receives when nothing is wrong.
   ///   - times: how many connections of each step it befalls.
   func run(
-    times: Int = .max, options: [String] = ["--connect-timeout", "60s", "--timeout", "60s"],
+    times: Int = .max, options: [String] = ConnectionFaultBench.patience,
     _ fault: (Int) -> FaultyProxy.Fault
   ) throws -> [Trial] {
     let bench = Bench(server: server, template: template, directory: directory)
