@@ -53,6 +53,7 @@ _mneme_option() {
   *:--pace) name=--pace takes='text DURATION' ;;
   *:--batch-size) name=--batch-size takes='text N' ;;
   *:--max-duration) name=--max-duration takes='text DURATION' ;;
+  *:--repair) name=--repair takes='' ;;
   *:--remove) name=--remove takes='' ;;
   *:--evict) name=--evict takes='' ;;
   *:--all) name=--all takes='' ;;
@@ -109,7 +110,7 @@ _mneme_options() {
   stats) options='--namespace --prometheus' ;;
   health) options='--expect-backups' ;;
   inspect-keys) options='--namespace --list --family --limit --sample --top --check --discover --pace' ;;
-  vacuum) options='--namespace --dry-run --batch-size --max-duration --pace' ;;
+  vacuum) options='--namespace --dry-run --batch-size --max-duration --repair --pace' ;;
   set-quota) options='--remove --evict --dry-run --pace' ;;
   clear) options='--all --yes --dry-run --pace' ;;
   export) options='--namespace --output --format --embeddings --since-id --include-expired --pace' ;;

@@ -19,12 +19,11 @@ extension RedisStore {
   /// cluster it sees the node that it is connected to.
   /// - Parameters:
   ///   - shouldStop: asked before each page; true ends it with what was found.
-  ///   - progress: called after each page with about how many keys were passed, and how many there are.
+  ///   - progress: called after each page with about how many keys were passed.
   public func discoverCaches(
-    shouldStop: () -> Bool = { false }, progress: (_ seen: Int, _ total: Int) -> Void = { _, _ in }
+    shouldStop: () -> Bool = { false }, progress: (_ seen: Int) -> Void = { _ in }
   ) throws -> [DiscoveredCache] {
     try checkOpen()
-    let total = Int(try client.read(pipeline { $0.append("DBSIZE") }, tolerating: true)[0].integer ?? 0)
     var found: [[UInt8]: DiscoveredCache] = [:]
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     var seen = 0
@@ -37,7 +36,7 @@ extension RedisStore {
       cursor = page[0].bytes
       for cache in try caches(ofMetaKeys: page[1].elements.map(\.bytes)) { found[cache.keyPrefix] = cache }
       seen += Batch.page
-      progress(min(seen, total), total)
+      progress(seen)
     } while cursor != [UInt8(ascii: "0")]
     return found.values.sorted { $0.keyPrefix.lexicographicallyPrecedes($1.keyPrefix) }
   }

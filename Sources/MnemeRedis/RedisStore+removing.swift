@@ -142,9 +142,11 @@ extension RedisStore {
 
   /// Takes namespaces without entries off the list. Two who remove the last entries between them each see the
   /// other's still there, so neither does it in the transaction that empties the namespace.
-  func retire(_ namespaces: [Namespace]) throws {
-    guard !namespaces.isEmpty else { return }
-    try client.transaction { transaction in
+  /// - Returns: those that were on the list.
+  @discardableResult
+  func retire(_ namespaces: [Namespace]) throws -> [Namespace] {
+    guard !namespaces.isEmpty else { return [] }
+    return try client.transaction { transaction in
       let counts = try transaction.read(
         pipeline {
           $0.begin("WATCH", argumentCount: namespaces.count)
@@ -153,10 +155,10 @@ extension RedisStore {
         }
       ).dropFirst()
       let emptied = zip(namespaces, counts).filter { $1.integer == 0 }.map(\.0)
-      guard !emptied.isEmpty else { return .done(()) }
+      guard !emptied.isEmpty else { return .done([]) }
       let written = try transaction.commit(
         pipeline { for namespace in emptied { $0.append("SREM", layout.namespaces, namespace.name) } })
-      return written == nil ? .retry : .done(())
+      return written.map { .done(zip(emptied, $0).filter { $1.integer == 1 }.map(\.0)) } ?? .retry
     }
   }
 

@@ -10,12 +10,14 @@ public struct VacuumOptions: Sendable {
   public var batchSize = 64
   /// Says what would go; writes nothing.
   public var dryRun = false
-  /// Walk the `hash:` keys even when nothing suggests that one of them is left over.
+  /// Look for leftovers even when nothing suggests that there are any, and mend what a check finds.
   public var repair = false
   /// Asked between batches; true ends the run, with what remains in the report.
   public var shouldStop: @Sendable () -> Bool = { false }
   /// Called after each batch with what was done so far.
   public var progress: @Sendable (VacuumReport) -> Void = { _ in }
+  /// With `repair`, told of each problem that was left, and why.
+  public var whenLeft: @Sendable (CacheProblem, _ reason: String) throws -> Void = { _, _ in }
 
   public init() {}
 }
@@ -24,11 +26,13 @@ public struct VacuumOptions: Sendable {
 public struct VacuumReport: Sendable, Equatable {
   /// Entries that were expired and still there.
   public var expired = 0
-  /// Ids that Redis's own expiry had left in an index.
+  /// Ids that Redis's own expiry had left in an index or in the exact layer.
   public var leftovers = 0
-  /// Index members that said something else than their entry.
+  /// Index members that said something else than their entry, and with `repair` every other problem that was mended.
   public var repaired = 0
-  /// Members of `by_ttl` that are due and were not reached.
+  /// Problems that a repair leaves to a person.
+  public var left = 0
+  /// Members of `by_ttl` that are due and were not reached, of all namespaces.
   public var remaining = 0
   /// Whether the run came to its end.
   public var complete = true
@@ -41,78 +45,103 @@ public struct VacuumReport: Sendable, Equatable {
 extension RedisStore {
   /// Removes expired entries, going through `by_ttl` in order of expiry; the entry's own fields have the last
   /// word, read under `WATCH`, so an entry that is refreshed meanwhile stays. Also removes what Redis's native
-  /// expiry leaves in the indexes.
+  /// expiry leaves in the indexes, where the run meets any of it.
   ///
-  /// Four round trips a batch. Stopped or killed at any instant, it leaves nothing half done.
+  /// Five round trips a batch. Several at once keep out of each other's way, and each entry is counted by the one that
+  /// removed it. Stopped or killed at any instant, it leaves nothing half done. Memory: a page, and 8 to 32 bytes for
+  /// each leftover.
   public func vacuum(_ options: VacuumOptions) throws -> VacuumReport {
-    var report = VacuumReport()
-    guard try identity() != nil else { return report }
-    var swept: Set<EntryID> = []
-    var cursor = DueCursor()
-    while !options.shouldStop() {
-      let page = try duePage(cursor, options)
+    var run = VacuumRun(store: self, options: options)
+    return try run.run()
+  }
+}
+
+/// A vacuum under way.
+struct VacuumRun {
+  let store: RedisStore
+  let options: VacuumOptions
+  var report = VacuumReport()
+  /// The ids of leftovers, which several indexes may list.
+  private var swept: Set<EntryID> = []
+  private var cursor = DueCursor()
+  /// Of a dry run: ids that `by_ttl` lists more than once.
+  private var counted: Set<EntryID> = []
+
+  init(store: RedisStore, options: VacuumOptions) {
+    self.store = store
+    self.options = options
+  }
+
+  mutating func run() throws -> VacuumReport {
+    if try store.identity() == nil {
+      // Without `meta` there is no cache; a repair says so where there are entries.
+      if options.repair { try mend() }
+      return report
+    }
+    let isDone = try sweepDue() && sweepLeftovers() && retireAbandoned() && mend()
+    if !isDone {
+      report.complete = false
+      report.remaining = try remaining()
+    }
+    return report
+  }
+
+  // MARK: What is due
+
+  /// - Returns: whether nothing that is due is left.
+  private mutating func sweepDue() throws -> Bool {
+    /// How far beyond the cursor to look, to keep out of the way of another run.
+    var detour = 0
+    while true {
+      if options.shouldStop() { return try remaining() == 0 }
+      let page = try duePage(skipping: detour)
       guard !page.isEmpty else {
-        return try finish(report, swept, options)
+        if detour == 0 { return true }
+        detour = 0
+        continue
       }
-      let outcome = try vacuumPage(page.compactMap(\.member), options)
+      let outcome = try sweep(page.compactMap(\.member))
       report.expired += outcome.expired
       report.repaired += outcome.repaired
-      report.leftovers += outcome.leftovers.count
       swept.formUnion(outcome.leftovers)
-      cursor.advance(over: page, keeping: outcome.kept)
+      report.leftovers = swept.count
+      if detour == 0 { cursor.advance(over: page, keeping: outcome.kept) }
+      detour = outcome.isContended ? Int.random(in: 1...8) * options.batchSize : 0
       options.progress(report)
     }
-    report.complete = false
-    report.remaining = try expiredCount(at: options.now)
-    return report
   }
-
-  private func finish(
-    _ report: VacuumReport, _ swept: Set<EntryID>, _ options: VacuumOptions
-  ) throws -> VacuumReport {
-    guard options.repair || !swept.isEmpty else { return report }
-    // Where there was one there are others: in the indexes of entries that were not due, and in the exact layer.
-    var report = report
-    let indexes = try sweepIndexes(
-      in: options.namespace, dryRun: options.dryRun, shouldStop: options.shouldStop)
-    let hashKeys = try sweepHashKeys(
-      in: options.namespace, dryRun: options.dryRun, shouldStop: options.shouldStop)
-    report.leftovers = swept.union(indexes.swept).union(hashKeys?.dangling ?? []).count
-    report.complete = indexes.complete && hashKeys?.complete != false
-    report.lacksScan = hashKeys == nil
-    return report
-  }
-
-  // MARK: Pages of what is due
 
   /// A member of `by_ttl` whose time has come.
-  struct Due {
+  private struct Due {
     var score: String
     /// nil for a member of neither form.
-    var member: (id: EntryID, namespace: Namespace?)?
+    var member: DueMember?
   }
+
+  private typealias DueMember = (id: EntryID, namespace: Namespace?)
 
   /// Where the next page begins. What stays (another namespace's, a dry run's) is stepped over by its score, and
   /// among members of one score by their number.
-  struct DueCursor {
+  private struct DueCursor {
     var score = "-inf"
     var offset = 0
 
     mutating func advance(over page: [Due], keeping kept: Set<EntryID>) {
       guard let last = page.last?.score else { return }
-      let tied = page.count { due in due.score == last && (due.member.map { kept.contains($0.id) } ?? true)
+      let tied = page.count { due in
+        due.score == last && (due.member.map { kept.contains($0.id) } ?? true)
       }
       offset = last == score ? offset + tied : tied
       score = last
     }
   }
 
-  private func duePage(_ cursor: DueCursor, _ options: VacuumOptions) throws -> [Due] {
-    let reply = try read(
-      pipeline {
+  private func duePage(skipping detour: Int) throws -> [Due] {
+    let reply = try store.read(
+      store.pipeline {
         $0.append(
-          "ZRANGEBYSCORE", layout.byTTL, cursor.score, options.now.rawValue, "WITHSCORES", "LIMIT",
-          cursor.offset, options.batchSize)
+          "ZRANGEBYSCORE", store.layout.byTTL, cursor.score, options.now.rawValue, "WITHSCORES", "LIMIT",
+          cursor.offset + detour, options.batchSize)
       })[0]
     var page: [Due] = []
     var elements = reply.elements.makeIterator()
@@ -120,6 +149,12 @@ extension RedisStore {
       page.append(Due(score: score, member: KeyLayout.parseTTLMember(member.bytes)))
     }
     return page
+  }
+
+  private func remaining() throws -> Int {
+    let reply = try store.read(
+      store.pipeline { $0.append("ZCOUNT", store.layout.byTTL, cursor.score, options.now.rawValue) })[0]
+    return max(0, Int(reply.integer ?? 0) - cursor.offset)
   }
 
   // MARK: One page
@@ -130,71 +165,190 @@ extension RedisStore {
     var leftovers: [EntryID] = []
     /// Ids whose members are still in `by_ttl` at their place.
     var kept: Set<EntryID> = []
+    /// Another run has removed some of it meanwhile.
+    var isContended = false
   }
 
-  private func vacuumPage(
-    _ members: [(id: EntryID, namespace: Namespace?)], _ options: VacuumOptions
-  ) throws -> PageOutcome {
+  private mutating func sweep(_ members: [DueMember]) throws -> PageOutcome {
     var outcome = PageOutcome()
     let ids = Set(members.map(\.id)).sorted()
     guard !ids.isEmpty else { return outcome }
-    let seen = try heads(of: ids)
+    let (heads, absent) = try look(at: ids)
     func isOurs(_ namespace: Namespace?) -> Bool {
       options.namespace == nil || namespace == options.namespace
     }
-    let due = seen.filter { isOurs($0.namespace) && $0.isExpired(at: options.now) }
-    let stale = seen.filter {
-      isOurs($0.namespace) && !$0.isExpired(at: options.now) && $0.expiry != .unreadable
-    }
-    let known = Set(seen.map(\.id))
-    let lost = members.filter { !known.contains($0.id) && isOurs($0.namespace) }
+    let ours = heads.filter { isOurs($0.namespace) && $0.expiry != .unreadable }
+    let due = ours.filter { $0.isExpired(at: options.now) }
+    let stale = ours.filter { !$0.isExpired(at: options.now) }
+    let lost = members.filter { absent.contains($0.id) && isOurs($0.namespace) }
       .map { Leftover(id: $0.id, namespace: $0.namespace) }
     guard !options.dryRun else {
-      outcome.expired = due.count
-      outcome.repaired = stale.count
-      outcome.leftovers = Set(lost.map(\.id)).sorted()
+      let again = try metBefore(members, ours)
+      outcome.expired = due.count { !again.contains($0.id) }
+      outcome.repaired = stale.count { !again.contains($0.id) }
+      outcome.leftovers = lost.map(\.id)
       outcome.kept = Set(ids)
       return outcome
     }
-    let removed = try removeBatch(due.map(\.id), counting: .own(.expirations)) {
+    let removed = try store.removeBatch(due.map(\.id), counting: .own(.expirations)) {
       $0.isExpired(at: options.now)
     }
     let mended = try stale.filter { head in
       let strays = members.filter { $0.id == head.id }.compactMap(\.namespace)
-      return try mendExpiry(of: head.id, namedIn: strays)
+      return try store.mendExpiry(of: head.id, namedIn: strays)
     }.map(\.id)
     outcome.expired = removed.count
+    outcome.isContended = removed.count < due.count
     outcome.repaired = mended.count
-    outcome.leftovers = try sweepLeftovers(lost)
+    outcome.leftovers = try store.sweepLeftovers(lost)
     outcome.kept = Set(ids).subtracting(removed).subtracting(mended).subtracting(outcome.leftovers)
     return outcome
   }
 
-  /// What `removeBatch` will look at again under `WATCH`; damaged entries are left to a check.
-  private func heads(of ids: [EntryID]) throws -> [EntryHead] {
-    let replies = try read(pipeline { for id in ids { appendHeadQuestion(about: id, to: &$0) } })
-    return zip(ids, replies).compactMap { id, reply in try? head(of: id, in: reply) }
+  /// What will be looked at again under `WATCH`. Damaged entries are neither here nor there, and left to a check.
+  private func look(at ids: [EntryID]) throws -> (heads: [RedisStore.EntryHead], absent: Set<EntryID>) {
+    let replies = try store.read(
+      store.pipeline { for id in ids { store.appendHeadQuestion(about: id, to: &$0) } }, tolerating: true)
+    let heads = zip(ids, replies).compactMap { id, reply in try? store.head(of: id, in: reply) }
+    let known = Set(heads.map(\.id))
+    let unknown = ids.filter { !known.contains($0) }
+    return (heads, unknown.isEmpty ? [] : try store.lost(of: unknown))
   }
 
+  /// Of a dry run, which leaves both forms of an entry's member where they are: the ids that were met on an earlier
+  /// page.
+  private mutating func metBefore(
+    _ members: [DueMember], _ heads: [RedisStore.EntryHead]
+  ) throws -> Set<EntryID> {
+    let replies = try store.read(
+      store.pipeline {
+        for head in heads {
+          $0.append("ZSCORE", store.layout.byTTL, head.id.member)
+          $0.append("ZSCORE", store.layout.byTTL, KeyLayout.pythonTTLMember(head.namespace, head.id))
+        }
+      })
+    var again: Set<EntryID> = []
+    for (place, head) in heads.enumerated() {
+      let isTwofold = !replies[2 * place].isNull && !replies[2 * place + 1].isNull
+      let isStray = members.contains {
+        $0.id == head.id && $0.namespace.map { $0 != head.namespace } ?? false
+      }
+      if isTwofold || isStray, !counted.insert(head.id).inserted { again.insert(head.id) }
+    }
+    return again
+  }
+
+  // MARK: What else there is
+
+  /// Where there was one leftover there are others: in the indexes of entries that were not due, and in the exact
+  /// layer.
+  private mutating func sweepLeftovers() throws -> Bool {
+    guard options.repair || !swept.isEmpty else { return true }
+    defer { report.leftovers = swept.count }
+    guard
+      try store.sweepIndexes(
+        in: options.namespace, dryRun: options.dryRun, into: &swept, shouldStop: options.shouldStop)
+    else { return false }
+    let isDone = try store.sweepHashKeys(
+      in: options.namespace, dryRun: options.dryRun, into: &swept, shouldStop: options.shouldStop)
+    report.lacksScan = isDone == nil
+    return isDone ?? true
+  }
+
+  private mutating func retireAbandoned() throws -> Bool {
+    report.repaired += try store.retireAbandoned(in: options.namespace, dryRun: options.dryRun)
+    return true
+  }
+
+  @discardableResult
+  private mutating func mend() throws -> Bool {
+    guard options.repair else { return true }
+    var check = CheckOptions()
+    check.namespace = options.namespace
+    check.shouldStop = options.shouldStop
+    check.progress = { [report, options] _, _ in options.progress(report) }
+    var sweepsAgain = false
+    let summary: CheckSummary
+    if options.dryRun {
+      summary = try store.check(check) { problem in try foresee(problem) }
+    } else {
+      summary = try store.repair(check) { problem, outcome in
+        switch outcome {
+        case .gone: break
+        case .mended where problem.isLeftover:
+          swept.formUnion(problem.id.map { [$0] } ?? [])
+          report.leftovers = swept.count
+        case .mended:
+          report.repaired += 1
+          if problem.kind == .wrongByTTL { sweepsAgain = true }
+        case .left(let reason):
+          report.left += 1
+          try options.whenLeft(problem, reason)
+        }
+      }
+    }
+    // What `by_ttl` had lacked may be due.
+    if sweepsAgain {
+      cursor = DueCursor()
+      return try sweepDue() && summary.complete
+    }
+    return summary.complete
+  }
+
+  /// What a run would do about a problem, after what it would have done before.
+  private mutating func foresee(_ problem: CacheProblem) throws {
+    if let reason = problem.kind.reasonToLeave {
+      report.left += 1
+      return try options.whenLeft(problem, reason)
+    }
+    // These have been counted.
+    if problem.isLeftover || problem.kind == .emptyNamespace { return }
+    guard let id = problem.id, let head = try look(at: [id]).heads.first else {
+      report.repaired += 1
+      return
+    }
+    let claimant = problem.kind == .strayMember ? problem.namespace ?? head.namespace : head.namespace
+    let scores = try store.read(
+      store.pipeline {
+        $0.append("ZSCORE", store.layout.byTTL, id.member)
+        $0.append("ZSCORE", store.layout.byTTL, KeyLayout.pythonTTLMember(claimant, id))
+      }
+    ).prefix(2).compactMap { CheckRun.score($0) }
+    let isDue = scores.contains { $0 <= Double(options.now.rawValue) }
+    if isDue, head.isExpired(at: options.now) { return }
+    if isDue, problem.key == store.layout.byTTL.bytes { return }
+    report.repaired += 1
+    if problem.kind == .wrongByTTL, head.isExpired(at: options.now) { report.expired += 1 }
+  }
+}
+
+extension CacheProblem {
+  /// A vacuum sweeps it without being asked to repair.
+  fileprivate var isLeftover: Bool { kind == .leftover || kind == .danglingHashKey && id != nil }
+}
+
+extension RedisStore {
   /// Makes `by_ttl` say what the entry says.
   /// - Parameter strays: the namespaces that members name with this id. One that is not the entry's would be due
   ///   again and again.
-  private func mendExpiry(of id: EntryID, namedIn strays: [Namespace]) throws -> Bool {
+  /// - Returns: whether it said something else.
+  fileprivate func mendExpiry(of id: EntryID, namedIn strays: [Namespace]) throws -> Bool {
     try client.transaction { transaction in
       guard let head = try watchHeads(of: [id], transaction).first, head.expiry != .unreadable else {
         return .done(false)
       }
       let written = try transaction.commit(
         pipeline {
-          for namespace in strays {
+          for namespace in strays + [head.namespace] {
             $0.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(namespace, id))
           }
-          $0.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(head.namespace, id), id.member)
           if case .at(let moment) = head.expiry {
-            $0.append("ZADD", layout.byTTL, moment.rawValue, id.member)
+            $0.append("ZADD", layout.byTTL, "CH", moment.rawValue, id.member)
+          } else {
+            $0.append("ZREM", layout.byTTL, id.member)
           }
         })
-      return written == nil ? .retry : .done(true)
+      return written.map { .done($0.contains { $0.integer != 0 }) } ?? .retry
     }
   }
 }

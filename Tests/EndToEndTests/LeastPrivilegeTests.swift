@@ -94,6 +94,10 @@ import Testing
       #expect(!outcome.errorText.contains("Error"), "\(outcome)")
     }
     try mneme.run(["import", "--dry-run"], input: mneme.run("export").output).expecting(0)
+    // It finds what Redis's own expiry has left.
+    #expect(try mneme.run("inspect-keys", "--check", expecting: 1).errors.isEmpty)
+    #expect(try mneme.run("inspect-keys", "--discover").outputText.contains("\nmneme "))
+    #expect(try mneme.run("vacuum", "--repair", "--dry-run", "--json").json()["left"].int == 0)
     // MONITOR does not show this one.
     try guarded.expect("mneme-reader", toHaveSent: ["config|get"])
     #expect(try mneme.run("health", "--json").json()["server"]["save"].string == "")
@@ -110,8 +114,14 @@ import Testing
   func sweeper() throws {
     let guarded = try Guarded()
     let mneme = guarded.mneme(as: "mneme-vacuum")
+    // The last entry of a namespace, and one that by_ttl has at a wrong time.
+    let last = try guarded.stage.mneme.run("put", "--json", "-n", "short", "--ttl", "1h", "q", "r").json()
+    try guarded.stage.age(try #require(last["id"].int), by: 3600)
+    try guarded.stage.redis.send("ZADD", "mneme:by_ttl", "5", "20")
+    _ = try guarded.monitor.commands()
     let report = try mneme.run("vacuum", "--json").json()
-    #expect(report["expired"].int == 5 && report["leftovers"].int == 3, "\(report)")
+    #expect(report["expired"].int == 6 && report["leftovers"].int == 3, "\(report)")
+    #expect(report["repaired"].int == 1, "\(report)")
     try mneme.run("vacuum", "--dry-run")
     // Entries that are refreshed while it looks at them would make it send UNWATCH.
     try guarded.expect("mneme-vacuum", toHaveSent: ["unwatch"])
@@ -130,6 +140,9 @@ import Testing
     try mneme.run("get", "nothing of the kind", expecting: 1)
     try mneme.run("get", "-n", "faq", "--threshold", "0.5", "how can I reset my password")
     try mneme.run("vacuum")
+    try guarded.stage.redis.send("ZADD", "mneme:lru:default", "5", "20")
+    #expect(try mneme.run("vacuum", "--repair", "--json").json()["repaired"].int == 1)
+    try mneme.run("inspect-keys", "--check")
     try mneme.run("set-quota", "default", "50")
     try mneme.run("put", "b", "evicts")
     try mneme.run("set-quota", "--evict", "default", "40")
@@ -141,7 +154,8 @@ import Testing
     try mneme.with(prefix: "mneme:2").run(["import"], input: exported).expecting(0)
     try mneme.run("reembed", "mneme:3")
     try mneme.run("clear", "--yes", "--all")
-    try guarded.expect("mneme-operator", toHaveSent: ["config|get"])
+    // What takes an expiry off that an entry should not have.
+    try guarded.expect("mneme-operator", toHaveSent: ["config|get", "persist"])
     #expect(try guarded.stage.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
     // Other prefixes are none of its business.
     try mneme.with(prefix: "mneme2").run("put", "q", "r", expecting: 77)

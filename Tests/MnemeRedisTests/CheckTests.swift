@@ -6,18 +6,26 @@ import TestSupport
 import Testing
 
 /// A cache of a few entries, and every way to damage it.
-struct DamagedCache {
-  let prefix = uniquePrefix("check")
+struct DamagedCache: @unchecked Sendable {
+  let prefix: String
   let redis: RawRedis
   let store: RedisStore
   let cache: SemanticCache
 
-  /// - Parameter server: the common one unless a test needs its own.
-  init(on server: RedisServer? = nil) throws {
+  /// - Parameters:
+  ///   - server: the common one unless a test needs its own.
+  ///   - prefix: another's, to be damaged again.
+  init(on server: RedisServer? = nil, prefix: String? = nil) throws {
     let server = try server ?? RedisServer.shared
+    self.prefix = prefix ?? uniquePrefix("check")
     redis = try server.connect()
-    store = try RedisStore(url: server.url, keyPrefix: prefix)
+    store = try RedisStore(url: server.url, keyPrefix: self.prefix)
     cache = try SemanticCache(store: store, embedder: HashedNgramEmbedder())
+    if prefix == nil { try fill() }
+  }
+
+  /// Puts what there is to damage.
+  func fill() throws {
     try cache.put("where is my card", "In the post.")  // 1
     try cache.put("how do I pay", "By card.", ttl: Seconds(3600))  // 2
     try cache.put("when do you open", "At nine.", namespace: Namespace("faq"))  // 3
@@ -26,37 +34,47 @@ struct DamagedCache {
   }
 
   func key(_ rest: String) -> String { "\(prefix):\(rest)" }
-  func hash(of id: Int) throws -> String {
-    let fields = try redis.send("HMGET", key("entry:\(id)"), "namespace", "query_hash").texts
-    return key("hash:\(fields[0]):\(fields[1])")
+
+  /// Of the entry that is damaged.
+  var id: String {
+    get throws { try #require(try redis.send("GET", try hashKey("where is my card")).text) }
+  }
+
+  func hashKey(_ query: String, in namespace: String = "default") throws -> String {
+    key("hash:\(namespace):\(QueryNormalizer.queryHash(query))")
   }
 
   /// Makes this kind of problem, and no other.
   func damage(_ kind: CacheProblem.Kind) throws {
+    let id = try id
+    let entry = key("entry:\(id)")
+    let hashKey = try hashKey("where is my card")
     switch kind {
-    case .damagedEntry: try redis.send("HDEL", key("entry:1"), "response")
-    case .unreadableUse: try redis.send("HSET", key("entry:1"), "access_count", "often")
-    case .wrongEmbedding: try redis.send("HSET", key("entry:1"), "embedding", "1234")
-    case .wrongQueryHash: try redis.send("HSET", key("entry:1"), "query", "another")
-    case .earlyExpiry: try redis.send("EXPIRE", key("entry:1"), "1000")
+    case .damagedEntry: try redis.send("HDEL", entry, "response")
+    case .unreadableUse: try redis.send("HSET", entry, "access_count", "often")
+    case .wrongEmbedding: try redis.send("HSET", entry, "embedding", "1234")
+    case .wrongQueryHash: try redis.send("HSET", entry, "query", "another")
+    case .earlyExpiry: try redis.send("EXPIRE", entry, "1000")
     case .shadowedEntry:
       // Two writers of one query, of whom neither saw the other.
-      let fields = try redis.send("HGETALL", key("entry:1")).items.compactMap(\.bytes)
-      try redis.send([Array("HSET".utf8), Array(key("entry:4").utf8)] + fields)
-      try redis.send("ZADD", key("by_id"), "4", "4")
-      try redis.send(
-        "ZADD", key("lru:default"), try redis.send("HGET", key("entry:1"), "last_accessed_at").text!, "4")
-      try redis.send("INCR", key("next_id"))
-      try redis.send("SET", try hash(of: 1), "4")
-    case .missingHashKey: try redis.send("DEL", try hash(of: 1))
-    case .wrongByID: try redis.send("ZREM", key("by_id"), "1")
-    case .wrongLRU: try redis.send("ZADD", key("lru:default"), "5", "1")
-    case .wrongByTTL: try redis.send("ZADD", key("by_ttl"), "9999999999", "2")
+      let twin = "\(try #require(try redis.send("INCR", key("next_id")).integer))"
+      let fields = try redis.send("HGETALL", entry).items.compactMap(\.bytes)
+      try redis.send([Array("HSET".utf8), Array(key("entry:\(twin)").utf8)] + fields)
+      try redis.send("ZADD", key("by_id"), twin, twin)
+      let lastUse = try #require(try redis.send("HGET", entry, "last_accessed_at").text)
+      try redis.send("ZADD", key("lru:default"), lastUse, twin)
+      try redis.send("SET", hashKey, twin)
+    case .missingHashKey: try redis.send("DEL", hashKey)
+    case .wrongByID: try redis.send("ZREM", key("by_id"), id)
+    case .wrongLRU: try redis.send("ZADD", key("lru:default"), "5", id)
+    case .wrongByTTL:
+      let mortal = try #require(try redis.send("GET", try self.hashKey("how do I pay")).text)
+      try redis.send("ZADD", key("by_ttl"), "9999999999", mortal)
     case .unlistedNamespace: try redis.send("SREM", key("namespaces"), "default")
-    case .leftover: try redis.send("DEL", key("entry:1"), try hash(of: 1))
+    case .leftover: try redis.send("DEL", entry, hashKey)
     case .strayMember: try redis.send("ZADD", key("lru:default"), "5", "no id")
     case .danglingHashKey:
-      try redis.send("SET", key("hash:default:" + String(repeating: "a", count: 64)), "1")
+      try redis.send("SET", key("hash:default:" + String(repeating: "a", count: 64)), id)
     case .emptyNamespace: try redis.send("SADD", key("namespaces"), "empty")
     case .wrongNextID: try redis.send("SET", key("next_id"), "2")
     case .wrongVersion: try redis.send("SET", key("version"), "9223372036854775807")

@@ -20,7 +20,7 @@ extension InspectKeys {
     try output.write(head.utf8.dropLast(2))
     var separator = ""
     let summary = try check(store, work, context) { problem in
-      let text = separator + problem.json.text
+      let text = separator + problem.json().text
       try output.write(output.style.outputIsTerminal ? JSONOutput.harmless(text).utf8 : text.utf8)
       separator = ","
     }
@@ -40,27 +40,55 @@ extension InspectKeys {
       progress.update(entries, share: share)
       work.batchDone()
     }
-    return try store.check(check, report: report)
+    let summary = try store.check(check, report: report)
+    if summary.lacksScan {
+      context.warn("the server withholds SCAN: neither 'hash:' keys nor entries outside 'by_id' were checked")
+    }
+    return summary
   }
 }
 
-/// The first problems of each kind.
-final class Findings {
-  static let shown = 5
-  private(set) var first: [CacheProblem.Kind: [CacheProblem]] = [:]
+/// How many problems there are of each kind, and the first of them. Used on one thread.
+final class Findings: @unchecked Sendable {
+  private struct Finding {
+    var problem: CacheProblem
+    /// Why it was left.
+    var reason: String?
+  }
 
-  func add(_ problem: CacheProblem) {
-    if first[problem.kind, default: []].count < Findings.shown { first[problem.kind]?.append(problem) }
+  /// How many of each kind a person is shown.
+  private static let shown = 5
+  private let limit: Int
+  private var first: [CacheProblem.Kind: [Finding]] = [:]
+  private var counts: [CacheProblem.Kind: Int] = [:]
+
+  /// - Parameter limit: how many of each kind to keep.
+  init(limit: Int = Findings.shown) { self.limit = limit }
+
+  func add(_ problem: CacheProblem, because reason: String? = nil) {
+    counts[problem.kind, default: 0] += 1
+    if first[problem.kind, default: []].count < limit {
+      first[problem.kind, default: []].append(Finding(problem: problem, reason: reason))
+    }
+  }
+
+  private var kinds: [CacheProblem.Kind] { CacheProblem.Kind.allCases.filter { counts[$0] != nil } }
+
+  var json: JSONOutput {
+    .array(kinds.flatMap { first[$0] ?? [] }.map { $0.problem.json(because: $0.reason) })
   }
 
   /// A paragraph for each kind that there is: how many, the first of them, and what mends them.
-  func text(_ counts: [CacheProblem.Kind: Int], _ style: TerminalStyle) -> String {
-    CacheProblem.Kind.allCases.compactMap { kind in
-      guard let count = counts[kind], let first = first[kind] else { return nil }
+  func text(_ style: TerminalStyle) -> String {
+    kinds.compactMap { kind in
+      guard let count = counts[kind], let findings = first[kind]?.prefix(Findings.shown) else { return nil }
       var lines = [style.bold("\(kind.rawValue): \(grouped(count))")]
-      for problem in first { lines += filled(visible(problem.detail), indent: 2, style.width) }
-      if count > first.count { lines.append("  … and \(grouped(count - first.count)) more") }
-      lines += filled("Repair: " + (first.first?.repair ?? ""), indent: 2, style.width)
+      for finding in findings { lines += filled(visible(finding.problem.detail), indent: 2, style.width) }
+      if count > findings.count { lines.append("  … and \(grouped(count - findings.count)) more") }
+      if let reason = findings.first?.reason {
+        lines += filled("Left, because \(visible(reason)).", indent: 2, style.width)
+      }
+      lines += filled("Repair: " + (findings.first?.problem.repair ?? ""), indent: 2, style.width)
       return lines.joined(separator: "\n")
     }.joined(separator: "\n\n")
   }
@@ -74,12 +102,14 @@ private func filled(_ text: String, indent: Int, _ columns: Int) -> [String] {
 }
 
 extension CacheProblem {
-  var json: JSONOutput {
-    [
-      "problem": JSONOutput(kind.rawValue), "key": JSONOutput(String(decoding: key, as: UTF8.self)),
-      "namespace": JSONOutput(namespace?.name), "id": JSONOutput(id?.rawValue), "detail": JSONOutput(detail),
-      "repair": JSONOutput(repair),
+  /// - Parameter reason: why a repair left it.
+  func json(because reason: String? = nil) -> JSONOutput {
+    let members: [(String, JSONOutput)] = [
+      ("problem", JSONOutput(kind.rawValue)), ("key", JSONOutput(String(decoding: key, as: UTF8.self))),
+      ("namespace", JSONOutput(namespace?.name)), ("id", JSONOutput(id?.rawValue)),
+      ("detail", JSONOutput(detail)), ("repair", JSONOutput(repair)),
     ]
+    return .object(members + (reason.map { [("reason", JSONOutput($0))] } ?? []))
   }
 }
 
@@ -95,6 +125,6 @@ struct CheckReport: Report {
     guard summary.keys > 0 else { return "no keys under the prefix '\(visible(keyPrefix))'" }
     let seen = "checked \(entryCount(summary.entries)) and \(counted(summary.keys, "key"))"
     guard summary.problemCount > 0 else { return "\(seen): no problem" }
-    return "\(seen): \(counted(summary.problemCount, "problem"))\n\n\(findings.text(summary.problems, style))"
+    return "\(seen): \(counted(summary.problemCount, "problem"))\n\n\(findings.text(style))"
   }
 }

@@ -4,8 +4,8 @@ import MnemeRedis
 extension InspectKeys {
   func discover(_ store: RedisStore, _ work: LongWork, _ context: Context) throws -> any Report {
     let progress = Progress(context, unit: "keys")
-    let caches = try store.discoverCaches(shouldStop: { work.shouldStop }) { seen, total in
-      progress.update(seen, share: Double(seen) / Double(max(1, total)))
+    let caches = try store.discoverCaches(shouldStop: { work.shouldStop }) { seen in
+      progress.update(seen)
       work.batchDone()
     }
     try work.check()

@@ -64,6 +64,8 @@ public struct CacheProblem: Sendable, Equatable {
   public var id: EntryID?
   /// nil where it concerns no one namespace, or where nothing tells which.
   public var namespace: Namespace?
+  /// The member of an index that is no id, where that is the problem.
+  var member: [UInt8]?
   /// What is wrong, in one sentence. No query and no answer is in it.
   public var detail: String
 
@@ -153,6 +155,8 @@ public struct CheckSummary: Sendable, Equatable {
   public var problems: [CacheProblem.Kind: Int] = [:]
   /// Whether the check came to its end.
   public var complete = true
+  /// The server withholds `SCAN`, so that neither `hash:` keys were looked at, nor entries that no index lists.
+  public var lacksScan = false
 
   public init() {}
 

@@ -57,10 +57,10 @@ extension CheckRun {
     let name = parsed?.namespace.map { "lru:\($0)" } ?? parsed?.family.rawValue ?? key.text
     let shown = String(decoding: member.prefix(40), as: UTF8.self)
     let what = isSet ? "namespace that is text" : "id of an entry"
-    return [
-      CacheProblem(
-        .strayMember, key, namespace: parsed?.namespace, "\(name) lists '\(shown)', which is no \(what).")
-    ]
+    var problem = CacheProblem(
+      .strayMember, key, namespace: parsed?.namespace, "\(name) lists '\(shown)', which is no \(what).")
+    problem.member = member
+    return [problem]
   }
 
   func judge(namespace: Namespace) throws -> [CacheProblem] {
@@ -125,11 +125,12 @@ extension CheckRun {
         ?? "quotas holds no whole number for '\(namespace)'.")
   }
 
+  static func isBroken(_ count: Reply) -> Bool {
+    !count.isNull && count.integer.map { $0 > RedisStore.largestNumber } ?? true
+  }
+
   static func brokenCounter(in reply: Reply) -> Counter? {
-    guard reply.kind == .array else { return nil }
-    return zip(Counter.allCases, reply.elements).first { _, value in
-      !value.isNull && (value.integer.map { $0 > RedisStore.largestNumber } ?? true)
-    }?.0
+    zip(Counter.allCases, reply.elements).first { isBroken($1) }?.0
   }
 
   func judge(countersOf namespace: Namespace) throws -> [CacheProblem] {

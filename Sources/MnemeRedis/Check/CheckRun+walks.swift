@@ -144,7 +144,12 @@ extension CheckRun {
     var hashKeys = 0
     repeat {
       let reply = try ask { $0.append("SCAN", cursor, "MATCH", layout.everyKey, "COUNT", Batch.page) }[0]
-      if let error = reply.error { throw store.client.translate(error, command: "SCAN", key: nil) }
+      if let error = reply.error {
+        guard error.isWithholding else { throw store.client.translate(error, command: "SCAN", key: nil) }
+        summary.lacksScan = true
+        summary.entries = table.count
+        return try walkListedNamespaces()
+      }
       let page = try reply.elements(expecting: 2)
       cursor = page[0].bytes
       let names = page[1].elements.map(\.bytes)
@@ -153,6 +158,16 @@ extension CheckRun {
       let share = Double(hashKeys) / Double(max(1, table.count))
       try pageDone(share: Self.entriesShare + Self.keysShare * min(1, share))
     } while cursor != [UInt8(ascii: "0")]
+  }
+
+  /// In place of `SCAN`, where the server withholds it: the `lru` sets that `namespaces` names.
+  private func walkListedNamespaces() throws {
+    try forEachPage(of: layout.namespaces, "SSCAN") { members in
+      for member in members {
+        if let namespace = member.string.flatMap({ try? Namespace($0) }) { try walkLRU(namespace) }
+      }
+    }
+    for position in 0..<table.count { table.mark(position, .hashKey) }
   }
 
   /// - Returns: how many `hash:` keys were among them.

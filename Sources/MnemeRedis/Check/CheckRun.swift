@@ -165,6 +165,7 @@ final class CheckRun {
     hasher.combine(problem.key)
     // A namespace is missing from the list once, however many entries it has.
     if problem.kind != .unlistedNamespace { hasher.combine(problem.id) }
+    hasher.combine(problem.member)
     hasher.combine(namespace)
     return hasher.finalize()
   }

@@ -4,6 +4,7 @@ import Mneme
 struct EntryFacts: Equatable {
   var namespace: Namespace
   var queryHash: String
+  var createdAt: UnixTime
   /// `created_at + ttl`; nil: never.
   var expiresAt: UnixTime?
   /// nil where it is no number.
@@ -87,7 +88,7 @@ enum EntryQuestion {
     guard ttl != nil || head[4].bytes.isEmpty else { return number(EntryField.ttl, head[4]) }
     return .sound(
       EntryFacts(
-        namespace: namespace, queryHash: queryHash,
+        namespace: namespace, queryHash: queryHash, createdAt: UnixTime(createdAt),
         expiresAt: ttl.map { UnixTime(createdAt) + Seconds($0) }, lastAccessedAt: head[3].integer,
         isAccessCountReadable: head[5].integer != nil,
         embeddingBytes: Int(replies[first + 2].integer ?? 0),
