@@ -92,6 +92,7 @@ struct VacuumRun {
   private mutating func sweepDue() throws -> Bool {
     /// How far beyond the cursor to look, to keep out of the way of another run.
     var detour = 0
+    var previous: [Due] = []
     while true {
       if options.shouldStop() { return try remaining() == 0 }
       let page = try duePage(skipping: detour)
@@ -105,20 +106,28 @@ struct VacuumRun {
       report.repaired += outcome.repaired
       swept.formUnion(outcome.leftovers)
       report.leftovers = swept.count
-      if detour == 0 { cursor.advance(over: page, keeping: outcome.kept) }
+      if detour == 0 {
+        // What is met a second time at the same place stays, for whatever reason.
+        let isStuck = page == previous
+        cursor.advance(over: page, keeping: isStuck ? Set(page.compactMap(\.member?.id)) : outcome.kept)
+        previous = page
+      }
       detour = outcome.isContended ? Int.random(in: 1...8) * options.batchSize : 0
       options.progress(report)
     }
   }
 
   /// A member of `by_ttl` whose time has come.
-  private struct Due {
+  private struct Due: Equatable {
     var score: String
     /// nil for a member of neither form.
     var member: DueMember?
   }
 
-  private typealias DueMember = (id: EntryID, namespace: Namespace?)
+  private struct DueMember: Equatable {
+    var id: EntryID
+    var namespace: Namespace?
+  }
 
   /// Where the next page begins. What stays (another namespace's, a dry run's) is stepped over by its score, and
   /// among members of one score by their number.
@@ -146,7 +155,11 @@ struct VacuumRun {
     var page: [Due] = []
     var elements = reply.elements.makeIterator()
     while let member = elements.next(), let score = elements.next()?.string {
-      page.append(Due(score: score, member: KeyLayout.parseTTLMember(member.bytes)))
+      page.append(
+        Due(
+          score: score,
+          member: KeyLayout.parseTTLMember(member.bytes).map { DueMember(id: $0.id, namespace: $0.namespace) }
+        ))
     }
     return page
   }
@@ -201,7 +214,8 @@ struct VacuumRun {
     outcome.isContended = removed.count < due.count
     outcome.repaired = mended.count
     outcome.leftovers = try store.sweepLeftovers(lost)
-    outcome.kept = Set(ids).subtracting(removed).subtracting(mended).subtracting(outcome.leftovers)
+    // What another run has removed meanwhile is not there any more either.
+    outcome.kept = Set(ids).subtracting(ours.map(\.id)).subtracting(lost.map(\.id))
     return outcome
   }
 

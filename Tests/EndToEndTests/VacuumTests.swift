@@ -1,0 +1,108 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `vacuum` as cron runs it: beside others, killed, out of time.
+@Suite struct VacuumTests {
+  /// A cache of so many entries that have all expired.
+  private func expiredStage(_ count: Int) throws -> Stage {
+    let stage = try Stage("vacuum")
+    let lines = try (1...count).map { try jsonLine(["query": "q\($0)", "response": "r", "ttl": 3600]) }
+      .joined()
+    try stage.mneme.run(["import", "--embedder", "none"], input: Array(lines.utf8)).expecting(0)
+    let created = Int(Date().timeIntervalSince1970) - 7200
+    let commands = (1...count).flatMap { id in
+      [
+        ["HSET", stage.key("entry:\(id)"), "created_at", "\(created)"],
+        ["ZADD", stage.key("by_ttl"), "\(created + 3600)", "\(id)"],
+      ].map { $0.map { Array($0.utf8) } }
+    }
+    _ = try stage.redis.pipeline(commands)
+    return stage
+  }
+
+  private func expectSound(_ stage: Stage, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    let problems = LayoutAudit(try stage.dump(), prefix: stage.prefix).problems
+    #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))", sourceLocation: sourceLocation)
+    try stage.mneme.run("inspect-keys", "--check")
+  }
+
+  @Test("vacuums at once share the work and count each entry once")
+  func shared() throws {
+    let stage = try expiredStage(1500)
+    let outcome = try stage.mneme.shell(
+      "for run in 1 2 3; do mneme vacuum --json --batch-size 16 & done; wait", within: .seconds(200))
+    let reports = try outcome.expecting(0).jsonLines()
+    #expect(reports.count == 3 && outcome.errors.isEmpty, "\(outcome)")
+    #expect(reports.compactMap { $0["expired"].int }.reduce(0, +) == 1500, "\(outcome)")
+    #expect(reports.allSatisfy { $0["complete"].bool == true })
+    #expect(try stage.redis.send("HGET", stage.key("counters:default"), "expirations").text == "1500")
+    #expect(try stage.version() == 3000)
+    #expect(try stage.entryCount() == 0)
+    try expectSound(stage)
+  }
+
+  @Test("a vacuum that is killed at any instant leaves a sound cache, and the next one finishes")
+  func killed() throws {
+    let stage = try expiredStage(400)
+    for _ in 0..<12 {
+      let run = try stage.mneme.start(["vacuum", "--batch-size", "4", "--pace", "1ms"])
+      usleep(.random(in: 0...80_000))
+      run.signal(SIGKILL)
+      _ = try run.finish()
+      try expectSound(stage)
+    }
+    try stage.mneme.run("vacuum")
+    #expect(try stage.entryCount() == 0)
+    #expect(try stage.redis.send("HGET", stage.key("counters:default"), "expirations").text == "400")
+    #expect(try stage.version() == 800)
+    try expectSound(stage)
+  }
+
+  @Test("an entry that is put anew while a vacuum goes on stays")
+  func refreshed() throws {
+    let stage = try expiredStage(120)
+    let outcome = try stage.mneme.shell(
+      """
+      mneme vacuum --batch-size 2 --pace 3ms & run=$!
+      for number in $(seq 120 -5 1); do mneme put --embedder none -q "q$number" fresh || exit; done
+      wait "$run"
+      """, within: .seconds(120))
+    #expect(outcome.status == 0, "\(outcome)")
+    for number in stride(from: 120, through: 1, by: -5) {
+      #expect(try stage.mneme.run("get", "--exact", "q\(number)").outputText == "fresh\n")
+    }
+    try stage.mneme.run("vacuum")
+    #expect(try stage.entryCount() == 24)
+    try expectSound(stage)
+  }
+
+  @Test("with its time over a vacuum ends with 75 and what remains, in one line, and the next one goes on")
+  func outOfTime() throws {
+    let stage = try expiredStage(40)
+    let slow = ["-q", "vacuum", "--batch-size", "1", "--pace", "200ms", "--max-duration", "1s"]
+    let outcome = try stage.mneme.run(slow).expecting(75)
+    #expect(outcome.outputLines.count == 1 && outcome.errors.isEmpty, "\(outcome)")
+    let left = try stage.entryCount()
+    #expect(left > 0 && left < 40)
+    #expect(outcome.outputText.contains("; about \(left) remain"), "\(outcome)")
+    let dry = try stage.mneme.run(["vacuum", "--json"] + slow.dropFirst(2) + ["--dry-run"]).expecting(75)
+      .json()
+    #expect(dry["complete"].bool == false)
+    #expect((dry["remaining"].int ?? 0) + (dry["expired"].int ?? 0) == left, "\(dry)")
+    // Nothing to say where all is well.
+    let last = try stage.mneme.run("-q", "vacuum", "--max-duration", "10m")
+    #expect(last.output.isEmpty && last.errors.isEmpty, "\(last)")
+    #expect(try stage.entryCount() == 0)
+  }
+
+  @Test("a namespace that a killed run left on the list without entries is taken off it by the next")
+  func abandoned() throws {
+    let stage = try Stage("abandoned")
+    try stage.mneme.run("put", "q", "r")
+    try stage.redis.send("SADD", stage.key("namespaces"), "abandoned")
+    #expect(try stage.mneme.run("vacuum", "--dry-run", "--json").json()["repaired"].int == 1)
+    #expect(try stage.mneme.run("vacuum", "--json").json()["repaired"].int == 1)
+    try expectSound(stage)
+  }
+}
