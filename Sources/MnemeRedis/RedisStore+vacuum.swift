@@ -146,15 +146,27 @@ struct VacuumRun {
   }
 
   private func duePage(skipping detour: Int) throws -> [Due] {
-    let reply = try store.read(
-      store.pipeline {
-        $0.append(
-          "ZRANGEBYSCORE", store.layout.byTTL, cursor.score, options.now.rawValue, "WITHSCORES", "LIMIT",
-          cursor.offset + detour, options.batchSize)
-      })[0]
+    let (score, last) = (cursor.score, options.batchSize - 1)
+    let reply: Reply
+    if cursor.offset < Batch.page {
+      reply = try store.read(
+        store.pipeline {
+          $0.append(
+            "ZRANGEBYSCORE", store.layout.byTTL, score, options.now.rawValue, "WITHSCORES", "LIMIT",
+            cursor.offset + detour, options.batchSize)
+        })[0]
+    } else {
+      // Redis walks over what is skipped within a range of scores, and goes straight to a rank.
+      let before = try store.read(
+        store.pipeline { $0.append("ZCOUNT", store.layout.byTTL, "-inf", "(" + score) })[0].integer
+      let rank = Int(before ?? 0) + cursor.offset + detour
+      reply = try store.read(
+        store.pipeline { $0.append("ZRANGE", store.layout.byTTL, rank, rank + last, "WITHSCORES") })[0]
+    }
     var page: [Due] = []
     var elements = reply.elements.makeIterator()
     while let member = elements.next(), let score = elements.next()?.string {
+      guard CheckRun.isDue(score, at: options.now) else { break }
       page.append(
         Due(
           score: score,
@@ -333,6 +345,12 @@ struct VacuumRun {
     if isDue, problem.key == store.layout.byTTL.bytes { return }
     report.repaired += 1
     if problem.kind == .wrongByTTL, head.isExpired(at: options.now) { report.expired += 1 }
+  }
+}
+
+extension CheckRun {
+  fileprivate static func isDue(_ score: String, at now: UnixTime) -> Bool {
+    Double(score).map { $0 <= Double(now.rawValue) } ?? false
   }
 }
 
