@@ -1,54 +1,100 @@
 /// Base64 as RFC 4648, section 4 has it: the standard alphabet, padded.
 func base64(_ bytes: [UInt8]) -> String {
-  let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-  return String(unsafeUninitializedCapacity: (bytes.count + 2) / 3 * 4) { text in
-    var place = 0
-    for start in stride(from: 0, to: bytes.count, by: 3) {
-      let rest = min(3, bytes.count - start)
-      var group = UInt32(bytes[start]) << 16
-      if rest > 1 { group |= UInt32(bytes[start + 1]) << 8 }
-      if rest > 2 { group |= UInt32(bytes[start + 2]) }
-      text[place] = alphabet[Int(group >> 18)]
-      text[place + 1] = alphabet[Int(group >> 12 & 63)]
-      text[place + 2] = rest > 1 ? alphabet[Int(group >> 6 & 63)] : UInt8(ascii: "=")
-      text[place + 3] = rest > 2 ? alphabet[Int(group & 63)] : UInt8(ascii: "=")
-      place += 4
+  var text: [UInt8] = []
+  appendBase64(bytes, to: &text)
+  return String(decoding: text, as: UTF8.self)
+}
+
+/// The same, behind what is there.
+func appendBase64(_ bytes: [UInt8], to text: inout [UInt8]) {
+  let count = (bytes.count + 2) / 3 * 4
+  withUnsafeTemporaryAllocation(byteCount: count, alignment: 4) { output in
+    let whole = bytes.count / 3
+    base64Pairs.withUnsafeBufferPointer { pairs in
+      bytes.withUnsafeBufferPointer { bytes in
+        for group in 0..<whole {
+          let high = Int(bytes[3 * group]) << 4 | Int(bytes[3 * group + 1]) >> 4
+          let low = Int(bytes[3 * group + 1] & 15) << 8 | Int(bytes[3 * group + 2])
+          output.storeBytes(of: pairs[high], toByteOffset: 4 * group, as: UInt16.self)
+          output.storeBytes(of: pairs[low], toByteOffset: 4 * group + 2, as: UInt16.self)
+        }
+      }
     }
-    return place
+    if bytes.count > 3 * whole {
+      let first = bytes[3 * whole]
+      let second = bytes.count > 3 * whole + 1 ? bytes[3 * whole + 1] : nil
+      let end = 4 * whole
+      output[end] = base64Alphabet[Int(first >> 2)]
+      output[end + 1] = base64Alphabet[Int(first & 3) << 4 | Int(second ?? 0) >> 4]
+      output[end + 2] = second.map { base64Alphabet[Int($0 & 15) << 2] } ?? UInt8(ascii: "=")
+      output[end + 3] = UInt8(ascii: "=")
+    }
+    text.append(contentsOf: output)
   }
+}
+
+private let base64Alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+/// The two characters of each 12 bits, as they stand in memory.
+private let base64Pairs = [UInt16](unsafeUninitializedCapacity: 4096) { pairs, count in
+  for value in 0..<4096 {
+    let (first, second) = (base64Alphabet[value >> 6], base64Alphabet[value & 63])
+    pairs[value] = UInt16(littleEndian: UInt16(first) | UInt16(second) << 8)
+  }
+  count = 4096
 }
 
 /// The bytes of a base64 text; nil for one that is not exactly what `base64` writes.
 func decodeBase64(_ text: String) -> [UInt8]? {
-  let characters = Array(text.utf8)
-  guard characters.count % 4 == 0 else { return nil }
-  let padding = characters.suffix(2).count { $0 == UInt8(ascii: "=") }
-  var bytes: [UInt8] = []
-  bytes.reserveCapacity(characters.count / 4 * 3)
-  for start in stride(from: 0, to: characters.count, by: 4) {
-    let isLast = start + 4 == characters.count
-    var group: UInt32 = 0
-    for (offset, character) in characters[start..<start + 4].enumerated() {
-      let isPadding = isLast && offset >= 4 - padding
-      guard let value = isPadding ? 0 : base64Values[Int(character)] else { return nil }
-      group = group << 6 | value
+  var text = text
+  return text.withUTF8 { characters in
+    let count = characters.count
+    guard count % 4 == 0 else { return nil }
+    let padding = characters.suffix(2).count { $0 == UInt8(ascii: "=") }
+    let whole = count / 4 - (padding > 0 ? 1 : 0)
+    var isSound = true
+    let bytes = [UInt8](unsafeUninitializedCapacity: count / 4 * 3) { bytes, filled in
+      base64Values.withUnsafeBufferPointer { values in
+        var seen: UInt32 = 0
+        for group in 0..<whole {
+          let value =
+            values[Int(characters[4 * group])] << 18 | values[Int(characters[4 * group + 1])] << 12
+            | values[Int(characters[4 * group + 2])] << 6 | values[Int(characters[4 * group + 3])]
+          seen |=
+            values[Int(characters[4 * group])] | values[Int(characters[4 * group + 1])]
+            | values[Int(characters[4 * group + 2])] | values[Int(characters[4 * group + 3])]
+          bytes[3 * group] = UInt8(truncatingIfNeeded: value >> 16)
+          bytes[3 * group + 1] = UInt8(truncatingIfNeeded: value >> 8)
+          bytes[3 * group + 2] = UInt8(truncatingIfNeeded: value)
+        }
+        filled = 3 * whole
+        if padding > 0 {
+          var value: UInt32 = 0
+          for place in 0..<4 {
+            let isPadding = place >= 4 - padding
+            let bits = isPadding ? 0 : values[Int(characters[4 * whole + place])]
+            seen |= bits
+            value = value << 6 | bits
+          }
+          // Bits that no byte uses must be zero, or two texts would mean the same bytes.
+          if value & (padding == 2 ? 0xFFFF : 0xFF) != 0 { seen = notBase64 }
+          bytes[filled] = UInt8(truncatingIfNeeded: value >> 16)
+          if padding == 1 { bytes[filled + 1] = UInt8(truncatingIfNeeded: value >> 8) }
+          filled += 3 - padding
+        }
+        isSound = seen & notBase64 == 0
+      }
     }
-    // Bits that no byte uses must be zero, or two texts would mean the same bytes.
-    if isLast, padding > 0, group & (padding == 2 ? 0xFFFF : 0xFF) != 0 { return nil }
-    bytes.append(UInt8(truncatingIfNeeded: group >> 16))
-    if !isLast || padding < 2 { bytes.append(UInt8(truncatingIfNeeded: group >> 8)) }
-    if !isLast || padding < 1 { bytes.append(UInt8(truncatingIfNeeded: group)) }
+    return isSound ? bytes : nil
   }
-  return bytes
 }
 
-/// The value of each character of the alphabet; nil for all others.
-private let base64Values: [UInt32?] = {
-  var values = [UInt32?](repeating: nil, count: 256)
-  for (value, character) in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8
-    .enumerated()
-  {
-    values[Int(character)] = UInt32(value)
-  }
+/// A bit that no value of a character has.
+private let notBase64: UInt32 = 1 << 31
+
+/// The value of each character of the alphabet; `notBase64` for all others.
+private let base64Values: [UInt32] = {
+  var values = [UInt32](repeating: notBase64, count: 256)
+  for (value, character) in base64Alphabet.enumerated() { values[Int(character)] = UInt32(value) }
   return values
 }()

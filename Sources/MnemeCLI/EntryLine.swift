@@ -28,28 +28,75 @@ enum EntryLine {
   /// Where the metadata stands among the members.
   private static let metadataPlace = 5
 
-  /// The entry on one line.
-  static func json(of entry: StoredEntry, fingerprint: String, embeddings: EmbeddingForm) -> JSONOutput {
-    var members: [(String, JSONOutput)] = [
-      (Member.id, JSONOutput(entry.id)), (Member.namespace, JSONOutput(entry.namespace)),
-      (Member.query, JSONOutput(entry.query)), (Member.queryHash, JSONOutput(entry.queryHash)),
-      (Member.response, JSONOutput(entry.response)), (Member.metadata, .metadata(entry.metadata)),
-      (Member.createdAt, JSONOutput(entry.createdAt.rawValue)),
-      (Member.lastAccessedAt, JSONOutput(entry.lastAccessedAt.rawValue)),
-      (Member.ttl, JSONOutput(entry.ttl)), (Member.accessCount, JSONOutput(entry.accessCount)),
-      (Member.fingerprint, JSONOutput(fingerprint)),
-    ]
-    switch embeddings {
-    case .none: members.append((Member.embedding, .null))
-    case .base64: members.append((Member.embedding, .string(base64(entry.embedding.bytes))))
-    case .array:
-      members.append(
-        (Member.embedding, .array(entry.embedding.numbers.map { $0.isFinite ? .raw("\($0)") : .null })))
+  /// Writes entries, each on one line. What is the same in every line is made once.
+  struct Writer {
+    private let embeddings: EmbeddingForm
+    private let id = Writer.opening("{", Member.id)
+    private let namespace = Writer.opening(",", Member.namespace)
+    private let query = Writer.opening(",", Member.query)
+    private let queryHash = Writer.opening(",", Member.queryHash)
+    private let response = Writer.opening(",", Member.response)
+    private let metadata = Writer.opening(",", Member.metadata)
+    private let createdAt = Writer.opening(",", Member.createdAt)
+    private let lastAccessedAt = Writer.opening(",", Member.lastAccessedAt)
+    private let ttl = Writer.opening(",", Member.ttl)
+    private let accessCount = Writer.opening(",", Member.accessCount)
+    /// The fingerprint with its value, and the name of what follows.
+    private let fingerprint: [UInt8]
+
+    init(fingerprint: String, embeddings: EmbeddingForm) {
+      self.embeddings = embeddings
+      var bytes = Writer.opening(",", Member.fingerprint)
+      JSONOutput.write(string: fingerprint, to: &bytes)
+      self.fingerprint = bytes + Writer.opening(",", Member.embedding)
     }
-    if case .raw(let value) = members[metadataPlace].1, !value.utf8.elementsEqual(entry.metadata.utf8) {
-      members.append((Member.metadataText, .string(entry.metadata)))
+
+    private static func opening(_ separator: String, _ name: String) -> [UInt8] {
+      Array("\(separator)\"\(name)\":".utf8)
     }
-    return .object(members)
+
+    /// Appends the line, without the line break that ends it.
+    func append(_ entry: StoredEntry, to line: inout [UInt8]) {
+      func number(_ value: Int64) { line.append(contentsOf: String(value).utf8) }
+      line.append(contentsOf: id)
+      number(entry.id.rawValue)
+      line.append(contentsOf: namespace)
+      JSONOutput.write(string: entry.namespace.name, to: &line)
+      line.append(contentsOf: query)
+      JSONOutput.write(string: entry.query, to: &line)
+      line.append(contentsOf: queryHash)
+      JSONOutput.write(string: entry.queryHash, to: &line)
+      line.append(contentsOf: response)
+      JSONOutput.write(string: entry.response, to: &line)
+      line.append(contentsOf: metadata)
+      JSONOutput.metadata(entry.metadata).write(to: &line)
+      line.append(contentsOf: createdAt)
+      number(entry.createdAt.rawValue)
+      line.append(contentsOf: lastAccessedAt)
+      number(entry.lastAccessedAt.rawValue)
+      line.append(contentsOf: ttl)
+      JSONOutput(entry.ttl).write(to: &line)
+      line.append(contentsOf: accessCount)
+      number(entry.accessCount)
+      line.append(contentsOf: fingerprint)
+      switch embeddings {
+      case .none: JSONOutput.null.write(to: &line)
+      case .base64:
+        line.append(UInt8(ascii: "\""))
+        appendBase64(entry.embedding.bytes, to: &line)
+        line.append(UInt8(ascii: "\""))
+      case .array:
+        JSONOutput.array(entry.embedding.numbers.map { $0.isFinite ? .raw("\($0)") : .null }).write(to: &line)
+      }
+      line.append(UInt8(ascii: "}"))
+    }
+
+    /// The line as text.
+    func line(of entry: StoredEntry) -> String {
+      var line: [UInt8] = []
+      append(entry, to: &line)
+      return String(decoding: line, as: UTF8.self)
+    }
   }
 
   /// What a line says; nil is for what it leaves to be made.

@@ -101,11 +101,7 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
     bytes.append(UInt8(ascii: "\""))
     var string = string
     string.withUTF8 { utf8 in
-      // Nearly all text needs nothing; the bytes that might be hazardous all lie in these ranges.
-      let isPlain = utf8.allSatisfy {
-        $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") && $0 != 0x7F && $0 != 0xC2
-          && $0 != 0xD8 && $0 != 0xE2
-      }
+      let isPlain = isPlainText(utf8)
       guard !isPlain else { return bytes.append(contentsOf: utf8) }
       for scalar in String(decoding: utf8, as: UTF8.self).unicodeScalars {
         switch scalar {
@@ -126,4 +122,23 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
     }
     bytes.append(UInt8(ascii: "\""))
   }
+}
+
+/// Whether a text needs no escape, as nearly all text does: the bytes that might be hazardous all lie in these ranges.
+private func isPlainText(_ utf8: UnsafeBufferPointer<UInt8>) -> Bool {
+  func isPlain(_ byte: UInt8) -> Bool {
+    byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") && byte != 0x7F && byte != 0xC2
+      && byte != 0xD8 && byte != 0xE2
+  }
+  let raw = UnsafeRawBufferPointer(utf8)
+  var place = 0
+  while place + 16 <= raw.count {
+    let bytes = raw.loadUnaligned(fromByteOffset: place, as: SIMD16<UInt8>.self)
+    let hazards =
+      (bytes .< 0x20) .| (bytes .== UInt8(ascii: "\"")) .| (bytes .== UInt8(ascii: "\\")) .| (bytes .== 0x7F)
+      .| (bytes .== 0xC2) .| (bytes .== 0xD8) .| (bytes .== 0xE2)
+    if any(hazards) { return false }
+    place += 16
+  }
+  return raw[place...].allSatisfy(isPlain)
 }

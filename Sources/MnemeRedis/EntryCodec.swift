@@ -33,56 +33,89 @@ struct EntryCodec: Sendable {
   ///   UTF-8 where that is asked for.
   func decode(_ reply: Reply, id: EntryID, dimension: Int?) throws -> StoredEntry? {
     guard reply.count > 0 else { return nil }
-    var fields: [String: Reply] = [:]
-    fields.reserveCapacity(EntryField.count)
-    var elements = reply.elements.makeIterator()
-    while let name = elements.next(), let value = elements.next() {
-      if let name = name.string { fields[name] = value }
-    }
-    func value(_ name: String) throws -> Reply {
-      guard let value = fields[name] else { throw corrupt(id, "lacks the field '\(name)'") }
+    let fields = EntryFields(reply)
+    func value(_ field: EntryFields.Place) throws -> Reply {
+      guard let value = fields[field] else { throw corrupt(id, "lacks the field '\(field.name)'") }
       return value
     }
-    func text(_ name: String) throws -> String {
-      let value = try value(name)
+    func text(_ field: EntryFields.Place) throws -> String {
+      let value = try value(field)
       if let text = value.string { return text }
       guard !requiresUTF8 else {
         throw StoreBackendError(
-          .refused, "Entry \(id) (\(layout.entry(id).text)): the field '\(name)' is not valid UTF-8.",
+          .refused, "Entry \(id) (\(layout.entry(id).text)): the field '\(field.name)' is not valid UTF-8.",
           remediation: "Delete the entry, or read it without decodeResponses.")
       }
       return String(decoding: value.bytes, as: UTF8.self)
     }
-    func integer(_ name: String) throws -> Int64 {
-      guard let number = try value(name).integer else {
-        throw corrupt(id, "has no whole number in the field '\(name)'")
+    func integer(_ field: EntryFields.Place) throws -> Int64 {
+      guard let number = try value(field).integer else {
+        throw corrupt(id, "has no whole number in the field '\(field.name)'")
       }
       return number
     }
-    let namespace = try text(EntryField.namespace)
+    let namespace = try text(.namespace)
     guard !namespace.isEmpty else { throw corrupt(id, "has nothing in the field 'namespace'") }
-    let queryHash = try text(EntryField.queryHash)
+    let queryHash = try text(.queryHash)
     guard isQueryHash(queryHash) else { throw corrupt(id, "has no query hash in the field 'query_hash'") }
-    let embedding = try value(EntryField.embedding).bytes
+    let embedding = try value(.embedding).bytes
     guard embedding.count % 4 == 0, dimension == nil || embedding.count == dimension.map({ $0 * 4 }) else {
       let right = dimension.map { "not \($0 * 4)" } ?? "which is no number of float32s"
       throw corrupt(id, "has \(embedding.count) bytes in the field 'embedding', \(right)")
     }
-    let metadata = try text(EntryField.metadata)
+    let metadata = try text(.metadata)
     guard Metadata.isSound(metadata) else { throw corrupt(id, "has no JSON object in the field 'metadata'") }
     return StoredEntry(
       id: id, namespace: Namespace(unchecked: namespace), queryHash: queryHash,
-      query: try text(EntryField.query), response: try text(EntryField.response),
+      query: try text(.query), response: try text(.response),
       embedding: Embedding(bytes: embedding), metadata: metadata,
-      createdAt: UnixTime(try integer(EntryField.createdAt)),
-      lastAccessedAt: UnixTime(try integer(EntryField.lastAccessedAt)),
-      ttl: try value(EntryField.ttl).bytes.isEmpty ? nil : Seconds(try integer(EntryField.ttl)),
-      accessCount: try integer(EntryField.accessCount))
+      createdAt: UnixTime(try integer(.createdAt)),
+      lastAccessedAt: UnixTime(try integer(.lastAccessedAt)),
+      ttl: try value(.ttl).bytes.isEmpty ? nil : Seconds(try integer(.ttl)),
+      accessCount: try integer(.accessCount))
   }
 
   func corrupt(_ id: EntryID, _ what: String) -> CorruptCacheError {
     CorruptCacheError(
       "Entry \(id) (\(layout.entry(id).text)) \(what).",
       remediation: "Delete it with 'mneme delete --id \(id)', or let 'mneme vacuum --repair' see to it.")
+  }
+}
+
+/// The values of an entry's hash by name. There are few, and Redis gives the fields in the order in which they were
+/// first written: nearly each stands where it is looked for first, and a table by hash would cost more than the rest.
+private struct EntryFields {
+  private let reply: Reply
+  /// Where the value of each field of `EntryField.inOrder` stands among the elements; -1 for one that is not there.
+  private var places = [Int](repeating: -1, count: EntryField.count)
+
+  init(_ reply: Reply) {
+    self.reply = reply
+    let names = EntryField.inOrder
+    for position in 0..<reply.count / 2 {
+      reply[2 * position].withBytes { name in
+        var field = min(position, names.count - 1)
+        for _ in names {
+          if name.elementsEqual(names[field]) {
+            places[field] = 2 * position + 1
+            return
+          }
+          field = field == names.count - 1 ? 0 : field + 1
+        }
+      }
+    }
+  }
+
+  subscript(place: Place) -> Reply? {
+    let position = places[place.rawValue]
+    return position < 0 ? nil : reply[position]
+  }
+
+  /// The fields in the order of `EntryField.inOrder`.
+  enum Place: Int {
+    case namespace, queryHash, query, response, embedding, metadata, createdAt, lastAccessedAt, ttl,
+      accessCount
+
+    var name: String { String(decoding: EntryField.inOrder[rawValue], as: UTF8.self) }
   }
 }

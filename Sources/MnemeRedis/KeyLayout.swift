@@ -217,6 +217,11 @@ enum EntryField {
   static let ttl = "ttl"
   static let accessCount = "access_count"
   static let count = 10
+
+  /// All of them, as bytes.
+  static let inOrder = [
+    namespace, queryHash, query, response, embedding, metadata, createdAt, lastAccessedAt, ttl, accessCount,
+  ].map { Array($0.utf8) }
 }
 
 /// The name of a key, as bytes.

@@ -14,7 +14,7 @@ extension RedisStore {
     after id: EntryID?, in namespace: Namespace?, whenCorrupt: (EntryID, CorruptCacheError) throws -> Void,
     _ body: (StoredEntry) throws -> Void
   ) throws {
-    try forEachPage(after: id, in: namespace, beginningWith: 4) { pipeline, id in
+    try forEachPage(after: id, in: namespace, beginningWith: 4) { [layout] pipeline, id in
       pipeline.append("HGETALL", layout.entry(id))
     } handle: { id, reply in
       let entry: StoredEntry?
@@ -32,7 +32,7 @@ extension RedisStore {
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    try forEachPage(after: nil, in: namespace, beginningWith: Batch.entries) { pipeline, id in
+    try forEachPage(after: nil, in: namespace, beginningWith: Batch.entries) { [layout] pipeline, id in
       pipeline.append("HGET", layout.entry(id), EntryField.embedding)
     } handle: { id, reply in
       if let error = reply.error {
@@ -46,31 +46,15 @@ extension RedisStore {
   }
 
   /// Asks one question about every entry, in id order, a page at a time. Pages grow twofold while their weight
-  /// allows, and shrink at once.
+  /// allows, and shrink at once. The next page is asked for while one is handled.
   private func forEachPage(
     after id: EntryID?, in namespace: Namespace?, beginningWith firstSize: Int,
-    ask: (inout Pipeline, EntryID) -> Void,
+    ask: @escaping @Sendable (inout Pipeline, EntryID) -> Void,
     handle: (EntryID, Reply) throws -> Void
   ) throws {
-    var source = try IDSource(self, after: id, in: namespace)
-    var size = firstSize
-    while let ids = try source.page(size) {
-      var request = Pipeline()
-      for id in ids { ask(&request, id) }
-      source.appendQuestion(to: &request, size: size)
-      let replies = try read(request, tolerating: true)
-      if let error = replies[ids.count].error {
-        throw client.translate(error, command: "ZRANGEBYSCORE", key: layout.byID.text)
-      }
-      var bytes = 0
-      for (id, reply) in zip(ids, replies) {
-        bytes += reply.byteCount
-        try handle(id, reply)
-      }
-      source.takeAnswer(replies[ids.count])
-      if !ids.isEmpty {
-        size = max(1, min(Batch.entries, 2 * size, Batch.bytes / max(1, bytes / ids.count)))
-      }
+    let pages = Pages(self, try IDSource(self, after: id, in: namespace), beginningWith: firstSize, ask: ask)
+    try forEachReadAhead(pages.next) { page in
+      for (id, reply) in zip(page.ids, page.replies) { try handle(id, reply) }
     }
   }
 
@@ -89,6 +73,43 @@ extension RedisStore {
         try body(member)
       }
     } while cursor != [UInt8(ascii: "0")]
+  }
+}
+
+/// The pages of a walk over all entries. Used by one thread at a time.
+private final class Pages: @unchecked Sendable {
+  struct Page: Sendable {
+    var ids: [EntryID]
+    /// One for each id, and the answer that led to the page after this.
+    var replies: Replies
+  }
+
+  private let store: RedisStore
+  private var source: IDSource
+  private var size: Int
+  private let ask: @Sendable (inout Pipeline, EntryID) -> Void
+
+  init(
+    _ store: RedisStore, _ source: IDSource, beginningWith size: Int,
+    ask: @escaping @Sendable (inout Pipeline, EntryID) -> Void
+  ) {
+    (self.store, self.source, self.size, self.ask) = (store, source, size, ask)
+  }
+
+  @Sendable func next() throws -> Page? {
+    guard let ids = try source.page(size) else { return nil }
+    var request = Pipeline()
+    for id in ids { ask(&request, id) }
+    source.appendQuestion(to: &request, size: size)
+    let replies = try store.read(request, tolerating: true)
+    if let error = replies[ids.count].error {
+      throw store.client.translate(error, command: "ZRANGEBYSCORE", key: store.layout.byID.text)
+    }
+    source.takeAnswer(replies[ids.count])
+    if !ids.isEmpty {
+      size = max(1, min(Batch.entries, 2 * size, Batch.bytes / max(1, replies.byteCount / ids.count)))
+    }
+    return Page(ids: ids, replies: replies)
   }
 }
 

@@ -11,7 +11,7 @@ struct EntryLineTests {
   @Test("every field of an entry comes back from its line", arguments: [EmbeddingForm.base64, .array])
   func roundTrip(form: EmbeddingForm) throws {
     let entry = Sample.entry
-    let line = EntryLine.json(of: entry, fingerprint: "f:dim2", embeddings: form).text
+    let line = EntryLine.Writer(fingerprint: "f:dim2", embeddings: form).line(of: entry)
     #expect(!line.contains("\n"))
     let draft = try draft(line)
     #expect(draft.namespace == entry.namespace)
@@ -33,7 +33,7 @@ struct EntryLineTests {
     let numbers: [Float] = [0.1, -0.7, 0.000_012_3, .leastNonzeroMagnitude, 0.5]
     entry.embedding = try .normalizing(numbers)
     for form in [EmbeddingForm.base64, .array] {
-      let line = EntryLine.json(of: entry, fingerprint: "f", embeddings: form).text
+      let line = EntryLine.Writer(fingerprint: "f", embeddings: form).line(of: entry)
       #expect(try draft(line).embedding == entry.embedding)
     }
     let scaled = try draft(#"{"query":"q","response":"r","embedding":[3,4]}"#).embedding
@@ -42,7 +42,7 @@ struct EntryLineTests {
 
   @Test("the members stand in the order of the contract, and without an embedding it is null")
   func order() throws {
-    let line = EntryLine.json(of: Sample.entry, fingerprint: "f", embeddings: .none).text
+    let line = EntryLine.Writer(fingerprint: "f", embeddings: .none).line(of: Sample.entry)
     let members = try JSONText(parsing: Array(line.utf8)).members
     #expect(
       members.map(\.name) == [
@@ -54,14 +54,14 @@ struct EntryLineTests {
     #expect(try draft(line).embedding == nil)
     var lasting = Sample.entry
     lasting.ttl = nil
-    #expect(try draft(EntryLine.json(of: lasting, fingerprint: "f", embeddings: .none).text).ttl == nil)
+    #expect(try draft(EntryLine.Writer(fingerprint: "f", embeddings: .none).line(of: lasting)).ttl == nil)
   }
 
   @Test("metadata that is broken into lines keeps its text, until someone changes the value")
   func metadataText() throws {
     var entry = Sample.entry
     entry.metadata = "{\n  \"n\": 1e400\r\n}\n"
-    let line = EntryLine.json(of: entry, fingerprint: "f", embeddings: .base64).text
+    let line = EntryLine.Writer(fingerprint: "f", embeddings: .base64).line(of: entry)
     #expect(!line.contains("\n") && line.contains(#""metadata":{   "n": 1e400  },"#))
     #expect(try draft(line).metadata.utf8.elementsEqual(entry.metadata.utf8))
     let changed = line.replacing(#"{   "n": 1e400  }"#, with: #"{"n":2}"#)

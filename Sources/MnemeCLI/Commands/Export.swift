@@ -67,17 +67,32 @@ struct Export: Command {
     var report = ExportReport(path: path, versionStart: try version(of: store, context))
     let now = context.clock()
     let isForTerminal = context.output.style.outputIsTerminal
-    func write(_ text: String) throws {
-      if let file { try file.write(text.utf8) } else { try context.output.write(text.utf8) }
+    let lines = EntryLine.Writer(fingerprint: identity.fingerprint, embeddings: embeddings)
+    var line: [UInt8] = []
+    func writeLine() throws {
+      if let file { try file.write(line) } else { try context.output.write(line) }
+      line.removeAll(keepingCapacity: true)
     }
-    if format == .csv { try write(CSV.record(CSV.heading)) }
+    if format == .csv {
+      line += CSV.record(CSV.heading).utf8
+      try writeLine()
+    }
     try store.forEachEntry(after: sinceID, in: namespace) { id, error in
       report.damaged += 1
       context.warn(of: [error])
     } _: { entry in
       try work.check(state(report))
       guard includeExpired || !entry.isExpired(at: now) else { return }
-      try write(line(of: entry, identity.fingerprint, isForTerminal: file == nil && isForTerminal))
+      if file == nil, isForTerminal {
+        line += harmlessLine(of: entry, identity.fingerprint).utf8
+      } else if format == .jsonl {
+        lines.append(entry, to: &line)
+        line.append(UInt8(ascii: "\n"))
+      } else {
+        line +=
+          CSV.record(CSV.fields(of: entry, fingerprint: identity.fingerprint, embeddings: embeddings)).utf8
+      }
+      try writeLine()
       report.exported += 1
       report.lastID = entry.id
       progress.update(report.exported)
@@ -126,15 +141,15 @@ struct Export: Command {
     return ExportReport(path: path, bytes: file?.byteCount ?? 0)
   }
 
-  /// The bytes of the entry, whatever they are; but on a terminal harmless.
-  private func line(of entry: StoredEntry, _ fingerprint: String, isForTerminal: Bool) -> String {
+  /// The entry for a terminal, which no byte of it may command.
+  private func harmlessLine(of entry: StoredEntry, _ fingerprint: String) -> String {
     switch format {
     case .jsonl:
-      let line = EntryLine.json(of: entry, fingerprint: fingerprint, embeddings: embeddings).text
-      return (isForTerminal ? JSONOutput.harmless(line) : line) + "\n"
+      JSONOutput.harmless(
+        EntryLine.Writer(fingerprint: fingerprint, embeddings: embeddings).line(of: entry)) + "\n"
     case .csv:
-      let fields = CSV.fields(of: entry, fingerprint: fingerprint, embeddings: embeddings)
-      return CSV.record(isForTerminal ? fields.map { visible($0) } : fields)
+      CSV.record(
+        CSV.fields(of: entry, fingerprint: fingerprint, embeddings: embeddings).map { visible($0) })
     }
   }
 }

@@ -13,6 +13,9 @@ struct Replies: RandomAccessCollection, Sendable {
 
   subscript(position: Int) -> Reply { Reply(tape: tape, index: tape.root(skipped + position)) }
 
+  /// The bytes of all strings in them.
+  var byteCount: Int { tape.storage.pointee.arena_count }
+
   /// The elements of one reply in place of all: what `EXEC` answers are the replies to what it ran.
   consuming func adoptingElements(of reply: Reply) -> Replies {
     guard mneme_tape_adopt_elements(tape.storage, reply.index) else { fatalError("out of memory") }
