@@ -113,7 +113,21 @@ struct JSONGrammar {
         index += 1
         unit = try checkEscape()
       case .some(0x00...0x1F): throw failure("a control character in a string")
-      default: index += 1
+      case UInt8(ascii: "\""): index += 1
+      default:
+        // Nearly all of a text: to the next byte that is not just one of a string.
+        if awaitsLow { hasLoneSurrogate = true }
+        awaitsLow = false
+        index = bytes.withUnsafeBufferPointer { bytes in
+          var end = index
+          while end < bytes.count, bytes[end] >= 0x20, bytes[end] != UInt8(ascii: "\""),
+            bytes[end] != UInt8(ascii: "\\")
+          {
+            end += 1
+          }
+          return end
+        }
+        continue
       }
       let isLow = (0xDC00..<0xE000).contains(unit)
       if isLow != awaitsLow { hasLoneSurrogate = true }
@@ -218,9 +232,12 @@ struct JSONWalker {
   }
 
   private mutating func skipString() {
-    index += 1
-    while bytes[index] != UInt8(ascii: "\"") { index += bytes[index] == UInt8(ascii: "\\") ? 2 : 1 }
-    index += 1
+    let start = bytes.startIndex
+    index = bytes.withUnsafeBufferPointer { bytes in
+      var end = index - start + 1
+      while bytes[end] != UInt8(ascii: "\"") { end += bytes[end] == UInt8(ascii: "\\") ? 2 : 1 }
+      return start + end + 1
+    }
   }
 
   private mutating func skipContainer() {

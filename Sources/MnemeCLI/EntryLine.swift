@@ -25,9 +25,6 @@ enum EntryLine {
     static let embedding = "embedding"
   }
 
-  /// Where the metadata stands among the members.
-  private static let metadataPlace = 5
-
   /// Writes entries, each on one line. What is the same in every line is made once.
   struct Writer {
     private let embeddings: EmbeddingForm
@@ -69,7 +66,8 @@ enum EntryLine {
       line.append(contentsOf: response)
       JSONOutput.write(string: entry.response, to: &line)
       line.append(contentsOf: metadata)
-      JSONOutput.metadata(entry.metadata).write(to: &line)
+      let metadataValue = JSONOutput.metadata(entry.metadata)
+      metadataValue.write(to: &line)
       line.append(contentsOf: createdAt)
       number(entry.createdAt.rawValue)
       line.append(contentsOf: lastAccessedAt)
@@ -88,6 +86,10 @@ enum EntryLine {
       case .array:
         JSONOutput.array(entry.embedding.numbers.map { $0.isFinite ? .raw("\($0)") : .null }).write(to: &line)
       }
+      if case .raw(let value) = metadataValue, !value.utf8.elementsEqual(entry.metadata.utf8) {
+        line.append(contentsOf: Writer.opening(",", Member.metadataText))
+        JSONOutput.write(string: entry.metadata, to: &line)
+      }
       line.append(UInt8(ascii: "}"))
     }
 
@@ -100,7 +102,7 @@ enum EntryLine {
   }
 
   /// What a line says; nil is for what it leaves to be made.
-  struct Draft {
+  struct Draft: Sendable {
     var namespace: Namespace?
     var query: String
     var queryHash: String?
@@ -165,7 +167,10 @@ enum EntryLine {
 
     func hash(_ name: String) throws -> String? {
       guard let text = try text(name) else { return nil }
-      guard text.utf8.count == 64, text.utf8.allSatisfy({ "0123456789abcdef".utf8.contains($0) }) else {
+      let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+      let letters = UInt8(ascii: "a")...UInt8(ascii: "f")
+      guard text.utf8.count == 64, text.utf8.allSatisfy({ digits.contains($0) || letters.contains($0) })
+      else {
         throw wrong(name, "64 lower-case hexadecimal digits")
       }
       return text
@@ -238,8 +243,7 @@ extension Embedding {
   /// The vector as it is when its length is 1, so that an export comes back bit for bit; else scaled to it.
   fileprivate func checkedForStoring() throws -> Embedding {
     let numbers = numbers
-    let normalized = try Embedding.normalizing(numbers)
     let squares = numbers.reduce(0.0) { $0 + Double($1) * Double($1) }
-    return abs(squares - 1) < 1e-3 ? self : normalized
+    return abs(squares - 1) < 1e-3 ? self : try Embedding.normalizing(numbers)
   }
 }

@@ -53,12 +53,11 @@ struct ImportRun {
       ? "Nothing was stored." : "The lines up to \(storedLine) are in; go on with --since-line \(storedLine)."
   }
 
-  /// Takes the next line; blank ones are passed over.
+  /// Takes the next line.
   /// - Returns: whether a batch was stored.
-  mutating func take(_ line: [UInt8], number: Int) throws -> Bool {
-    guard !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) else { return false }
+  mutating func take(_ line: DraftReader.Line) throws -> Bool {
     do {
-      var draft = try EntryLine.draft(from: line)
+      var draft = try line.draft.get()
       if let namespace = options.namespace { draft.namespace = namespace }
       try limits.check(
         query: draft.query, response: draft.response, metadata: draft.metadata, allowsNaN: true)
@@ -76,14 +75,14 @@ struct ImportRun {
         pending.count >= Self.batchCount || pendingBytes >= Self.batchBytes || pendingKeys.contains(key)
       if isFull { try storePending() }
       pendingKeys.insert(key)
-      pending.append((draft, number))
-      pendingBytes += line.count
+      pending.append((draft, line.number))
+      pendingBytes += line.byteCount
       return isFull
     } catch {
       // What came before this line is in, whatever this line holds.
       guard !(error is LineError) else { throw error }
       try storePending()
-      throw LineError(line: number, source: source, underlying: error, state: state)
+      throw LineError(line: line.number, source: source, underlying: error, state: state)
     }
   }
 

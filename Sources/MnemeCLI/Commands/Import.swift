@@ -58,16 +58,17 @@ struct Import: Command {
     defer { store.close() }
     var run = ImportRun(store, options, context, source: file.name, sinceLine: sinceLine)
     // A line holds a query, a response and metadata at their limits, each byte escaped, and a vector.
-    var lines = LineReader(file, limit: 48 << 20)
+    let lines = DraftReader(LineReader(file, limit: 48 << 20), sinceLine: sinceLine)
     let work = LongWork(context, pace: options.pace)
     let progress = Progress(context, unit: "lines")
     if file.isTerminal { context.note("reading lines from the terminal; Ctrl-D ends them") }
     do {
-      while let line = try lines.next() {
-        try work.check()
-        guard lines.number > sinceLine else { continue }
-        if try run.take(Array(line), number: lines.number) { work.batchDone() }
-        progress.update(lines.number, share: lines.share)
+      try forEachReadAhead(lines.next) { lines in
+        for line in lines {
+          try work.check()
+          if try run.take(line) { work.batchDone() }
+          progress.update(line.number, share: line.share)
+        }
       }
     } catch var interruption as Interruption {
       try run.finish()

@@ -8,7 +8,7 @@ import Glibc
 ///     none after an error.
 ///   - body: handles a value, in the caller's thread, in order. What it throws ends it; one more value may have been
 ///     made by then, or be in the making, which is waited for.
-func forEachReadAhead<Element: Sendable>(
+package func forEachReadAhead<Element: Sendable>(
   _ next: @escaping @Sendable () throws -> Element?, _ body: (Element) throws -> Void
 ) throws {
   guard let first = try next() else { return }

@@ -1,0 +1,50 @@
+import Mneme
+
+/// Reads lines and makes drafts of them, some at a time: for a thread that is ahead of the one that stores them.
+final class DraftReader: @unchecked Sendable {
+  /// What stands on a line that is not blank.
+  struct Line: Sendable {
+    var number: Int
+    var byteCount: Int
+    var draft: Result<EntryLine.Draft, any Error>
+    /// How much of the file has been read with it, from 0 to 1; nil where its size cannot be known.
+    var share: Double?
+  }
+
+  private var lines: LineReader
+  private let sinceLine: Int
+  /// The first lines are handed over at once, so that what is wrong with all of them is soon found.
+  private var size = 1
+  /// What ended the reading, to be thrown after the lines before it.
+  private var failure: (any Error)?
+
+  private static let largestCount = 64
+  private static let largestBytes = 4 << 20
+
+  /// - Parameter sinceLine: the last line that is passed over.
+  init(_ lines: LineReader, sinceLine: Int) {
+    (self.lines, self.sinceLine) = (lines, sinceLine)
+  }
+
+  /// The next lines; nil after the last. A line that is no draft is the last of those that are handed over with it.
+  @Sendable func next() throws -> [Line]? {
+    if let failure { throw failure }
+    var taken: [Line] = []
+    var bytes = 0
+    do {
+      while taken.count < size, bytes < Self.largestBytes, let line = try lines.next() {
+        guard lines.number > sinceLine, !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) else { continue }
+        let draft = Result { try EntryLine.draft(from: Array(line)) }
+        taken.append(
+          Line(number: lines.number, byteCount: line.count, draft: draft, share: lines.share))
+        bytes += line.count
+        if case .failure = draft { break }
+      }
+    } catch {
+      guard !taken.isEmpty else { throw error }
+      failure = error
+    }
+    size = min(2 * size, Self.largestCount)
+    return taken.isEmpty ? nil : taken
+  }
+}
