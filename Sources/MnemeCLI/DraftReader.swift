@@ -13,8 +13,6 @@ final class DraftReader: @unchecked Sendable {
 
   private var lines: LineReader
   private let sinceLine: Int
-  /// The first lines are handed over at once, so that what is wrong with all of them is soon found.
-  private var size = 1
   /// What ended the reading, to be thrown after the lines before it.
   private var failure: (any Error)?
 
@@ -26,13 +24,16 @@ final class DraftReader: @unchecked Sendable {
     (self.lines, self.sinceLine) = (lines, sinceLine)
   }
 
-  /// The next lines; nil after the last. A line that is no draft is the last of those that are handed over with it.
+  /// The next lines, without waiting for more once there is one; nil after the last. A line that is no draft is the
+  /// last of those that are handed over with it.
   @Sendable func next() throws -> [Line]? {
     if let failure { throw failure }
     var taken: [Line] = []
     var bytes = 0
     do {
-      while taken.count < size, bytes < Self.largestBytes, let line = try lines.next() {
+      while taken.count < Self.largestCount, bytes < Self.largestBytes, taken.isEmpty || lines.holdsLine(),
+        let line = try lines.next()
+      {
         guard lines.number > sinceLine, !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) else { continue }
         let draft = Result { try EntryLine.draft(from: Array(line)) }
         taken.append(
@@ -44,7 +45,6 @@ final class DraftReader: @unchecked Sendable {
       guard !taken.isEmpty else { throw error }
       failure = error
     }
-    size = min(2 * size, Self.largestCount)
     return taken.isEmpty ? nil : taken
   }
 }

@@ -4,6 +4,8 @@ struct LineReader {
   private var buffer: [UInt8] = []
   private var start = 0
   private var isAtEnd = false
+  /// Where the next line ends, when that has been looked for already.
+  private var nextNewline: Int?
   private let limit: Int
   private var bytesRead = 0
   /// The number of the line that was handed out last, from 1.
@@ -20,11 +22,18 @@ struct LineReader {
     file.size.map { $0 > 0 ? Double(bytesRead - (buffer.count - start)) / Double($0) : 1 }
   }
 
+  /// Whether the next line is at hand, and will be handed out without a wait for the file.
+  mutating func holdsLine() -> Bool {
+    if nextNewline == nil { nextNewline = buffer[start...].firstIndex(of: UInt8(ascii: "\n")) }
+    return nextNewline != nil
+  }
+
   /// nil after the last line. A line that the file's end cuts short is one too.
   mutating func next() throws -> ArraySlice<UInt8>? {
     var searched = start
     while true {
-      if let newline = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+      if let newline = nextNewline ?? buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+        nextNewline = nil
         defer { start = newline + 1 }
         number += 1
         let end = newline > start && buffer[newline - 1] == UInt8(ascii: "\r") ? newline - 1 : newline
