@@ -8,7 +8,8 @@ import pathlib
 import re
 import sys
 
-import report
+sys.dont_write_bytecode = True
+import report  # noqa: E402
 
 README = pathlib.Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- Tests/Benchmark/readme.py writes from here -->", "<!-- to here -->"
