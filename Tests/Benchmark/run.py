@@ -31,7 +31,7 @@ def measured(row, lab):
     if row.kind == "rate":
         ratios = [ours.count / theirs.count / ratio for ratio in ratios]
     ratio = statistics.median(ratios)
-    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (ratio,) * 3
+    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else (ratio,) * 3
     noise = []
     if (high - low) / ratio > QUIET_SPREAD:
         noise.append(f"the middle half of the ratios reaches from {low:.2f} to {high:.2f}")
