@@ -113,7 +113,7 @@ public protocol Store: AnyObject, Sendable {
   /// The namespaces that have entries, sorted by their bytes.
   func namespaces() throws -> [Namespace]
 
-  /// The `limit` least recently used entries, oldest first, ties by id.
+  /// The `limit` least recently used entries, oldest first, ties by id, as a number or as a text.
   func leastRecentlyUsed(_ limit: Int, in namespace: Namespace?) throws -> [EntryID]
 
   /// Hands over every entry with an id above `id` (nil: every entry) in id order, in bounded memory.

@@ -28,7 +28,11 @@ extension RedisStore {
     var (left, evicted) = (batch, 0)
     while left > 0, !control.shouldStop() {
       let wanted = min(left, Batch.page)
-      let oldest = try leastRecentlyUsed(wanted + passedOver.count, in: scope)
+      var oldest = try leastRecentlyUsed(wanted, in: scope)
+      // Asking for more at once would change which entries of one second are the first over all namespaces.
+      if !passedOver.isDisjoint(with: oldest) {
+        oldest = try leastRecentlyUsed(wanted + passedOver.count, in: scope)
+      }
       let going = Eviction.choose(wanted, of: oldest, sparing: passedOver)
       guard !going.isEmpty else { break }
       left -= going.count

@@ -96,6 +96,9 @@ extension RedisStore {
   }
 
   /// One round trip, and one more for each thousand namespaces when all are asked for.
+  ///
+  /// Entries of one second stand as in the Python library, so that both evict the same: those of a namespace in the
+  /// order of the sorted set, which is that of the ids' text; over all namespaces by id, among the first of each.
   public func leastRecentlyUsed(_ limit: Int, in namespace: Namespace?) throws -> [EntryID] {
     guard limit > 0 else { return [] }
     let scopes = try namespace.map { [$0] } ?? namespaces()
@@ -113,7 +116,7 @@ extension RedisStore {
           if let id = EntryID(member: member.bytes) { oldest.append((score, id)) }
         }
       }
-      // Redis breaks ties by the text of the member, the protocol by the number.
+      guard namespace == nil else { break }
       oldest.sort { ($0.score, $0.id) < ($1.score, $1.id) }
       if oldest.count > limit { oldest.removeSubrange(limit...) }
     }

@@ -136,7 +136,10 @@ import Testing
   @Test("a quota far below what is there sends all of it away, in batches")
   func farBelow() throws {
     let stage = try Stage()
-    let lines = try (1...3000).map { try jsonLine(["query": "query \($0)", "response": "r"]) }.joined()
+    let lines = try (1...3000).map { number in
+      try jsonLine(
+        ["query": "query \(number)", "response": "r", "last_accessed_at": 1_700_000_000 + number])
+    }.joined()
     try stage.mneme.run("import", input: lines)
     #expect(
       try stage.mneme.run("set-quota", "--json", "--evict", "default", "7").json()["evicted"].int == 2993)
