@@ -9,9 +9,11 @@ extension RedisStore {
   }
 
   /// For each entry the id that its query has: when that entry is this query's, or gone (expired by Redis
-  /// itself). An index that points at another query's entry is not followed, so nothing of it is overwritten.
+  /// itself). An index that points at another query's entry is not followed, so nothing of it is overwritten; nor one
+  /// that points at no entry, at an id that was not handed out: whoever is handed it out later would overwrite ours.
+  /// - Parameter last: the last id that was handed out.
   func claim(
-    _ ids: [EntryID?], for entries: [StoredEntry], _ transaction: borrowing Transaction,
+    _ ids: [EntryID?], for entries: [StoredEntry], after last: Int64, _ transaction: borrowing Transaction,
     _ passenger: inout Passenger
   ) throws -> [Claim?] {
     let known = ids.compactMap(\.self)
@@ -29,7 +31,9 @@ extension RedisStore {
     return try zip(ids, entries).map { id, entry -> Claim? in
       guard let id else { return nil }
       defer { next += 2 }
-      guard replies[next + 1].integer != 0 else { return Claim(id: id, exists: false) }
+      guard replies[next + 1].integer != 0 else {
+        return id.rawValue <= last ? Claim(id: id, exists: false) : nil
+      }
       let fields = try replies[next].elements(expecting: 2)
       let isSame =
         fields[0].bytes.elementsEqual(entry.namespace.name.utf8)

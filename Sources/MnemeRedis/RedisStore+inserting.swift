@@ -166,7 +166,7 @@ extension RedisStore {
         request.evicts ? try victims(of: indexed[0], in: namespaces[0], seen, after: 3 + entries.count) : []
       for id in victims { passenger.commands.append("WATCH", layout.entry(id)) }
       for id in victims { appendHeadQuestion(about: id, to: &passenger.commands) }
-      let claims = try claim(indexed, for: entries, transaction, &passenger)
+      let claims = try claim(indexed, for: entries, after: last, transaction, &passenger)
       if request.policy == .fail, let index = claims.firstIndex(where: { $0?.exists == true }) {
         throw ConflictError(index: index, id: claims[index]?.id ?? EntryID(0))
       }

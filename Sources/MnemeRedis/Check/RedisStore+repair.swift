@@ -21,12 +21,26 @@ extension RedisStore {
   ) throws -> CheckSummary {
     let identity = try identity()
     let mender = Mender(store: self, dimension: identity?.dimension)
-    return try check(options) { problem in
+    var hasRemoved = false
+    var summary = try check(options) { problem in
       guard identity != nil else {
         return try report(problem, .left("without meta there is no cache to mend"))
       }
-      try report(problem, mender.mend(problem))
+      let outcome = try mender.mend(problem)
+      if problem.kind == .damagedEntry, outcome == .mended { hasRemoved = true }
+      try report(problem, outcome)
     }
+    // A damaged entry does not say which index lists it, and one of a namespace that is not on the list was not
+    // searched: what is left there shows when it is gone.
+    if hasRemoved, summary.complete {
+      let rest = try check(options) { problem in
+        if problem.kind == .leftover { try report(problem, mender.mend(problem)) }
+      }
+      let leftovers = rest.problems[.leftover] ?? 0
+      if leftovers > 0 { summary.problems[.leftover, default: 0] += leftovers }
+      summary.complete = rest.complete
+    }
+    return summary
   }
 }
 

@@ -1,0 +1,178 @@
+import Foundation
+import Mneme
+import TestSupport
+import Testing
+
+enum QueryHash {
+  static func of(_ query: String) -> String { QueryNormalizer.queryHash(query) }
+}
+
+/// Caches that somebody has damaged: reported, read past, and never made worse.
+@Suite struct DamageTests {
+  /// A command line, and the entries that it is meant to change.
+  struct Line {
+    var words: [String]
+    var input = ""
+    var targets: Set<String> = []
+
+    init(_ words: String..., input: String = "", targets: Set<String> = []) {
+      (self.words, self.input, self.targets) = (words, input, targets)
+    }
+  }
+
+  static let lines = [
+    Line("put", "new", "r"),
+    Line("put", "-n", "third", "new", "r", "--ttl", "1h", "--max-entries", "50"),
+    Line("put", "victim", "better", targets: ["1"]),
+    Line("put", "sound", "better", targets: ["2"]),
+    Line("get", "sound"),
+    Line("get", "victim"),
+    Line("get", "--peek", "--threshold", "0.2", "victims"),
+    Line("stats"),
+    Line("vacuum"),
+    Line("vacuum", "--dry-run"),
+    Line("inspect-keys", "--check"),
+    Line("health"),
+    Line("export"),
+    Line(
+      "import",
+      input: #"{"query":"new","response":"r"}"# + "\n" + #"{"query":"sound","response":"better"}"# + "\n",
+      targets: ["2"]),
+    Line("set-quota", "default", "50"),
+    Line("delete", "sound", targets: ["2"]),
+    Line("delete", "--id", "3", targets: ["3"]),
+    Line("clear", "--yes", "other", targets: ["4"]),
+  ]
+
+  @Test(
+    "no command makes a damaged cache worse, and none touches an entry that it does not mean",
+    arguments: Damage.all)
+  func everyCommand(damage: Damage) throws {
+    for line in Self.lines {
+      let cache = try Self.damaged(by: damage)
+      let before = try cache.dump()
+      let problems = try CacheCheck(cache).problems
+      let outcome = try cache.mneme.run(line.words, input: Array(line.input.utf8))
+      let what = Comment("\(damage): \(outcome)")
+
+      // An answer, an explained "no", or an explained refusal.
+      #expect([0, 1, 65, 78].contains(outcome.status), what)
+      if outcome.status > 1 {
+        #expect(outcome.errorText.hasPrefix("mneme: "), what)
+      }
+      // Of sound entries none is lost, overwritten or changed, but in when it was last asked for.
+      let after = try cache.dump()
+      for id in ["2", "3", "4"] where !line.targets.contains(id) {
+        #expect(Self.fields(of: id, cache, after) == Self.fields(of: id, cache, before), what)
+      }
+      // One that is mended may uncover another: the old entry of a question is shadowed once that has a new one.
+      // A namespace without an `lru` has no entries as far as anyone can tell without reading them all, and is taken
+      // off the list; a repair, which does read them all, puts it back.
+      let lacksUse = damage.commands == [["DEL", "lru:default"]]
+      let left = try CacheCheck(cache).problems.filter { !(lacksUse && $0.kind == .wrongNamespace) }
+      #expect(left.count <= problems.count, "made worse: \(problems) → \(left)\n\(what)")
+      let isBehind = problems.contains { $0.kind == .wrongNumber }
+      #expect(isBehind || !left.contains { $0.kind == .wrongNumber }, "\(left)\n\(what)")
+      if outcome.status > 1, !Self.goesOn(line) {
+        #expect(after == before, "\(after.changes(since: before))\n\(what)")
+      }
+    }
+  }
+
+  @Test(
+    "commands that read name the damaged entry and its field, and go on with the rest",
+    arguments: Damage.all.filter(\.isOfEntry))
+  func reports(damage: Damage) throws {
+    let cache = try Self.damaged(by: damage)
+    func expectNamed(_ outcome: Outcome) {
+      #expect(
+        outcome.errorText.contains("ntry 1 ") || outcome.errorText.contains(cache.key("entry:1")),
+        "\(outcome)")
+      if damage.names.hasPrefix("'") {
+        #expect(outcome.errorText.contains(damage.names), "\(outcome)")
+      }
+    }
+    let export = try cache.mneme.run(["export"])
+    #expect(try export.jsonLines().map { $0["id"].int } == [2, 3, 4], "\(export)")
+    #expect(export.status == 65, "\(export)")
+    expectNamed(export)
+    #expect(try cache.mneme.run("get", "--exact", "sound").outputText == "the answer\n")
+    let json = try cache.mneme.run("get", "--json", "--threshold", "0.2", "sounds").json()
+    #expect(json["response"].string == "the answer")
+    #expect(try cache.mneme.run("stats", "--json").json()["entries"].int == 4)
+    let check = try cache.mneme.run(["inspect-keys", "--check", "--json"])
+    #expect(check.status == 1, "\(check)")
+    let problems = try #require(try check.json()["problems"].array)
+    #expect(problems.contains { $0["key"].string == cache.key("entry:1") }, "\(problems)")
+    // Who asks for the damaged one hears of it.
+    let get = try cache.mneme.run(["get", "--exact", "victim"])
+    #expect(get.status == 65 || get.status == 1 || damage.testDescription.hasPrefix("query_hash"), "\(get)")
+  }
+
+  @Test("put never overwrites another question's entry", arguments: Damage.all.filter { !$0.isOfEntry })
+  func putBeside(damage: Damage) throws {
+    let cache = try Self.damaged(by: damage)
+    let before = try cache.dump()
+    for number in 1...6 { _ = try cache.mneme.run(["put", "--json", "new \(number)", "r"]) }
+    _ = try cache.mneme.run(["put", "victim", "r"])
+    let after = try cache.dump()
+    for id in ["2", "3", "4"] {
+      #expect(Self.fields(of: id, cache, after) == Self.fields(of: id, cache, before), "entry \(id)")
+    }
+    let stored = try (1...6).compactMap { number -> Int? in
+      let get = try cache.mneme.run(["get", "--exact", "--peek", "--json", "new \(number)"])
+      return get.status == 0 ? try get.json()["id"].int : nil
+    }
+    #expect(Set(stored).count == stored.count && stored.allSatisfy { $0 > 4 }, "\(stored)")
+    // Where the counter of ids alone is damaged it is no reason to refuse.
+    if damage.testDescription.hasPrefix("next_id"), !damage.testDescription.contains("no number"),
+      !damage.testDescription.contains("list")
+    {
+      #expect(stored.count == 6)
+      #expect(try cache.mneme.run("get", "--exact", "victim").outputText == "r\n")
+      #expect(try CacheCheck(cache).problems.isEmpty)
+    }
+  }
+
+  // MARK: Caches
+
+  /// Reads may be recorded in these.
+  private static func fields(of id: String, _ cache: SharedCache, _ dump: KeyspaceDump) -> [[UInt8]] {
+    let key = dump.keys.first { $0.name == Array(cache.key("entry:\(id)").utf8) }
+    let content = key?.content ?? []
+    let uses = ["access_count", "last_accessed_at"].map { Array($0.utf8) }
+    return stride(from: 0, to: content.count - 1, by: 2).filter { !uses.contains(content[$0]) }
+      .flatMap { [content[$0], content[$0 + 1]] }
+  }
+
+  /// Who works through many entries may have done part of it when it meets what is damaged.
+  private static func goesOn(_ line: Line) -> Bool { ["vacuum", "import", "clear"].contains(line.words[0]) }
+
+  private static let template = Result { try makeTemplate() }
+
+  private static func makeTemplate() throws -> String {
+    let cache = try SharedCache("sound")
+    try cache.mneme.run("put", "--ttl", "1h", "victim", "the victim's answer", "--metadata", #"{"a":1}"#)
+    try cache.mneme.run("put", "--ttl", "2h", "sound", "the answer")
+    try cache.mneme.run("put", "also sound", "another answer")
+    try cache.mneme.run("put", "-n", "other", "sound", "the other's answer")
+    try cache.mneme.run("set-quota", "default", "40")
+    try cache.mneme.run("get", "sound")
+    return cache.prefix
+  }
+
+  /// A copy of the sound cache, damaged.
+  private static func damaged(by damage: Damage) throws -> SharedCache {
+    let source = try template.get()
+    let cache = try SharedCache("damaged")
+    for name in try cache.redis.names(beginningWith: source + ":") {
+      let copy = Array(cache.prefix.utf8) + name.dropFirst(source.utf8.count)
+      try cache.redis.send([Array("COPY".utf8), name, copy])
+    }
+    for command in damage.commands {
+      try cache.redis.send(
+        ([command[0], cache.key(command[1])] + command.dropFirst(2)).map { Array($0.utf8) })
+    }
+    return cache
+  }
+}
