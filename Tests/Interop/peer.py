@@ -51,6 +51,19 @@ class Scattered:
         return numpy.random.default_rng(seed).standard_normal(self.dim).astype(numpy.float32)
 
 
+class Interposed:
+    """A client of Redis on which something else happens just before the first command of a name."""
+
+    def __init__(self, client, command, action):
+        self.client, self.command, self.action = client, command, action
+
+    def __getattr__(self, name):
+        if name == self.command:
+            self.command = None
+            self.action()
+        return getattr(self.client, name)
+
+
 class Workbench(dict):
     """The variables of a prefix, and the names that every snippet may use."""
 
@@ -66,12 +79,16 @@ class Workbench(dict):
             return mneme.SemanticCache(
                 store=open_store(native, prefix), embedder=embedder or HashedNgrams(), **settings)
 
+        def before(command, cache, action):
+            """Another process comes in between, just before a command of the next call."""
+            cache._store._client = Interposed(cache._store._client, command, action)
+
         def entries(cache):
             """Every entry as the library reads it, with the embedding in hexadecimal."""
             return [dataclasses.asdict(entry) | {"embedding": entry.embedding.hex()}
                     for entry in cache._store.iter_all()]
 
-        self.update(open_store=open_store, open_cache=open_cache, entries=entries)
+        self.update(open_store=open_store, open_cache=open_cache, entries=entries, before=before)
 
     def run(self, code):
         """Runs a snippet; the value of its last line, where that is an expression."""
