@@ -36,6 +36,8 @@ public struct KeyRecord: Sendable, Equatable {
   public var ttl: Seconds?
   /// nil where it was not measured.
   public var memoryBytes: Int?
+  /// It was to be measured, and the server keeps `MEMORY` from this user or from everyone.
+  public var memoryIsWithheld = false
   /// nil for keys of the cache as a whole, and for entries unless a namespace was asked for.
   public var namespace: Namespace?
 }
@@ -66,6 +68,8 @@ public struct KeySurvey: Sendable, Equatable {
   public var largest: [KeyRecord] = []
   /// Whether each key's memory was measured.
   public var memoryIsExact = true
+  /// The server keeps `MEMORY` from this user or from everyone.
+  public var memoryIsWithheld = false
   /// Whether every key was seen.
   public var complete = true
 
@@ -137,7 +141,7 @@ extension RedisStore {
     var next = replies.makeIterator()
     return zip(keys, names).compactMap { key, name in
       guard let type = next.next()?.string, let ttl = next.next()?.integer else { return nil }
-      let memory = measuring ? next.next()?.integer : nil
+      let memory = measuring ? next.next() : nil
       var namespace = name?.namespace
       if asksNamespace, name?.family == .entry {
         namespace = next.next()?.string.flatMap { try? Namespace($0) }
@@ -146,7 +150,8 @@ extension RedisStore {
       guard type != "none", options.namespace == nil || namespace == options.namespace else { return nil }
       return KeyRecord(
         key: key, family: name?.family, type: type, ttl: ttl < 0 ? nil : Seconds((ttl + 999) / 1000),
-        memoryBytes: memory.map(Int.init), namespace: namespace)
+        memoryBytes: memory?.integer.map(Int.init),
+        memoryIsWithheld: memory?.error?.isWithholding == true, namespace: namespace)
     }
   }
 
@@ -161,6 +166,7 @@ extension RedisStore {
           tolerating: true)
         for (var record, reply) in zip(batch, replies) {
           record.memoryBytes = reply.integer.map(Int.init)
+          record.memoryIsWithheld = reply.error?.isWithholding == true
           tally.measure(record)
         }
       }
@@ -182,6 +188,7 @@ private struct SurveyTally {
   var families: [KeyFamily?: Family] = [:]
   private var unknown: [[UInt8]] = []
   private var largest: [KeyRecord] = []
+  private var isWithheld = false
 
   init(_ options: KeySurveyOptions) { self.options = options }
 
@@ -199,11 +206,12 @@ private struct SurveyTally {
       }
     }
     families[record.family] = family
-    if record.memoryBytes != nil { measure(record) }
+    if record.memoryBytes != nil || record.memoryIsWithheld { measure(record) }
     if record.family == nil, unknown.count < KeySurvey.unknownLimit { unknown.append(record.key) }
   }
 
   mutating func measure(_ record: KeyRecord) {
+    isWithheld = isWithheld || record.memoryIsWithheld
     guard let bytes = record.memoryBytes else { return }
     families[record.family]?.measured += 1
     families[record.family]?.measuredBytes += bytes
@@ -216,6 +224,7 @@ private struct SurveyTally {
   func survey(complete: Bool) -> KeySurvey {
     var survey = KeySurvey()
     survey.complete = complete
+    survey.memoryIsWithheld = isWithheld
     survey.unknown = unknown
     survey.largest = largest
     for family in KeyFamily.allCases.map(Optional.some) + [nil] {

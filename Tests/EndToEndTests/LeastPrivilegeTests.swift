@@ -177,6 +177,26 @@ import Testing
     #expect(try mneme.run("vacuum").errors.isEmpty)
   }
 
+  @Test("where MEMORY is withheld, inspect-keys leaves sizes out, says so and tells the rest")
+  func withheldMemory() throws {
+    let guarded = try Guarded()
+    try guarded.stage.redis.send("ACL", "SETUSER", "mneme-reader", "-memory|usage")
+    let mneme = guarded.mneme(as: "mneme-reader")
+    let warning = "mneme: warning: the server withholds MEMORY, so sizes are left out\n"
+    for words in [[], ["--sample", "all", "--top", "3"]] {
+      let outcome = try mneme.run(["inspect-keys", "--json"] + words).expecting(0)
+      #expect(outcome.errorText == warning)
+      let json = try outcome.json()
+      #expect(json["memory_bytes"].isNull && json["memory_exact"].bool == false)
+      #expect(try json["keys"].int == guarded.stage.dump().names.count)
+    }
+    let list = try mneme.run(["inspect-keys", "--list", "--sample", "all", "--json"]).expecting(0)
+    #expect(list.errorText == warning)
+    #expect(try list.jsonLines().allSatisfy { $0["memory_bytes"].isNull })
+    // Nobody asked for sizes.
+    #expect(try mneme.run("inspect-keys", "--sample", "0").errors.isEmpty)
+  }
+
   @Test("where INFO and CONFIG are withheld, health says so and tells the rest")
   func withheldSettings() throws {
     let guarded = try Guarded()

@@ -90,6 +90,7 @@ struct InspectKeys: Command {
     }
     if list { return try list(store, options, work, context) }
     let survey = try store.surveyKeys(options)
+    if survey.memoryIsWithheld { context.warn(InspectKeys.withheldMemory) }
     try work.check()
     let report = KeySurveyReport(keyPrefix: context.settings.keyPrefix, survey: survey)
     return check ? try check(store, work, context, after: report) : report
@@ -100,21 +101,26 @@ struct InspectKeys: Command {
     _ store: RedisStore, _ options: KeySurveyOptions, _ work: LongWork, _ context: Context
   ) throws -> any Report {
     let listed = Counted()
+    var isWithheld = false
     var options = options
     let limit = limit
     options.shouldStop = { work.shouldStop || listed.count >= limit }
     try store.forEachKey(options, measuring: options.sample == .all || options.top > 0) { record in
       guard listed.count < limit else { return }
       listed.count += 1
+      isWithheld = isWithheld || record.memoryIsWithheld
       if context.settings.isJSON {
         try context.output.print(record.json)
       } else {
         try context.output.print(record.line(context.output.style))
       }
     }
+    if isWithheld { context.warn(InspectKeys.withheldMemory) }
     try work.check()
     return Silence()
   }
+
+  private static let withheldMemory = "the server withholds MEMORY, so sizes are left out"
 }
 
 /// A count that a closure shares with its caller, on one thread.
