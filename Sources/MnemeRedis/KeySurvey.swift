@@ -134,7 +134,7 @@ extension RedisStore {
         for (key, name) in zip(keys, names) {
           $0.append("TYPE", key)
           $0.append("PTTL", key)
-          if measuring { $0.append("MEMORY", "USAGE", key, "SAMPLES", 0) }
+          if measuring { $0.append("MEMORY", "USAGE", key, "SAMPLES", Self.nestedSamples) }
           if asksNamespace, name?.family == .entry { $0.append("HGET", key, EntryField.namespace) }
         }
       }, tolerating: true)
@@ -155,6 +155,10 @@ extension RedisStore {
     }
   }
 
+  /// Of how many members Redis looks at the size: every field of an entry, and of an index, whose members are much alike,
+  /// so few that a million of them do not hold the server up.
+  private static let nestedSamples = 100
+
   /// Measures the keys that were drawn. A server that withholds `MEMORY` leaves the figures out.
   private func measureSamples(_ tally: inout SurveyTally) throws {
     for family in tally.families.keys {
@@ -162,7 +166,9 @@ extension RedisStore {
       for start in stride(from: 0, to: keys.count, by: Batch.keys) {
         let batch = keys[start..<min(start + Batch.keys, keys.count)]
         let replies = try client.read(
-          pipeline { for record in batch { $0.append("MEMORY", "USAGE", record.key, "SAMPLES", 0) } },
+          pipeline {
+            for record in batch { $0.append("MEMORY", "USAGE", record.key, "SAMPLES", Self.nestedSamples) }
+          },
           tolerating: true)
         for (var record, reply) in zip(batch, replies) {
           record.memoryBytes = reply.integer.map(Int.init)
