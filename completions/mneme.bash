@@ -39,6 +39,7 @@ _mneme_option() {
   *:--peek) name=--peek takes='' ;;
   *:--explain) name=--explain takes='' ;;
   *:--nearest) name=--nearest takes='text N' ;;
+  *:--no-index-cache) name=--no-index-cache takes='' ;;
   *:--id) name=--id takes='text ID' ;;
   *:--dry-run) name=--dry-run takes='' ;;
   *:--prometheus) name=--prometheus takes='' ;;
@@ -105,7 +106,7 @@ _mneme_options() {
   options=''
   case $1 in
   put) options='--namespace --ttl --metadata --response-file --native-ttl --max-entries --no-normalize --embedding --embedder --embedder-command --embedder-file --embedder-timeout' ;;
-  get) options='--namespace --exact --threshold --min-confidence --peek --explain --nearest --no-normalize --embedding --embedder --embedder-command --embedder-file --embedder-timeout' ;;
+  get) options='--namespace --exact --threshold --min-confidence --peek --explain --nearest --no-normalize --no-index-cache --embedding --embedder --embedder-command --embedder-file --embedder-timeout' ;;
   delete) options='--namespace --id --dry-run --no-normalize' ;;
   stats) options='--namespace --prometheus' ;;
   health) options='--expect-backups' ;;

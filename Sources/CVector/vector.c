@@ -12,6 +12,7 @@
 
 enum { LANES = 16 };
 typedef float f32_lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+typedef uint64_t u64_lanes __attribute__((vector_size(8 * sizeof(uint64_t)), aligned(8)));
 typedef int8_t i8_lanes __attribute__((vector_size(LANES), aligned(1)));
 
 #define KERNEL static inline __attribute__((always_inline))
@@ -58,6 +59,52 @@ KERNEL float scores_i8(const int8_t *rows, size_t count, size_t width, const flo
     return best;
 }
 
+KERNEL float quantize_row(const float *numbers, size_t width, int8_t *quantized, float *error) {
+    f32_lanes largest = {0}, squares = {0};
+    for (size_t i = 0; i < width; i += LANES) {
+        f32_lanes n = *(const f32_lanes *)(numbers + i);
+        largest = __builtin_elementwise_max(largest, __builtin_elementwise_abs(n));
+        squares += n * n;
+    }
+    float most = 0;
+    for (int i = 0; i < LANES; i++) most = largest[i] > most ? largest[i] : most;
+    // Beyond these the squares below leave the range of float32. (A NaN is not within them either.)
+    if (!(most >= 1e-12f && most <= 1e12f)) {
+        memset(quantized, 0, width);
+        *error = INFINITY;
+        return 0;
+    }
+    const float whole = 12582912.0f, scale = most / 127.0f, steps = 127.0f / most;
+    f32_lanes rests = {0};
+    for (size_t i = 0; i < width; i += LANES) {
+        f32_lanes n = *(const f32_lanes *)(numbers + i);
+        f32_lanes rounded = (n * steps + whole) - whole;
+        *(i8_lanes *)(quantized + i) = __builtin_convertvector(rounded, i8_lanes);
+        f32_lanes rest = n - rounded * scale;
+        rests += rest * rest;
+    }
+    float length = sqrtf(sum(&squares)), rest = sqrtf(sum(&rests));
+    // What rounding in float32 adds, twice over: a sum runs through width / (2 * LANES) additions in each lane
+    // and six more.
+    float rounding = ((float)width / (2 * LANES) + 16.0f) * 0x1p-23f;
+    *error = (rest + rounding * (2 * length + 2 * rest)) * 1.001f;
+    return scale;
+}
+
+KERNEL void checksum_update(cvector_checksum *checksum, const void *bytes, size_t count) {
+    u64_lanes a, b;
+    memcpy(&a, checksum->sums, sizeof a);
+    memcpy(&b, checksum->sums_of_sums, sizeof b);
+    for (size_t i = 0; i < count; i += sizeof(u64_lanes)) {
+        u64_lanes block;
+        memcpy(&block, (const char *)bytes + i, sizeof block);
+        a += block;
+        b += a;
+    }
+    memcpy(checksum->sums, &a, sizeof a);
+    memcpy(checksum->sums_of_sums, &b, sizeof b);
+}
+
 #ifdef __x86_64__
 bool cvector_has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
@@ -78,6 +125,14 @@ AVX2 static float scores_i8_avx2(const int8_t *rows, size_t count, size_t width,
     return scores_i8(rows, count, width, query, scores);
 }
 
+AVX2 static float quantize_row_avx2(const float *numbers, size_t width, int8_t *quantized, float *error) {
+    return quantize_row(numbers, width, quantized, error);
+}
+
+AVX2 static void checksum_update_avx2(cvector_checksum *checksum, const void *bytes, size_t count) {
+    checksum_update(checksum, bytes, count);
+}
+
 float cvector_scores_f32(bool avx2, const float *rows, size_t count, size_t width, const float *query,
                          float *scores) {
     return avx2 ? scores_f32_avx2(rows, count, width, query, scores)
@@ -88,6 +143,29 @@ float cvector_scores_i8(bool avx2, const int8_t *rows, size_t count, size_t widt
                         float *scores) {
     return avx2 ? scores_i8_avx2(rows, count, width, query, scores)
                 : scores_i8(rows, count, width, query, scores);
+}
+
+float cvector_quantize_row(bool avx2, const float *numbers, size_t width, int8_t *quantized, float *error) {
+    return avx2 ? quantize_row_avx2(numbers, width, quantized, error)
+                : quantize_row(numbers, width, quantized, error);
+}
+
+void cvector_checksum_update(bool avx2, cvector_checksum *checksum, const void *bytes, size_t count) {
+    if (avx2)
+        checksum_update_avx2(checksum, bytes, count);
+    else
+        checksum_update(checksum, bytes, count);
+}
+
+uint64_t cvector_checksum_value(const cvector_checksum *checksum) {
+    uint64_t value = 0;
+    for (int lane = 0; lane < 8; lane++) {
+        value = (value ^ checksum->sums[lane]) * 0x9e3779b97f4a7c15;
+        value ^= value >> 29;
+        value = (value ^ checksum->sums_of_sums[lane]) * 0x9e3779b97f4a7c15;
+        value ^= value >> 32;
+    }
+    return value;
 }
 
 uint32_t cvector_read_f32(const void *bytes, size_t count, float *numbers) {

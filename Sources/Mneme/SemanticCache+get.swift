@@ -106,8 +106,14 @@ extension SemanticCache {
       // Far below the threshold there is nothing to read, unless the caller wants to see it.
       let margin: Float = 0.02
       let least = get.explain == nil ? Float(get.threshold ?? threshold) - margin : -.infinity
-      let found = try nearest(
-        to: vector, in: namespace, count: count, version: location.version, damaged: &damaged)
+      let kept = try options.indexDirectory.flatMap {
+        try nearest(
+          to: vector, in: namespace, count: count, threshold: least, by: $0, leavesTrace: !get.peek,
+          damaged: &damaged)
+      }
+      let found =
+        try kept
+        ?? nearest(to: vector, in: namespace, count: count, version: location.version, damaged: &damaged)
       ids = found.filter { $0.similarity >= least }.map(\.id)
       if ids.isEmpty {
         var lookup = try miss(found.isEmpty ? .noMatch : .belowThreshold, in: namespace, get)

@@ -58,10 +58,8 @@ extension SemanticCache {
   ) {
     do {
       try vectors.set(id, bytes)
-    } catch let error as any MnemeError {
-      damaged.append(CorruptCacheError(error.message, remediation: error.remediation))
     } catch {
-      preconditionFailure("an index throws errors of ours alone")
+      damaged.append(CorruptCacheError(notComparable: error))
     }
   }
 
@@ -86,5 +84,15 @@ extension SemanticCache {
       }
     }
     return index
+  }
+}
+
+extension CorruptCacheError {
+  /// - Parameter error: what a `VectorIndex` threw for a stored vector.
+  init(notComparable error: any Error) {
+    guard let error = error as? any MnemeError else {
+      preconditionFailure("an index throws errors of ours alone")
+    }
+    self.init(error.message, remediation: error.remediation)
   }
 }

@@ -32,6 +32,9 @@ public final class SemanticCache: Sendable {
     public var limits = Limits()
     /// Which responses are fit to serve and to store.
     public var validator: Validator = defaultValidator
+    /// Where to keep vectors from one run of the program to the next; nil: nowhere. For programs that search once: the
+    /// vectors are then not kept in memory, but looked up anew each time.
+    public var indexDirectory: IndexDirectory?
     /// Where the time comes from.
     public var clock: WallClock = systemClock
 

@@ -251,6 +251,23 @@ public protocol Store: AnyObject, Sendable {
   func forEachEmbedding(
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void) throws
+
+  /// Hands over the embedding of each of these entries, in the order asked for; nil for each that is gone or has none.
+  /// - Parameter whenDamaged: as above, before the nil that stands for the entry.
+  func forEachEmbedding(
+    of ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void,
+    _ body: (EntryID, UnsafeRawBufferPointer?) throws -> Void) throws
+
+  // MARK: Telling what has changed
+
+  /// What the store is like now; nil where it cannot be known again later.
+  /// - Parameter leavingTrace: something may be left in the store that makes it known again.
+  func mark(leavingTrace: Bool) throws -> StoreMark?
+
+  /// The ids of the entries of a namespace that were written since a mark, rising, where it is proven that nothing
+  /// else of it has changed but by removals.
+  /// - Returns: nil where that is not proven, or more than `limit` came into the whole store.
+  func additions(since mark: StoreMark, in namespace: Namespace, atMost limit: Int) throws -> [EntryID]?
 }
 
 extension Store {
@@ -357,4 +374,23 @@ extension Store {
       try entry.embedding.bytes.withUnsafeBytes { try body(entry.id, $0) }
     }
   }
+
+  public func forEachEmbedding(
+    of ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void,
+    _ body: (EntryID, UnsafeRawBufferPointer?) throws -> Void
+  ) throws {
+    for (id, entry) in zip(ids, try entries(ids: ids, whenDamaged: whenDamaged)) {
+      guard let entry else {
+        try body(id, nil)
+        continue
+      }
+      try entry.embedding.bytes.withUnsafeBytes { try body(id, $0) }
+    }
+  }
+
+  public func mark(leavingTrace: Bool) throws -> StoreMark? { nil }
+
+  public func additions(
+    since mark: StoreMark, in namespace: Namespace, atMost limit: Int
+  ) throws -> [EntryID]? { nil }
 }

@@ -44,6 +44,8 @@ enum CommandTable {
       NamedNote("OLLAMA_HOST", "Where the embedders `ollama:MODEL:dimN` ask, `localhost:11434` without it."),
       NamedNote("NO_COLOR", "When set and not empty, no bold type."),
       NamedNote("PATH", "Where {command:demo} looks for `redis-server`."),
+      NamedNote("XDG_CACHE_HOME", "Where {command:get} keeps vectors. Without it, `.cache` in {env:HOME}."),
+      NamedNote("HOME", "The user's home directory."),
       NamedNote("TERM", "`dumb` means neither bold type nor progress."),
       NamedNote("COLUMNS", "How many columns to fill. Without it, as many as the terminal has."),
     ],

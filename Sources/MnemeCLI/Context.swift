@@ -58,6 +58,16 @@ final class Context {
     }
   }
 
+  /// Where the vectors of the cache that the options name are kept on this machine; nil where there is no place for
+  /// them.
+  func indexDirectory() throws -> IndexDirectory? {
+    let server = try findServer().url.description
+    // Neither the server's address nor the prefix tells where it ends.
+    return settings.cacheDirectory.map {
+      IndexDirectory(path: $0 + "/mneme", cacheName: "\(server.utf8.count):\(server)\(settings.keyPrefix)")
+    }
+  }
+
   private func findServer() throws -> (url: RedisURL, options: ConnectionOptions) {
     if let server { return server }
     let url = try settings.redisURL()

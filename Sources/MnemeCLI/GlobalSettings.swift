@@ -16,6 +16,9 @@ struct GlobalSettings {
   var isJSON: Bool
   var isQuiet: Bool
   var isVerbose: Bool
+  /// Where programs keep what they can make again, as the XDG Base Directory Specification has it: a path that is not
+  /// absolute does not count. nil where the environment names no place.
+  var cacheDirectory: String?
 
   /// Where the password is to be had.
   enum PasswordSource: Equatable {
@@ -46,6 +49,10 @@ struct GlobalSettings {
     isJSON = invocation[Options.json]
     isQuiet = invocation[Options.quiet]
     isVerbose = invocation[Options.verbose]
+    let places = [
+      environment["XDG_CACHE_HOME"], environment["HOME"].flatMap { $0.isEmpty ? nil : $0 + "/.cache" },
+    ]
+    cacheDirectory = places.compactMap(\.self).first { $0.hasPrefix("/") }
   }
 
   /// Read only when there is something to connect to.

@@ -4,7 +4,8 @@ import Mneme
 ///
 ///     {p}:meta            hash     embedder_fingerprint, embedder_dim, schema_version;
 ///                                  counters (JSON, written by the Python library alone);
-///                                  counted:{ns} (a mark: this namespace has counters)
+///                                  counted:{ns} (a mark: this namespace has counters);
+///                                  incarnation (a random number, see below)
 ///     {p}:version         string   grows by one for each entry written or removed
 ///     {p}:next_id         string   the last id handed out
 ///     {p}:entry:{id}      hash     the fields of `EntryField`
@@ -20,6 +21,10 @@ import Mneme
 /// The mark `counted:{ns}` is an addition to the document's layout. Counters outlive the entries of a
 /// namespace, `namespaces` must not name one without entries, and finding the counter keys by `SCAN` would
 /// walk through every neighbour's keys each time that totals are asked for.
+///
+/// So is `incarnation`, set by who first keeps a copy of the vectors. It goes when the keys of the cache go, and a
+/// cache that is filled again under the prefix, whose version counter runs through the same numbers, is known by
+/// having another.
 struct KeyLayout: Sendable {
   let prefix: String
   private let base: [UInt8]
@@ -74,6 +79,7 @@ struct KeyLayout: Sendable {
     /// Rewritten whole by the Python library when a process closes; never written here.
     static let pythonCounters = "counters"
     static let countedPrefix = "counted:"
+    static let incarnation = "incarnation"
 
     static func counted(_ namespace: Namespace) -> String { countedPrefix + namespace.name }
   }

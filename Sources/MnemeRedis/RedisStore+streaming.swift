@@ -35,14 +35,43 @@ extension RedisStore {
     try forEachPage(after: nil, in: namespace, beginningWith: Batch.entries) { [layout] pipeline, id in
       pipeline.append("HGET", layout.entry(id), EntryField.embedding)
     } handle: { id, reply in
-      if let error = reply.error {
-        let error = client.translate(error, command: "HGET", key: layout.entry(id).text)
-        guard let damage = error as? CorruptCacheError else { throw error }
-        return try whenDamaged(damage)
-      }
-      guard !reply.isNull else { return }
-      try reply.withBytes { try body(id, $0) }
+      try handleEmbedding(id, reply, whenDamaged, body)
     }
+  }
+
+  /// One round trip for each page of vectors, as many as are asked for where they are small.
+  public func forEachEmbedding(
+    of ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void,
+    _ body: (EntryID, UnsafeRawBufferPointer?) throws -> Void
+  ) throws {
+    let size = max(1, Batch.bytes / max(1, 4 * (knownIdentity?.dimension ?? 0)))
+    for start in stride(from: 0, to: ids.count, by: size) {
+      let page = ids[start..<min(start + size, ids.count)]
+      let replies = try read(
+        pipeline { for id in page { $0.append("HGET", layout.entry(id), EntryField.embedding) } },
+        tolerating: true)
+      for (id, reply) in zip(page, replies) {
+        var isThere = false
+        try handleEmbedding(id, reply, whenDamaged) {
+          isThere = true
+          try body($0, $1)
+        }
+        if !isThere { try body(id, nil) }
+      }
+    }
+  }
+
+  private func handleEmbedding(
+    _ id: EntryID, _ reply: Reply, _ whenDamaged: (CorruptCacheError) throws -> Void,
+    _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    if let error = reply.error {
+      let error = client.translate(error, command: "HGET", key: layout.entry(id).text)
+      guard let damage = error as? CorruptCacheError else { throw error }
+      return try whenDamaged(damage)
+    }
+    guard !reply.isNull else { return }
+    try reply.withBytes { try body(id, $0) }
   }
 
   /// Asks one question about every entry, in id order, a page at a time. Pages grow twofold while their weight

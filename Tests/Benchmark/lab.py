@@ -105,6 +105,9 @@ class Lab:
         self.mneme = str(mneme or place / "bin" / "mneme")
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="data-", dir=place))
         self.made = {}
+        # Where mneme keeps vectors.
+        self.cache = self.directory / "cache"
+        os.environ["XDG_CACHE_HOME"] = str(self.cache)
 
     def close(self):
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -124,23 +127,24 @@ class Lab:
 
     # Data
 
-    def file(self, form, expired=0, entries=None, dimension=None):
+    def file(self, form, expired=0, entries=None, dimension=None, namespaces=None):
         """A generated cache: `form` is `wire` for redis-cli --pipe or `lines` for import."""
         entries, dimension = entries or self.entries, dimension or self.dimension
-        key = form, expired, entries, dimension
+        namespaces = namespaces or self.namespaces
+        key = form, expired, entries, dimension, namespaces
         if key not in self.made:
             path = self.directory / "-".join(map(str, key))
             files = (path, "-") if form == "wire" else ("-", path)
-            run([self.program("generate"), entries, dimension, self.namespaces, expired, *files])
+            run([self.program("generate"), entries, dimension, namespaces, expired, *files])
             self.made[key] = path
         return str(self.made[key])
 
-    def snapshot(self, expired=0, entries=None, dimension=None):
+    def snapshot(self, expired=0, entries=None, dimension=None, namespaces=None):
         """A dump.rdb of a generated cache, so that each run can begin with a server that is the same."""
         entries, dimension = entries or self.entries, dimension or self.dimension
-        key = "rdb", expired, entries, dimension
+        key = "rdb", expired, entries, dimension, namespaces or self.namespaces
         if key not in self.made:
-            wire = self.file("wire", expired, entries, dimension)
+            wire = self.file("wire", expired, entries, dimension, namespaces)
             path = self.directory / ("-".join(map(str, key)) + ".rdb")
             with Server(self.directory, path) as server, open(wire, "rb") as pipe:
                 run(["redis-cli", "-p", server.port, "--pipe"], stdin=pipe)

@@ -81,6 +81,33 @@ def put(lab):
             server=server)
 
 
+# By meaning: a miss, since the vectors are made up by chance, in a namespace that has every entry
+
+
+def search_server(lab):
+    return lab.server(lab.snapshot(namespaces=1))
+
+
+@row("get-first", "`get` by meaning, first time on a cache", "C over hiredis: pipelined `HGET embedding` of the namespace",
+     at_most=1.2)
+def get_first(lab):
+    # The vectors that the run before has kept go first, which is counted in.
+    afresh = mneme(lab, "get", "-n", "tenant-1", "something else entirely", status=1)
+    afresh.words = ["sh", "-c", 'rm -rf "$0"; exec "$@"', lab.cache, *afresh.words]
+    with search_server(lab) as server:
+        return lab.race(
+            lab.runs(11, 3), afresh, program(lab, "fetch", "embeddings", "tenant-1"), server=server)
+
+
+@row("get-again", "`get` by meaning, again, all entries in one namespace", "`redis-cli GET` of one key, whole process",
+     at_most=4)
+def get_again(lab):
+    with search_server(lab) as server:
+        return lab.race(
+            lab.runs(100, 30), mneme(lab, "get", "-n", "tenant-1", "something else entirely", status=1),
+            redis_cli("GET", "bench:version"), server=server)
+
+
 # Everything that there is
 
 

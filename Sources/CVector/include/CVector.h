@@ -34,4 +34,24 @@ uint32_t cvector_read_f32(const void *bytes, size_t count, float *numbers);
 // quantized[i] = numbers[i] · 127, halves rounded to even, clipped to -128...127. All numbers are finite.
 void cvector_quantize(const float *numbers, size_t count, int8_t *quantized);
 
+// Quantises a row of finite numbers with a scale of its own: numbers[i] is about quantized[i] * scale, where the
+// largest magnitude becomes 127. Returns the scale.
+//
+// `error` becomes a bound: for every query of length 1 the score of `numbers` that `cvector_scores_f32` gives and
+// the one of `quantized` that `cvector_scores_i8` gives, times the scale, differ by no more, whatever instruction
+// set either used. By Cauchy and Schwarz that is the length of what rounding took away, and a little for the
+// rounding of the sums. A row whose largest magnitude is not within 1e-12...1e12 gets zeros, the scale 0 and the
+// bound infinity.
+float cvector_quantize_row(bool avx2, const float *numbers, size_t width, int8_t *quantized, float *error);
+
+// A checksum against accidents, as fast as memory: Fletcher's, of 64-bit words in eight lanes. A single word that
+// changes always shows, and so do two that change places within a lane. Begin with zeros; `count` is a multiple of
+// 64; the parts that the bytes come in do not matter.
+typedef struct {
+    uint64_t sums[8], sums_of_sums[8];
+} cvector_checksum;
+
+void cvector_checksum_update(bool avx2, cvector_checksum *checksum, const void *bytes, size_t count);
+uint64_t cvector_checksum_value(const cvector_checksum *checksum);
+
 #endif

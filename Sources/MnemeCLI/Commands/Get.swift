@@ -27,6 +27,13 @@ struct Get: Command {
   static let nearest = Option(
     "nearest", value: .count("N", 1...1000), default: 5, summary: "how many candidates {option:explain} shows"
   )
+  static let noIndexCache = Switch(
+    "no-index-cache", summary: "keep no vectors on this machine",
+    details: """
+      Otherwise the vectors of a large namespace, in int8 and without any text, are kept in `$XDG_CACHE_HOME/mneme` \
+      (`~/.cache/mneme`), so that the next search by meaning need not read them all from the server. The answers are \
+      the same.
+      """)
 
   static let spec = CommandSpec(
     name: "get", summary: "print the answer to a question",
@@ -37,7 +44,7 @@ struct Get: Command {
     arguments: [query],
     options: [
       Options.namespace, exact, threshold, minConfidence, peek, explain, nearest, Options.noNormalize,
-      Options.embedding,
+      noIndexCache, Options.embedding,
     ] + EmbedderChoice.options,
     rules: [.dependency(of: nearest, on: explain), EmbedderChoice.rule],
     examples: [
@@ -54,6 +61,7 @@ struct Get: Command {
   let embedder: EmbedderChoice
   let embedding: String?
   let normalizes: Bool
+  let keepsIndex: Bool
   /// What a miss is called where the request itself decides that.
   let missReason: MissReason?
 
@@ -76,11 +84,13 @@ struct Get: Command {
     self.embedder = embedder
     embedding = invocation[Options.embedding]
     normalizes = !invocation[Options.noNormalize]
+    keepsIndex = !invocation[Self.noIndexCache]
   }
 
   func run(_ context: Context) throws -> any Report {
     var cacheOptions = SemanticCache.Options()
     cacheOptions.normalizesQueries = normalizes
+    if keepsIndex { cacheOptions.indexDirectory = try context.indexDirectory() }
     let vector = try embedding.map { try readVector(from: $0) }
     let store = try context.openStore()
     let cache = try context.openCache(store, embedder: embedder, options: cacheOptions)

@@ -1,0 +1,163 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("The vectors that get keeps on this machine")
+struct IndexCacheTests {
+  private let stage: Stage
+  private let directory: TemporaryDirectory
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    stage = try Stage("index")
+    let lines = (0..<300).map {
+      "{\"query\":\"how do I change setting \($0) of my account\",\"response\":\"so \($0)\"}\n"
+    }
+    try stage.mneme.run("import", input: lines.joined())
+  }
+
+  /// The command with a cache directory of the test's own.
+  private func mneme(_ variables: [String: String]) -> Mneme {
+    var mneme = stage.mneme
+    mneme.environment = variables
+    return mneme
+  }
+
+  private var kept: Mneme { mneme(["XDG_CACHE_HOME": directory.path("cache")]) }
+
+  private func files() throws -> [String] {
+    (try? FileManager.default.contentsOfDirectory(atPath: directory.path("cache/mneme"))) ?? []
+  }
+
+  private static let questions = [
+    "how can I change setting 12 of my account", "change the setting 250 of the account",
+    "something else entirely",
+    "my account settings", "how do I change setting 299 of my accounts?",
+  ]
+
+  @Test("answers by meaning are the same with and without them, from the first on")
+  func sameAnswers() throws {
+    for question in Self.questions {
+      for options in [
+        [], ["--peek"], ["--json"], ["--threshold", "0.3", "--json", "--min-confidence", "0"],
+        ["--peek", "--json", "--explain", "--nearest", "20"],
+      ] {
+        let arguments = ["get", question] + options
+        let with = try kept.run(arguments)
+        let without = try kept.run(arguments + ["--no-index-cache"])
+        #expect(with.status == without.status)
+        #expect(timeless(with) == timeless(without))
+        #expect(with.errorText == without.errorText)
+      }
+    }
+    #expect(try files().count == 1)
+  }
+
+  /// What was printed, but for what changes from one second to the next.
+  private func timeless(_ outcome: Outcome) -> String {
+    outcome.outputText.replacing(/"(age_seconds|confidence)":[0-9.e-]+/, with: "")
+  }
+
+  @Test("they hold no text, and nobody else may read them")
+  func privacy() throws {
+    _ = try kept.run(["get", Self.questions[0]])
+    let name = try #require(try files().first)
+    let path = directory.path("cache/mneme/" + name)
+    let bytes = try Data(contentsOf: URL(filePath: path))
+    for text in ["setting", "account", stage.prefix, "so 1", "redis"] {
+      #expect(bytes.range(of: Data(text.utf8)) == nil)
+    }
+    #expect(!name.contains(stage.prefix))
+    #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o600)
+    #expect(
+      try FileManager.default.attributesOfItem(atPath: directory.path("cache/mneme"))[.posixPermissions]
+        as? Int
+        == 0o700)
+  }
+
+  @Test("nobody else may read them whatever the process's mask", arguments: ["0000", "0777"])
+  func mask(mask: String) throws {
+    try FileManager.default.createDirectory(
+      atPath: directory.path("cache"), withIntermediateDirectories: false)
+    for _ in 0..<2 {
+      let outcome = try kept.shell("umask \(mask); mneme get '\(Self.questions[0])'")
+      #expect(outcome.outputText == "so 12\n" && outcome.errorText == "")
+    }
+    let place = directory.path("cache/mneme")
+    let file = place + "/" + (try #require(try files().first))
+    #expect(try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int == 0o600)
+    #expect(try FileManager.default.attributesOfItem(atPath: place)[.posixPermissions] as? Int == 0o700)
+  }
+
+  @Test("--no-index-cache makes and reads none")
+  func switchedOff() throws {
+    _ = try kept.run(["get", "--no-index-cache", Self.questions[0]])
+    #expect(try files().isEmpty)
+  }
+
+  @Test("exact hits and misses of the exact layer alone make none")
+  func exact() throws {
+    try kept.run("get", "how do I change setting 12 of my account")
+    try kept.run("get", "--exact", "no such question", expecting: 1)
+    #expect(try files().isEmpty)
+  }
+
+  @Test("they read back in a few round trips what took hundreds of pages")
+  func roundTrips() throws {
+    _ = try kept.run(["get", Self.questions[2]])
+    let first = try kept.run(["-v", "get", "--no-index-cache", Self.questions[2]])
+    let second = try kept.run(["-v", "get", Self.questions[2]])
+    #expect(try received(second) * 4 < received(first))
+  }
+
+  private func received(_ outcome: Outcome) throws -> Double {
+    let match = try #require(outcome.errorText.firstMatch(of: /, ([0-9.]+) (B|KiB|MiB) received/))
+    let unit: [Substring: Double] = ["B": 1, "KiB": 1024, "MiB": 1_048_576]
+    return try #require(Double(match.1)) * #require(unit[match.2])
+  }
+
+  @Test(
+    "without XDG_CACHE_HOME they are in ~/.cache, and a relative one does not count",
+    arguments: ["", "relative/path"])
+  func home(xdg: String) throws {
+    _ = try mneme(["HOME": directory.path, "XDG_CACHE_HOME": xdg]).run(["get", Self.questions[0]])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path(".cache/mneme")).count == 1)
+  }
+
+  @Test(
+    "where they cannot be kept nothing is said, and the answer is the same",
+    arguments: [["HOME": "/proc/nowhere"], ["HOME": ""], ["XDG_CACHE_HOME": "/dev/null"]])
+  func nowhere(variables: [String: String]) throws {
+    for _ in 0..<2 {
+      let outcome = try mneme(variables).run(["get", Self.questions[0]]).expecting(0)
+      #expect(outcome.outputText == "so 12\n" && outcome.errorText == "")
+    }
+  }
+
+  @Test("processes that all make them at once all answer, and leave one file")
+  func atOnce() throws {
+    let started = try (0..<6).map { _ in try kept.start(["get", Self.questions[0]]) }
+    for process in started {
+      #expect(try process.finish(within: .seconds(60)).expecting(0).outputText == "so 12\n")
+    }
+    #expect(try files().count == 1)
+  }
+
+  @Test("one that is damaged is made anew, without a word")
+  func damaged() throws {
+    _ = try kept.run(["get", Self.questions[0]])
+    let path = directory.path("cache/mneme/" + (try #require(try files().first)))
+    let sound = try Data(contentsOf: URL(filePath: path))
+    for position in [0, 20, 100, 150, 186, 300, sound.count / 2, sound.count - 1] {
+      var bytes = sound
+      bytes[position] ^= 0xff
+      let file = try FileHandle(forWritingTo: URL(filePath: path))
+      try file.write(contentsOf: bytes)
+      try file.close()
+      let outcome = try kept.run(["get", Self.questions[0]]).expecting(0)
+      #expect(outcome.outputText == "so 12\n" && outcome.errorText == "")
+      #expect(try Data(contentsOf: URL(filePath: path)).count == sound.count)
+      #expect(try Data(contentsOf: URL(filePath: path)) == sound)
+    }
+  }
+}

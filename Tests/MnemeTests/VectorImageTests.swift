@@ -1,0 +1,130 @@
+import CVector
+import Testing
+
+@testable import Mneme
+
+@Suite("The int8 image of vectors")
+struct VectorImageTests {
+  /// Rows of many kinds: anywhere, sparse, of one large component, tiny, huge, of few steps.
+  static func rows(dimension: Int) -> [[Float]] {
+    var random = SplitMix64(seed: UInt64(dimension))
+    func number() -> Float { Float(random.next() >> 40) / Float(1 << 23) - 1 }
+    var rows: [[Float]] = []
+    for kind in 0..<120 {
+      var row = (0..<dimension).map { _ in number() }
+      switch kind % 6 {
+      case 1: row = row.map { abs($0) < 0.9 ? 0 : $0 }
+      case 2: row[kind % dimension] = 40
+      case 3: row = row.map { $0 * 1e-9 }
+      case 4: row = row.map { $0 * 1e9 }
+      case 5: row = row.map { ($0 * 3).rounded() }
+      default: break
+      }
+      rows.append(row)
+    }
+    return rows
+  }
+
+  @Test(
+    "no similarity in int8 is farther from the true one than its row's bound says",
+    arguments: [1, 2, 3, 63, 64, 65, 384, 1536])
+  func bound(dimension: Int) throws {
+    let width = VectorImage.width(ofDimension: dimension)
+    let sets = VectorIndexTests.instructionSets
+    let queries = try VectorIndexTests.vectors(20, dimension: dimension, seed: 99).map {
+      $0 + [Float](repeating: 0, count: width - dimension)
+    }
+    var quantized = [Int8](repeating: 0, count: width)
+    for row in Self.rows(dimension: dimension) where row.contains(where: { $0 != 0 }) {
+      let padded = row + [Float](repeating: 0, count: width - dimension)
+      for avx2 in sets {
+        var error: Float = 0
+        let scale = cvector_quantize_row(avx2, padded, width, &quantized, &error)
+        try #require(error.isFinite && error > 0)
+        // Along the row itself, and against what rounding took away, the distance is the greatest there can be.
+        let rest = zip(padded, quantized).map { $0 - Float($1) * scale }
+        let extremes = [padded, rest].compactMap { try? Embedding.normalizing($0).numbers }
+        for query in queries + extremes {
+          for other in sets {
+            var exact: Float = 0
+            var rough: Float = 0
+            _ = cvector_scores_f32(other, padded, 1, width, query, &exact)
+            for third in sets {
+              _ = cvector_scores_i8(third, quantized, 1, width, query, &rough)
+              #expect(abs(rough * scale - exact) <= error)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test(
+    "a row beyond the range of float32's squares has no bound", arguments: [0, 1e-13, 1e13, 1e30, .infinity])
+  func beyondBounds(magnitude: Float) {
+    var quantized = [Int8](repeating: 7, count: 64)
+    var row = [Float](repeating: 0, count: 64)
+    row[3] = magnitude
+    for avx2 in VectorIndexTests.instructionSets {
+      var error: Float = 0
+      #expect(cvector_quantize_row(avx2, row, 64, &quantized, &error) == 0)
+      #expect(error == .infinity)
+      #expect(quantized.allSatisfy { $0 == 0 })
+    }
+  }
+
+  @Test("the checksum is the same with every instruction set and in whatever parts, and sees every bit")
+  func checksum() {
+    var bytes = (0..<640).map { UInt8(truncatingIfNeeded: $0 &* 37) }
+    func sum(_ parts: [Range<Int>], avx2: Bool) -> UInt64 {
+      var state = cvector_checksum()
+      for part in parts {
+        bytes[part].withUnsafeBytes { cvector_checksum_update(avx2, &state, $0.baseAddress, $0.count) }
+      }
+      return withUnsafePointer(to: state) { cvector_checksum_value($0) }
+    }
+    let whole = sum([0..<640], avx2: false)
+    for avx2 in VectorIndexTests.instructionSets {
+      #expect(sum([0..<640], avx2: avx2) == whole)
+      #expect(sum([0..<64, 64..<320, 320..<640], avx2: avx2) == whole)
+    }
+    for bit in 0..<bytes.count * 8 {
+      bytes[bit / 8] ^= 1 << (bit % 8)
+      #expect(sum([0..<640], avx2: false) != whole)
+      bytes[bit / 8] ^= 1 << (bit % 8)
+    }
+    let first = Array(bytes[0..<64])
+    bytes.replaceSubrange(0..<64, with: bytes[64..<128])
+    bytes.replaceSubrange(64..<128, with: first)
+    #expect(sum([0..<640], avx2: false) != whole)
+  }
+
+  @Test("hands out every row that is among the nearest, and leaves most others", arguments: [3, 64, 384])
+  func candidates(dimension: Int) throws {
+    let rows = try VectorIndexTests.vectors(600, dimension: dimension)
+    let index = try VectorIndexTests.index(rows)
+    let builder = VectorImageBuilder(dimension: dimension)
+    for (number, row) in rows.enumerated() {
+      Embedding(row).bytes.withUnsafeBytes { builder.append(EntryID(Int64(number) + 1), $0) }
+    }
+    let image = builder.image()
+    var asked = 0
+    for query in try VectorIndexTests.vectors(30, dimension: dimension, seed: 5) {
+      for limit in [1, 3, 20] {
+        var search = try #require(image.search(Embedding(query)))
+        let found = Set(search.next(limit: limit, threshold: -.infinity).map { search.id(of: $0) })
+        let nearest = try index.search(query, limit: limit).map(\.id)
+        #expect(found.isSuperset(of: nearest))
+        #expect(search.next(limit: limit, threshold: -.infinity).isEmpty)
+        asked += found.count
+        // Without the nearest, those behind it come forward.
+        for row in 0..<image.count where nearest.contains(EntryID(image.ids[row])) { search.exclude(row) }
+        let others = Set(search.next(limit: limit, threshold: -.infinity).map { search.id(of: $0) }).union(
+          found)
+        let behind = try index.search(query, limit: 2 * limit).map(\.id)
+        #expect(others.isSuperset(of: behind))
+      }
+    }
+    #expect(asked < 30 * 3 * 300)
+  }
+}
