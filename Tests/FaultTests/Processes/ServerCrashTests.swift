@@ -1,0 +1,100 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A redis-server that is killed in the middle of a command's work and comes back from its append-only file.
+@Suite("Killed servers")
+struct ServerCrashTests {
+  /// How often the server is killed under each command; `MNEME_SERVER_KILLS` kills more.
+  static let kills =
+    ProcessInfo.processInfo.environment["MNEME_SERVER_KILLS"].flatMap { Int($0) } ?? 12
+
+  @Test(
+    "come back with a whole cache, and a rerun does the rest", .timeLimit(.minutes(10)),
+    arguments: ["always", "everysec"])
+  func bulk(fsync: String) throws {
+    var stage = try SharedPrefix(
+      "server", configuration: ["appendonly yes", "appendfsync \(fsync)", "auto-aof-rewrite-percentage 0"])
+    var random = SplitMix64(state: 11)
+    let lines = importLines(0..<600, ttl: 3600, by: "line")
+    for round in 0..<Self.kills {
+      // 1. An import is cut off, and run again.
+      let run = try interrupted(&stage, ["import"], input: lines, &random)
+      #expect([0, 69, 75].contains(run.status), "\(run)")
+      #expect(run.status == 0 || run.errorText.contains("StoreBackendError"), "\(run)")
+      try expectWhole(stage, "import \(round)")
+      try stage.mneme.run(["import"], input: lines).expecting(0)
+      #expect(try stage.redis.send("ZCARD", stage.key("by_id")).integer == 600)
+
+      // 2. A vacuum of all of it likewise.
+      try stage.expireAll()
+      let sweep = try interrupted(&stage, ["vacuum"], &random)
+      #expect([0, 69, 75].contains(sweep.status), "\(sweep)")
+      try expectWhole(stage, "vacuum \(round)")
+      // A server that writes every second may have forgotten that they have expired.
+      try stage.expireAll()
+      try stage.mneme.run("vacuum", "-q")
+      #expect(try stage.redis.send("ZCARD", stage.key("by_id")).integer == 0)
+    }
+  }
+
+  @Test(
+    "that write each command to disk keep every answer that was reported as stored",
+    .timeLimit(.minutes(5)))
+  func acknowledged() throws {
+    var stage = try SharedPrefix("acked", configuration: ["appendonly yes", "appendfsync always"])
+    var random = SplitMix64(state: 13)
+    var stored: [String: String] = [:]
+    for round in 0..<Self.kills {
+      let server = stage.server
+      let delay = useconds_t.random(in: 1000...150_000, using: &random)
+      let killer = Thread {
+        usleep(delay)
+        try? server.crash()
+      }
+      killer.start()
+      var number = 0
+      while true {
+        let (query, answer) = ("query \(number % 7)", "answer \(round).\(number)")
+        let outcome = try stage.mneme.run(["put", "-q", query, answer])
+        guard outcome.status == 0 else {
+          #expect([69, 75].contains(outcome.status), "\(outcome)")
+          // It may have been done all the same: either answer is right.
+          stored[query] = nil
+          break
+        }
+        stored[query] = answer
+        number += 1
+      }
+      while !killer.isFinished { usleep(1000) }
+      try stage.server.start()
+      stage = try stage.again()
+      try expectWhole(stage, "put \(round)")
+      for (query, answer) in stored {
+        let outcome = try stage.mneme.run("get", "--exact", "--peek", query)
+        #expect(outcome.outputText == answer + "\n", "\(outcome)")
+      }
+    }
+    #expect(!stored.isEmpty)
+  }
+
+  /// Runs a command and kills the server somewhere on the way; the server is up again afterwards.
+  private func interrupted(
+    _ stage: inout SharedPrefix, _ words: [String], input: [UInt8] = [], _ random: inout SplitMix64
+  ) throws -> Outcome {
+    let command = try stage.mneme.start(words + ["--timeout", "5s", "--connect-timeout", "2s"])
+    try command.write(input)
+    command.closeInput()
+    usleep(useconds_t.random(in: 2000...80_000, using: &random))
+    try stage.server.crash()
+    let outcome = try command.finish()
+    try stage.server.start()
+    stage = try stage.again()
+    return outcome
+  }
+
+  private func expectWhole(_ stage: SharedPrefix, _ what: String) throws {
+    let problems = try stage.problems()
+    #expect(problems.isEmpty, "\(what): \(problems.joined(separator: "\n"))")
+  }
+}
