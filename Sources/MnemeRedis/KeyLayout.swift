@@ -5,7 +5,8 @@ import Mneme
 ///     {p}:meta            hash     embedder_fingerprint, embedder_dim, schema_version;
 ///                                  counters (JSON, written by the Python library alone);
 ///                                  counted:{ns} (a mark: this namespace has counters);
-///                                  incarnation (a random number, see below)
+///                                  incarnation (a random number, see below);
+///                                  copy_of (a mark: an unfinished copy, and of which prefix)
 ///     {p}:version         string   grows by one for each entry written or removed
 ///     {p}:next_id         string   the last id handed out
 ///     {p}:entry:{id}      hash     the fields of `EntryField`
@@ -20,7 +21,8 @@ import Mneme
 ///
 /// The mark `counted:{ns}` is an addition to the document's layout. Counters outlive the entries of a
 /// namespace, `namespaces` must not name one without entries, and finding the counter keys by `SCAN` would
-/// walk through every neighbour's keys each time that totals are asked for.
+/// walk through every neighbour's keys each time that totals are asked for. `copy_of` stands in `meta` too, because
+/// the transaction that creates a copy must also say that it is one; it goes when the copy is whole.
 ///
 /// So is `incarnation`, set by who first keeps a copy of the vectors. It goes when the keys of the cache go, and a
 /// cache that is filled again under the prefix, whose version counter runs through the same numbers, is known by
@@ -80,6 +82,7 @@ struct KeyLayout: Sendable {
     static let pythonCounters = "counters"
     static let countedPrefix = "counted:"
     static let incarnation = "incarnation"
+    static let copyOf = "copy_of"
 
     static func counted(_ namespace: Namespace) -> String { countedPrefix + namespace.name }
   }

@@ -6,6 +6,8 @@ extension RedisStore {
     var id: EntryID
     /// Whether an entry is there to replace.
     var exists: Bool
+    /// When that was put, where it says so.
+    var createdAt: UnixTime?
   }
 
   /// For each entry the id that its query has: when that entry is this query's, or gone (expired by Redis
@@ -23,7 +25,8 @@ extension RedisStore {
         $0.begin("WATCH", argumentCount: known.count)
         for id in known { $0.argument(layout.entry(id)) }
         for id in known {
-          $0.append("HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash)
+          $0.append(
+            "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash, EntryField.createdAt)
           $0.append("EXISTS", layout.entry(id))
         }
       }, transaction)
@@ -34,11 +37,11 @@ extension RedisStore {
       guard replies[next + 1].integer != 0 else {
         return id.rawValue <= last ? Claim(id: id, exists: false) : nil
       }
-      let fields = try replies[next].elements(expecting: 2)
+      let fields = try replies[next].elements(expecting: 3)
       let isSame =
         fields[0].bytes.elementsEqual(entry.namespace.name.utf8)
         && fields[1].bytes.elementsEqual(entry.queryHash.utf8)
-      return isSame ? Claim(id: id, exists: true) : nil
+      return isSame ? Claim(id: id, exists: true, createdAt: fields[2].integer.map { UnixTime($0) }) : nil
     }
   }
 

@@ -74,14 +74,18 @@ extension RedisStore {
 
   /// Stores many entries in one transaction, at most a thousand, then evicts where limits are passed.
   /// - Precondition: no two entries have the same namespace and query hash.
+  /// - Parameter sparingYounger: an entry that was put no earlier than the one that would take its place stays, and
+  ///   counts as skipped.
   /// - Throws: `ConflictError` for the first query that is there, with `.fail`; nothing is written then.
   ///   `StoreBackendError` with `lostWrites` where the batch before is gone again; nothing is written then either.
   public func insert(
-    _ entries: [StoredEntry], onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?
+    _ entries: [StoredEntry], onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?,
+    sparingYounger: Bool = false
   ) throws -> (outcomes: [InsertOutcome], evicted: Int) {
     guard !entries.isEmpty else { return ([], 0) }
     var request = InsertRequest(entries, onConflict: policy)
     request.followsBatches = true
+    request.sparesYounger = sparingYounger
     let batch = try insertBatch(request)
     return (batch.outcomes, try evict(over: maxEntries, after: batch))
   }
@@ -97,6 +101,8 @@ extension RedisStore {
 
     var places: [Place]
     var policy = ConflictPolicy.replace
+    /// Leaves alone what was put no earlier than what would replace it.
+    var sparesYounger = false
     /// Evict in the same transaction where that costs little. For one entry.
     var evicts = false
     /// One of several, of which none may have been lost meanwhile.
@@ -172,7 +178,10 @@ extension RedisStore {
       }
       let needed = claims.count { $0 == nil }
       if needed > 0 { spare = try allocate(needed, after: last, reusing: spare, transaction, &passenger) }
-      let outcomes = outcomes(of: claims, fresh: spare, request.policy)
+      let spared = zip(claims, entries).map { claim, entry in
+        request.sparesYounger && claim?.createdAt.map { $0 >= entry.createdAt } ?? false
+      }
+      let outcomes = outcomes(of: claims, fresh: spare, sparing: spared, request.policy)
       let written = zip(entries, outcomes).filter {
         if case .skipped = $1 { false } else { true }
       }
@@ -213,13 +222,13 @@ extension RedisStore {
   }
 
   private func outcomes(
-    of claims: [Claim?], fresh ids: [EntryID], _ policy: ConflictPolicy
+    of claims: [Claim?], fresh ids: [EntryID], sparing spared: [Bool], _ policy: ConflictPolicy
   ) -> [InsertOutcome] {
     var fresh = ids.makeIterator()
-    return claims.map { claim in
+    return zip(claims, spared).map { claim, isSpared in
       guard let claim else { return .inserted(fresh.next() ?? EntryID(0)) }
       if !claim.exists { return .inserted(claim.id) }
-      return policy == .skip ? .skipped(claim.id) : .replaced(claim.id)
+      return policy == .skip || isSpared ? .skipped(claim.id) : .replaced(claim.id)
     }
   }
 

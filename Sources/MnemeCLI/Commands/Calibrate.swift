@@ -214,8 +214,7 @@ struct CalibrationReport: Report {
       ])
     // Every fifth point and the best: the whole curve is for JSON and CSV.
     for (index, point) in curve.enumerated() where index % 5 == 0 || point == best {
-      let bar = String(repeating: "#", count: Int((point.f1 * 30).rounded()))
-      table.rows.append(cells(point, 3) + [bar + (point == best ? "  <- best" : "")])
+      table.rows.append(cells(point, 3) + [point == best ? "<- best" : ""])
     }
     let verdict =
       best.map {
@@ -223,7 +222,8 @@ struct CalibrationReport: Report {
           + "recall \(decimals($0.recall, 3)), F1 \(decimals($0.f1, 3))"
       } ?? "no threshold meets the constraints"
     return
-      "\(visible(embedder)), \(grouped(pairs)) pairs, by \(metric.rawValue)\n\n\(table.text(style))\n\n\(verdict)"
+      "\(visible(embedder)), \(grouped(pairs)) pairs, by \(metric.rawValue)\n\n\(CurvePlot(curve: curve).text)\n\n"
+      + "\(table.text(style))\n\n\(verdict)"
   }
 
   private func cells(_ point: Calibration.Point, _ digits: Int) -> [String] {

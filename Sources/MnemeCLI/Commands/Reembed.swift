@@ -12,16 +12,21 @@ struct Reembed: Command {
     name: "reembed", summary: "copy a cache into another prefix, embedded anew",
     description: """
       Passes the question of every entry through another embedder and stores the entry under {arg:TARGET_PREFIX} on \
-      the same server. Responses, metadata, times and times to live are kept; the source is not touched. Expired \
-      entries are left behind.
+      the same server. Responses, metadata, times, access counts and times to live are kept; the source is not \
+      touched. Expired entries are left behind.
+
+      A run that was ended early is gone on with by the same command: what is there already is not embedded again, \
+      and what was put into the source meanwhile is brought up to date. Of a question that both prefixes have, the \
+      younger entry stays. Several runs may work at once. A prefix that holds anything but an unfinished copy of this \
+      cache is refused.
       """,
     arguments: [target],
     options: [Options.nativeTTL, Options.noNormalize, Options.pace] + EmbedderChoice.options,
     rules: [EmbedderChoice.rule],
     examples: [
       Example(
-        command: "mneme reembed --embedder mneme:hashed-ngrams-v1:dim384 mneme2",
-        says: "move a cache to the built-in embedder")
+        command: "mneme reembed --embedder openai:text-embedding-3-small:dim1536 mneme2",
+        says: "move a cache to another model; the application changes its prefix when it is done")
     ])
 
   let target: String
@@ -42,66 +47,126 @@ struct Reembed: Command {
     let source = try context.openExistingStore()
     defer { source.close() }
     guard let old = try source.identity() else { return ReembedReport(absence: context.settings.absence) }
-    let destination = try context.openStore(keyPrefix: target, nativeTTL: nativeTTL)
-    defer { destination.close() }
-    try destination.open(expecting: nil)
-    guard context.settings.keyPrefix != target, try destination.identity() == nil else {
+    guard !context.settings.keyPrefix.utf8.elementsEqual(target.utf8) else {
       throw InvalidInputError(
-        "There is a cache under the prefix '\(target)' already.", remediation: "Name a prefix that is empty.")
+        "The prefix '\(target)' is the cache's own.", remediation: "Name another prefix, which is empty.")
     }
     let embedder = try embedder.embedder(for: nil, context.environment)
-    try destination.open(
-      expecting: CacheIdentity(fingerprint: embedder.fingerprint, dimension: embedder.dimension))
-    return try copy(from: source, to: destination, embedder, old, context)
+    let destination = try context.openStore(keyPrefix: target, nativeTTL: nativeTTL)
+    defer { destination.close() }
+    let isResumed = try destination.beginCopy(
+      of: context.settings.keyPrefix,
+      as: CacheIdentity(fingerprint: embedder.fingerprint, dimension: embedder.dimension))
+    if isResumed { context.note("going on with the copy that was begun under '\(target)'") }
+    var run = ReembedRun(
+      destination, embedder, ReembedReport(from: old.fingerprint, to: embedder.fingerprint),
+      normalizes: normalizes)
+    do {
+      try copy(from: source, by: &run, context)
+    } catch {
+      context.note("\(run.report.state); run it again to go on")
+      throw error
+    }
+    try destination.finishCopy()
+    return run.report
   }
 
-  private func copy(
-    from source: RedisStore, to destination: RedisStore, _ embedder: any Embedder, _ old: CacheIdentity,
-    _ context: Context
-  ) throws -> any Report {
+  private func copy(from source: RedisStore, by run: inout ReembedRun, _ context: Context) throws {
     let work = LongWork(context, pace: pace)
     let progress = Progress(context, unit: "entries", total: try source.count(in: nil))
-    var report = ReembedReport(from: old.fingerprint, to: embedder.fingerprint)
+    let now = context.clock()
+    var seen = 0
     var pending: [StoredEntry] = []
     func storePending() throws {
-      let texts = pending.map { normalizes ? QueryNormalizer.normalize($0.query) : $0.query }
-      let vectors = try embedder.embed(texts)
-      for (index, vector) in vectors.enumerated() { pending[index].embedding = try .normalizing(vector) }
-      _ = try destination.insert(pending, onConflict: .replace, evictingOver: nil)
-      report.entries += pending.count
+      try run.take(pending)
       pending = []
-      progress.update(report.entries)
+      progress.update(seen)
       work.batchDone()
       try work.check()
     }
-    let now = context.clock()
-    try source.forEachEntry(after: nil, in: nil) { entry in
+    try source.forEachEntry(after: nil, in: nil) { id, damage in
+      throw CorruptCacheError(
+        damage.message, remediation: "Delete it ('mneme delete --id \(id)') or mend it, and run it again.")
+    } _: { entry in
+      seen += 1
       guard !entry.isExpired(at: now) else { return }
       pending.append(entry)
       if pending.count == 64 { try storePending() }
     }
     if !pending.isEmpty { try storePending() }
-    return report
+  }
+}
+
+/// Embeds batches of entries anew and stores them.
+private struct ReembedRun {
+  private let destination: RedisStore
+  private let embedder: any Embedder
+  private let normalizes: Bool
+  private(set) var report: ReembedReport
+
+  init(_ destination: RedisStore, _ embedder: any Embedder, _ report: ReembedReport, normalizes: Bool) {
+    (self.destination, self.embedder, self.report, self.normalizes) = (
+      destination, embedder, report, normalizes
+    )
+  }
+
+  mutating func take(_ entries: [StoredEntry]) throws {
+    // What an earlier run, or another that works beside us, has stored needs no vector.
+    let creations = try destination.creations(of: entries)
+    var batch = zip(entries, creations).filter { entry, there in there.map { $0 < entry.createdAt } ?? true }
+      .map(\.0)
+    report.alreadyThere += entries.count - batch.count
+    guard !batch.isEmpty else { return }
+    let texts = batch.map { normalizes ? QueryNormalizer.normalize($0.query) : $0.query }
+    do {
+      for (index, vector) in try embedder.embed(texts).enumerated() {
+        batch[index].embedding = try .normalizing(vector)
+      }
+    } catch let error as EmbedderError {
+      guard let index = error.textIndex, batch.indices.contains(index) else { throw error }
+      var named = EmbedderError(
+        "Entry \(batch[index].id): \(error.message)",
+        remediation: error.remediation + " An entry that cannot be embedded can be deleted.",
+        cause: error.cause)
+      named.isTemporary = error.isTemporary
+      throw named
+    }
+    let stored = try destination.insert(
+      batch, onConflict: .replace, evictingOver: nil, sparingYounger: true)
+    for outcome in stored.outcomes {
+      if case .skipped = outcome { report.alreadyThere += 1 } else { report.entries += 1 }
+    }
   }
 }
 
 struct ReembedReport: Report {
   var from = ""
   var to = ""
+  /// Those that this run stored.
   var entries = 0
+  /// Those that were there, or whose question got a younger answer.
+  var alreadyThere = 0
   /// Said where there is nothing to carry.
   var absence: String?
 
   var status: ExitStatus { absence == nil ? .done : .no }
 
   var json: JSONOutput {
-    ["entries": JSONOutput(entries), "from": JSONOutput(from), "to": JSONOutput(to)]
+    [
+      "entries": JSONOutput(entries), "already_there": JSONOutput(alreadyThere), "from": JSONOutput(from),
+      "to": JSONOutput(to),
+    ]
   }
 
-  func text(_ style: TerminalStyle) -> String? {
-    absence.map { visible($0) }
-      ?? "carried \(entryCount(entries)) from the embedder \(visible(from)) to \(visible(to))"
+  /// How far it has come.
+  var state: String {
+    list([
+      "carried \(entryCount(entries)) from the embedder \(from) to \(to)",
+      alreadyThere > 0 ? "\(grouped(alreadyThere)) were there already" : nil,
+    ])
   }
+
+  func text(_ style: TerminalStyle) -> String? { visible(absence ?? state) }
 
   var isConfirmation: Bool { absence == nil }
 }

@@ -1,0 +1,78 @@
+import TestSupport
+import Testing
+
+/// A cache goes over to another embedder, whole, whatever ends the run in between.
+@Suite("Reembedding")
+struct ReembedTests {
+  private static let other = "openai:test-model:dim16"
+
+  private func filled(_ count: Int) throws -> Stage {
+    let stage = try Stage("reembed-from")
+    let lines = (1...count).map {
+      #"{"query":"question \#($0)","response":"answer \#($0)","metadata":{"n":\#($0).0},"ttl":90000,"access_count":\#($0)}"#
+    }
+    try stage.mneme.run("import", input: lines.joined(separator: "\n") + "\n")
+    return stage
+  }
+
+  private func withoutVectors(_ stage: Stage, prefix: String) throws -> [String] {
+    try stage.mneme.with(prefix: prefix).run("export", "--embeddings", "none").outputLines.map {
+      $0.replacing(/"embedder_fingerprint":"[^"]*"/, with: "").replacing(/"id":[0-9]+,/, with: "")
+    }
+  }
+
+  @Test("a run that breaks off is gone on with, embeds nothing twice, and keeps all but the vectors")
+  func goesOn() throws {
+    let stage = try filled(150)
+    let server = try EmbeddingServer { _, count in
+      count == 1 ? .status(503, headers: ["Retry-After: 7200"]) : .vectors(dimension: 16)
+    }
+    var mneme = stage.mneme
+    mneme.environment = server.environment
+    let target = uniquePrefix("reembed-to")
+    try stage.expectUnchanged {
+      let broken = try mneme.run(["reembed", "--embedder", Self.other, target]).expecting(75)
+      #expect(broken.errorText.contains("carried 64 entries") && broken.errorText.contains("run it again"))
+      #expect(try stage.redis.send("HGET", "\(target):meta", "copy_of").text == stage.prefix)
+      // Another cache's copy, and another embedder's, it is not.
+      #expect(try mneme.run(["reembed", target]).expecting(78).errorText.contains("EmbedderMismatchError"))
+      let stranger = try filled(1)
+      #expect(
+        try stranger.mneme.run(["reembed", "--embedder", Self.other, target]).expecting(65).errorText
+          .contains("unfinished copy of another cache"))
+      let report = try mneme.run("reembed", "--json", "--embedder", Self.other, target).json()
+      #expect(report["entries"].int == 86 && report["already_there"].int == 64, "\(report)")
+    }
+    #expect(server.requests.map(\.texts.count) == [64, 64, 64, 22])
+    #expect(try withoutVectors(stage, prefix: target) == withoutVectors(stage, prefix: stage.prefix))
+    #expect(try stage.redis.send("HGET", "\(target):meta", "copy_of").text == nil)
+    // It is whole, and a cache like any other now.
+    #expect(
+      try mneme.run(["reembed", "--embedder", Self.other, target]).expecting(65).errorText
+        .contains("is not empty"))
+  }
+
+  @Test("a prefix with any key of a cache is refused, and so is the cache's own; a younger answer stays")
+  func refused() throws {
+    let stage = try filled(3)
+    for key in ["entry:7", "hash:default:\(String(repeating: "a", count: 64))", "next_id"] {
+      let target = uniquePrefix("occupied")
+      try stage.redis.send("SET", "\(target):\(key)", "x")
+      #expect(try stage.mneme.run(["reembed", target]).expecting(65).errorText.contains("is not empty"))
+      #expect(try stage.redis.dump(prefix: target + ":").names.count == 1)
+    }
+    try stage.refusal(of: ["reembed", stage.prefix], status: 65, type: "InvalidInputError")
+
+    // Where an application has already put a younger answer, that one stays.
+    let target = uniquePrefix("younger")
+    try stage.redis.send(
+      "HSET", "\(target):meta", "embedder_fingerprint", "mneme:hashed-ngrams-v1:dim384", "embedder_dim",
+      "384",
+      "schema_version", "1", "copy_of", stage.prefix)
+    try stage.age(1, by: 60)
+    try stage.mneme.with(prefix: target).run("put", "question 1", "younger")
+    let report = try stage.mneme.run("reembed", "--json", target).json()
+    #expect(report["entries"].int == 2 && report["already_there"].int == 1, "\(report)")
+    #expect(try stage.mneme.with(prefix: target).run("get", "question 1").outputLines == ["younger"])
+  }
+}
