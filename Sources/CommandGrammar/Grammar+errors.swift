@@ -23,7 +23,7 @@ extension Grammar {
     case .unknownLetter(let letter, let word):
       usageError(
         "unknown option '-\(letter)' in '\(word)'", in: command,
-        suggestion: sameLetter(letter, in: known(in: command)).map { "Did you mean '\($0)'?" })
+        suggestion: didYouMean(sameLetter(letter, in: known(in: command))))
     case .equalsAfterLetter(let option, let value):
       // Taken by the letter, the value would begin with the equals sign, which nobody means.
       usageError(
@@ -42,14 +42,23 @@ extension Grammar {
     }
   }
 
-  func unknownCommand(_ word: String) -> UsageError {
-    var suggestion = nearestName(to: word, among: commands.map(\.name)).map {
-      "Did you mean '\(program) \($0)'?"
+  /// - Parameter before: the options before the word, of which one may have swallowed the command.
+  func unknownCommand(_ word: String, after before: [Parser.Occurrence] = []) -> UsageError {
+    var suggestion = didYouMean(
+      nearestNames(to: word, among: commands.map(\.name)).map { "\(program) \($0)" })
+    if word == program {
+      suggestion = "Leave out the second '\(program)'."
+    } else if suggestion == nil, let option = globalOptions.first(where: { $0.name == word }) {
+      suggestion = didYouMean(["\(program) \(option.longForm)"])
     }
-    if suggestion == nil, let option = globalOptions.first(where: { $0.name == word }) {
-      suggestion = "Did you mean '\(program) \(option.longForm)'?"
-    }
-    return usageError("unknown command '\(word)'", in: nil, suggestion: suggestion)
+    return usageError(
+      "unknown command '\(word)'", in: nil, suggestion: suggestion ?? commandTakenAsValue(among: before))
+  }
+
+  /// Says that a command's name stands where an option's value belongs: `mneme -p stats`.
+  func commandTakenAsValue(among occurrences: [Parser.Occurrence]) -> String? {
+    let swallowed = occurrences.first { $0.text.map { command(named: $0) != nil } ?? false }
+    return swallowed.map { "'\($0.text ?? "")' was taken as the value of \($0.option.longForm)." }
   }
 
   func extraArgument(_ word: String, in command: CommandSpec) -> UsageError {
@@ -57,7 +66,18 @@ extension Grammar {
     return usageError(
       "unexpected argument '\(word)': \(command.name) takes \(names.isEmpty ? "none" : list(names, "and"))",
       in: command,
-      suggestion: names.isEmpty ? nil : "Put a text that holds spaces in quotes.")
+      suggestion: names.isEmpty
+        ? optionsTaking(word, in: command) : "Put a text that holds spaces in quotes.")
+  }
+
+  /// The options that a word without a place may have been the value of, where these are few.
+  private func optionsTaking(_ word: String, in command: CommandSpec) -> String? {
+    let takers = command.options.filter { option in
+      option.value.map { (try? $0.check(word)) != nil } ?? false
+    }
+    guard 1...4 ~= takers.count else { return nil }
+    let options = takers.map { "'\(forms(of: $0).map(\.plain).joined())'" }
+    return "Name the option that it is for: \(list(options, "or"))."
   }
 
   /// An option that exists, but not here.
@@ -65,20 +85,32 @@ extension Grammar {
     let owners = commands.filter { $0.options.contains { $0.name == option.name } }.map(\.name)
     return usageError(
       "\(option.longForm) is no option of \(command.name)", in: command,
-      suggestion: owners.isEmpty ? nil : "It belongs to \(list(owners, "and")).")
+      suggestion: argument(named: option.name, in: command)
+        ?? (owners.isEmpty ? nil : "It belongs to \(list(owners, "and"))."))
+  }
+
+  /// Says that a command takes as an argument what was given as an option: `clear -n faq`.
+  private func argument(named name: String, in command: CommandSpec?) -> String? {
+    let placeholder = String(name.uppercased().map { $0 == "-" ? "_" : $0 })
+    guard let command, command.arguments.contains(where: { $0.name == placeholder }) else { return nil }
+    return "\(command.name) takes it as \(placeholder), without an option's name."
   }
 
   private func unknownOption(_ word: String, in command: CommandSpec?) -> UsageError {
     let known = known(in: command)
-    // `-ttl` is a long name with a dash too few; `-T` can only be the other case of a letter.
+    // `-ttl` is a long name with a dash too few; `-T` can only be the other case of a letter, and `--n` be `-n`.
     let name = String(word.drop { $0 == "-" })
-    var suggestion =
-      name.utf8.count > 1 ? nearestName(to: name, among: known.map(\.name)).map { "--\($0)" } : nil
-    if suggestion == nil, !word.utf8.starts(with: "--".utf8), let letter = name.first {
-      suggestion = sameLetter(letter, in: known)
+    let isLetter = name.utf8.count == 1
+    var offers: [String] = []
+    if !isLetter || word.utf8.starts(with: "--".utf8) {
+      offers = nearestNames(to: name, among: known.map(\.name)).map { "--\($0)" }
+    }
+    if offers.isEmpty, isLetter || !word.utf8.starts(with: "--".utf8), let letter = name.first {
+      offers = sameLetter(letter, in: known)
     }
     return usageError(
-      "unknown option '\(word)'", in: command, suggestion: suggestion.map { "Did you mean '\($0)'?" })
+      "unknown option '\(word)'", in: command,
+      suggestion: argument(named: name, in: command) ?? didYouMean(offers))
   }
 
   /// The options that could have been meant.
@@ -86,8 +118,9 @@ extension Grammar {
     command.map(options(of:)) ?? globalOptions + commands.flatMap(\.options)
   }
 
-  private func sameLetter(_ letter: Character, in options: [OptionSpec]) -> String? {
-    options.first { $0.short?.lowercased() == letter.lowercased() }?.shortForm
+  private func sameLetter(_ letter: Character, in options: [OptionSpec]) -> [String] {
+    let option = options.first { $0.short?.lowercased() == letter.lowercased() }
+    return (option?.shortForm).map { [$0] } ?? []
   }
 
   /// `--ttl DURATION`, as an error shows it.

@@ -18,7 +18,9 @@ extension Grammar {
     var parser = Parser(self, words)
     parser.walk()
 
-    if case .unknownCommand(let word) = parser.problem { throw unknownCommand(word) }
+    if case .unknownCommand(let word) = parser.problem {
+      throw unknownCommand(word, after: parser.occurrences)
+    }
     switch parser.asked {
     case .version: return .version
     case .help(let form):
@@ -28,7 +30,10 @@ extension Grammar {
     case nil: break
     }
     if let problem = parser.problem { throw error(problem, in: parser.scope?.command) }
-    guard let scope = parser.scope else { throw usageError("no command given", in: nil) }
+    guard let scope = parser.scope else {
+      throw usageError(
+        "no command given", in: nil, suggestion: commandTakenAsValue(among: parser.occurrences))
+    }
     let values =
       try checkedOptions(parser.occurrences, in: scope) + checkedArguments(parser.operands, in: scope)
     try checkRules(of: scope, values)
@@ -108,7 +113,7 @@ extension Grammar {
     } catch {
       throw usageError(
         "\(name): '\(text)' \(error.problem); \(error.advice)", in: command,
-        suggestion: error.nearest.map { "Did you mean '\($0)'?" })
+        suggestion: didYouMean(error.nearest.map { [$0] } ?? []))
     }
   }
 }

@@ -97,6 +97,11 @@ struct Parser {
 
   private mutating func take(short letters: Substring.UTF8View, word: String) {
     if looksNegative(word), nextArgumentIsNumeric { return take(operand: word) }
+    // `-url` for `--url` would otherwise be `-u` with the value `rl`, and mean it.
+    let name = String(Substring(letters.prefix { $0 != UInt8(ascii: "=") }))
+    if letters.count > 1, option(where: { $0.name == name }) != nil {
+      return note(.unknownOption("-\(name)"))
+    }
     var rest = letters
     while let letter = Substring(rest).unicodeScalars.first.map(Character.init) {
       guard let option = option(where: { $0.short == letter }) else {

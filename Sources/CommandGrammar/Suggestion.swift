@@ -1,21 +1,32 @@
-/// The candidate that was probably meant, or nil when none is near.
+/// The candidates that were probably meant: those that are nearest, three at most, in their own order.
 ///
 /// Near is a name that takes few slips of the hand to get to: one for a short word, one more for every three
 /// letters. Failing that, a name of which the word is the beginning or one of the hyphenated parts: `quota`
-/// for `set-quota`. Among equals the first candidate wins, so the order of the table decides, not chance.
-func nearestName(to word: String, among candidates: [String]) -> String? {
+/// for `set-quota`.
+func nearestNames(to word: String, among candidates: [String]) -> [String] {
   // A word of any length may come in; no name is so long that a third of it would matter.
   let allowed = min(max(1, word.utf8.count / 3), 4)
-  var best: (name: String, distance: Int)?
+  var nearest: (names: [String], distance: Int) = ([], allowed)
   for candidate in candidates where abs(candidate.utf8.count - word.utf8.count) <= allowed {
     let distance = editDistance(word, candidate)
-    if distance <= allowed, distance < candidate.utf8.count, distance < best?.distance ?? .max {
-      best = (candidate, distance)
+    if distance < candidate.utf8.count, distance <= nearest.distance, !nearest.names.contains(candidate) {
+      nearest = (distance < nearest.distance ? [candidate] : nearest.names + [candidate], distance)
     }
   }
-  if let best { return best.name }
-  guard word.utf8.count >= 2 else { return nil }
-  return candidates.first { $0.hasPrefix(word) || $0.split(separator: "-").contains(word[...]) }
+  if !nearest.names.isEmpty { return Array(nearest.names.prefix(3)) }
+  guard word.utf8.count >= 2 else { return [] }
+  let parts = candidates.first { $0.hasPrefix(word) || $0.split(separator: "-").contains(word[...]) }
+  return parts.map { [$0] } ?? []
+}
+
+/// The first of the nearest candidates, or nil when none is near: the order of the table decides, not chance.
+func nearestName(to word: String, among candidates: [String]) -> String? {
+  nearestNames(to: word, among: candidates).first
+}
+
+/// `Did you mean '--list' or '--limit'?`, or nil where there is nothing to offer.
+func didYouMean(_ offers: [String]) -> String? {
+  offers.isEmpty ? nil : "Did you mean \(list(offers.map { "'\($0)'" }, "or"))?"
 }
 
 /// How many slips lie between two words: a letter too many, too few, another one, or two neighbours swapped.

@@ -66,5 +66,10 @@ enum CommandTable {
       ExitNote(130, "interrupted, after the batch in hand"),
       ExitNote(143, "terminated, after the batch in hand"),
     ],
+    files: [
+      NamedNote(
+        "/etc/ssl/certs", "The authorities that `rediss://` trusts where {option:cacert} names no others."),
+      NamedNote("/dev/tty", "Where {option:askpass} asks."),
+    ],
     seeAlso: ["redis-cli(1)", "redis-server(1)"])
 }

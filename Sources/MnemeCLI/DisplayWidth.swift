@@ -28,15 +28,18 @@ private func joinsEmoji(_ scalar: Unicode.Scalar) -> Bool {
 }
 
 /// As much of a text as fits into so many columns, an ellipsis at its end where something is cut off.
-/// - Parameter width: 1 or more.
-func fitted(_ text: String, to width: Int) -> String {
+/// - Parameters:
+///   - width: 1 or more.
+///   - ellipsis: cut itself where there is no room for it.
+func fitted(_ text: String, to width: Int, ellipsis: String = "\u{2026}") -> String {
   guard displayWidth(text) > width else { return text }
+  let room = width - displayWidth(ellipsis)
   var shortened = ""
   var columns = 0
   for character in text {
     columns += displayWidth(character)
-    guard columns < width else { break }
+    guard columns <= room else { break }
     shortened.append(character)
   }
-  return shortened + "…"
+  return shortened + ellipsis.prefix(width)
 }

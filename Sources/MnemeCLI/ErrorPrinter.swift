@@ -5,6 +5,14 @@ import Mneme
 struct ErrorPrinter {
   let output: Output
   let isJSON: Bool
+  /// Where the command was at work, once that is known.
+  var place: Place?
+
+  /// A server, as messages name it, and a key prefix.
+  struct Place {
+    var server: String
+    var keyPrefix: String
+  }
 
   /// What a reader is told of an error.
   private struct Parts {
@@ -32,9 +40,10 @@ struct ErrorPrinter {
   private func parts(of error: any Error, _ status: ExitStatus) -> Parts {
     switch error {
     case let error as any MnemeError:
+      let kind = type(of: error).kind
       return Parts(
-        type: type(of: error).kind.rawValue, message: error.message, remediation: error.remediation,
-        causes: error.causes)
+        type: kind.rawValue, message: kind.isAboutCache ? located(error.message) : error.message,
+        remediation: error.remediation, causes: error.causes)
     case let error as UsageError:
       return Parts(
         type: "UsageError", message: error.message, remediation: error.remediation, usage: error.usage)
@@ -57,6 +66,13 @@ struct ErrorPrinter {
     }
   }
 
+  /// A message that also says where the cache is, unless it does so itself.
+  private func located(_ message: String) -> String {
+    guard let place, !message.contains(place.server) else { return message }
+    let sentence = message.hasSuffix(".") ? message.dropLast() : message[...]
+    return "\(sentence) (\(place.server), key prefix '\(place.keyPrefix)')."
+  }
+
   private func json(_ parts: Parts, _ status: ExitStatus) -> JSONOutput {
     [
       "error": JSONOutput(parts.type), "message": JSONOutput(parts.message),
@@ -72,5 +88,15 @@ struct ErrorPrinter {
     lines += parts.causes.map { "caused by: \(visible($0))" }
     if let usage = parts.usage { lines.append("usage: \(usage)") }
     return lines.joined(separator: "\n")
+  }
+}
+
+extension ErrorKind {
+  /// What stands in a cache is the trouble, and so it matters which cache that is.
+  fileprivate var isAboutCache: Bool {
+    switch self {
+    case .corruptCache, .embedderMismatch, .embedderDimension, .schemaMigration, .namespaceQuotaExceeded: true
+    case .storeBackend, .checkpoint, .cacheClosed, .quantization, .invalidInput, .embedder: false
+    }
   }
 }

@@ -63,7 +63,7 @@ struct GlobalSettings {
     } catch {
       throw invocation.usageError(
         "the Redis URL\(urlOrigin == .commandLine ? "" : " (\(urlOrigin.text))") cannot be used: \(error)",
-        suggestion: "Write it as redis://[[user][:password]@]host[:port][/db], rediss://… or unix:///path.")
+        suggestion: "Write it as redis://[[user][:password]@]host[:port][/db], rediss://... or unix:///path.")
     }
   }
 
@@ -84,7 +84,12 @@ struct GlobalSettings {
   }
 
   /// Said where a command finds nothing to work on.
-  var absence: String { "there is no cache under the prefix '\(keyPrefix)'" }
+  var absence: String {
+    "there is no cache under the prefix '\(keyPrefix)' on \(server ?? url); check --key-prefix and --url"
+  }
+
+  /// The server as messages name it, without its password; nil where the URL cannot be used.
+  var server: String? { (try? RedisURL(url))?.description }
 
   /// Which server and prefix, and who says so; of the password only where it comes from.
   func whereabouts(_ url: RedisURL) -> String {

@@ -43,14 +43,16 @@ public enum Program {
     let style = TerminalStyle.detect(
       color: invocation[Options.color], progress: invocation[Options.progress], environment: environment)
     let output = Output(style: style)
+    var place: ErrorPrinter.Place?
     defer { Output.clearPlace() }
     do {
       guard let command = CommandTable.command(named: invocation.command.name) else {
         preconditionFailure("the grammar has a command that the table lacks")
       }
       let request = try command.init(invocation)
-      let context = Context(
-        settings: try GlobalSettings(invocation, environment), output: output, environment: environment)
+      let settings = try GlobalSettings(invocation, environment)
+      place = settings.server.map { ErrorPrinter.Place(server: $0, keyPrefix: settings.keyPrefix) }
+      let context = Context(settings: settings, output: output, environment: environment)
       let report = try request.run(context)
       if isJSON {
         if case .null = report.json {} else { try output.print(report.json) }
@@ -65,11 +67,11 @@ public enum Program {
     } catch {
       // What was said before the error belongs before it.
       try? output.flush()
-      return ErrorPrinter(output: output, isJSON: isJSON).print(error)
+      return ErrorPrinter(output: output, isJSON: isJSON, place: place).print(error)
     }
   }
 
-  private static func plainOutput(_ environment: Environment) -> Output {
+  static func plainOutput(_ environment: Environment) -> Output {
     Output(style: .detect(color: .auto, progress: .never, environment: environment))
   }
 
@@ -84,26 +86,5 @@ public enum Program {
     } catch {
       return ErrorPrinter(output: output, isJSON: false).print(error).rawValue
     }
-  }
-
-  /// Answers a shell that asks what may be typed; with nothing where anything is wrong.
-  private static func complete(
-    _ kind: String, _ invocation: Invocation, _ environment: Environment
-  ) -> ExitStatus {
-    guard kind == "namespaces", var settings = try? GlobalSettings(invocation, environment) else {
-      return .done
-    }
-    settings.connectTimeout = .milliseconds(200)
-    settings.timeout = .milliseconds(200)
-    // Nobody who presses Tab wants to be asked or told anything.
-    if settings.password == .terminal { settings.password = .url }
-    (settings.isQuiet, settings.isVerbose) = (true, false)
-    let context = Context(settings: settings, output: plainOutput(environment), environment: environment)
-    guard let names = try? context.openExistingStore().namespaces() else { return .done }
-    for name in names where !name.name.unicodeScalars.contains(where: isHazardous) {
-      try? context.output.print(name.name)
-    }
-    try? context.output.flush()
-    return .done
   }
 }

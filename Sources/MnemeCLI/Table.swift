@@ -41,7 +41,7 @@ struct Table {
       // Blanks are for what comes after them.
       var pending = 0
       for (index, cell) in cells.enumerated() {
-        let cell = fitted(cell, to: widths[index])
+        let cell = fitted(cell, to: widths[index], ellipsis: style.ellipsis)
         let padding = max(0, widths[index] - displayWidth(cell))
         if columns[index].isNumeric { pending += padding }
         if !cell.isEmpty {

@@ -17,6 +17,8 @@ struct TerminalStyle: Sendable {
   var tableWidth = Int.max
   var usesColor = false
   var usesProgress = false
+  /// The locale's character set has more than ASCII.
+  var usesUnicode = true
 
   /// What can be known about the process's streams.
   static func detect(color: When, progress: When, environment: Environment) -> TerminalStyle {
@@ -37,8 +39,20 @@ struct TerminalStyle: Sendable {
     style.usesColor =
       color == .always || (color == .auto && style.outputIsTerminal && !isDumb && !wantsNoColor)
     style.usesProgress = progress == .always || (progress == .auto && style.errorIsTerminal && !isDumb)
+    style.usesUnicode = isUnicode(environment)
     return style
   }
+
+  /// Whether the locale is one of UTF-8, by the variables that the C library goes by, in its order.
+  private static func isUnicode(_ environment: Environment) -> Bool {
+    let variables = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }
+    let locale = (variables.first { !$0.isEmpty } ?? "").lowercased()
+    return locale.hasSuffix("utf-8") || locale.hasSuffix("utf8")
+      || ["utf-8@", "utf8@"].contains { locale.contains($0) }
+  }
+
+  /// Marks that something was cut off.
+  var ellipsis: String { usesUnicode ? "\u{2026}" : "..." }
 
   /// A heading, bold where that can be seen.
   func bold(_ text: String) -> String { usesColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }

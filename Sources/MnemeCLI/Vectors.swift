@@ -15,7 +15,7 @@ func readVector(from path: String) throws -> [Float] {
   guard !bytes.isEmpty, bytes.count % 4 == 0 else {
     throw InvalidInputError(
       "The embedding '\(path)' is neither a JSON array of numbers nor a whole number of float32s.",
-      remediation: "Write [0.1, 0.2, …], or the raw little-endian float32s.")
+      remediation: "Write [0.1, 0.2, ...], or the raw little-endian float32s.")
   }
   return Embedding(bytes: bytes).numbers
 }
@@ -27,7 +27,7 @@ func numbers(in value: JSONText, of what: String) throws -> [Float] {
   let numbers = elements.compactMap(\.double).map(Float.init)
   guard value.kind == .array, numbers.count == elements.count, !numbers.isEmpty else {
     throw InvalidInputError(
-      "\(what) is no JSON array of numbers.", remediation: "Write it as [0.1, 0.2, …].")
+      "\(what) is no JSON array of numbers.", remediation: "Write it as [0.1, 0.2, ...].")
   }
   return numbers
 }

@@ -81,6 +81,7 @@ struct ProblemsTests {
         "{opt:help}",
         "p c: a brace in '{opt:help}' begins no reference; a brace itself goes between backquotes"
       ),
+      ("1 \u{D7} 1", "p c: the text '1 \u{D7} 1' is not ASCII"),
       ("an `open", "p c: a backquote in 'an `open' is not closed"),
       ("an *open", "p c: a star in 'an *open' is not closed; a star itself goes between backquotes"),
     ])

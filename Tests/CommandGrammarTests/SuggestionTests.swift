@@ -34,6 +34,14 @@ struct SuggestionTests {
     #expect(nearestName(to: "cat", among: ["hat", "car", "bat"]) == "hat")
   }
 
+  @Test("all that are equally near are offered, three at most, each once")
+  func offers() {
+    #expect(nearestNames(to: "liit", among: ["list", "limit", "order", "limit"]) == ["list", "limit"])
+    #expect(nearestNames(to: "cat", among: ["bat", "car", "hat", "rat"]) == ["bat", "car", "hat"])
+    #expect(didYouMean(["--list", "--limit"]) == "Did you mean '--list' or '--limit'?")
+    #expect(didYouMean([]) == nil)
+  }
+
   @Test("a word of any length is answered")
   func longWords() {
     #expect(nearestName(to: String(repeating: "get", count: 100_000), among: ["get", "put"]) == nil)

@@ -79,6 +79,18 @@ struct UsageErrorTests {
       (["list", "--order", "nmae"], "Did you mean 'name'?"),
       (["add", "plum", "3", "jam"], "Put a text that holds spaces in quotes."),
       (["list", "-q", "-q"], "Once is enough."),
+      // One dash for two, where the letters would else have been read one by one, and two for one.
+      (["list", "-shelf", "top"], "Did you mean '--shelf'?"),
+      (["-home=/tmp", "list"], "Did you mean '--home'?"),
+      (["list", "--s", "top"], "Did you mean '-s'?"),
+      // What a command has no place for, or has one of another kind for.
+      (["list", "top"], "Name the option that it is for: '-s, --shelf SHELF'."),
+      (["list", "3"], "Name the option that it is for: '-s, --shelf SHELF' or '--limit N'."),
+      (["find", "--word", "jam"], "find takes it as WORD, without an option's name."),
+      (["load", "--note-file", "f"], "It belongs to add."),
+      (["-s", "list"], "'list' was taken as the value of --shelf."),
+      (["-s", "find", "jam"], "'find' was taken as the value of --shelf."),
+      (["larder", "list"], "Leave out the second 'larder'."),
     ] as [([String], String)])
   func suggestions(words: [String], suggestion: String) {
     #expect(failure(words)?.remediation == suggestion)

@@ -27,6 +27,13 @@ struct DisplayWidthTests {
     #expect(fitted(text, to: width) == result)
     #expect(displayWidth(fitted(text, to: width)) <= width)
   }
+
+  @Test(
+    "where the locale has no ellipsis, dots stand for it",
+    arguments: [(8, "abcdef"), (5, "ab..."), (2, "..")])
+  func dots(width: Int, result: String) {
+    #expect(fitted("abcdef", to: width, ellipsis: "...") == result)
+  }
 }
 
 @Suite("Tables")

@@ -176,6 +176,20 @@ struct TerminalTests {
     #expect(terminal.output.contains("\u{1B}[1m") == isBold, "\(terminal.output)")
   }
 
+  @Test(
+    "what is cut ends in an ellipsis where the locale has one, and in dots elsewhere",
+    arguments: [
+      (["LANG": "C.UTF-8"], "\u{2026}"), (["LANG": "de_DE.utf8@euro"], "\u{2026}"), (["LANG": "C"], "..."),
+      (["LANG": "C.UTF-8", "LC_ALL": "C"], "..."), (["LANG": "C", "LC_CTYPE": "en_US.UTF-8"], "\u{2026}"),
+    ] as [([String: String], String)])
+  func ellipsis(environment: [String: String], mark: String) throws {
+    let mneme = Mneme(try RedisServer.shared)
+    try mneme.run("put", "-n", String(repeating: "n", count: 100), "a", "b")
+    let terminal = try start(["stats"], on: mneme, environment: environment)
+    #expect(try terminal.finish() == 0)
+    #expect(terminal.output.contains("nnn\(mark)  "), "\(terminal.output)")
+  }
+
   @Test("in a pipe nothing is bold, and no name is cut")
   func pipe() throws {
     let mneme = Mneme(try RedisServer.shared)

@@ -17,6 +17,8 @@ extension Inspection {
 
   /// Every reference leads somewhere, and nothing is opened that is not closed.
   mutating func inspect(markup source: String, in command: CommandSpec?) {
+    // A terminal whose locale has no more would show anything else as rubbish.
+    require(source.utf8.allSatisfy { $0 < 0x80 }, "the text '\(source)' is not ASCII")
     for inline in Markup(source).blocks.flatMap(\.inlines) {
       switch inline {
       case .option(let name):

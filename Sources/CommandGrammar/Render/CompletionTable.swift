@@ -66,7 +66,7 @@ extension Grammar {
     case .nothing: "text \(name)"
     case .files: "files"
     case .directories: "directories"
-    case .choices(let words): "choices \(words.joined(separator: " "))"
+    case .choices(let words), .suggestions(let words): "choices \(words.joined(separator: " "))"
     case .commands: "choices \(commands.map(\.name).joined(separator: " "))"
     case .dynamic(let kind): "dynamic \(kind)"
     }

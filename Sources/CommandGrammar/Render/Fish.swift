@@ -86,7 +86,7 @@ extension Grammar {
     case .nothing: "-x"
     case .files: "-r -F"
     case .directories: "-x -a '(__fish_complete_directories)'"
-    case .choices(let words): "-x -a \(quoted(words.joined(separator: " ")))"
+    case .choices(let words), .suggestions(let words): "-x -a \(quoted(words.joined(separator: " ")))"
     case .commands: "-x -a \(quoted(commands.map(\.name).joined(separator: " ")))"
     case .dynamic(let kind): "-x -a '(\(at)_dynamic \(kind))'"
     }

@@ -133,6 +133,9 @@ extension Grammar {
   }
 
   private func json(of value: ValueSpec) -> JSON {
+    let words = { (words: [String]) in words.isEmpty ? JSON.null : .array(words.map { .string($0) }) }
+    var suggestions: [String] = []
+    if case .suggestions(let words) = value.completion { suggestions = words }
     let completion: (String, JSON) =
       switch value.completion {
       case .nothing: ("nothing", .null)
@@ -140,11 +143,13 @@ extension Grammar {
       case .directories: ("directories", .null)
       case .commands: ("commands", .null)
       case .choices: ("choices", .null)
+      case .suggestions: ("suggestions", .null)
       case .dynamic(let kind): ("dynamic", .string(kind))
       }
     return .object([
       ("placeholder", .string(value.placeholder)),
-      ("choices", value.choices.isEmpty ? .null : .array(value.choices.map { .string($0) })),
+      ("choices", words(value.choices)),
+      ("suggestions", words(suggestions)),
       ("completion", .string(completion.0)),
       ("completion_kind", completion.1),
     ])

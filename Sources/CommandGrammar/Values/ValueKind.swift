@@ -62,8 +62,10 @@ public enum Completion: Sendable, Equatable {
   case files
   /// Names of directories.
   case directories
-  /// One of these words.
+  /// One of these words, and nothing else is a value.
   case choices([String])
+  /// These words, which are values among others.
+  case suggestions([String])
   /// The program's commands.
   case commands
   /// What the program itself answers to `PROGRAM __complete KIND -- WORDS…`, one value a line.

@@ -13,7 +13,7 @@ struct Get: Command {
   static let minConfidence = Option(
     "min-confidence", value: .number("F", 0...1),
     summary: "the least confidence of an answer by meaning",
-    details: "Similarity × 0.5 ^ (age / 24 h); 0.7 unless given.")
+    details: "Similarity times 0.5 ^ (age / 24 h); 0.7 unless given.")
   static let peek = Switch(
     "peek", summary: "touch nothing",
     details:

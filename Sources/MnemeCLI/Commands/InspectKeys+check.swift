@@ -84,7 +84,7 @@ final class Findings: @unchecked Sendable {
       guard let count = counts[kind], let findings = first[kind]?.prefix(Findings.shown) else { return nil }
       var lines = [style.bold("\(kind.rawValue): \(grouped(count))")]
       for finding in findings { lines += filled(visible(finding.problem.detail), indent: 2, style.width) }
-      if count > findings.count { lines.append("  … and \(grouped(count - findings.count)) more") }
+      if count > findings.count { lines.append("  and \(grouped(count - findings.count)) more") }
       if let reason = findings.first?.reason {
         lines += filled("Left, because \(visible(reason)).", indent: 2, style.width)
       }

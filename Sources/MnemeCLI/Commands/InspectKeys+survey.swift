@@ -64,7 +64,7 @@ struct KeySurveyReport: Report {
     if !survey.unknown.isEmpty {
       lines.append("\nno part of the layout:")
       lines += survey.unknown.prefix(10).map { "  " + visible(String(decoding: $0, as: UTF8.self)) }
-      if survey.unknown.count > 10 { lines.append("  …") }
+      if survey.unknown.count > 10 { lines.append("  \(style.ellipsis)") }
     }
     if !survey.largest.isEmpty {
       var table = Table([

@@ -132,7 +132,7 @@ extension ValueKind where Value == KeySurveyOptions.Sample {
   /// A count, or `all`.
   static var sample: ValueKind {
     ValueKind(
-      placeholder: "N", completion: .choices(["all"]),
+      placeholder: "N", completion: .suggestions(["all"]),
       parse: { text throws(ValueProblem) in
         if text == "all" { return .all }
         return .count(try ValueKind<Int>.count("N", 0...1_000_000).parse(text))

@@ -50,12 +50,15 @@ struct ShowStats: Command {
       if stats.identity == nil { context.note(context.settings.absence) }
       return PrometheusReport(keyPrefix: context.settings.keyPrefix, stats: stats)
     }
-    return StatsReport(keyPrefix: context.settings.keyPrefix, stats: stats)
+    return StatsReport(
+      keyPrefix: context.settings.keyPrefix, absence: context.settings.absence, stats: stats)
   }
 }
 
 struct StatsReport: Report {
   var keyPrefix: String
+  /// Said in place of figures where there is no cache.
+  var absence = ""
   var stats: Stats
 
   var status: ExitStatus { stats.identity == nil ? .no : stats.damaged.isEmpty ? .done : .badData }
@@ -88,7 +91,7 @@ struct StatsReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    guard stats.identity != nil else { return "there is no cache under the prefix '\(visible(keyPrefix))'" }
+    guard stats.identity != nil else { return visible(absence) }
     return labelled(summary) + (stats.namespaces.isEmpty ? "" : "\n\n\(table(style).text(style))")
   }
 

@@ -1,0 +1,179 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+@testable import MnemeCLI
+
+/// The three shells at a terminal, with the scripts of `completions/` and namespaces from a server.
+///
+/// What a shell makes of a line is told by `mneme` itself: here it is a stand-in that completes as the real one does,
+/// and prints its words where it is run. So a test need not read the line editor's drawing.
+@Suite(
+  "Tab at a prompt", .serialized, .needs(program: "bash"), .needs(program: "zsh"), .needs(program: "fish"))
+struct TabTests {
+  enum Shell: String, CaseIterable, CustomTestStringConvertible {
+    case bash, zsh, fish
+
+    var testDescription: String { rawValue }
+
+    var command: [String] {
+      switch self {
+      case .bash: ["bash", "--norc", "--noprofile", "-i"]
+      case .zsh: ["zsh", "-f", "-i"]
+      case .fish: ["fish", "--no-config", "--private", "-i"]
+      }
+    }
+
+    /// What is typed before the first Tab: the script, and candidates shown at once.
+    var setUp: [String] {
+      let scripts = Repository.top + "/completions"
+      return switch self {
+      case .bash:
+        [
+          "bind 'set show-all-if-ambiguous on'; bind 'set bell-style none'", "source '\(scripts)/mneme.bash'",
+        ]
+      case .zsh:
+        ["fpath=('\(scripts)' $fpath); autoload -Uz compinit; compinit -u -D; setopt no_beep"]
+      case .fish: ["function fish_prompt; echo '$ '; end", "source '\(scripts)/mneme.fish'"]
+      }
+    }
+  }
+
+  /// A shell at a terminal, in a directory of its own.
+  private final class Session {
+    let terminal: PseudoTerminal
+    let directory: TemporaryDirectory
+
+    init(_ shell: Shell, url: String, prefix: String) throws {
+      directory = try TemporaryDirectory()
+      let standIn = """
+        #!/bin/sh
+        if [ "$1" = __complete ]; then exec '\(Mneme.binary)' "$@"; fi
+        printf '<%s>' "$@"
+        echo '[end]'
+        """
+      let path = try directory.write(standIn.utf8, to: "mneme")
+      chmod(path, 0o755)
+      try directory.write("".utf8, to: "cache.jsonl")
+      let variables = Mneme.plainEnvironment.merging([
+        "PATH": "\(directory.path):\(searchPath)", "HOME": directory.path, "XDG_CONFIG_HOME": directory.path,
+        "XDG_DATA_HOME": directory.path, "MNEME_URL": url, "MNEME_KEY_PREFIX": prefix, "PS1": "$ ",
+      ]) { $1 }
+      terminal = try PseudoTerminal(
+        shell.command, environment: variables, directory: directory.path, columns: 120)
+      for line in shell.setUp { try terminal.send(line + "\n") }
+      // In two pieces, so that the echo of what is typed is not taken for it.
+      try terminal.send("echo rea''dy\n")
+      try terminal.expect("ready\r\n", within: 60)
+    }
+
+    /// Types a line and gives the words with which `mneme` was run.
+    func type(_ line: String) throws -> String {
+      try terminal.send(line + "\n")
+      let shown = try terminal.expect("[end]", within: 60)
+      let words = try #require(shown.components(separatedBy: "\n").last { $0.contains("<") })
+      return String(words.drop { $0 != "<" }.dropLast("[end]".count))
+    }
+  }
+
+  /// A server with a cache of three namespaces.
+  private func cache() throws -> Mneme {
+    let mneme = Mneme(try RedisServer.shared)
+    for name in ["faq", "support team", "z$(touch pwned)`id`;&'\""] {
+      try mneme.run("put", "-n", name, "q", "r")
+    }
+    return mneme
+  }
+
+  private static let lines = [
+    ("mneme st\t", "<stats>"),
+    ("mneme set-q\tfa\t10k", "<set-quota><faq><10k>"),
+    ("mneme clear fa\t", "<clear><faq>"),
+    ("mneme clear --al\t", "<clear><--all>"),
+    ("mneme get -n fa\t'q'", "<get><-n><faq><q>"),
+    ("mneme put --namespace fa\tq r", "<put><--namespace><faq><q><r>"),
+    ("mneme clear sup\t", "<clear><support team>"),
+    ("mneme clear z\t", "<clear><z$(touch pwned)`id`;&'\">"),
+    ("mneme export --form\tcs\t", "<export><--format><csv>"),
+    ("mneme import ca\t", "<import><cache.jsonl>"),
+    ("mneme help vac\t", "<help><vacuum>"),
+    ("mneme completions z\t", "<completions><zsh>"),
+    ("mneme --col\tnev\tstats", "<--color><never><stats>"),
+  ]
+
+  @Test(
+    "finishes commands, options, choices, files and live namespaces, quoted as they must be",
+    arguments: Shell.allCases)
+  func finishing(shell: Shell) throws {
+    let mneme = try cache()
+    let session = try Session(shell, url: mneme.url, prefix: mneme.prefix)
+    for (line, words) in Self.lines {
+      #expect(try session.type(line) == words, "\(shell): \(line)")
+    }
+    #expect(try !session.directory.names().contains("pwned"))
+  }
+
+  @Test("shows what there is to choose from", arguments: Shell.allCases)
+  func choosing(shell: Shell) throws {
+    let mneme = try cache()
+    let session = try Session(shell, url: mneme.url, prefix: mneme.prefix)
+    try session.terminal.send("mneme clear \t")
+    for name in ["faq", "support"] { try session.terminal.expect(name, within: 60) }
+    try session.terminal.send("\u{15}mneme export --embeddings \t")
+    for form in ["none", "base64", "array"] { try session.terminal.expect(form, within: 60) }
+  }
+
+  @Test("shows nothing, and no error either, where the server cannot be asked", arguments: Shell.allCases)
+  func nothing(shell: Shell) throws {
+    let deaf = try DeafServer()
+    let urls = [
+      "unix:///nowhere/redis.sock", "redis://127.0.0.1:\(deaf.port)", "redis://no-such-host.invalid",
+      "nonsense://",
+      "redis://:wrong@127.0.0.1:\(deaf.port)/0?db=x",
+    ]
+    for url in urls {
+      let session = try Session(shell, url: url, prefix: "mneme")
+      #expect(try session.type("mneme clear fa\t'x'") == "<clear><fax>", "\(url)")
+      #expect(
+        try session.type("mneme get --password-file nowhere -n fa\tq")
+          == "<get><--password-file><nowhere><-n><faq>")
+      for word in ["rror", "mneme:", "remediation"] {
+        #expect(!session.terminal.output.contains(word), "\(url): \(session.terminal.output)")
+      }
+    }
+  }
+
+  @Test("the question behind a Tab gives up by itself, whatever the time limits of the line say")
+  func givingUp() throws {
+    let deaf = try DeafServer()
+    let words = ["__complete", "namespaces", "--", "--connect-timeout", "1h", "--timeout", "1h", "clear"]
+    let outcome = try Mneme(url: "redis://127.0.0.1:\(deaf.port)", prefix: "mneme").run(words)
+    #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")
+  }
+}
+
+/// Takes connections and never says a word.
+private final class DeafServer {
+  private let descriptor: Int32
+  let port: UInt16
+
+  init() throws {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    descriptor = listener
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let listens = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        bind(listener, address, length) == 0 && listen(listener, 64) == 0
+          && getsockname(listener, address, &length) == 0
+      }
+    }
+    guard listens else { throw SystemError("a socket that listens") }
+    port = UInt16(bigEndian: address.sin_port)
+  }
+
+  deinit { close(descriptor) }
+}
