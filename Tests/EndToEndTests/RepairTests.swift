@@ -113,7 +113,7 @@ import Testing
     let outcome = try stage.mneme.run("inspect-keys", "--check", expecting: 1)
     #expect(outcome.outputLines.allSatisfy { $0.count <= 80 }, "\(outcome)")
     #expect(outcome.outputText.contains("\nleftover: 23\n"), "\(outcome)")
-    #expect(outcome.outputText.contains("  … and 18 more\n"), "\(outcome)")
+    #expect(outcome.outputText.contains("  and 18 more\n"), "\(outcome)")
     #expect(outcome.outputText.contains("  Repair: 'mneme vacuum' sweeps it."), "\(outcome)")
     let sound = try Stage("sound")
     try sound.mneme.run("put", "q", "r")

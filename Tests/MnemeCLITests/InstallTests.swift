@@ -32,7 +32,8 @@ struct InstallTests {
   @Test("the lines put binary, manual pages and completions where Debian looks, and take them away again")
   func installing() throws {
     let lines = try lines()
-    #expect(lines.first == "swift build -c release --static-swift-stdlib --product mneme")
+    #expect(
+      lines.first == "swift build -c release --static-swift-stdlib --disable-local-rpath --product mneme")
     let removal = try #require(lines.firstIndex { $0.hasPrefix("sudo rm") })
     let root = try TemporaryDirectory()
     // The directories that a Debian system has.

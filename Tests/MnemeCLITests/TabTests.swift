@@ -121,7 +121,7 @@ struct TabTests {
     try session.terminal.send("mneme clear \t")
     for name in ["faq", "support"] { try session.terminal.expect(name, within: 60) }
     try session.terminal.send("\u{15}mneme export --embeddings \t")
-    for form in ["none", "base64", "array"] { try session.terminal.expect(form, within: 60) }
+    for form in ["array", "base64", "none"] { try session.terminal.expect(form, within: 60) }
   }
 
   @Test("shows nothing, and no error either, where the server cannot be asked", arguments: Shell.allCases)
