@@ -111,6 +111,20 @@ struct ErrorPrinterTests {
         + #""causes":["link","Surprise()"],"exit_status":69}"#)
   }
 
+  @Test("what is wrong with a cache names its server and prefix, unless the message does so itself")
+  func place() {
+    var printer = printer(json: true)
+    printer.place = .init(server: "redis://h:6379/0", keyPrefix: "p")
+    let damage = CorruptCacheError("The entry 5 has no response.", remediation: "Delete it.")
+    #expect(
+      printer.text(of: damage).contains(#""The entry 5 has no response (redis://h:6379/0, key prefix 'p').""#)
+    )
+    let located = CorruptCacheError("The key at redis://h:6379/0 is a list.", remediation: "Look.")
+    #expect(printer.text(of: located).contains(#""The key at redis://h:6379/0 is a list.""#))
+    let input = InvalidInputError("The query is empty.", remediation: "Ask something.")
+    #expect(printer.text(of: input).contains(#""The query is empty.""#))
+  }
+
   @Test("a wrong command line also says how the command is called")
   func usage() throws {
     let error = try #require(throws: UsageError.self) { try CommandTable.grammar.parse(["clear"]) }

@@ -1,5 +1,6 @@
 import CommandGrammar
 import Foundation
+import TestSupport
 import Testing
 
 @testable import MnemeCLI
@@ -20,6 +21,30 @@ struct GeneratedFilesTests {
   @Test("completions/ holds the scripts of the definition, and no others")
   func completions() throws {
     try check(Shell.allCases.map { CommandTable.grammar.completionScript(for: $0) }, in: "completions")
+  }
+
+  @Test(
+    "mandoc and groff find nothing to complain about in man/",
+    .needs(program: "mandoc"), .needs(program: "groff"))
+  func lint() throws {
+    let pages = try FileManager.default.contentsOfDirectory(atPath: Repository.top + "/man").map {
+      "man/\($0)"
+    }
+    for command in [["mandoc", "-T", "lint"], ["groff", "-man", "-ww", "-z"]] {
+      let outcome = try ChildProcess(command + pages, directory: Repository.top).finish().expecting(0)
+      #expect(outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")
+    }
+  }
+
+  @Test("the program's page has every section that a reader looks for, in the usual order")
+  func sections() throws {
+    let page = try #require(CommandTable.grammar.manualPages().first).text
+    let sections = page.split(separator: "\n").filter { $0.hasPrefix(".SH ") }.map { String($0.dropFirst(4)) }
+    #expect(
+      sections == [
+        "NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS", "EXIT STATUS", "ENVIRONMENT", "FILES",
+        "EXAMPLES", "SEE ALSO",
+      ])
   }
 
   private func check(_ files: [GeneratedFile], in folder: String) throws {
