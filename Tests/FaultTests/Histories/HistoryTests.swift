@@ -79,6 +79,12 @@ struct HistoryTests {
         guard problems.isEmpty else {
           throw Divergence(what: "the keys on \(place): \(problems.joined(separator: "; "))")
         }
+        let store = try RedisStore(url: server.url, keyPrefix: prefix)
+        defer { store.close() }
+        let found = try store.check().map { "\($0.kind): \($0.detail)" }
+        guard found.isEmpty else {
+          throw Divergence(what: "the check on \(place): \(found.joined(separator: "; "))")
+        }
       }
       guard try redis.send("GET", "h:not:ours").text == "a neighbour's" else {
         throw Divergence(what: "a neighbour's key was touched")
