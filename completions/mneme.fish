@@ -131,7 +131,7 @@ complete -c mneme -n '__mneme_at vacuum' -s n -l namespace -x -a '(__mneme_dynam
 complete -c mneme -n '__mneme_at vacuum' -l dry-run -d 'say what would be done, and do nothing'
 complete -c mneme -n '__mneme_at vacuum' -l batch-size -x -d 'how many entries one transaction removes'
 complete -c mneme -n '__mneme_at vacuum' -l max-duration -x -d 'end after this time, with status 75'
-complete -c mneme -n '__mneme_at vacuum' -l repair -d 'also mend what \'mneme inspect-keys\' --check finds'
+complete -c mneme -n '__mneme_at vacuum' -l repair -d 'also mend what \'mneme inspect-keys --check\' finds'
 complete -c mneme -n '__mneme_at vacuum' -l pace -x -d 'a pause between batches, for a busy server'
 
 complete -c mneme -n '__mneme_at set-quota' -l remove -d 'take the quota away'

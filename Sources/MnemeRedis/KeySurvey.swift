@@ -56,6 +56,8 @@ public struct KeySurvey: Sendable, Equatable {
     public var withTTL = 0
     /// Measured, or scaled up from a sample; nil where the server does not tell.
     public var memoryBytes: Int?
+    /// Whether the memory of each of the keys was measured.
+    public var memoryIsExact = true
   }
 
   /// How many were seen.
@@ -241,7 +243,8 @@ private struct SurveyTally {
         row.memoryBytes = Int(
           (Double(tallied.measuredBytes) / Double(tallied.measured) * Double(row.keys)).rounded())
       }
-      survey.memoryIsExact = survey.memoryIsExact && tallied.measured == row.keys
+      row.memoryIsExact = tallied.measured == row.keys
+      survey.memoryIsExact = survey.memoryIsExact && row.memoryIsExact
       survey.keys += row.keys
       survey.families.append(row)
     }

@@ -8,7 +8,8 @@ import Testing
 /// The manual pages and completions that are committed are those that the definition gives.
 ///
 /// After a change of the definition: `MNEME_WRITE_GENERATED=1 swift test --filter GeneratedFiles`.
-@Suite("Generated files")
+// One after another: writing them anew must not happen beside reading them.
+@Suite("Generated files", .serialized)
 struct GeneratedFilesTests {
   private let top = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()

@@ -125,7 +125,11 @@ struct HealthReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    let notes = problems.map { "\($0.severity.rawValue): \(visible($0.detail)). \($0.remedy)" }
+    let notes = problems.flatMap { problem in
+      let note = "\(problem.severity.rawValue): \(visible(problem.detail)). \(problem.remedy)"
+      // In a pipe a note stays one line, for who looks for it there.
+      return style.outputIsTerminal ? filled(note, indent: 0, style.width) : [note]
+    }
     return labelled(summary) + (notes.isEmpty ? "" : "\n\n" + notes.joined(separator: "\n"))
   }
 

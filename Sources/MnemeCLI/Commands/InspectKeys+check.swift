@@ -94,13 +94,6 @@ final class Findings: @unchecked Sendable {
   }
 }
 
-/// A paragraph in lines of so many columns.
-private func filled(_ text: String, indent: Int, _ columns: Int) -> [String] {
-  let words = text.split(separator: " ").map { StyledWord(text: String($0), width: displayWidth(String($0))) }
-  let margin = String(repeating: " ", count: indent)
-  return wrap(words, width: columns - 1 - indent).map { margin + $0 }
-}
-
 extension CacheProblem {
   /// - Parameter reason: why a repair left it.
   func json(because reason: String? = nil) -> JSONOutput {

@@ -47,8 +47,9 @@ struct KeySurveyReport: Report {
 
   func text(_ style: TerminalStyle) -> String? {
     guard survey.keys > 0 else { return "no keys under the prefix '\(visible(keyPrefix))'" }
-    let about = survey.memoryIsExact ? "" : "~"
-    func memory(_ bytes: Int?) -> String { bytes.map { about + size($0) } ?? "-" }
+    func memory(_ bytes: Int?, isExact: Bool) -> String {
+      bytes.map { (isExact ? "" : "~") + size($0) } ?? "-"
+    }
     var table = Table([
       .init(title: "FAMILY", isFlexible: true), .init(title: "TYPE"), .init(title: "KEYS", isNumeric: true),
       .init(title: "MEMORY", isNumeric: true), .init(title: "WITH TTL", isNumeric: true),
@@ -56,10 +57,13 @@ struct KeySurveyReport: Report {
     for family in survey.families {
       table.rows.append([
         family.family?.rawValue ?? "(unknown)", family.types.joined(separator: ","), grouped(family.keys),
-        memory(family.memoryBytes), family.withTTL > 0 ? grouped(family.withTTL) : "-",
+        memory(family.memoryBytes, isExact: family.memoryIsExact),
+        family.withTTL > 0 ? grouped(family.withTTL) : "-",
       ])
     }
-    table.rows.append(["total", "", grouped(survey.keys), memory(survey.memoryBytes), ""])
+    table.rows.append([
+      "total", "", grouped(survey.keys), memory(survey.memoryBytes, isExact: survey.memoryIsExact), "",
+    ])
     var lines = [table.text(style)]
     if !survey.unknown.isEmpty {
       lines.append("\nno part of the layout:")

@@ -10,7 +10,7 @@ struct Vacuum: Command {
   static let maxDuration = Option(
     "max-duration", value: .duration(in: .seconds(1)...), summary: "end after this time, with status 75")
   static let repair = Switch(
-    "repair", summary: "also mend what {command:inspect-keys} --check finds",
+    "repair", summary: "also mend what `mneme inspect-keys --check` finds",
     details: """
       Each problem is looked at again and mended in one transaction, where that costs no answer that is served. What \
       it leaves is told with the reason. It reads the fields of every entry, and walks through all keys of the server.

@@ -1,0 +1,8 @@
+import CommandGrammar
+
+/// A paragraph in lines of so many columns.
+func filled(_ text: String, indent: Int, _ columns: Int) -> [String] {
+  let words = text.split(separator: " ").map { StyledWord(text: String($0), width: displayWidth(String($0))) }
+  let margin = String(repeating: " ", count: indent)
+  return wrap(words, width: columns - 1 - indent).map { margin + $0 }
+}
