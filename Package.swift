@@ -73,6 +73,8 @@ let package = Package(
       exclude: ["Fixtures"],
       swiftSettings: settings),
     .testTarget(
+      name: "MnemeEmbeddersTests", dependencies: ["MnemeEmbedders", "Mneme"], swiftSettings: settings),
+    .testTarget(
       name: "MnemeRedisTests",
       dependencies: ["MnemeRedis", "Mneme", "StoreConformance", "TestSupport"],
       swiftSettings: settings),

@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -50,6 +51,85 @@ struct ReembedTests {
     #expect(
       try mneme.run(["reembed", "--embedder", Self.other, target]).expecting(65).errorText
         .contains("is not empty"))
+  }
+
+  @Test("a run that is killed in the middle leaves its copy as it was, and the next one brings only the rest")
+  func killed() throws {
+    let stage = try filled(200)
+    let server = try EmbeddingServer { _, count in
+      count == 2 ? .late(.seconds(30), dimension: 16) : .vectors(dimension: 16)
+    }
+    var mneme = stage.mneme
+    mneme.environment = server.environment
+    let target = uniquePrefix("reembed-killed")
+    try stage.expectUnchanged {
+      let victim = try mneme.start(["reembed", "--embedder", Self.other, target])
+      try wait("the third batch to be asked for") { server.requests.count == 3 }
+      victim.signal(SIGKILL)
+      try wait("the end") { victim.poll() == .killed(bySignal: SIGKILL) }
+      let report = try mneme.run("reembed", "--json", "--embedder", Self.other, target).json()
+      #expect(report["entries"].int == 72 && report["already_there"].int == 128, "\(report)")
+    }
+    // The batch that was under way when it was killed, and it alone, is asked for again.
+    #expect(server.requests.map(\.texts.count) == [64, 64, 64, 64, 8])
+    #expect(try withoutVectors(stage, prefix: target) == withoutVectors(stage, prefix: stage.prefix))
+    try mneme.with(prefix: target).run("inspect-keys", "--check")
+  }
+
+  @Test("two runs at once make one copy, whole, with each entry once")
+  func together() throws {
+    let stage = try filled(300)
+    let server = try EmbeddingServer { _, count in
+      // The first is held until the second is there too.
+      count == 0 ? .late(.seconds(2), dimension: 16) : .vectors(dimension: 16)
+    }
+    var mneme = stage.mneme
+    mneme.environment = server.environment
+    let target = uniquePrefix("reembed-two")
+    try stage.expectUnchanged {
+      let first = try mneme.start(["reembed", "--json", "--embedder", Self.other, target])
+      try wait("the first batch to be asked for") { server.requests.count == 1 }
+      let second = try mneme.start(["reembed", "--json", "--embedder", Self.other, target])
+      let reports = try [second, first].map { try $0.finish().expecting(0).json() }
+      for report in reports {
+        let seen = try #require(report["entries"].int) + #require(report["already_there"].int)
+        #expect(seen == 300, "\(report)")
+      }
+      #expect(reports.compactMap { $0["entries"].int }.reduce(0, +) == 300, "\(reports)")
+    }
+    #expect(
+      try withoutVectors(stage, prefix: target).sorted()
+        == withoutVectors(stage, prefix: stage.prefix).sorted())
+    #expect(try stage.redis.send("HGET", "\(target):meta", "copy_of").text == nil)
+    try mneme.with(prefix: target).run("inspect-keys", "--check")
+  }
+
+  @Test("quotas go along, but for one that the copy has already")
+  func quotas() throws {
+    let stage = try filled(3)
+    for (namespace, quota) in [("default", "3"), ("faq", "70"), ("without entries", "9")] {
+      try stage.mneme.run("set-quota", namespace, quota)
+    }
+    let target = uniquePrefix("reembed-quotas")
+    let copy = stage.mneme.with(prefix: target)
+    try stage.redis.send(
+      "HSET", "\(target):meta", "embedder_fingerprint", "mneme:hashed-ngrams-v1:dim384", "embedder_dim",
+      "384", "schema_version", "1", "copy_of", stage.prefix)
+    try copy.run("set-quota", "faq", "5")
+    try stage.mneme.run("reembed", target)
+    for (namespace, quota) in [("default", 3), ("faq", 5), ("without entries", 9)] {
+      #expect(try copy.run("set-quota", "--json", namespace).json()["quota"].int == quota, "\(namespace)")
+    }
+    #expect(try copy.run("stats", "--json").json()["entries"].int == 3)
+    try copy.run("inspect-keys", "--check")
+  }
+
+  private func wait(_ what: String, until condition: () -> Bool) throws {
+    let limit = ContinuousClock.now + .seconds(60)
+    while !condition() {
+      guard ContinuousClock.now < limit else { throw TestTimeout(what) }
+      usleep(5000)
+    }
   }
 
   @Test("a prefix with any key of a cache is refused, and so is the cache's own; a younger answer stays")

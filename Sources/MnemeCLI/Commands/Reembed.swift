@@ -12,8 +12,8 @@ struct Reembed: Command {
     name: "reembed", summary: "copy a cache into another prefix, embedded anew",
     description: """
       Passes the question of every entry through another embedder and stores the entry under {arg:TARGET_PREFIX} on \
-      the same server. Responses, metadata, times, access counts and times to live are kept; the source is not \
-      touched. Expired entries are left behind.
+      the same server. Responses, metadata, times, access counts, times to live and quotas are kept; the source is not \
+      touched. Expired entries are left behind, and counters begin anew.
 
       A run that was ended early is gone on with by the same command: what is there already is not embedded again, \
       and what was put into the source meanwhile is brought up to date. Of a question that both prefixes have, the \
@@ -63,12 +63,21 @@ struct Reembed: Command {
       normalizes: normalizes)
     do {
       try copy(from: source, by: &run, context)
+      try copyQuotas(from: source, to: destination)
     } catch {
       context.note("\(run.report.state); run it again to go on")
       throw error
     }
     try destination.finishCopy()
     return run.report
+  }
+
+  /// Last, so that none takes an entry away while the others come. One that the copy was given by hand stays.
+  private func copyQuotas(from source: RedisStore, to destination: RedisStore) throws {
+    for summary in try source.summaries() {
+      guard let quota = summary.quota, try destination.quota(for: summary.namespace) == nil else { continue }
+      try destination.setQuota(quota, for: summary.namespace)
+    }
   }
 
   private func copy(from source: RedisStore, by run: inout ReembedRun, _ context: Context) throws {

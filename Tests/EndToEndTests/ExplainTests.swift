@@ -1,0 +1,167 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `get --explain`: every neighbour with its verdict, and the rule that made the answer or the miss.
+///
+/// Vectors have two numbers and lie at a known angle to the question's, so that each similarity is known.
+@Suite("Explanations")
+struct ExplainTests {
+  private struct Bench {
+    let stage: Stage
+    let directory: TemporaryDirectory
+    let embedder: [String]
+
+    /// Fills a cache with a question for each similarity, ids from 1; "asked" itself is not among them.
+    init(_ what: String, _ similarities: [Double]) throws {
+      stage = try Stage(what)
+      directory = try TemporaryDirectory()
+      let vectors = similarities.enumerated().map { index, similarity in
+        #"{"text":"question \#(index + 1)","embedding":[\#(similarity),\#((1 - similarity * similarity).squareRoot())]}"#
+      }
+      let text = ([#"{"text":"asked","embedding":[1,0]}"#] + vectors).joined(separator: "\n") + "\n"
+      embedder = ["--embedder-file", try directory.write(text.utf8, to: "vectors")]
+      let lines = similarities.indices.map {
+        #"{"query":"question \#($0 + 1)","response":"answer \#($0 + 1)","ttl":86400}"# + "\n"
+      }
+      try stage.mneme.run(
+        ["import", "--embedder", "angles:dim2"] + embedder, input: Array(lines.joined().utf8)
+      ).expecting(0)
+    }
+
+    func get(_ options: String..., expecting status: Int32) throws -> Outcome {
+      try stage.mneme.run(["get", "--explain", "--peek"] + options + embedder + ["asked"]).expecting(status)
+    }
+
+    func refuse(_ id: Int) throws {
+      try stage.redis.send("HSET", stage.key("entry:\(id)"), "response", "[ERROR] no model")
+    }
+
+    func expire(_ id: Int) throws {
+      try stage.redis.send("HSET", stage.key("entry:\(id)"), "ttl", "1")
+      try stage.age(id, by: 60)
+    }
+
+    /// Confidence halves in 24 hours.
+    func wither(_ id: Int, hours: Int) throws {
+      try stage.redis.send("HSET", stage.key("entry:\(id)"), "ttl", "")
+      try stage.age(id, by: hours * 3600)
+    }
+  }
+
+  @Test("each neighbour has its verdict, in the text and in JSON, and nothing is touched")
+  func verdicts() throws {
+    let bench = try Bench("verdicts", [0.99, 0.98, 0.97, 0.9, 0.5])
+    try bench.refuse(1)
+    try bench.expire(2)
+    try bench.wither(3, hours: 48)
+    try bench.stage.expectUnchanged {
+      let text = try bench.get(expecting: 1).outputText
+      let rows = text.split(separator: "\n").dropFirst().prefix(5).map(String.init)
+      let verdicts = [
+        "refused by the validator", "expired", "confidence too low for 1d 12h", "only the nearest 3 count",
+        "below the threshold",
+      ]
+      for (index, verdict) in verdicts.enumerated() {
+        let words = rows[index].split(separator: " ")
+        #expect(words.first == "\(index + 1)" && rows[index].contains(verdict), "\(text)")
+        #expect(rows[index].hasSuffix("question \(index + 1)"), "\(text)")
+      }
+      #expect(text.contains("no answer: the nearest answer is too old"), "\(text)")
+      #expect(text.contains("0.2425 where 0.7000 is asked for"), "\(text)")
+
+      let before = Int(Date().timeIntervalSince1970)
+      let json = try bench.get("--json", expecting: 1).json()
+      #expect(json["hit"].bool == false && json["reason"].string == "low_confidence")
+      let candidates = try #require(json["candidates"].array)
+      #expect(candidates.map { $0["id"].int } == [1, 2, 3, 4, 5])
+      #expect(
+        candidates.map { $0["verdict"].string } == [
+          "refused_by_validator", "expired", "low_confidence", "not_weighed", "below_threshold",
+        ])
+      for (candidate, similarity) in zip(candidates, [0.99, 0.98, 0.97, 0.9, 0.5]) {
+        #expect(abs(try #require(candidate["similarity"].double) - similarity) < 1e-6)
+      }
+      let old = candidates[2]
+      let age = try #require(old["age_seconds"].int)
+      #expect((172_800...172_900).contains(age))
+      #expect(
+        abs(try #require(old["confidence"].double) - 0.97 * pow(0.5, Double(age) / 86_400)) < 1e-6)
+      // 0.97 falls to 0.7 in 24 h × log2(0.97 / 0.7) = 40,663 s, so that was 132,137 s before two days were over.
+      let since = try #require(old["low_confidence_since"].int)
+      #expect(abs(before - since - (age - 40_663)) < 30, "\(since)")
+      #expect(candidates[3]["low_confidence_since"].isNull)
+      // At 0.5 no age is young enough.
+      #expect(candidates[4]["low_confidence_since"].int != nil)
+    }
+  }
+
+  @Test("what is served is told from what a nearer one made needless, and as many are shown as one likes")
+  func hit() throws {
+    let bench = try Bench("hit", [0.99, 0.95, 0.86, 0.4, 0.3, 0.2])
+    try bench.refuse(1)
+    let text = try bench.get(expecting: 0).outputText
+    #expect(text.hasPrefix("answer 2\n\n"), "\(text)")
+    #expect(text.contains("a nearer one was served") && text.contains("served"), "\(text)")
+    #expect(
+      text.hasSuffix(
+        "hit by meaning: entry 2 is the nearest that may be served, 0.9500 similar where 0.8500 is asked for\n"
+      ), "\(text)")
+    func verdicts(_ options: [String]) throws -> [String?] {
+      try #require(
+        bench.stage.mneme.run(
+          ["get", "--explain", "--peek", "--json"] + options + bench.embedder + ["asked"]
+        )
+        .json()["candidates"].array
+      ).map { $0["verdict"].string }
+    }
+    let all: [String?] = [
+      "refused_by_validator", "served", "not_needed", "below_threshold", "below_threshold", "below_threshold",
+    ]
+    #expect(try verdicts([]) == Array(all.prefix(5)))
+    #expect(try verdicts(["--nearest", "20"]) == all)
+    #expect(try verdicts(["--threshold", "0.35", "--nearest", "4"])[3] == "low_confidence")
+    // The very question is weighed against nothing.
+    let exact = try bench.stage.mneme.run(["get", "--explain", "--peek", "--json", "question 4"])
+      .expecting(0).json()
+    #expect(exact["layer"].string == "exact" && exact["candidates"].array?.isEmpty == true)
+  }
+
+  @Test("a miss says which rule made it")
+  func misses() throws {
+    let far = try Bench("misses-far", [0.8, 0.2])
+    try rule(
+      far.get(expecting: 1),
+      "no answer: the nearest question is less similar than the threshold: 0.8000 where 0.8500"
+    )
+    // At 0.6 it never had the confidence.
+    #expect(
+      try far.get("--threshold", "0.5", "--min-confidence", "0.9", expecting: 1).outputText.contains(
+        "confidence too low from the start"))
+    try rule(
+      far.get("-n", "empty", expecting: 1), "no answer: no question in the namespace means the same")
+
+    let gone = try Bench("misses-gone", [0.99, 0.98])
+    try gone.expire(1)
+    try gone.refuse(2)
+    try rule(
+      gone.get(expecting: 1),
+      "no answer: no question in the namespace means the same: of the nearest 2 none may be served")
+
+    let others = far.stage.mneme
+    try rule(
+      others.run(["get", "--explain", "--peek", "asked"]).expecting(1),
+      "no answer: the very question is not there, and no embedder is at hand")
+    let broken = try others.run(["get", "--explain", "--peek", "--embedder-command", "exit 3", "asked"])
+      .expecting(1)
+    try rule(broken, "no answer: the embedder failed, and the very question is not there")
+    #expect(broken.errorText.contains("ended with status 3"), "\(broken)")
+  }
+
+  private func rule(
+    _ outcome: Outcome, _ words: String, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let last = try #require(outcome.outputLines.last)
+    #expect(last.hasPrefix(words), "\(outcome)", sourceLocation: sourceLocation)
+  }
+}
