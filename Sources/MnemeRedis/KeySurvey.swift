@@ -105,47 +105,30 @@ extension RedisStore {
   public func forEachKey(
     _ options: KeySurveyOptions, measuring: Bool, _ body: (KeyRecord) throws -> Void
   ) throws -> Bool {
-    var cursor: [UInt8] = [UInt8(ascii: "0")]
-    var seen = 0
     try checkOpen()
-    let pattern = options.family.map { layout.pattern($0, namespace: nil) } ?? layout.everyKey
-    repeat {
-      if options.shouldStop() { return false }
-      let page = try client.read(
-        pipeline { $0.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page) })[0]
-        .elements(expecting: 2)
-      cursor = page[0].bytes
-      let keys = page[1].elements.map(\.bytes)
-      for start in stride(from: 0, to: keys.count, by: Batch.keys) {
-        let batch = Array(keys[start..<min(start + Batch.keys, keys.count)])
-        for record in try records(of: batch, options, measuring: measuring) { try body(record) }
+    if options.shouldStop() { return false }
+    var seen = 0
+    let pages = KeyPages(self, options, measuring: measuring)
+    do {
+      try forEachReadAhead(pages.next) { page in
+        for record in records(in: page, options, measuring: measuring) { try body(record) }
+        seen += page.keys.count
+        options.progress(seen)
+        if !page.isLast, options.shouldStop() { throw Stopped() }
       }
-      seen += keys.count
-      options.progress(seen)
-    } while cursor != [UInt8(ascii: "0")]
+    } catch is Stopped {
+      return false
+    }
     return true
   }
 
-  private func records(
-    of keys: [[UInt8]], _ options: KeySurveyOptions, measuring: Bool
-  ) throws -> [KeyRecord] {
-    let names = keys.map(layout.parse)
-    let asksNamespace = options.namespace != nil
-    let replies = try client.read(
-      pipeline {
-        for (key, name) in zip(keys, names) {
-          $0.append("TYPE", key)
-          $0.append("PTTL", key)
-          if measuring { $0.append("MEMORY", "USAGE", key, "SAMPLES", Self.nestedSamples) }
-          if asksNamespace, name?.family == .entry { $0.append("HGET", key, EntryField.namespace) }
-        }
-      }, tolerating: true)
-    var next = replies.makeIterator()
-    return zip(keys, names).compactMap { key, name in
+  private func records(in page: KeyPages.Page, _ options: KeySurveyOptions, measuring: Bool) -> [KeyRecord] {
+    var next = page.replies.makeIterator()
+    return zip(page.keys, page.names).compactMap { key, name in
       guard let type = next.next()?.string, let ttl = next.next()?.integer else { return nil }
       let memory = measuring ? next.next() : nil
       var namespace = name?.namespace
-      if asksNamespace, name?.family == .entry {
+      if options.namespace != nil, name?.family == .entry {
         namespace = next.next()?.string.flatMap { try? Namespace($0) }
       }
       // Gone between the scan and the question.
@@ -159,7 +142,7 @@ extension RedisStore {
 
   /// Of how many members Redis looks at the size: every field of an entry, and of an index, whose members are much alike,
   /// so few that a million of them do not hold the server up.
-  private static let nestedSamples = 100
+  fileprivate static let nestedSamples = 100
 
   /// Measures the keys that were drawn. A server that withholds `MEMORY` leaves the figures out.
   private func measureSamples(_ tally: inout SurveyTally) throws {
@@ -178,6 +161,75 @@ extension RedisStore {
           tally.measure(record)
         }
       }
+    }
+  }
+}
+
+/// Whoever asked for a walk wants no more of it.
+private struct Stopped: Error {}
+
+/// The pages of a walk over keys. Used by one thread at a time.
+private final class KeyPages: @unchecked Sendable {
+  struct Page: Sendable {
+    var keys: [[UInt8]]
+    /// What each is in the layout.
+    var names: [ParsedKey?]
+    /// The answers about each in turn, and where there is another page that to `SCAN`.
+    var replies: Replies
+    var isLast: Bool
+  }
+
+  private static let start = [UInt8(ascii: "0")]
+
+  private let store: RedisStore
+  private let options: KeySurveyOptions
+  private let measuring: Bool
+  private let pattern: [UInt8]
+  private var cursor = KeyPages.start
+  /// What the last `SCAN` found; nil before the first.
+  private var keys: [[UInt8]]?
+  private var isAtEnd = false
+
+  init(_ store: RedisStore, _ options: KeySurveyOptions, measuring: Bool) {
+    (self.store, self.options, self.measuring) = (store, options, measuring)
+    pattern = options.family.map { store.layout.pattern($0, namespace: nil) } ?? store.layout.everyKey
+  }
+
+  /// One round trip, and one more for the first: the questions about a page of keys, and the `SCAN` for the next.
+  @Sendable func next() throws -> Page? {
+    if isAtEnd { return nil }
+    if keys == nil {
+      let found = try store.client.read(store.pipeline { appendScan(to: &$0) })
+      try take(found[0])
+    }
+    let asked = keys ?? []
+    let names = asked.map(store.layout.parse)
+    isAtEnd = cursor == Self.start
+    var request = Pipeline()
+    for (key, name) in zip(asked, names) { appendQuestions(about: key, name, to: &request) }
+    if !isAtEnd { appendScan(to: &request) }
+    let replies = try store.client.read(request, tolerating: true)
+    if !isAtEnd { try take(replies[replies.count - 1]) }
+    return Page(keys: asked, names: names, replies: replies, isLast: isAtEnd)
+  }
+
+  private func appendScan(to pipeline: inout Pipeline) {
+    pipeline.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page)
+  }
+
+  private func take(_ reply: Reply) throws {
+    if let error = reply.error { throw store.client.translate(error, command: "SCAN", key: nil) }
+    let page = try reply.elements(expecting: 2)
+    cursor = page[0].bytes
+    keys = page[1].elements.map(\.bytes)
+  }
+
+  private func appendQuestions(about key: [UInt8], _ name: ParsedKey?, to pipeline: inout Pipeline) {
+    pipeline.append("TYPE", key)
+    pipeline.append("PTTL", key)
+    if measuring { pipeline.append("MEMORY", "USAGE", key, "SAMPLES", RedisStore.nestedSamples) }
+    if options.namespace != nil, name?.family == .entry {
+      pipeline.append("HGET", key, EntryField.namespace)
     }
   }
 }
