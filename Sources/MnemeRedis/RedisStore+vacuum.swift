@@ -47,7 +47,7 @@ extension RedisStore {
   /// word, read under `WATCH`, so an entry that is refreshed meanwhile stays. Also removes what Redis's native
   /// expiry leaves in the indexes, where the run meets any of it.
   ///
-  /// Five round trips a batch. Several at once keep out of each other's way, and each entry is counted by the one that
+  /// Four round trips a batch. Several at once keep out of each other's way, and each entry is counted by the one that
   /// removed it. Stopped or killed at any instant, it leaves nothing half done. Memory: a page, and 8 to 32 bytes for
   /// each leftover.
   public func vacuum(_ options: VacuumOptions) throws -> VacuumReport {
@@ -198,14 +198,14 @@ struct VacuumRun {
     var outcome = PageOutcome()
     let ids = Set(members.map(\.id)).sorted()
     guard !ids.isEmpty else { return outcome }
-    let (heads, absent) = try look(at: ids)
     func isOurs(_ namespace: Namespace?) -> Bool {
       options.namespace == nil || namespace == options.namespace
     }
-    let ours = heads.filter { isOurs($0.namespace) && $0.expiry != .unreadable }
+    let seen = try removeDue(of: ids) ?? look(at: ids)
+    let ours = seen.heads.filter { isOurs($0.namespace) && $0.expiry != .unreadable }
     let due = ours.filter { $0.isExpired(at: options.now) }
     let stale = ours.filter { !$0.isExpired(at: options.now) }
-    let lost = members.filter { absent.contains($0.id) && isOurs($0.namespace) }
+    let lost = members.filter { seen.absent.contains($0.id) && isOurs($0.namespace) }
       .map { Leftover(id: $0.id, namespace: $0.namespace) }
     guard !options.dryRun else {
       let again = try metBefore(members, ours)
@@ -215,30 +215,64 @@ struct VacuumRun {
       outcome.kept = Set(ids)
       return outcome
     }
-    let removed = try store.removeBatch(due.map(\.id), counting: .own(.expirations)) {
-      $0.isExpired(at: options.now)
-    }
+    let removed =
+      try seen.removed
+      ?? store.removeBatch(due.map(\.id), counting: .own(.expirations)) { $0.isExpired(at: options.now) }
     let mended = try stale.filter { head in
       let strays = members.filter { $0.id == head.id }.compactMap(\.namespace)
       return try store.mendExpiry(of: head.id, namedIn: strays)
     }.map(\.id)
     outcome.expired = removed.count
-    outcome.isContended = removed.count < due.count
     outcome.repaired = mended.count
     outcome.leftovers = try store.sweepLeftovers(lost)
+    // What is gone from the indexes too is no leftover: another run was here since the page was read.
+    outcome.isContended =
+      removed.count < due.count || Set(outcome.leftovers).count < Set(lost.map(\.id)).count
     // What another run has removed meanwhile is not there any more either.
     outcome.kept = Set(ids).subtracting(ours.map(\.id)).subtracting(lost.map(\.id))
     return outcome
   }
 
+  /// What the entries of a page are.
+  private struct Sight {
+    var heads: [RedisStore.EntryHead]
+    var absent: Set<EntryID>
+    /// Those that have been removed already; nil: none was to be yet.
+    var removed: [EntryID]?
+  }
+
+  /// Removes what is expired as it is first looked at, which is under `WATCH`.
+  /// - Returns: nil, with nothing removed, in a dry run or where one of them is damaged: then each is looked at by
+  ///   itself.
+  private func removeDue(of ids: [EntryID]) throws -> Sight? {
+    guard !options.dryRun else { return nil }
+    // A transaction that starts again shows an entry again, or not: then another run has removed it.
+    var heads: [EntryID: RedisStore.EntryHead] = [:]
+    do {
+      let removed = try store.removeBatch(ids, counting: .own(.expirations)) { head in
+        heads[head.id] = head
+        return (options.namespace == nil || head.namespace == options.namespace)
+          && head.isExpired(at: options.now)
+      }
+      return Sight(
+        heads: ids.compactMap { heads[$0] }, absent: try absent(among: ids.filter { heads[$0] == nil }),
+        removed: removed)
+    } catch is CorruptCacheError {
+      return nil
+    }
+  }
+
   /// What will be looked at again under `WATCH`. Damaged entries are neither here nor there, and left to a check.
-  private func look(at ids: [EntryID]) throws -> (heads: [RedisStore.EntryHead], absent: Set<EntryID>) {
+  private func look(at ids: [EntryID]) throws -> Sight {
     let replies = try store.read(
       store.pipeline { for id in ids { store.appendHeadQuestion(about: id, to: &$0) } }, tolerating: true)
     let heads = zip(ids, replies).compactMap { id, reply in try? store.head(of: id, in: reply) }
     let known = Set(heads.map(\.id))
-    let unknown = ids.filter { !known.contains($0) }
-    return (heads, unknown.isEmpty ? [] : try store.lost(of: unknown))
+    return Sight(heads: heads, absent: try absent(among: ids.filter { !known.contains($0) }))
+  }
+
+  private func absent(among ids: [EntryID]) throws -> Set<EntryID> {
+    ids.isEmpty ? [] : try store.lost(of: ids)
   }
 
   /// Of a dry run, which leaves both forms of an entry's member where they are: the ids that were met on an earlier
