@@ -169,6 +169,8 @@ extension RedisStore {
 enum Batch {
   /// Entries, each with its own keys, in one transaction or one read.
   static let entries = 64
+  /// Vectors in one read.
+  static let vectors = 512
   /// Small answers in one read.
   static let keys = 256
   /// Members of a set or keys of the server in one page.

@@ -27,12 +27,13 @@ extension RedisStore {
     }
   }
 
-  /// One round trip for each page of vectors.
+  /// One round trip for each page of vectors, 512 or fewer where they are large.
   public func forEachEmbedding(
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    try forEachPage(after: nil, in: namespace, beginningWith: Batch.entries) { [layout] pipeline, id in
+    try forEachPage(after: nil, in: namespace, beginningWith: Batch.entries, upTo: Batch.vectors) {
+      [layout] pipeline, id in
       pipeline.append("HGET", layout.entry(id), EntryField.embedding)
     } handle: { id, reply in
       try handleEmbedding(id, reply, whenDamaged, body)
@@ -78,10 +79,11 @@ extension RedisStore {
   /// allows, and shrink at once. The next page is asked for while one is handled.
   private func forEachPage(
     after id: EntryID?, in namespace: Namespace?, beginningWith firstSize: Int,
-    ask: @escaping @Sendable (inout Pipeline, EntryID) -> Void,
+    upTo lastSize: Int = Batch.entries, ask: @escaping @Sendable (inout Pipeline, EntryID) -> Void,
     handle: (EntryID, Reply) throws -> Void
   ) throws {
-    let pages = Pages(self, try IDSource(self, after: id, in: namespace), beginningWith: firstSize, ask: ask)
+    let pages = Pages(
+      self, try IDSource(self, after: id, in: namespace), sizes: firstSize...lastSize, ask: ask)
     try forEachReadAhead(pages.next) { page in
       for (id, reply) in zip(page.ids, page.replies) { try handle(id, reply) }
     }
@@ -116,13 +118,15 @@ private final class Pages: @unchecked Sendable {
   private let store: RedisStore
   private var source: IDSource
   private var size: Int
+  private let largestSize: Int
   private let ask: @Sendable (inout Pipeline, EntryID) -> Void
 
   init(
-    _ store: RedisStore, _ source: IDSource, beginningWith size: Int,
+    _ store: RedisStore, _ source: IDSource, sizes: ClosedRange<Int>,
     ask: @escaping @Sendable (inout Pipeline, EntryID) -> Void
   ) {
-    (self.store, self.source, self.size, self.ask) = (store, source, size, ask)
+    (self.store, self.source, self.ask) = (store, source, ask)
+    (size, largestSize) = (sizes.lowerBound, sizes.upperBound)
   }
 
   @Sendable func next() throws -> Page? {
@@ -136,7 +140,7 @@ private final class Pages: @unchecked Sendable {
     }
     source.takeAnswer(replies[ids.count])
     if !ids.isEmpty {
-      size = max(1, min(Batch.entries, 2 * size, Batch.bytes / max(1, replies.byteCount / ids.count)))
+      size = max(1, min(largestSize, 2 * size, Batch.bytes / max(1, replies.byteCount / ids.count)))
     }
     return Page(ids: ids, replies: replies)
   }
