@@ -1,0 +1,43 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What a start of the command costs is decided by what is linked, and a line of source can bring in a library unseen: a
+/// closure at the top of `main.swift`, or `ContinuousClock`, has Swift's concurrency started each time.
+@Suite struct StartUpTests {
+  private func lines(_ words: String...) throws -> [String] {
+    try ChildProcess(words, environment: Mneme.plainEnvironment).finish().expecting(0).outputLines
+  }
+
+  /// The names in a list of dynamic symbols, without their versions.
+  private func symbols(_ words: String...) throws -> Set<Substring> {
+    let listed = try ChildProcess(["nm", "-D"] + words, environment: Mneme.plainEnvironment).finish()
+      .expecting(0)
+    return Set(
+      listed.outputLines.compactMap { line in
+        line.split(separator: " ").last?.prefix { $0 != "@" }
+      })
+  }
+
+  @Test(
+    "the command uses nothing of Swift's concurrency, of libdispatch or of Foundation", .needs(program: "nm"))
+  func linked() throws {
+    let used = try symbols("--undefined-only", Mneme.binary)
+    #expect(!used.isEmpty)
+    var paths: [String: String] = [:]
+    for line in try lines("ldd", Mneme.binary) {
+      let words = line.split(whereSeparator: \.isWhitespace)
+      if words.count > 2, words[1] == "=>" { paths[String(words[0])] = String(words[2]) }
+    }
+    for name in ["libFoundation", "libcurl", "libssl", "libcrypto"] {
+      #expect(!paths.keys.contains { $0.hasPrefix(name) }, "\(paths)")
+    }
+    // A build with Swift's shared libraries names them whether they are used or not; what counts is what of them.
+    for library in ["libswift_Concurrency.so", "libdispatch.so"] {
+      guard let path = paths[library] else { continue }
+      let offered = try symbols("--defined-only", path)
+      #expect(!offered.isEmpty)
+      #expect(offered.intersection(used) == [], "\(library)")
+    }
+  }
+}
