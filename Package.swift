@@ -62,6 +62,10 @@ let package = Package(
       name: "mneme", dependencies: ["MnemeCLI"], exclude: ["link"], swiftSettings: settings,
       linkerSettings: [.unsafeFlags(linking, .when(configuration: .release))]),
 
+    // Searches in process, for `Tests/benchmark`.
+    .executableTarget(
+      name: "search-benchmark", dependencies: ["Mneme"], path: "Tests/Benchmark/search",
+      swiftSettings: settings),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     .target(
       name: "StoreConformance", dependencies: ["Mneme"], path: "Tests/StoreConformance",

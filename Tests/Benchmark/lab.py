@@ -172,11 +172,15 @@ class Lab:
         """
         sides = [Runs(count=command.count) for command in commands]
         if server is not None:
-            # One launcher for all rounds; the first round warms up and does not count.
+            # One launcher for all rounds, unless a side tells its time: each round would write over what the one before
+            # told. The first round warms up and does not count.
+            tells = any(command.tells for command in commands)
             outputs = [self.directory / f"output-{place}" for place in range(len(commands))]
-            for place, values in enumerate(self._launch(rounds + 1, commands, outputs, server)):
-                if place >= len(commands):
-                    self._note(sides, commands, outputs, *values)
+            for launch in range(rounds + 1 if tells else 1):
+                launched = self._launch(1 if tells else rounds + 1, commands, outputs, server)
+                for number, values in enumerate(launched):
+                    if launch > 0 or number >= len(commands):
+                        self._note(sides, commands, outputs, *values)
         else:
             for _ in range(rounds):
                 for place, command in enumerate(commands):

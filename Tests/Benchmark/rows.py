@@ -154,6 +154,35 @@ def inspect_all(lab):
             lab.runs(5, 2), mneme(lab, "inspect-keys", "--sample", "all"), redis_cli("--memkeys"), server=server)
 
 
+# In one process, one thread
+
+
+def search(lab, *words):
+    return Command([lab.program("search-benchmark"), *words], tells=True)
+
+
+def search_row(precision, dimension, goal):
+    @row(f"search-{precision}-{dimension}", f"index search in process, {precision}, × {dimension}",
+         "NumPy's `M @ q` in float32, one thread", at_most=goal)
+    def measure(lab):
+        return lab.race(
+            lab.runs(7, 3), search(lab, "index", precision, lab.entries, dimension),
+            Command([lab.python(), HERE / "numpy_search.py", lab.entries, dimension], tells=True))
+
+
+for precision, goal in ("float32", 1.0), ("int8", 0.5):
+    for dimension in 384, 1536:
+        search_row(precision, dimension, goal)
+
+
+@row("search-namespace", "a miss in one namespace among many, in process", "that namespace alone", at_most=1.0)
+def search_namespace(lab):
+    rows = lab.entries // lab.namespaces
+    return lab.race(
+        lab.runs(7, 3), search(lab, "namespaces", lab.namespaces, rows, lab.dimension),
+        search(lab, "namespaces", 1, rows, lab.dimension))
+
+
 # The Python library. Its bulk figures leave out its start and are of fewer entries: it is the rate that counts.
 
 
