@@ -1,6 +1,6 @@
 """The Python library doing what a row of the benchmark has mneme do.
 
-    python_peer.py URL get|put|insert|iterate|vacuum COUNT
+    python_peer.py URL get|put|insert|iterate|vacuum|search COUNT
 
 `get` and `put` are whole processes. The others print {"count": …, "seconds": …} for the work alone.
 """
@@ -40,9 +40,11 @@ def opened(url, prefix):
 
 def entry(number, ttl=None):
     query = f"where is order {number}, and when will the parcel be delivered?"
+    vector = Scattered().embed(query)
+    vector /= numpy.linalg.norm(vector)
     return StoredEntry(
         id=0, namespace=f"tenant-{number % 8 + 1}", query_hash=hashlib.sha256(query.encode()).hexdigest(), query=query,
-        response="On its way to you. " * 13, embedding=Scattered().embed(query).tobytes(),
+        response="On its way to you. " * 13, embedding=vector.tobytes(),
         metadata={"model": "large-2"}, created_at=int(time.time()) - (100_000 if ttl else 0),
         last_accessed_at=int(time.time()), ttl=ttl, access_count=0)
 
@@ -91,6 +93,16 @@ def main(url, task, count):
     elif task == "vacuum":
         fill(store, 2 * count, expired=count)
         timed(count, cache.vacuum)
+    elif task == "search":
+        fill(store, count)
+
+        def search():
+            # The index is of every namespace, and made as the cache is opened.
+            if opened(url, "python").get("something else entirely", namespace="tenant-1") is not None:
+                sys.exit("found by chance")
+            return count
+
+        timed(count, search)
 
 
 main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
