@@ -118,15 +118,7 @@ struct JSONGrammar {
         // Nearly all of a text: to the next byte that is not just one of a string.
         if awaitsLow { hasLoneSurrogate = true }
         awaitsLow = false
-        index = bytes.withUnsafeBufferPointer { bytes in
-          var end = index
-          while end < bytes.count, bytes[end] >= 0x20, bytes[end] != UInt8(ascii: "\""),
-            bytes[end] != UInt8(ascii: "\\")
-          {
-            end += 1
-          }
-          return end
-        }
+        index = bytes.withUnsafeBytes { JSONRun.end(in: $0, from: index, stopsAtControls: true) }
         continue
       }
       let isLow = (0xDC00..<0xE000).contains(unit)
@@ -233,11 +225,10 @@ struct JSONWalker {
 
   private mutating func skipString() {
     let start = bytes.startIndex
-    index = bytes.withUnsafeBufferPointer { bytes in
+    index = bytes.withUnsafeBytes { bytes in
       var end = index - start + 1
       while true {
-        // Two branches that are nearly always taken the same way are five times as fast as one step of 1 or 2.
-        while bytes[end] != UInt8(ascii: "\""), bytes[end] != UInt8(ascii: "\\") { end += 1 }
+        end = JSONRun.end(in: bytes, from: end, stopsAtControls: false)
         if bytes[end] == UInt8(ascii: "\"") { return start + end + 1 }
         end += 2
       }
@@ -257,5 +248,34 @@ struct JSONWalker {
       }
       index += 1
     } while depth > 0
+  }
+}
+
+/// Nearly all of a string: bytes that stand for themselves. An embedding alone is thousands of them.
+private enum JSONRun {
+  /// Where the first quote or backslash from `start` on stands, or control character; the count where there is none.
+  static func end(in bytes: UnsafeRawBufferPointer, from start: Int, stopsAtControls: Bool) -> Int {
+    var index = start
+    // Eight at a time. `(x - ones) & ~x & highs` has a bit where a byte of x is zero, and perhaps in bytes above it,
+    // which are then looked at one by one; with 0x20 in place of ones, where one is below that.
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let highs = ones << 7
+    while index + 8 <= bytes.count {
+      let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+      let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+      let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+      var found = (quote &- ones) & ~quote | (backslash &- ones) & ~backslash
+      if stopsAtControls { found |= (word &- (ones &* 0x20)) & ~word }
+      if found & highs != 0 { break }
+      index += 8
+    }
+    while index < bytes.count {
+      let byte = bytes[index]
+      if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || stopsAtControls && byte < 0x20 {
+        return index
+      }
+      index += 1
+    }
+    return index
   }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Hands out the lines of a file, without their line ends, one at a time.
 struct LineReader {
   private let file: InputFile
@@ -24,15 +26,26 @@ struct LineReader {
 
   /// Whether the next line is at hand, and will be handed out without a wait for the file.
   mutating func holdsLine() -> Bool {
-    if nextNewline == nil { nextNewline = buffer[start...].firstIndex(of: UInt8(ascii: "\n")) }
+    if nextNewline == nil { nextNewline = newline(from: start) }
     return nextNewline != nil
+  }
+
+  private func newline(from index: Int) -> Int? {
+    buffer.withUnsafeBytes { bytes in
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[index...])
+      guard let start = rest.baseAddress, let found = memchr(start, Int32(UInt8(ascii: "\n")), rest.count)
+      else {
+        return nil
+      }
+      return index + (UnsafeRawPointer(found) - start)
+    }
   }
 
   /// nil after the last line. A line that the file's end cuts short is one too.
   mutating func next() throws -> ArraySlice<UInt8>? {
     var searched = start
     while true {
-      if let newline = nextNewline ?? buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+      if let newline = nextNewline ?? newline(from: searched) {
         nextNewline = nil
         defer { start = newline + 1 }
         number += 1

@@ -44,6 +44,25 @@ struct JSONTextTests {
     #expect(object.members[2].value.double == -1.5e7)
   }
 
+  @Test("finds what ends a run of plain bytes wherever it stands, whatever comes before and after")
+  func runs() throws {
+    for before in 0...20 {
+      var text = (0..<before).reduce(into: "") { text, place in
+        text += ["é", "!", "#", "[", "]", " ", "\u{7F}", "🎉"][place % 8]
+      }
+      // Plain bytes that are a bit or one away from those that end a run, and bytes above 0x7F.
+      text += " !#[]~\u{7F}éß\u{A2}\u{DC}🎉"
+      for control in UInt8(0)..<0x20 {
+        let bytes = Array("\"\(text)".utf8) + [control] + Array("\(text)\"".utf8)
+        let error = #expect(throws: JSONSyntaxError.self) { try JSONText(parsing: bytes) }
+        #expect(error?.offset == 1 + text.utf8.count)
+      }
+      let object = try JSONText(parsing: Array(#"{"\#(text)\"\\\#(text)":"\#(text)","\#(text)":1}"#.utf8))
+      #expect(object.members.map(\.name) == ["\(text)\"\\\(text)", text])
+      #expect(object.members.map(\.value.text) == ["\"\(text)\"", "1"])
+    }
+  }
+
   @Test("resolves escapes, pairs of surrogates among them, and knows a lone surrogate for no text")
   func resolvesEscapes() throws {
     func string(_ text: String) throws -> String? { try JSONText(parsing: Array(text.utf8)).string }
