@@ -4,13 +4,14 @@ import Testing
 
 /// A real model behind the OpenAI protocol: see `Tests/Interop/model_server.py`.
 ///
-/// 300 stored questions, since the model runs in NumPy on one processor; MNEME_MODEL_QUESTIONS=2000 takes more.
+/// 2,000 stored questions, which take the model half a minute in NumPy on one processor; MNEME_MODEL_QUESTIONS takes
+/// another number.
 @Suite("A real model", .needsBanking77, .needsModel)
 struct ModelTests {
   private static let interpreter = Repository.top + "/.build/minilm/bin/python"
   fileprivate static let isInstalled = FileManager.default.isExecutableFile(atPath: interpreter)
   private static let stored =
-    ProcessInfo.processInfo.environment["MNEME_MODEL_QUESTIONS"].flatMap { Int($0) } ?? 300
+    ProcessInfo.processInfo.environment["MNEME_MODEL_QUESTIONS"].flatMap { Int($0) } ?? 2000
 
   @Test(
     "answers questions by their meaning, each as the model has it, with no option but URL and prefix",
