@@ -134,8 +134,8 @@ extension RedisStore {
       // Gone between the scan and the question.
       guard type != "none", options.namespace == nil || namespace == options.namespace else { return nil }
       return KeyRecord(
-        key: key, family: name?.family, type: type, ttl: ttl < 0 ? nil : Seconds((ttl + 999) / 1000),
-        memoryBytes: memory?.integer.map(Int.init),
+        key: key, family: name?.family, type: type, ttl: ttl < 0 ? nil : Seconds(ttl / 1000 + (ttl % 1000 > 0 ? 1 : 0)),
+        memoryBytes: memory?.size,
         memoryIsWithheld: memory?.error?.isWithholding == true, namespace: namespace)
     }
   }
@@ -156,7 +156,7 @@ extension RedisStore {
           },
           tolerating: true)
         for (var record, reply) in zip(batch, replies) {
-          record.memoryBytes = reply.integer.map(Int.init)
+          record.memoryBytes = reply.size
           record.memoryIsWithheld = reply.error?.isWithholding == true
           tally.measure(record)
         }
@@ -241,7 +241,7 @@ private struct SurveyTally {
     var types: Set<String> = []
     var drawn: [KeyRecord] = []
     var measured = 0
-    var measuredBytes = 0
+    var measuredBytes = 0.0
   }
 
   private let options: KeySurveyOptions
@@ -274,7 +274,7 @@ private struct SurveyTally {
     isWithheld = isWithheld || record.memoryIsWithheld
     guard let bytes = record.memoryBytes else { return }
     families[record.family]?.measured += 1
-    families[record.family]?.measuredBytes += bytes
+    families[record.family]?.measuredBytes += Double(bytes)
     guard options.top > 0 else { return }
     let place = largest.firstIndex { ($0.memoryBytes ?? 0) < bytes } ?? largest.count
     largest.insert(record, at: place)
@@ -292,8 +292,9 @@ private struct SurveyTally {
       var row = tallied.survey
       row.types = tallied.types.sorted()
       if tallied.measured > 0 {
-        row.memoryBytes = Int(
-          (Double(tallied.measuredBytes) / Double(tallied.measured) * Double(row.keys)).rounded())
+        // A double holds every sum of bytes that a server can have to the byte, and any that one can make up.
+        let bytes = tallied.measuredBytes / Double(tallied.measured) * Double(row.keys)
+        row.memoryBytes = Int(min(bytes.rounded(), Double(Reply.largestSize)))
       }
       row.memoryIsExact = tallied.measured == row.keys
       survey.memoryIsExact = survey.memoryIsExact && row.memoryIsExact

@@ -133,7 +133,7 @@ extension RedisStore {
         let base = offset * 4
         summaries.append(
           NamespaceSummary(
-            namespace: namespace, entries: Int(replies[base].integer ?? 0),
+            namespace: namespace, entries: replies[base].size ?? 0,
             quota: try passingOver(whenDamaged) {
               try quota(in: (replies[base + 1], replies[base + 2]), of: namespace)
             },

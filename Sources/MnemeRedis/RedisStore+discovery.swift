@@ -55,8 +55,8 @@ extension RedisStore {
     return prefixes.enumerated().compactMap { place, prefix in
       guard let fingerprint = replies[2 * place][0].string else { return nil }
       return DiscoveredCache(
-        keyPrefix: prefix, entries: replies[2 * place + 1].integer.map(Int.init), fingerprint: fingerprint,
-        dimension: replies[2 * place][1].integer.map(Int.init))
+        keyPrefix: prefix, entries: replies[2 * place + 1].size, fingerprint: fingerprint,
+        dimension: replies[2 * place][1].size)
     }
   }
 }

@@ -20,7 +20,7 @@ extension RedisStore {
       })
     let quota = try quota(in: (seen[0], seen[1]), of: namespace)
     guard let limit = quota ?? maxEntries else { return 0 }
-    let batch = Eviction.batch(count: Int(seen[quota == nil ? 3 : 2].integer ?? 0), limit: limit)
+    let batch = Eviction.batch(count: seen[quota == nil ? 3 : 2].size ?? 0, limit: limit)
     guard batch > 0 else { return 0 }
     let scope = quota == nil ? nil : namespace
     // What is to stay, and what would not go: neither is chosen while there are others.
@@ -65,7 +65,7 @@ extension RedisStore {
     of id: EntryID?, in namespace: Namespace, _ seen: Replies, after place: Int
   ) throws -> [EntryID] {
     guard let quota = try quota(in: (seen[place], seen[place + 1]), of: namespace) else { return [] }
-    let count = Int(seen[place + 2].integer ?? 0) + (id == nil ? 1 : 0)
+    let count = (seen[place + 2].size ?? 0) + (id == nil ? 1 : 0)
     let batch = Eviction.batch(count: count, limit: quota)
     let oldest = seen[place + 3].elements.compactMap { EntryID(member: $0.bytes) }.filter { $0 != id }
     return batch < Self.readAhead && batch <= oldest.count ? Array(oldest.prefix(batch)) : []

@@ -234,13 +234,13 @@ extension RedisStore {
 
   /// The last replies of the transaction: three for each namespace, and the total.
   private func fills(of namespaces: [Namespace], in replies: Replies) throws -> [Fill] {
-    let total = Int(replies[replies.count - 1].integer ?? 0)
+    let total = replies[replies.count - 1].size ?? 0
     let first = replies.count - 1 - 3 * namespaces.count
     return try namespaces.enumerated().map { offset, namespace in
       let base = first + 3 * offset
       return Fill(
         namespace: namespace, quota: try quota(in: (replies[base], replies[base + 1]), of: namespace),
-        count: Int(replies[base + 2].integer ?? 0), total: total)
+        count: replies[base + 2].size ?? 0, total: total)
     }
   }
 

@@ -83,7 +83,7 @@ extension RedisStore {
   /// One round trip. An entry that Redis itself has expired counts until it is swept.
   public func count(in namespace: Namespace?) throws -> Int {
     let replies = try read(pipeline { $0.append("ZCARD", namespace.map(layout.lru) ?? layout.byID) })
-    return Int(replies[0].integer ?? 0)
+    return replies[0].size ?? 0
   }
 
   /// One round trip for each thousand.
@@ -138,7 +138,7 @@ extension RedisStore {
   /// One round trip. Counted in `by_ttl`: leftovers of native expiry are in it, entries that it lacks are not.
   public func expiredCount(at now: UnixTime) throws -> Int {
     let replies = try read(pipeline { $0.append("ZCOUNT", layout.byTTL, "-inf", now.rawValue) })
-    return Int(replies[0].integer ?? 0)
+    return replies[0].size ?? 0
   }
 
   /// Whether Redis answers and its counters are numbers. What the entries hold is the business of a check.

@@ -179,7 +179,7 @@ struct VacuumRun {
   private func remaining() throws -> Int {
     let reply = try store.read(
       store.pipeline { $0.append("ZCOUNT", store.layout.byTTL, cursor.score, options.now.rawValue) })[0]
-    return max(0, Int(reply.integer ?? 0) - cursor.offset)
+    return max(0, (reply.size ?? 0) - cursor.offset)
   }
 
   // MARK: One page

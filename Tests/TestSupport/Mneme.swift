@@ -51,6 +51,12 @@ package struct Mneme: Sendable {
     try ChildProcess([Mneme.binary] + arguments, environment: variables)
   }
 
+  /// The same with no more than so much address space, beyond which memory is refused.
+  package func start(_ arguments: [String], memoryLimit mebibytes: Int) throws -> ChildProcess {
+    let script = "ulimit -v \(mebibytes << 10); exec \"$0\" \"$@\""
+    return try ChildProcess(["bash", "-c", script, Mneme.binary] + arguments, environment: variables)
+  }
+
   /// Runs a line of shell in which `mneme` is this command.
   package func shell(_ line: String, within limit: Duration = .seconds(60)) throws -> Outcome {
     let function = "mneme() { '\(Mneme.binary)' \"$@\"; }\n"

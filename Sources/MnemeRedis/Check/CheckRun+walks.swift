@@ -13,7 +13,7 @@ extension CheckRun {
   func walkEntries() throws {
     var from = "-inf"
     var size = Batch.entries
-    expectedEntries = Int(try ask { $0.append("ZCARD", layout.byID) }[0].integer ?? 0)
+    expectedEntries = try ask { $0.append("ZCARD", layout.byID) }[0].size ?? 0
     while true {
       let page = try ask {
         $0.append("ZRANGEBYSCORE", layout.byID, from, "+inf", "WITHSCORES", "LIMIT", 0, size)

@@ -91,7 +91,7 @@ enum EntryQuestion {
         namespace: namespace, queryHash: queryHash, createdAt: UnixTime(createdAt),
         expiresAt: ttl.map { UnixTime(createdAt) + Seconds($0) }, lastAccessedAt: head[3].integer,
         isAccessCountReadable: head[5].integer != nil,
-        embeddingBytes: Int(replies[first + 2].integer ?? 0),
+        embeddingBytes: replies[first + 2].size ?? 0,
         queryHashFits: fits(queryHash, String(decoding: texts[0].bytes, as: UTF8.self))))
   }
 

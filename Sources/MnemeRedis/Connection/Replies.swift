@@ -87,6 +87,13 @@ struct Reply: Sendable {
     }
   }
 
+  /// The largest size that is believed: 2^50, a thousand times what any server holds. Far enough below `Int.max` that
+  /// sums and products of sizes from a server that lies stay numbers.
+  static let largestSize: Int64 = 1 << 50
+
+  /// How many there are, or how many bytes, as `ZCARD` and `MEMORY USAGE` answer; nil where that is not told.
+  var size: Int? { integer.map { Int(min(max($0, 0), Reply.largestSize)) } }
+
   /// The elements of an array; of anything else none.
   var elements: Elements {
     let node = node
