@@ -134,7 +134,8 @@ extension RedisStore {
       // Gone between the scan and the question.
       guard type != "none", options.namespace == nil || namespace == options.namespace else { return nil }
       return KeyRecord(
-        key: key, family: name?.family, type: type, ttl: ttl < 0 ? nil : Seconds(ttl / 1000 + (ttl % 1000 > 0 ? 1 : 0)),
+        key: key, family: name?.family, type: type,
+        ttl: ttl < 0 ? nil : Seconds(ttl / 1000 + (ttl % 1000 > 0 ? 1 : 0)),
         memoryBytes: memory?.size,
         memoryIsWithheld: memory?.error?.isWithholding == true, namespace: namespace)
     }
