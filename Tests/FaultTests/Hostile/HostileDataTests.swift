@@ -1,0 +1,165 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Entries and indexes written by an enemy who shares the Redis: each command stays bounded, says what it met, and serves
+/// the sound entries as before.
+@Suite("Data of an enemy")
+struct HostileDataTests {
+  /// `MNEME_ENEMY_BYTES` and `MNEME_ENEMY_NAMESPACES` make it worse: 512 MB, millions.
+  static let largeField = number("MNEME_ENEMY_BYTES") ?? 32 << 20
+  static let namespaces = number("MNEME_ENEMY_NAMESPACES") ?? 5_000
+
+  private static func number(_ variable: String) -> Int? {
+    ProcessInfo.processInfo.environment[variable].flatMap { Int($0) }
+  }
+
+  /// What each reading command and each careful writing one may be asked on any cache.
+  static let lines = [
+    "stats", "stats --json", "stats --prometheus", "health", "inspect-keys --sample all --top 5",
+    "inspect-keys --list", "inspect-keys --check", "inspect-keys --check --json", "inspect-keys --discover",
+    "export -o /dev/null", "export --format csv -o /dev/null", "export --embeddings array -o /dev/null",
+    "get --peek nothing_of_the_kind", "get --threshold 0.1 --explain sound_question_1", "vacuum --dry-run",
+    "vacuum --repair --dry-run", "vacuum", "put -n other q r", "set-quota other 5",
+    "set-quota --evict --dry-run default 2", "delete no_such_question", "clear --dry-run --all",
+  ]
+
+  /// One kind of ill will: what it is called, and what it writes under a prefix.
+  struct Attack: Sendable, CustomTestStringConvertible {
+    let name: String
+    let write: @Sendable (Enemy) throws -> Void
+    var testDescription: String { name }
+  }
+
+  static let attacks = [
+    Attack(name: "a response of many megabytes") { enemy in
+      try enemy.entry(900, fields: ["response": Array(repeating: UInt8(ascii: "x"), count: largeField)])
+    },
+    Attack(name: "metadata of a million nested arrays") { enemy in
+      let nested = String(repeating: "[", count: 1_000_000) + String(repeating: "]", count: 1_000_000)
+      try enemy.entry(900, fields: ["metadata": Array("{\"a\":\(nested)}".utf8)])
+    },
+    Attack(name: "a crowd of namespaces") { enemy in
+      for start in stride(from: 0, to: namespaces, by: 1000) {
+        try enemy.send(["SADD", enemy.key("namespaces")] + (start..<start + 1000).map { "crowd \($0)" })
+      }
+    },
+    Attack(name: "names that imitate other families") { enemy in
+      for name in ["hash:x:entry:1", "entry:1", ":", "lru:default", "a|1", "*", "\u{1B}]0;owned\u{7}"] {
+        try enemy.send(["SADD", enemy.key("namespaces"), name])
+        try enemy.send(["ZADD", enemy.key("lru:\(name)"), "5", "1", "6", "900"])
+        try enemy.send(["SET", enemy.key("hash:\(name):\(String(repeating: "a", count: 64))"), "1"])
+      }
+      for key in [
+        "entry:", "entry:01", "entry:1:2", "lru:", "hash:", "hash::", "meta:", "quota:", "counters:",
+      ] {
+        try enemy.send(["SET", enemy.key(key), "mine"])
+      }
+    },
+    Attack(name: "index members that are no ids, point to each other and to nothing") { enemy in
+      let members = [
+        "-1", "0", "01", "1 ", "abc", "", "99999999999999999999", "9223372036854775807", "default|1", "|",
+        "x|y|1",
+      ]
+      for member in members {
+        for index in ["by_id", "by_ttl", "lru:default"] {
+          try enemy.send(["ZADD", enemy.key(index), "7", member])
+        }
+      }
+      try enemy.send(["ZADD", enemy.key("by_ttl"), "-inf", "2", "inf", "3", "1e308", "default|2"])
+      for number in 1...3 {
+        let hash = String(repeating: "\(number)", count: 64)
+        try enemy.send(["SET", enemy.key("hash:default:\(hash)"), "\(number % 3 + 1)"])
+      }
+    },
+    Attack(name: "vectors of NaN, of infinities, of zeros and of another length") { enemy in
+      let nan: [UInt8] = [0, 0, 192, 127], infinity: [UInt8] = [0, 0, 128, 127]
+      for (id, piece) in [(900, nan), (901, infinity), (902, [0, 0, 0, 0])] {
+        try enemy.entry(id, fields: ["embedding": Array(repeatElement(piece, count: 384).joined())])
+      }
+      try enemy.entry(903, fields: ["embedding": [1, 2, 3]])
+    },
+    Attack(name: "numbers beyond all") { enemy in
+      let number = "99999999999999999999999999"
+      for field in ["created_at", "last_accessed_at", "ttl", "access_count"] {
+        try enemy.entry(900, fields: [field: Array(number.utf8)])
+      }
+      try enemy.entry(
+        901,
+        fields: ["created_at": Array("9223372036854775807".utf8), "ttl": Array("9223372036854775807".utf8)])
+      try enemy.entry(
+        902, fields: ["created_at": Array("-9223372036854775808".utf8), "ttl": Array("1".utf8)])
+      try enemy.send([
+        "HSET", enemy.key("counters:default"), "misses", "9223372036854775807", "hits_exact", "-5",
+      ])
+      try enemy.send(["HSET", enemy.key("quotas"), "other", number])
+    },
+    Attack(name: "escape sequences, bidirectional text and formulas everywhere") { enemy in
+      let text = "=cmd|' /C calc'!A0 \u{1B}[2J\u{1B}]52;c;cm0=\u{7}\u{202E}gnp.exe\u{9B}31m\u{0}\r\n\u{2066}"
+      try enemy.entry(
+        900, fields: ["query": Array(text.utf8), "response": Array(text.utf8), "namespace": Array(text.utf8)])
+      try enemy.send(["SADD", enemy.key("namespaces"), text])
+      try enemy.send(["ZADD", enemy.key("lru:\(text)"), "5", "900"])
+      try enemy.send(["HSET", enemy.key("quotas"), text, text])
+      try enemy.send([
+        "HSET", enemy.key("meta"), "counters", "{\"\(text):misses\":1e999}", "counted:\(text)", "1",
+      ])
+    },
+  ]
+
+  @Test("keeps no command from being bounded and honest", .timeLimit(.minutes(10)), arguments: attacks)
+  func attack(_ attack: Attack) throws {
+    let stage = try SharedPrefix("enemy")
+    for number in 1...3 { try stage.mneme.run("put", "sound question \(number)", "sound answer \(number)") }
+    try attack.write(Enemy(stage))
+    for line in Self.lines {
+      let words = line.split(separator: " ").map { String($0).replacing("_", with: " ") }
+      let outcome = try stage.mneme.start(words, memoryLimit: Self.mebibytes).finish(within: .seconds(100))
+      // Done, an answer that is no, or damage that was told of.
+      #expect([0, 1, 65].contains(outcome.status), "\(outcome)")
+      #expect(outcome.status != 65 || !outcome.errors.isEmpty, "\(outcome)")
+      #expect(!outcome.errors.contains(0x1B) && !outcome.errors.contains(0x07), "\(outcome)")
+    }
+    try expectSoundAnswers(stage)
+    let repair = try stage.mneme.start(["vacuum", "--repair"], memoryLimit: Self.mebibytes)
+      .finish(within: .seconds(100))
+    #expect([0, 1, 65].contains(repair.status), "\(repair)")
+    try expectSoundAnswers(stage)
+  }
+
+  /// Six times what is needed for the largest field, and what a command needs anyhow.
+  private static let mebibytes = 700 + 6 * (largeField >> 20)
+
+  private func expectSoundAnswers(_ stage: SharedPrefix) throws {
+    for number in 1...3 {
+      let outcome = try stage.mneme.run("get", "--exact", "--peek", "sound question \(number)")
+      #expect(outcome.outputText == "sound answer \(number)\n", "\(outcome)")
+    }
+  }
+}
+
+/// Who writes past the library.
+struct Enemy {
+  private let stage: SharedPrefix
+
+  init(_ stage: SharedPrefix) { self.stage = stage }
+
+  func key(_ rest: String) -> String { stage.key(rest) }
+
+  func send(_ words: [String]) throws { try stage.redis.send(words.map { Array($0.utf8) }) }
+
+  /// A copy of the first entry under another id, listed where an entry is, with some fields of the enemy's.
+  func entry(_ id: Int, fields: [String: [UInt8]]) throws {
+    try send(["COPY", key("entry:1"), key("entry:\(id)"), "REPLACE"])
+    let hash = String(repeating: "e", count: 61) + "\(id)"
+    try send(["HSET", key("entry:\(id)"), "query_hash", hash])
+    for (field, value) in fields {
+      try stage.redis.send([Array("HSET".utf8), Array(key("entry:\(id)").utf8), Array(field.utf8), value])
+    }
+    try send(["SET", key("hash:default:\(hash)"), "\(id)"])
+    try send(["ZADD", key("by_id"), "\(id)", "\(id)"])
+    try send(["ZADD", key("lru:default"), "1", "\(id)"])
+    try send(["ZADD", key("by_ttl"), "5", "\(id)"])
+    try send(["SET", key("next_id"), "1000"])
+  }
+}
