@@ -42,6 +42,8 @@ let package = Package(
     .target(name: "CVector"),
     // libcurl's variadic functions, called through pointers; libcurl itself is loaded at run time.
     .target(name: "CCurl"),
+    // What Swift cannot ask of the system.
+    .target(name: "CProcess"),
 
     .target(name: "CommandGrammar", swiftSettings: settings),
     .target(
@@ -56,7 +58,9 @@ let package = Package(
     .target(name: "MnemeEmbedders", dependencies: ["CCurl", "Mneme"], swiftSettings: settings),
     .target(
       name: "MnemeCLI",
-      dependencies: ["CommandGrammar", "CTextLibraries", "Mneme", "MnemeRedis", "MnemeEmbedders"],
+      dependencies: [
+        "CommandGrammar", "CProcess", "CTextLibraries", "Mneme", "MnemeRedis", "MnemeEmbedders",
+      ],
       swiftSettings: settings),
     .executableTarget(
       name: "mneme", dependencies: ["MnemeCLI"], exclude: ["link"], swiftSettings: settings,

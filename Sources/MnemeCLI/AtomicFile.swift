@@ -2,16 +2,16 @@ import Glibc
 
 /// A file that appears whole or not at all: written beside its place, then renamed there.
 ///
-/// A file that is replaced keeps its permissions, and a symbolic link goes on leading to it. What is no regular
-/// file, such as `/dev/null` or a named pipe, is written to as it stands: a renamed file would take its place.
+/// It is its owner's alone, mode 0600 whatever the process's mask. One that takes the place of a file of the same owner
+/// has that one's permissions and group: who may read it was decided there. A file of another owner decides nothing.
+///
+/// No symbolic link is followed to a file, which could be any: it is refused. What is no regular file, such as
+/// `/dev/null`, a pipe or `/dev/stdout`, is written to as it stands: a renamed file would take its place.
 final class AtomicFile {
   private let path: String
-  /// Where it is to stand: the path, or what that leads to.
-  private let destination: String
   /// The file being written; nil where there is nothing to rename.
   private var temporary: String?
   private var descriptor: Int32
-  private let permissions: mode_t
   private var pending: [UInt8] = []
   private(set) var byteCount = 0
 
@@ -19,22 +19,16 @@ final class AtomicFile {
   init(_ path: String) throws {
     self.path = path
     var status = stat()
-    let exists = stat(path, &status) == 0
-    permissions = exists ? status.st_mode & 0o777 : 0o666 & ~currentMask()
-    if exists, status.st_mode & S_IFMT != S_IFREG {
-      destination = path
-      descriptor = open(path, O_WRONLY | O_CLOEXEC)
-    } else {
-      destination = exists ? resolved(path) : path
-      var template = Array((destination + ".XXXXXX").utf8CString)
-      descriptor = mkstemp(&template)
-      temporary = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    if lstat(path, &status) == 0, !status.isRegularFile {
+      descriptor = try openStanding(path, status)
+      return
     }
-    guard descriptor >= 0 else {
-      temporary = nil
-      throw FileError.uncreatable(path, errno: errno)
-    }
+    var template = Array((path + ".XXXXXX").utf8CString)
+    // A name that nobody can guess, of a file that was not there.
+    descriptor = mkstemp(&template)
+    guard descriptor >= 0 else { throw FileError.uncreatable(path, errno: errno) }
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    temporary = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
   deinit {
@@ -58,30 +52,61 @@ final class AtomicFile {
   func commit() throws {
     try flush()
     if temporary != nil {
-      guard fchmod(descriptor, permissions) == 0, fsync(descriptor) == 0 else { throw failure(errno) }
+      guard fchmod(descriptor, permissions()) == 0, fsync(descriptor) == 0 else { throw failure(errno) }
     }
     let closed = close(descriptor)
     descriptor = -1
     guard closed == 0 else { throw failure(errno) }
     if let temporary {
-      guard rename(temporary, destination) == 0 else { throw failure(errno) }
+      // A link that has come there meanwhile is replaced, not followed.
+      guard rename(temporary, path) == 0 else { throw failure(errno) }
       self.temporary = nil
     }
+  }
+
+  /// Those of the file whose place is taken, as they are now. Its group is taken over before them: without it they would
+  /// let others in.
+  private func permissions() -> mode_t {
+    var (old, new) = (stat(), stat())
+    guard lstat(path, &old) == 0, old.isRegularFile, old.st_uid == geteuid(), fstat(descriptor, &new) == 0
+    else {
+      return 0o600
+    }
+    let hasItsGroup = old.st_gid == new.st_gid || fchown(descriptor, uid_t.max, old.st_gid) == 0
+    return old.st_mode & (hasItsGroup ? 0o777 : 0o707)
   }
 
   private func failure(_ number: Int32) -> FileError { .unwritten("the file '\(path)'", errno: number) }
 }
 
-/// Where a path leads to in the end.
-private func resolved(_ path: String) -> String {
-  guard let found = realpath(path, nil) else { return path }
-  defer { free(found) }
-  return String(cString: found)
+/// Opens what is there and is no regular file.
+/// - Parameter status: the path's own, not that of what a link leads to.
+private func openStanding(_ path: String, _ status: stat) throws -> Int32 {
+  let isLink = status.st_mode & S_IFMT == S_IFLNK
+  // The system's own, as `/dev/stdout`, and one's own lead to devices and pipes. Anyone can put a link or a pipe where
+  // all may write, and wait there.
+  let isTrusted = status.st_uid == 0 || status.st_uid == geteuid()
+  var target = stat()
+  if isLink, !isTrusted || stat(path, &target) != 0 || target.isRegularFile {
+    throw FileError(
+      status: .cannotCreate,
+      message: "The file '\(path)' is a symbolic link, and none is followed to a file.",
+      remediation: "Name the file that it leads to, or remove the link.")
+  }
+  let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | (isLink ? 0 : O_NOFOLLOW))
+  guard descriptor >= 0 else { throw FileError.uncreatable(path, errno: errno) }
+  // What was looked at may be another now.
+  guard fstat(descriptor, &target) == 0, !target.isRegularFile,
+    isTrusted || target.st_mode & S_IFMT == S_IFCHR
+  else {
+    close(descriptor)
+    throw FileError(
+      status: .cannotCreate, message: "The pipe '\(path)' is another user's.",
+      remediation: "Name a file or a pipe of your own.")
+  }
+  return descriptor
 }
 
-/// What the process takes away from the permissions of a new file; it can only be read by setting it.
-private func currentMask() -> mode_t {
-  let mask = umask(0o077)
-  _ = umask(mask)
-  return mask
+extension stat {
+  fileprivate var isRegularFile: Bool { st_mode & S_IFMT == S_IFREG }
 }

@@ -72,7 +72,8 @@ final class Context {
     if let server { return server }
     let url = try settings.redisURL()
     remark(settings.whereabouts(url))
-    let options = try settings.connectionOptions { note("warning: \($0)") }
+    if settings.hasSecret(for: url) { closeMemory() }
+    let options = try settings.connectionOptions(for: url) { note("warning: \($0)") }
     server = (url, options)
     return (url, options)
   }
@@ -81,7 +82,7 @@ final class Context {
 
   /// A note on standard error, unless it is to be quiet.
   func note(_ text: @autoclosure () -> String) {
-    if !settings.isQuiet { output.note("mneme: \(visible(text()))") }
+    if !settings.isQuiet { output.note("mneme: \(shown(text()))") }
   }
 
   /// Notes that a command found nothing because there is no cache: the prefix may be a slip. A round trip, but
@@ -95,7 +96,7 @@ final class Context {
   }
 
   /// A note that something is not as it should be, `--quiet` or not.
-  func warn(_ text: String) { output.note("mneme: warning: \(visible(text))") }
+  func warn(_ text: String) { output.note("mneme: warning: \(shown(text))") }
 
   /// Warns of what is damaged and was passed over, and says what to do about it.
   func warn(of damaged: [CorruptCacheError]) {
@@ -104,8 +105,10 @@ final class Context {
 
   /// A note that only `--verbose` wants.
   func remark(_ text: @autoclosure () -> String) {
-    if settings.isVerbose { output.note("mneme: \(visible(text()))") }
+    if settings.isVerbose { output.note("mneme: \(shown(text()))") }
   }
+
+  private func shown(_ text: String) -> String { visible(output.passwords.masked(in: text)) }
 
   /// Says with `--verbose` which servers were talked to, and how much.
   func remarkOnTraffic() {

@@ -33,7 +33,11 @@ struct ErrorPrinter {
   /// What is printed, without the last line end.
   func text(of error: any Error) -> String {
     let status = ExitStatus(error)
-    let parts = parts(of: error, status)
+    var parts = parts(of: error, status)
+    let passwords = output.passwords
+    parts.message = passwords.masked(in: parts.message)
+    parts.remediation = passwords.masked(in: parts.remediation)
+    parts.causes = parts.causes.map { passwords.masked(in: $0) }
     return isJSON ? json(parts, status).text : text(parts)
   }
 

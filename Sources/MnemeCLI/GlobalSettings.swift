@@ -67,13 +67,16 @@ struct GlobalSettings {
     }
   }
 
-  /// - Parameter warn: told what is unsafe about where the password is kept.
+  /// - Parameter warn: told what is unsafe about where the password and the key are kept.
   /// - Throws: `FileError` where the password cannot be had.
-  func connectionOptions(warn: (String) -> Void = { _ in }) throws -> ConnectionOptions {
+  func connectionOptions(for url: RedisURL, warn: (String) -> Void = { _ in }) throws -> ConnectionOptions {
     var options = ConnectionOptions()
     options.connectTimeout = connectTimeout
     options.commandTimeout = timeout
     options.tls = tls
+    if url.usesTLS, let key = tls.overriding(url.tls).privateKeyFile, InputFile.isReadableByOthers(key) {
+      warn("the key file '\(key)' can be read by others on this machine; run 'chmod 600' on it.")
+    }
     switch password {
     case .url: break
     case .file(let path): options.password = try readPassword(from: path, warn: warn)
@@ -83,9 +86,14 @@ struct GlobalSettings {
     return options
   }
 
+  /// Whether connecting takes a password or a key of ours.
+  func hasSecret(for url: RedisURL) -> Bool {
+    password != .url || url.hasPassword || tls.overriding(url.tls).privateKeyFile != nil
+  }
+
   /// Said where a command finds nothing to work on.
   var absence: String {
-    "there is no cache under the prefix '\(keyPrefix)' on \(server ?? url); check --key-prefix and --url"
+    "there is no cache under the prefix '\(keyPrefix)' on \(server ?? "the server"); check --key-prefix and --url"
   }
 
   /// The server as messages name it, without its password; nil where the URL cannot be used.

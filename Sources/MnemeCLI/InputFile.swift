@@ -28,8 +28,20 @@ final class InputFile {
   /// How much there is to read, where that can be known.
   var size: Int? { isRegular ? Int(status.st_size) : nil }
 
-  /// A file on disk that every user of the machine can read.
-  var isReadableByEveryone: Bool { isRegular && status.st_mode & S_IROTH != 0 }
+  /// A file on disk that users can read who have no business with it.
+  var isReadableByOthers: Bool { InputFile.isReadableByOthers(status) }
+
+  /// The same of a file that someone else opens. Of a file that is another's the group does not count: root shares what
+  /// it keeps with groups (Debian's `ssl-cert`), and systemd shows the user that it hands a credential to as one.
+  static func isReadableByOthers(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && isReadableByOthers(status)
+  }
+
+  private static func isReadableByOthers(_ status: stat) -> Bool {
+    let readers = status.st_uid == geteuid() ? S_IRGRP | S_IROTH : S_IROTH
+    return status.st_mode & S_IFMT == S_IFREG && status.st_mode & readers != 0
+  }
 
   /// What comes is typed by a person.
   var isTerminal: Bool { isatty(descriptor) == 1 }

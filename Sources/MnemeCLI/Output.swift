@@ -8,11 +8,14 @@ import Synchronization
 final class Output {
   /// How standard output and standard error look at the person reading, if there is one.
   let style: TerminalStyle
+  /// What no note and no error may repeat of the command line.
+  let passwords: TypedPasswords
   private var pending: [UInt8] = []
   private static let pieceSize = 1 << 16
 
-  init(style: TerminalStyle) {
+  init(style: TerminalStyle, hiding passwords: TypedPasswords = .init()) {
     self.style = style
+    self.passwords = passwords
   }
 
   /// A result, as it is.

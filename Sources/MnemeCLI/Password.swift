@@ -1,12 +1,12 @@
 import Glibc
 
 /// The password on the first line of a file.
-/// - Parameter warn: told when everyone on the machine can read the file.
+/// - Parameter warn: told when others on the machine can read the file.
 /// - Throws: `FileError` (exit status 66) where it cannot be read or holds none.
 func readPassword(from path: String, warn: (String) -> Void) throws -> String {
   let file = try InputFile(path)
-  if file.isReadableByEveryone {
-    warn("the password file '\(path)' can be read by everyone on this machine; run 'chmod 600' on it.")
+  if file.isReadableByOthers {
+    warn("the password file '\(path)' can be read by others on this machine; run 'chmod 600' on it.")
   }
   guard let bytes = try file.readAll(limit: 1 << 16),
     let text = String(validating: bytes.prefix { $0 != 0x0A && $0 != 0x0D }, as: UTF8.self), !text.isEmpty

@@ -13,18 +13,20 @@ public enum Program {
     let words = (1..<max(1, Int(argumentCount))).map { index in
       arguments[index].map { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) } ?? []
     }
+    let passwords = TypedPasswords(in: words)
     erasePasswords(in: arguments, count: Int(argumentCount))
-    return run(rawArguments: words)
+    if !passwords.isEmpty || holdsSecret(.process) { closeMemory() }
+    return run(rawArguments: words, hiding: passwords)
   }
 
   /// Runs a command line.
   /// - Parameter arguments: the words behind the program's name.
-  private static func run(rawArguments arguments: [[UInt8]]) -> Int32 {
+  private static func run(rawArguments arguments: [[UInt8]], hiding passwords: TypedPasswords) -> Int32 {
     occupyStandardStreams()
     let environment = Environment.process
     do {
       switch try CommandTable.grammar.parse(rawArguments: arguments) {
-      case .run(let invocation): return run(invocation, environment).rawValue
+      case .run(let invocation): return run(invocation, environment, hiding: passwords).rawValue
       case .help(let topic, let form):
         return show(environment) {
           CommandTable.grammar.help(topic, form, style: TextStyle(width: $0.width, isBold: $0.usesColor))
@@ -34,15 +36,18 @@ public enum Program {
       }
     } catch {
       let isJSON = arguments.contains(Array("--json".utf8))
-      return ErrorPrinter(output: plainOutput(environment), isJSON: isJSON).print(error).rawValue
+      let output = plainOutput(environment, hiding: passwords)
+      return ErrorPrinter(output: output, isJSON: isJSON).print(error).rawValue
     }
   }
 
-  private static func run(_ invocation: Invocation, _ environment: Environment) -> ExitStatus {
+  private static func run(
+    _ invocation: Invocation, _ environment: Environment, hiding passwords: TypedPasswords
+  ) -> ExitStatus {
     let isJSON = invocation[Options.json]
     let style = TerminalStyle.detect(
       color: invocation[Options.color], progress: invocation[Options.progress], environment: environment)
-    let output = Output(style: style)
+    let output = Output(style: style, hiding: passwords)
     var place: ErrorPrinter.Place?
     defer { Output.clearPlace() }
     do {
@@ -71,8 +76,9 @@ public enum Program {
     }
   }
 
-  static func plainOutput(_ environment: Environment) -> Output {
-    Output(style: .detect(color: .auto, progress: .never, environment: environment))
+  static func plainOutput(_ environment: Environment, hiding passwords: TypedPasswords = .init()) -> Output {
+    Output(
+      style: .detect(color: .auto, progress: .never, environment: environment), hiding: passwords)
   }
 
   private static func show(_ environment: Environment, _ text: (TerminalStyle) -> String) -> Int32 {

@@ -1,4 +1,5 @@
 import Glibc
+import Mneme
 
 /// Puts asterisks over the password of each URL among the arguments of the process, where `ps` and
 /// `/proc/PID/cmdline` show them to everyone on the machine. What was read before stays as it was.
@@ -14,12 +15,45 @@ func erasePasswords(
   }
 }
 
+/// The passwords on the command line, for messages that repeat its words: `unexpected argument 'redis://:***@host'`.
+struct TypedPasswords {
+  /// What stands behind the scheme of each URL that has a password, and the same without it.
+  private var tails: [(typed: [UInt8], shown: [UInt8])] = []
+
+  var isEmpty: Bool { tails.isEmpty }
+
+  /// - Parameter words: those of the command line.
+  init(in words: [[UInt8]] = []) {
+    for word in words {
+      let ranges = passwordRanges(in: word)
+      guard !ranges.isEmpty, let start = word[...].firstRange(ofBytes: schemeEnd)?.lowerBound else {
+        continue
+      }
+      var shown: [UInt8] = []
+      var place = start
+      // Of two that overlap, one asterisk is as good as two.
+      for range in ranges where range.lowerBound >= place {
+        shown += word[place..<range.lowerBound] + Array("***".utf8)
+        place = range.upperBound
+      }
+      tails.append((Array(word[start...]), shown + word[place...]))
+    }
+  }
+
+  /// A text with asterisks for the passwords of the URLs in it.
+  func masked(in text: String) -> String {
+    tails.reduce(text) { replacing($1.typed, with: $1.shown, in: $0) }
+  }
+}
+
+private let schemeEnd = Array("://".utf8)
+
 /// Where passwords stand in a word that is, or that ends with, a URL: between the colon after the user's name and
 /// the last `@`, and after `password=`. Better too much than too little: a password with a slash that should have
 /// been escaped makes the URL a wrong one, and is a secret all the same.
 func passwordRanges(in word: some Collection<UInt8>) -> [Range<Int>] {
   let bytes = Array(word)
-  guard let start = bytes.end(of: "://", from: 0) else { return [] }
+  guard let start = bytes[...].firstRange(ofBytes: schemeEnd)?.upperBound else { return [] }
   var ranges: [Range<Int>] = []
   if let at = bytes[start...].lastIndex(of: UInt8(ascii: "@")),
     let colon = bytes[start..<at].firstIndex(of: UInt8(ascii: ":"))
@@ -27,21 +61,9 @@ func passwordRanges(in word: some Collection<UInt8>) -> [Range<Int>] {
     ranges.append(colon + 1..<at)
   }
   var place = start
-  while let value = bytes.end(of: "password=", from: place) {
+  while let value = bytes[place...].firstRange(ofBytes: Array("password=".utf8))?.upperBound {
     place = bytes[value...].firstIndex(of: UInt8(ascii: "&")) ?? bytes.endIndex
     ranges.append(value..<place)
   }
   return ranges
-}
-
-extension [UInt8] {
-  /// Where a text that stands among these bytes ends. (The standard library's own search would bring regular
-  /// expressions into the start of every command.)
-  fileprivate func end(of text: StaticString, from start: Int) -> Int? {
-    let length = text.utf8CodeUnitCount
-    guard start + length <= count else { return nil }
-    return text.withUTF8Buffer { text in
-      (start...count - length).first { self[$0..<$0 + length].elementsEqual(text) }.map { $0 + length }
-    }
-  }
 }

@@ -32,13 +32,15 @@ public struct EmbedderSettings: Sendable, CustomStringConvertible {
 
   /// What a program that makes vectors may see of an environment: it has no need of our keys and passwords.
   public static func withoutSecrets(_ environment: [String: String]) -> [String: String] {
-    environment.filter { !secrets.contains($0.key) }
+    environment.filter { variable in
+      !secretVariables.contains(variable.key) && !urlVariables.contains(variable.key)
+    }
   }
 
-  /// Variables that may hold a key or a password.
-  static let secrets: Set = [
-    "OPENAI_API_KEY", "MNEME_PASSWORD", "REDISCLI_AUTH", "MNEME_URL", "REDIS_URL",
-  ]
+  /// Variables that hold a key or a password.
+  public static let secretVariables = ["OPENAI_API_KEY", "MNEME_PASSWORD", "REDISCLI_AUTH"]
+  /// Variables that hold a URL, in which a password may stand.
+  public static let urlVariables = ["MNEME_URL", "REDIS_URL"]
 
   public var description: String {
     "EmbedderSettings(openAI: \(address(of: openAIBaseURL)), ollama: \(address(of: ollamaHost)))"

@@ -75,6 +75,47 @@ import Testing
     #expect(report["bytes"].int == (try directory.read("out.jsonl").count))
   }
 
+  @Test("export makes a file for its owner alone, whatever the mask", arguments: ["0000", "0022", "0777"])
+  func permissions(mask: String) throws {
+    let stage = try Stage()
+    try stage.mneme.run("put", "q", "r")
+    let directory = try TemporaryDirectory()
+    for format in ["jsonl", "csv"] {
+      let outcome = try stage.mneme.shell(
+        "umask \(mask); mneme export --format \(format) -o '\(directory.path(format))'")
+      #expect(outcome.status == 0, "\(outcome)")
+      var status = stat()
+      #expect(lstat(directory.path(format), &status) == 0 && status.st_mode == S_IFREG | 0o600)
+    }
+    #expect(try directory.names() == ["csv", "jsonl"])
+  }
+
+  @Test("export follows no link to a file, and writes to a pipe and to standard output by their names")
+  func links() throws {
+    let stage = try Stage()
+    try stage.mneme.run("put", "q", "the answer")
+    let directory = try TemporaryDirectory()
+    try directory.write("precious".utf8, to: "target")
+    for target in ["target", "nothing"] {
+      symlink(target, directory.path("link"))
+      let complaint = try refusal(status: 73, type: "FileError") {
+        try stage.mneme.run($0 + ["export", "-o", directory.path("link")])
+      }
+      #expect(complaint.message.contains("symbolic link"), "\(complaint)")
+      #expect(try directory.read("target") == Array("precious".utf8))
+      #expect(try directory.names() == ["link", "target"])
+      unlink(directory.path("link"))
+    }
+    for line in [
+      "mneme -q export -o /dev/stdout | cat", "mneme -q export -o >(cat); wait $!",
+      "mkfifo '\(directory.path("pipe"))'; cat '\(directory.path("pipe"))' & "
+        + "mneme -q export -o '\(directory.path("pipe"))'; wait",
+    ] {
+      let outcome = try stage.mneme.shell(line)
+      #expect(outcome.status == 0 && outcome.outputText.contains("the answer"), "\(outcome)")
+    }
+  }
+
   @Test("export chooses by namespace, by id, and leaves out what has expired")
   func selection() throws {
     let stage = try Stage()

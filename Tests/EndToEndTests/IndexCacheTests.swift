@@ -89,6 +89,43 @@ struct IndexCacheTests {
     #expect(try FileManager.default.attributesOfItem(atPath: place)[.posixPermissions] as? Int == 0o700)
   }
 
+  @Test(
+    "a link, a pipe or a stranger's directory in their place changes neither the answer nor anything elsewhere",
+    arguments: [
+      "ln -s ../victim cache/mneme", "mkfifo cache/mneme", "echo mine >cache/mneme",
+      "ln -s nowhere cache/mneme",
+      "mkdir -m 777 cache/mneme && chown 65534 cache/mneme",
+    ])
+  func hostilePlaces(trap: String) throws {
+    let script = "mkdir cache victim && echo precious >victim/file && \(trap)"
+    try ChildProcess(["bash", "-c", script], directory: directory.path).finish().expecting(0)
+    let listing = ["find", ".", "-printf", "%p %m %U %s %l\n"]
+    let before = try ChildProcess(listing, directory: directory.path).finish().outputText
+    for _ in 0..<2 {
+      let outcome = try kept.run(["get", Self.questions[0]]).expecting(0)
+      #expect(outcome.outputText == "so 12\n" && outcome.errorText == "", "\(outcome)")
+    }
+    // One who is not root owns the directory, closes it to others and uses it.
+    guard geteuid() == 0 || !trap.hasPrefix("mkdir") else { return }
+    #expect(try ChildProcess(listing, directory: directory.path).finish().outputText == before)
+  }
+
+  @Test("a link or a pipe in place of a file of theirs is not read, and is replaced, not followed")
+  func hostileFiles() throws {
+    _ = try kept.run(["get", Self.questions[0]])
+    let path = directory.path("cache/mneme/" + (try #require(try files().first)))
+    let victim = try directory.write("precious".utf8, to: "victim")
+    for trap in ["ln -s '\(victim)'", "mkfifo", "ln '\(victim)'", "ln -s /dev/zero"] {
+      try ChildProcess(["bash", "-c", "rm '\(path)' && \(trap) '\(path)'"]).finish().expecting(0)
+      let outcome = try kept.run(["get", Self.questions[0]]).expecting(0)
+      #expect(outcome.outputText == "so 12\n" && outcome.errorText == "", "\(outcome)")
+      #expect(try directory.read("victim") == Array("precious".utf8))
+      var status = stat()
+      #expect(
+        lstat(path, &status) == 0 && status.st_mode == S_IFREG | 0o600 && status.st_nlink == 1, "\(trap)")
+    }
+  }
+
   @Test("--no-index-cache makes and reads none")
   func switchedOff() throws {
     _ = try kept.run(["get", "--no-index-cache", Self.questions[0]])

@@ -99,29 +99,95 @@ struct AtomicFileTests {
     #expect(try text(directory, "out") == "old")
   }
 
-  @Test("a file that is replaced keeps its permissions; a new one has the usual ones")
+  @Test("a new file is its owner's alone; one that is replaced keeps its permissions and its group")
   func permissions() throws {
+    let directory = try TemporaryDirectory()
+    try AtomicFile(directory.path("new")).commit()
+    #expect(try permissions(directory.path("new")) == 0o600)
+    let old = try directory.write("old".utf8, to: "old")
+    for mode in [0o640, 0o444, 0o600] as [mode_t] {
+      chmod(old, mode)
+      try AtomicFile(old).commit()
+      #expect(try permissions(old) == Int(mode))
+    }
+    // Closed by its owner while the new one was being written.
+    chmod(old, 0o644)
+    let file = try AtomicFile(old)
+    chmod(old, 0o600)
+    try file.commit()
+    #expect(try permissions(old) == 0o600)
+  }
+
+  @Test(
+    "the group is taken over with what it may do, and a file of another user decides nothing",
+    .enabled(if: geteuid() == 0, "only root can give files away"))
+  func owners() throws {
     let directory = try TemporaryDirectory()
     let old = try directory.write("old".utf8, to: "old")
     chmod(old, 0o640)
+    chown(old, 0, 4711)
     try AtomicFile(old).commit()
-    #expect(try permissions(old) == 0o640)
-    let usual = try directory.write("".utf8, to: "usual")
-    try AtomicFile(directory.path("new")).commit()
-    #expect(try permissions(directory.path("new")) == permissions(usual))
+    var status = stat()
+    #expect(lstat(old, &status) == 0 && status.st_gid == 4711 && status.st_mode & 0o777 == 0o640)
+    chmod(old, 0o666)
+    chown(old, 65_534, 65_534)
+    try AtomicFile(old).commit()
+    #expect(lstat(old, &status) == 0 && status.st_uid == 0 && status.st_gid == getegid())
+    #expect(status.st_mode & 0o777 == 0o600)
   }
 
-  @Test("a link stays a link, and leads to the new text")
+  @Test("a link is refused: what it leads to is not touched, and nothing is made where it leads to nothing")
   func link() throws {
     let directory = try TemporaryDirectory()
     let target = try directory.write("old".utf8, to: "target")
-    symlink(target, directory.path("link"))
-    let file = try AtomicFile(directory.path("link"))
+    for place in [target, directory.path("nothing")] {
+      symlink(place, directory.path("link"))
+      let error = #expect(throws: FileError.self) { try AtomicFile(directory.path("link")) }
+      #expect(error?.status == .cannotCreate && error?.message.contains("symbolic link") == true)
+      #expect(try text(directory, "target") == "old")
+      #expect(try directory.names() == ["link", "target"])
+      unlink(directory.path("link"))
+    }
+  }
+
+  @Test("a link that comes there meanwhile is replaced, not followed")
+  func lateLink() throws {
+    let directory = try TemporaryDirectory()
+    let target = try directory.write("old".utf8, to: "target")
+    chmod(target, 0o666)
+    let file = try AtomicFile(directory.path("out"))
     try file.write("new".utf8)
+    symlink(target, directory.path("out"))
     try file.commit()
-    #expect(try text(directory, "target") == "new")
-    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: directory.path("link")) == target)
-    #expect(try directory.names() == ["link", "target"])
+    #expect(try text(directory, "target") == "old")
+    #expect(try text(directory, "out") == "new")
+    #expect(try permissions(directory.path("out")) == 0o600)
+  }
+
+  @Test(
+    "a pipe or a link that another user has put there is refused, whatever it leads to",
+    .enabled(if: geteuid() == 0, "only root can give files away"))
+  func strangers() throws {
+    let directory = try TemporaryDirectory()
+    mkfifo(directory.path("pipe"), 0o666)
+    symlink("/dev/null", directory.path("link"))
+    for name in ["pipe", "link"] { lchown(directory.path(name), 65_534, 65_534) }
+    // The pipe has a reader, so that opening it would not wait.
+    let reader = open(directory.path("pipe"), O_RDONLY | O_NONBLOCK)
+    defer { close(reader) }
+    for name in ["pipe", "link"] {
+      let error = #expect(throws: FileError.self) { try AtomicFile(directory.path(name)) }
+      #expect(error?.status == .cannotCreate)
+    }
+    for name in ["pipe", "link"] { lchown(directory.path(name), 0, 0) }
+    for name in ["pipe", "link"] {
+      let file = try AtomicFile(directory.path(name))
+      try file.write("x".utf8)
+      try file.commit()
+    }
+    #expect(try directory.names() == ["link", "pipe"])
+    var byte: UInt8 = 0
+    #expect(read(reader, &byte, 1) == 1 && byte == UInt8(ascii: "x"))
   }
 
   @Test("a device is written to, never replaced")

@@ -1,6 +1,8 @@
 import CommandGrammar
+import Glibc
 import Mneme
 import MnemeRedis
+import TestSupport
 import Testing
 
 @testable import MnemeCLI
@@ -40,13 +42,39 @@ struct GlobalSettingsTests {
   @Test("the password: a file, then MNEME_PASSWORD, then REDISCLI_AUTH, then the URL's own")
   func password() throws {
     func password(_ words: [String] = [], _ environment: Environment = [:]) throws -> String? {
-      try settings(words, environment).connectionOptions().password
+      try settings(words, environment).connectionOptions(for: RedisURL("redis://h")).password
     }
     #expect(try password() == nil)
     #expect(try password([], ["REDISCLI_AUTH": "cli"]) == "cli")
     #expect(try password([], ["REDISCLI_AUTH": "cli", "MNEME_PASSWORD": ""]) == "cli")
     #expect(try password([], ["REDISCLI_AUTH": "cli", "MNEME_PASSWORD": "own"]) == "own")
     #expect(try password([], ["REDISCLI_AUTH": "", "MNEME_PASSWORD": ""]) == nil)
+  }
+
+  @Test("a key file that others can read is warned about, wherever it is named, and only where TLS uses it")
+  func sharedKey() throws {
+    let directory = try TemporaryDirectory()
+    let key = try directory.write("".utf8, to: "me.key")
+    func warnings(_ words: [String], _ environment: Environment = [:], _ url: String = "rediss://h") throws
+      -> [String]
+    {
+      var warnings: [String] = []
+      _ = try settings(words, environment).connectionOptions(for: RedisURL(url)) { warnings.append($0) }
+      return warnings
+    }
+    for mode in [0o640, 0o604] as [mode_t] {
+      chmod(key, mode)
+      for found in [
+        try warnings(["--cert", "/nowhere", "--key", key]), try warnings(["--cert", key]),
+        try warnings([], ["MNEME_KEY": key]), try warnings([], [:], "rediss://h?ssl_keyfile=\(key)"),
+      ] {
+        #expect(found.count == 1 && found.allSatisfy { $0.contains("'\(key)'") && $0.contains("chmod 600") })
+      }
+    }
+    #expect(try warnings(["--key", key], [:], "redis://h").isEmpty)
+    chmod(key, 0o600)
+    #expect(try warnings(["--key", key]).isEmpty)
+    #expect(try warnings(["--key", "/nowhere"]).isEmpty)
   }
 
   @Test("the files of TLS")

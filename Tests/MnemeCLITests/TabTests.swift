@@ -25,6 +25,46 @@ struct TabTests {
       }
     }
 
+    /// How it is started to find the script by itself, where the README's lines put it: a file of the user's may only
+    /// say what Debian's do.
+    var unaidedCommand: [String] {
+      switch self {
+      case .bash: ["bash", "--noprofile", "--rcfile", "bashrc", "-i"]
+      case .zsh: ["zsh", "-d", "-i"]
+      case .fish: ["fish", "--private", "-i"]
+      }
+    }
+
+    /// Lays out a home for that. Directories of the user's stand for those of the system.
+    /// - Returns: the variables that say so.
+    func layOut(_ home: TemporaryDirectory) throws -> [String: String] {
+      func place(_ script: String, _ path: String) throws {
+        let directory = URL(filePath: home.path(path)).deletingLastPathComponent()
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        try FileManager.default.copyItem(
+          atPath: Repository.top + "/completions/" + script, toPath: home.path(path))
+      }
+      switch self {
+      case .bash:
+        try place("mneme.bash", "share/completions/mneme")
+        try home.write(". \(Self.bashCompletion)\n".utf8, to: "bashrc")
+        return ["BASH_COMPLETION_USER_DIR": home.path("share")]
+      case .zsh:
+        try place("_mneme", "share/_mneme")
+        try home.write("fpath=(~/share $fpath); autoload -Uz compinit; compinit -u -D\n".utf8, to: ".zshrc")
+        return ["ZDOTDIR": home.path]
+      case .fish:
+        try place("mneme.fish", "share/fish/vendor_completions.d/mneme.fish")
+        // Without it the first fish of a home reads all manual pages.
+        try FileManager.default.createDirectory(
+          atPath: home.path("fish/generated_completions"), withIntermediateDirectories: true)
+        return ["XDG_DATA_DIRS": "\(home.path("share")):/usr/local/share:/usr/share"]
+      }
+    }
+
+    /// What an interactive bash of Debian's reads, and what looks for scripts then.
+    static let bashCompletion = "/usr/share/bash-completion/bash_completion"
+
     /// What is typed before the first Tab: the script, and candidates shown at once.
     var setUp: [String] {
       let scripts = Repository.top + "/completions"
@@ -45,7 +85,8 @@ struct TabTests {
     let terminal: PseudoTerminal
     let directory: TemporaryDirectory
 
-    init(_ shell: Shell, url: String, prefix: String) throws {
+    /// - Parameter unaided: the shell finds the script by itself.
+    init(_ shell: Shell, url: String, prefix: String, unaided: Bool = false) throws {
       directory = try TemporaryDirectory()
       let standIn = """
         #!/bin/sh
@@ -59,10 +100,11 @@ struct TabTests {
       let variables = Mneme.plainEnvironment.merging([
         "PATH": "\(directory.path):\(searchPath)", "HOME": directory.path, "XDG_CONFIG_HOME": directory.path,
         "XDG_DATA_HOME": directory.path, "MNEME_URL": url, "MNEME_KEY_PREFIX": prefix, "PS1": "$ ",
-      ]) { $1 }
+      ]) { $1 }.merging(unaided ? try shell.layOut(directory) : [:]) { $1 }
       terminal = try PseudoTerminal(
-        shell.command, environment: variables, directory: directory.path, columns: 120)
-      for line in shell.setUp { try terminal.send(line + "\n") }
+        unaided ? shell.unaidedCommand : shell.command, environment: variables, directory: directory.path,
+        columns: 120)
+      if !unaided { for line in shell.setUp { try terminal.send(line + "\n") } }
       // In two pieces, so that the echo of what is typed is not taken for it.
       try terminal.send("echo rea''dy\n")
       try terminal.expect("ready\r\n", within: 60)
@@ -112,6 +154,33 @@ struct TabTests {
       #expect(try session.type(line) == words, "\(shell): \(line)")
     }
     #expect(try !session.directory.names().contains("pwned"))
+  }
+
+  @Test(
+    "is found by a shell that nobody has told where the script is",
+    .enabled(
+      if: FileManager.default.isReadableFile(atPath: Shell.bashCompletion),
+      "bash-completion is not installed; Tests/setup installs it"),
+    arguments: Shell.allCases)
+  func unaided(shell: Shell) throws {
+    let mneme = try cache()
+    let session = try Session(shell, url: mneme.url, prefix: mneme.prefix, unaided: true)
+    for (line, words) in [
+      ("mneme st\t", "<stats>"), ("mneme clear fa\t", "<clear><faq>"),
+      ("mneme export --form\tcs\t", "<export><--format><csv>"),
+    ] {
+      #expect(try session.type(line) == words, "\(shell): \(line)")
+    }
+  }
+
+  @Test(
+    "zsh looks where the README's lines put its script",
+    .enabled(
+      if: FileManager.default.fileExists(atPath: "/usr/share/zsh/vendor-completions"),
+      "this zsh has no directory for the scripts of others"))
+  func zshDirectories() throws {
+    let path = try ChildProcess(["zsh", "-fc", "print -l $fpath"]).finish().outputLines
+    #expect(path.contains("/usr/share/zsh/vendor-completions"), "\(path)")
   }
 
   @Test("shows what there is to choose from", arguments: Shell.allCases)

@@ -1,6 +1,7 @@
 import CommandGrammar
 import Glibc
 import Mneme
+import MnemeEmbedders
 
 /// `mneme demo`
 struct Demo: Command {
@@ -30,7 +31,7 @@ struct Demo: Command {
 
   func run(_ context: Context) throws -> any Report {
     context.interrupt.begin()
-    let environment = Environment.process.all
+    let environment = EmbedderSettings.withoutSecrets(Environment.process.all)
     let server = try DemoServer(environment)
     defer { server.stop() }
     let file = "\(server.directory)/faq.jsonl"
@@ -58,7 +59,7 @@ struct Demo: Command {
     try context.output.flush()
     var variables = environment
     variables["MNEME_URL"] = server.url
-    for name in ["MNEME_KEY_PREFIX", "MNEME_PASSWORD", "REDISCLI_AUTH"] { variables[name] = nil }
+    variables["MNEME_KEY_PREFIX"] = nil
     guard let child = ChildProcess(["/proc/self/exe"] + stop.words, environment: variables, joinsErrors: true)
     else {
       throw FileError(

@@ -9,7 +9,11 @@ struct Export: Command {
   }
 
   static let outputFile = Option(
-    "output", short: "o", value: .file(), summary: "write to a file, which appears whole or not at all")
+    "output", short: "o", value: .file(), summary: "write to a file, which appears whole or not at all",
+    details: """
+      A new file is for its owner alone (mode 0600). One that takes the place of another of the same owner has its \
+      permissions. A symbolic link to a file is refused.
+      """)
   static let format = Option(
     "format", value: .choice(Format.self, "FORMAT"), default: .jsonl,
     summary: "one JSON object a line, or CSV for a spreadsheet",

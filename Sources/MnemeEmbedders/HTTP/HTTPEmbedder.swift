@@ -207,7 +207,9 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
     let said = [error?["message"], error, answer?["message"], answer?["detail"]].lazy.compactMap {
       $0?.string
     }.first
-    let words = redacting(key, in: said ?? String(decoding: body.prefix(1000), as: UTF8.self))
+    // Taken out before anything is cut off: no part of a key is left at the end.
+    let words = redacting(
+      key, in: said ?? String(decoding: body.prefix(1000 + (key?.utf8.count ?? 0)), as: UTF8.self))
     let line = words.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     guard !line.isEmpty else { return nil }
     return line.count > 300 ? line.prefix(299) + "…" : line

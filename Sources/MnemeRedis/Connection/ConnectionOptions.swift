@@ -44,8 +44,11 @@ public struct TLSOptions: Sendable, Hashable {
   /// Nothing said: the server is verified, and no certificate shown.
   public init() {}
 
+  /// Where the client's key is read from; nil where no certificate is shown.
+  public var privateKeyFile: String? { keyFile ?? certificateFile }
+
   /// What these say, and where they say nothing what `others` say.
-  func overriding(_ others: TLSOptions) -> TLSOptions {
+  public func overriding(_ others: TLSOptions) -> TLSOptions {
     var merged = others
     merged.caFile = caFile ?? others.caFile
     // A key without a word on the certificate belongs to the certificate of the same source.

@@ -117,6 +117,7 @@ extension ServerError {
 
 extension GreetingRefused {
   func translated(server: String, url: RedisURL) -> any MnemeError {
+    let error = error.withholding(url.password)
     if error.explanation.reason == .notReady { return error.translated(command: nil, server: server) }
     switch step {
     case .authentication:

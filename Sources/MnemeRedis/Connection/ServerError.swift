@@ -1,3 +1,5 @@
+import Mneme
+
 /// An error that a server answered with: a code that programs tell errors apart by, and words for people.
 struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The first word, `WRONGTYPE` or `ERR`; empty where the first word is none in capitals.
@@ -13,6 +15,13 @@ struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
     code = isCode ? String(decoding: word, as: UTF8.self) : ""
     let shown = String(decoding: rest.prefix(500), as: UTF8.self)
     text = ServerError.withoutArguments(shown).withControlCharactersVisible
+  }
+
+  private init(code: String, text: String) { (self.code, self.text) = (code, text) }
+
+  /// The same without a password of ours, which a server that means us ill, or a proxy that means us well, may repeat.
+  func withholding(_ secret: Secret?) -> ServerError {
+    ServerError(code: code, text: redacting(secret?.text, in: text))
   }
 
   /// As the answer to a command that is in itself right: the server keeps it from this user, or does not know it since

@@ -4,6 +4,7 @@ extension Session {
   /// A server's error as its user meets it. Where the server can tell more about the trouble, it is asked; that it
   /// may not or cannot answer is no trouble of its own.
   func translate(_ error: ServerError, command: CommandText?) -> any MnemeError {
+    let error = error.withholding(connector.url.password)
     switch error.code {
     case "CROSSSLOT":
       for keyspace in keyspaces where KeyHashTag.ofKeys(under: keyspace.prefix) == nil {

@@ -133,6 +133,27 @@ struct AccessTests {
     }
   }
 
+  @Test("A server that repeats our password is not quoted with it, whenever it does so")
+  func repeatedPassword() throws {
+    func answer(_ name: String, to script: @escaping @Sendable (Peer) throws -> Void) throws {
+      let server = try ScriptedServer { peer, _ in try script(peer) }
+      let client = try RedisClient(server.url.replacing("//", with: "//user:hunter2@"))
+      let error = #expect(throws: StoreBackendError.self, "\(name)") { _ = try client.ask("GET", "k") }
+      let words = error.map { [$0.message, $0.remediation] + $0.causes } ?? []
+      #expect(words.contains { $0.contains("I know *** well") }, "\(name): \(words)")
+      #expect(!words.contains { $0.contains("hunter2") }, "\(name): \(words)")
+    }
+    for command in ["AUTH", "GET"] {
+      try answer(command) { peer in
+        peer.serve { $0[0] == command ? "-ERR I know hunter2 well\r\n" : "+OK\r\n" }
+      }
+    }
+    try answer("farewell") { peer in
+      peer.receive()
+      peer.send("-ERR I know hunter2 well\r\n")
+    }
+  }
+
   @Test("A connection costs no round trip of its own to what reads, and one to what writes")
   func roundTrips() throws {
     let server = try RedisServer(configuration: ["user alice on >w0nder ~* +@all"])

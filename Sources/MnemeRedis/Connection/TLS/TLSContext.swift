@@ -40,8 +40,8 @@ final class TLSContext {
   }
 
   private func identify() throws(TLSError) {
-    guard let certificate = options.certificateFile ?? options.keyFile else { return }
-    let key = options.keyFile ?? certificate
+    guard let key = options.privateKeyFile else { return }
+    let certificate = options.certificateFile ?? key
     // An encrypted key is an error. By default OpenSSL would ask for the pass phrase on the terminal.
     openSSL.SSL_CTX_set_default_passwd_cb(handle) { _, _, _, _ in -1 }
     try check(openSSL.SSL_CTX_use_certificate_chain_file(handle, certificate), certificate)

@@ -1,0 +1,28 @@
+/// Words of a stranger, with asterisks in place of a secret of ours that they repeat.
+package func redacting(_ secret: String?, in text: String) -> String {
+  guard let secret, !secret.isEmpty else { return text }
+  return replacing(Array(secret.utf8), with: Array("***".utf8), in: text)
+}
+
+/// A text with other bytes in every place where some bytes stand.
+///
+/// Bytes, since a secret in front of a combining mark is one still. (The standard library's own search would bring
+/// regular expressions into the start of every command.)
+package func replacing(_ bytes: [UInt8], with others: [UInt8], in text: String) -> String {
+  var rest = ArraySlice(text.utf8)
+  var result: [UInt8] = []
+  while !bytes.isEmpty, let range = rest.firstRange(ofBytes: bytes) {
+    result += rest[..<range.lowerBound] + others
+    rest = rest[range.upperBound...]
+  }
+  return String(decoding: result + rest, as: UTF8.self)
+}
+
+extension ArraySlice<UInt8> {
+  /// Where some bytes stand first.
+  package func firstRange(ofBytes bytes: [UInt8]) -> Range<Int>? {
+    guard bytes.count <= count else { return nil }
+    return (startIndex...endIndex - bytes.count).first { self[$0..<$0 + bytes.count].elementsEqual(bytes) }
+      .map { $0..<$0 + bytes.count }
+  }
+}

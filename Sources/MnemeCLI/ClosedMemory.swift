@@ -1,0 +1,18 @@
+import CProcess
+import CommandGrammar
+import MnemeEmbedders
+
+/// From now on what this process knows is neither dumped when it crashes nor read by other processes of the same user.
+///
+/// Done where it holds a password or a key of ours, and only there: a debugger and a core dump are worth having, and
+/// who looks for a fault can mostly do without the secret. The price is that `/proc/PID` belongs to root; `ps` shows the
+/// process as before. Where the kernel refuses it, the command is no worse than one that does not ask.
+func closeMemory() { _ = process_close_memory() }
+
+/// Whether the environment, which is part of the memory of a process, holds a password or a key of ours.
+func holdsSecret(_ environment: Environment) -> Bool {
+  EmbedderSettings.secretVariables.contains { environment[$0]?.isEmpty == false }
+    || EmbedderSettings.urlVariables.contains { name in
+      environment[name].map { !passwordRanges(in: $0.utf8).isEmpty } ?? false
+    }
+}

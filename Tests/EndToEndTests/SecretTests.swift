@@ -1,0 +1,194 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Passwords and keys, and where they must not turn up: in what is said of a wrong line, in a program that we start,
+/// in a core dump.
+@Suite("Secrets")
+struct SecretTests {
+  private static let secret = "hunter2hunter2"
+  private static let url = "redis://user:\(secret)@127.0.0.1:1/0"
+
+  @Test(
+    "a line that is wrong is told of without the password that stands in it",
+    arguments: [
+      ["stats", url], [url], [url, "stats"], ["--ulr", url, "stats"], ["--ulr=\(url)", "stats"],
+      ["stats", "-x\(url)"], ["stats", "-u=\(url)"], ["stats", "--json=\(url)"],
+      ["get", "q", "--threshold", url],
+      ["stats", "--timeout", url], ["stats", "--color=\(url)"], ["export", "--format", url],
+      ["set-quota", "n", url],
+      ["import", url], ["calibrate", "--labelled", url], ["stats", "--password-file", url],
+      ["stats", "-u", "redis://user:\(secret)@127.0.0.1:x/0"],
+      ["stats", "-u", "http://user:\(secret)@127.0.0.1"],
+      ["stats", "-u", "redis://127.0.0.1:1/x?password=\(secret)"], ["put", "q", "r", "--metadata", url],
+      ["put", "q", "r", "--embedder", url], ["help", url], ["completions", url],
+      ["export", "-o", "\(url)/x"],
+    ])
+  func wrongLines(words: [String]) throws {
+    let mneme = Mneme(try RedisServer.shared, prefix: uniquePrefix("secrets"))
+    for extra in [[], ["--json"], ["-v"]] {
+      let outcome = try mneme.run(words + extra)
+      #expect(outcome.status != 0 || words[0] == "export", "\(outcome)")
+      #expect(!outcome.errors.isEmpty, "\(outcome)")
+      #expect(!(outcome.outputText + outcome.errorText).contains(Self.secret), "\(outcome)")
+    }
+  }
+
+  @Test("a file with a secret in it that others can read is warned about once")
+  func once() throws {
+    let directory = try TemporaryDirectory()
+    let path = try directory.write(Array(Self.secret.utf8), to: "password")
+    chmod(path, 0o640)
+    let server = try RedisServer(configuration: ["user app on >\(Self.secret) ~* &* +@all"])
+    let mneme = Mneme(
+      url: server.url.replacing("unix://", with: "unix://app@"), prefix: uniquePrefix("once"))
+    try mneme.run("put", "--password-file", path, "q", "r")
+    // Two stores, and a page of entries.
+    let outcome = try mneme.run("reembed", "--password-file", path, uniquePrefix("other"))
+    #expect(outcome.errorText.components(separatedBy: "can be read by others").count == 2, "\(outcome)")
+    #expect(
+      outcome.errorText.components(separatedBy: "\n").first?.hasPrefix("mneme: warning: ") == true,
+      "\(outcome)")
+  }
+
+  // MARK: Programs that we start
+
+  @Test("the server of the tour gets none of our keys and passwords")
+  func tour() throws {
+    let directory = try TemporaryDirectory()
+    let script = try directory.write(
+      Array("#!/bin/sh\nenv >'\(directory.path("env"))'\nexit 1\n".utf8), to: "script")
+    // By another process: a file that this one has open while it starts a third could not be run.
+    try ChildProcess(["install", "-m", "755", script, directory.path("redis-server")]).finish().expecting(0)
+    var mneme = Mneme(url: Self.url, prefix: "p")
+    mneme.environment = [
+      "PATH": "\(directory.path):\(searchPath)", "TMPDIR": directory.path, "REDIS_URL": Self.url,
+    ]
+    for name in ["MNEME_PASSWORD", "REDISCLI_AUTH", "OPENAI_API_KEY"] {
+      mneme.environment[name] = Self.secret
+    }
+    let outcome = try mneme.run(["demo"]).expecting(69)
+    let seen = String(decoding: (try? directory.read("env")) ?? [], as: UTF8.self)
+    #expect(seen.contains("PATH=") && !seen.contains(Self.secret), "\(seen), \(outcome)")
+  }
+
+  @Test("a program that makes vectors inherits no connection and no ignored signal")
+  func descriptors() throws {
+    let directory = try TemporaryDirectory()
+    let stage = try Stage("inherits")
+    // What the runner has let through to everyone is not ours.
+    let look = "for f in /proc/self/fd/*; do readlink $f; done; grep SigIgn /proc/self/status"
+    let others = try ChildProcess(["/bin/sh", "-c", look]).finish().outputLines
+    let spy = "( \(look) ) >'\(directory.path("seen"))'; read -r line; echo '[1,2]'"
+    try stage.mneme.run("put", "--embedder", "command:spy:dim2", "--embedder-command", spy, "q", "r")
+    let seen = String(decoding: try directory.read("seen"), as: UTF8.self)
+    let inherited = seen.split(separator: "\n").map(String.init)
+    #expect(inherited.contains { $0.hasPrefix("pipe:") }, "\(seen)")
+    #expect(inherited.filter { $0.hasPrefix("socket:") && !others.contains($0) } == [], "\(seen)")
+    #expect(inherited.last == others.last, "\(seen)")
+  }
+
+  // MARK: Memory
+
+  /// A way to come by a secret: what is typed behind `stats`, and variables.
+  struct Holding: Sendable, CustomTestStringConvertible {
+    let name: String
+    var words: @Sendable (_ port: Int, _ file: String) -> [String] = { port, _ in
+      ["-u", "redis://127.0.0.1:\(port)"]
+    }
+    var environment: @Sendable (_ port: Int) -> [String: String] = { _ in [:] }
+    var testDescription: String { name }
+
+    static let none = Holding(name: "nothing")
+    static let some =
+      [
+        Holding(name: "a URL that is typed") { port, _ in ["--url=redis://:\(secret)@127.0.0.1:\(port)"] },
+        Holding(name: "a URL's parameter") { port, _ in
+          ["-u", "redis://127.0.0.1:\(port)?password=\(secret)"]
+        },
+        Holding(name: "a password file") { port, file in
+          ["-u", "redis://127.0.0.1:\(port)", "--password-file", file]
+        },
+        Holding(name: "a key") { port, file in
+          ["-u", "rediss://127.0.0.1:\(port)", "--cert", "/nowhere", "--key", file]
+        },
+        Holding(
+          name: "MNEME_URL", words: { _, _ in [] },
+          environment: { ["MNEME_URL": "redis://:\(secret)@127.0.0.1:\($0)"] }),
+        Holding(
+          name: "REDIS_URL, which is not used",
+          environment: { _ in ["REDIS_URL": "redis://:\(secret)@elsewhere"] }),
+      ]
+      + ["MNEME_PASSWORD", "REDISCLI_AUTH", "OPENAI_API_KEY"].map { name in
+        Holding(name: name, environment: { _ in [name: secret] })
+      }
+  }
+
+  /// The command on a server that never answers, asked by one who may be of another user's rights.
+  private func start(
+    _ holding: Holding, in directory: TemporaryDirectory, _ script: String, as user: [String] = []
+  ) throws -> (ChildProcess, FaultyProxy) {
+    let proxy = try FaultyProxy(to: try RedisServer.shared, .stall(after: 0))
+    let file = try directory.write(Array(Self.secret.utf8), to: "secret")
+    chmod(file, 0o644)
+    // A debug build catches the signal otherwise, to print where it was.
+    let variables = Mneme.plainEnvironment.merging([
+      "MNEME_KEY_PREFIX": "a prefix to look for", "SWIFT_BACKTRACE": "enable=no",
+    ]) { $1 }.merging(holding.environment(proxy.port)) { $1 }
+    let words = holding.words(proxy.port, file) + ["--connect-timeout", "60s", "-q"]
+    let started = try ChildProcess(
+      user + ["bash", "-c", script, Mneme.binary, "stats"] + words, environment: variables,
+      directory: directory.path)
+    try eventually("the command to wait for the server, or to end") {
+      !proxy.conversations.isEmpty || started.poll() != nil
+    }
+    return (started, proxy)
+  }
+
+  /// The core dump that a command leaves which is ended by SIGABRT while it holds something; nil where there is none.
+  private func core(_ holding: Holding) throws -> Data? {
+    let directory = try TemporaryDirectory()
+    let (mneme, proxy) = try start(
+      holding, in: directory, "ulimit -c unlimited 2>/dev/null; exec \"$0\" \"$@\"")
+    mneme.signal(SIGABRT)
+    let outcome = try withExtendedLifetime(proxy) { try mneme.finish() }
+    #expect(outcome.termination == .killed(bySignal: SIGABRT), "\(outcome)")
+    return try directory.names().first { $0.hasPrefix("core") }.map {
+      try Data(contentsOf: URL(filePath: directory.path($0)))
+    }
+  }
+
+  @Test("a command that holds a secret leaves no core dump, and one that holds none leaves one")
+  func coreDumps() throws {
+    guard let core = try core(.none), core.range(of: Data("a prefix to look for".utf8)) != nil else {
+      let pattern =
+        (try? String(contentsOfFile: "/proc/sys/kernel/core_pattern", encoding: .utf8)) ?? "unknown"
+      try Test.cancel("core dumps are not to be had here; kernel.core_pattern is \(pattern)")
+    }
+    for holding in Holding.some {
+      #expect(try self.core(holding) == nil, "\(holding.name)")
+    }
+  }
+
+  @Test("another process of the same user cannot read what one that holds a secret has in its memory")
+  func otherProcesses() throws {
+    // Root can read everything, so it is nobody then who looks.
+    let user = geteuid() == 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : []
+    let script = """
+      "$0" "$@" & read -r go; for name in environ maps; do
+        if cat "/proc/$!/$name" >/dev/null 2>&1; then echo open; else echo closed; fi
+      done; kill -9 $!
+      """
+    func look(_ holding: Holding) throws -> [String] {
+      let directory = try TemporaryDirectory()
+      chmod(directory.path, 0o755)
+      let (shell, proxy) = try start(holding, in: directory, script, as: user)
+      return try withExtendedLifetime(proxy) { try shell.finish(input: [0x0A]).outputLines }
+    }
+    let open = try look(.none)
+    guard open == ["open", "open"] else {
+      try Test.cancel("one process may not look into another here anyhow: \(open)")
+    }
+    for holding in Holding.some { #expect(try look(holding) == ["closed", "closed"], "\(holding.name)") }
+  }
+}
