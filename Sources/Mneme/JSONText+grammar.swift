@@ -22,7 +22,7 @@ struct JSONGrammar {
 
   /// - Returns: where the one value of the document stands.
   mutating func checkDocument() throws(JSONSyntaxError) -> Range<Int> {
-    guard String(validating: bytes, as: UTF8.self) != nil else { throw failure("invalid UTF-8") }
+    guard (try? UTF8Span(validating: bytes.span)) != nil else { throw failure("invalid UTF-8") }
     skipWhiteSpace()
     let start = index
     try checkValue()
@@ -252,7 +252,7 @@ struct JSONWalker {
 }
 
 /// Nearly all of a string: bytes that stand for themselves. An embedding alone is thousands of them.
-private enum JSONRun {
+enum JSONRun {
   /// Where the first quote or backslash from `start` on stands, or control character; the count where there is none.
   static func end(in bytes: UnsafeRawBufferPointer, from start: Int, stopsAtControls: Bool) -> Int {
     var index = start

@@ -47,13 +47,18 @@ public struct JSONText: Sendable {
   /// The members of an object in the order written; empty for anything else. A name can come twice: Python and
   /// most others take the last. A name with a lone surrogate escape is nil.
   public var members: [(name: String?, value: JSONText)] {
-    guard kind == .object else { return [] }
     var members: [(String?, JSONText)] = []
+    forEachMember { members.append(($0.string, $1)) }
+    return members
+  }
+
+  /// The same one after the other, the names as they are written.
+  public func forEachMember(_ body: (_ name: JSONText, _ value: JSONText) -> Void) {
+    guard kind == .object else { return }
     var walker = JSONWalker(bytes: bytes)
     while let name = walker.next(), let value = walker.next() {
-      members.append((JSONText(checked: bytes[name]).string, JSONText(checked: bytes[value])))
+      body(JSONText(checked: bytes[name]), JSONText(checked: bytes[value]))
     }
-    return members
   }
 
   /// The elements of an array; empty for anything else.
@@ -65,14 +70,25 @@ public struct JSONText: Sendable {
     return elements
   }
 
+  /// The characters of a string that is written without escapes, as they stand; nil for anything else.
+  public var plainBytes: ArraySlice<UInt8>? {
+    guard kind == .string else { return nil }
+    let content = bytes.dropFirst().dropLast()
+    return firstEscape(in: content) == nil ? content : nil
+  }
+
+  /// A quote stands inside a string only behind a backslash.
+  private func firstEscape(in content: ArraySlice<UInt8>) -> Int? {
+    let offset = content.withUnsafeBytes { JSONRun.end(in: $0, from: 0, stopsAtControls: false) }
+    return offset < content.count ? content.startIndex + offset : nil
+  }
+
   /// The characters of a string, escapes resolved; nil for anything else, and for an escaped surrogate that
   /// stands alone, which is no text.
   public var string: String? {
     guard kind == .string else { return nil }
     let content = bytes.dropFirst().dropLast()
-    guard let firstEscape = content.firstIndex(of: UInt8(ascii: "\\")) else {
-      return String(decoding: content, as: UTF8.self)
-    }
+    guard let firstEscape = firstEscape(in: content) else { return String(decoding: content, as: UTF8.self) }
     var plain = Array(content[..<firstEscape])
     plain.reserveCapacity(content.count)
     var index = firstEscape

@@ -45,9 +45,11 @@ private let base64Pairs = [UInt16](unsafeUninitializedCapacity: 4096) { pairs, c
 }
 
 /// The bytes of a base64 text; nil for one that is not exactly what `base64` writes.
-func decodeBase64(_ text: String) -> [UInt8]? {
-  var text = text
-  return text.withUTF8 { characters in
+func decodeBase64(_ text: String) -> [UInt8]? { decodeBase64(Array(text.utf8)[...]) }
+
+/// The same of its characters.
+func decodeBase64(_ characters: ArraySlice<UInt8>) -> [UInt8]? {
+  characters.withUnsafeBufferPointer { characters in
     let count = characters.count
     guard count % 4 == 0 else { return nil }
     let padding = characters.suffix(2).count { $0 == UInt8(ascii: "=") }

@@ -63,12 +63,7 @@ enum CSV {
     return records
   }
 
-  static let heading = [
-    EntryLine.Member.id, EntryLine.Member.namespace, EntryLine.Member.query, EntryLine.Member.queryHash,
-    EntryLine.Member.response, EntryLine.Member.metadata, EntryLine.Member.createdAt,
-    EntryLine.Member.lastAccessedAt, EntryLine.Member.ttl, EntryLine.Member.accessCount,
-    EntryLine.Member.fingerprint, EntryLine.Member.embedding,
-  ]
+  static let heading = EntryLine.Member.allCases.filter { $0 != .metadataText }.map(\.rawValue)
 
   /// The fields of an entry, in the order of the heading.
   static func fields(of entry: StoredEntry, fingerprint: String, embeddings: EmbeddingForm) -> [String] {

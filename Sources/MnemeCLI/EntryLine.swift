@@ -7,49 +7,46 @@ enum EmbeddingForm: String, CaseIterable, Sendable {
 
 /// One entry as a line of JSON, and back: the format of `export` and `import`.
 enum EntryLine {
-  /// The names of the members, in the order in which they are written.
-  enum Member {
-    static let id = "id"
-    static let namespace = "namespace"
-    static let query = "query"
-    static let queryHash = "query_hash"
-    static let response = "response"
-    static let metadata = "metadata"
+  /// The members, in the order in which they are written.
+  enum Member: String, CaseIterable {
+    case id, namespace, query
+    case queryHash = "query_hash"
+    case response, metadata
+    case createdAt = "created_at"
+    case lastAccessedAt = "last_accessed_at"
+    case ttl
+    case accessCount = "access_count"
+    case fingerprint = "embedder_fingerprint"
+    case embedding
     /// Only where the stored text of the metadata is more than its value: broken into lines, or with blanks around it.
-    static let metadataText = "metadata_text"
-    static let createdAt = "created_at"
-    static let lastAccessedAt = "last_accessed_at"
-    static let ttl = "ttl"
-    static let accessCount = "access_count"
-    static let fingerprint = "embedder_fingerprint"
-    static let embedding = "embedding"
+    case metadataText = "metadata_text"
   }
 
   /// Writes entries, each on one line. What is the same in every line is made once.
   struct Writer {
     private let embeddings: EmbeddingForm
-    private let id = Writer.opening("{", Member.id)
-    private let namespace = Writer.opening(",", Member.namespace)
-    private let query = Writer.opening(",", Member.query)
-    private let queryHash = Writer.opening(",", Member.queryHash)
-    private let response = Writer.opening(",", Member.response)
-    private let metadata = Writer.opening(",", Member.metadata)
-    private let createdAt = Writer.opening(",", Member.createdAt)
-    private let lastAccessedAt = Writer.opening(",", Member.lastAccessedAt)
-    private let ttl = Writer.opening(",", Member.ttl)
-    private let accessCount = Writer.opening(",", Member.accessCount)
+    private let id = Writer.opening("{", .id)
+    private let namespace = Writer.opening(",", .namespace)
+    private let query = Writer.opening(",", .query)
+    private let queryHash = Writer.opening(",", .queryHash)
+    private let response = Writer.opening(",", .response)
+    private let metadata = Writer.opening(",", .metadata)
+    private let createdAt = Writer.opening(",", .createdAt)
+    private let lastAccessedAt = Writer.opening(",", .lastAccessedAt)
+    private let ttl = Writer.opening(",", .ttl)
+    private let accessCount = Writer.opening(",", .accessCount)
     /// The fingerprint with its value, and the name of what follows.
     private let fingerprint: [UInt8]
 
     init(fingerprint: String, embeddings: EmbeddingForm) {
       self.embeddings = embeddings
-      var bytes = Writer.opening(",", Member.fingerprint)
+      var bytes = Writer.opening(",", .fingerprint)
       JSONOutput.write(string: fingerprint, to: &bytes)
-      self.fingerprint = bytes + Writer.opening(",", Member.embedding)
+      self.fingerprint = bytes + Writer.opening(",", .embedding)
     }
 
-    private static func opening(_ separator: String, _ name: String) -> [UInt8] {
-      Array("\(separator)\"\(name)\":".utf8)
+    private static func opening(_ separator: String, _ member: Member) -> [UInt8] {
+      Array("\(separator)\"\(member.rawValue)\":".utf8)
     }
 
     /// Appends the line, without the line break that ends it.
@@ -87,7 +84,7 @@ enum EntryLine {
         JSONOutput.array(entry.embedding.numbers.map { $0.isFinite ? .raw("\($0)") : .null }).write(to: &line)
       }
       if case .raw(let value) = metadataValue, !value.utf8.elementsEqual(entry.metadata.utf8) {
-        line.append(contentsOf: Writer.opening(",", Member.metadataText))
+        line.append(contentsOf: Writer.opening(",", .metadataText))
         JSONOutput.write(string: entry.metadata, to: &line)
       }
       line.append(UInt8(ascii: "}"))
@@ -131,41 +128,64 @@ enum EntryLine {
       throw InvalidInputError(
         "a JSON \(object.kind), not an object.", remediation: "Mend or remove the line.")
     }
-    var fields = Fields()
-    // Of a name that comes twice, the last counts, as in Python.
-    for (name, value) in object.members { if let name { fields.values[name] = value } }
+    let fields = Fields(of: object)
     return Draft(
-      namespace: try fields.text(Member.namespace).map { try Namespace($0) },
-      query: try fields.requiredText(Member.query),
-      queryHash: try fields.hash(Member.queryHash), response: try fields.requiredText(Member.response),
-      metadata: try fields.metadata() ?? "{}", createdAt: try fields.time(Member.createdAt),
-      lastAccessedAt: try fields.time(Member.lastAccessedAt), ttl: try fields.ttl(),
-      accessCount: try fields.integer(Member.accessCount, atLeast: 0) ?? 0,
-      fingerprint: try fields.text(Member.fingerprint), embedding: try fields.embedding())
+      namespace: try fields.text(.namespace).map { try Namespace($0) },
+      query: try fields.requiredText(.query),
+      queryHash: try fields.hash(.queryHash), response: try fields.requiredText(.response),
+      metadata: try fields.metadata() ?? "{}", createdAt: try fields.time(.createdAt),
+      lastAccessedAt: try fields.time(.lastAccessedAt), ttl: try fields.ttl(),
+      accessCount: try fields.integer(.accessCount, atLeast: 0) ?? 0,
+      fingerprint: try fields.text(.fingerprint), embedding: try fields.embedding())
   }
 
   /// The members of a line by name, with the checks that each kind needs.
   private struct Fields {
-    var values: [String: JSONText] = [:]
+    private var values = [JSONText?](repeating: nil, count: Member.allCases.count)
 
-    func value(_ name: String) -> JSONText? { values[name].flatMap { $0.kind == .null ? nil : $0 } }
+    /// The names as they stand in a line that we have written, quotes included.
+    private static let names = Member.allCases.map { Array("\"\($0.rawValue)\"".utf8) }
 
-    func text(_ name: String) throws -> String? {
+    /// Of a name that comes twice the last counts, as in Python. What has no name of ours is passed over.
+    init(of object: JSONText) {
+      // Lines have their members in one order: nearly each stands where it is looked for first.
+      var next = 0
+      object.forEachMember { name, value in
+        guard let place = Self.place(of: name, expecting: next) else { return }
+        values[place] = value
+        next = place + 1
+      }
+    }
+
+    private static func place(of name: JSONText, expecting next: Int) -> Int? {
+      for offset in names.indices {
+        let place = (next + offset) % names.count
+        if name.bytes.elementsEqual(names[place]) { return place }
+      }
+      // Written with escapes.
+      return name.string.flatMap { Member(rawValue: $0) }.flatMap { Member.allCases.firstIndex(of: $0) }
+    }
+
+    func value(_ member: Member) -> JSONText? {
+      Member.allCases.firstIndex(of: member).flatMap { values[$0] }.flatMap { $0.kind == .null ? nil : $0 }
+    }
+
+    func text(_ name: Member) throws -> String? {
       guard let value = value(name) else { return nil }
       guard let text = value.string else { throw wrong(name, "text") }
       return text
     }
 
-    func requiredText(_ name: String) throws -> String {
+    func requiredText(_ name: Member) throws -> String {
       guard let text = try text(name) else {
         throw InvalidInputError(
-          "the field '\(name)' is missing.",
+          "the field '\(name.rawValue)' is missing.",
           remediation: "Give each line at least \"query\" and \"response\".")
       }
       return text
     }
 
-    func hash(_ name: String) throws -> String? {
+    func hash(_ name: Member) throws -> String? {
       guard let text = try text(name) else { return nil }
       let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
       let letters = UInt8(ascii: "a")...UInt8(ascii: "f")
@@ -178,11 +198,11 @@ enum EntryLine {
 
     /// An object, or the string that an export has in its place; see `JSONOutput.metadata`.
     func metadata() throws -> String? {
-      guard let value = value(Member.metadata) else { return nil }
+      guard let value = value(.metadata) else { return nil }
       if value.kind == .object {
         let value = JSONOutput.onOneLine(value.text)
         // The text that was stored, unless someone has changed the value since.
-        if let text = try text(Member.metadataText), case .raw(let told) = JSONOutput.metadata(text),
+        if let text = try text(.metadataText), case .raw(let told) = JSONOutput.metadata(text),
           told.utf8.elementsEqual(value.utf8)
         {
           return text
@@ -190,12 +210,12 @@ enum EntryLine {
         return value
       }
       guard let text = value.string, Metadata.isSound(text), Metadata.portable(text) == nil else {
-        throw wrong(Member.metadata, "a JSON object")
+        throw wrong(.metadata, "a JSON object")
       }
       return text
     }
 
-    func integer(_ name: String, atLeast least: Int64) throws -> Int64? {
+    func integer(_ name: Member, atLeast least: Int64) throws -> Int64? {
       guard let value = value(name) else { return nil }
       guard let number = value.integer, number >= least else {
         throw wrong(name, "a whole number of \(least) or more")
@@ -203,7 +223,7 @@ enum EntryLine {
       return number
     }
 
-    func time(_ name: String) throws -> UnixTime? {
+    func time(_ name: Member) throws -> UnixTime? {
       guard let value = value(name) else { return nil }
       guard let seconds = value.integer, seconds.magnitude < 1 << 50 else {
         throw wrong(name, "a time in Unix seconds")
@@ -212,29 +232,31 @@ enum EntryLine {
     }
 
     func ttl() throws -> Seconds? {
-      guard let seconds = try integer(Member.ttl, atLeast: 1).map({ Seconds($0) }) else { return nil }
+      guard let seconds = try integer(.ttl, atLeast: 1).map({ Seconds($0) }) else { return nil }
       guard seconds <= SemanticCache.longestTTL else {
-        throw wrong(Member.ttl, "a time to live of at most 100 years")
+        throw wrong(.ttl, "a time to live of at most 100 years")
       }
       return seconds
     }
 
     func embedding() throws -> Embedding? {
-      guard let value = value(Member.embedding) else { return nil }
+      guard let value = value(.embedding) else { return nil }
       let embedding: Embedding
       if value.kind == .array {
         embedding = Embedding(try numbers(in: value, of: "the field 'embedding'"))
       } else {
-        guard let bytes = value.string.flatMap({ decodeBase64($0) }), bytes.count % 4 == 0 else {
-          throw wrong(Member.embedding, "an array of numbers, or float32s in base64")
+        let decoded = value.plainBytes.map { decodeBase64($0) } ?? value.string.map { decodeBase64($0) }
+        guard let bytes = decoded ?? nil, bytes.count % 4 == 0 else {
+          throw wrong(.embedding, "an array of numbers, or float32s in base64")
         }
         embedding = Embedding(bytes: bytes)
       }
       return try embedding.checkedForStoring()
     }
 
-    private func wrong(_ name: String, _ right: String) -> InvalidInputError {
-      InvalidInputError("the field '\(name)' is not \(right).", remediation: "Mend or remove the line.")
+    private func wrong(_ name: Member, _ right: String) -> InvalidInputError {
+      InvalidInputError(
+        "the field '\(name.rawValue)' is not \(right).", remediation: "Mend or remove the line.")
     }
   }
 }
@@ -242,8 +264,6 @@ enum EntryLine {
 extension Embedding {
   /// The vector as it is when its length is 1, so that an export comes back bit for bit; else scaled to it.
   fileprivate func checkedForStoring() throws -> Embedding {
-    let numbers = numbers
-    let squares = numbers.reduce(0.0) { $0 + Double($1) * Double($1) }
-    return abs(squares - 1) < 1e-3 ? self : try Embedding.normalizing(numbers)
+    abs(squaredLength - 1) < 1e-3 ? self : try Embedding.normalizing(numbers)
   }
 }
