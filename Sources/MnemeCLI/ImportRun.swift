@@ -12,6 +12,9 @@ struct ImportOptions {
 }
 
 /// Takes lines, gathers them in batches, and stores each batch in one transaction.
+///
+/// Lines go from `pending`, where a batch is gathered, to `underWay`, where its transaction is, and are in when that is
+/// settled.
 struct ImportRun {
   private(set) var report: ImportReport
   private let store: RedisStore
@@ -24,6 +27,8 @@ struct ImportRun {
   private var pending: [(draft: EntryLine.Draft, line: Int)] = []
   private var pendingKeys: Set<QueryKey> = []
   private var pendingBytes = 0
+  private var insertion: BatchInsertion
+  private var underWay: [Batch] = []
   /// The last line whose entry is stored.
   private var storedLine: Int
   private let sinceLine: Int
@@ -31,6 +36,14 @@ struct ImportRun {
   private struct QueryKey: Hashable {
     var namespace: Namespace
     var queryHash: String
+  }
+
+  /// Lines that are stored together.
+  private struct Batch {
+    var lines: [Int]
+    /// Of those that have not expired.
+    var entries: [StoredEntry] = []
+    var entryLines: [Int] = []
   }
 
   private static let batchCount = 64
@@ -43,6 +56,8 @@ struct ImportRun {
     self.context = context
     self.source = source
     (storedLine, self.sinceLine) = (sinceLine, sinceLine)
+    insertion = BatchInsertion(
+      store, onConflict: options.onConflict, evictingOver: options.maxEntries)
     report = ImportReport(dryRun: options.dryRun)
   }
 
@@ -54,7 +69,7 @@ struct ImportRun {
   }
 
   /// Takes the next line.
-  /// - Returns: whether a batch was stored.
+  /// - Returns: whether a batch was sent.
   mutating func take(_ line: DraftReader.Line) throws -> Bool {
     do {
       var draft = try line.draft.get()
@@ -81,13 +96,16 @@ struct ImportRun {
     } catch {
       // What came before this line is in, whatever this line holds.
       guard !(error is LineError) else { throw error }
-      try storePending()
+      try finish()
       throw LineError(line: line.number, source: source, underlying: error, state: state)
     }
   }
 
   /// Stores what is left.
-  mutating func finish() throws { try storePending() }
+  mutating func finish() throws {
+    try storePending()
+    try storing { try $0.finish() }
+  }
 
   // MARK: The embedder
 
@@ -130,63 +148,86 @@ struct ImportRun {
 
   private mutating func storePending() throws {
     guard !pending.isEmpty else { return }
-    let batch = pending
+    let drafts = pending
     pending = []
     pendingKeys = []
     pendingBytes = 0
     let now = context.clock()
+    let entries: [StoredEntry]
     do {
-      let all = zip(try entries(of: batch.map(\.draft), at: now), batch.map(\.line))
-      let live = all.filter { !$0.0.isExpired(at: now) }
-      report.skipped += batch.count - live.count
-      report.expired += batch.count - live.count
-      let conflict = try options.dryRun ? foresee(live.map(\.0)) : insertUpToConflict(live.map(\.0))
-      let lastStored =
-        conflict.map { $0.index > 0 ? live[$0.index - 1].1 : storedLine } ?? batch[batch.count - 1].line
-      if !options.dryRun { storedLine = lastStored }
-      if let conflict {
-        throw LineError(
-          line: live[conflict.index].1, source: source,
-          underlying: InvalidInputError(
-            "the question is there already, as entry \(conflict.id).",
-            remediation: "Import with --on-conflict replace or skip."), state: state)
-      }
+      entries = try self.entries(of: drafts.map(\.draft), at: now)
     } catch {
-      guard !(error is LineError) else { throw error }
       // Where the embedder says which text it was, what stands before that goes in first.
       var faulty = 0
       if let place = (error as? EmbedderError)?.textIndex {
-        let bare = batch.indices.filter { batch[$0].draft.embedding == nil }
+        let bare = drafts.indices.filter { drafts[$0].draft.embedding == nil }
         if bare.indices.contains(place) { faulty = bare[place] }
       }
-      if faulty > 0 {
-        pending = Array(batch[..<faulty])
-        try storePending()
-      }
-      let isLoss = (error as? StoreBackendError)?.reason == .lostWrites
-      throw LineError(
-        line: batch[faulty].line, source: source, underlying: error,
-        state: isLoss ? "Import all of it again." : state)
+      pending = Array(drafts[..<faulty])
+      try finish()
+      throw lineError(drafts[faulty].line, error)
+    }
+    var batch = Batch(lines: drafts.map(\.line))
+    for (entry, line) in zip(entries, batch.lines) where !entry.isExpired(at: now) {
+      batch.entries.append(entry)
+      batch.entryLines.append(line)
+    }
+    underWay.append(batch)
+    if options.dryRun {
+      if let conflict = try foresee(batch.entries) { throw conflictError(conflict, in: batch) }
+      settle()
+    } else {
+      try storing { try $0.insert(batch.entries) }
     }
   }
 
-  /// Stores the entries, all of them or those before the first that must not replace another. A batch with a conflict
-  /// is refused whole; what came before it is to be in.
-  private mutating func insertUpToConflict(_ entries: [StoredEntry]) throws -> ConflictError? {
-    var first: ConflictError?
-    while true {
-      do {
-        let stored = try store.insert(
-          Array(entries.prefix(first?.index ?? entries.count)), onConflict: options.onConflict,
-          evictingOver: options.maxEntries)
-        report.evicted += stored.evicted
-        stored.outcomes.forEach { count($0) }
-        return first
-      } catch let conflict as ConflictError {
-        // Each is before the last one, so this comes to an end.
-        first = conflict
+  /// Has the insertion do something, and takes note of what is in by then, also where it throws.
+  private mutating func storing(_ body: (inout BatchInsertion) throws -> Void) throws {
+    let result = Result { try body(&insertion) }
+    for (outcomes, evicted) in insertion.takeSettled() {
+      report.evicted += evicted
+      outcomes.forEach { count($0) }
+      settle()
+    }
+    guard case .failure(let error) = result else { return }
+    // It is of the first batch that is not in.
+    guard let batch = underWay.first else { throw error }
+    underWay = []
+    guard let conflict = error as? ConflictError else { throw lineError(batch.lines[0], error) }
+    var before = Batch(lines: batch.lines.filter { $0 < batch.entryLines[conflict.index] })
+    before.entries = Array(batch.entries[..<conflict.index])
+    before.entryLines = Array(batch.entryLines[..<conflict.index])
+    if !before.lines.isEmpty {
+      underWay = [before]
+      try storing {
+        try $0.insert(before.entries)
+        try $0.finish()
       }
     }
+    throw conflictError(conflict, in: batch)
+  }
+
+  /// The first of the batches is in.
+  private mutating func settle() {
+    let batch = underWay.removeFirst()
+    let expired = batch.lines.count - batch.entries.count
+    report.skipped += expired
+    report.expired += expired
+    if !options.dryRun, let last = batch.lines.last { storedLine = last }
+  }
+
+  private func lineError(_ line: Int, _ error: any Error) -> LineError {
+    let isLoss = (error as? StoreBackendError)?.reason == .lostWrites
+    return LineError(
+      line: line, source: source, underlying: error, state: isLoss ? "Import all of it again." : state)
+  }
+
+  private func conflictError(_ conflict: ConflictError, in batch: Batch) -> LineError {
+    lineError(
+      batch.entryLines[conflict.index],
+      InvalidInputError(
+        "the question is there already, as entry \(conflict.id).",
+        remediation: "Import with --on-conflict replace or skip."))
   }
 
   /// Says what storing would do, by what is there now.

@@ -52,7 +52,7 @@ extension RedisStore {
     make: (CacheIdentity?) throws -> StoredEntry
   ) throws -> Insertion {
     var made: StoredEntry?
-    let place = InsertRequest.Place(namespace: namespace, queryHash: queryHash)
+    let place = (namespace, queryHash)
     return try withoutActuallyEscaping(make) { make in
       try insertEvicting(
         InsertRequest([place], evicts: true) { identity in
@@ -69,7 +69,8 @@ extension RedisStore {
     if case .replaced = batch.outcomes[0] { isReplaced = true }
     return Insertion(
       id: batch.outcomes[0].id, replaced: isReplaced,
-      evicted: try batch.evicted + evict(over: maxEntries, after: batch))
+      evicted: try batch.evicted
+        + evict(over: maxEntries, after: batch.fills, sparing: [batch.outcomes[0].id]))
   }
 
   /// Stores many entries in one transaction, at most a thousand, then evicts where limits are passed.
@@ -82,22 +83,30 @@ extension RedisStore {
     _ entries: [StoredEntry], onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?,
     sparingYounger: Bool = false
   ) throws -> (outcomes: [InsertOutcome], evicted: Int) {
+    try insert(
+      entries, onConflict: policy, evictingOver: maxEntries, sparingYounger: sparingYounger, spare: [])
+  }
+
+  /// - Parameter spare: ids that were handed out to us and not used.
+  func insert(
+    _ entries: [StoredEntry], onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?,
+    sparingYounger: Bool = false, spare: [EntryID]
+  ) throws -> (outcomes: [InsertOutcome], evicted: Int) {
     guard !entries.isEmpty else { return ([], 0) }
     var request = InsertRequest(entries, onConflict: policy)
     request.followsBatches = true
     request.sparesYounger = sparingYounger
+    request.spare = spare
     let batch = try insertBatch(request)
-    return (batch.outcomes, try evict(over: maxEntries, after: batch))
+    let written = Set(batch.outcomes.map(\.id))
+    return (batch.outcomes, try evict(over: maxEntries, after: batch.fills, sparing: written))
   }
 
   // MARK: The transaction
 
   /// What is to be stored where.
   private struct InsertRequest {
-    struct Place {
-      var namespace: Namespace
-      var queryHash: String
-    }
+    typealias Place = (namespace: Namespace, queryHash: String)
 
     var places: [Place]
     var policy = ConflictPolicy.replace
@@ -107,12 +116,14 @@ extension RedisStore {
     var evicts = false
     /// One of several, of which none may have been lost meanwhile.
     var followsBatches = false
+    /// Ids that were handed out to us and not used.
+    var spare: [EntryID] = []
     /// The entries of the places, in their order, for a cache of this identity.
     var entries: (CacheIdentity?) throws -> [StoredEntry]
 
     init(_ entries: [StoredEntry], onConflict policy: ConflictPolicy = .replace, evicts: Bool = false) {
       self.init(
-        entries.map { Place(namespace: $0.namespace, queryHash: $0.queryHash) }, evicts: evicts
+        entries.map { ($0.namespace, $0.queryHash) }, evicts: evicts
       ) { _ in entries }
       self.policy = policy
     }
@@ -131,32 +142,43 @@ extension RedisStore {
   }
 
   /// How full a namespace and the whole cache are after a batch.
-  private struct Fill {
+  struct Fill {
     var namespace: Namespace
     var quota: Int?
     var count: Int
     var total: Int
+
+    /// Something is to be evicted.
+    func isOver(_ maxEntries: Int?) -> Bool {
+      let excess =
+        quota.map { Eviction.batch(count: count, limit: $0) }
+        ?? maxEntries.map { Eviction.batch(count: total, limit: $0) } ?? 0
+      return excess > 0
+    }
   }
 
-  private func evict(over maxEntries: Int?, after batch: InsertedBatch) throws -> Int {
-    let written = Set(batch.outcomes.map(\.id))
-    return try batch.fills.reduce(0) { evicted, fill in
-      let excess =
-        fill.quota.map { Eviction.batch(count: fill.count, limit: $0) }
-        ?? maxEntries.map { Eviction.batch(count: fill.total, limit: $0) } ?? 0
-      guard excess > 0 else { return evicted }
-      return try evicted + evict(for: fill.namespace, maxEntries: maxEntries, sparing: written)
+  func evict(over maxEntries: Int?, after fills: [Fill], sparing written: Set<EntryID>) throws -> Int {
+    try fills.filter { $0.isOver(maxEntries) }.reduce(0) { evicted, fill in
+      try evicted + evict(for: fill.namespace, maxEntries: maxEntries, sparing: written)
     }
   }
 
   private func insertBatch(_ request: InsertRequest) throws -> InsertedBatch {
     try checkOpen()
     let namespaces = Set(request.places.map(\.namespace)).sorted()
-    /// Ids that were handed out to us and can still be used when the transaction has to start again.
-    var spare: [EntryID] = []
+    /// They can still be used when the transaction has to start again.
+    var spare = request.spare
     return try client.transaction { transaction in
       // 1. What is there, and whether every key that is about to be written can be.
-      let seen = try transaction.read(pipeline { appendLook(at: request, in: namespaces, to: &$0) })
+      let seen = try transaction.read(
+        pipeline {
+          appendLook(at: request.places, in: namespaces, to: &$0) { pipeline in
+            guard request.evicts else { return }
+            appendQuotaQuestion(for: namespaces[0], to: &pipeline)
+            pipeline.append("ZCARD", layout.lru(namespaces[0]))
+            pipeline.append("ZRANGE", layout.lru(namespaces[0]), 0, Self.readAhead - 1)
+          }
+        })
       let stored = try checkIdentity(seen[1])
       let entries = try request.entries(stored)
       let identity = try stored ?? expectedIdentity()
@@ -196,25 +218,18 @@ extension RedisStore {
         going.isEmpty ? Pointers() : try watchPointers(to: going, refilling: namespaces[0], transaction)
 
       // 4. All of it at once.
-      var place = 0
       let replies = try transaction.commit(
         pipeline {
           if stored == nil { appendStamp(identity, to: &$0) }
-          appendWrites(of: written.map { ($0, $1.id) }, in: namespaces, to: &$0)
-          for namespace in namespaces { $0.append("SADD", layout.namespaces, namespace.name) }
-          place = $0.count
-          $0.append("INCRBY", layout.version, written.count)
-          if !going.isEmpty {
-            appendRemoval(of: going, pointers, counting: .all(.evictions, namespaces[0]), to: &$0)
+          appendInsertion(
+            of: written.map(\.0), under: written.map(\.1.id), in: namespaces, to: &$0
+          ) { pipeline in
+            guard !going.isEmpty else { return }
+            appendRemoval(of: going, pointers, counting: .all(.evictions, namespaces[0]), to: &pipeline)
           }
-          for namespace in namespaces {
-            appendQuotaQuestion(for: namespace, to: &$0)
-            $0.append("ZCARD", layout.lru(namespace))
-          }
-          $0.append("ZCARD", layout.byID)
         })
       guard let replies else { return .retry }
-      if request.followsBatches { batchVersion = replies[place].integer }
+      if request.followsBatches { batchVersion = version(in: replies, of: namespaces) }
       return .done(
         InsertedBatch(
           outcomes: outcomes, evicted: going.count, fills: try fills(of: namespaces, in: replies)))
@@ -232,34 +247,36 @@ extension RedisStore {
     }
   }
 
-  /// The last replies of the transaction: three for each namespace, and the total.
-  private func fills(of namespaces: [Namespace], in replies: Replies) throws -> [Fill] {
+  /// What the version counter came to, in the replies to `appendInsertion` without an eviction.
+  func version(in replies: some RandomAccessCollection<Reply>, of namespaces: [Namespace]) -> Int64? {
+    replies.dropLast(1 + 3 * namespaces.count).last?.integer
+  }
+
+  /// The last replies to `appendInsertion`: three for each namespace, and the total.
+  func fills(of namespaces: [Namespace], in replies: some RandomAccessCollection<Reply>) throws -> [Fill] {
+    let replies = Array(replies.suffix(1 + 3 * namespaces.count))
     let total = replies[replies.count - 1].size ?? 0
-    let first = replies.count - 1 - 3 * namespaces.count
     return try namespaces.enumerated().map { offset, namespace in
-      let base = first + 3 * offset
+      let base = 3 * offset
       return Fill(
         namespace: namespace, quota: try quota(in: (replies[base], replies[base + 1]), of: namespace),
         count: replies[base + 2].size ?? 0, total: total)
     }
   }
 
-  /// In the order in which the answers are taken: the identity, the last id, the index of each place; where
-  /// something may be evicted the quota, the number of entries and the oldest of them; then the types.
-  private func appendLook(
-    at request: InsertRequest, in namespaces: [Namespace], to pipeline: inout Pipeline
+  /// In the order in which the answers are taken: the identity, the last id, the index of each place; then what
+  /// `between` asks for; then the types.
+  func appendLook(
+    at places: [(namespace: Namespace, queryHash: String)], in namespaces: [Namespace],
+    to pipeline: inout Pipeline, between: (inout Pipeline) -> Void = { _ in }
   ) {
-    pipeline.begin("WATCH", argumentCount: request.places.count + 1)
+    pipeline.begin("WATCH", argumentCount: places.count + 1)
     pipeline.argument(layout.meta)
-    for place in request.places { pipeline.argument(layout.hash(place.namespace, place.queryHash)) }
+    for place in places { pipeline.argument(layout.hash(place.namespace, place.queryHash)) }
     appendIdentityQuestion(to: &pipeline)
     pipeline.append("GET", layout.nextID)
-    for place in request.places { pipeline.append("GET", layout.hash(place.namespace, place.queryHash)) }
-    if request.evicts {
-      appendQuotaQuestion(for: namespaces[0], to: &pipeline)
-      pipeline.append("ZCARD", layout.lru(namespaces[0]))
-      pipeline.append("ZRANGE", layout.lru(namespaces[0]), 0, Self.readAhead - 1)
-    }
+    for place in places { pipeline.append("GET", layout.hash(place.namespace, place.queryHash)) }
+    between(&pipeline)
     appendTypeChecks(of: namespaces, to: &pipeline)
   }
 
@@ -272,56 +289,75 @@ extension RedisStore {
       Field.schemaVersion, identity.schemaVersion)
   }
 
+  /// Entries under their ids, and the questions how full that leaves their namespaces.
+  /// - Parameter evicting: appends what goes in their place.
+  func appendInsertion(
+    of entries: [StoredEntry], under ids: [EntryID], in namespaces: [Namespace], to pipeline: inout Pipeline,
+    evicting: (inout Pipeline) -> Void = { _ in }
+  ) {
+    appendWrites(of: entries, under: ids, in: namespaces, to: &pipeline)
+    for namespace in namespaces { pipeline.append("SADD", layout.namespaces, namespace.name) }
+    pipeline.append("INCRBY", layout.version, entries.count)
+    evicting(&pipeline)
+    for namespace in namespaces {
+      appendQuotaQuestion(for: namespace, to: &pipeline)
+      pipeline.append("ZCARD", layout.lru(namespace))
+    }
+    pipeline.append("ZCARD", layout.byID)
+  }
+
   /// Everything that entries are made of. What the ids had before goes first, with its expiry. An index takes all of
   /// its members in one command: a command of its own for each would cost the server a third more.
   private func appendWrites(
-    of entries: [(StoredEntry, EntryID)], in namespaces: [Namespace], to pipeline: inout Pipeline
+    of entries: [StoredEntry], under ids: [EntryID], in namespaces: [Namespace], to pipeline: inout Pipeline
   ) {
-    pipeline.begin("UNLINK", argumentCount: entries.count)
-    for (_, id) in entries { pipeline.argument(layout.entry(id)) }
-    for (entry, id) in entries {
-      codec.appendSet(entry, id: id, to: &pipeline)
-      pipeline.append("SET", layout.hash(entry.namespace, entry.queryHash), id.member)
+    pipeline.begin("UNLINK", argumentCount: ids.count)
+    for id in ids { pipeline.argument(layout.entry(id)) }
+    for index in entries.indices {
+      codec.appendSet(entries[index], id: ids[index], to: &pipeline)
+      pipeline.append(
+        "SET", layout.hash(entries[index].namespace, entries[index].queryHash), ids[index].rawValue)
     }
     for namespace in namespaces {
-      let members = entries.filter { $0.0.namespace == namespace }
+      let members = entries.indices.filter { entries[$0].namespace == namespace }
       guard !members.isEmpty else { continue }
       pipeline.begin("ZADD", argumentCount: 1 + 2 * members.count)
       pipeline.argument(layout.lru(namespace))
-      for (entry, id) in members {
-        pipeline.argument(entry.lastAccessedAt.rawValue)
-        pipeline.argument(id.member)
+      for index in members {
+        pipeline.argument(entries[index].lastAccessedAt.rawValue)
+        pipeline.argument(ids[index].rawValue)
       }
     }
-    pipeline.begin("ZADD", argumentCount: 1 + 2 * entries.count)
+    pipeline.begin("ZADD", argumentCount: 1 + 2 * ids.count)
     pipeline.argument(layout.byID)
-    for (_, id) in entries {
+    for id in ids {
       pipeline.argument(id.rawValue)
-      pipeline.argument(id.member)
+      pipeline.argument(id.rawValue)
     }
-    pipeline.begin("ZREM", argumentCount: 1 + 2 * entries.count)
+    pipeline.begin("ZREM", argumentCount: 1 + 2 * ids.count)
     pipeline.argument(layout.byTTL)
-    for (entry, id) in entries {
-      pipeline.argument(KeyLayout.pythonTTLMember(entry.namespace, id))
-      pipeline.argument(id.member)
+    for index in entries.indices {
+      pipeline.argument(KeyLayout.pythonTTLMember(entries[index].namespace, ids[index]))
+      pipeline.argument(ids[index].rawValue)
     }
-    appendExpiry(of: entries, to: &pipeline)
+    appendExpiry(of: entries, under: ids, to: &pipeline)
   }
 
-  private func appendExpiry(of entries: [(StoredEntry, EntryID)], to pipeline: inout Pipeline) {
-    let expiring = entries.compactMap { entry, id in entry.expiresAt.map { (entry, id, $0) } }
+  private func appendExpiry(of entries: [StoredEntry], under ids: [EntryID], to pipeline: inout Pipeline) {
+    let expiring = entries.indices.filter { entries[$0].ttl != nil }
     guard !expiring.isEmpty else { return }
     pipeline.begin("ZADD", argumentCount: 1 + 2 * expiring.count)
     pipeline.argument(layout.byTTL)
-    for (_, id, expiry) in expiring {
-      pipeline.argument(expiry.rawValue)
-      pipeline.argument(id.member)
+    for index in expiring {
+      pipeline.argument(entries[index].expiresAt?.rawValue ?? .max)
+      pipeline.argument(ids[index].rawValue)
     }
     guard useNativeTTL else { return }
     // Redis counts in milliseconds; a time that those cannot hold never comes.
-    for (entry, id, expiry) in expiring where expiry.rawValue < .max / 2000 {
-      pipeline.append("EXPIREAT", layout.entry(id), expiry.rawValue)
-      pipeline.append("EXPIREAT", layout.hash(entry.namespace, entry.queryHash), expiry.rawValue)
+    for index in expiring {
+      guard let expiry = entries[index].expiresAt?.rawValue, expiry < .max / 2000 else { continue }
+      pipeline.append("EXPIREAT", layout.entry(ids[index]), expiry)
+      pipeline.append("EXPIREAT", layout.hash(entries[index].namespace, entries[index].queryHash), expiry)
     }
   }
 
@@ -340,17 +376,19 @@ extension RedisStore {
   }
 
   /// Holds the numbers among the answers to `appendTypeChecks`, the last of `seen`, against what can still grow.
-  func checkNumbers(_ seen: Replies, of namespaces: some Collection<Namespace>) throws {
-    let version = seen.count - 1
-    try checkVersion(seen[version])
+  func checkNumbers(
+    _ seen: some RandomAccessCollection<Reply>, of namespaces: some Collection<Namespace>
+  ) throws {
+    let answers = Array(seen.suffix(1 + 4 * namespaces.count))
+    try checkVersion(answers[answers.count - 1])
     for (offset, namespace) in namespaces.enumerated() {
-      try checkCounters(seen[version - 4 * (namespaces.count - offset) + 1], of: namespace)
+      try checkCounters(answers[4 * offset + 1], of: namespace)
     }
   }
 
   /// The version counter never goes back while a server keeps what it has stored. Where it has, a server was
   /// restarted without its data, or a replica took over that lacked the latest writes.
-  private func checkNothingLost(version reply: Reply) throws {
+  func checkNothingLost(version reply: Reply) throws {
     let version = try integer(reply, in: layout.version) ?? 0
     guard let before = batchVersion, version < before else { return }
     throw StoreBackendError(

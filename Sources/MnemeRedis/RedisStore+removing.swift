@@ -165,13 +165,15 @@ extension RedisStore {
   /// The entries that are there. One that lacks what a head needs is damaged, and goes only by repair or by its
   /// id, with what is known of it.
   func watchHeads(of ids: [EntryID], _ transaction: borrowing Transaction) throws -> [EntryHead] {
-    let replies = try transaction.read(
-      pipeline {
-        $0.begin("WATCH", argumentCount: ids.count)
-        for id in ids { $0.argument(layout.entry(id)) }
-        for id in ids { appendHeadQuestion(about: id, to: &$0) }
-      })
+    let replies = try transaction.read(pipeline { appendHeadLook(at: ids, to: &$0) })
     return try ids.enumerated().compactMap { try head(of: $1, in: replies[$0 + 1]) }
+  }
+
+  /// Watches entries, and asks what they are.
+  func appendHeadLook(at ids: [EntryID], to pipeline: inout Pipeline) {
+    pipeline.begin("WATCH", argumentCount: ids.count)
+    for id in ids { pipeline.argument(layout.entry(id)) }
+    for id in ids { appendHeadQuestion(about: id, to: &pipeline) }
   }
 
   func appendHeadQuestion(about id: EntryID, to pipeline: inout Pipeline) {
@@ -212,30 +214,42 @@ extension RedisStore {
   func watchPointers(
     to heads: [EntryHead], refilling refilled: Namespace? = nil, _ transaction: borrowing Transaction
   ) throws -> Pointers {
-    let going = Dictionary(grouping: heads, by: \.namespace).mapValues(\.count)
-    let namespaces = going.keys.sorted()
+    let namespaces = Set(heads.map(\.namespace)).sorted()
     let replies = try transaction.read(
-      pipeline {
-        $0.begin("WATCH", argumentCount: heads.count)
-        for head in heads { $0.argument(layout.hash(head.namespace, head.queryHash)) }
-        for head in heads { $0.append("GET", layout.hash(head.namespace, head.queryHash)) }
-        for namespace in namespaces { $0.append("ZCARD", layout.lru(namespace)) }
-        appendTypeChecks(of: namespaces, to: &$0)
-      })
+      pipeline { appendPointerLook(to: heads, in: namespaces, to: &$0) })
+    var (pointers, emptying) = try self.pointers(to: heads, in: namespaces, replies[...])
+    emptying.removeAll { $0 == refilled }
+    if !emptying.isEmpty {
+      pointers.emptied = try watchEmptied(by: heads.filter { emptying.contains($0.namespace) }, transaction)
+    }
+    return pointers
+  }
+
+  /// Watches and asks for what points at entries.
+  func appendPointerLook(to heads: [EntryHead], in namespaces: [Namespace], to pipeline: inout Pipeline) {
+    pipeline.begin("WATCH", argumentCount: heads.count)
+    for head in heads { pipeline.argument(layout.hash(head.namespace, head.queryHash)) }
+    for head in heads { pipeline.append("GET", layout.hash(head.namespace, head.queryHash)) }
+    for namespace in namespaces { pipeline.append("ZCARD", layout.lru(namespace)) }
+    appendTypeChecks(of: namespaces, to: &pipeline)
+  }
+
+  /// The answers to `appendPointerLook`.
+  /// - Returns: what goes with the entries, and the namespaces that may have no others.
+  func pointers(
+    to heads: [EntryHead], in namespaces: [Namespace], _ replies: Slice<Replies>
+  ) throws -> (found: Pointers, emptying: [Namespace]) {
     try checkNumbers(replies, of: namespaces)
     var pointers = Pointers()
     for (offset, head) in heads.enumerated()
     where replies[offset + 1].bytes.elementsEqual(head.id.member.utf8) {
       pointers.hashKeys.append(layout.hash(head.namespace, head.queryHash))
     }
+    let going = Dictionary(grouping: heads, by: \.namespace).mapValues(\.count)
     let emptying = namespaces.enumerated().filter { offset, namespace in
-      namespace != refilled
-        && (replies[1 + heads.count + offset].integer ?? 0) <= Int64(going[namespace] ?? 0)
+      (replies[1 + heads.count + offset].integer ?? 0) <= Int64(going[namespace] ?? 0)
     }.map(\.element)
-    if !emptying.isEmpty {
-      pointers.emptied = try watchEmptied(by: heads.filter { emptying.contains($0.namespace) }, transaction)
-    }
-    return pointers
+    return (pointers, emptying)
   }
 
   /// The namespaces that have no entries but these, watched so that it stays true. (Watching `lru:` makes every

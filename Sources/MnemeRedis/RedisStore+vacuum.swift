@@ -47,7 +47,7 @@ extension RedisStore {
   /// word, read under `WATCH`, so an entry that is refreshed meanwhile stays. Also removes what Redis's native
   /// expiry leaves in the indexes, where the run meets any of it.
   ///
-  /// Four round trips a batch. Several at once keep out of each other's way, and each entry is counted by the one that
+  /// Two round trips a batch where all in it are sound and expired, else four or more. Several at once keep out of each other's way, and each entry is counted by the one that
   /// removed it. Stopped or killed at any instant, it leaves nothing half done. Memory: a page, and 8 to 32 bytes for
   /// each leftover.
   public func vacuum(_ options: VacuumOptions) throws -> VacuumReport {
@@ -63,7 +63,7 @@ struct VacuumRun {
   var report = VacuumReport()
   /// The ids of leftovers, which several indexes may list.
   private var swept: Set<EntryID> = []
-  private var cursor = DueCursor()
+  private(set) var cursor = DueCursor()
   /// Of a dry run: ids that `by_ttl` lists more than once.
   private var counted: Set<EntryID> = []
 
@@ -101,6 +101,7 @@ struct VacuumRun {
         detour = 0
         continue
       }
+      if detour == 0, try sweepAhead(from: page) { continue }
       let outcome = try sweep(page.compactMap(\.member))
       report.expired += outcome.expired
       report.repaired += outcome.repaired
@@ -118,20 +119,20 @@ struct VacuumRun {
   }
 
   /// A member of `by_ttl` whose time has come.
-  private struct Due: Equatable {
+  struct Due: Equatable {
     var score: String
     /// nil for a member of neither form.
     var member: DueMember?
   }
 
-  private struct DueMember: Equatable {
+  struct DueMember: Equatable {
     var id: EntryID
     var namespace: Namespace?
   }
 
   /// Where the next page begins. What stays (another namespace's, a dry run's) is stepped over by its score, and
   /// among members of one score by their number.
-  private struct DueCursor {
+  struct DueCursor {
     var score = "-inf"
     var offset = 0
 
@@ -146,23 +147,29 @@ struct VacuumRun {
   }
 
   private func duePage(skipping detour: Int) throws -> [Due] {
-    let (score, last) = (cursor.score, options.batchSize - 1)
-    let reply: Reply
     if cursor.offset < Batch.page {
-      reply = try store.read(
+      let question = store.pipeline { appendDueQuestion(skipping: detour, to: &$0) }
+      return duePage(in: try store.read(question)[0])
+    }
+    // Redis walks over what is skipped within a range of scores, and goes straight to a rank.
+    let before = try store.read(
+      store.pipeline { $0.append("ZCOUNT", store.layout.byTTL, "-inf", "(" + cursor.score) })[0].integer
+    let rank = Int(before ?? 0) + cursor.offset + detour
+    return duePage(
+      in: try store.read(
         store.pipeline {
           $0.append(
-            "ZRANGEBYSCORE", store.layout.byTTL, score, options.now.rawValue, "WITHSCORES", "LIMIT",
-            cursor.offset + detour, options.batchSize)
-        })[0]
-    } else {
-      // Redis walks over what is skipped within a range of scores, and goes straight to a rank.
-      let before = try store.read(
-        store.pipeline { $0.append("ZCOUNT", store.layout.byTTL, "-inf", "(" + score) })[0].integer
-      let rank = Int(before ?? 0) + cursor.offset + detour
-      reply = try store.read(
-        store.pipeline { $0.append("ZRANGE", store.layout.byTTL, rank, rank + last, "WITHSCORES") })[0]
-    }
+            "ZRANGE", store.layout.byTTL, rank, rank + options.batchSize - 1, "WITHSCORES")
+        })[0])
+  }
+
+  func appendDueQuestion(skipping detour: Int, to pipeline: inout Pipeline) {
+    pipeline.append(
+      "ZRANGEBYSCORE", store.layout.byTTL, cursor.score, options.now.rawValue, "WITHSCORES", "LIMIT",
+      cursor.offset + detour, options.batchSize)
+  }
+
+  func duePage(in reply: Reply) -> [Due] {
     var page: [Due] = []
     var elements = reply.elements.makeIterator()
     while let member = elements.next(), let score = elements.next()?.string {

@@ -22,6 +22,19 @@ final class Connection {
   private var watch = Watch.none
   private enum Watch { case none, underWay, stale }
 
+  /// What has been sent and not been answered.
+  private var outstanding: Outstanding?
+  private struct Outstanding {
+    var wanted: Int
+    /// Replies to commands that travelled before the caller's own.
+    var skipped: Int
+    var watch: Watch
+  }
+  /// Answers that had to be taken before whoever sent the commands came for them.
+  private var kept: Replies?
+  /// How often something has been sent.
+  private(set) var sendCount = 0
+
   private static let bufferSize = 64 << 10
   private let buffer: UnsafeMutableRawBufferPointer
   private var outgoing: [UInt8] = []
@@ -71,8 +84,14 @@ final class Connection {
   ///   ("QUEUED") and to `EXEC`.
   /// - Throws: `ConnectionFailure`, `GreetingRefused`.
   func exchange(_ commands: Pipeline, atomically: Bool = false) throws -> Replies {
+    try send(commands, atomically: atomically)
+    return try receive()
+  }
+
+  /// Sends the commands and does not wait for the replies, which are for `collect`.
+  func send(_ commands: Pipeline, atomically: Bool = false) throws {
     precondition(commands.isComplete, "a command lacks arguments")
-    guard isUsable else { throw ConnectionFailure(.closed, stage: .exchange) }
+    guard isUsable, outstanding == nil else { throw ConnectionFailure(.closed, stage: .exchange) }
     var head = greeting?.pipeline ?? Pipeline()
     if watch == .stale { head.append("UNWATCH") }
     let skipped = head.count
@@ -82,19 +101,28 @@ final class Connection {
 
     let wanted = head.count + commands.count + (atomically ? 1 : 0)
     isUsable = false
+    sendCount += 1
     if head.isEmpty {
-      try transfer(commands.bytes, wanted: wanted)
+      try transfer(commands.bytes, wanted: wanted, until: .sent)
     } else {
       outgoing.removeAll(keepingCapacity: true)
       outgoing.append(contentsOf: head.bytes)
       outgoing.append(contentsOf: commands.bytes)
       if atomically { outgoing.append(contentsOf: Connection.exec) }
-      try transfer(outgoing, wanted: wanted)
+      try transfer(outgoing, wanted: wanted, until: .sent)
       if outgoing.capacity > Connection.keptCapacity { outgoing = [] }
     }
+    let isOver = atomically || watch == .stale
+    outstanding = Outstanding(
+      wanted: wanted, skipped: skipped, watch: commands.watches ? .underWay : isOver ? .none : watch)
+  }
+
+  /// Waits for all replies to what was sent.
+  private func receive() throws -> Replies {
+    guard let awaited = outstanding.take() else { throw ConnectionFailure(.closed, stage: .exchange) }
+    try transfer([], wanted: awaited.wanted, until: .answered)
     isUsable = true
-    if atomically || watch == .stale { watch = .none }
-    if commands.watches { watch = .underWay }
+    watch = awaited.watch
     if let greeting {
       do {
         role = try greeting.digest(Replies(tape: reader.tape, skipped: 0))
@@ -104,7 +132,16 @@ final class Connection {
       }
       self.greeting = nil
     }
-    return Replies(tape: reader.tape, skipped: skipped)
+    return Replies(tape: reader.tape, skipped: awaited.skipped)
+  }
+
+  /// The replies to what `send` has sent.
+  /// - Throws: `ConnectionFailure`, `GreetingRefused`.
+  func collect() throws -> Replies { try kept.take() ?? receive() }
+
+  /// Takes the replies that are on their way, so that others can use the connection, and keeps them for `collect`.
+  func settle() throws {
+    if outstanding != nil { kept = try receive() }
   }
 
   private static let exec = Array("*1\r\n$4\r\nEXEC\r\n".utf8)
@@ -116,12 +153,15 @@ extension Connection {
   /// How many bytes must move, in either direction, for the time limit to begin anew.
   private static let progressStep = 64 << 10
 
-  /// Sends all bytes and reads until the tape has `wanted` replies. Reads while it still has to send: a server
-  /// stops reading when its own answers are not taken.
-  private func transfer(_ bytes: [UInt8], wanted: Int) throws(ConnectionFailure) {
+  /// What a transfer waits for.
+  private enum Goal { case sent, answered }
+
+  /// Sends all bytes, and reads until the tape has `wanted` replies where that is the goal. Reads while it still has
+  /// to send: a server stops reading when its own answers are not taken.
+  private func transfer(_ bytes: [UInt8], wanted: Int, until goal: Goal) throws(ConnectionFailure) {
     var sent = 0
     var moved = 0
-    meter.traffic.roundTrips += 1
+    if goal == .sent { meter.traffic.roundTrips += 1 }
     var deadline = Deadline.after(limits.command)
     // The server takes no more; what it said before it hung up may still be read.
     var broken: ConnectionFailure.Cause?
@@ -139,7 +179,7 @@ extension Connection {
         case .failed(let cause): broken = cause
         }
       }
-      if reader.tape.rootCount == wanted && sent == bytes.count { return }
+      if sent == bytes.count && (goal == .sent || reader.tape.rootCount == wanted) { return }
 
       // The first answer of all must come within the time for connecting: whoever accepts and is silent is as
       // good as not there.
@@ -153,7 +193,8 @@ extension Connection {
       } catch {
         var failure = ConnectionFailure(
           error.saysMore ? error : broken ?? error, stage: isGreeting ? .greeting : .exchange)
-        failure.sent = sent == 0 ? .nothing : sent < bytes.count ? .partly : .all
+        failure.sent =
+          sent == bytes.count ? .all : sent == 0 ? .nothing : .partly
         // An error that nobody has asked for, and then the end: the server turns us away.
         if greeting != nil && reader.tape.rootCount == 1 {
           failure.serverSaid = Replies(tape: reader.tape, skipped: 0)[0].error

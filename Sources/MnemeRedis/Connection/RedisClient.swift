@@ -79,6 +79,11 @@ public final class RedisClient: @unchecked Sendable {
     locked { session.translate(error, command: CommandText(name: command, key: key)) }
   }
 
+  /// What the client's own parts in other files do, under the lock.
+  func withSession<R, Failure: Error>(_ body: (Session) throws(Failure) -> R) throws(Failure) -> R {
+    try locked { () throws(Failure) in try body(session) }
+  }
+
   private func locked<R, Failure: Error>(_ body: () throws(Failure) -> R) throws(Failure) -> R {
     // The result takes a way around the lock's own, which would have to let it leave for another thread.
     var result: R?
