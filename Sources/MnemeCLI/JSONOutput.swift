@@ -67,7 +67,10 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  func write(to bytes: inout [UInt8]) {
+  func write(to bytes: inout [UInt8]) { write(to: &bytes) { _ in } }
+
+  /// - Parameter handOver: called when much has come together, to take it and empty the bytes.
+  func write(to bytes: inout [UInt8], handOver: (inout [UInt8]) throws -> Void) rethrows {
     switch self {
     case .null: bytes += "null".utf8
     case .boolean(let value): bytes += (value ? "true" : "false").utf8
@@ -80,7 +83,8 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
       bytes.append(UInt8(ascii: "["))
       for (index, element) in elements.enumerated() {
         if index > 0 { bytes.append(UInt8(ascii: ",")) }
-        element.write(to: &bytes)
+        try element.write(to: &bytes, handOver: handOver)
+        if bytes.count >= 1 << 16 { try handOver(&bytes) }
       }
       bytes.append(UInt8(ascii: "]"))
     case .object(let members):
@@ -89,7 +93,7 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
         if index > 0 { bytes.append(UInt8(ascii: ",")) }
         Self.write(string: member.0, to: &bytes)
         bytes.append(UInt8(ascii: ":"))
-        member.1.write(to: &bytes)
+        try member.1.write(to: &bytes, handOver: handOver)
       }
       bytes.append(UInt8(ascii: "}"))
     }

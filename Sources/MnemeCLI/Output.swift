@@ -33,7 +33,15 @@ final class Output {
 
   /// A JSON value on a line of its own, harmless where it goes to a terminal.
   func print(_ value: JSONOutput) throws {
-    try print(style.outputIsTerminal ? JSONOutput.harmless(value.text) : value.text)
+    guard !style.outputIsTerminal else { return try print(JSONOutput.harmless(value.text)) }
+    // In pieces: an object with a row for each of many namespaces is in memory once, not three times.
+    var bytes: [UInt8] = []
+    try value.write(to: &bytes) { piece in
+      try write(piece)
+      piece.removeAll(keepingCapacity: true)
+    }
+    bytes.append(UInt8(ascii: "\n"))
+    try write(bytes)
   }
 
   /// Sends what is pending on its way.

@@ -61,8 +61,8 @@ public enum Program {
       let report = try request.run(context)
       if isJSON {
         if case .null = report.json {} else { try output.print(report.json) }
-      } else if !(context.settings.isQuiet && report.isConfirmation), let text = report.text(style) {
-        try output.print(text)
+      } else if !(context.settings.isQuiet && report.isConfirmation) {
+        try report.print(on: output)
       }
       try output.flush()
       context.remarkOnTraffic()

@@ -47,19 +47,32 @@ struct PrometheusReport: Report {
 
   /// Metrics without a sample are left out: an empty cache has none.
   func text(_ style: TerminalStyle) -> String? {
-    guard stats.identity != nil else { return nil }
     var lines: [String] = []
+    forEachLine(style) { lines.append($0) }
+    return lines.isEmpty ? nil : lines.joined(separator: "\n")
+  }
+
+  func print(on output: Output) throws {
+    try forEachLine(output.style) { try output.print($0) }
+  }
+
+  private func forEachLine(_ style: TerminalStyle, _ body: (String) throws -> Void) rethrows {
+    guard stats.identity != nil else { return }
+    let prefix = Self.escaped(keyPrefix, style)
     for metric in Self.metrics {
-      let samples = stats.namespaces.flatMap { summary in
-        metric.samples(summary).map { labels, value in
-          "\(metric.name){key_prefix=\"\(Self.escaped(keyPrefix, style))\","
-            + "namespace=\"\(Self.escaped(summary.namespace.name, style))\"\(labels)} \(value)"
+      var isFirst = true
+      for summary in stats.namespaces {
+        for (labels, value) in metric.samples(summary) {
+          if isFirst {
+            try body("# HELP \(metric.name) \(metric.help)")
+            try body("# TYPE \(metric.name) \(metric.type)")
+            isFirst = false
+          }
+          let namespace = Self.escaped(summary.namespace.name, style)
+          try body("\(metric.name){key_prefix=\"\(prefix)\",namespace=\"\(namespace)\"\(labels)} \(value)")
         }
       }
-      guard !samples.isEmpty else { continue }
-      lines += ["# HELP \(metric.name) \(metric.help)", "# TYPE \(metric.name) \(metric.type)"] + samples
     }
-    return lines.isEmpty ? nil : lines.joined(separator: "\n")
   }
 
   /// A label's value as the format has it, and harmless where it goes to a terminal.

@@ -6,6 +6,9 @@ protocol Report {
   /// For people: lines without a newline at the end; nil where there is nothing to say.
   func text(_ style: TerminalStyle) -> String?
 
+  /// Prints that text. One that may have very many lines prints them one by one.
+  func print(on output: Output) throws
+
   /// `.done`, or `.no` where the answer is no.
   var status: ExitStatus { get }
 
@@ -16,6 +19,10 @@ protocol Report {
 extension Report {
   var status: ExitStatus { .done }
   var isConfirmation: Bool { false }
+
+  func print(on output: Output) throws {
+    if let text = text(output.style) { try output.print(text) }
+  }
 }
 
 /// A command whose results were all written while it worked.

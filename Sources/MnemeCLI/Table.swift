@@ -31,6 +31,13 @@ struct Table {
 
   /// The lines of the table, its heading first.
   func text(_ style: TerminalStyle) -> String {
+    var lines: [String] = []
+    forEachLine(style) { lines.append($0) }
+    return lines.joined(separator: "\n")
+  }
+
+  /// The same one by one.
+  func forEachLine(_ style: TerminalStyle, _ body: (String) throws -> Void) rethrows {
     var widths = fullWidths
     let excess = widths.reduce(Table.gap * (columns.count - 1), +) - style.tableWidth
     if excess > 0, let flexible = columns.firstIndex(where: \.isFlexible) {
@@ -52,7 +59,8 @@ struct Table {
       }
       return line
     }
-    return ([style.bold(line(columns.map(\.title)))] + rows.map(line)).joined(separator: "\n")
+    try body(style.bold(line(columns.map(\.title))))
+    for row in rows { try body(line(row)) }
   }
 }
 

@@ -68,6 +68,19 @@ struct JSONOutputTests {
     #expect(JSONOutput.metadata(stored).text == json)
   }
 
+  @Test("what is long is handed over in pieces that are not, and says the same")
+  func pieces() {
+    let rows = (0..<20_000).map { JSONOutput.object([("row", JSONOutput($0)), ("of", .array([1, "two"]))]) }
+    let value = JSONOutput.object([("rows", .array(rows)), ("end", true)])
+    var (bytes, pieces): ([UInt8], [[UInt8]]) = ([], [])
+    value.write(to: &bytes) { piece in
+      pieces.append(piece)
+      piece = []
+    }
+    #expect(pieces.count > 5 && pieces.allSatisfy { $0.count < 1 << 17 } && bytes.count < 1 << 17)
+    #expect(String(decoding: pieces.joined() + bytes, as: UTF8.self) == value.text)
+  }
+
   @Test("JSON made harmless says the same and holds nothing hazardous")
   func harmless() throws {
     let hazards = "\u{7F}\u{9B}31m\u{202E}\u{2028}"

@@ -1,0 +1,60 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The README's table of promises names tests and scripts. A promise whose test is gone is none.
+@Suite("The README's promises")
+struct PromiseTests {
+  /// The cells of the table, row by row, without its heading.
+  private func rows() throws -> [[String]] {
+    let readme = try String(contentsOfFile: Repository.top + "/README.md", encoding: .utf8)
+    let section = try #require(
+      readme.components(separatedBy: "\n## ").first { $0.hasPrefix("What we promise") })
+    return section.split(separator: "\n").filter { $0.hasPrefix("|") }.dropFirst(2).map { line in
+      line.split(separator: "|", omittingEmptySubsequences: false).dropFirst().dropLast().map {
+        $0.trimmingCharacters(in: .whitespaces)
+      }
+    }
+  }
+
+  /// What stands between backquotes.
+  private func names(in cell: String) -> [String] { cell.matches(of: /`([^`]+)`/).map { String($0.1) } }
+
+  /// The Swift files of the tests, by path.
+  private func sources() throws -> [String: String] {
+    let paths = try #require(FileManager.default.enumerator(atPath: Repository.top + "/Tests"))
+    var sources: [String: String] = [:]
+    for case let path as String in paths where path.hasSuffix(".swift") {
+      sources[path] = try String(contentsOfFile: "\(Repository.top)/Tests/\(path)", encoding: .utf8)
+    }
+    return sources
+  }
+
+  @Test("each row names suites and scripts that there are, and variables that tests read")
+  func exist() throws {
+    let rows = try rows()
+    #expect(rows.count > 15)
+    let sources = try sources()
+    let places = sources.keys.map { "/" + $0 }
+    for row in rows {
+      try #require(row.count == 5, "\(row)")
+      let tests = names(in: row[1])
+      #expect(!tests.isEmpty, "\(row[0]) names no test")
+      for name in tests {
+        let isScript = FileManager.default.isExecutableFile(atPath: "\(Repository.top)/\(name)")
+        let isFolder = places.contains { $0.contains("/\(name)/") }
+        let isSuite = sources.values.contains {
+          $0.contains("struct \(name) {") || $0.contains("final class \(name) {")
+        }
+        #expect(isScript || isFolder || isSuite, "there is no \(name)")
+      }
+      for name in names(in: row[3]) {
+        let isRead = sources.values.contains { $0.contains("\"\(name)\"") }
+        let isScript = FileManager.default.isExecutableFile(atPath: "\(Repository.top)/\(name)")
+        #expect(isRead || isScript, "no test reads \(name)")
+      }
+      #expect(!row[2].isEmpty || !row[3].isEmpty, "\(row[0]) is never tried")
+      #expect(!row[4].isEmpty, "\(row[0]) does not say what was found")
+    }
+  }
+}
