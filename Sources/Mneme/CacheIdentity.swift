@@ -9,6 +9,9 @@ public struct CacheIdentity: Sendable, Equatable {
 
   /// The schema that this library writes, and the highest that it reads.
   public static let currentSchema = 1
+  /// More numbers than any embedder gives. What stores say of themselves is held to it, so that the bytes of vectors can
+  /// be reckoned with whoever wrote it.
+  static let largestDimension = 1 << 24
 
   /// The fields of a store's `meta` that hold it.
   public enum Field {
@@ -24,7 +27,8 @@ public struct CacheIdentity: Sendable, Equatable {
   }
 
   /// The identity as `meta` spells it.
-  /// - Throws: `CorruptCacheError` for a number that is none, `SchemaMigrationError` for a schema from the future.
+  /// - Throws: `CorruptCacheError` for a number that is none or a dimension that no vector has, `SchemaMigrationError` for
+  ///   a schema from the future.
   public init(fingerprint: String, dimension: String?, schemaVersion: String?) throws {
     // The peer reads a schema that is missing as the first.
     let schema = schemaVersion ?? "1"
@@ -36,7 +40,8 @@ public struct CacheIdentity: Sendable, Equatable {
         "The cache has schema \(schemaNumber); this version knows schemas up to \(Self.currentSchema).",
         remediation: "Use the newer version that wrote it.")
     }
-    guard let dimension, let dimensionNumber = Int(dimension), dimensionNumber >= 0 else {
+    guard let dimension, let dimensionNumber = Int(dimension), 0...Self.largestDimension ~= dimensionNumber
+    else {
       throw Self.corrupt(Field.dimension, dimension)
     }
     self.init(fingerprint: fingerprint, dimension: dimensionNumber, schemaVersion: schemaNumber)
@@ -75,7 +80,7 @@ public struct CacheIdentity: Sendable, Equatable {
 
   private static func corrupt(_ field: String, _ value: String?) -> CorruptCacheError {
     CorruptCacheError(
-      "The cache's meta field '\(field)' is \(value.map { "'\($0)'" } ?? "missing"), not a number.",
+      "The cache's meta field '\(field)' is \(value.map { "'\($0)'" } ?? "missing"), not a number that it can be.",
       remediation: "Restore the field to what the application that fills the cache uses.")
   }
 }

@@ -47,4 +47,27 @@ struct RegressionTests {
     _ = try store.vacuum(options)
     #expect(try redis.send("SMEMBERS", prefix + ":namespaces").texts == ["default"])
   }
+
+  @Test(
+    "a meta with a dimension that no vector has is damage, whatever is done",
+    arguments: ["9223372036854775807", "4611686018427387904", "16777217", "-1"])
+  func impossibleDimension(dimension: String) throws {
+    let server = try RedisServer.shared
+    let prefix = uniquePrefix("dimension")
+    let redis = try server.connect()
+    let store = try RedisStore(url: server.url, keyPrefix: prefix)
+    try store.open(expecting: CacheIdentity(fingerprint: "f", dimension: 1))
+    let id = try store.insert(
+      StoredEntry(
+        namespace: .default, queryHash: QueryNormalizer.queryHash("q"), query: "q", response: "r",
+        embedding: Embedding([1]), createdAt: UnixTime(1), lastAccessedAt: UnixTime(1)))
+    try redis.send("HSET", prefix + ":meta", "embedder_dim", dimension)
+    func again() throws -> RedisStore { try RedisStore(url: server.url, keyPrefix: prefix) }
+    #expect(throws: CorruptCacheError.self) { try again().entry(id: id) }
+    #expect(throws: CorruptCacheError.self) {
+      try again().forEachEmbedding(in: .default, whenDamaged: { _ in }) { _, _ in }
+    }
+    #expect(throws: CorruptCacheError.self) { try again().vacuum(VacuumOptions()) }
+    #expect(try again().check().map(\.kind) == [.wrongMeta])
+  }
 }
