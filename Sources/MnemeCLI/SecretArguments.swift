@@ -31,9 +31,9 @@ struct TypedPasswords {
       }
       var shown: [UInt8] = []
       var place = start
-      // Of two that overlap, one asterisk is as good as two.
-      for range in ranges where range.lowerBound >= place {
-        shown += word[place..<range.lowerBound] + Array("***".utf8)
+      for range in ranges where range.upperBound >= place {
+        // Of two that overlap, one asterisk is as good as two.
+        if range.lowerBound >= place { shown += word[place..<range.lowerBound] + Array("***".utf8) }
         place = range.upperBound
       }
       tails.append((Array(word[start...]), shown + word[place...]))
@@ -49,8 +49,9 @@ struct TypedPasswords {
 private let schemeEnd = Array("://".utf8)
 
 /// Where passwords stand in a word that is, or that ends with, a URL: between the colon after the user's name and
-/// the last `@`, and after `password=`. Better too much than too little: a password with a slash that should have
-/// been escaped makes the URL a wrong one, and is a secret all the same.
+/// the last `@`, and after `password=`, which may be escaped as every part of a URL. Better too much than too little: a
+/// password with a slash that should have been escaped makes the URL a wrong one, and is a secret all the same.
+/// - Returns: what may overlap, in the order in which it begins.
 func passwordRanges(in word: some Collection<UInt8>) -> [Range<Int>] {
   let bytes = Array(word)
   guard let start = bytes[...].firstRange(ofBytes: schemeEnd)?.upperBound else { return [] }
@@ -60,10 +61,27 @@ func passwordRanges(in word: some Collection<UInt8>) -> [Range<Int>] {
   {
     ranges.append(colon + 1..<at)
   }
-  var place = start
-  while let value = bytes[place...].firstRange(ofBytes: Array("password=".utf8))?.upperBound {
-    place = bytes[value...].firstIndex(of: UInt8(ascii: "&")) ?? bytes.endIndex
-    ranges.append(value..<place)
+  for equals in bytes.indices[start...] where bytes[equals] == UInt8(ascii: "=") {
+    // As long as it can be with every letter escaped.
+    let name = unescaped(bytes[start..<equals].suffix(24))
+    guard name.suffix(8).elementsEqual("password".utf8) else { continue }
+    ranges.append(equals + 1..<(bytes[equals...].firstIndex(of: UInt8(ascii: "&")) ?? bytes.endIndex))
   }
-  return ranges
+  return ranges.sorted { $0.lowerBound < $1.lowerBound }
+}
+
+/// The bytes that a part of a URL stands for.
+private func unescaped(_ text: some Sequence<UInt8>) -> [UInt8] {
+  var bytes: [UInt8] = []
+  var rest = Array(text)[...]
+  while let byte = rest.popFirst() {
+    let digits = rest.prefix(2).compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
+    guard byte == UInt8(ascii: "%"), digits.count == 2 else {
+      bytes.append(byte)
+      continue
+    }
+    bytes.append(UInt8(digits[0] << 4 | digits[1]))
+    rest = rest.dropFirst(2)
+  }
+  return bytes
 }

@@ -14,12 +14,24 @@ struct SecretArgumentsTests {
       ("redis://u:a@b@h", ["a@b"]), ("redis://u:pa/ss?w@h", ["pa/ss?w"]),
       ("redis://h/0?password=secret&username=u", ["secret"]),
       ("redis://h?username=u&password=secret", ["secret"]),
+      ("redis://h?pass%77ord=secret&p%61ssword=too", ["secret", "too"]),
+      ("redis://h?%70%61%73%73%77%6F%72%64=a=b&x%=1", ["a=b"]),
       ("redis://u:one@h?password=two", ["one", "two"]), ("redis://u:@h", [""]),
       ("redis://h:6379/0", []), ("redis://u@h", []), ("plain", []), ("", []), ("u:p@h", []), ("://", []),
     ])
   func found(word: String, secrets: [String]) {
     let bytes = Array(word.utf8)
     #expect(passwordRanges(in: bytes).map { String(decoding: bytes[$0], as: UTF8.self) } == secrets)
+  }
+
+  @Test(
+    "no part of a password stays where two places for one overlap, or come the other way round",
+    arguments: [
+      ("redis://u:p?password=a@secret&x", "redis://u:***&x"),
+      ("redis://h?password=secret&x:other@z", "redis://h?password=***&x:***@z"),
+    ])
+  func overlapping(word: String, shown: String) {
+    #expect(TypedPasswords(in: [Array(word.utf8)]).masked(in: "'\(word)'") == "'\(shown)'")
   }
 
   @Test("a password in a URL is gone from the list of processes as soon as it was read")
