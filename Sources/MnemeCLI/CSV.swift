@@ -17,8 +17,10 @@ enum CSV {
     let isNumber = text.utf8.allSatisfy { "0123456789.eE+-".utf8.contains($0) } && Double(text) != nil
     let safe = isFormula && !isNumber ? "'" + text : text
     guard safe.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return safe }
-    return "\"" + safe.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
-      + "\""
+    // By bytes: to Swift a quote and an accent behind it are one character, and no quote.
+    let quote = UInt8(ascii: "\"")
+    let doubled = safe.utf8.flatMap { $0 == quote ? [quote, quote] : [$0] }
+    return "\"" + String(decoding: doubled, as: UTF8.self) + "\""
   }
 
   /// The records of a text; quoted fields may hold commas, line breaks and doubled quotes.

@@ -9,7 +9,8 @@ struct CSVTests {
     "fields are quoted where RFC 4180 says so",
     arguments: [
       (["a", "b"], "a,b\r\n"), (["a,b", "c"], "\"a,b\",c\r\n"), (["say \"hi\""], "\"say \"\"hi\"\"\"\r\n"),
-      (["line\nbreak", "cr\r"], "\"line\nbreak\",\"cr\r\"\r\n"), (["", ""], ",\r\n"), ([" a "], " a \r\n"),
+      (["a\"\u{301}b"], "\"a\"\"\u{301}b\"\r\n"), (["line\nbreak", "cr\r"], "\"line\nbreak\",\"cr\r\"\r\n"),
+      (["", ""], ",\r\n"), ([" a "], " a \r\n"),
     ])
   func writing(fields: [String], record: String) {
     #expect(CSV.record(fields) == record)
@@ -34,6 +35,7 @@ struct CSVTests {
   func roundTrip() {
     let records = [
       ["a", "b", ""], ["x,y", "say \"hi\"", "two\r\nlines"], ["", "", "é🙂"], ["\"", ",", "a\n"],
+      ["\"\u{301}", ",\u{6D9}"],
     ]
     #expect(CSV.records(of: records.map(CSV.record).joined()) == records)
   }
