@@ -9,7 +9,8 @@ struct AddressTests {
   @Test(
     "Ollama's host is read as its own client reads it",
     arguments: [
-      ("localhost", "http://localhost:11434"), ("gpu.example.com", "http://gpu.example.com:11434"),
+      ("localhost", "http://localhost:11434"), ("http://\u{33A}", "http://\u{33A}"),
+      ("gpu.example.com", "http://gpu.example.com:11434"),
       ("127.0.0.1:8080", "http://127.0.0.1:8080"), (":8080", "http://localhost:8080"),
       ("[::1]", "http://[::1]:11434"), ("[::1]:8080", "http://[::1]:8080"),
       ("host/path", "http://host:11434/path"), ("http://host", "http://host"),

@@ -289,14 +289,17 @@ extension HTTPEmbedder {
   /// Ollama's own rules: without a scheme the port is 11434 unless it is named.
   static func ollamaURL(_ host: String) -> String {
     let host = host.withoutSlashAtEnd
-    let authority = host.prefix { $0 != "/" }
+    // By scalars: to Swift a slash and an accent behind it are one character, and no slash.
+    let scalars = host.unicodeScalars
+    let authority = scalars.prefix { $0 != "/" }
+    let path = scalars[authority.endIndex...]
     // With a scheme it is a URL.
-    guard !authority.hasSuffix(":") || !host.dropFirst(authority.count).hasPrefix("//") else { return host }
-    let path = host.dropFirst(authority.count)
+    guard authority.last != ":" || !path.starts(with: "//".unicodeScalars) else { return host }
     // Within the brackets of an IPv6 address colons begin no port.
     let afterBracket = authority.lastIndex(of: "]").map { authority[$0...] } ?? authority
-    let name = authority.isEmpty || authority.hasPrefix(":") ? "localhost" + authority : String(authority)
-    return "http://" + name + (afterBracket.contains(":") ? "" : ":11434") + path
+    let name = (authority.first ?? ":") == ":" ? "localhost" : ""
+    let port = afterBracket.contains(":") ? "" : ":11434"
+    return "http://" + name + String(Substring(authority)) + port + String(Substring(path))
   }
 }
 
