@@ -9,10 +9,16 @@ import MnemeEmbedders
 /// process as before. Where the kernel refuses it, the command is no worse than one that does not ask.
 func closeMemory() { _ = process_close_memory() }
 
+/// Variables in whose URL a password may stand that is not for us alone: servers of embeddings, and the proxies of
+/// libcurl.
+private let addressVariables = [
+  "OPENAI_BASE_URL", "OLLAMA_HOST", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+]
+
 /// Whether the environment, which is part of the memory of a process, holds a password or a key of ours.
 func holdsSecret(_ environment: Environment) -> Bool {
   EmbedderSettings.secretVariables.contains { environment[$0]?.isEmpty == false }
-    || EmbedderSettings.urlVariables.contains { name in
+    || (EmbedderSettings.urlVariables + addressVariables).contains { name in
       environment[name].map { !passwordRanges(in: $0.utf8).isEmpty } ?? false
     }
 }

@@ -94,7 +94,7 @@ struct IndexCacheTests {
     arguments: [
       "ln -s ../victim cache/mneme", "mkfifo cache/mneme", "echo mine >cache/mneme",
       "ln -s nowhere cache/mneme",
-      "mkdir -m 777 cache/mneme && chown 65534 cache/mneme",
+      "mkdir -m 777 cache/mneme && { chown 65534 cache/mneme || true; }",
     ])
   func hostilePlaces(trap: String) throws {
     let script = "mkdir cache victim && echo precious >victim/file && \(trap)"

@@ -34,6 +34,32 @@ struct SecretTests {
     }
   }
 
+  @Test("no command says a password or a key, however much it says")
+  func everyCommand() throws {
+    let server = try RedisServer(configuration: ["user app on >\(Self.secret) ~* &* +@all"])
+    var mneme = Mneme(
+      url: server.url.replacing("unix://", with: "unix://app:\(Self.secret)@"), prefix: uniquePrefix("says"))
+    for name in ["MNEME_PASSWORD", "REDISCLI_AUTH", "OPENAI_API_KEY"] {
+      mneme.environment[name] = Self.secret
+    }
+    mneme.environment["OPENAI_BASE_URL"] = "http://127.0.0.1:1"
+    for line in [
+      "put q r", "get q", "get --peek --explain other", "stats", "stats --prometheus", "health", "export",
+      "inspect-keys --sample all --top 3", "inspect-keys --check", "inspect-keys --discover",
+      "vacuum --repair",
+      "set-quota default 5", "import", "delete q", "clear --yes --all", "reembed another", "snapshot",
+      "put --embedder openai:m:dim3 -p third q r", "__complete namespaces -- clear",
+    ] {
+      for extra in ["-v", "--json"] {
+        let words = line.split(separator: " ").map(String.init)
+        // Nobody is asked for vectors: there is no server at that address.
+        let outcome = try mneme.run(line.hasPrefix("__") ? words : [extra] + words)
+        #expect([0, 1, 64, 65, 69].contains(outcome.status), "\(outcome)")
+        #expect(!(outcome.outputText + outcome.errorText).contains(Self.secret), "\(outcome)")
+      }
+    }
+  }
+
   @Test("a file with a secret in it that others can read is warned about once")
   func once() throws {
     let directory = try TemporaryDirectory()
@@ -119,6 +145,9 @@ struct SecretTests {
           name: "REDIS_URL, which is not used",
           environment: { _ in ["REDIS_URL": "redis://:\(secret)@elsewhere"] }),
       ]
+      + ["OPENAI_BASE_URL", "https_proxy"].map { name in
+        Holding(name: name, environment: { _ in [name: "http://user:\(secret)@elsewhere"] })
+      }
       + ["MNEME_PASSWORD", "REDISCLI_AUTH", "OPENAI_API_KEY"].map { name in
         Holding(name: name, environment: { _ in [name: secret] })
       }
@@ -175,7 +204,7 @@ struct SecretTests {
     // Root can read everything, so it is nobody then who looks.
     let user = geteuid() == 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : []
     let script = """
-      "$0" "$@" & read -r go; for name in environ maps; do
+      [ -x "$0" ] || exit 1; "$0" "$@" & read -r go; for name in environ maps; do
         if cat "/proc/$!/$name" >/dev/null 2>&1; then echo open; else echo closed; fi
       done; kill -9 $!
       """

@@ -63,19 +63,29 @@ extension CheckRun {
     return [problem]
   }
 
-  func judge(namespace: Namespace) throws -> [CacheProblem] {
+  /// Namespaces that seem to have no entries. One round trip for all of them: an enemy may list a million.
+  func judge(namespaces: [Namespace]) throws -> [[CacheProblem]] {
+    guard !namespaces.isEmpty else { return [] }
     let replies = try ask {
-      $0.append("SISMEMBER", layout.namespaces, namespace.name)
-      $0.append("ZCARD", layout.lru(namespace))
-      $0.append("SISMEMBER", layout.namespaces, namespace.name)
+      for namespace in namespaces {
+        $0.append("SISMEMBER", layout.namespaces, namespace.name)
+        $0.append("ZCARD", layout.lru(namespace))
+        $0.append("SISMEMBER", layout.namespaces, namespace.name)
+      }
     }
-    if replies[1].kind == .error {
+    return namespaces.enumerated().map { place, namespace in
+      judge(namespace, (replies[3 * place], replies[3 * place + 1], replies[3 * place + 2]))
+    }
+  }
+
+  private func judge(_ namespace: Namespace, _ replies: (Reply, Reply, Reply)) -> [CacheProblem] {
+    if replies.1.kind == .error {
       return [
         CacheProblem(
           .wrongType, layout.lru(namespace), namespace: namespace, "lru:\(namespace) is no sorted set.")
       ]
     }
-    guard replies[0].integer == 1, replies[1].integer == 0, replies[2].integer == 1 else { return [] }
+    guard replies.0.integer == 1, replies.1.integer == 0, replies.2.integer == 1 else { return [] }
     return [
       CacheProblem(
         .emptyNamespace, layout.namespaces, namespace: namespace,

@@ -130,12 +130,13 @@ final class CheckRun {
     var verdicts = [[CacheProblem]](repeating: [], count: suspects.count)
     var entries: [(place: Int, suspect: EntrySuspect)] = []
     var hashKeys: [(place: Int, key: [UInt8])] = []
+    var namespaces: [(place: Int, namespace: Namespace)] = []
     for (place, suspect) in suspects.enumerated() {
       switch suspect {
       case .entry(let suspect): entries.append((place, suspect))
       case .hashKey(let key): hashKeys.append((place, key))
       case .member(let key, let member): verdicts[place] = try judge(member: member, of: key)
-      case .namespace(let namespace): verdicts[place] = try judge(namespace: namespace)
+      case .namespace(let namespace): namespaces.append((place, namespace))
       case .quota(let namespace): verdicts[place] = try judge(quotaOf: namespace)
       case .counters(let namespace): verdicts[place] = try judge(countersOf: namespace)
       case .wholeCache: verdicts[place] = try judgeWholeCache()
@@ -146,6 +147,9 @@ final class CheckRun {
     }
     for (hashKey, verdict) in zip(hashKeys, try judge(hashKeys: hashKeys.map(\.key))) {
       verdicts[hashKey.place] = verdict
+    }
+    for (namespace, verdict) in zip(namespaces, try judge(namespaces: namespaces.map(\.namespace))) {
+      verdicts[namespace.place] = verdict
     }
     return verdicts
   }
