@@ -98,3 +98,13 @@ let package = Package(
       swiftSettings: settings),
   ]
 )
+
+// The fuzz targets, which `Tests/fuzz` alone builds: libFuzzer is not part of every toolchain, and is linked by its path.
+if Context.environment["MNEME_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz",
+      dependencies: ["CHiredis", "CommandGrammar", "Mneme", "MnemeCLI", "MnemeEmbedders", "MnemeRedis"],
+      path: "Tests/Fuzz", exclude: ["corpus"], swiftSettings: settings,
+      linkerSettings: [.linkedLibrary("stdc++")]))
+}
