@@ -64,7 +64,9 @@ public enum EmbedderCatalog {
     guard let last = fingerprint.split(separator: ":", omittingEmptySubsequences: false).last,
       last.utf8.starts(with: marker.utf8.dropFirst()), fingerprint.utf8.count > last.utf8.count
     else { return nil }
-    return Int(last.dropFirst(marker.utf8.count - 1)).flatMap { (1...65_536).contains($0) ? $0 : nil }
+    let digits = last.dropFirst(marker.utf8.count - 1)
+    // Spelled in one way, or one embedder would have many names.
+    return Int(digits).flatMap { (1...65_536).contains($0) && String($0) == digits ? $0 : nil }
   }
 }
 

@@ -25,6 +25,9 @@ struct AddressTests {
       ("http://a@b:secret@host/v1", "http://host/v1"), ("https://host/v1?key=secret", "https://host/v1"),
       ("https://host/v1#secret", "https://host/v1"), ("https://host/a@b", "https://host/a@b"),
       ("user:secret@host", "host"), ("http://user:secret@host?x=/@", "http://host"), ("", ""),
+      ("http://user:se/cret@host/v1", "http://***"), ("user:se?cr#et@host", "***"),
+      ("user:secret@host/x://y", "host/x://y"), ("http://host:1/a@b", "http://host:1/a@b"),
+      ("http://[::1]:1/a@b", "http://[::1]:1/a@b"),
     ])
   func shown(url: String, address shown: String) { #expect(address(of: url) == shown) }
 
@@ -65,6 +68,7 @@ struct CatalogTests {
       ("ollama:nomic-embed-text:latest:dim768", .ollama(model: "nomic-embed-text:latest")),
       ("openai:org/model:dim1", .openAI(model: "org/model")), ("openai::dim8", nil), ("openai:dim8", nil),
       ("openai:m:dim0", nil), ("openai:m:dim65537", nil), ("openai:m:dimx", nil), ("openai:m", nil),
+      ("openai:m:dim+8", nil), ("openai:m:dim08", nil),
       ("OpenAI:m:dim8", nil), ("sentence-transformers:m:n1:dim384", nil),
     ] as [(String, Service?)])
   func services(fingerprint: String, service: Service?) {
