@@ -77,7 +77,9 @@ extension RedisURL {
     switch endpoint {
     case .unix(let path): return "unix://\(escaped(path).replacing("%2f", with: "/"))\(query)"
     case .tcp(let host, let port):
-      let host = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : escaped(host)
+      let host =
+        host.utf8.contains(UInt8(ascii: ":"))
+        ? "[\(escaped(host).replacing("%3a", with: ":"))]" : escaped(host)
       return "\(usesTLS ? "rediss" : "redis")://\(host):\(port)\(query)"
     }
   }
