@@ -203,6 +203,24 @@ struct DamagedCache: @unchecked Sendable {
     // The list says that there is something in it.
     #expect(kinds.count == 7 && kinds.contains(.emptyNamespace), "\(kinds)")
   }
+
+  @Test("of thousands of problems each is told once, and no sound thing among them")
+  func thousands() throws {
+    let damaged = try DamagedCache()
+    let hashKeys = (0..<700).map { number in
+      let digits = String(number, radix: 16)
+      return [
+        "SET", damaged.key("hash:faq:" + String(repeating: "0", count: 64 - digits.count) + digits), "4711",
+      ]
+    }
+    let names = (0..<3000).map { ["SADD", damaged.key("namespaces"), "crowd \($0)"] }
+    _ = try damaged.redis.pipeline((hashKeys + names).map { words in words.map { Array($0.utf8) } })
+    let problems = try damaged.store.check()
+    #expect(problems.count { $0.kind == .danglingHashKey } == 700)
+    #expect(problems.count { $0.kind == .emptyNamespace } == 3000)
+    #expect(Set(problems.compactMap(\.namespace?.name)).count == 3001)
+    #expect(problems.count == 3700)
+  }
 }
 
 /// Runs all at once, each on a thread of its own, and waits for the last.

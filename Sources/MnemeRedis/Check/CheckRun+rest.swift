@@ -63,7 +63,7 @@ extension CheckRun {
     return [problem]
   }
 
-  /// Namespaces that seem to have no entries. One round trip for all of them: an enemy may list a million.
+  /// Namespaces that seem to have no entries. One round trip: an enemy may list a million.
   func judge(namespaces: [Namespace]) throws -> [[CacheProblem]] {
     guard !namespaces.isEmpty else { return [] }
     let replies = try ask {

@@ -48,8 +48,9 @@ final class CheckRun {
   var unplaced: [EntrySuspect] = []
   private var share = 0.0
   private var docket: [Suspect] = []
-  /// Suspects that are judged in one go.
-  private static let docketSize = 128
+  /// Suspects that are judged in one go. More where most of them turn out guilty: every docket waits for its second look.
+  private var docketSize = docketSizes.lowerBound
+  private static let docketSizes = 128...4096
   /// Digests of what was reported: a walk may meet a thing twice.
   private var reported: Set<Int> = []
 
@@ -102,7 +103,7 @@ final class CheckRun {
 
   func suspect(_ suspect: Suspect) throws {
     docket.append(suspect)
-    if docket.count >= Self.docketSize { try judgeDocket() }
+    if docket.count >= docketSize { try judgeDocket() }
   }
 
   func suspect(_ id: EntryID, claimant: Namespace? = nil) throws {
@@ -115,6 +116,8 @@ final class CheckRun {
     let suspects = Array(Set(docket))
     docket = []
     let guilty = try zip(suspects, judge(suspects)).filter { !$1.isEmpty }
+    let sizes = Self.docketSizes
+    docketSize = guilty.count * 2 > suspects.count ? min(docketSize * 2, sizes.upperBound) : sizes.lowerBound
     guard !guilty.isEmpty else { return }
     if options.shouldStop() { throw Stopped() }
     pause(options.secondLook)
@@ -128,9 +131,9 @@ final class CheckRun {
 
   private func judge(_ suspects: [Suspect]) throws -> [[CacheProblem]] {
     var verdicts = [[CacheProblem]](repeating: [], count: suspects.count)
-    var entries: [(place: Int, suspect: EntrySuspect)] = []
-    var hashKeys: [(place: Int, key: [UInt8])] = []
-    var namespaces: [(place: Int, namespace: Namespace)] = []
+    var entries: [(place: Int, subject: EntrySuspect)] = []
+    var hashKeys: [(place: Int, subject: [UInt8])] = []
+    var namespaces: [(place: Int, subject: Namespace)] = []
     for (place, suspect) in suspects.enumerated() {
       switch suspect {
       case .entry(let suspect): entries.append((place, suspect))
@@ -142,16 +145,23 @@ final class CheckRun {
       case .wholeCache: verdicts[place] = try judgeWholeCache()
       }
     }
-    for (entry, verdict) in zip(entries, try judge(entries: entries.map(\.suspect))) {
-      verdicts[entry.place] = verdict
-    }
-    for (hashKey, verdict) in zip(hashKeys, try judge(hashKeys: hashKeys.map(\.key))) {
-      verdicts[hashKey.place] = verdict
-    }
-    for (namespace, verdict) in zip(namespaces, try judge(namespaces: namespaces.map(\.namespace))) {
-      verdicts[namespace.place] = verdict
-    }
+    try Self.judge(entries, into: &verdicts) { try judge(entries: $0) }
+    try Self.judge(hashKeys, into: &verdicts) { try judge(hashKeys: $0) }
+    try Self.judge(namespaces, into: &verdicts) { try judge(namespaces: $0) }
     return verdicts
+  }
+
+  /// A page at a time, however long the docket is: other clients wait for their turn.
+  private static func judge<Subject>(
+    _ suspects: [(place: Int, subject: Subject)], into verdicts: inout [[CacheProblem]],
+    by judge: ([Subject]) throws -> [[CacheProblem]]
+  ) rethrows {
+    for start in stride(from: 0, to: suspects.count, by: Batch.page) {
+      let page = suspects[start..<min(start + Batch.page, suspects.count)]
+      for (suspect, verdict) in zip(page, try judge(page.map(\.subject))) {
+        verdicts[suspect.place] = verdict
+      }
+    }
   }
 
   private func tell(_ problem: CacheProblem) throws {
