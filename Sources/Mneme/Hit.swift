@@ -18,8 +18,10 @@ public struct Hit: Sendable, CustomStringConvertible {
   public var namespace: Namespace
   /// The query under which the answer was stored.
   public var query: String
-  /// The answer, to the byte.
+  /// The answer, to the byte where it is UTF-8.
   public var response: String
+  /// The answer's bytes where another writer has stored what is no UTF-8; `response` then has U+FFFD for what is none.
+  public var rawResponse: [UInt8]?
   /// A JSON object, as it was stored.
   public var metadata: String
 

@@ -225,6 +225,7 @@ extension Hit {
     self.init(
       id: entry.id, layer: layer, similarity: similarity,
       confidence: Confidence.of(similarity: similarity, age: entry.age(at: now)), age: entry.age(at: now),
-      namespace: entry.namespace, query: entry.query, response: entry.response, metadata: entry.metadata)
+      namespace: entry.namespace, query: entry.query, response: entry.response,
+      rawResponse: entry.raw?.response, metadata: entry.metadata)
   }
 }

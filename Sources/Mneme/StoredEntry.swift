@@ -12,7 +12,7 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   public var query: String
   /// At most 4 MiB, as `Limits` has it.
   public var response: String
-  /// Of the cache's dimension, of length 1.
+  /// Of the cache's dimension, of length 1 unless another writer has stored it otherwise.
   public var embedding: Embedding
   /// A JSON object, kept as the text it was written in, so that numbers and the order of keys survive.
   public var metadata: String
@@ -24,11 +24,25 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   public var ttl: Seconds?
   /// How often it was served since it was put.
   public var accessCount: Int64
+  /// What other writers have stored as text and is no UTF-8; nil, as nearly always, where all of it is.
+  public var raw: RawTexts?
+
+  /// The bytes of those texts that are no UTF-8. The strings of the entry then say the same with U+FFFD for each byte
+  /// that is none; a store writes these bytes in their place, so that they survive being copied.
+  public struct RawTexts: Sendable, Equatable {
+    public var query: [UInt8]?
+    public var response: [UInt8]?
+    public var metadata: [UInt8]?
+
+    public init(query: [UInt8]? = nil, response: [UInt8]? = nil, metadata: [UInt8]? = nil) {
+      (self.query, self.response, self.metadata) = (query, response, metadata)
+    }
+  }
 
   public init(
     id: EntryID = EntryID(0), namespace: Namespace, queryHash: String, query: String, response: String,
     embedding: Embedding, metadata: String = "{}", createdAt: UnixTime, lastAccessedAt: UnixTime,
-    ttl: Seconds? = nil, accessCount: Int64 = 0
+    ttl: Seconds? = nil, accessCount: Int64 = 0, raw: RawTexts? = nil
   ) {
     self.id = id
     self.namespace = namespace
@@ -41,6 +55,7 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
     self.lastAccessedAt = lastAccessedAt
     self.ttl = ttl
     self.accessCount = accessCount
+    self.raw = raw
   }
 
   /// The moment from which the entry is served no more; nil when it never expires.
@@ -58,7 +73,7 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
       && a.query.utf8.elementsEqual(b.query.utf8) && a.response.utf8.elementsEqual(b.response.utf8)
       && a.embedding == b.embedding && a.metadata.utf8.elementsEqual(b.metadata.utf8)
       && a.createdAt == b.createdAt && a.lastAccessedAt == b.lastAccessedAt && a.ttl == b.ttl
-      && a.accessCount == b.accessCount
+      && a.accessCount == b.accessCount && a.raw == b.raw
   }
 
   public var description: String {

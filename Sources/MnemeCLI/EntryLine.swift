@@ -20,6 +20,10 @@ enum EntryLine {
     case embedding
     /// Only where the stored text of the metadata is more than its value: broken into lines, or with blanks around it.
     case metadataText = "metadata_text"
+    /// Only where the text is no UTF-8: the bytes of it.
+    case rawQuery = "query_base64"
+    case rawResponse = "response_base64"
+    case rawMetadata = "metadata_base64"
   }
 
   /// Writes entries, each on one line. What is the same in every line is made once.
@@ -87,6 +91,17 @@ enum EntryLine {
         line.append(contentsOf: Writer.opening(",", .metadataText))
         JSONOutput.write(string: entry.metadata, to: &line)
       }
+      if let raw = entry.raw {
+        for (name, bytes) in [
+          (Member.rawQuery, raw.query), (.rawResponse, raw.response), (.rawMetadata, raw.metadata),
+        ] {
+          guard let bytes else { continue }
+          line.append(contentsOf: Writer.opening(",", name))
+          line.append(UInt8(ascii: "\""))
+          appendBase64(bytes, to: &line)
+          line.append(UInt8(ascii: "\""))
+        }
+      }
       line.append(UInt8(ascii: "}"))
     }
 
@@ -111,6 +126,9 @@ enum EntryLine {
     var accessCount: Int64
     var fingerprint: String?
     var embedding: Embedding?
+    var raw: StoredEntry.RawTexts?
+    /// What keeps the vector from being compared.
+    var flaw: Embedding.Flaw?
   }
 
   /// Reads a line.
@@ -129,7 +147,7 @@ enum EntryLine {
         "a JSON \(object.kind), not an object.", remediation: "Mend or remove the line.")
     }
     let fields = Fields(of: object)
-    return Draft(
+    var draft = Draft(
       namespace: try fields.text(.namespace).map { try Namespace($0) },
       query: try fields.requiredText(.query),
       queryHash: try fields.hash(.queryHash), response: try fields.requiredText(.response),
@@ -137,6 +155,13 @@ enum EntryLine {
       lastAccessedAt: try fields.time(.lastAccessedAt), ttl: try fields.ttl(),
       accessCount: try fields.integer(.accessCount, atLeast: 0) ?? 0,
       fingerprint: try fields.text(.fingerprint), embedding: try fields.embedding())
+    draft.flaw = draft.embedding?.flaw
+    let raw = StoredEntry.RawTexts(
+      query: try fields.bytes(.rawQuery, of: draft.query),
+      response: try fields.bytes(.rawResponse, of: draft.response),
+      metadata: try fields.bytes(.rawMetadata, of: draft.metadata))
+    draft.raw = raw == StoredEntry.RawTexts() ? nil : raw
+    return draft
   }
 
   /// The members of a line by name, with the checks that each kind needs.
@@ -183,6 +208,20 @@ enum EntryLine {
           remediation: "Give each line at least \"query\" and \"response\".")
       }
       return text
+    }
+
+    /// The bytes that were stored where they are no UTF-8, unless someone has changed the text since.
+    func bytes(_ name: Member, of text: String) throws -> [UInt8]? {
+      guard let value = value(name) else { return nil }
+      guard let bytes = decoded(value) else { throw wrong(name, "bytes in base64") }
+      let isUTF8 = String(validating: bytes, as: UTF8.self) != nil
+      return !isUTF8 && String(decoding: bytes, as: UTF8.self).utf8.elementsEqual(text.utf8) ? bytes : nil
+    }
+
+    /// What a string of base64 holds.
+    private func decoded(_ value: JSONText) -> [UInt8]? {
+      if let plain = value.plainBytes { return decodeBase64(plain) }
+      return value.string.flatMap { decodeBase64($0) }
     }
 
     func hash(_ name: Member) throws -> String? {
@@ -241,17 +280,14 @@ enum EntryLine {
 
     func embedding() throws -> Embedding? {
       guard let value = value(.embedding) else { return nil }
-      let embedding: Embedding
       if value.kind == .array {
-        embedding = Embedding(try numbers(in: value, of: "the field 'embedding'"))
-      } else {
-        let decoded = value.plainBytes.map { decodeBase64($0) } ?? value.string.map { decodeBase64($0) }
-        guard let bytes = decoded ?? nil, bytes.count % 4 == 0 else {
-          throw wrong(.embedding, "an array of numbers, or float32s in base64")
-        }
-        embedding = Embedding(bytes: bytes)
+        return try Embedding(try numbers(in: value, of: "the field 'embedding'")).checkedForStoring()
       }
-      return try embedding.checkedForStoring()
+      guard let bytes = decoded(value), bytes.count % 4 == 0 else {
+        throw wrong(.embedding, "an array of numbers, or float32s in base64")
+      }
+      // As it stood in the cache that it comes from, whatever that is.
+      return Embedding(bytes: bytes)
     }
 
     private func wrong(_ name: Member, _ right: String) -> InvalidInputError {
@@ -262,7 +298,7 @@ enum EntryLine {
 }
 
 extension Embedding {
-  /// The vector as it is when its length is 1, so that an export comes back bit for bit; else scaled to it.
+  /// Numbers as someone has written them: as they are when the length is 1, else scaled to it.
   fileprivate func checkedForStoring() throws -> Embedding {
     abs(squaredLength - 1) < 1e-3 ? self : try Embedding.normalizing(numbers)
   }

@@ -32,6 +32,8 @@ struct ImportRun {
   /// The last line whose entry is stored.
   private var storedLine: Int
   private let sinceLine: Int
+  /// Vectors that were taken as they are and cannot be compared.
+  private var flawed: (count: Int, firstLine: Int) = (0, 0)
 
   private struct QueryKey: Hashable {
     var namespace: Namespace
@@ -89,6 +91,9 @@ struct ImportRun {
       let isFull =
         pending.count >= Self.batchCount || pendingBytes >= Self.batchBytes || pendingKeys.contains(key)
       if isFull { try storePending() }
+      if draft.flaw != nil {
+        flawed = (flawed.count + 1, flawed.count == 0 ? line.number : flawed.firstLine)
+      }
       pendingKeys.insert(key)
       pending.append((draft, line.number))
       pendingBytes += line.byteCount
@@ -105,6 +110,15 @@ struct ImportRun {
   mutating func finish() throws {
     try storePending()
     try storing { try $0.finish() }
+  }
+
+  /// Says which vectors were taken that nothing can be compared with.
+  func warnOfVectors() {
+    guard flawed.count > 0 else { return }
+    let vectors = flawed.count == 1 ? "the vector" : "\(grouped(flawed.count)) vectors, first that"
+    context.warn(
+      "\(vectors) of line \(flawed.firstLine) cannot be compared: not of length 1, all zeros, or not finite; kept as "
+        + "exported, and 'mneme inspect-keys --check' names what is stored")
   }
 
   // MARK: The embedder
@@ -267,7 +281,7 @@ struct ImportRun {
         response: draft.response, embedding: try draft.embedding ?? .normalizing(made.next() ?? []),
         metadata: draft.metadata, createdAt: draft.createdAt ?? now,
         lastAccessedAt: draft.lastAccessedAt ?? draft.createdAt ?? now, ttl: draft.ttl,
-        accessCount: draft.accessCount)
+        accessCount: draft.accessCount, raw: draft.raw)
     }
   }
 }

@@ -3,7 +3,8 @@ import Mneme
 /// An entry to and from the fields of its hash.
 struct EntryCodec: Sendable {
   let layout: KeyLayout
-  /// Text that is no UTF-8 is an error (the document's `decode_responses`); else the bad bytes are replaced.
+  /// Text that is no UTF-8 is an error (the document's `decode_responses`); else the bad bytes are replaced, and kept
+  /// beside the text.
   let requiresUTF8: Bool
 
   /// Appends the `HSET` that writes the whole entry.
@@ -16,11 +17,16 @@ struct EntryCodec: Sendable {
     }
     field(EntryField.namespace, entry.namespace.name)
     field(EntryField.queryHash, entry.queryHash)
-    field(EntryField.query, entry.query)
-    field(EntryField.response, entry.response)
+    func text(_ name: String, _ value: String, _ raw: [UInt8]?) {
+      guard let raw else { return field(name, value) }
+      pipeline.argument(name)
+      pipeline.argument(raw)
+    }
+    text(EntryField.query, entry.query, entry.raw?.query)
+    text(EntryField.response, entry.response, entry.raw?.response)
     pipeline.argument(EntryField.embedding)
     pipeline.argument(entry.embedding.bytes)
-    field(EntryField.metadata, entry.metadata)
+    text(EntryField.metadata, entry.metadata, entry.raw?.metadata)
     field(EntryField.createdAt, String(entry.createdAt.rawValue))
     field(EntryField.lastAccessedAt, String(entry.lastAccessedAt.rawValue))
     field(EntryField.ttl, entry.ttl.map { String($0.rawValue) } ?? "")
@@ -38,9 +44,11 @@ struct EntryCodec: Sendable {
       guard let value = fields[field] else { throw corrupt(id, "lacks the field '\(field.name)'") }
       return value
     }
+    var isText = true
     func text(_ field: EntryFields.Place) throws -> String {
       let value = try value(field)
       if let text = value.string { return text }
+      isText = false
       guard !requiresUTF8 else {
         throw StoreBackendError(
           .refused, "Entry \(id) (\(layout.entry(id).text)): the field '\(field.name)' is not valid UTF-8.",
@@ -56,6 +64,8 @@ struct EntryCodec: Sendable {
     }
     let namespace = try text(.namespace)
     guard !namespace.isEmpty else { throw corrupt(id, "has nothing in the field 'namespace'") }
+    // Another name would be another namespace.
+    guard isText else { throw corrupt(id, "has no text in the field 'namespace'") }
     let queryHash = try text(.queryHash)
     guard isQueryHash(queryHash) else { throw corrupt(id, "has no query hash in the field 'query_hash'") }
     let embedding = try value(.embedding).bytes
@@ -65,14 +75,22 @@ struct EntryCodec: Sendable {
     }
     let metadata = try text(.metadata)
     guard Metadata.isSound(metadata) else { throw corrupt(id, "has no JSON object in the field 'metadata'") }
+    let (query, response) = (try text(.query), try text(.response))
     return StoredEntry(
       id: id, namespace: Namespace(unchecked: namespace), queryHash: queryHash,
-      query: try text(.query), response: try text(.response),
+      query: query, response: response,
       embedding: Embedding(bytes: embedding), metadata: metadata,
       createdAt: UnixTime(try integer(.createdAt)),
       lastAccessedAt: UnixTime(try integer(.lastAccessedAt)),
       ttl: try value(.ttl).bytes.isEmpty ? nil : Seconds(try integer(.ttl)),
-      accessCount: try integer(.accessCount))
+      accessCount: try integer(.accessCount), raw: isText ? nil : Self.rawTexts(of: fields))
+  }
+
+  private static func rawTexts(of fields: EntryFields) -> StoredEntry.RawTexts {
+    func raw(_ field: EntryFields.Place) -> [UInt8]? {
+      fields[field].flatMap { $0.string == nil ? $0.bytes : nil }
+    }
+    return StoredEntry.RawTexts(query: raw(.query), response: raw(.response), metadata: raw(.metadata))
   }
 
   func corrupt(_ id: EntryID, _ what: String) -> CorruptCacheError {

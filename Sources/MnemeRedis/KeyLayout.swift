@@ -85,6 +85,14 @@ struct KeyLayout: Sendable {
     static let copyOf = "copy_of"
 
     static func counted(_ namespace: Namespace) -> String { countedPrefix + namespace.name }
+
+    /// The namespace that a mark names; nil for another field. By bytes: a name may begin with an accent, which would
+    /// count as one character with the mark's colon.
+    static func namespace(ofCounted field: [UInt8]) -> Namespace? {
+      guard field.starts(with: countedPrefix.utf8) else { return nil }
+      return String(validating: field.dropFirst(countedPrefix.utf8.count), as: UTF8.self)
+        .flatMap { try? Namespace($0) }
+    }
   }
 
   /// The member of `by_ttl` that the Python library writes for an entry.

@@ -74,6 +74,8 @@ public struct KeySurvey: Sendable, Equatable {
   public var memoryIsWithheld = false
   /// Whether every key was seen.
   public var complete = true
+  /// The server keeps `SCAN` from this user or from everyone: seen are the keys that the cache's indexes name.
+  public var scanIsWithheld = false
 
   /// How many unknown keys are named.
   public static let unknownLimit = 100
@@ -84,42 +86,58 @@ public struct KeySurvey: Sendable, Equatable {
   }
 }
 
+/// How a walk over keys ended.
+public struct KeyWalk: Sendable, Equatable {
+  /// Whether it came to its end.
+  public var complete = true
+  /// As in `KeySurvey`.
+  public var scanIsWithheld = false
+}
+
 extension RedisStore {
-  /// Goes through the keys of the prefix with `SCAN`, a thousand a page, and measures a sample of each family.
+  /// Goes through the keys of the prefix with `SCAN`, 200 a page, and measures a sample of each family.
   ///
   /// `SCAN` walks the whole server, neighbours' keys too, without reading them. A key that is written or removed
-  /// meanwhile may be missed or, while Redis resizes its table, seen twice.
+  /// meanwhile may be missed or, while Redis resizes its table, seen twice. Where the server withholds `SCAN` it goes
+  /// through the keys that the cache's indexes name, and the survey says so.
   public func surveyKeys(_ options: KeySurveyOptions) throws -> KeySurvey {
     var tally = SurveyTally(options)
-    let complete = try forEachKey(options, measuring: options.sample == .all) { record in
+    let walk = try forEachKey(options, measuring: options.sample == .all) { record in
       tally.add(record)
     }
     try measureSamples(&tally)
-    return tally.survey(complete: complete)
+    return tally.survey(walk)
   }
 
   /// Hands over each key of the prefix that the options let pass, one or more times.
   /// - Parameter measuring: ask for the memory of each.
-  /// - Returns: whether every key was seen. Whose cache it is plays no part, so a damaged one can be looked at too.
+  /// Whose cache it is plays no part, so a damaged one can be looked at too.
   @discardableResult
   public func forEachKey(
     _ options: KeySurveyOptions, measuring: Bool, _ body: (KeyRecord) throws -> Void
-  ) throws -> Bool {
+  ) throws -> KeyWalk {
     try checkOpen()
-    if options.shouldStop() { return false }
+    var walk = KeyWalk()
     var seen = 0
+    func handle(_ page: KeyPages.Page) throws {
+      for record in records(in: page, options, measuring: measuring) { try body(record) }
+      seen += page.keys.count
+      options.progress(seen)
+      if !page.isLast, options.shouldStop() { throw Stopped() }
+    }
     let pages = KeyPages(self, options, measuring: measuring)
     do {
-      try forEachReadAhead(pages.next) { page in
-        for record in records(in: page, options, measuring: measuring) { try body(record) }
-        seen += page.keys.count
-        options.progress(seen)
-        if !page.isLast, options.shouldStop() { throw Stopped() }
+      if options.shouldStop() { throw Stopped() }
+      do {
+        try forEachReadAhead(pages.next, handle)
+      } catch is ScanWithheld {
+        walk.scanIsWithheld = true
+        try forEachNamedKey(options.family) { try handle(pages.page(of: $0)) }
       }
     } catch is Stopped {
-      return false
+      walk.complete = false
     }
-    return true
+    return walk
   }
 
   private func records(in page: KeyPages.Page, _ options: KeySurveyOptions, measuring: Bool) -> [KeyRecord] {
@@ -169,6 +187,9 @@ extension RedisStore {
 /// Whoever asked for a walk wants no more of it.
 private struct Stopped: Error {}
 
+/// The server keeps `SCAN` from this user or from everyone.
+private struct ScanWithheld: Error {}
+
 /// The pages of a walk over keys. Used by one thread at a time.
 private final class KeyPages: @unchecked Sendable {
   struct Page: Sendable {
@@ -200,7 +221,8 @@ private final class KeyPages: @unchecked Sendable {
   @Sendable func next() throws -> Page? {
     if isAtEnd { return nil }
     if keys == nil {
-      let found = try store.client.read(store.pipeline { appendScan(to: &$0) })
+      let found = try store.client.read(store.pipeline { appendScan(to: &$0) }, tolerating: true)
+      if found[0].error?.isWithholding == true { throw ScanWithheld() }
       try take(found[0])
     }
     let asked = keys ?? []
@@ -212,6 +234,15 @@ private final class KeyPages: @unchecked Sendable {
     let replies = try store.client.read(request, tolerating: true)
     if !isAtEnd { try take(replies[replies.count - 1]) }
     return Page(keys: asked, names: names, replies: replies, isLast: isAtEnd)
+  }
+
+  /// One round trip, about keys that were found otherwise.
+  func page(of keys: [[UInt8]]) throws -> Page {
+    let names = keys.map(store.layout.parse)
+    var request = Pipeline()
+    for (key, name) in zip(keys, names) { appendQuestions(about: key, name, to: &request) }
+    return Page(
+      keys: keys, names: names, replies: try store.client.read(request, tolerating: true), isLast: false)
   }
 
   private func appendScan(to pipeline: inout Pipeline) {
@@ -282,9 +313,9 @@ private struct SurveyTally {
     if largest.count > options.top { largest.removeLast() }
   }
 
-  func survey(complete: Bool) -> KeySurvey {
+  func survey(_ walk: KeyWalk) -> KeySurvey {
     var survey = KeySurvey()
-    survey.complete = complete
+    (survey.complete, survey.scanIsWithheld) = (walk.complete, walk.scanIsWithheld)
     survey.memoryIsWithheld = isWithheld
     survey.unknown = unknown
     survey.largest = largest

@@ -100,13 +100,8 @@ extension RedisStore {
     var known = Set(try namespaces())
     let python = try pythonCounters()
     known.formUnion(python.keys)
-    let marks = KeyLayout.MetaField.countedPrefix
     try forEachPair(of: layout.meta) { field, _ in
-      if let field = field.string, field.utf8.starts(with: marks.utf8) {
-        // By bytes: a name may begin with an accent, which would count as one character with the mark's colon.
-        let name = String(decoding: field.utf8.dropFirst(marks.utf8.count), as: UTF8.self)
-        known.formUnion((try? Namespace(name)).map { [$0] } ?? [])
-      }
+      known.formUnion(KeyLayout.MetaField.namespace(ofCounted: field.bytes).map { [$0] } ?? [])
     }
     try forEachPair(of: layout.quotas) { field, _ in
       known.formUnion(field.string.flatMap { try? Namespace($0) }.map { [$0] } ?? [])

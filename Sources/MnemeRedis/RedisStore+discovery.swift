@@ -15,13 +15,15 @@ extension RedisStore {
   /// Finds every cache in the database by its `meta`, sorted by prefix; the prefix of this store plays no part.
   ///
   /// `SCAN` for hashes whose name ends so, a thousand keys a page, and one round trip for those on it: of a hash that
-  /// is another program's the fields of `meta` are asked for and not found. What an ACL withholds is passed over. On a
-  /// cluster it sees the node that it is connected to.
+  /// is another program's the fields of `meta` are asked for and not found. On a cluster it sees the node that it is
+  /// connected to.
   /// - Parameters:
   ///   - shouldStop: asked before each page; true ends it with what was found.
+  ///   - withheld: told the names of keys that may be the `meta` of a cache, and that an ACL keeps from this user.
   ///   - progress: called after each page with about how many keys were passed.
   public func discoverCaches(
-    shouldStop: () -> Bool = { false }, progress: (_ seen: Int) -> Void = { _ in }
+    shouldStop: () -> Bool = { false }, withheld: (_ key: [UInt8]) -> Void = { _ in },
+    progress: (_ seen: Int) -> Void = { _ in }
   ) throws -> [DiscoveredCache] {
     try checkOpen()
     var found: [[UInt8]: DiscoveredCache] = [:]
@@ -34,14 +36,17 @@ extension RedisStore {
           $0.append("SCAN", cursor, "MATCH", KeyLayout.everyMeta, "COUNT", Batch.page, "TYPE", "hash")
         })[0].elements(expecting: 2)
       cursor = page[0].bytes
-      for cache in try caches(ofMetaKeys: page[1].elements.map(\.bytes)) { found[cache.keyPrefix] = cache }
+      let keys = page[1].elements.map(\.bytes)
+      for cache in try caches(ofMetaKeys: keys, withheld) { found[cache.keyPrefix] = cache }
       seen += Batch.page
       progress(seen)
     } while cursor != [UInt8(ascii: "0")]
     return found.values.sorted { $0.keyPrefix.lexicographicallyPrecedes($1.keyPrefix) }
   }
 
-  private func caches(ofMetaKeys keys: [[UInt8]]) throws -> [DiscoveredCache] {
+  private func caches(
+    ofMetaKeys keys: [[UInt8]], _ withheld: (_ key: [UInt8]) -> Void
+  ) throws -> [DiscoveredCache] {
     typealias Field = KeyLayout.MetaField
     let prefixes = keys.compactMap(KeyLayout.prefix(ofMeta:))
     let replies = try client.read(
@@ -53,6 +58,7 @@ extension RedisStore {
         }
       }, tolerating: true)
     return prefixes.enumerated().compactMap { place, prefix in
+      if replies[2 * place].error?.code == "NOPERM" { withheld(KeyLayout(prefixBytes: prefix).meta.bytes) }
       guard let fingerprint = replies[2 * place][0].string else { return nil }
       return DiscoveredCache(
         keyPrefix: prefix, entries: replies[2 * place + 1].size, fingerprint: fingerprint,

@@ -78,6 +78,11 @@ struct VacuumRun {
       if options.repair { try mend() }
       return report
     }
+    if options.repair, !options.dryRun {
+      var check = CheckOptions()
+      check.namespace = options.namespace
+      try store.repairNumbers(check) { _, outcome in if outcome == .mended { report.repaired += 1 } }
+    }
     let isDone = try sweepDue() && sweepLeftovers() && retireAbandoned() && mend()
     if !isDone {
       report.complete = false

@@ -38,6 +38,9 @@ import Testing
       _ = try monitor.commands()
     }
 
+    /// Another cache that the users may work on.
+    func messy() throws -> Stage { try Stage(on: server, prefix: "mneme:messy") }
+
     /// The command as one of the users.
     func mneme(as user: String) -> Mneme {
       Mneme(url: server.url.replacing("unix://", with: "unix://\(user):PASSWORD@"), prefix: "mneme")
@@ -87,6 +90,7 @@ import Testing
   func reader() throws {
     let guarded = try Guarded()
     let mneme = guarded.mneme(as: "mneme-reader")
+    try RepairTests.fill(guarded.messy())
     let before = try guarded.stage.dump()
     _ = try guarded.monitor.commands()
     for words in LeastPrivilegeTests.reading {
@@ -98,6 +102,10 @@ import Testing
     #expect(try mneme.run("inspect-keys", "--check", expecting: 1).errors.isEmpty)
     #expect(try mneme.run("inspect-keys", "--discover").outputText.contains("\nmneme "))
     #expect(try mneme.run("vacuum", "--repair", "--dry-run", "--json").json()["left"].int == 0)
+    // And whatever else can be wrong.
+    let messy = mneme.with(prefix: "mneme:messy")
+    #expect(try messy.run("inspect-keys", "--check", expecting: 1).errors.isEmpty)
+    #expect(try messy.run("vacuum", "--repair", "--dry-run").errors.isEmpty)
     // MONITOR does not show this one.
     try guarded.expect("mneme-reader", toHaveSent: ["config|get"])
     #expect(try mneme.run("health", "--json").json()["server"]["save"].string == "")
@@ -108,6 +116,14 @@ import Testing
       #expect(try mneme.run(words).expecting(77).errorText.contains("StoreBackendError"))
     }
     #expect(try guarded.stage.dump() == before)
+    // Another's cache, which the reader may not look at, is left out, and that is said.
+    try guarded.stage.mneme.with(prefix: "other").run("put", "q", "r")
+    let found = try mneme.run("inspect-keys", "--discover", "--json")
+    #expect(
+      try found.json()["caches"].array?.compactMap { $0["key_prefix"].string } == ["mneme", "mneme:messy"])
+    #expect(
+      found.errorText == "mneme: warning: this user may not read a key 'other:meta', and what may be a cache "
+        + "there is left out\n")
   }
 
   @Test("a sweeper's rights are what vacuum needs, and nothing that it does not")
@@ -133,6 +149,7 @@ import Testing
   func operators() throws {
     let guarded = try Guarded()
     let mneme = guarded.mneme(as: "mneme-operator")
+    try makeMess(guarded)
     for words in LeastPrivilegeTests.reading { try mneme.run(words).expecting(0) }
     let exported = try mneme.run("export").output
     try mneme.run("put", "a", "r", "--ttl", "1h", "--native-ttl")
@@ -154,12 +171,107 @@ import Testing
     try mneme.with(prefix: "mneme:2").run(["import"], input: exported).expecting(0)
     try mneme.run("reembed", "mneme:3")
     try mneme.run("clear", "--yes", "--all")
-    // What takes an expiry off that an entry should not have.
-    try guarded.expect("mneme-operator", toHaveSent: ["config|get", "persist"])
+    let mended = try mneme.with(prefix: "mneme:messy").run("vacuum", "--repair", "--json").json()
+    #expect((mended["repaired"].int ?? 0) > 15, "\(mended)")
+    let left = try #require(mended["problems"].array).map { $0["problem"].string }
+    #expect(Set(left) == ["wrong-embedding", "wrong-query-hash"], "\(mended)")
+    try guarded.expect("mneme-operator", toHaveSent: ["config|get"])
     #expect(try guarded.stage.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
     // Other prefixes are none of its business.
     try mneme.with(prefix: "mneme2").run("put", "q", "r", expecting: 77)
     try mneme.with(prefix: "mneme2").run("stats", expecting: 77)
+  }
+
+  /// What else can be wrong than `RepairTests` has.
+  private func makeMess(_ guarded: Guarded) throws {
+    let stage = try guarded.messy()
+    try RepairTests.fill(stage)
+    try stage.redis.send("SET", stage.key("version"), "9223372036854775807")
+    for id in 20...23 {
+      let fields = [
+        "namespace", "twins", "query_hash", String(repeating: "\(id % 4)", count: 64), "query", "q\(id)",
+        "response",
+        "r", "embedding", "", "metadata", "{}", "created_at", "5", "last_accessed_at", "5", "ttl", "",
+        "access_count", id == 20 ? "often" : "0",
+      ]
+      try stage.redis.send((["HSET", stage.key("entry:\(id)")] + fields).map { Array($0.utf8) })
+    }
+    for id in [9, 21] { try stage.redis.send("EXPIRE", stage.key("entry:\(id)"), "1000") }
+    try stage.redis.send("SET", stage.key("quota:odd"), "100")
+    try stage.redis.send("HSET", stage.key("counters:odd"), "misses", "many")
+    try stage.redis.send("HSET", stage.key("counters:gone"), "misses", "7")
+    _ = try guarded.monitor.commands()
+  }
+
+  @Test("where SCAN is withheld, inspect-keys goes by the indexes, and a check checks what they lead to")
+  func withoutScan() throws {
+    let guarded = try Guarded()
+    let (stage, redis) = (guarded.stage, guarded.stage.redis)
+    try stage.mneme.run("vacuum")
+    try stage.mneme.run("set-quota", "other", "7")
+    func rows(_ json: JSONValue) -> [String?: Int?] {
+      Dictionary(
+        uniqueKeysWithValues: (json["families"].array ?? []).map { ($0["family"].string, $0["keys"].int) })
+    }
+    let all = rows(try stage.mneme.run("inspect-keys", "--json").json())
+    try redis.send("SET", "mneme:foreign", "1")
+    try redis.send("SET", "mneme:hash:default:" + String(repeating: "a", count: 64), "77")
+    try redis.send("ACL", "SETUSER", "mneme-reader", "-scan")
+    let mneme = guarded.mneme(as: "mneme-reader")
+    let warning = "mneme: warning: the server withholds SCAN: "
+
+    let survey = try mneme.run("inspect-keys", "--json", "--sample", "all")
+    #expect(survey.errorText.hasPrefix(warning + "seen are the keys that the indexes name"), "\(survey)")
+    #expect(try rows(survey.json()) == all)
+    #expect(try survey.json()["memory_exact"].bool == true)
+    let list = try mneme.run("inspect-keys", "--list", "--json")
+    #expect(list.errorText.hasPrefix(warning))
+    let listed = try list.jsonLines().compactMap { $0["key"].string }
+    #expect(
+      Set(listed)
+        == Set(try stage.dump().names).subtracting(["mneme:foreign"]).filter { !$0.contains("aaaaaaaa") })
+    #expect(listed.count == Set(listed).count)
+    #expect(
+      try mneme.run("inspect-keys", "--list", "--family", "lru").outputLines.sorted()
+        == ["mneme:lru:default", "mneme:lru:faq"])
+    #expect(try mneme.run("inspect-keys", "--list", "-n", "faq", "--json").jsonLines().count == 3)
+
+    let checked = try mneme.run("inspect-keys", "--check")
+    #expect(checked.outputText == "checked 193 entries and the indexes: no problem\n")
+    #expect(
+      checked.errorText.hasPrefix(warning + "not looked for were entries that no index lists"), "\(checked)")
+    try redis.send("ZADD", "mneme:lru:faq", "5", "201")
+    let found = try mneme.run("inspect-keys", "--check", "--json", expecting: 1)
+    #expect(try found.json()["problems"].array?.compactMap { $0["problem"].string } == ["wrong-lru"])
+    #expect(
+      found.errorText.hasPrefix(warning) && found.errorText.split(separator: "\n").count == 1, "\(found)")
+
+    // What it can mend is mended.
+    try redis.send("ACL", "SETUSER", "mneme-operator", "-scan")
+    let repair = try guarded.mneme(as: "mneme-operator").run("vacuum", "--repair", "--json")
+    #expect(try repair.json()["repaired"].int == 1)
+    #expect(repair.errorText.hasSuffix("were not looked for, nor entries that no index lists\n"), "\(repair)")
+    // Nothing but SCAN finds other prefixes.
+    let refused = try mneme.run("inspect-keys", "--discover", expecting: 77)
+    #expect(refused.errorText.contains("SCAN"), "\(refused)")
+  }
+
+  @Test("a server that withholds SCAN, MEMORY, INFO and CONFIG altogether is worked with all the same")
+  func withholding() throws {
+    let guarded = try Guarded()
+    let user = ["plain", "on", ">PASSWORD", "~mneme:*", "+@all", "-scan", "-memory", "-info", "-config"]
+    try guarded.stage.redis.send((["ACL", "SETUSER"] + user).map { Array($0.utf8) })
+    let mneme = guarded.mneme(as: "plain")
+    for words in LeastPrivilegeTests.reading + [["vacuum"], ["inspect-keys", "--check"]] {
+      let outcome = try mneme.run(words).expecting(0)
+      #expect(!outcome.errorText.contains("Error"), "\(outcome)")
+    }
+    let exported = try mneme.run("export").output
+    try mneme.run(["import"], input: exported).expecting(0)
+    for words in [["put", "q", "r"], ["get", "q"], ["set-quota", "faq", "5"], ["delete", "q"]] {
+      try mneme.run(words).expecting(0)
+    }
+    try mneme.run("clear", "--yes", "--all")
   }
 
   @Test("where SCAN is withheld, vacuum sweeps all but the hash keys and says so")

@@ -4,9 +4,14 @@ import Testing
 
 /// `vacuum --repair` and `inspect-keys --check`, as an operator meets them.
 @Suite struct RepairTests {
-  /// A cache with a bit of everything that goes wrong.
   private func messyStage() throws -> Stage {
     let stage = try Stage("messy")
+    try Self.fill(stage)
+    return stage
+  }
+
+  /// Makes a cache with a bit of everything that goes wrong.
+  static func fill(_ stage: Stage) throws {
     for number in 1...12 {
       try stage.mneme.run("put", "-n", number % 2 == 0 ? "even" : "odd", "--ttl", "1h", "q\(number)", "r")
     }
@@ -38,7 +43,6 @@ import Testing
     try stage.redis.send("SADD", stage.key("namespaces"), "empty")
     try stage.redis.send("SET", stage.key("hash:odd:" + String(repeating: "b", count: 64)), "no id")
     try stage.redis.send("SET", stage.key("next_id"), "3")
-    return stage
   }
 
   @Test(

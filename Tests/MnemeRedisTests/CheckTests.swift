@@ -44,6 +44,12 @@ struct DamagedCache: @unchecked Sendable {
     key("hash:\(namespace):\(QueryNormalizer.queryHash(query))")
   }
 
+  /// Gives the entry another vector, as a writer of another program may.
+  func store(embedding: [Float]) throws {
+    let command = ["HSET", key("entry:\(try id)"), "embedding"].map { Array($0.utf8) }
+    try redis.send(command + [Embedding(embedding).bytes])
+  }
+
   /// Makes this kind of problem, and no other.
   func damage(_ kind: CacheProblem.Kind) throws {
     let id = try id
@@ -53,6 +59,7 @@ struct DamagedCache: @unchecked Sendable {
     case .damagedEntry: try redis.send("HDEL", entry, "response")
     case .unreadableUse: try redis.send("HSET", entry, "access_count", "often")
     case .wrongEmbedding: try redis.send("HSET", entry, "embedding", "1234")
+    case .incomparableEmbedding: try store(embedding: [Float](repeating: 0, count: 384))
     case .wrongQueryHash: try redis.send("HSET", entry, "query", "another")
     case .earlyExpiry: try redis.send("EXPIRE", entry, "1000")
     case .shadowedEntry:
@@ -101,6 +108,37 @@ struct DamagedCache: @unchecked Sendable {
     let problem = try #require(problems.first)
     #expect(String(decoding: problem.key, as: UTF8.self).hasPrefix(damaged.prefix + ":"))
     #expect(problem.detail.hasSuffix(".") && problem.repair.hasSuffix("."), "\(problem)")
+  }
+
+  @Test(
+    "a vector that nothing can be compared with is found, and one that was kept in 16 bits is none",
+    arguments: [
+      (.zero, "is all zeros"), (.nan, "no finite number"), (.infinity, "no finite number"),
+      (3, "has the length 3.0, not 1"), (0.98, "has the length 0.98, not 1"), (-1, nil), (1.004, nil),
+    ] as [(Float, String?)])
+  func vectors(number: Float, told: String?) throws {
+    let damaged = try DamagedCache()
+    try damaged.store(embedding: [number] + [Float](repeating: 0, count: 383))
+    let problems = try damaged.store.check()
+    #expect(problems.map(\.kind) == (told == nil ? [] : [.incomparableEmbedding]), "\(problems)")
+    #expect(problems.allSatisfy { $0.detail.contains(told ?? "") }, "\(problems)")
+  }
+
+  @Test(
+    "where SCAN is withheld, each kind of damage is found but what no index leads to",
+    arguments: CacheProblem.Kind.allCases)
+  func withoutScan(kind: CacheProblem.Kind) throws {
+    let damaged = try DamagedCache()
+    try damaged.redis.send("ACL", "SETUSER", "without-scan", "on", ">pw", "~*", "+@read", "-scan")
+    let url = try RedisServer.shared.url.replacing("unix://", with: "unix://without-scan:pw@")
+    let store = try RedisStore(url: url, keyPrefix: damaged.prefix)
+    #expect(try store.check() == [])
+    try damaged.damage(kind)
+    var problems: [CacheProblem] = []
+    let summary = try store.check(CheckOptions()) { problems.append($0) }
+    let leadsNowhere: Set<CacheProblem.Kind> = [.danglingHashKey, .wrongType]
+    #expect(problems.map(\.kind) == (leadsNowhere.contains(kind) ? [] : [kind]), "\(problems)")
+    #expect(summary.lacksScan && summary.entries > 0)
   }
 
   @Test("a cache that is written to, read, swept and emptied all the while has no problem")

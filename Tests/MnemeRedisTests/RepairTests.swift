@@ -107,6 +107,30 @@ import Testing
     #expect(try damaged.redis.dump(prefix: damaged.prefix + ":") == before)
   }
 
+  @Test("numbers that cannot grow keep neither the rest from being mended nor expired entries from going")
+  func numbersFirst() throws {
+    let damaged = try DamagedCache()
+    for kind in [.wrongVersion, .wrongCounter, .wrongLRU, .missingHashKey] as [CacheProblem.Kind] {
+      try damaged.damage(kind)
+    }
+    let expired = try #require(try damaged.redis.send("GET", try damaged.hashKey("how do I pay")).text)
+    try damaged.redis.send("HSET", damaged.key("entry:\(expired)"), "created_at", "5")
+    try damaged.redis.send("ZADD", damaged.key("by_ttl"), "3605", expired)
+    var options = VacuumOptions()
+    options.repair = true
+    let report = try damaged.store.vacuum(options)
+    #expect(report.expired == 1 && report.repaired == 4 && report.left == 0 && report.complete, "\(report)")
+    try expectSound(damaged)
+  }
+
+  @Test("an entry that is not where it belongs and will go too early is mended in both")
+  func placeAndExpiry() throws {
+    let damaged = try DamagedCache()
+    for kind in [.wrongByID, .wrongLRU, .earlyExpiry] as [CacheProblem.Kind] { try damaged.damage(kind) }
+    #expect(try repair(damaged.store).map(\.1) == [.mended, .mended, .mended])
+    try expectSound(damaged)
+  }
+
   @Test("two entries of a query without a hash key become one")
   func twins() throws {
     let damaged = try DamagedCache()
@@ -121,7 +145,7 @@ import Testing
   func underTraffic() throws {
     let damaged = try DamagedCache()
     let mendable = CacheProblem.Kind.allCases.filter {
-      ![.wrongEmbedding, .wrongQueryHash, .wrongMeta, .wrongType, .wrongVersion, .wrongCounter].contains($0)
+      $0.isMendable && ![.wrongVersion, .wrongCounter].contains($0)
     }
     let isOver = Atomic(false)
     let url = try RedisServer.shared.url

@@ -21,7 +21,10 @@ struct Export: Command {
   static let embeddings = Option(
     "embeddings", value: .choice(EmbeddingForm.self, "FORM"),
     summary: "how vectors are written",
-    details: "Unless given, `base64` in JSON lines and `none` in CSV.")
+    details: """
+      Unless given, `base64` in JSON lines and `none` in CSV. `base64` keeps every bit; numbers in an array are scaled to \
+      length 1 when they are imported.
+      """)
   static let sinceID = Option(
     "since-id", value: .integer("ID", 0...), summary: "only entries with a greater id")
   static let includeExpired = Switch("include-expired", summary: "also what is expired and not swept yet")
@@ -31,6 +34,10 @@ struct Export: Command {
     description: """
       Writes the entries in the order of their ids, page by page: memory stays small whatever the cache holds. \
       Reads and changes nothing. Entries that are written meanwhile may or may not be in it.
+
+      Text that is no UTF-8, which other writers may have stored, cannot stand in JSON. Its bytes are added in base64, as \
+      `query_base64`, `response_base64` and `metadata_base64`, and {command:import} stores those. In CSV they are lost. \
+      Either is said.
       """,
     options: [
       Options.onlyNamespace, outputFile, format, embeddings, sinceID, includeExpired, Options.pace,
@@ -98,6 +105,10 @@ struct Export: Command {
       }
       try writeLine()
       report.exported += 1
+      if entry.raw != nil {
+        report.unencodable += 1
+        report.firstUnencodable = report.firstUnencodable ?? entry.id
+      }
       report.lastID = entry.id
       progress.update(report.exported)
       // A page of entries is a batch.
@@ -110,6 +121,14 @@ struct Export: Command {
     }
     try file?.commit()
     report.bytes = file?.byteCount ?? 0
+    if let id = report.firstUnencodable {
+      let which =
+        report.unencodable == 1 ? "entry \(id)" : "\(entryCount(report.unencodable)), first entry \(id),"
+      context.warn(
+        "\(which) \(report.unencodable == 1 ? "holds" : "hold") text that is no UTF-8: "
+          + (format == .csv
+            ? "bytes that are none were replaced" : "its bytes stand in members named *_base64"))
+    }
     return report
   }
 
@@ -166,6 +185,9 @@ struct ExportReport: Report {
   var versionStart: Int64?
   var versionEnd: Int64?
   var damaged = 0
+  /// Entries with text that is no UTF-8.
+  var unencodable = 0
+  var firstUnencodable: EntryID?
   /// The entry that was written last.
   var lastID: EntryID?
 

@@ -145,13 +145,26 @@ struct GetReport: Report {
     guard let hit = lookup.hit else {
       return ["hit": false, "reason": JSONOutput(lookup.missReason?.rawValue)]
     }
-    return [
-      "hit": true, "id": JSONOutput(hit.id), "layer": JSONOutput(hit.layer.rawValue),
-      "similarity": JSONOutput(hit.similarity), "confidence": JSONOutput(hit.confidence),
-      "age_seconds": JSONOutput(hit.age), "namespace": JSONOutput(hit.namespace),
-      "query": JSONOutput(hit.query), "response": JSONOutput(hit.response),
-      "metadata": .metadata(hit.metadata),
+    let members: [(String, JSONOutput)] = [
+      ("hit", true), ("id", JSONOutput(hit.id)), ("layer", JSONOutput(hit.layer.rawValue)),
+      ("similarity", JSONOutput(hit.similarity)), ("confidence", JSONOutput(hit.confidence)),
+      ("age_seconds", JSONOutput(hit.age)), ("namespace", JSONOutput(hit.namespace)),
+      ("query", JSONOutput(hit.query)), ("response", JSONOutput(hit.response)),
+      ("metadata", .metadata(hit.metadata)),
     ]
+    let raw = hit.rawResponse.map {
+      [(EntryLine.Member.rawResponse.rawValue, JSONOutput(base64($0)))]
+    }
+    return .object(members + (raw ?? []))
+  }
+
+  /// What another writer has stored and is no UTF-8 goes to a file or pipe as it is.
+  func print(on output: Output) throws {
+    if let raw = lookup.hit?.rawResponse, explanation == nil, !output.style.outputIsTerminal {
+      try output.write(raw + [UInt8(ascii: "\n")])
+    } else if let text = text(output.style) {
+      try output.print(text)
+    }
   }
 
   /// The response's own bytes; harmless on a terminal, untouched everywhere else.

@@ -21,7 +21,8 @@ struct Import: Command {
     description: """
       Reads one JSON object a line. `query` and `response` must be there; what else is missing is made as \
       {command:put} makes it, and what is there is kept: namespace, metadata, times, time to live, access count, \
-      vector. Only the id is handed out anew. A new prefix takes the embedder of the lines. Entries that have expired \
+      vector. A vector in base64 is kept bit for bit, and one that cannot be compared is told of; numbers in an array are \
+      scaled to length 1. Only the id is handed out anew. A new prefix takes the embedder of the lines. Entries that have expired \
       meanwhile are left out.
 
       Entries are stored in transactions of up to 64. A line that cannot be read ends the run with its number; what \
@@ -76,6 +77,7 @@ struct Import: Command {
       throw interruption
     }
     try run.finish()
+    run.warnOfVectors()
     return run.report
   }
 }

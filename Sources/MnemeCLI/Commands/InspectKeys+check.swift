@@ -42,7 +42,9 @@ extension InspectKeys {
     }
     let summary = try store.check(check, report: report)
     if summary.lacksScan {
-      context.warn("the server withholds SCAN: neither 'hash:' keys nor entries outside 'by_id' were checked")
+      context.warn(
+        "the server withholds SCAN: not looked for were entries that no index lists, 'hash:' keys that lead nowhere, "
+          + "and keys that are no part of the layout")
     }
     return summary
   }
@@ -115,8 +117,13 @@ struct CheckReport: Report {
   var json: JSONOutput { .null }
 
   func text(_ style: TerminalStyle) -> String? {
-    guard summary.keys > 0 else { return "no keys under the prefix '\(visible(keyPrefix))'" }
-    let seen = "checked \(entryCount(summary.entries)) and \(counted(summary.keys, "key"))"
+    let isEmpty = summary.keys == 0 && summary.entries == 0 && summary.problemCount == 0
+    guard !isEmpty else {
+      let what = summary.lacksScan ? "no entries in the indexes of" : "no keys under"
+      return "\(what) the prefix '\(visible(keyPrefix))'"
+    }
+    let keys = summary.lacksScan ? "the indexes" : counted(summary.keys, "key")
+    let seen = "checked \(entryCount(summary.entries)) and \(keys)"
     guard summary.problemCount > 0 else { return "\(seen): no problem" }
     return "\(seen): \(counted(summary.problemCount, "problem"))\n\n\(findings.text(style))"
   }

@@ -4,9 +4,18 @@ import MnemeRedis
 extension InspectKeys {
   func discover(_ store: RedisStore, _ work: LongWork, _ context: Context) throws -> any Report {
     let progress = Progress(context, unit: "keys")
-    let caches = try store.discoverCaches(shouldStop: { work.shouldStop }) { seen in
+    var withheld: Set<[UInt8]> = []
+    let caches = try store.discoverCaches(shouldStop: { work.shouldStop }) { key in
+      withheld.insert(key)
+    } progress: { seen in
       progress.update(seen)
       work.batchDone()
+    }
+    if let first = withheld.min(by: { $0.lexicographicallyPrecedes($1) }) {
+      let keys = withheld.count == 1 ? "a key" : "\(grouped(withheld.count)) keys, first"
+      context.warn(
+        "this user may not read \(keys) '\(String(decoding: first, as: UTF8.self))', and what may be a cache there "
+          + "is left out")
     }
     try work.check()
     return DiscoveryReport(caches: caches)

@@ -12,13 +12,16 @@ struct InspectKeys: Command {
   static let sample = Option(
     "sample", value: .sample, default: .count(100),
     summary: "how many keys of each family have their memory measured",
-    details: "The figure is scaled up and marked `~`. `all` measures each key.")
+    details: """
+      The figure is scaled up and marked `~`. `all` measures each key; what Redis says of an index is itself an estimate \
+      from 100 of its members, since to weigh a million would hold it up.
+      """)
   static let top = Option(
     "top", value: .count("N", 1...1000), summary: "name the largest keys, among those measured")
   static let check = Switch(
     "check", summary: "hold each entry and index against the others",
     details: """
-      Reads the fields of every entry, and no answer. What is reported was seen wrong twice, so that a write in \
+      Reads the fields and vector of every entry, and no answer. What is reported was seen wrong twice, so that a write in \
       between is no problem. Each problem has a name, a key and a repair; most are mended by `mneme vacuum --repair`. \
       In JSON they are listed all, as text the first of each name.
       """)
@@ -35,6 +38,9 @@ struct InspectKeys: Command {
       Goes through the keys of the prefix with `SCAN`, which passes over the neighbours' keys without reading them, \
       and counts them by family, with their types, times to live and memory. Keys that are no part of the layout \
       are named. Writes nothing.
+
+      Where the server withholds `SCAN`, it goes by what the cache's own indexes name, with {option:check} too, and \
+      says so; {option:discover} cannot do without.
       """,
     options: [
       Options.onlyNamespace, list, family, limit, sample, top, check, discover, Options.pace,
@@ -90,7 +96,7 @@ struct InspectKeys: Command {
     }
     if list { return try list(store, options, work, context) }
     let survey = try store.surveyKeys(options)
-    if survey.memoryIsWithheld { context.warn(InspectKeys.withheldMemory) }
+    warn(memoryIsWithheld: survey.memoryIsWithheld, scanIsWithheld: survey.scanIsWithheld, context)
     try work.check()
     let report = KeySurveyReport(keyPrefix: context.settings.keyPrefix, survey: survey)
     return check ? try check(store, work, context, after: report) : report
@@ -105,7 +111,8 @@ struct InspectKeys: Command {
     var options = options
     let limit = limit
     options.shouldStop = { work.shouldStop || listed.count >= limit }
-    try store.forEachKey(options, measuring: options.sample == .all || options.top > 0) { record in
+    let measuring = options.sample == .all || options.top > 0
+    let walk = try store.forEachKey(options, measuring: measuring) { record in
       guard listed.count < limit else { return }
       listed.count += 1
       isWithheld = isWithheld || record.memoryIsWithheld
@@ -115,12 +122,20 @@ struct InspectKeys: Command {
         try context.output.print(record.line(context.output.style))
       }
     }
-    if isWithheld { context.warn(InspectKeys.withheldMemory) }
+    warn(memoryIsWithheld: isWithheld, scanIsWithheld: walk.scanIsWithheld, context)
     try work.check()
     return Silence()
   }
 
-  private static let withheldMemory = "the server withholds MEMORY, so sizes are left out"
+  private func warn(memoryIsWithheld: Bool, scanIsWithheld: Bool, _ context: Context) {
+    if memoryIsWithheld { context.warn("the server withholds MEMORY, so sizes are left out") }
+    // A check says more of it.
+    if scanIsWithheld, !check {
+      context.warn(
+        "the server withholds SCAN: seen are the keys that the indexes name, and no others, such as keys that are "
+          + "no part of the layout")
+    }
+  }
 }
 
 /// A count that a closure shares with its caller, on one thread.

@@ -13,7 +13,8 @@ struct Vacuum: Command {
     "repair", summary: "also mend what `mneme inspect-keys --check` finds",
     details: """
       Each problem is looked at again and mended in one transaction, where that costs no answer that is served. What \
-      it leaves is told with the reason. It reads the fields of every entry, and walks through all keys of the server.
+      it leaves is told with the reason. It reads the fields and vector of every entry, and walks through all keys of \
+      the server.
       """)
 
   static let spec = CommandSpec(
@@ -71,7 +72,9 @@ struct Vacuum: Command {
     }
     let report = try store.vacuum(options)
     if report.lacksScan {
-      context.warn("the server withholds SCAN, so 'hash:' keys that point nowhere were not looked for")
+      context.warn(
+        "the server withholds SCAN, so 'hash:' keys that point nowhere were not looked for"
+          + (repair ? ", nor entries that no index lists" : ""))
     }
     if report.expired == 0 { try context.noteAbsence(of: store) }
     return VacuumReportText(

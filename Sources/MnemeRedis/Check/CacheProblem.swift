@@ -11,6 +11,8 @@ public struct CacheProblem: Sendable, Equatable {
     case unreadableUse = "unreadable-use"
     /// Its vector has another length than the cache's.
     case wrongEmbedding = "wrong-embedding"
+    /// Its vector is all zeros, holds what is no finite number, or is not of length 1.
+    case incomparableEmbedding = "incomparable-embedding"
     /// `query_hash` is the hash of another query than the one it holds.
     case wrongQueryHash = "wrong-query-hash"
     /// Redis will take it, or its `hash:` key, before its own time to live is over.
@@ -83,7 +85,7 @@ public struct CacheProblem: Sendable, Equatable {
   public var repair: String {
     switch kind {
     case .leftover: "'mneme vacuum' sweeps it."
-    case .wrongEmbedding, .wrongQueryHash:
+    case .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash:
       "'mneme delete --id \(id.map(\.member) ?? "ID")', and put the answer again."
     case .wrongMeta:
       "Restore it with 'redis-cli HSET' to what the application that fills the cache uses."
@@ -104,6 +106,8 @@ extension CacheProblem.Kind {
   public var reasonToLeave: String? {
     switch self {
     case .wrongEmbedding: "whether the vector or the dimension in meta is wrong cannot be told"
+    case .incomparableEmbedding:
+      "its very question is answered from it, and only its embedder can make the vector anew"
     case .wrongQueryHash: "it may be served, and to which query it belongs cannot be told"
     case .wrongMeta: "only the application that fills the cache knows its embedder"
     case .wrongType: "it may be another program's"
@@ -126,7 +130,8 @@ extension CacheProblem.Kind {
     case .wrongQuota: "sets both to the one that is in force"
     case .wrongCounter: "counts from zero"
     case .unmarkedCounters: "sets the mark"
-    case .leftover, .wrongEmbedding, .wrongQueryHash, .wrongMeta, .wrongType: "leaves it"
+    case .leftover, .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash, .wrongMeta, .wrongType:
+      "leaves it"
     }
   }
 }
@@ -149,13 +154,14 @@ public struct CheckOptions: Sendable {
 public struct CheckSummary: Sendable, Equatable {
   /// Entries that were read, damaged ones too.
   public var entries = 0
-  /// Keys of the prefix that were seen.
+  /// Keys of the prefix that were seen; 0 where the server withholds `SCAN`.
   public var keys = 0
   /// How many problems of each kind were reported.
   public var problems: [CacheProblem.Kind: Int] = [:]
   /// Whether the check came to its end.
   public var complete = true
-  /// The server withholds `SCAN`, so that neither `hash:` keys were looked at, nor entries that no index lists.
+  /// The server withholds `SCAN`, so that neither `hash:` keys that lead nowhere were looked for, nor entries that no
+  /// index lists, nor counters and quotas of namespaces that are not named anywhere.
   public var lacksScan = false
 
   public init() {}

@@ -66,9 +66,10 @@ extension CheckRun {
       pending = moving
     }
     let rivals = try rivals(of: settled.map { ($0.assumption, $0.testimony) })
+    let flaws = try flaws(of: settled.map { ($0.assumption.suspect.id, $0.testimony.reading) })
     var verdicts = [[CacheProblem]](repeating: [], count: suspects.count)
-    for (settled, rival) in zip(settled, rivals) {
-      verdicts[settled.place] = problems(of: settled.assumption, settled.testimony, rival)
+    for (settled, (rival, flaw)) in zip(settled, zip(rivals, flaws)) {
+      verdicts[settled.place] = problems(of: settled.assumption, settled.testimony, rival, flaw)
     }
     return verdicts
   }
@@ -147,10 +148,28 @@ extension CheckRun {
     }
   }
 
+  /// What is wrong with the vectors themselves, which are read by themselves: nothing else must agree with them.
+  private func flaws(of readings: [(EntryID, EntryReading)]) throws -> [Embedding.Flaw?] {
+    let asked = readings.map { _, reading in
+      if case .sound(let facts) = reading { hasReadableVector(facts) } else { false }
+    }
+    let vectors = try ask {
+      for case ((let id, _), true) in zip(readings, asked) {
+        $0.append("HGET", layout.entry(id), EntryField.embedding)
+      }
+    }
+    var next = vectors.startIndex
+    return asked.map { isAsked in
+      guard isAsked else { return nil }
+      defer { next += 1 }
+      return vectors[next].withBytes { Embedding.Flaw(in: $0) }
+    }
+  }
+
   // MARK: Verdicts
 
   private func problems(
-    of assumption: Assumption, _ testimony: Testimony, _ rival: Rival
+    of assumption: Assumption, _ testimony: Testimony, _ rival: Rival, _ flaw: Embedding.Flaw?
   ) -> [CacheProblem] {
     let (id, claimant) = (assumption.suspect.id, assumption.suspect.claimant)
     switch testimony.reading {
@@ -164,7 +183,8 @@ extension CheckRun {
           namespace: Self.mayTell(testimony) ? assumption.namespace : claimant, "Entry \(id) \(why).")
       ]
     case .sound(let facts):
-      return own(id, facts) + places(id, facts, testimony, rival) + strays(id, facts, claimant, testimony)
+      return own(id, facts, flaw) + places(id, facts, testimony, rival)
+        + strays(id, facts, claimant, testimony)
         + early(id, facts, testimony)
     }
   }
@@ -191,7 +211,7 @@ extension CheckRun {
     ]
   }
 
-  private func own(_ id: EntryID, _ facts: EntryFacts) -> [CacheProblem] {
+  private func own(_ id: EntryID, _ facts: EntryFacts, _ flaw: Embedding.Flaw?) -> [CacheProblem] {
     func problem(_ kind: CacheProblem.Kind, _ detail: String) -> CacheProblem {
       CacheProblem(kind, layout.entry(id), id: id, namespace: facts.namespace, detail)
     }
@@ -210,6 +230,15 @@ extension CheckRun {
       let right = embeddingBytes.map { "not \($0)" } ?? "which is no number of float32s"
       problems.append(
         problem(.wrongEmbedding, "The vector of entry \(id) has \(facts.embeddingBytes) bytes, \(right)."))
+    }
+    if let flaw {
+      let what =
+        switch flaw {
+        case .allZeros: "is all zeros and has no direction"
+        case .notFinite: "has a component that is no finite number"
+        case .length(let length): "has the length \(Float(length)), not 1"
+        }
+      problems.append(problem(.incomparableEmbedding, "The vector of entry \(id) \(what)."))
     }
     if !facts.queryHashFits {
       problems.append(problem(.wrongQueryHash, "The query_hash of entry \(id) is not that of its query."))

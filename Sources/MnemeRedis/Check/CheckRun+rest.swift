@@ -171,11 +171,16 @@ extension CheckRun {
     let replies = try ask {
       store.appendIdentityQuestion(to: &$0)
       $0.append("PEXPIRETIME", layout.meta)
+      $0.append("SCAN", 0, "MATCH", layout.pattern(.meta), "COUNT", 1)
     }
     if let error = replies[0].error, error.code != "WRONGTYPE" {
       throw store.client.translate(error, command: "HMGET", key: layout.meta.text)
     }
     tellsExpiry = replies[1].kind != .error
+    if let error = replies[2].error {
+      guard error.isWithholding else { throw store.client.translate(error, command: "SCAN", key: nil) }
+      summary.lacksScan = true
+    }
     do {
       let identity = try CacheIdentity(
         fingerprint: replies[0][0].string ?? "", dimension: replies[0][1].string,

@@ -3,7 +3,7 @@ import Mneme
 /// The walks, which find suspects.
 extension CheckRun {
   /// What of a whole run each walk takes, as far as is known; for the progress.
-  private static let entriesShare = 0.6
+  static let entriesShare = 0.6
   private static let keysShare = 0.35
 
   // MARK: Entries
@@ -13,11 +13,15 @@ extension CheckRun {
   func walkEntries() throws {
     var from = "-inf"
     var size = Batch.entries
+    var followUps: [FollowUp] = []
     expectedEntries = try ask { $0.append("ZCARD", layout.byID) }[0].size ?? 0
     while true {
-      let page = try ask {
+      let replies = try ask {
         $0.append("ZRANGEBYSCORE", layout.byID, from, "+inf", "WITHSCORES", "LIMIT", 0, size)
-      }[0]
+        for followUp in followUps { append(followUp, to: &$0) }
+      }
+      try take(followUps, replies)
+      let page = replies[0]
       guard page.count > 0 else { return }
       var ids: [EntryID] = []
       var elements = page.elements
@@ -25,7 +29,8 @@ extension CheckRun {
         if let id = EntryID(member: member.bytes) { ids.append(id) }
         from = "(\(score)"
       }
-      let bytes = try readEntries(ids)
+      let bytes: Int
+      (followUps, bytes) = try readEntries(ids)
       if !ids.isEmpty {
         size = max(1, min(Batch.entries, 2 * size, Batch.bytes / max(1, bytes / ids.count)))
       }
@@ -34,9 +39,10 @@ extension CheckRun {
     }
   }
 
-  /// - Returns: how much was read.
-  private func readEntries(_ ids: [EntryID]) throws -> Int {
+  /// - Returns: what is to be asked about them yet, and how much was and will be read.
+  private func readEntries(_ ids: [EntryID]) throws -> ([FollowUp], bytes: Int) {
     let replies = try ask { for id in ids { EntryQuestion.append(layout.entry(id), to: &$0) } }
+    var followUps: [FollowUp] = []
     var bytes = 0
     for (place, id) in ids.enumerated() {
       let first = place * EntryQuestion.count
@@ -61,9 +67,64 @@ extension CheckRun {
             id: id.rawValue, expiry: facts.expiry, lastAccessedAt: facts.lastAccessedAt ?? 0,
             queryHash: EntryTable.digest(facts.queryHash), namespace: EntryTable.digest(facts.namespace),
             seen: facts.expiresAt == nil ? .byTTL : []))
+        let hashKey = summary.lacksScan ? layout.hash(facts.namespace, facts.queryHash) : nil
+        let readsVector = hasReadableVector(facts)
+        if readsVector { bytes += facts.embeddingBytes }
+        if readsVector || hashKey != nil {
+          followUps.append(
+            FollowUp(
+              id: id, position: table.count - 1, expiry: facts.expiry, readsVector: readsVector,
+              hashKey: hashKey))
+        }
       }
     }
-    return bytes
+    return (followUps, bytes)
+  }
+
+  /// What is asked about an entry once its fields are known, together with the next page: the vector, whose length must
+  /// be known before it is read, and where there is no `SCAN` the key of the exact layer.
+  private struct FollowUp {
+    var id: EntryID
+    var position: Int
+    var expiry: Int64
+    var readsVector: Bool
+    /// nil where the walk through the keys meets it.
+    var hashKey: Key?
+  }
+
+  private func append(_ followUp: FollowUp, to pipeline: inout Pipeline) {
+    if followUp.readsVector { pipeline.append("HGET", layout.entry(followUp.id), EntryField.embedding) }
+    if let key = followUp.hashKey {
+      pipeline.append("GET", key)
+      pipeline.append("PTTL", key)
+    }
+  }
+
+  /// - Parameter replies: the answers about them, after that about the next page.
+  private func take(_ followUps: [FollowUp], _ replies: Replies) throws {
+    var next = 1
+    for followUp in followUps {
+      var isSound = true
+      if followUp.readsVector {
+        isSound = replies[next].withBytes { Embedding.Flaw(in: $0) } == nil
+        next += 1
+      }
+      if followUp.hashKey != nil {
+        if EntryID(member: replies[next].bytes) == followUp.id { table.mark(followUp.position, .hashKey) }
+        isSound = isSound && !expiresEarly(replies[next + 1], expiry: followUp.expiry)
+        next += 2
+      }
+      if !isSound { try suspect(followUp.id) }
+    }
+  }
+
+  /// The longest vector that is read where `meta` does not say how long they are.
+  private static let longestVector = 1 << 16
+
+  /// Whether its vector is read: one of another length is a problem already, and may be of any size.
+  func hasReadableVector(_ facts: EntryFacts) -> Bool {
+    facts.embeddingBytes > 0 && fitsCache(facts)
+      && facts.embeddingBytes <= embeddingBytes ?? Self.longestVector
   }
 
   func isSound(_ facts: EntryFacts) -> Bool {
@@ -88,7 +149,8 @@ extension CheckRun {
         return try suspect(.member(layout.byID, member.bytes))
       }
       guard let position = table.position(of: id) else {
-        return unplaced.append(EntrySuspect(id: id, claimant: nil))
+        hasUnplaced = true
+        return
       }
       if Self.score(score) == Double(id.rawValue) { table.mark(position, .byID) }
     }
@@ -100,7 +162,8 @@ extension CheckRun {
         return try suspect(.member(layout.byTTL, member.bytes))
       }
       guard let position = table.position(of: id) else {
-        return unplaced.append(EntrySuspect(id: id, claimant: namespace))
+        hasUnplaced = true
+        return
       }
       let row = table[position]
       if row.seen.contains(.damaged) { return }
@@ -109,6 +172,18 @@ extension CheckRun {
       {
         table.mark(position, .byTTL)
       } else {
+        try suspect(id, claimant: namespace)
+      }
+    }
+  }
+
+  /// Once more through the two, for the ids that are no entries.
+  func walkUnplaced() throws {
+    try forEachPair(of: layout.byID, "ZSCAN") { member, _ in
+      if let id = EntryID(member: member.bytes), table.position(of: id) == nil { try suspect(id) }
+    }
+    try forEachPair(of: layout.byTTL, "ZSCAN") { member, _ in
+      if let (id, namespace) = KeyLayout.parseTTLMember(member.bytes), table.position(of: id) == nil {
         try suspect(id, claimant: namespace)
       }
     }
@@ -138,18 +213,15 @@ extension CheckRun {
 
   // MARK: Keys
 
-  /// `SCAN`, which passes over the neighbours' keys without reading them.
+  /// `SCAN`, which passes over the neighbours' keys without reading them. Where the server withholds it, what the indexes
+  /// name.
   func walkKeys() throws {
+    if summary.lacksScan { return try walkNamedKeys() }
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     var hashKeys = 0
     repeat {
       let reply = try ask { $0.append("SCAN", cursor, "MATCH", layout.everyKey, "COUNT", Batch.page) }[0]
-      if let error = reply.error {
-        guard error.isWithholding else { throw store.client.translate(error, command: "SCAN", key: nil) }
-        summary.lacksScan = true
-        summary.entries = table.count
-        return try walkListedNamespaces()
-      }
+      if let error = reply.error { throw store.client.translate(error, command: "SCAN", key: nil) }
       let page = try reply.elements(expecting: 2)
       cursor = page[0].bytes
       let names = page[1].elements.map(\.bytes)
@@ -160,14 +232,16 @@ extension CheckRun {
     } while cursor != [UInt8(ascii: "0")]
   }
 
-  /// In place of `SCAN`, where the server withholds it: the `lru` sets that `namespaces` names.
-  private func walkListedNamespaces() throws {
+  /// The `lru` sets, quotas and counters of the namespaces that `namespaces` lists, and the counters that `meta` tells of.
+  private func walkNamedKeys() throws {
+    summary.entries = table.count
+    highestID = table.lastID
     try forEachPage(of: layout.namespaces, "SSCAN") { members in
-      for member in members {
-        if let namespace = member.string.flatMap({ try? Namespace($0) }) { try walkLRU(namespace) }
-      }
+      let listed = members.compactMap { $0.string.flatMap { try? Namespace($0) } }
+      for namespace in listed { try walkLRU(namespace) }
+      try suspectQuota(of: listed)
     }
-    for position in 0..<table.count { table.mark(position, .hashKey) }
+    try walkNamedCounters()
   }
 
   /// - Returns: how many `hash:` keys were among them.
@@ -217,20 +291,6 @@ extension CheckRun {
     }
   }
 
-  private func lookAtCounters(of namespaces: [Namespace]) throws {
-    guard !namespaces.isEmpty else { return }
-    let replies = try ask {
-      for namespace in namespaces {
-        store.appendCounterQuestion(for: namespace, to: &$0)
-        $0.append("HEXISTS", layout.meta, KeyLayout.MetaField.counted(namespace))
-      }
-    }
-    for (place, namespace) in namespaces.enumerated()
-    where Self.brokenCounter(in: replies[2 * place]) != nil || replies[2 * place + 1].integer != 1 {
-      try suspect(.counters(namespace))
-    }
-  }
-
   /// Entries that were not met at some place where they belong.
   func walkTable() throws {
     for position in 0..<table.count {
@@ -240,76 +300,5 @@ extension CheckRun {
       }
       if position % Batch.page == 0 { try pageDone(share: Self.entriesShare + Self.keysShare) }
     }
-  }
-
-  // MARK: The small ones
-
-  func walkNamespaces() throws {
-    try forEachPage(of: layout.namespaces, "SSCAN") { members in
-      var listed: [Namespace] = []
-      for member in members {
-        if let namespace = member.string.flatMap({ try? Namespace($0) }) {
-          listed.append(namespace)
-        } else {
-          try suspect(.member(layout.namespaces, member.bytes))
-        }
-      }
-      let counts = try ask { for namespace in listed { $0.append("ZCARD", layout.lru(namespace)) } }
-      for (namespace, count) in zip(listed, counts) where count.integer == 0 {
-        try suspect(.namespace(namespace))
-      }
-    }
-  }
-
-  func walkQuotas() throws {
-    try forEachPage(of: layout.quotas, "HSCAN") { pairs in
-      let names = stride(from: 0, to: pairs.count - 1, by: 2).map { pairs[$0] }
-      try suspectQuota(of: names.compactMap { $0.string.flatMap { try? Namespace($0) } })
-    }
-  }
-
-  private func suspectQuota(of namespaces: [Namespace]) throws {
-    let replies = try ask {
-      for namespace in namespaces { store.appendQuotaQuestion(for: namespace, to: &$0) }
-    }
-    for (place, namespace) in namespaces.enumerated()
-    where !Self.isSoundQuota(field: replies[2 * place], string: replies[2 * place + 1]) {
-      try suspect(.quota(namespace))
-    }
-  }
-
-  // MARK: Pages
-
-  static func score(_ reply: Reply) -> Double? { reply.string.flatMap(Double.init) }
-
-  /// - Returns: false for a key of another type.
-  @discardableResult
-  private func forEachPair(
-    of key: Key, _ command: StaticString, _ body: (Reply, Reply) throws -> Void
-  ) throws -> Bool {
-    try forEachPage(of: key, command) { page in
-      for place in stride(from: 0, to: page.count - 1, by: 2) { try body(page[place], page[place + 1]) }
-    }
-  }
-
-  @discardableResult
-  private func forEachPage(
-    of key: Key, _ command: StaticString, _ body: ([Reply]) throws -> Void
-  ) throws -> Bool {
-    var cursor: [UInt8] = [UInt8(ascii: "0")]
-    repeat {
-      let reply = try ask { $0.append(command, key, cursor, "COUNT", Batch.page) }[0]
-      if let error = reply.error {
-        guard error.code == "WRONGTYPE" else {
-          throw store.client.translate(error, command: "\(command)", key: key.text)
-        }
-        return false
-      }
-      let page = try reply.elements(expecting: 2)
-      cursor = page[0].bytes
-      try body(Array(page[1].elements))
-      try pageDone(share: Self.entriesShare)
-    } while cursor != [UInt8(ascii: "0")]
-    return true
   }
 }

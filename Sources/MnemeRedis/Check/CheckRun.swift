@@ -43,9 +43,9 @@ final class CheckRun {
   /// Whether the server tells when Redis will expire a key (from version 7 on).
   var tellsExpiry = false
 
-  /// Ids that `by_id` or `by_ttl` lists and that were no entries then. Judged after the walk through the `lru` sets,
-  /// which tells whose they were.
-  var unplaced: [EntrySuspect] = []
+  /// Whether `by_id` or `by_ttl` lists ids that were no entries then. They are walked through once more after the `lru`
+  /// sets, which tell whose they were: to keep them would take memory for each.
+  var hasUnplaced = false
   private var share = 0.0
   private var docket: [Suspect] = []
   /// Suspects that are judged in one go. More where most of them turn out guilty: every docket waits for its second look.
@@ -73,7 +73,7 @@ final class CheckRun {
       try walkByTTL()
       try walkKeys()
       try judgeDocket()
-      for suspect in unplaced { try self.suspect(.entry(suspect)) }
+      if hasUnplaced { try walkUnplaced() }
       try judgeDocket()
       try walkTable()
       try walkNamespaces()
@@ -84,6 +84,13 @@ final class CheckRun {
       summary.complete = false
     }
     return summary
+  }
+
+  /// Only what keeps transactions from being carried out: a version and counters that cannot grow.
+  func runOnNumbers() throws {
+    try walkNamedCounters()
+    suspectWholeCache()
+    try judgeDocket()
   }
 
   // MARK: Asking
@@ -195,10 +202,11 @@ final class CheckRun {
 extension RedisStore {
   /// A file-system check for a cache: holds every entry and every index against the others.
   ///
-  /// Writes nothing, and needs the rights to read the prefix and to `SCAN`. Works on a cache that is damaged in any
+  /// Writes nothing, and needs the rights to read the prefix. Works on a cache that is damaged in any
   /// way, on a replica, and while others write: what is reported was seen wrong twice, each time on a view that stood
-  /// still. Reads no answers and no vectors. Memory: 40 bytes an entry, and up to 21 for each problem. Round trips: one
-  /// for each 64 entries, 256 `hash:` keys and thousand members of an index.
+  /// still. Reads vectors, but no answers. Memory: 40 bytes an entry, and up to 21 for each problem. Round trips: two for
+  /// each 64 entries, one for each 64 `hash:` keys and 200 members of an index. Where the server withholds `SCAN` it does
+  /// what the indexes allow, and the summary says so.
   /// - Parameter report: told of each problem as it is confirmed; what it throws ends the check.
   /// - Throws: `SchemaMigrationError` for a layout that this version does not know.
   public func check(

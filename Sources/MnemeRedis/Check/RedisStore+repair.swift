@@ -21,6 +21,7 @@ extension RedisStore {
   ) throws -> CheckSummary {
     let identity = try identity()
     let mender = Mender(store: self, dimension: identity?.dimension)
+    if identity != nil { try repairNumbers(options, report: report) }
     var hasRemoved = false
     var summary = try check(options) { problem in
       guard identity != nil else {
@@ -41,6 +42,24 @@ extension RedisStore {
       summary.complete = rest.complete
     }
     return summary
+  }
+}
+
+extension RedisStore {
+  /// Mends a version and counters that cannot grow. Each transaction that writes entries raises the one, and most raise
+  /// the others, so nothing else can be mended, nor swept, before they are.
+  func repairNumbers(
+    _ options: CheckOptions, report: (CacheProblem, RepairOutcome) throws -> Void
+  ) throws {
+    let mender = Mender(store: self, dimension: nil)
+    try withoutActuallyEscaping(report) { report in
+      let run = CheckRun(self, options) { problem in
+        if problem.kind == .wrongVersion || problem.kind == .wrongCounter {
+          try report(problem, mender.mend(problem))
+        }
+      }
+      try run.runOnNumbers()
+    }
   }
 }
 
@@ -76,8 +95,9 @@ final class Mender {
     case .unreadableUse, .earlyExpiry, .missingHashKey, .wrongByID, .wrongLRU, .wrongByTTL,
       .unlistedNamespace:
       guard let id = problem.id else { return .gone }
-      // Another entry may have got the hash key since, so that is looked at again.
-      if settled == id, problem.kind != .missingHashKey { return .mended }
+      // Another entry may have got the hash key since, so that is looked at again. When Redis takes a key is no matter of
+      // places.
+      if settled == id, problem.kind != .missingHashKey, problem.kind != .earlyExpiry { return .mended }
       let outcome = try settle(id, for: problem.kind)
       if outcome == .gone, settled == id { return .mended }
       settled = outcome == .mended ? id : nil
@@ -96,7 +116,7 @@ final class Mender {
     case .wrongQuota: return try mendQuota(of: namespace)
     case .wrongCounter: return try mendCounters(of: namespace)
     case .unmarkedCounters: return try markCounters(of: namespace)
-    case .wrongEmbedding, .wrongQueryHash, .wrongMeta, .wrongType: return .gone
+    case .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash, .wrongMeta, .wrongType: return .gone
     }
   }
 

@@ -1,0 +1,42 @@
+extension Embedding {
+  /// Why a similarity to a stored vector means nothing.
+  public enum Flaw: Sendable, Equatable {
+    /// It has no direction. Python stores such vectors for texts that its embedder cannot place.
+    case allZeros
+    /// A component is NaN or infinite.
+    case notFinite
+    /// Its length is not 1, so that a dot product with it is no cosine.
+    case length(Double)
+
+    /// How far from 1 a length may be, and a similarity from the cosine that it stands for. Numbers that were kept in
+    /// 16 bits stay well within it.
+    public static let tolerance = 0.01
+
+    /// nil for a vector that can be compared, and for one without components.
+    /// - Parameter bytes: little-endian float32s, of any alignment.
+    public init?(in bytes: UnsafeRawBufferPointer) {
+      var squares = 0.0
+      var largest: UInt32 = 0
+      for offset in stride(from: 0, to: bytes.count & ~3, by: 4) {
+        let pattern = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        // Without its sign, the larger pattern is the larger number, and infinities and NaNs are above all others.
+        largest = max(largest, pattern & 0x7fff_ffff)
+        let number = Double(Float(bitPattern: pattern))
+        squares += number * number
+      }
+      if bytes.isEmpty { return nil }
+      if largest >= Float.infinity.bitPattern {
+        self = .notFinite
+      } else if largest == 0 {
+        self = .allZeros
+      } else if abs(squares.squareRoot() - 1) > Self.tolerance {
+        self = .length(squares.squareRoot())
+      } else {
+        return nil
+      }
+    }
+  }
+
+  /// As `Flaw.init(in:)`.
+  public var flaw: Flaw? { bytes.withUnsafeBytes { Flaw(in: $0) } }
+}

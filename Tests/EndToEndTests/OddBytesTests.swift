@@ -1,0 +1,91 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What another writer has stored and `put` would not: it is carried on as it is, and told of.
+@Suite struct OddBytesTests {
+  private func store(_ bytes: [UInt8], as field: String, of id: Int, in stage: Stage) throws {
+    try stage.redis.send(["HSET", stage.key("entry:\(id)"), field].map { Array($0.utf8) } + [bytes])
+  }
+
+  private func field(_ name: String, of id: Int, in stage: Stage) throws -> [UInt8]? {
+    try stage.redis.send("HGET", stage.key("entry:\(id)"), name).bytes
+  }
+
+  private static func vector(_ numbers: [Float]) -> [UInt8] {
+    (numbers + [Float](repeating: 0, count: 384 - numbers.count)).flatMap {
+      withUnsafeBytes(of: $0.bitPattern.littleEndian, Array.init)
+    }
+  }
+
+  @Test(
+    "vectors that are not of length 1, zero or not finite go out and come back bit for bit, and are told of")
+  func vectors() throws {
+    let (stage, copy) = (try Stage("from"), try Stage("to"))
+    let vectors: [[Float]] = [[3, 4], [0], [.nan, 1], [-.infinity], [.leastNonzeroMagnitude], [0.6, -0.8]]
+    for number in 1...vectors.count {
+      try stage.mneme.run("put", "q\(number)", "r")
+      try store(Self.vector(vectors[number - 1]), as: "embedding", of: number, in: stage)
+    }
+    let outcome = try copy.mneme.run(["import"], input: stage.mneme.run("export").output).expecting(0)
+    #expect(
+      outcome.errorText
+        == "mneme: warning: 5 vectors, first that of line 1 cannot be compared: not of length 1, all "
+        + "zeros, or not finite; kept as exported, and 'mneme inspect-keys --check' names what is stored\n")
+    for id in 1...vectors.count {
+      #expect(try field("embedding", of: id, in: copy) == (try field("embedding", of: id, in: stage)))
+    }
+    let problems = try copy.mneme.run("inspect-keys", "--check", "--json", expecting: 1).json()["problems"]
+    #expect(
+      problems.array?.map { $0["problem"].string } == [String?](repeating: "incomparable-embedding", count: 5)
+    )
+    // Numbers that a person has written mean a direction.
+    let line = try jsonLine([
+      "query": "q", "response": "r", "embedding": [3, 4] + [Int](repeating: 0, count: 382),
+    ])
+    #expect(try copy.mneme.run("import", input: line).errors.isEmpty)
+    #expect(try field("embedding", of: 7, in: copy) == Self.vector([0.6, 0.8]))
+  }
+
+  @Test("text that is no UTF-8 is carried to the byte, told of, and served to a pipe as it is")
+  func text() throws {
+    let (stage, copy) = (try Stage("from"), try Stage("to"))
+    let odd: [UInt8] = Array("caf".utf8) + [0xe9, 0, 0xff, 0xf0, 0x9f]
+    for number in 1...3 { try stage.mneme.run("put", "q\(number)", "r") }
+    for name in ["query", "response"] { try store(odd, as: name, of: 2, in: stage) }
+    try store(
+      Array(#"{"a":""#.utf8) + odd.filter { $0 != 0 } + Array(#""}"#.utf8), as: "metadata", of: 2, in: stage)
+    try store(odd, as: "response", of: 3, in: stage)
+
+    let exported = try stage.mneme.run("export")
+    #expect(
+      exported.errorText
+        == "mneme: warning: 2 entries, first entry 2, hold text that is no UTF-8: its bytes stand in "
+        + "members named *_base64\n")
+    let lines = try exported.jsonLines()
+    #expect(lines[0]["response_base64"].isNull)
+    #expect(lines[1]["response"].string == "caf\u{fffd}\0\u{fffd}\u{fffd}")
+    #expect(lines[1]["response_base64"].string == Data(odd).base64EncodedString())
+    try copy.mneme.run(["import"], input: exported.output).expecting(0)
+    for id in 1...3 {
+      for name in ["query", "response", "metadata", "query_hash"] {
+        #expect(try field(name, of: id, in: copy) == (try field(name, of: id, in: stage)), "\(id) \(name)")
+      }
+    }
+    #expect(try copy.mneme.run("get", "--exact", "q3").output == odd + [0x0a])
+    let hit = try copy.mneme.run("get", "--exact", "--json", "q3").json()
+    #expect(hit["response_base64"].string == Data(odd).base64EncodedString())
+    // Whoever changes the text means what it says now.
+    let changed = exported.outputText.replacing("caf", with: "CAF")
+    try copy.mneme.run("import", input: changed)
+    #expect(try field("response", of: 3, in: copy) == Array("CAF\u{fffd}\0\u{fffd}\u{fffd}".utf8))
+
+    let csv = try stage.mneme.run("export", "--format", "csv")
+    #expect(
+      csv.errorText.hasSuffix("hold text that is no UTF-8: bytes that are none were replaced\n"), "\(csv)")
+    // A name that is no text would be another namespace.
+    try store([0xff], as: "namespace", of: 3, in: stage)
+    let damaged = try stage.mneme.run("export", expecting: 65)
+    #expect(damaged.errorText.contains("Entry 3") && damaged.outputLines.count == 2, "\(damaged)")
+  }
+}
