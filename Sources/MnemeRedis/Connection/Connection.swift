@@ -30,8 +30,8 @@ final class Connection {
     var skipped: Int
     var watch: Watch
   }
-  /// Answers that had to be taken before whoever sent the commands came for them.
-  private var kept: Replies?
+  /// Who comes for them later; nobody, where whoever sent the commands has dropped the matter.
+  private weak var answers: Answers?
   /// How often something has been sent.
   private(set) var sendCount = 0
 
@@ -67,6 +67,9 @@ final class Connection {
   /// The connection can be used again: nothing has broken it, and the server has not hung up since.
   var isAlive: Bool { isUsable && transport.isIdle }
 
+  /// Keys are watched for a transaction that is to come.
+  var isWatching: Bool { watch == .underWay }
+
   /// What is watched still is not to undo the next transaction.
   func endTransaction() {
     if watch == .underWay { watch = .stale }
@@ -88,8 +91,9 @@ final class Connection {
     return try receive()
   }
 
-  /// Sends the commands and does not wait for the replies, which are for `collect`.
-  func send(_ commands: Pipeline, atomically: Bool = false) throws {
+  /// Sends the commands and does not wait for the replies.
+  /// - Parameter answers: what `collect` is asked for them with.
+  func send(_ commands: Pipeline, atomically: Bool = false, for answers: Answers? = nil) throws {
     precondition(commands.isComplete, "a command lacks arguments")
     guard isUsable, outstanding == nil else { throw ConnectionFailure(.closed, stage: .exchange) }
     var head = greeting?.pipeline ?? Pipeline()
@@ -102,6 +106,7 @@ final class Connection {
     let wanted = head.count + commands.count + (atomically ? 1 : 0)
     isUsable = false
     sendCount += 1
+    self.answers = answers
     if head.isEmpty {
       try transfer(commands.bytes, wanted: wanted, until: .sent)
     } else {
@@ -135,16 +140,29 @@ final class Connection {
     return Replies(tape: reader.tape, skipped: awaited.skipped)
   }
 
-  /// The replies to what `send` has sent.
+  /// The replies to what `send` has sent for these answers. To be asked once.
   /// - Throws: `ConnectionFailure`, `GreetingRefused`.
-  func collect() throws -> Replies { try kept.take() ?? receive() }
+  func collect(_ answers: Answers) throws -> Replies {
+    if let result = answers.taken.take() { return try result.get() }
+    guard answers === self.answers else { throw ConnectionFailure(.closed, stage: .exchange, sent: .all) }
+    return try receive()
+  }
 
-  /// Takes the replies that are on their way, so that others can use the connection, and keeps them for `collect`.
-  func settle() throws {
-    if outstanding != nil { kept = try receive() }
+  /// Takes the replies that are on their way, or what befalls them, so that others can use the connection, and keeps
+  /// them for `collect`.
+  func settle() {
+    guard outstanding != nil else { return }
+    let result = Result { try receive() }
+    answers?.taken = result
   }
 
   private static let exec = Array("*1\r\n$4\r\nEXEC\r\n".utf8)
+}
+
+/// Answers that are come for later than the commands were sent.
+final class Answers {
+  /// Those that had to be taken before.
+  fileprivate var taken: Result<Replies, any Error>?
 }
 
 // MARK: - Moving bytes

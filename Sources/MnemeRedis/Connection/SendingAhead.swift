@@ -5,10 +5,16 @@ import Mneme
 /// While the server works on them, whoever sent them makes ready what comes next, so that neither waits for the other.
 struct SentAhead {
   fileprivate let connection: Connection
+  fileprivate let answers: Answers
   /// Which of the connection's sends it was.
   fileprivate let number: Int
   /// A transaction is among the commands, and may have been run although no answer comes.
   fileprivate let commits: Bool
+
+  /// Nothing has been sent since, and nobody has ended what is watched.
+  fileprivate func stands(on connection: Connection) -> Bool {
+    self.connection === connection && number == connection.sendCount && connection.isWatching
+  }
 }
 
 extension RedisClient {
@@ -27,18 +33,20 @@ extension RedisClient {
   ) throws -> SentAhead? {
     try sendingAhead { session in
       guard let connection = try? session.connected() else { return nil }
-      if let looked, looked.connection !== connection || looked.number != connection.sendCount { return nil }
+      if let looked, !looked.stands(on: connection) { return nil }
+      let answers = Answers()
       do {
         try connection.greet()
         guard try !session.settle(on: connection) else { return nil }
-        try connection.send(commands)
+        try connection.send(commands, for: answers)
       } catch var failure as ConnectionFailure where commits && failure.sent != .nothing {
         failure.mayHaveRun = true
         throw failure
       } catch {
         return nil
       }
-      return SentAhead(connection: connection, number: connection.sendCount, commits: commits)
+      return SentAhead(
+        connection: connection, answers: answers, number: connection.sendCount, commits: commits)
     }
   }
 
@@ -48,7 +56,7 @@ extension RedisClient {
   func collect(_ sent: SentAhead) throws -> Replies? {
     try sendingAhead { session in
       do {
-        return try sent.connection.collect()
+        return try sent.connection.collect(sent.answers)
       } catch var failure as ConnectionFailure {
         if !sent.commits, failure.isLoss { return nil }
         failure.mayHaveRun = sent.commits

@@ -40,7 +40,7 @@ final class Session {
       throw CacheClosedError("The connection to \(address) is closed.", remediation: "Open a new one.")
     }
     // Whoever has sent something ahead hears of a failure when coming for the answers.
-    try? connection?.settle()
+    connection?.settle()
     if let connection, connection.isAlive { return connection }
     disconnect()
     let new: Connection
