@@ -44,7 +44,7 @@ public struct BatchInsertion {
     init(_ entries: [StoredEntry], after last: EntryID) {
       self.entries = entries
       namespaces = Set(entries.map(\.namespace)).sorted()
-      ids = BatchInsertion.run(of: entries.count, endingAt: last.rawValue + Int64(entries.count))
+      ids = BatchInsertion.run(of: entries.count, endingAt: last.rawValue &+ Int64(entries.count))
     }
   }
 
@@ -181,7 +181,8 @@ public struct BatchInsertion {
       replies[indexes..<indexes + count].allSatisfy(\.isNull)
     else { return false }
     let handedOut = indexes + count
-    guard replies[handedOut].integer == draft.ids.last?.rawValue, replies[handedOut + 2].integer == 0,
+    guard let last = replies[handedOut].integer, last == draft.ids.last?.rawValue,
+      last <= RedisStore.largestNumber, replies[handedOut + 2].integer == 0,
       replies[handedOut + 3..<handedOut + 3 + count].allSatisfy(\.isNull)
     else { return false }
     do {

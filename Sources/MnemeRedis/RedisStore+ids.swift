@@ -78,7 +78,7 @@ extension RedisStore {
         step = Int64(count)
         continue
       }
-      let handedOut = Self.run(of: count, after: (replies[3 + count].integer ?? 0) - Int64(count))
+      let handedOut = Self.run(of: count, after: (replies[3 + count].integer ?? 0) &- Int64(count))
       if handedOut == candidates, areFree { return candidates }
       guard handedOut == candidates else {
         (candidates, isOurs) = (handedOut, true)
@@ -86,8 +86,10 @@ extension RedisStore {
       }
       // The numbers are in use: go above every entry at once.
       let top = candidates[count - 1].rawValue
-      step = max(Int64(count), highest - top + Int64(count))
-      candidates = Self.run(of: count, after: top + step - Int64(count))
+      // From far below zero that takes two steps.
+      let (distance, isTooFar) = highest.subtractingReportingOverflow(top)
+      step = max(Int64(count), isTooFar ? .max / 2 : distance &+ Int64(count))
+      candidates = Self.run(of: count, after: top &+ step &- Int64(count))
     }
   }
 

@@ -199,7 +199,10 @@ extension RedisStore {
         throw ConflictError(index: index, id: claims[index]?.id ?? EntryID(0))
       }
       let needed = claims.count { $0 == nil }
-      if needed > 0 { spare = try allocate(needed, after: last, reusing: spare, transaction, &passenger) }
+      if needed > 0 {
+        try checkGrowth(of: layout.nextID, from: last)
+        spare = try allocate(needed, after: last, reusing: spare, transaction, &passenger)
+      }
       let spared = zip(claims, entries).map { claim, entry in
         request.sparesYounger && claim?.createdAt.map { $0 >= entry.createdAt } ?? false
       }
@@ -380,7 +383,7 @@ extension RedisStore {
     _ seen: some RandomAccessCollection<Reply>, of namespaces: some Collection<Namespace>
   ) throws {
     let answers = Array(seen.suffix(1 + 4 * namespaces.count))
-    try checkVersion(answers[answers.count - 1])
+    try checkGrowth(of: layout.version, from: integer(answers[answers.count - 1], in: layout.version) ?? 0)
     for (offset, namespace) in namespaces.enumerated() {
       try checkCounters(answers[4 * offset + 1], of: namespace)
     }
@@ -397,10 +400,10 @@ extension RedisStore {
       remediation: "Look why it was restarted or replaced without its latest data.")
   }
 
-  private func checkVersion(_ reply: Reply) throws {
-    guard let version = try integer(reply, in: layout.version), version > Self.largestNumber else { return }
+  private func checkGrowth(of key: Key, from number: Int64) throws {
+    guard number > Self.largestNumber else { return }
     throw CorruptCacheError(
-      "The key '\(layout.version.text)' holds \(version), which cannot grow any more.",
+      "The key '\(key.text)' holds \(number), which cannot grow any more.",
       remediation: "Set it to a smaller number with 'redis-cli SET'.")
   }
 }

@@ -184,6 +184,66 @@ import Testing
     try stage.expectAll(besides: 2)
   }
 
+  @Test("several who insert by turns through one client get their own answers, and no one's who has left")
+  func turns() throws {
+    let stage = try Stage("ahead-turns")
+    func insertion() -> BatchInsertion { BatchInsertion(stage.store, onConflict: .fail, evictingOver: nil) }
+    var insertions = (0..<3).map { _ in insertion() }
+    /// What each has been given and has not said what became of.
+    var given: [[[StoredEntry]]] = [[], [], []]
+    func settle(_ who: Int) throws {
+      for outcome in insertions[who].takeSettled() {
+        let batch = given[who].removeFirst()
+        #expect(outcome.outcomes.count == batch.count)
+        for (outcome, entry) in zip(outcome.outcomes, batch) {
+          #expect(try stage.other.entry(id: outcome.id)?.query == entry.query)
+        }
+        stage.outcomes.append(outcome)
+      }
+    }
+    var random = SystemRandomNumberGenerator()
+    let turns = (0..<48).map { _ in Int(random.next() % 3) }
+    for (number, who) in turns.enumerated() {
+      try insertions[who].insert(stage.batch(number))
+      given[who].append(stage.batch(number))
+      try settle(who)
+      guard number == 23 else { continue }
+      // Of what it has sent, all or nothing may have been done.
+      insertions[who] = insertion()
+      given[who] = []
+    }
+    for who in 0..<3 {
+      try insertions[who].finish()
+      try settle(who)
+      #expect(given[who].isEmpty, "\(turns)")
+    }
+    let ids = stage.outcomes.flatMap(\.outcomes).map(\.id)
+    #expect(Set(ids).count == ids.count, "\(turns)")
+    #expect(try stage.other.check().map(\.kind) == [])
+  }
+
+  @Test(
+    "a counter of ids that cannot grow ends it, with what came before stored", arguments: [20, 0, -999_984])
+  func largestID(room: Int64) throws {
+    let stage = try Stage("ahead-largest")
+    let largest = Int64.max - 1_000_000 - room
+    try stage.redis.send("SET", stage.key("next_id"), "\(largest)")
+    let error = #expect(throws: CorruptCacheError.self) { try stage.insert() }
+    #expect(error?.message.contains("cannot grow any more") == true)
+    #expect(try stage.other.count(in: nil) == 1 + stage.inserted)
+    #expect(stage.inserted == (room >= 0 ? Self.count : 0))
+  }
+
+  @Test("from the smallest number of all, the counter of ids gets above every entry")
+  func smallestID() throws {
+    let stage = try Stage("ahead-smallest")
+    try stage.redis.send("SET", stage.key("next_id"), "\(Int64.min)")
+    try stage.redis.send("ZADD", stage.key("by_id"), "4000000000000000", "4000000000000000")
+    try stage.redis.send("HSET", stage.key("entry:4000000000000000"), "namespace", "somebody's")
+    try stage.insert()
+    #expect(stage.outcomes.flatMap(\.outcomes).allSatisfy { $0.id.rawValue > 4_000_000_000_000_000 })
+  }
+
   @Test("a change of what a batch rests on has it looked at again")
   func changedIdentity() throws {
     let stage = try Stage("ahead-meta")
