@@ -64,10 +64,15 @@ struct ImportRun {
   }
 
   /// What a reader of an error has to know: what is in, and how to go on.
-  var state: String {
+  var state: String { state() }
+
+  /// - Parameter isSure: nothing of what follows is in.
+  private func state(isSure: Bool = true) -> String {
     if options.dryRun { return "Nothing was to be stored." }
-    return storedLine == sinceLine
-      ? "Nothing was stored." : "The lines up to \(storedLine) are in; go on with --since-line \(storedLine)."
+    guard storedLine == sinceLine else {
+      return "The lines up to \(storedLine) are in; go on with --since-line \(storedLine)."
+    }
+    return isSure ? "Nothing was stored." : "Nothing is known to be stored."
   }
 
   /// Takes the next line.
@@ -231,9 +236,13 @@ struct ImportRun {
   }
 
   private func lineError(_ line: Int, _ error: any Error) -> LineError {
-    let isLoss = (error as? StoreBackendError)?.reason == .lostWrites
-    return LineError(
-      line: line, source: source, underlying: error, state: isLoss ? "Import all of it again." : state)
+    let state =
+      switch (error as? StoreBackendError)?.reason {
+      case .lostWrites: "Import all of it again."
+      case .connectionLost, .timedOut, .protocolViolation: state(isSure: false)
+      default: state
+      }
+    return LineError(line: line, source: source, underlying: error, state: state)
   }
 
   private func conflictError(_ conflict: ConflictError, in batch: Batch) -> LineError {
@@ -246,6 +255,7 @@ struct ImportRun {
 
   /// Says what storing would do, by what is there now.
   private mutating func foresee(_ entries: [StoredEntry]) throws -> ConflictError? {
+    var first: ConflictError?
     for (namespace, group) in Dictionary(grouping: entries.enumerated(), by: \.element.namespace) {
       let ids = try store.ids(namespace: namespace, queryHashes: group.map(\.element.queryHash))
       for (id, entry) in zip(ids, group) {
@@ -253,11 +263,16 @@ struct ImportRun {
           report.imported += 1
           continue
         }
-        guard options.onConflict != .fail else { return ConflictError(index: entry.offset, id: id) }
+        guard options.onConflict != .fail else {
+          if entry.offset < first?.index ?? entries.count {
+            first = ConflictError(index: entry.offset, id: id)
+          }
+          break
+        }
         count(options.onConflict == .replace ? .replaced(id) : .skipped(id))
       }
     }
-    return nil
+    return first
   }
 
   private mutating func count(_ outcome: InsertOutcome) {

@@ -57,6 +57,33 @@ import Testing
     }
   }
 
+  @Test("a trial names the first conflict, whatever the namespaces")
+  func firstConflict() throws {
+    let stage = try Stage()
+    for number in 1...8 { try stage.mneme.run("put", "q", "old", "-n", "n\(number)") }
+    let input = try (1...8).map { try jsonLine(["query": "q", "response": "new", "namespace": "n\($0)"]) }
+      .joined()
+    let complaint = try Complaint(
+      text: stage.mneme.run("import", "--on-conflict", "fail", "--dry-run", input: input, expecting: 65))
+    #expect(complaint.message.contains("line 1:"), "\(complaint)")
+  }
+
+  @Test("input that cannot be read any more ends an import with what came before it stored")
+  func brokenInput() throws {
+    let stage = try Stage()
+    let source = try RudeSource()
+    let command = try ChildProcess(
+      ["bash", "-c", "exec \"$0\" -u \"$1\" -p \"$2\" import < /dev/tcp/127.0.0.1/$3", Mneme.binary]
+        + [stage.mneme.url, stage.mneme.prefix, "\(source.port)"], environment: Mneme.plainEnvironment)
+    try source.send(Array(lines(1...150).utf8))
+    while try stage.entryCount() < 64, command.poll() == nil { usleep(5000) }
+    try source.reset()
+    let outcome = try command.finish(within: .seconds(60)).expecting(66)
+    let complaint = try Complaint(text: outcome)
+    #expect(complaint.remediation.hasSuffix("The lines up to 150 are in; go on with --since-line 150."))
+    #expect(try stage.entryCount() == 150)
+  }
+
   @Test("entries that have expired since they were exported are left out and counted")
   func expired() throws {
     let (stage, copy) = (try Stage("from"), try Stage("to"))

@@ -75,6 +75,10 @@ struct Import: Command {
       try run.finish()
       interruption.state = run.state
       throw interruption
+    } catch var unreadable as FileError {
+      try run.finish()
+      unreadable.remediation += " \(run.state)"
+      throw unreadable
     }
     try run.finish()
     run.warnOfVectors()

@@ -15,7 +15,7 @@ extension ConnectionFailure {
         .unreachable, "Cannot connect to \(server): the host name could not be resolved.",
         remediation: "Check the host in the URL, and the name service of this machine.", cause: error)
     case .tls(let error): return error.translated(server: server)
-    case .violation(let violation): return violation.translated(server: server, url: url)
+    case .violation(let violation): return violation.translated(server: server, aftermath: aftermath)
     case .timedOut(let limit): return timeOut(server: server, limit: limit)
     case .closed, .system: break
     }
@@ -79,7 +79,7 @@ extension ConnectionFailure {
 }
 
 extension ProtocolViolation {
-  fileprivate func translated(server: String, url: RedisURL) -> StoreBackendError {
+  fileprivate func translated(server: String, aftermath: String) -> StoreBackendError {
     let remediation: String
     switch opening.prefix(5) {
     // Some answer what is no HTTP with a page alone.
@@ -92,7 +92,7 @@ extension ProtocolViolation {
       remediation = "Check that the URL is that of a Redis, and that nothing on the way changes its answers."
     }
     return StoreBackendError(
-      .protocolViolation, "\(server) does not speak the Redis protocol: it sent \(description).",
+      .protocolViolation, "\(server) does not speak the Redis protocol: it sent \(description).\(aftermath)",
       remediation: remediation, cause: self)
   }
 }

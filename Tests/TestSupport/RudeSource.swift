@@ -1,0 +1,28 @@
+import Foundation
+
+/// Input from a TCP connection, which ends as no file does: with an error.
+package final class RudeSource {
+  package let port: Int
+  private let listener: Descriptor
+  private var reader: Descriptor?
+
+  package init() throws {
+    ignoreBrokenPipes()
+    (listener, port) = try Descriptor.listening()
+  }
+
+  /// Waits for who reads, and sends.
+  package func send(_ bytes: [UInt8]) throws {
+    let reader = try reader ?? listener.accept()
+    self.reader = reader
+    try reader.writeAll(bytes)
+  }
+
+  /// Ends the connection so that reading from it fails.
+  package func reset() throws {
+    guard let reader else { return }
+    var option = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(reader.number, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+    self.reader = nil
+  }
+}
