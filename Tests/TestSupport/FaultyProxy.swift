@@ -18,12 +18,14 @@ package final class FaultyProxy: Sendable {
     case reset(after: Int)
     /// Everything that follows is overwritten with what Redis never sends.
     case garbage(after: Int)
+    /// No more than so many bytes of the client's reach the server, and the connection ends.
+    case behead(after: Int)
     /// Each piece of an answer takes so long.
     case delay(milliseconds: UInt32)
 
     fileprivate var budget: Int {
       switch self {
-      case .none, .delay: .max
+      case .none, .delay, .behead: .max
       case .stall(let count), .cut(let count), .reset(let count), .garbage(let count): count
       }
     }
@@ -35,6 +37,7 @@ package final class FaultyProxy: Sendable {
       case .cut(let count): "a cut after \(count) bytes"
       case .reset(let count): "a reset after \(count) bytes"
       case .garbage(let count): "garbage after \(count) bytes"
+      case .behead(let count): "a cut after \(count) bytes of the client's"
       case .delay(let milliseconds): "a delay of \(milliseconds) ms"
       }
     }
@@ -101,6 +104,7 @@ private struct Line {
   /// Passes bytes both ways until one side ends or the fault has done its work.
   func forward(toSocket path: String) throws {
     var left = fault.budget
+    var unsent = if case .behead(let count) = fault { count } else { Int.max }
     if left == 0, try !strike() { return }
     let server = Descriptor(try checked("socket", socket(AF_UNIX, closedByExec, 0)))
     try withUnixAddress(path) { try checked("connect", connect(server.number, $0, $1)) }
@@ -110,7 +114,9 @@ private struct Line {
       if entries[0].revents != 0 {
         let bytes = try client.readSome()
         if bytes.isEmpty { return }
-        try server.writeAll(bytes)
+        try server.writeAll(Array(bytes.prefix(unsent)))
+        unsent -= min(unsent, bytes.count)
+        if unsent == 0 { return note { $0.isHit = true } }
       }
       if entries[1].revents != 0 {
         let bytes = try server.readSome()
@@ -131,7 +137,7 @@ private struct Line {
   private func strike(overwriting count: Int = 0) throws -> Bool {
     note { $0.isHit = true }
     switch fault {
-    case .none, .delay: return true
+    case .none, .delay, .behead: return true
     case .cut: return false
     case .reset:
       var option = linger(l_onoff: 1, l_linger: 0)

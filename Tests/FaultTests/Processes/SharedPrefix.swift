@@ -22,6 +22,11 @@ struct SharedPrefix {
   /// The same on a connection of its own, for another thread or a server that has come back.
   func again() throws -> SharedPrefix { try SharedPrefix(server: server, mneme: mneme) }
 
+  /// Another prefix on the same server.
+  func again(_ prefix: String) throws -> SharedPrefix {
+    try SharedPrefix(server: server, mneme: mneme.with(prefix: prefix))
+  }
+
   func key(_ rest: String) -> String { "\(mneme.prefix):\(rest)" }
 
   func version() throws -> Int { Int(try redis.send("GET", key("version")).text ?? "0") ?? 0 }

@@ -1,0 +1,391 @@
+import Foundation
+import Mneme
+import MnemeRedis
+import Synchronization
+import TestSupport
+import Testing
+
+/// Random imports, through lines that break and beside others who write, held against a model of what a file means:
+/// what stands in Redis is what the command says.
+///
+/// `MNEME_IMPORTS=2000 swift test --filter ImportModelTests` plays more; a failure names its seed.
+@Suite("Imports against a model")
+struct ImportModelTests {
+  static let count = ProcessInfo.processInfo.environment["MNEME_IMPORTS"].flatMap { Int($0) } ?? 24
+  /// The first seed.
+  static let start = ProcessInfo.processInfo.environment["MNEME_IMPORT_SEED"].flatMap { UInt64($0) } ?? 1
+
+  private static var seeds: Range<UInt64> { start..<start + UInt64(count) }
+
+  @Test("a whole line: what is stored, counted and said is what the lines mean", .timeLimit(.minutes(60)))
+  func whole() throws {
+    let stage = try SharedPrefix("imports")
+    for seed in Self.seeds {
+      var random = SplitMix64(state: seed)
+      let trial = try ImportTrial(seed, on: stage, using: &random)
+      try trial.expectEnd(of: trial.run(since: 0), since: 0)
+    }
+  }
+
+  @Test(
+    "a line that breaks: what is said to be in is in, no more than may be is, and a second run does the rest",
+    .timeLimit(.minutes(60)))
+  func broken() throws {
+    let stage = try SharedPrefix("imports")
+    var hits = 0
+    for seed in Self.seeds {
+      var random = SplitMix64(state: seed &+ 1 << 32)
+      let trial = try ImportTrial(seed, on: stage, using: &random)
+      let place = Int.random(in: 0...300 + 100 * trial.file.lines.count, using: &random)
+      let faults: [FaultyProxy.Fault] = [
+        .cut(after: place), .reset(after: place), .garbage(after: place), .stall(after: place),
+        .behead(after: 6 * place),
+      ]
+      let fault = faults.randomElement(using: &random) ?? .none
+      let times = Bool.random(using: &random) ? 1 : Int.max
+      let proxy = try FaultyProxy(to: trial.stage.server, fault, times: times)
+      let limits =
+        if case .stall = fault { ["--connect-timeout", "1s", "--timeout", "1s"] } else { [String]() }
+      let outcome = try trial.run(since: 0, through: proxy.url, limits)
+      guard [69, 75].contains(outcome.status) else {
+        try trial.expectEnd(of: outcome, since: 0)
+        continue
+      }
+      hits += 1
+      // 1. What is in.
+      let since = try trial.expectState(after: outcome, "\(fault)")
+      // 2. The rest.
+      try trial.expectEnd(of: trial.run(since: since), since: since, repeatsBatch: true)
+    }
+    #expect(hits > Self.count / 4)
+  }
+
+  @Test(
+    "others who write the same at the same time: every entry is somebody's, whole", .timeLimit(.minutes(60)))
+  func others() throws {
+    let stage = try SharedPrefix("imports")
+    for seed in Self.seeds {
+      var random = SplitMix64(state: seed &+ 2 << 32)
+      let trial = try ImportTrial(
+        seed, on: stage, using: &random, policies: ["replace", "skip"], breaks: false)
+      let stranger = try Stranger(trial, seed: seed)
+      let outcome = try trial.run(since: 0)
+      try stranger.end()
+      guard outcome.status == 0 else {
+        Issue.record("seed \(seed): \(outcome)")
+        continue
+      }
+      let report = try outcome.json()
+      let counts = ["imported", "replaced", "skipped"].map { report[$0].int ?? -1 }
+      #expect(counts.reduce(0, +) == trial.file.lines.count { $0.kind != .blank }, "seed \(seed): \(outcome)")
+      let answers = Dictionary(grouping: trial.file.lines.filter { $0.kind == .sound }, by: \.place)
+        .mapValues { Set($0.map(\.response)) }
+      for (place, entry) in try trial.entries() {
+        let isOurs = answers[place]?.contains(entry.response) == true
+        let isTheirs = entry.response == "theirs" || trial.before[place] == entry.response
+        #expect(isOurs || isTheirs, "seed \(seed): \(place) \(entry)")
+        #expect(stranger.places[entry.id].map { $0 == place } ?? true, "seed \(seed): \(place) \(entry)")
+      }
+      #expect(try trial.stage.problems() == [], "seed \(seed)")
+    }
+  }
+}
+
+/// A file for `import`, as lines and as what they mean.
+private struct ImportFile {
+  struct Place: Hashable {
+    var namespace: String
+    var query: Int
+  }
+
+  struct Line {
+    enum Kind { case sound, expired, broken, blank }
+    var kind: Kind
+    var place: Place
+    var response: String
+  }
+
+  /// What a run comes to.
+  struct End {
+    enum Reason: Equatable { case done, broken, conflict }
+    var reason = Reason.done
+    /// The line that ended it.
+    var line = 0
+    /// The last line that is in.
+    var stored: Int
+    var imported = 0
+    var replaced = 0
+    var skipped = 0
+    /// After each transaction: the last line of it, and what is there then.
+    var states: [(line: Int, entries: [Place: String])]
+  }
+
+  var lines: [Line] = []
+  var policy: String
+
+  init(using random: inout SplitMix64, policies: [String], breaks: Bool) {
+    policy = policies.randomElement(using: &random) ?? "replace"
+    let count =
+      Bool.random(using: &random)
+      ? [1, 2, 63, 64, 65, 127, 128, 129, 192, 257].randomElement(using: &random) ?? 1
+      : Int.random(in: 1...400, using: &random)
+    let variety = [count * 40, count, count / 2 + 1].randomElement(using: &random) ?? 1
+    let namespaces = Int.random(in: 1...3, using: &random)
+    let expiring = [0, 0, 5, 40].randomElement(using: &random) ?? 0
+    for number in 1...count {
+      let kind: Line.Kind =
+        Int.random(in: 0..<100, using: &random) < expiring
+        ? .expired : Int.random(in: 0..<60, using: &random) == 0 ? .blank : .sound
+      lines.append(
+        Line(
+          kind: kind,
+          place: Place(
+            namespace: "n\(Int.random(in: 0..<namespaces, using: &random))",
+            query: Int.random(in: 0..<variety, using: &random)),
+          response: "line \(number)"))
+    }
+    // A whole batch of them, now and then.
+    if Int.random(in: 0..<4, using: &random) == 0 {
+      let start = Int.random(in: 0..<count, using: &random)
+      for index in start..<min(count, start + 130) { lines[index].kind = .expired }
+    }
+    if breaks, Int.random(in: 0..<4, using: &random) == 0 {
+      lines[Int.random(in: 0..<count, using: &random)].kind = .broken
+    }
+  }
+
+  var text: [UInt8] {
+    var text = ""
+    for line in lines {
+      switch line.kind {
+      case .blank: text += " \n"
+      case .broken: text += "{\"query\":\n"
+      case .sound, .expired:
+        let times = line.kind == .expired ? #","created_at":1000,"ttl":10"# : #","ttl":100000"#
+        text +=
+          #"{"namespace":"\#(line.place.namespace)","query":"q\#(line.place.query)","response":"\#(line.response)""#
+          + times + "}\n"
+      }
+    }
+    return Array(text.utf8)
+  }
+
+  /// What comes of the lines behind `since`, where these entries are.
+  func end(since: Int, on entries: [Place: String]) -> End {
+    var end = End(stored: since, states: [(since, entries)])
+    var batch: [(number: Int, line: Line)] = []
+    var now = entries
+    /// - Returns: whether to go on.
+    func store() -> Bool {
+      for (number, line) in batch {
+        if line.kind == .expired {
+          end.skipped += 1
+        } else if now[line.place] == nil {
+          now[line.place] = line.response
+          end.imported += 1
+        } else if policy == "fail" {
+          (end.reason, end.line) = (.conflict, number)
+          end.states.append((end.stored, now))
+          return false
+        } else if policy == "skip" {
+          end.skipped += 1
+        } else {
+          now[line.place] = line.response
+          end.replaced += 1
+        }
+        end.stored = number
+      }
+      batch = []
+      end.states.append((end.stored, now))
+      return true
+    }
+    for (number, line) in zip(1..., lines) where number > since && line.kind != .blank {
+      if line.kind == .broken {
+        if store() { (end.reason, end.line) = (.broken, number) }
+        return end
+      }
+      if batch.count == 64 || batch.contains(where: { $0.line.place == line.place }), !store() { return end }
+      batch.append((number, line))
+    }
+    _ = store()
+    return end
+  }
+}
+
+/// A file, and a cache on which it is imported.
+private final class ImportTrial {
+  typealias Place = ImportFile.Place
+
+  let seed: UInt64
+  let file: ImportFile
+  let stage: SharedPrefix
+  /// What was there.
+  let before: [Place: String]
+  /// Every id that was met, with what it stood for.
+  private var places: [Int64: Place] = [:]
+
+  init(
+    _ seed: UInt64, on stage: SharedPrefix, using random: inout SplitMix64,
+    policies: [String] = ["replace", "skip", "fail"], breaks: Bool = true
+  ) throws {
+    self.seed = seed
+    self.stage = try stage.again(uniquePrefix("import"))
+    let file = ImportFile(using: &random, policies: policies, breaks: breaks)
+    self.file = file
+    let store = try RedisStore(url: stage.server.url, keyPrefix: self.stage.mneme.prefix)
+    defer { store.close() }
+    try store.open(expecting: CacheIdentity(fingerprint: "none", dimension: 0))
+    // Of its questions few, many or one are there, and others.
+    let share = [0, 0, 1, 20].randomElement(using: &random) ?? 0
+    var before = [Place(namespace: "n0", query: -1): "before"]
+    for line in file.lines where Int.random(in: 0..<100, using: &random) < share {
+      before[line.place] = "before"
+    }
+    self.before = before
+    for place in before.keys { try store.insert(entry(at: place, "before")) }
+    _ = try entries()
+  }
+
+  func run(since line: Int, through url: String? = nil, _ options: [String] = []) throws -> Outcome {
+    let words = ["import", "--json", "--on-conflict", file.policy, "--since-line", "\(line)"]
+    return try (url.map { Mneme(url: $0, prefix: stage.mneme.prefix) } ?? stage.mneme)
+      .run(words + options, input: file.text, within: .seconds(120))
+  }
+
+  struct Entry {
+    var id: Int64
+    var response: String
+  }
+
+  /// What is there, each id still what it was.
+  func entries() throws -> [Place: Entry] {
+    var entries: [Place: Entry] = [:]
+    for member in try stage.redis.send("ZRANGE", stage.key("by_id"), "0", "-1").texts {
+      let fields = try stage.redis.send(
+        "HMGET", stage.key("entry:\(member)"), "namespace", "query", "response"
+      ).texts
+      guard fields.count == 3, let id = Int64(member), let query = Int(fields[1].dropFirst()) else {
+        continue
+      }
+      let place = Place(namespace: fields[0], query: query)
+      #expect(places[id].map { $0 == place } ?? true, "seed \(seed): \(id) was \(places[id]!), is \(place)")
+      places[id] = place
+      entries[place] = Entry(id: id, response: fields[2])
+    }
+    return entries
+  }
+
+  /// What a run through to its end has said and done, beginning with what is there now or was before.
+  /// - Parameter repeatsBatch: of the lines behind `since` a batch may be in, which a run before it did not know.
+  func expectEnd(of outcome: Outcome, since: Int, repeatsBatch: Bool = false) throws {
+    let start = file.end(since: 0, on: before)
+    let from = start.states.last { $0.line <= since } ?? (0, before)
+    let starts = [from] + (repeatsBatch ? start.states.filter { $0.line > since }.prefix(1) : [])
+    let entries = try entries().mapValues(\.response)
+    let isTrue = starts.contains { start in
+      let end = file.end(since: since, on: start.entries)
+      return entries == end.states[end.states.count - 1].entries && said(outcome, end)
+    }
+    #expect(isTrue, "seed \(seed), since \(since): \(outcome)")
+    #expect(try stage.problems() == [], "seed \(seed)")
+  }
+
+  private func said(_ outcome: Outcome, _ end: ImportFile.End) -> Bool {
+    if end.reason == .done {
+      guard outcome.status == 0, let report = try? outcome.json() else { return false }
+      return report["imported"].int == end.imported && report["replaced"].int == end.replaced
+        && report["skipped"].int == end.skipped && report["evicted"].int == 0
+    }
+    guard outcome.status == 65, let complaint = try? Complaint(json: outcome) else { return false }
+    return complaint.message.contains(", line \(end.line): ")
+      && (stored(complaint) ?? 0) == (complaint.remediation.hasSuffix("Nothing was stored.") ? 0 : end.stored)
+  }
+
+  private func stored(_ complaint: Complaint) -> Int? {
+    complaint.remediation.firstMatch(of: /The lines up to (\d+) are in; go on with --since-line (\d+)\.$/)
+      .flatMap { $0.1 == $0.2 ? Int($0.1) : nil }
+  }
+
+  /// What is there after a run that was cut short is what it says, or where it says so one transaction more.
+  /// - Returns: the line to go on behind.
+  func expectState(after outcome: Outcome, _ fault: String) throws -> Int {
+    let what = "seed \(seed), \(fault): \(outcome)"
+    let complaint = try Complaint(json: outcome)
+    let stored = stored(complaint) ?? 0
+    let isUnsure = complaint.message.contains("may have been written")
+    if stored == 0, complaint.message.contains(", line ") {
+      let state = isUnsure ? "Nothing is known to be stored." : "stored."
+      #expect(complaint.remediation.hasSuffix(state), "\(what)")
+    }
+    let states = file.end(since: 0, on: before).states
+    let sure = try #require(states.lastIndex { $0.line <= stored }, "\(what)")
+    #expect(states[sure].line == stored || stored == 0, "\(what)")
+    try stage.awaitNoOtherClients()
+    let found = try entries().mapValues(\.response)
+    let allowed = states[sure...].prefix(isUnsure ? 2 : 1).map(\.entries)
+    #expect(allowed.contains(found), "\(what)\n\(found.count) entries, not \(allowed.map(\.count))")
+    #expect(try stage.problems() == [], "\(what)")
+    return stored
+  }
+}
+
+private func entry(at place: ImportFile.Place, _ response: String) -> StoredEntry {
+  let query = "q\(place.query)"
+  return StoredEntry(
+    namespace: Namespace(unchecked: place.namespace), queryHash: QueryNormalizer.queryHash(query),
+    query: query,
+    response: response, embedding: .empty, createdAt: systemClock(), lastAccessedAt: systemClock(), ttl: nil)
+}
+
+/// Another process's writes, on a thread.
+private final class Stranger: Sendable {
+  private let isOver = Atomic(false)
+  private let failure = Mutex<(any Error)?>(nil)
+  private let found = Mutex<[Int64: ImportFile.Place]>([:])
+  private let thread = DispatchSemaphore(value: 0)
+
+  /// What its ids stood for.
+  var places: [Int64: ImportFile.Place] { found.withLock { $0 } }
+
+  init(_ trial: ImportTrial, seed: UInt64) throws {
+    let stage = try trial.stage.again()
+    let store = try RedisStore(url: stage.server.url, keyPrefix: stage.mneme.prefix)
+    let places = trial.file.lines.map(\.place)
+    nonisolated(unsafe) let raw = stage
+    Thread.detachNewThread { [self] in
+      defer {
+        store.close()
+        thread.signal()
+      }
+      var random = SplitMix64(state: seed)
+      do {
+        while !isOver.load(ordering: .relaxed) {
+          let place = places.randomElement(using: &random) ?? places[0]
+          let namespace = Namespace(unchecked: place.namespace)
+          switch Int.random(in: 0..<20, using: &random) {
+          case 0..<10:
+            let id = try store.insert(entry(at: place, "theirs"))
+            found.withLock { $0[id.rawValue] = place }
+          case 10..<14:
+            let id = try store.entry(
+              namespace: namespace, queryHash: QueryNormalizer.queryHash("q\(place.query)"))
+            if let id { try store.remove(id: id.id) }
+          case 14: try raw.redis.send("HSET", raw.key("meta"), "a stranger's", "\(random.next())")
+          case 15: try store.setQuota(Bool.random(using: &random) ? nil : 100_000, for: namespace)
+          case 16: try raw.redis.send("INCRBY", raw.key("next_id"), "3")
+          case 17: _ = try store.removeAll(in: namespace)
+          default: usleep(UInt32.random(in: 0...3000, using: &random))
+          }
+        }
+      } catch {
+        failure.withLock { $0 = error }
+      }
+    }
+  }
+
+  func end() throws {
+    isOver.store(true, ordering: .relaxed)
+    thread.wait()
+    if let error = failure.withLock({ $0 }) { throw error }
+  }
+}
