@@ -29,6 +29,10 @@ public struct BatchInsertion {
     var looking: Draft
   }
 
+  /// A batch of more bytes does not wait for the next: what a round trip costs is little beside it, and three of them
+  /// in memory are much.
+  private static let largestAhead = 1 << 20
+
   /// A batch that is written down for the ids that it will have if all is as expected.
   private struct Draft {
     let entries: [StoredEntry]
@@ -64,15 +68,8 @@ public struct BatchInsertion {
       try finish()
       return settled.append(([], 0))
     }
-    guard case (var ready, let looked)? = try advance() else { return try begin(entries) }
-    var next = Draft(entries, after: ready.ids[ready.ids.count - 1])
-    appendLook(at: &next, to: &ready.commands)
-    guard let sent = try store.client.sendAhead(ready.commands, after: looked, commits: true) else {
-      try takeTime(ready.entries, spare: ready.ids)
-      return try begin(entries)
-    }
-    writeDown(&next)
-    step = Step(sent: sent, committing: ready, looking: next)
+    try send(entries)
+    if let step, step.looking.commands.byteCount > Self.largestAhead { try finish() }
   }
 
   /// Stores what is under way. After it all batches are settled.
@@ -93,6 +90,18 @@ public struct BatchInsertion {
   }
 
   // MARK: Steps
+
+  private mutating func send(_ entries: [StoredEntry]) throws {
+    guard case (var ready, let looked)? = try advance() else { return try begin(entries) }
+    var next = Draft(entries, after: ready.ids[ready.ids.count - 1])
+    appendLook(at: &next, to: &ready.commands)
+    guard let sent = try store.client.sendAhead(ready.commands, after: looked, commits: true) else {
+      try takeTime(ready.entries, spare: ready.ids)
+      return try begin(entries)
+    }
+    writeDown(&next)
+    step = Step(sent: sent, committing: ready, looking: next)
+  }
 
   private mutating func begin(_ entries: [StoredEntry]) throws {
     guard let last else { return try takeTime(entries) }

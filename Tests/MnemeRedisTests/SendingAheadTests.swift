@@ -89,6 +89,21 @@ import Testing
     try stage.expectAll()
   }
 
+  @Test("a large batch is settled at once, so that there are never three of them in memory")
+  func largeBatches() throws {
+    let stage = try Stage("ahead-large")
+    var insertion = BatchInsertion(stage.store, onConflict: .replace, evictingOver: nil)
+    for number in 0..<4 {
+      var batch = stage.batch(number)
+      if number > 1 { batch[3].response = String(repeating: "x", count: 2 << 20) }
+      try insertion.insert(batch)
+      stage.outcomes += insertion.takeSettled()
+      #expect(stage.outcomes.count == [1, 1, 3, 4][number])
+    }
+    #expect(stage.inserted == 4 * Self.count)
+    #expect(try stage.other.check().map(\.kind) == [])
+  }
+
   @Test("ids that another writer takes are not used twice")
   func takenIDs() throws {
     let stage = try Stage("ahead-ids")
