@@ -143,6 +143,15 @@ import Testing
     try guarded.expect("mneme-vacuum", toHaveSent: ["unwatch"])
     #expect(try guarded.stage.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
     try mneme.run("put", "q", "r", expecting: 77)
+    // As systemd runs it.
+    let readme = try String(contentsOfFile: Repository.top + "/README.md", encoding: .utf8)
+    let line = try #require(readme.firstMatch(of: #/ExecStart=/usr/local/bin/(mneme .*)/#)).1
+    let directory = try TemporaryDirectory()
+    try Data("PASSWORD\n".utf8).write(to: URL(fileURLWithPath: directory.path("password")))
+    let service = Mneme(
+      url: guarded.server.url.replacing("unix://", with: "unix://mneme-vacuum@"), prefix: "mneme")
+    let outcome = try service.shell(String(line).replacing("%d", with: directory.path))
+    #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")
   }
 
   @Test("an operator's rights are what all commands together need, and nothing that they do not")

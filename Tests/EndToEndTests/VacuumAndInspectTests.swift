@@ -110,6 +110,27 @@ import Testing
     }
   }
 
+  @Test("sizes of a sample are scaled up and marked, those of all are exact, and the largest keys are named")
+  func sample() throws {
+    let stage = try Stage("sample")
+    let lines = try (1...300).map { try jsonLine(["query": "q\($0)", "response": "r"]) }.joined()
+    try stage.mneme.run("import", "--embedder", "none", input: lines)
+    func memory(_ sample: String) throws -> (bytes: Int, isExact: Bool?) {
+      let json = try stage.mneme.run("inspect-keys", "--json", "--sample", sample).json()
+      return (try #require(json["memory_bytes"].int), json["memory_exact"].bool)
+    }
+    let (all, some) = (try memory("all"), try memory("10"))
+    #expect(all.isExact == true && some.isExact == false)
+    #expect((all.bytes / 2...all.bytes * 2).contains(some.bytes), "\(some) and \(all)")
+    #expect(try stage.mneme.run("inspect-keys", "--sample", "10").outputText.contains("~"))
+    #expect(!(try stage.mneme.run("inspect-keys", "--sample", "all").outputText.contains("~")))
+    try stage.mneme.run("put", "--embedder", "none", "large", String(repeating: "x", count: 100_000))
+    let top = try stage.mneme.run("inspect-keys", "--json", "--sample", "all", "--top", "3").json()["largest"]
+    #expect(top.array?.count == 3 && top.array?[0]["key"].string == stage.key("entry:301"), "\(top)")
+    let sizes = (top.array ?? []).compactMap { $0["memory_bytes"].int }
+    #expect(sizes == sizes.sorted(by: >) && sizes[0] > 100_000, "\(sizes)")
+  }
+
   @Test("inspect-keys of nothing creates nothing")
   func inspectNothing() throws {
     let stage = try Stage()

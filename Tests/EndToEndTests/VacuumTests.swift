@@ -5,8 +5,8 @@ import Testing
 /// `vacuum` as cron runs it: beside others, killed, out of time.
 @Suite struct VacuumTests {
   /// A cache of so many entries that have all expired.
-  private func expiredStage(_ count: Int) throws -> Stage {
-    let stage = try Stage("vacuum")
+  private func expiredStage(_ count: Int, on server: RedisServer? = nil) throws -> Stage {
+    let stage = try Stage("vacuum", on: server)
     let lines = try (1...count).map { try jsonLine(["query": "q\($0)", "response": "r", "ttl": 3600]) }
       .joined()
     try stage.mneme.run(["import", "--embedder", "none"], input: Array(lines.utf8)).expecting(0)
@@ -96,6 +96,55 @@ import Testing
     let last = try stage.mneme.run("-q", "vacuum", "--max-duration", "10m")
     #expect(last.output.isEmpty && last.errors.isEmpty, "\(last)")
     #expect(try stage.entryCount() == 0)
+  }
+
+  @Test(
+    "it looks for hash keys by SCAN only where it has met leftovers, and removes a batch in each transaction")
+  func commands() throws {
+    let server = try RedisServer()
+    let stage = try expiredStage(100, on: server)
+    try stage.redis.send("SET", "neighbour:hash:x", "1")
+    let monitor = try Monitor(server)
+    func run(_ arguments: String...) throws -> [Monitor.Command] {
+      try stage.mneme.run(["vacuum"] + arguments).expecting(0)
+      let commands = try monitor.commands()
+      #expect(!commands.contains { $0.words.dropFirst().contains { $0.starts(with: "neighbour".utf8) } })
+      return commands
+    }
+    let swept = try run("--batch-size", "16")
+    #expect(!swept.contains { $0.name == "SCAN" })
+    let entry = Array(stage.key("entry:").utf8)
+    var removed: [Int] = []
+    for command in swept {
+      if command.name == "MULTI" { removed.append(0) }
+      if command.name == "UNLINK" {
+        removed[removed.count - 1] += command.words.count { $0.starts(with: entry) }
+      }
+    }
+    #expect(removed.reduce(0, +) == 100 && removed.max() == 16, "\(removed)")
+
+    try stage.mneme.run("put", "--ttl", "1h", "q", "r")
+    try stage.redis.send("DEL", stage.key("entry:101"))
+    try stage.redis.send("ZADD", stage.key("by_ttl"), "5", "101")
+    _ = try monitor.commands()
+    let scans = try run().filter { $0.name == "SCAN" }
+    #expect(!scans.isEmpty && scans.allSatisfy { $0.text(3) == stage.key("hash:*") }, "\(scans)")
+    #expect(!(try run("--repair").filter { $0.name == "SCAN" }.isEmpty))
+    try expectSound(stage)
+  }
+
+  @Test("the README's cron line is silent when all is well, and tells what is not")
+  func cronLine() throws {
+    let readme = try String(contentsOfFile: Repository.top + "/README.md", encoding: .utf8)
+    let line = try #require(
+      readme.split(separator: "\n").first { $0.contains("-q -u") && $0.contains("vacuum") })
+    let command = String(line).replacing(#/^\s*(\S+\s+){5}/#, with: "").replacing(#/-u \S+ /#, with: "")
+    let stage = try expiredStage(20)
+    let outcome = try stage.mneme.shell(command)
+    #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(command)\n\(outcome)")
+    #expect(try stage.entryCount() == 0)
+    let away = try Mneme(url: "unix:///nonexistent", prefix: "p").shell(command)
+    #expect(away.status == 69 && away.errorText.hasPrefix("mneme: StoreBackendError: "), "\(away)")
   }
 
   @Test("a namespace that a killed run left on the list without entries is taken off it by the next")
