@@ -27,6 +27,7 @@ extension Target {
       }
     }
     for text in fields { examine(text, width) }
+    expectSameAgain(input: fields.joined(separator: "\n"))
   }
 }
 
@@ -49,4 +50,13 @@ private func examine(_ text: String, _ width: Int) {
   }
   expect(decodeBase64(base64(Array(text.utf8))) == Array(text.utf8), "base64 of \(text.debugDescription)")
   if let bytes = decodeBase64(text) { expect(base64(bytes) == text, "two texts in base64 for the same") }
+}
+
+/// A file of a spreadsheet's, as `calibrate` reads one.
+private func expectSameAgain(input text: String) {
+  let records = CSV.records(of: text)
+  let again = CSV.records(of: records.map(CSV.record).joined())
+  expect(
+    again.elementsEqual(records) { $0.elementsEqual($1) { areSame($0, $1) || areSame($0, "'" + $1) } },
+    "\(records) is read as \(again)")
 }
