@@ -1,0 +1,70 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Vacuums on lines that break: each entry goes once and is counted once, whatever becomes of the command.
+///
+/// `MNEME_VACUUMS=1000 swift test --filter VacuumFaultTests` runs more of them.
+@Suite("Vacuums on a line that breaks")
+struct VacuumFaultTests {
+  static let count = ProcessInfo.processInfo.environment["MNEME_VACUUMS"].flatMap { Int($0) } ?? 10
+
+  @Test(
+    "what is gone is counted, nothing else is gone, and the next run does the rest", .timeLimit(.minutes(60)))
+  func broken() throws {
+    let origin = try SharedPrefix("vacuum")
+    var random = SplitMix64(state: 5)
+    var hits = 0
+    for round in 0..<Self.count {
+      let stage = try origin.again(uniquePrefix("vacuum"))
+      let spaces = ["a", "b", "c"].prefix(Int.random(in: 1...3, using: &random))
+      var (due, kept, lines) = (0, 0, [UInt8]())
+      for space in spaces {
+        let (dying, living) = (Int.random(in: 1...150, using: &random), Int.random(in: 0...3, using: &random))
+        lines += importLines(0..<dying, namespace: space, ttl: 3600, by: "due")
+        lines += importLines(dying..<dying + living, namespace: space, by: "kept")
+        (due, kept) = (due + dying, kept + living)
+      }
+      try stage.mneme.run(["import", "--embedder", "none"], input: lines).expecting(0)
+      try stage.expireAll()
+      let place = Int.random(in: 0...300 + 70 * due, using: &random)
+      let faults: [FaultyProxy.Fault] = [
+        .cut(after: place), .reset(after: place), .garbage(after: place), .behead(after: 4 * place),
+      ]
+      let fault = faults.randomElement(using: &random) ?? .none
+      let proxy = try FaultyProxy(to: stage.server, fault, times: Bool.random(using: &random) ? 1 : .max)
+      let outcome = try Mneme(url: proxy.url, prefix: stage.mneme.prefix).run(["vacuum", "--json"])
+      try stage.awaitNoOtherClients()
+      let what: Comment = "round \(round), \(fault): \(outcome)"
+
+      // 1. What it has done.
+      let gone = try counted(stage, Array(spaces))
+      #expect(try stage.count() == due + kept - gone, what)
+      #expect(try stage.problems() == [], what)
+      if outcome.status == 0 {
+        #expect(try outcome.json()["expired"].int == due && gone == due, what)
+      } else {
+        hits += 1
+        #expect(outcome.status == 69, what)
+      }
+
+      // 2. The rest.
+      let rest = try stage.mneme.run("vacuum", "--json")
+      #expect(try rest.json()["expired"].int == due - gone, "\(what): \(rest)")
+      #expect(try stage.count() == kept && counted(stage, Array(spaces)) == due, what)
+      #expect(try stage.problems() == [], what)
+    }
+    #expect(hits > Self.count / 4)
+  }
+
+  private func counted(_ stage: SharedPrefix, _ spaces: [String]) throws -> Int {
+    try spaces.reduce(0) { sum, space in
+      sum
+        + (Int(try stage.redis.send("HGET", stage.key("counters:\(space)"), "expirations").text ?? "0") ?? 0)
+    }
+  }
+}
+
+extension SharedPrefix {
+  fileprivate func count() throws -> Int { Int(try redis.send("ZCARD", key("by_id")).integer ?? 0) }
+}
