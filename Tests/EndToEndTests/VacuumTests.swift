@@ -147,6 +147,32 @@ import Testing
     #expect(away.status == 69 && away.errorText.hasPrefix("mneme: StoreBackendError: "), "\(away)")
   }
 
+  @Test(
+    "interrupted, a vacuum says what it did and what remains, and a check claims nothing of what it did not see"
+  )
+  func interrupted() throws {
+    let stage = try expiredStage(60)
+    let vacuum = try stage.mneme.start(["vacuum", "--batch-size", "1", "--pace", "200ms"])
+    while try stage.entryCount() == 60 { usleep(10_000) }
+    vacuum.signal(SIGINT)
+    let outcome = try vacuum.finish()
+    #expect(outcome.status == 130 && outcome.outputLines.count == 1, "\(outcome)")
+    let left = try stage.entryCount()
+    #expect(left > 0 && outcome.outputText.hasPrefix("removed \(60 - left) expired entr"), "\(outcome)")
+    #expect(outcome.outputText.contains("; about \(left) remain"), "\(outcome)")
+    try expectSound(stage)
+
+    let proxy = try CountingProxy(to: RedisServer.shared)
+    let check = try Mneme(url: proxy.url, prefix: stage.prefix).start([
+      "inspect-keys", "--check", "--pace", "1m",
+    ])
+    // From its first question on it listens for signals, and it rests after the first page.
+    while proxy.roundTrips().isEmpty { usleep(10_000) }
+    check.signal(SIGINT)
+    let ended = try check.finish()
+    #expect(ended.status == 130 && ended.output.isEmpty, "\(ended)")
+  }
+
   @Test("a namespace that a killed run left on the list without entries is taken off it by the next")
   func abandoned() throws {
     let stage = try Stage("abandoned")
