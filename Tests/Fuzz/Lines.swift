@@ -8,12 +8,7 @@ extension Target {
   /// and exported again is taken as the same.
   static let lines = Target(
     name: "lines",
-    words: [
-      EntryLine.Member.id, EntryLine.Member.namespace, EntryLine.Member.query, EntryLine.Member.queryHash,
-      EntryLine.Member.response, EntryLine.Member.metadata, EntryLine.Member.metadataText,
-      EntryLine.Member.createdAt, EntryLine.Member.lastAccessedAt, EntryLine.Member.ttl,
-      EntryLine.Member.accessCount, EntryLine.Member.fingerprint, EntryLine.Member.embedding, "text",
-    ].map { "\"\($0)\":" } + [
+    words: (EntryLine.Member.allCases.map(\.rawValue) + ["text"]).map { "\"\($0)\":" } + [
       "{", "}", ",", "\"q\"", "null", "\"\\ud800\"", "\"AACAPw==\"", "[1,0]", "{\"a\":NaN}",
       "\"{\\\"a\\\":NaN}\"", "\"\(String(repeating: "0a", count: 32))\"", "1125899906842624", "\r\n", "\n",
     ]
@@ -61,6 +56,6 @@ private func expectSameAgain(_ draft: EntryLine.Draft) {
     queryHash: draft.queryHash ?? QueryNormalizer.queryHash(draft.query), query: draft.query,
     response: draft.response, embedding: draft.embedding ?? .empty, metadata: draft.metadata,
     createdAt: draft.createdAt ?? UnixTime(1), lastAccessedAt: draft.lastAccessedAt ?? UnixTime(1),
-    ttl: draft.ttl, accessCount: draft.accessCount)
+    ttl: draft.ttl, accessCount: draft.accessCount, raw: draft.raw)
   for form in EmbeddingForm.allCases where form == .none || draft.embedding != nil { export(entry, form) }
 }
