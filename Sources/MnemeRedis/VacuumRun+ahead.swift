@@ -52,9 +52,9 @@ extension VacuumRun {
   }
 
   /// - Returns: nil where not all of them are ours to remove, expired and sound.
-  private func expired(_ ids: [EntryID], in replies: some RandomAccessCollection<Reply>) -> [RedisStore
-    .EntryHead]?
-  {
+  private func expired(
+    _ ids: [EntryID], in replies: some RandomAccessCollection<Reply>
+  ) -> [RedisStore.EntryHead]? {
     let heads = zip(ids, replies).compactMap { id, reply in try? store.head(of: id, in: reply) }
     let areOurs = heads.allSatisfy {
       $0.isExpired(at: options.now) && (options.namespace == nil || $0.namespace == options.namespace)
