@@ -31,21 +31,11 @@ public struct Embedding: Sendable, Hashable {
 
   /// The numbers, in order.
   public var numbers: [Float] {
-    bytes.withUnsafeBytes { raw in (0..<dimension).map { Self.number($0, in: raw) } }
-  }
-
-  /// The sum of the squares of the numbers, in double precision.
-  public var squaredLength: Double {
     bytes.withUnsafeBytes { raw in
-      (0..<dimension).reduce(0.0) { sum, place in
-        let number = Double(Self.number(place, in: raw))
-        return sum + number * number
+      (0..<dimension).map {
+        Float(bitPattern: UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self)))
       }
     }
-  }
-
-  private static func number(_ place: Int, in raw: UnsafeRawBufferPointer) -> Float {
-    Float(bitPattern: UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: place * 4, as: UInt32.self)))
   }
 
   /// The vector scaled to length 1, as every stored one is (cosine similarity is then a dot product).

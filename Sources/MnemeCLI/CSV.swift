@@ -65,7 +65,7 @@ enum CSV {
     return records
   }
 
-  static let heading = EntryLine.Member.allCases.filter { $0 != .metadataText }.map(\.rawValue)
+  static let heading = EntryLine.Member.regular.map(\.rawValue)
 
   /// The fields of an entry, in the order of the heading.
   static func fields(of entry: StoredEntry, fingerprint: String, embeddings: EmbeddingForm) -> [String] {

@@ -24,6 +24,9 @@ enum EntryLine {
     case rawQuery = "query_base64"
     case rawResponse = "response_base64"
     case rawMetadata = "metadata_base64"
+
+    /// Those that every line has, in their order.
+    static let regular = Array(allCases.prefix { $0 != .metadataText })
   }
 
   /// Writes entries, each on one line. What is the same in every line is made once.
@@ -300,6 +303,8 @@ enum EntryLine {
 extension Embedding {
   /// Numbers as someone has written them: as they are when the length is 1, else scaled to it.
   fileprivate func checkedForStoring() throws -> Embedding {
-    abs(squaredLength - 1) < 1e-3 ? self : try Embedding.normalizing(numbers)
+    let numbers = numbers
+    let squares = numbers.reduce(0.0) { $0 + Double($1) * Double($1) }
+    return abs(squares - 1) < 1e-3 ? self : try Embedding.normalizing(numbers)
   }
 }

@@ -48,7 +48,7 @@ public struct BatchInsertion {
     init(_ entries: [StoredEntry], after last: EntryID) {
       self.entries = entries
       namespaces = Set(entries.map(\.namespace)).sorted()
-      ids = BatchInsertion.run(of: entries.count, endingAt: last.rawValue &+ Int64(entries.count))
+      ids = RedisStore.run(of: entries.count, after: last.rawValue)
     }
   }
 
@@ -129,9 +129,10 @@ public struct BatchInsertion {
     let first = replies.count - looking.lookCount
     if isAsExpected(looking, replies, from: first) { return (looking, step.sent) }
     store.client.giveUp(step.sent)
-    let handedOut = replies[first + Self.placesBeforeIndexes + looking.ids.count].integer
+    let count = looking.ids.count
+    let handedOut = replies[first + Self.placesBeforeIndexes + count].integer
     try takeTime(
-      looking.entries, spare: handedOut.map { Self.run(of: looking.ids.count, endingAt: $0) } ?? [])
+      looking.entries, spare: handedOut.map { RedisStore.run(of: count, after: $0 &- Int64(count)) } ?? [])
     return nil
   }
 
@@ -170,11 +171,7 @@ public struct BatchInsertion {
     let places = draft.entries.map { (namespace: $0.namespace, queryHash: $0.queryHash) }
     store.appendLook(at: places, in: draft.namespaces, to: &pipeline) { pipeline in
       pipeline.append("INCRBY", layout.nextID, ids.count)
-      pipeline.begin("WATCH", argumentCount: ids.count)
-      for id in ids { pipeline.argument(layout.entry(id)) }
-      pipeline.begin("EXISTS", argumentCount: ids.count)
-      for id in ids { pipeline.argument(layout.entry(id)) }
-      for id in ids { pipeline.append("ZSCORE", layout.byID, id.member) }
+      store.appendVacancyLook(at: ids, to: &pipeline)
     }
     draft.lookCount = pipeline.count - before
   }
@@ -191,8 +188,7 @@ public struct BatchInsertion {
     else { return false }
     let handedOut = indexes + count
     guard let last = replies[handedOut].integer, last == draft.ids.last?.rawValue,
-      last <= RedisStore.largestNumber, replies[handedOut + 2].integer == 0,
-      replies[handedOut + 3..<handedOut + 3 + count].allSatisfy(\.isNull)
+      last <= RedisStore.largestNumber, store.areVacant(draft.ids, in: replies[(handedOut + 1)...])
     else { return false }
     do {
       try store.checkNumbers(replies, of: draft.namespaces)
@@ -209,10 +205,6 @@ public struct BatchInsertion {
       of: draft.entries, under: draft.ids, in: draft.namespaces, to: &draft.commands)
     draft.execPlace = draft.commands.count
     draft.commands.append("EXEC")
-  }
-
-  private static func run(of count: Int, endingAt last: Int64) -> [EntryID] {
-    (0..<Int64(count)).map { EntryID(last &- Int64(count) &+ 1 &+ $0) }
   }
 }
 

@@ -109,9 +109,9 @@ extension RedisStore {
     return tally.survey(walk)
   }
 
-  /// Hands over each key of the prefix that the options let pass, one or more times.
+  /// Hands over each key of the prefix that the options let pass, one or more times. Whose cache it is plays no part, so
+  /// a damaged one can be looked at too.
   /// - Parameter measuring: ask for the memory of each.
-  /// Whose cache it is plays no part, so a damaged one can be looked at too.
   @discardableResult
   public func forEachKey(
     _ options: KeySurveyOptions, measuring: Bool, _ body: (KeyRecord) throws -> Void

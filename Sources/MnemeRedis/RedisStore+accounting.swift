@@ -170,7 +170,7 @@ extension RedisStore {
     return counters
   }
 
-  /// Hands over every field of a hash, a thousand a round trip.
+  /// Hands over every field of a hash, 200 a round trip.
   private func forEachPair(of key: Key, _ body: (Reply, Reply) throws -> Void) throws {
     var field: Reply?
     try forEachMember(of: key, command: "HSCAN") { reply in

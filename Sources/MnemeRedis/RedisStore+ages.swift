@@ -1,7 +1,7 @@
 import Mneme
 
 extension RedisStore {
-  /// Two round trips for each thousand members of `by_ttl` that are due. They are paged by their rank, since very
+  /// Two round trips for each 200 members of `by_ttl` that are due. They are paged by their rank, since very
   /// many may be due in the same second, and Redis walks to an offset among equal scores one by one.
   public func expiredCounts(at now: UnixTime, progress: (Int) -> Void) throws -> [Namespace: Int] {
     var counts: [Namespace: Int] = [:]
@@ -45,7 +45,7 @@ extension RedisStore {
     }
   }
 
-  /// One round trip for each thousand entries.
+  /// One round trip for each 200 entries.
   public func oldestCreation(progress: (Int) -> Void) throws -> UnixTime? {
     var oldest: UnixTime?
     var seen = 0

@@ -14,7 +14,7 @@ public struct DiscoveredCache: Sendable, Equatable {
 extension RedisStore {
   /// Finds every cache in the database by its `meta`, sorted by prefix; the prefix of this store plays no part.
   ///
-  /// `SCAN` for hashes whose name ends so, a thousand keys a page, and one round trip for those on it: of a hash that
+  /// `SCAN` for hashes whose name ends so, 200 keys a page, and one round trip for those on it: of a hash that
   /// is another program's the fields of `meta` are asked for and not found. On a cluster it sees the node that it is
   /// connected to.
   /// - Parameters:

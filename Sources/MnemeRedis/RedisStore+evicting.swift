@@ -1,7 +1,7 @@
 import Mneme
 
 extension RedisStore {
-  /// Two round trips to see what goes, then one for each thousand entries and three for each 64.
+  /// Two round trips to see what goes, then one for each 200 entries and three for each 64.
   public func evict(
     for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>
   ) throws -> Int {

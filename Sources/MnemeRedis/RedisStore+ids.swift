@@ -57,19 +57,12 @@ extension RedisStore {
     while true {
       let replies = try passenger.ride(
         with: pipeline {
-          $0.begin("WATCH", argumentCount: count)
-          for id in candidates { $0.argument(layout.entry(id)) }
-          $0.begin("EXISTS", argumentCount: count)
-          for id in candidates { $0.argument(layout.entry(id)) }
+          appendVacancyLook(at: candidates, to: &$0)
           $0.append("ZREVRANGE", layout.byID, 0, 0)
-          for id in candidates { $0.append("ZSCORE", layout.byID, id.member) }
           if !isOurs { $0.append("INCRBY", layout.nextID, step) }
         }, transaction)
-      // A counter that was set below zero hands out numbers that are no ids.
-      let areFree =
-        candidates[0].rawValue > 0 && replies[1].integer == 0
-        && replies[3..<3 + count].allSatisfy(\.isNull)
-      let highest = replies[2].first.flatMap { EntryID(member: $0.bytes) }?.rawValue ?? 0
+      let areFree = areVacant(candidates, in: replies[0...])
+      let highest = replies[2 + count].first.flatMap { EntryID(member: $0.bytes) }?.rawValue ?? 0
       if isOurs, areFree { return candidates }
       if isOurs {
         // They were free when they were handed out and are so no more: the counter was set back.
@@ -93,7 +86,25 @@ extension RedisStore {
     }
   }
 
-  private static func run(of count: Int, after last: Int64) -> [EntryID] {
+  /// Watches entries that are not to be there, and asks whether they are.
+  func appendVacancyLook(at ids: [EntryID], to pipeline: inout Pipeline) {
+    pipeline.begin("WATCH", argumentCount: ids.count)
+    for id in ids { pipeline.argument(layout.entry(id)) }
+    pipeline.begin("EXISTS", argumentCount: ids.count)
+    for id in ids { pipeline.argument(layout.entry(id)) }
+    for id in ids { pipeline.append("ZSCORE", layout.byID, id.member) }
+  }
+
+  /// - Parameter replies: from the first answer to `appendVacancyLook` on.
+  func areVacant(_ ids: [EntryID], in replies: Slice<Replies>) -> Bool {
+    let answers = replies.prefix(2 + ids.count)
+    // A counter that was set below zero hands out numbers that are no ids.
+    return ids[0].rawValue > 0 && answers.dropFirst().first?.integer == 0
+      && answers.dropFirst(2).allSatisfy(\.isNull)
+  }
+
+  /// Ids in a row.
+  static func run(of count: Int, after last: Int64) -> [EntryID] {
     (1...Int64(count)).map { EntryID(last &+ $0) }
   }
 }

@@ -33,7 +33,7 @@ extension RedisStore {
     return nil
   }
 
-  /// One round trip; two more where entries came, and what reading more than a thousand takes.
+  /// One round trip; two more where entries came, and what reading more than a page takes.
   public func additions(
     since mark: StoreMark, in namespace: Namespace, atMost limit: Int
   ) throws -> [EntryID]? {

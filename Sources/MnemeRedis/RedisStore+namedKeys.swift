@@ -70,10 +70,12 @@ extension RedisStore {
     }
   }
 
-  /// As `forEachMember`, but a key of another type has no members.
-  private func forEachPage(
+  /// What a key holds, a page at a time, as `SSCAN`, `HSCAN` or `ZSCAN` answers.
+  /// - Returns: false for a key of another type, which holds nothing of the kind.
+  @discardableResult
+  func forEachPage(
     of key: Key, _ command: StaticString, _ body: ([Reply]) throws -> Void
-  ) throws {
+  ) throws -> Bool {
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     repeat {
       let reply = try client.read(
@@ -82,11 +84,12 @@ extension RedisStore {
         guard error.code == "WRONGTYPE" else {
           throw client.translate(error, command: "\(command)", key: key.text)
         }
-        return
+        return false
       }
       let page = try reply.elements(expecting: 2)
       cursor = page[0].bytes
       try body(Array(page[1].elements))
     } while cursor != [UInt8(ascii: "0")]
+    return true
   }
 }

@@ -8,7 +8,7 @@ extension RedisStore {
     return entry.namespace == namespace && entry.queryHash == queryHash ? entry : nil
   }
 
-  /// The ids of the entries of these queries; nil where there is none. Two round trips for each 256.
+  /// The ids of the entries of these queries; nil where there is none. Two round trips for each 64.
   public func ids(namespace: Namespace, queryHashes: [String]) throws -> [EntryID?] {
     var ids: [EntryID?] = []
     for start in stride(from: 0, to: queryHashes.count, by: Batch.keys) {
@@ -86,7 +86,7 @@ extension RedisStore {
     return replies[0].size ?? 0
   }
 
-  /// One round trip for each thousand.
+  /// One round trip for each 200.
   public func namespaces() throws -> [Namespace] {
     var found: Set<Namespace> = []
     try forEachMember(of: layout.namespaces, command: "SSCAN") { member in
@@ -95,7 +95,7 @@ extension RedisStore {
     return found.sorted()
   }
 
-  /// One round trip, and one more for each thousand namespaces when all are asked for.
+  /// One round trip, and one more for each 200 namespaces when all are asked for.
   ///
   /// Entries of one second stand as in the Python library, so that both evict the same: those of a namespace in the
   /// order of the sorted set, which is that of the ids' text; over all namespaces by id, among the first of each.

@@ -29,7 +29,7 @@ extension RedisStore {
   }
 
   /// Removes the entries that the namespace has now, and what its index names besides, while the index is walked. One
-  /// that is put meanwhile may stay. One round trip for each thousand members and three for each 64.
+  /// that is put meanwhile may stay. One round trip for each 200 members and three for each 64.
   @discardableResult
   public func removeAll(in namespace: Namespace, _ control: BatchControl) throws -> Int {
     var removed = 0

@@ -47,9 +47,9 @@ extension RedisStore {
   /// word, read under `WATCH`, so an entry that is refreshed meanwhile stays. Also removes what Redis's native
   /// expiry leaves in the indexes, where the run meets any of it.
   ///
-  /// Two round trips a batch where all in it are sound and expired, else four or more. Several at once keep out of each other's way, and each entry is counted by the one that
-  /// removed it. Stopped or killed at any instant, it leaves nothing half done. Memory: a page, and 8 to 32 bytes for
-  /// each leftover.
+  /// Two round trips a batch where all in it are sound and expired, else four or more. Several at once keep out of each
+  /// other's way, and each entry is counted by the one that removed it. Stopped or killed at any instant, it leaves
+  /// nothing half done. Memory: a page, and 8 to 32 bytes for each leftover.
   public func vacuum(_ options: VacuumOptions) throws -> VacuumReport {
     var run = VacuumRun(store: self, options: options)
     return try run.run()

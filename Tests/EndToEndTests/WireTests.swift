@@ -164,8 +164,10 @@ import Testing
 
   @Test("what goes over many entries goes in batches")
   func batches() throws {
-    let stage = try Stage()
-    let proxy = try CountingProxy(to: RedisServer.shared)
+    // Of its own: SCAN walks over the keys of all tests that share one.
+    let server = try RedisServer()
+    let stage = try Stage(on: server)
+    let proxy = try CountingProxy(to: server)
     let through = Mneme(url: proxy.url, prefix: stage.prefix)
     let lines = try (1...1000).map { try jsonLine(["query": "q\($0)", "response": "r", "ttl": 3600]) }
       .joined()

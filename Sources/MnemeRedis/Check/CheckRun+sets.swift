@@ -87,20 +87,9 @@ extension CheckRun {
   func forEachPage(
     of key: Key, _ command: StaticString, _ body: ([Reply]) throws -> Void
   ) throws -> Bool {
-    var cursor: [UInt8] = [UInt8(ascii: "0")]
-    repeat {
-      let reply = try ask { $0.append(command, key, cursor, "COUNT", Batch.page) }[0]
-      if let error = reply.error {
-        guard error.code == "WRONGTYPE" else {
-          throw store.client.translate(error, command: "\(command)", key: key.text)
-        }
-        return false
-      }
-      let page = try reply.elements(expecting: 2)
-      cursor = page[0].bytes
-      try body(Array(page[1].elements))
+    try store.forEachPage(of: key, command) { page in
+      try body(page)
       try pageDone(share: Self.entriesShare)
-    } while cursor != [UInt8(ascii: "0")]
-    return true
+    }
   }
 }

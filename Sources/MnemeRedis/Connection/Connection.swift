@@ -211,8 +211,7 @@ extension Connection {
       } catch {
         var failure = ConnectionFailure(
           error.saysMore ? error : broken ?? error, stage: isGreeting ? .greeting : .exchange)
-        failure.sent =
-          sent == bytes.count ? .all : sent == 0 ? .nothing : .partly
+        failure.sent = sent == bytes.count ? .all : sent == 0 ? .nothing : .partly
         // An error that nobody has asked for, and then the end: the server turns us away.
         if greeting != nil && reader.tape.rootCount == 1 {
           failure.serverSaid = Replies(tape: reader.tape, skipped: 0)[0].error
