@@ -9,6 +9,8 @@ final class DraftReader: @unchecked Sendable {
     var draft: Result<EntryLine.Draft, any Error>
     /// How much of the file has been read with it, from 0 to 1; nil where its size cannot be known.
     var share: Double?
+    /// What follows has not come yet, and may take any time.
+    var precedesWait = false
   }
 
   private var lines: LineReader
@@ -45,6 +47,8 @@ final class DraftReader: @unchecked Sendable {
       guard !taken.isEmpty else { throw error }
       failure = error
     }
-    return taken.isEmpty ? nil : taken
+    guard !taken.isEmpty else { return nil }
+    if failure == nil, lines.wouldWait() { taken[taken.count - 1].precedesWait = true }
+    return taken
   }
 }

@@ -114,8 +114,11 @@ struct ImportRun {
   /// Stores what is left.
   mutating func finish() throws {
     try storePending()
-    try storing { try $0.finish() }
+    try settleAll()
   }
+
+  /// Sees the batches in that are under way, for whom does not know when the next line comes.
+  mutating func settleAll() throws { try storing { try $0.finish() } }
 
   /// Says which vectors were taken that nothing can be compared with.
   func warnOfVectors() {

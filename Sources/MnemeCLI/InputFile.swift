@@ -50,6 +50,12 @@ final class InputFile {
     if descriptor != STDIN_FILENO { close(descriptor) }
   }
 
+  /// Whether reading would not wait: bytes have come, or the end.
+  var isReady: Bool {
+    var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&wanted, 1, 0) != 0
+  }
+
   /// The next bytes; empty at the end.
   /// - Throws: `FileError` (exit status 66), and `Interruption` where signals are taken and one comes first.
   func read(atMost count: Int) throws -> [UInt8] {

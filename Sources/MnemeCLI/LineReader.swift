@@ -30,6 +30,9 @@ struct LineReader {
     return nextNewline != nil
   }
 
+  /// Whether the next line has not come yet, and may take any time.
+  mutating func wouldWait() -> Bool { !holdsLine() && !isAtEnd && !file.isReady }
+
   private func newline(from index: Int) -> Int? {
     buffer.withUnsafeBytes { bytes in
       let rest = UnsafeRawBufferPointer(rebasing: bytes[index...])

@@ -68,6 +68,7 @@ struct Import: Command {
         for line in lines {
           try work.check()
           if try run.take(line) { work.batchDone() }
+          if line.precedesWait { try run.settleAll() }
           progress.update(line.number, share: line.share)
         }
       }
