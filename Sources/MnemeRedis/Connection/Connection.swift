@@ -67,6 +67,9 @@ final class Connection {
   /// The connection can be used again: nothing has broken it, and the server has not hung up since.
   var isAlive: Bool { isUsable && transport.isIdle }
 
+  /// The server runs on this machine.
+  private(set) lazy var isLocal = hasLocalPeer(transport.descriptor)
+
   /// Keys are watched for a transaction that is to come.
   var isWatching: Bool { watch == .underWay }
 
@@ -105,6 +108,7 @@ final class Connection {
 
     let wanted = head.count + commands.count + (atomically ? 1 : 0)
     isUsable = false
+    meter.traffic.commandsSent += wanted
     sendCount += 1
     self.answers = answers
     if head.isEmpty {

@@ -7,7 +7,7 @@ import Synchronization
 /// lasts, and other threads wait. A client that was handed to a store is closed by whoever made it.
 public final class RedisClient: @unchecked Sendable {
   private let lock = Mutex(())
-  /// Touched under the lock alone, which is what makes the class safe to share.
+  /// Touched under the lock alone, which is what makes the class safe to share; but for `others`, which is safe itself.
   private let session: Session
 
   /// Does not connect yet.
@@ -27,8 +27,16 @@ public final class RedisClient: @unchecked Sendable {
   /// What the server said about itself when it was last connected to. No round trip.
   public var role: ServerRole { locked { session.role } }
 
+  /// Others use the server meanwhile, or may: until it has said twice how many commands it has carried out, and where it
+  /// does not say. No round trip; the question travels with what is sent later, if that is thousands of commands.
+  /// Waits for nothing that is under way.
+  public var othersAreActive: Bool { session.others.areActive }
+
+  /// Others have been seen at a server that runs on this machine, with which they share its processors. No round trip.
+  public var servesOthersOnThisMachine: Bool { session.others.wereSeenOnThisMachine }
+
   /// What was exchanged so far, on all its connections. No round trip.
-  public var traffic: Traffic { locked { session.connector.meter.traffic } }
+  public var traffic: Traffic { locked { session.traffic } }
 
   /// Says which keys the client is used for: those under a prefix. No round trip.
   ///

@@ -7,9 +7,23 @@ struct Replies: RandomAccessCollection, Sendable {
   let tape: Tape
   /// Replies to commands that travelled before the caller's own.
   let skipped: Int
+  /// Replies to commands that travelled behind the caller's own.
+  private var left = 0
+
+  init(tape: Tape, skipped: Int) {
+    self.tape = tape
+    self.skipped = skipped
+  }
 
   var startIndex: Int { 0 }
-  var endIndex: Int { tape.rootCount - skipped }
+  var endIndex: Int { tape.rootCount - skipped - left }
+
+  /// All but the last.
+  var withoutLast: Replies {
+    var replies = self
+    replies.left += 1
+    return replies
+  }
 
   subscript(position: Int) -> Reply { Reply(tape: tape, index: tape.root(skipped + position)) }
 

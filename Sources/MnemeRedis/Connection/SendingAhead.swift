@@ -8,6 +8,8 @@ struct SentAhead {
   fileprivate let answers: Answers
   /// Which of the connection's sends it was.
   fileprivate let number: Int
+  /// What had been sent with a question whether others use the server; nil where there was none.
+  fileprivate let askedWith: Traffic?
   /// A transaction is among the commands, and may have been run although no answer comes.
   fileprivate let commits: Bool
 
@@ -35,10 +37,11 @@ extension RedisClient {
       guard let connection = try? session.connected() else { return nil }
       if let looked, !looked.stands(on: connection) { return nil }
       let answers = Answers()
+      let (asked, asksAfterOthers) = session.asking(commands)
       do {
         try connection.greet()
         guard try !session.settle(on: connection) else { return nil }
-        try connection.send(commands, for: answers)
+        try connection.send(asked, for: answers)
       } catch var failure as ConnectionFailure where commits && failure.sent != .nothing {
         failure.mayHaveRun = true
         throw failure
@@ -46,7 +49,8 @@ extension RedisClient {
         return nil
       }
       return SentAhead(
-        connection: connection, answers: answers, number: connection.sendCount, commits: commits)
+        connection: connection, answers: answers, number: connection.sendCount,
+        askedWith: asksAfterOthers ? session.traffic : nil, commits: commits)
     }
   }
 
@@ -56,7 +60,8 @@ extension RedisClient {
   func collect(_ sent: SentAhead) throws -> Replies? {
     try sendingAhead { session in
       do {
-        return try sent.connection.collect(sent.answers)
+        let replies = try sent.connection.collect(sent.answers)
+        return session.heeding(replies, askedWith: sent.askedWith)
       } catch var failure as ConnectionFailure {
         if !sent.commits, failure.isLoss { return nil }
         failure.mayHaveRun = sent.commits

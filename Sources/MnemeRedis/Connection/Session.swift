@@ -13,6 +13,8 @@ final class Session {
   var keyspaces: [Keyspace] = []
   /// The nodes that are known, once the server has turned out to be a cluster's.
   var cluster: ClusterNodes?
+  /// Who else uses the server.
+  let others = OtherClients()
   /// For commands that a node has sent elsewhere just this once.
   var detour: Connection?
   private var isClosed = false
@@ -66,14 +68,16 @@ final class Session {
   func read(_ commands: Pipeline, tolerating: Bool) throws -> Replies {
     if commands.isEmpty { return Replies.none }
     return try translatingFailures {
+      let (asked, asksAfterOthers) = asking(commands)
       let replies: Replies
       do {
-        replies = try exchangeToRead(commands)
+        replies = try exchangeToRead(asked)
       } catch let failure as ConnectionFailure where failure.isLoss && failure.stage >= .greeting {
         try reconnect(after: failure)
-        replies = try exchangeToRead(commands)
+        replies = try exchangeToRead(asked)
       }
-      return try check(replies, of: commands, tolerating: tolerating)
+      return try check(
+        heeding(replies, askedWith: asksAfterOthers ? traffic : nil), of: commands, tolerating: tolerating)
     }
   }
 

@@ -4,6 +4,8 @@ public struct Traffic: Sendable, Equatable {
   public internal(set) var connections = 0
   /// Writes whose replies were awaited.
   public internal(set) var roundTrips = 0
+  /// Those of greetings and transactions included.
+  public internal(set) var commandsSent = 0
   /// Before TLS.
   public internal(set) var bytesSent = 0
   /// After TLS.
