@@ -115,7 +115,7 @@ _mneme_options() {
   set-quota) options='--remove --evict --dry-run --pace' ;;
   clear) options='--all --yes --dry-run --pace' ;;
   export) options='--namespace --output --format --embeddings --since-id --include-expired --pace' ;;
-  import) options='--namespace --on-conflict --since-line --native-ttl --max-entries --dry-run --pace --embedder --embedder-command --embedder-file --embedder-timeout' ;;
+  import) options='--namespace --on-conflict --since-line --native-ttl --max-entries --dry-run --batch-size --pace --embedder --embedder-command --embedder-file --embedder-timeout' ;;
   calibrate) options='--paraphrases --distractors --labelled --pairs --seed --metric --min-precision --min-recall --vectors --format --no-normalize --embedder --embedder-command --embedder-file --embedder-timeout' ;;
   reembed) options='--native-ttl --no-normalize --pace --embedder --embedder-command --embedder-file --embedder-timeout' ;;
   esac

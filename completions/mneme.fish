@@ -129,7 +129,7 @@ complete -c mneme -n '__mneme_at inspect-keys' -l pace -x -d 'a pause between ba
 
 complete -c mneme -n '__mneme_at vacuum' -s n -l namespace -x -a '(__mneme_dynamic namespaces)' -d 'only this namespace'
 complete -c mneme -n '__mneme_at vacuum' -l dry-run -d 'say what would be done, and do nothing'
-complete -c mneme -n '__mneme_at vacuum' -l batch-size -x -d 'how many entries one transaction removes'
+complete -c mneme -n '__mneme_at vacuum' -l batch-size -x -d 'how many entries one transaction stores or removes'
 complete -c mneme -n '__mneme_at vacuum' -l max-duration -x -d 'end after this time, with status 75'
 complete -c mneme -n '__mneme_at vacuum' -l repair -d 'also mend what \'mneme inspect-keys --check\' finds'
 complete -c mneme -n '__mneme_at vacuum' -l pace -x -d 'a pause between batches, for a busy server'
@@ -160,6 +160,7 @@ complete -c mneme -n '__mneme_at import' -l since-line -x -d 'only what comes af
 complete -c mneme -n '__mneme_at import' -l native-ttl -d 'let Redis itself expire what has a time to live'
 complete -c mneme -n '__mneme_at import' -l max-entries -x -d 'the most entries in the whole cache'
 complete -c mneme -n '__mneme_at import' -l dry-run -d 'say what would be done, and do nothing'
+complete -c mneme -n '__mneme_at import' -l batch-size -x -d 'how many entries one transaction stores or removes'
 complete -c mneme -n '__mneme_at import' -l pace -x -d 'a pause between batches, for a busy server'
 complete -c mneme -n '__mneme_at import' -l embedder -x -d 'the embedder, by its fingerprint'
 complete -c mneme -n '__mneme_at import' -l embedder-command -x -d 'a program that makes the vectors'

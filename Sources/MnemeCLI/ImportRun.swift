@@ -8,6 +8,8 @@ struct ImportOptions {
   var embedder: EmbedderChoice
   var maxEntries: Int?
   var dryRun: Bool
+  /// The entries in one transaction; nil: as the store prefers.
+  var batchSize: Int?
   var pace: Duration
 }
 
@@ -27,6 +29,7 @@ struct ImportRun {
   private var pending: [(draft: EntryLine.Draft, line: Int)] = []
   private var pendingKeys: Set<QueryKey> = []
   private var pendingBytes = 0
+  private var pendingLacksVectors = false
   private var insertion: BatchInsertion
   private var underWay: [Batch] = []
   /// The last line whose entry is stored.
@@ -48,8 +51,11 @@ struct ImportRun {
     var entryLines: [Int] = []
   }
 
-  private static let batchCount = 64
-  private static let batchBytes = 4 << 20
+  /// How many vectors an embedder is asked for in one go, also where fewer entries share a transaction.
+  private static let leastTexts = 64
+
+  /// How many entries are to share the next transaction.
+  private var batchSize: Int { options.batchSize ?? store.preferredBatch.count }
 
   init(_ store: RedisStore, _ options: ImportOptions, _ context: Context, source: String, sinceLine: Int = 0)
   {
@@ -94,11 +100,13 @@ struct ImportRun {
         queryHash: draft.queryHash ?? QueryNormalizer.queryHash(draft.query))
       draft.queryHash = key.queryHash
       let isFull =
-        pending.count >= Self.batchCount || pendingBytes >= Self.batchBytes || pendingKeys.contains(key)
+        pending.count >= (pendingLacksVectors ? max(Self.leastTexts, batchSize) : batchSize)
+        || pendingBytes >= store.preferredBatch.bytes || pendingKeys.contains(key)
       if isFull { try storePending() }
       if draft.flaw != nil {
         flawed = (flawed.count + 1, flawed.count == 0 ? line.number : flawed.firstLine)
       }
+      pendingLacksVectors = pendingLacksVectors || draft.embedding == nil
       pendingKeys.insert(key)
       pending.append((draft, line.number))
       pendingBytes += line.byteCount
@@ -174,6 +182,7 @@ struct ImportRun {
     pending = []
     pendingKeys = []
     pendingBytes = 0
+    pendingLacksVectors = false
     let now = context.clock()
     let entries: [StoredEntry]
     do {
@@ -189,8 +198,20 @@ struct ImportRun {
       try finish()
       throw lineError(drafts[faulty].line, error)
     }
-    var batch = Batch(lines: drafts.map(\.line))
-    for (entry, line) in zip(entries, batch.lines) where !entry.isExpired(at: now) {
+    var (start, end) = (0, 0)
+    while start < drafts.count {
+      defer { start = end }
+      end = min(start + batchSize, drafts.count)
+      try storeTogether(entries[start..<end], ofLines: drafts[start..<end].map(\.line), at: now)
+    }
+  }
+
+  /// Stores entries in one transaction.
+  private mutating func storeTogether(
+    _ entries: ArraySlice<StoredEntry>, ofLines lines: [Int], at now: UnixTime
+  ) throws {
+    var batch = Batch(lines: lines)
+    for (entry, line) in zip(entries, lines) where !entry.isExpired(at: now) {
       batch.entries.append(entry)
       batch.entryLines.append(line)
     }

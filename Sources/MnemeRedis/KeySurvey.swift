@@ -95,7 +95,7 @@ public struct KeyWalk: Sendable, Equatable {
 }
 
 extension RedisStore {
-  /// Goes through the keys of the prefix with `SCAN`, 200 a page, and measures a sample of each family.
+  /// Goes through the keys of the prefix with `SCAN`, a page at a time, and measures a sample of each family.
   ///
   /// `SCAN` walks the whole server, neighbours' keys too, without reading them. A key that is written or removed
   /// meanwhile may be missed or, while Redis resizes its table, seen twice. Where the server withholds `SCAN` it goes
@@ -167,8 +167,7 @@ extension RedisStore {
   private func measureSamples(_ tally: inout SurveyTally) throws {
     for family in tally.families.keys {
       let keys = tally.families[family]?.drawn ?? []
-      for start in stride(from: 0, to: keys.count, by: Batch.keys) {
-        let batch = keys[start..<min(start + Batch.keys, keys.count)]
+      try inSlices(keys, of: \.keys) { batch in
         let replies = try client.read(
           pipeline {
             for record in batch { $0.append("MEMORY", "USAGE", record.key, "SAMPLES", Self.nestedSamples) }
@@ -246,7 +245,7 @@ private final class KeyPages: @unchecked Sendable {
   }
 
   private func appendScan(to pipeline: inout Pipeline) {
-    pipeline.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page)
+    pipeline.append("SCAN", cursor, "MATCH", pattern, "COUNT", store.batch.page)
   }
 
   private func take(_ reply: Reply) throws {

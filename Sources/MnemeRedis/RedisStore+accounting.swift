@@ -95,7 +95,7 @@ extension RedisStore {
 
   public func summaries() throws -> [NamespaceSummary] { try summaries { throw $0 } }
 
-  /// Two round trips and one for each 64 namespaces, more where sets have thousands of members.
+  /// Two round trips and one for each 64 namespaces, or 16 where others use the server, more where sets have thousands of members.
   public func summaries(whenDamaged: (CorruptCacheError) throws -> Void) throws -> [NamespaceSummary] {
     var known = Set(try namespaces())
     let python = try pythonCounters()
@@ -114,8 +114,7 @@ extension RedisStore {
     whenDamaged: (CorruptCacheError) throws -> Void
   ) throws -> [NamespaceSummary] {
     var summaries: [NamespaceSummary] = []
-    for start in stride(from: 0, to: namespaces.count, by: Batch.entries) {
-      let page = namespaces[start..<min(start + Batch.entries, namespaces.count)]
+    try inSlices(namespaces, of: \.keys) { page in
       let replies = try read(
         pipeline {
           for namespace in page {

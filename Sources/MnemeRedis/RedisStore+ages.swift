@@ -7,9 +7,10 @@ extension RedisStore {
     var counts: [Namespace: Int] = [:]
     var rank = 0
     while true {
+      let size = batch.page
       let page = try read(
         pipeline {
-          $0.append("ZRANGE", layout.byTTL, rank, rank + Batch.page - 1, "WITHSCORES")
+          $0.append("ZRANGE", layout.byTTL, rank, rank + size - 1, "WITHSCORES")
         })[0]
       var members: [[UInt8]] = []
       var elements = page.elements.makeIterator()
@@ -21,7 +22,7 @@ extension RedisStore {
       for namespace in try expired(among: members, at: now) { counts[namespace, default: 0] += 1 }
       rank += members.count
       progress(rank)
-      guard members.count == Batch.page else { return counts }
+      guard members.count == size else { return counts }
     }
   }
 
@@ -55,7 +56,7 @@ extension RedisStore {
       let replies = try read(
         pipeline {
           for id in ids { $0.append("HGET", layout.entry(id), EntryField.createdAt) }
-          $0.append("ZRANGEBYSCORE", layout.byID, from, "+inf", "WITHSCORES", "LIMIT", 0, Batch.page)
+          $0.append("ZRANGEBYSCORE", layout.byID, from, "+inf", "WITHSCORES", "LIMIT", 0, batch.page)
         }, tolerating: true)
       for reply in replies.prefix(ids.count) {
         guard let created = reply.integer.map({ UnixTime($0) }) else { continue }

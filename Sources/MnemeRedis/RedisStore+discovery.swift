@@ -31,14 +31,15 @@ extension RedisStore {
     var seen = 0
     repeat {
       if shouldStop() { break }
+      let size = batch.page
       let page = try client.read(
         pipeline {
-          $0.append("SCAN", cursor, "MATCH", KeyLayout.everyMeta, "COUNT", Batch.page, "TYPE", "hash")
+          $0.append("SCAN", cursor, "MATCH", KeyLayout.everyMeta, "COUNT", size, "TYPE", "hash")
         })[0].elements(expecting: 2)
       cursor = page[0].bytes
       let keys = page[1].elements.map(\.bytes)
       for cache in try caches(ofMetaKeys: keys, withheld) { found[cache.keyPrefix] = cache }
-      seen += Batch.page
+      seen += size
       progress(seen)
     } while cursor != [UInt8(ascii: "0")]
     return found.values.sorted { $0.keyPrefix.lexicographicallyPrecedes($1.keyPrefix) }

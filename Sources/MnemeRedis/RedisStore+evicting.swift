@@ -1,7 +1,11 @@
 import Mneme
 
 extension RedisStore {
-  /// Two round trips to see what goes, then one for each 200 entries and three for each 64.
+  /// How many are chosen in one go. Always as many: with more or fewer, others of one second would be the first over all
+  /// namespaces.
+  private static let evictionPage = 200
+
+  /// Two round trips to see what goes, then one for each 200 entries and three for each transaction (`Batch`).
   public func evict(
     for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>
   ) throws -> Int {
@@ -27,7 +31,7 @@ extension RedisStore {
     var passedOver = spared
     var (left, evicted) = (batch, 0)
     while left > 0, !control.shouldStop() {
-      let wanted = min(left, Batch.page)
+      let wanted = min(left, Self.evictionPage)
       var oldest = try leastRecentlyUsed(wanted, in: scope)
       // Asking for more at once would change which entries of one second are the first over all namespaces.
       if !passedOver.isDisjoint(with: oldest) {
@@ -36,8 +40,9 @@ extension RedisStore {
       let going = Eviction.choose(wanted, of: oldest, sparing: passedOver)
       guard !going.isEmpty else { break }
       left -= going.count
-      for start in stride(from: 0, to: going.count, by: Batch.entries) where !control.shouldStop() {
-        let ids = Array(going[start..<min(start + Batch.entries, going.count)])
+      try inSlices(going, of: \.written) { slice in
+        if control.shouldStop() { return }
+        let ids = Array(slice)
         let gone = try removeWhatever(ids, from: scope, counting: .all(.evictions, namespace))
         // Index members whose entry Redis itself has expired count towards the limit and are no entries.
         if gone.count < ids.count {

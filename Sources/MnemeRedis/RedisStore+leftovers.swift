@@ -15,10 +15,7 @@ extension RedisStore {
   @discardableResult
   func sweepLeftovers(_ leftovers: [Leftover]) throws -> [EntryID] {
     var swept: [EntryID] = []
-    for start in stride(from: 0, to: leftovers.count, by: Batch.entries) {
-      swept += try sweepBatch(
-        try locating(Array(leftovers[start..<min(start + Batch.entries, leftovers.count)])))
-    }
+    try inSlices(leftovers, of: \.written) { swept += try sweepBatch(try locating(Array($0))) }
     return swept
   }
 

@@ -20,11 +20,8 @@ extension RedisStore {
     try hand(over: KeyFamily.allCases.filter { !$0.isKeyed }.map(layout.key))
     if wants(.lru, .counters, .quota) {
       let named = try namedNamespaces().sorted()
-      for start in stride(from: 0, to: named.count, by: Batch.keys) {
-        try hand(
-          over: named[start..<min(start + Batch.keys, named.count)].flatMap {
-            [layout.lru($0), layout.counters($0), layout.quota($0)]
-          })
+      try inSlices(named, of: \.keys) { slice in
+        try hand(over: slice.flatMap { [layout.lru($0), layout.counters($0), layout.quota($0)] })
       }
     }
     if wants(.entry, .hash) { try forEachNamedEntry(hand) }
@@ -51,8 +48,7 @@ extension RedisStore {
   private func forEachNamedEntry(_ body: ([Key]) throws -> Void) throws {
     try forEachPage(of: layout.byID, "ZSCAN") { pairs in
       let ids = stride(from: 0, to: pairs.count, by: 2).compactMap { EntryID(member: pairs[$0].bytes) }
-      for start in stride(from: 0, to: ids.count, by: Batch.keys) {
-        let batch = ids[start..<min(start + Batch.keys, ids.count)]
+      try inSlices(ids, of: \.keys) { batch in
         let heads = try client.read(
           pipeline {
             for id in batch {
@@ -79,7 +75,7 @@ extension RedisStore {
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     repeat {
       let reply = try client.read(
-        pipeline { $0.append(command, key, cursor, "COUNT", Batch.page) }, tolerating: true)[0]
+        pipeline { $0.append(command, key, cursor, "COUNT", batch.page) }, tolerating: true)[0]
       if let error = reply.error {
         guard error.code == "WRONGTYPE" else {
           throw client.translate(error, command: "\(command)", key: key.text)

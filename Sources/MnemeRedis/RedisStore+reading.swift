@@ -8,11 +8,10 @@ extension RedisStore {
     return entry.namespace == namespace && entry.queryHash == queryHash ? entry : nil
   }
 
-  /// The ids of the entries of these queries; nil where there is none. Two round trips for each 64.
+  /// The ids of the entries of these queries; nil where there is none. Two round trips for each 64, or 16 where others use the server.
   public func ids(namespace: Namespace, queryHashes: [String]) throws -> [EntryID?] {
     var ids: [EntryID?] = []
-    for start in stride(from: 0, to: queryHashes.count, by: Batch.keys) {
-      let hashes = Array(queryHashes[start..<min(start + Batch.keys, queryHashes.count)])
+    try inSlices(queryHashes, of: \.keys) { hashes in
       let indexed = try read(
         pipeline { for hash in hashes { $0.append("GET", layout.hash(namespace, hash)) } }
       )
@@ -103,20 +102,20 @@ extension RedisStore {
     guard limit > 0 else { return [] }
     let scopes = try namespace.map { [$0] } ?? namespaces()
     var oldest: [(score: Double, id: EntryID)] = []
-    for start in stride(from: 0, to: scopes.count, by: Batch.keys) {
+    try inSlices(scopes, of: \.keys) { slice in
       let replies = try read(
         pipeline {
-          for scope in scopes[start..<min(start + Batch.keys, scopes.count)] {
+          for scope in slice {
             $0.append("ZRANGE", layout.lru(scope), 0, limit == .max ? -1 : limit - 1, "WITHSCORES")
           }
         })
-      for reply in replies.prefix(min(Batch.keys, scopes.count - start)) {
+      for reply in replies.prefix(slice.count) {
         var elements = reply.elements.makeIterator()
         while let member = elements.next(), let score = elements.next()?.string.flatMap(Double.init) {
           if let id = EntryID(member: member.bytes) { oldest.append((score, id)) }
         }
       }
-      guard namespace == nil else { break }
+      guard namespace == nil else { return }
       oldest.sort { ($0.score, $0.id) < ($1.score, $1.id) }
       if oldest.count > limit { oldest.removeSubrange(limit...) }
     }
@@ -163,19 +162,4 @@ extension RedisStore {
     }
     return number
   }
-}
-
-/// How much goes in one round trip.
-enum Batch {
-  /// Entries, each with its own keys, in one transaction or one read.
-  static let entries = 64
-  /// Vectors in one read.
-  static let vectors = 512
-  /// Small answers in one read.
-  static let keys = 64
-  /// Members of a set or keys of the server in one page. With a thousand the walks are no faster, and other clients wait
-  /// four times as long for their turn.
-  static let page = 200
-  /// What a page of entries should weigh at most; pages shrink where entries are large.
-  static let bytes = 4 * 1_048_576
 }

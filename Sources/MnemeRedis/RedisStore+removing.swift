@@ -4,7 +4,7 @@ extension RedisStore {
   @discardableResult
   public func remove(id: EntryID) throws -> Bool { try !remove(ids: [id]).isEmpty }
 
-  /// Three round trips for each 64 entries: what they are, what points at them, the transaction. Who asks for an
+  /// Three round trips for each transaction (`Batch`): what they are, what points at them, the transaction. Who asks for an
   /// entry by its id wants it gone also when it is damaged.
   @discardableResult
   public func remove(ids: [EntryID]) throws -> [EntryID] { try removeWhatever(ids, from: nil, counting: nil) }
@@ -29,14 +29,16 @@ extension RedisStore {
   }
 
   /// Removes the entries that the namespace has now, and what its index names besides, while the index is walked. One
-  /// that is put meanwhile may stay. One round trip for each 200 members and three for each 64.
+  /// that is put meanwhile may stay. One round trip for each page of members and three for each
+  /// transaction (`Batch`).
   @discardableResult
   public func removeAll(in namespace: Namespace, _ control: BatchControl) throws -> Int {
     var removed = 0
     var batch: Set<EntryID> = []
+    var size = self.batch.written
     func removeBatch() throws {
       let ids = batch.sorted()
-      batch = []
+      (batch, size) = ([], self.batch.written)
       let gone = try removeWhatever(ids, from: namespace, counting: nil)
       if gone.count < ids.count {
         try sweepLeftovers(
@@ -50,7 +52,7 @@ extension RedisStore {
       defer { isMember.toggle() }
       guard isMember, let id = EntryID(member: reply.bytes) else { return }
       batch.insert(id)
-      if batch.count == Batch.entries { try removeBatch() }
+      if batch.count >= size { try removeBatch() }
     }
     if !batch.isEmpty, !control.shouldStop() { try removeBatch() }
     return removed
@@ -80,9 +82,7 @@ extension RedisStore {
 
   func inBatches(_ ids: [EntryID], _ body: ([EntryID]) throws -> [EntryID]) rethrows -> [EntryID] {
     var done: [EntryID] = []
-    for start in stride(from: 0, to: ids.count, by: Batch.entries) {
-      done += try body(Array(ids[start..<min(start + Batch.entries, ids.count)]))
-    }
+    try inSlices(ids, of: \.written) { done += try body(Array($0)) }
     return done
   }
 

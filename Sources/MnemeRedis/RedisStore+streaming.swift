@@ -1,7 +1,7 @@
 import Mneme
 
 extension RedisStore {
-  /// One round trip for a page of entries, 64 or fewer where they are large; the ids of the next page come
+  /// One round trip for a page of entries, 64 or fewer where they are large or others use the server; the ids of the next page come
   /// along with the entries of this one.
   public func forEachEntry(
     after id: EntryID?, in namespace: Namespace?, _ body: (StoredEntry) throws -> Void
@@ -32,7 +32,7 @@ extension RedisStore {
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    try forEachPage(after: nil, in: namespace, beginningWith: Batch.entries, upTo: Batch.vectors) {
+    try forEachPage(after: nil, in: namespace, beginningWith: 64, upTo: Batch.vectors) {
       [layout] pipeline, id in
       pipeline.append("HGET", layout.entry(id), EntryField.embedding)
     } handle: { id, reply in
@@ -45,7 +45,7 @@ extension RedisStore {
     of ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer?) throws -> Void
   ) throws {
-    let size = max(1, Batch.bytes / max(1, 4 * (knownIdentity?.dimension ?? 0)))
+    let size = max(1, Batch.alone.bytes / max(1, 4 * (knownIdentity?.dimension ?? 0)))
     for start in stride(from: 0, to: ids.count, by: size) {
       let page = ids[start..<min(start + size, ids.count)]
       let replies = try read(
@@ -79,11 +79,12 @@ extension RedisStore {
   /// allows, and shrink at once. The next page is asked for while one is handled.
   private func forEachPage(
     after id: EntryID?, in namespace: Namespace?, beginningWith firstSize: Int,
-    upTo lastSize: Int = Batch.entries, ask: @escaping @Sendable (inout Pipeline, EntryID) -> Void,
+    upTo lastSize: Int? = nil, ask: @escaping @Sendable (inout Pipeline, EntryID) -> Void,
     handle: (EntryID, Reply) throws -> Void
   ) throws {
     let pages = Pages(
-      self, try IDSource(self, after: id, in: namespace), sizes: firstSize...lastSize, ask: ask)
+      self, try IDSource(self, after: id, in: namespace), firstSize: firstSize, largestSize: lastSize,
+      ask: ask)
     try forEachReadAhead(pages.next) { page in
       for (id, reply) in zip(page.ids, page.replies) { try handle(id, reply) }
     }
@@ -97,7 +98,7 @@ extension RedisStore {
   ) throws {
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     repeat {
-      let replies = try read(pipeline { $0.append(command, key, cursor, "COUNT", Batch.page) })
+      let replies = try read(pipeline { $0.append(command, key, cursor, "COUNT", batch.page) })
       cursor = replies[0][0].bytes
       for member in replies[0][1].elements {
         if shouldStop() { return }
@@ -118,15 +119,16 @@ private final class Pages: @unchecked Sendable {
   private let store: RedisStore
   private var source: IDSource
   private var size: Int
-  private let largestSize: Int
+  /// nil: as `Batch` has it.
+  private let largestSize: Int?
   private let ask: @Sendable (inout Pipeline, EntryID) -> Void
 
   init(
-    _ store: RedisStore, _ source: IDSource, sizes: ClosedRange<Int>,
+    _ store: RedisStore, _ source: IDSource, firstSize: Int, largestSize: Int?,
     ask: @escaping @Sendable (inout Pipeline, EntryID) -> Void
   ) {
     (self.store, self.source, self.ask) = (store, source, ask)
-    (size, largestSize) = (sizes.lowerBound, sizes.upperBound)
+    (size, self.largestSize) = (firstSize, largestSize)
   }
 
   @Sendable func next() throws -> Page? {
@@ -140,7 +142,8 @@ private final class Pages: @unchecked Sendable {
     }
     source.takeAnswer(replies[ids.count])
     if !ids.isEmpty {
-      size = max(1, min(largestSize, 2 * size, Batch.bytes / max(1, replies.byteCount / ids.count)))
+      let (most, weight) = (largestSize == nil ? store.batch : .alone, max(1, replies.byteCount / ids.count))
+      size = max(1, min(largestSize ?? most.entries, 2 * size, most.bytes / weight))
     }
     return Page(ids: ids, replies: replies)
   }

@@ -23,7 +23,7 @@ extension RedisStore {
         defer { isMember.toggle() }
         guard isMember, let member = parse(reply) else { return }
         page.append(member)
-        if page.count == Batch.keys { try handlePage() }
+        if page.count >= batch.written { try handlePage() }
       }
       try handlePage()
     }
@@ -47,8 +47,7 @@ extension RedisStore {
   func retireAbandoned(in namespace: Namespace?, dryRun: Bool) throws -> Int {
     var abandoned: [Namespace] = []
     let listed = try namespaces().filter { namespace == nil || $0 == namespace }
-    for start in stride(from: 0, to: listed.count, by: Batch.keys) {
-      let page = listed[start..<min(start + Batch.keys, listed.count)]
+    try inSlices(listed, of: \.keys) { page in
       let counts = try read(pipeline { for namespace in page { $0.append("ZCARD", layout.lru(namespace)) } })
       abandoned += zip(page, counts).filter { $1.integer == 0 }.map(\.0)
     }
@@ -73,7 +72,7 @@ extension RedisStore {
     repeat {
       if shouldStop() { return false }
       let reply = try read(
-        pipeline { $0.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page) }, tolerating: true)[0]
+        pipeline { $0.append("SCAN", cursor, "MATCH", pattern, "COUNT", batch.page) }, tolerating: true)[0]
       if let error = reply.error {
         if error.isWithholding { return nil }
         throw client.translate(error, command: "SCAN", key: nil)
@@ -83,9 +82,8 @@ extension RedisStore {
       let keys = page[1].elements.compactMap { reply in
         layout.parse(reply.bytes).map { (Key(bytes: reply.bytes), $0) }
       }
-      for start in stride(from: 0, to: keys.count, by: Batch.keys) {
-        swept.formUnion(
-          try sweepHashKeys(Array(keys[start..<min(start + Batch.keys, keys.count)]), dryRun: dryRun))
+      try inSlices(keys, of: \.keys) {
+        swept.formUnion(try sweepHashKeys(Array($0), dryRun: dryRun))
       }
     } while cursor != [UInt8(ascii: "0")]
     return true

@@ -6,8 +6,8 @@ public struct VacuumOptions: Sendable {
   public var namespace: Namespace?
   /// What is expired at this moment goes.
   public var now: UnixTime = systemClock()
-  /// The entries in one transaction; 1 … 1000.
-  public var batchSize = 64
+  /// The entries in one transaction, 1 … 1000; nil: 64, or 3 while others use the server.
+  public var batchSize: Int?
   /// Says what would go; writes nothing.
   public var dryRun = false
   /// Look for leftovers even when nothing suggests that there are any, and mend what a check finds.
@@ -67,6 +67,15 @@ struct VacuumRun {
   /// Of a dry run: ids that `by_ttl` lists more than once.
   private var counted: Set<EntryID> = []
 
+  /// Of the next page.
+  var batchSize: Int {
+    let batch = store.batch
+    return options.batchSize ?? (options.dryRun ? batch.entries : batch.written)
+  }
+
+  /// How far within a score Redis is to walk to where a page begins.
+  static let nearby = 200
+
   init(store: RedisStore, options: VacuumOptions) {
     self.store = store
     self.options = options
@@ -118,7 +127,7 @@ struct VacuumRun {
         cursor.advance(over: page, keeping: isStuck ? Set(page.compactMap(\.member?.id)) : outcome.kept)
         previous = page
       }
-      detour = outcome.isContended ? Int.random(in: 1...8) * options.batchSize : 0
+      detour = outcome.isContended ? Int.random(in: 1...8) * batchSize : 0
       options.progress(report)
     }
   }
@@ -152,7 +161,7 @@ struct VacuumRun {
   }
 
   private func duePage(skipping detour: Int) throws -> [Due] {
-    if cursor.offset < Batch.page {
+    if cursor.offset < Self.nearby {
       let question = store.pipeline { appendDueQuestion(skipping: detour, to: &$0) }
       return duePage(in: try store.read(question)[0])
     }
@@ -164,14 +173,14 @@ struct VacuumRun {
       in: try store.read(
         store.pipeline {
           $0.append(
-            "ZRANGE", store.layout.byTTL, rank, rank + options.batchSize - 1, "WITHSCORES")
+            "ZRANGE", store.layout.byTTL, rank, rank + batchSize - 1, "WITHSCORES")
         })[0])
   }
 
   func appendDueQuestion(skipping detour: Int, to pipeline: inout Pipeline) {
     pipeline.append(
       "ZRANGEBYSCORE", store.layout.byTTL, cursor.score, options.now.rawValue, "WITHSCORES", "LIMIT",
-      cursor.offset + detour, options.batchSize)
+      cursor.offset + detour, batchSize)
   }
 
   func duePage(in reply: Reply) -> [Due] {

@@ -6,8 +6,8 @@ extension VacuumRun {
   /// and behind it what those ids are.
   /// - Returns: whether any was removed. What comes next in `by_ttl` wants a closer look.
   mutating func sweepAhead(from first: [Due]) throws -> Bool {
-    guard !options.dryRun, cursor.offset < Batch.page else { return false }
-    var ids = Set(first.compactMap(\.member?.id)).sorted()
+    guard !options.dryRun, cursor.offset < Self.nearby else { return false }
+    var (ids, pageSize) = (Set(first.compactMap(\.member?.id)).sorted(), first.count)
     var hasRemoved = false
     guard !ids.isEmpty,
       var looked = try store.client.sendAhead(
@@ -19,7 +19,7 @@ extension VacuumRun {
       let namespaces = Set(heads.map(\.namespace)).sorted()
       let question = store.pipeline {
         store.appendPointerLook(to: heads, in: namespaces, to: &$0)
-        appendDueQuestion(skipping: options.batchSize, to: &$0)
+        appendDueQuestion(skipping: pageSize, to: &$0)
       }
       guard let asked = try store.client.sendAhead(question, after: looked) else { break }
       looked = asked
@@ -27,7 +27,8 @@ extension VacuumRun {
         let pointers = try? store.pointers(to: heads, in: namespaces, replies.dropLast()),
         pointers.emptying.isEmpty
       else { break }
-      let next = Set(duePage(in: replies[replies.count - 1]).compactMap(\.member?.id)).sorted()
+      let nextPage = duePage(in: replies[replies.count - 1])
+      let next = Set(nextPage.compactMap(\.member?.id)).sorted()
       var commands = Pipeline()
       commands.append("MULTI")
       store.appendRemoval(of: heads, pointers.found, counting: .own(.expirations), to: &commands)
@@ -46,7 +47,7 @@ extension VacuumRun {
       options.progress(report)
       // Another run may have taken the rest of a namespace.
       try store.retire(zip(namespaces, counts).filter { $1.integer == 0 }.map(\.0))
-      (ids, seen) = (next, next.isEmpty ? nil : answers)
+      (ids, pageSize, seen) = (next, nextPage.count, next.isEmpty ? nil : answers)
     }
     return hasRemoved
   }

@@ -308,7 +308,9 @@ import Testing
     }
     try insertion.finish()
     let before = stage.client.traffic.roundTrips
-    let report = try stage.store.vacuum(VacuumOptions())
+    var options = VacuumOptions()
+    options.batchSize = 64
+    let report = try stage.store.vacuum(options)
     #expect(report.expired == 640)
     #expect(report.complete)
     // The last page empties the namespaces, and so takes its time.

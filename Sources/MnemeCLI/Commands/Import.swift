@@ -30,7 +30,8 @@ struct Import: Command {
       """,
     arguments: [file],
     options: [
-      namespace, onConflict, sinceLine, Options.nativeTTL, Options.maxEntries, Options.dryRun, Options.pace,
+      namespace, onConflict, sinceLine, Options.nativeTTL, Options.maxEntries, Options.dryRun,
+      Options.batchSize, Options.pace,
     ] + EmbedderChoice.options,
     rules: [EmbedderChoice.rule],
     examples: [
@@ -50,7 +51,8 @@ struct Import: Command {
     options = ImportOptions(
       namespace: invocation[Self.namespace], onConflict: invocation[Self.onConflict],
       embedder: EmbedderChoice(invocation), maxEntries: invocation[Options.maxEntries],
-      dryRun: invocation[Options.dryRun], pace: invocation[Options.pace])
+      dryRun: invocation[Options.dryRun], batchSize: invocation[Options.batchSize],
+      pace: invocation[Options.pace])
   }
 
   func run(_ context: Context) throws -> any Report {

@@ -140,10 +140,14 @@ private struct ReembedRun {
       named.isTemporary = error.isTemporary
       throw named
     }
-    let stored = try destination.insert(
-      batch, onConflict: .replace, evictingOver: nil, sparingYounger: true)
-    for outcome in stored.outcomes {
-      if case .skipped = outcome { report.alreadyThere += 1 } else { report.entries += 1 }
+    while !batch.isEmpty {
+      let next = Array(batch.prefix(destination.preferredBatch.count))
+      batch.removeFirst(next.count)
+      let stored = try destination.insert(
+        next, onConflict: .replace, evictingOver: nil, sparingYounger: true)
+      for outcome in stored.outcomes {
+        if case .skipped = outcome { report.alreadyThere += 1 } else { report.entries += 1 }
+      }
     }
   }
 }

@@ -4,9 +4,6 @@ import MnemeRedis
 
 /// `mneme vacuum`
 struct Vacuum: Command {
-  static let batchSize = Option(
-    "batch-size", value: .count("N", 1...1000), default: 64,
-    summary: "how many entries one transaction removes")
   static let maxDuration = Option(
     "max-duration", value: .duration(in: .seconds(1)...), summary: "end after this time, with status 75")
   static let repair = Switch(
@@ -26,7 +23,7 @@ struct Vacuum: Command {
 
       Fit for cron: with {option:quiet} it prints nothing when all is well, and one line otherwise.
       """,
-    options: [Options.onlyNamespace, Options.dryRun, batchSize, maxDuration, repair, Options.pace],
+    options: [Options.onlyNamespace, Options.dryRun, Options.batchSize, maxDuration, repair, Options.pace],
     examples: [
       Example(command: "mneme vacuum --dry-run", says: "see what would go"),
       Example(command: "mneme -q vacuum --max-duration 5m", says: "a line for cron"),
@@ -37,7 +34,7 @@ struct Vacuum: Command {
 
   let namespace: Namespace?
   let dryRun: Bool
-  let batchSize: Int
+  let batchSize: Int?
   let maxDuration: Duration?
   let repair: Bool
   let pace: Duration
@@ -45,7 +42,7 @@ struct Vacuum: Command {
   init(_ invocation: Invocation) throws(UsageError) {
     namespace = invocation[Options.onlyNamespace]
     dryRun = invocation[Options.dryRun]
-    batchSize = invocation[Self.batchSize]
+    batchSize = invocation[Options.batchSize]
     maxDuration = invocation[Self.maxDuration]
     repair = invocation[Self.repair]
     pace = invocation[Options.pace]

@@ -33,9 +33,8 @@ extension CheckRun {
 
   func judge(entries suspects: [EntrySuspect]) throws -> [[CacheProblem]] {
     var verdicts = [[CacheProblem]](repeating: [], count: suspects.count)
-    for start in stride(from: 0, to: suspects.count, by: Batch.entries) {
-      let places = start..<min(start + Batch.entries, suspects.count)
-      for (place, verdict) in try zip(places, judge(batch: Array(suspects[places]))) {
+    try store.inSlices(suspects, of: \.entries) { slice in
+      for (place, verdict) in try zip(slice.indices, judge(batch: Array(slice))) {
         verdicts[place] = verdict
       }
     }

@@ -12,7 +12,7 @@ extension CheckRun {
   /// members that share a score with another by `walkByID`.)
   func walkEntries() throws {
     var from = "-inf"
-    var size = Batch.entries
+    var size = store.batch.entries
     var followUps: [FollowUp] = []
     expectedEntries = try ask { $0.append("ZCARD", layout.byID) }[0].size ?? 0
     while true {
@@ -32,7 +32,8 @@ extension CheckRun {
       let bytes: Int
       (followUps, bytes) = try readEntries(ids)
       if !ids.isEmpty {
-        size = max(1, min(Batch.entries, 2 * size, Batch.bytes / max(1, bytes / ids.count)))
+        let most = store.batch
+        size = max(1, min(most.entries, 2 * size, most.bytes / max(1, bytes / ids.count)))
       }
       let share = Double(table.count) / Double(max(1, expectedEntries))
       try pageDone(share: Self.entriesShare * min(1, share))
@@ -220,7 +221,8 @@ extension CheckRun {
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     var hashKeys = 0
     repeat {
-      let reply = try ask { $0.append("SCAN", cursor, "MATCH", layout.everyKey, "COUNT", Batch.page) }[0]
+      let size = store.batch.page
+      let reply = try ask { $0.append("SCAN", cursor, "MATCH", layout.everyKey, "COUNT", size) }[0]
       if let error = reply.error { throw store.client.translate(error, command: "SCAN", key: nil) }
       let page = try reply.elements(expecting: 2)
       cursor = page[0].bytes
@@ -263,9 +265,7 @@ extension CheckRun {
       default: continue
       }
     }
-    for start in stride(from: 0, to: hashKeys.count, by: Batch.keys) {
-      try lookAt(hashKeys[start..<min(start + Batch.keys, hashKeys.count)])
-    }
+    try store.inSlices(hashKeys, of: \.keys) { try lookAt($0) }
     try lookAtCounters(of: counted)
     return hashKeys.count
   }
@@ -298,7 +298,7 @@ extension CheckRun {
       if !row.seen.contains(.damaged), !row.seen.isSuperset(of: .everywhere) {
         try suspect(EntryID(row.id))
       }
-      if position % Batch.page == 0 { try pageDone(share: Self.entriesShare + Self.keysShare) }
+      if position % 256 == 0 { try pageDone(share: Self.entriesShare + Self.keysShare) }
     }
   }
 }

@@ -152,19 +152,18 @@ final class CheckRun {
       case .wholeCache: verdicts[place] = try judgeWholeCache()
       }
     }
-    try Self.judge(entries, into: &verdicts) { try judge(entries: $0) }
-    try Self.judge(hashKeys, into: &verdicts) { try judge(hashKeys: $0) }
-    try Self.judge(namespaces, into: &verdicts) { try judge(namespaces: $0) }
+    try judge(entries, into: &verdicts) { try judge(entries: $0) }
+    try judge(hashKeys, into: &verdicts) { try judge(hashKeys: $0) }
+    try judge(namespaces, into: &verdicts) { try judge(namespaces: $0) }
     return verdicts
   }
 
   /// A page at a time, however long the docket is: other clients wait for their turn.
-  private static func judge<Subject>(
+  private func judge<Subject>(
     _ suspects: [(place: Int, subject: Subject)], into verdicts: inout [[CacheProblem]],
     by judge: ([Subject]) throws -> [[CacheProblem]]
   ) rethrows {
-    for start in stride(from: 0, to: suspects.count, by: Batch.page) {
-      let page = suspects[start..<min(start + Batch.page, suspects.count)]
+    try store.inSlices(suspects, of: \.page) { page in
       for (suspect, verdict) in zip(page, try judge(page.map(\.subject))) {
         verdicts[suspect.place] = verdict
       }

@@ -247,7 +247,9 @@ private final class ImportTrial {
   }
 
   func run(since line: Int, through url: String? = nil, _ options: [String] = []) throws -> Outcome {
-    let words = ["import", "--json", "--on-conflict", file.policy, "--since-line", "\(line)"]
+    let words = [
+      "import", "--json", "--batch-size", "64", "--on-conflict", file.policy, "--since-line", "\(line)",
+    ]
     return try (url.map { Mneme(url: $0, prefix: stage.mneme.prefix) } ?? stage.mneme)
       .run(words + options, input: file.text, within: .seconds(120))
   }
