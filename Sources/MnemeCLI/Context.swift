@@ -1,3 +1,4 @@
+import CProcess
 import CommandGrammar
 import Glibc
 import Mneme
@@ -73,7 +74,9 @@ final class Context {
     let url = try settings.redisURL()
     remark(settings.whereabouts(url))
     if settings.hasSecret(for: url) { closeMemory() }
-    let options = try settings.connectionOptions(for: url) { note("warning: \($0)") }
+    var options = try settings.connectionOptions(for: url) { note("warning: \($0)") }
+    // A thread that an answer wakes takes the server's processor otherwise, with all who wait for theirs.
+    options.whenServerIsShared = { process_make_way() }
     server = (url, options)
     return (url, options)
   }

@@ -1,11 +1,15 @@
 #ifndef CPROCESS_H
 #define CPROCESS_H
 
-// A system call whose list of arguments is open, so that Swift cannot make it.
+// System calls with open lists of arguments or with constants that Swift does not see.
 
 /// Keeps this process's memory to itself, until it runs another program: no core dump is made of it, whatever
 /// `core_pattern` says, and no other process, of the same user either, may trace it or read its memory and environment.
 /// Returns 0, or -1 with `errno`.
 int process_close_memory(void);
+
+/// Leaves the processors to whoever else wants them: all threads get the policy `SCHED_IDLE`, and those that they begin.
+/// Where somebody has chosen another policy for one already, it keeps that. Without privileges there is no way back.
+void process_make_way(void);
 
 #endif

@@ -72,7 +72,7 @@ struct Export: Command {
     defer { store.close() }
     guard let identity = try store.identity() else { return try exportNothing(context) }
     let file = try path.map(AtomicFile.init)
-    let work = LongWork(context)
+    let work = LongWork(context, pace: pace)
     let progress = Progress(
       context, unit: "entries", total: try store.count(in: namespace), isAmongResults: file == nil)
     var report = ExportReport(path: path, versionStart: try version(of: store, context))
@@ -112,7 +112,7 @@ struct Export: Command {
       report.lastID = entry.id
       progress.update(report.exported)
       // A page of entries is a batch.
-      if report.exported % 64 == 0 { sleep(for: pace) }
+      if report.exported % 64 == 0 { work.batchDone() }
     }
     report.versionEnd = report.versionStart == nil ? nil : try version(of: store, context)
     if let start = report.versionStart, let end = report.versionEnd, end != start {

@@ -10,7 +10,6 @@ import Synchronization
 /// What was found out can be read by every thread while the client is at work; all else is the session's.
 final class OtherClients: @unchecked Sendable {
   private let active = Atomic(false)
-  private let seenOnThisMachine = Atomic(false)
   private let isWanted = Atomic(false)
 
   private struct Count {
@@ -27,6 +26,7 @@ final class OtherClients: @unchecked Sendable {
   /// When others were last seen.
   private var seen: Instant?
   private var isWithheld = false
+  private var whenOnThisMachine: (@Sendable () -> Void)?
 
   /// After how many commands to ask: who is done with fewer is gone in a few milliseconds.
   private static let firstQuestion = 2000
@@ -45,8 +45,8 @@ final class OtherClients: @unchecked Sendable {
     return active.load(ordering: .relaxed)
   }
 
-  /// They have been seen, and share the machine with us.
-  var wereSeenOnThisMachine: Bool { seenOnThisMachine.load(ordering: .relaxed) }
+  /// - Parameter whenOnThisMachine: called once, when they are first seen at a server on this machine.
+  init(whenOnThisMachine: (@Sendable () -> Void)?) { self.whenOnThisMachine = whenOnThisMachine }
 
   /// Whether it is time to ask.
   func isDue(_ traffic: Traffic) -> Bool {
@@ -80,7 +80,7 @@ final class OtherClients: @unchecked Sendable {
     let seconds = last.at.duration(to: now) / .seconds(1)
     if others < 0 || Double(others) > Self.mostIdle * seconds {
       seen = now
-      if isLocal { seenOnThisMachine.store(true, ordering: .relaxed) }
+      if isLocal { whenOnThisMachine.take()?() }
     }
     active.store(seen.map { now < $0 + Self.calm } ?? false, ordering: .relaxed)
   }

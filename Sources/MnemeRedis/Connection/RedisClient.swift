@@ -32,9 +32,6 @@ public final class RedisClient: @unchecked Sendable {
   /// Waits for nothing that is under way.
   public var othersAreActive: Bool { session.others.areActive }
 
-  /// Others have been seen at a server that runs on this machine, with which they share its processors. No round trip.
-  public var servesOthersOnThisMachine: Bool { session.others.wereSeenOnThisMachine }
-
   /// What was exchanged so far, on all its connections. No round trip.
   public var traffic: Traffic { locked { session.traffic } }
 

@@ -14,13 +14,14 @@ final class Session {
   /// The nodes that are known, once the server has turned out to be a cluster's.
   var cluster: ClusterNodes?
   /// Who else uses the server.
-  let others = OtherClients()
+  let others: OtherClients
   /// For commands that a node has sent elsewhere just this once.
   var detour: Connection?
   private var isClosed = false
 
   init(url: RedisURL, options: ConnectionOptions) {
     connector = Connector(url: url, options: options)
+    others = OtherClients(whenOnThisMachine: options.whenServerIsShared)
     endpoint = url.endpoint
   }
 
