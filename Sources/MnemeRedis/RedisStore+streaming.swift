@@ -82,8 +82,10 @@ extension RedisStore {
     upTo lastSize: Int? = nil, ask: @escaping @Sendable (inout Pipeline, EntryID) -> Void,
     handle: (EntryID, Reply) throws -> Void
   ) throws {
+    let source = try IDSource(
+      self, after: id, in: namespace, pageSize: lastSize == nil ? nil : Batch.alone.page)
     let pages = Pages(
-      self, try IDSource(self, after: id, in: namespace), firstSize: firstSize, largestSize: lastSize,
+      self, source, firstSize: firstSize, largestSize: lastSize,
       ask: ask)
     try forEachReadAhead(pages.next) { page in
       for (id, reply) in zip(page.ids, page.replies) { try handle(id, reply) }
@@ -92,13 +94,16 @@ extension RedisStore {
 
   /// Hands over every member of a set or sorted set, some more than once: `SSCAN` and `ZSCAN` promise each that
   /// is there throughout, whatever happens beside them.
-  /// - Parameter shouldStop: asked before each; true ends it there.
+  /// - Parameters:
+  ///   - pageSize: nil: as `Batch` has it.
+  ///   - shouldStop: asked before each; true ends it there.
   func forEachMember(
-    of key: Key, command: StaticString, shouldStop: () -> Bool = { false }, _ body: (Reply) throws -> Void
+    of key: Key, command: StaticString, pageSize: Int? = nil, shouldStop: () -> Bool = { false },
+    _ body: (Reply) throws -> Void
   ) throws {
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     repeat {
-      let replies = try read(pipeline { $0.append(command, key, cursor, "COUNT", batch.page) })
+      let replies = try read(pipeline { $0.append(command, key, cursor, "COUNT", pageSize ?? batch.page) })
       cursor = replies[0][0].bytes
       for member in replies[0][1].elements {
         if shouldStop() { return }
@@ -162,13 +167,14 @@ private struct IDSource {
   /// go backwards.
   private var from: String
 
-  init(_ store: RedisStore, after id: EntryID?, in namespace: Namespace?) throws {
+  /// - Parameter pageSize: of the list of a namespace; nil: as `Batch` has it.
+  init(_ store: RedisStore, after id: EntryID?, in namespace: Namespace?, pageSize: Int?) throws {
     self.store = store
     from = id.map { "(\($0)" } ?? "-inf"
     guard let namespace else { return }
     var ids: Set<EntryID> = []
     var isMember = true
-    try store.forEachMember(of: store.layout.lru(namespace), command: "ZSCAN") { reply in
+    try store.forEachMember(of: store.layout.lru(namespace), command: "ZSCAN", pageSize: pageSize) { reply in
       // ZSCAN answers member, score, member, score.
       if isMember, let member = EntryID(member: reply.bytes), id.map({ member > $0 }) ?? true {
         ids.insert(member)

@@ -20,16 +20,16 @@ final class OtherClients: @unchecked Sendable {
     var connections: Int
   }
 
-  /// How many commands had been sent when somebody first wanted to know.
-  private var ownWhenWanted: Int?
+  /// What had been exchanged when somebody first wanted to know.
+  private var trafficWhenWanted: Traffic?
   private var last: Count?
   /// When others were last seen.
   private var seen: Instant?
   private var isWithheld = false
   private var whenOnThisMachine: (@Sendable () -> Void)?
 
-  /// After how many commands to ask: who is done with fewer is gone in a few milliseconds.
-  private static let firstQuestion = 2000
+  /// After how many commands to ask, or how many bytes of answers: who is done with less is gone in a few milliseconds.
+  private static let firstQuestion = (commands: 2000, bytes: 256 << 10)
   /// From the first count to the second; and between any two after that.
   private static let firstSpan = Duration.milliseconds(10)
   private static let span = Duration.milliseconds(100)
@@ -51,11 +51,14 @@ final class OtherClients: @unchecked Sendable {
   /// Whether it is time to ask.
   func isDue(_ traffic: Traffic) -> Bool {
     guard !isWithheld, isWanted.load(ordering: .relaxed) else { return false }
-    guard let ownWhenWanted else {
-      ownWhenWanted = traffic.commandsSent
+    guard let first = trafficWhenWanted else {
+      trafficWhenWanted = traffic
       return false
     }
-    guard let last else { return traffic.commandsSent - ownWhenWanted >= Self.firstQuestion }
+    guard let last else {
+      return traffic.commandsSent - first.commandsSent >= Self.firstQuestion.commands
+        || traffic.bytesReceived - first.bytesReceived >= Self.firstQuestion.bytes
+    }
     return last.at + (areActive && seen == nil ? Self.firstSpan : Self.span) < .now
   }
 
