@@ -2,6 +2,7 @@
 #include "CProcess.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -20,4 +21,8 @@ void process_make_way(void) {
         if (thread > 0 && sched_getscheduler(thread) == SCHED_OTHER) sched_setscheduler(thread, SCHED_IDLE, &none);
     }
     closedir(threads);
+}
+
+void process_write_back(int descriptor, int64_t offset, int64_t count) {
+    sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
 }

@@ -1,3 +1,4 @@
+import CProcess
 import Glibc
 
 /// A file that appears whole or not at all: written beside its place, then renamed there.
@@ -14,6 +15,12 @@ final class AtomicFile {
   private var descriptor: Int32
   private var pending: [UInt8] = []
   private(set) var byteCount = 0
+  /// How much of it is on its way to the disk.
+  private var sentBack = 0
+
+  /// How much may wait for the disk in memory. Left to itself the kernel writes gigabytes when it sees fit, in threads of
+  /// its own, which take the processors from a server on this machine.
+  private static let mostWaiting = 8 << 20
 
   /// - Throws: `FileError` (exit status 73) when it cannot be made.
   init(_ path: String) throws {
@@ -46,6 +53,10 @@ final class AtomicFile {
     let number = pending.withUnsafeBytes { writeAll($0, to: descriptor) }
     guard number == 0 else { throw failure(number) }
     pending.removeAll(keepingCapacity: true)
+    guard temporary != nil, byteCount - sentBack >= Self.mostWaiting else { return }
+    // That it has come there, or not, is said by fsync.
+    process_write_back(descriptor, Int64(sentBack), Int64(byteCount - sentBack))
+    sentBack = byteCount
   }
 
   /// Puts the file in its place; before this there is none, or the old one.
