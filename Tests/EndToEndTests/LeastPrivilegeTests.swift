@@ -260,9 +260,12 @@ import Testing
     let repair = try guarded.mneme(as: "mneme-operator").run("vacuum", "--repair", "--json")
     #expect(try repair.json()["repaired"].int == 1)
     #expect(repair.errorText.hasSuffix("were not looked for, nor entries that no index lists\n"), "\(repair)")
-    // Nothing but SCAN finds other prefixes.
+    // Nothing but SCAN finds other prefixes, or tells that there is nothing under one.
     let refused = try mneme.run("inspect-keys", "--discover", expecting: 77)
     #expect(refused.errorText.contains("SCAN"), "\(refused)")
+    let refusedCopy = try guarded.mneme(as: "mneme-operator").run("reembed", "mneme:copy", expecting: 77)
+    #expect(refusedCopy.errorText.contains("SCAN"), "\(refusedCopy)")
+    #expect(try stage.dump().names.allSatisfy { !$0.hasPrefix("mneme:copy") })
   }
 
   @Test("a server that withholds SCAN, MEMORY, INFO and CONFIG altogether is worked with all the same")

@@ -349,6 +349,22 @@ import Testing
     #expect(report.expired >= 256 - left.count)
     #expect(try stage.other.check().map(\.kind) == [])
   }
+
+  @Test("the next page of entries is asked for while one is handled")
+  func readAhead() throws {
+    let stage = try Stage("ahead-read")
+    try stage.insert()
+    var handled = 0
+    try stage.store.forEachEntry(after: nil, in: nil) { _ in
+      handled += 1
+      guard handled == 1 else { return }
+      let before = stage.client.traffic.roundTrips
+      let deadline = ContinuousClock.now + .seconds(20)
+      while stage.client.traffic.roundTrips == before, ContinuousClock.now < deadline { usleep(1000) }
+      #expect(stage.client.traffic.roundTrips > before)
+    }
+    #expect(handled == 1 + 12 * SendingAheadTests.count)
+  }
 }
 
 /// Counts calls from whichever thread.
