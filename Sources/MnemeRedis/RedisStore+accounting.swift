@@ -95,7 +95,8 @@ extension RedisStore {
 
   public func summaries() throws -> [NamespaceSummary] { try summaries { throw $0 } }
 
-  /// Two round trips and one for each 64 namespaces, or 16 where others use the server, more where sets have thousands of members.
+  /// Two round trips and one for each 64 namespaces, or 16 where others use the server, more where sets have thousands of
+  /// members.
   public func summaries(whenDamaged: (CorruptCacheError) throws -> Void) throws -> [NamespaceSummary] {
     var known = Set(try namespaces())
     let python = try pythonCounters()

@@ -42,7 +42,7 @@ extension RedisStore {
   }
 
   /// As `insert`. Up to 15 entries over a quota go in the same transaction, for one round trip more; otherwise it
-  /// takes two more to see what goes and three for each 64 entries.
+  /// takes two more to see what goes and three for each transaction (`Batch`).
   public func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
     try insertEvicting(InsertRequest([entry], evicts: true), maxEntries)
   }

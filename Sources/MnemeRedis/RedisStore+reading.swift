@@ -8,7 +8,8 @@ extension RedisStore {
     return entry.namespace == namespace && entry.queryHash == queryHash ? entry : nil
   }
 
-  /// The ids of the entries of these queries; nil where there is none. Two round trips for each 64, or 16 where others use the server.
+  /// The ids of the entries of these queries; nil where there is none. Two round trips for each 64, or 16 where others
+  /// use the server.
   public func ids(namespace: Namespace, queryHashes: [String]) throws -> [EntryID?] {
     var ids: [EntryID?] = []
     try inSlices(queryHashes, of: \.keys) { hashes in

@@ -4,8 +4,8 @@ extension RedisStore {
   @discardableResult
   public func remove(id: EntryID) throws -> Bool { try !remove(ids: [id]).isEmpty }
 
-  /// Three round trips for each transaction (`Batch`): what they are, what points at them, the transaction. Who asks for an
-  /// entry by its id wants it gone also when it is damaged.
+  /// Three round trips for each 64 entries, or 3 where others use the server: what they are, what points at them, the
+  /// transaction. Who asks for an entry by its id wants it gone also when it is damaged.
   @discardableResult
   public func remove(ids: [EntryID]) throws -> [EntryID] { try removeWhatever(ids, from: nil, counting: nil) }
 
@@ -29,8 +29,7 @@ extension RedisStore {
   }
 
   /// Removes the entries that the namespace has now, and what its index names besides, while the index is walked. One
-  /// that is put meanwhile may stay. One round trip for each page of members and three for each
-  /// transaction (`Batch`).
+  /// that is put meanwhile may stay. One round trip for each page of members and three for each transaction (`Batch`).
   @discardableResult
   public func removeAll(in namespace: Namespace, _ control: BatchControl) throws -> Int {
     var removed = 0

@@ -1,8 +1,8 @@
 import Mneme
 
 extension RedisStore {
-  /// One round trip for a page of entries, 64 or fewer where they are large or others use the server; the ids of the next page come
-  /// along with the entries of this one.
+  /// One round trip for a page of entries, 64 or fewer where they are large or others use the server; the ids of the next
+  /// page come along with the entries of this one.
   public func forEachEntry(
     after id: EntryID?, in namespace: Namespace?, _ body: (StoredEntry) throws -> Void
   ) throws {
@@ -84,9 +84,7 @@ extension RedisStore {
   ) throws {
     let source = try IDSource(
       self, after: id, in: namespace, pageSize: lastSize == nil ? nil : Batch.alone.page)
-    let pages = Pages(
-      self, source, firstSize: firstSize, largestSize: lastSize,
-      ask: ask)
+    let pages = Pages(self, source, firstSize: firstSize, largestSize: lastSize, ask: ask)
     try forEachReadAhead(pages.next) { page in
       for (id, reply) in zip(page.ids, page.replies) { try handle(id, reply) }
     }

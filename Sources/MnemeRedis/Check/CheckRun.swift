@@ -204,8 +204,8 @@ extension RedisStore {
   /// Writes nothing, and needs the rights to read the prefix. Works on a cache that is damaged in any
   /// way, on a replica, and while others write: what is reported was seen wrong twice, each time on a view that stood
   /// still. Reads vectors, but no answers. Memory: 40 bytes an entry, and up to 21 for each problem. Round trips: two for
-  /// each 64 entries, one for each 64 `hash:` keys and 200 members of an index. Where the server withholds `SCAN` it does
-  /// what the indexes allow, and the summary says so.
+  /// each 64 entries, one for each 64 `hash:` keys and 200 members of an index; fewer of each where others use the server
+  /// (`Batch`). Where the server withholds `SCAN` it does what the indexes allow, and the summary says so.
   /// - Parameter report: told of each problem as it is confirmed; what it throws ends the check.
   /// - Throws: `SchemaMigrationError` for a layout that this version does not know.
   public func check(
