@@ -55,7 +55,11 @@ final class TemporaryFolder {
       at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
     try Data(text.utf8).write(to: file)
     if isExecutable {
-      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+      // What is open for writing cannot be run, and a child that another test has begun meanwhile holds it open: so it is
+      // written by a process that has no children.
+      let source = file.appendingPathExtension("source")
+      try FileManager.default.moveItem(at: file, to: source)
+      _ = try Tool("install")?.output(["-m", "755", source.path, file.path])
     }
     return file.path
   }
