@@ -23,7 +23,7 @@ extension RedisStore {
         defer { isMember.toggle() }
         guard isMember, let member = parse(reply) else { return }
         page.append(member)
-        if page.count >= batch.written { try handlePage() }
+        if page.count >= batch.keys { try handlePage() }
       }
       try handlePage()
     }
