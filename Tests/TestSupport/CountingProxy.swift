@@ -19,7 +19,7 @@ package final class CountingProxy {
   }
 
   private let directory: TemporaryDirectory
-  private let listener: Descriptor
+  private let listener: Listener
   private let finished = Finished()
 
   private final class Finished: Sendable {
@@ -28,21 +28,13 @@ package final class CountingProxy {
 
   package init(to server: RedisServer) throws {
     ignoreBrokenPipes()
-    let directory = try TemporaryDirectory()
-    let listener = Descriptor(try checked("socket", socket(AF_UNIX, closedByExec, 0)))
-    try withUnixAddress(directory.path("proxy.sock")) { try checked("bind", bind(listener.number, $0, $1)) }
-    try checked("listen", listen(listener.number, 64))
-    (self.directory, self.listener) = (directory, listener)
+    directory = try TemporaryDirectory()
+    listener = try Listener(unixSocket: directory.path("proxy.sock"))
     let target = server.socketPath
-    Thread.detachNewThread { [finished] in
-      while let client = try? listener.accept() {
-        Thread.detachNewThread { try? CountingProxy.forward(client, to: target, finished) }
-      }
-    }
+    listener.serve { [finished] client, _ in try CountingProxy.forward(client, to: target, finished) }
   }
 
-  /// Ends the accepting; connections that are open live on until their client goes.
-  deinit { shutdown(listener.number, Int32(SHUT_RDWR)) }
+  deinit { listener.stop() }
 
   package var url: String { "unix://\(directory.path("proxy.sock"))" }
 

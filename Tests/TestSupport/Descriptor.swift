@@ -3,8 +3,8 @@ import Synchronization
 
 /// A file descriptor that is closed with the last reference, and by `exec`: no child keeps a pipe of ours
 /// open, so that the end of this process is the end of the pipe.
-final class Descriptor: Sendable {
-  let number: Int32
+package final class Descriptor: Sendable {
+  package let number: Int32
 
   init(_ number: Int32) { self.number = number }
 
@@ -54,18 +54,7 @@ final class Descriptor: Sendable {
   }
 }
 
-// MARK: - Listening
-
 extension Descriptor {
-  /// A socket that listens on a free port of 127.0.0.1.
-  /// - Parameter backlog: how many connections the kernel completes that nobody has accepted.
-  static func listening(backlog: Int32 = 64) throws -> (Descriptor, port: Int) {
-    let listener = Descriptor(try checked("socket", socket(AF_INET, closedByExec, 0)))
-    try withLoopbackAddress(0) { try checked("bind", bind(listener.number, $0, $1)) }
-    try checked("listen", listen(listener.number, backlog))
-    return (listener, try listener.localPort)
-  }
-
   /// The TCP port that a socket is bound to.
   var localPort: Int {
     get throws {
@@ -76,17 +65,6 @@ extension Descriptor {
       }
       try checked("getsockname", result)
       return Int(UInt16(bigEndian: address.sin_port))
-    }
-  }
-
-  /// The next connection to a socket that listens.
-  /// - Throws: when it has been shut down.
-  func accept() throws -> Descriptor {
-    while try !isReadable(until: Deadline(in: .seconds(60))) {}
-    return try Descriptor.spawning.withLock { _ in
-      let connection = try checked("accept", Glibc.accept(number, nil, nil))
-      try checked("fcntl", fcntl(connection, F_SETFD, FD_CLOEXEC))
-      return Descriptor(connection)
     }
   }
 }

@@ -33,8 +33,7 @@ package final class EmbeddingServer: Sendable {
     case hangUp
   }
 
-  package let port: Int
-  private let listener: Descriptor
+  private let listener: Listener
   private let log = Log()
 
   private final class Log: Sendable {
@@ -44,36 +43,16 @@ package final class EmbeddingServer: Sendable {
   /// - Parameter answer: what to say to a request, and how many came before it.
   package init(_ answer: @escaping @Sendable (Request, Int) -> Answer) throws {
     ignoreBrokenPipes()
-    let listener = Descriptor(
-      try checked("socket", socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)))
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    try withUnsafeMutablePointer(to: &address) {
-      try $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        try checked("bind", bind(listener.number, $0, size))
-        try checked("getsockname", getsockname(listener.number, $0, &size))
-      }
-    }
-    try checked("listen", listen(listener.number, 64))
-    (self.listener, port) = (listener, Int(UInt16(bigEndian: address.sin_port)))
-    Thread.detachNewThread { [log] in
-      while true {
-        let number = accept(listener.number, nil, nil)
-        guard number >= 0 else { return }
-        _ = fcntl(number, F_SETFD, FD_CLOEXEC)
-        let connection = Descriptor(number)
-        Thread.detachNewThread { try? EmbeddingServer.serve(connection, log, answer) }
-      }
-    }
+    listener = try Listener()
+    listener.serve { [log] connection, _ in try EmbeddingServer.serve(connection, log, answer) }
   }
 
   /// One that always answers right.
   package convenience init(dimension: Int) throws { try self.init { _, _ in .vectors(dimension: dimension) } }
 
-  deinit { shutdown(listener.number, Int32(SHUT_RDWR)) }
+  deinit { listener.stop() }
 
+  package var port: Int { listener.port }
   package var url: String { "http://127.0.0.1:\(port)" }
   package var requests: [Request] { log.requests.withLock { $0 } }
 

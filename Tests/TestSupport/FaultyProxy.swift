@@ -51,8 +51,7 @@ package final class FaultyProxy: Sendable {
     package var isHit = false
   }
 
-  package let port: Int
-  private let listener: Descriptor
+  private let listener: Listener
   private let log = Log()
 
   private final class Log: Sendable {
@@ -64,21 +63,15 @@ package final class FaultyProxy: Sendable {
   ///   - times: how many connections the fault befalls; those that follow are only counted.
   package init(toSocket socketPath: String, _ fault: Fault, times: Int = .max) throws {
     ignoreBrokenPipes()
-    (listener, port) = try Descriptor.listening()
-    Thread.detachNewThread { [listener, log] in
-      while let client = try? listener.accept() {
-        let number = log.conversations.withLock { all in
-          all.append(Conversation())
-          return all.count - 1
-        }
-        let fault = number < times ? fault : .none
-        Thread.detachNewThread {
-          let line = Line(client: client, fault: fault) { change in
-            log.conversations.withLock { change(&$0[number]) }
-          }
-          try? line.forward(toSocket: socketPath)
-        }
+    listener = try Listener()
+    listener.serve { [log] client, number in
+      log.conversations.withLock { all in
+        while all.count <= number { all.append(Conversation()) }
       }
+      let line = Line(client: client, fault: number < times ? fault : .none) { change in
+        log.conversations.withLock { change(&$0[number]) }
+      }
+      try line.forward(toSocket: socketPath)
     }
   }
 
@@ -86,9 +79,9 @@ package final class FaultyProxy: Sendable {
     try self.init(toSocket: server.socketPath, fault, times: times)
   }
 
-  /// Ends the accepting; connections that are open live on until their client goes.
-  deinit { shutdown(listener.number, Int32(SHUT_RDWR)) }
+  deinit { listener.stop() }
 
+  package var port: Int { listener.port }
   package var url: String { "redis://127.0.0.1:\(port)" }
 
   /// Every connection so far, in order.

@@ -15,8 +15,7 @@ package final class ForgingProxy: Sendable {
     case endless(start: [UInt8], rest: [UInt8])
   }
 
-  package let port: Int
-  private let listener: Descriptor
+  private let listener: Listener
   private let log = Log()
 
   private final class Log: Sendable {
@@ -28,20 +27,13 @@ package final class ForgingProxy: Sendable {
   ///   - forgery: nil only counts.
   package init(toSocket path: String, reply number: Int, _ forgery: Forgery?) throws {
     ignoreBrokenPipes()
-    (listener, port) = try Descriptor.listening()
-    Thread.detachNewThread { [listener, log] in
-      while let client = try? listener.accept() {
-        Thread.detachNewThread {
-          try? ForgingProxy.forward(client, to: path, number, forgery, log)
-        }
-      }
-    }
+    listener = try Listener()
+    listener.serve { [log] client, _ in try ForgingProxy.forward(client, to: path, number, forgery, log) }
   }
 
-  /// Ends the accepting; connections that are open live on until their client goes.
-  deinit { shutdown(listener.number, Int32(SHUT_RDWR)) }
+  deinit { listener.stop() }
 
-  package var url: String { "redis://127.0.0.1:\(port)" }
+  package var url: String { "redis://127.0.0.1:\(listener.port)" }
 
   /// How many replies there were so far, the forged one among them.
   package var replies: Int { log.replies.withLock { $0 } }

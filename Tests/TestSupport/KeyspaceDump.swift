@@ -41,12 +41,14 @@ package struct KeyspaceDump: Equatable, CustomStringConvertible {
 extension RawRedis {
   /// Every key whose name begins with these bytes, in the order of the names.
   ///
-  /// The names are compared here, without `MATCH`, since the escaping of patterns is a thing under test.
+  /// The pattern has `?` for whatever means something in one, and the names are compared here, since the escaping of
+  /// patterns is a thing under test.
   package func names(beginningWith prefix: String = "") throws -> [[UInt8]] {
     var names: Set<[UInt8]> = []
     var cursor = "0"
+    let pattern = String(prefix.unicodeScalars.map { #"*?[]^-\"#.unicodeScalars.contains($0) ? "?" : Character($0) })
     repeat {
-      let page = try send("SCAN", cursor, "COUNT", "1000")
+      let page = try send("SCAN", cursor, "MATCH", pattern + "*", "COUNT", "5000")
       cursor = page.items[0].text ?? "0"
       names.formUnion(page.items[1].items.compactMap(\.bytes).filter { $0.starts(with: prefix.utf8) })
     } while cursor != "0"

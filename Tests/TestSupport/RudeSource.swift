@@ -2,14 +2,15 @@ import Foundation
 
 /// Input from a TCP connection, which ends as no file does: with an error.
 package final class RudeSource {
-  package let port: Int
-  private let listener: Descriptor
+  private let listener: Listener
   private var reader: Descriptor?
 
   package init() throws {
     ignoreBrokenPipes()
-    (listener, port) = try Descriptor.listening()
+    listener = try Listener()
   }
+
+  package var port: Int { listener.port }
 
   /// Waits for who reads, and sends.
   package func send(_ bytes: [UInt8]) throws {

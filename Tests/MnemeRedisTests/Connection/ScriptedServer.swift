@@ -15,24 +15,14 @@ final class ScriptedServer: Sendable {
   /// - Parameter script: what to do with a connection, and its number from 0 on.
   init(_ script: @escaping @Sendable (Peer, Int) throws -> Void) throws {
     listener = try Listener()
-    let number = listener.descriptor
-    Thread.detachNewThread { [received = Unowned(self)] in
-      var count = 0
-      while true {
-        let descriptor = accept(number, nil, nil)
-        guard descriptor >= 0 else { return }
-        let peer = Peer(descriptor: descriptor, log: received)
-        let index = count
-        count += 1
-        Thread.detachNewThread {
-          try? script(peer, index)
-          peer.finish()
-        }
-      }
+    listener.serve { [received = Unowned(self)] connection, index in
+      let peer = Peer(connection, log: received)
+      defer { peer.finish() }
+      try script(peer, index)
     }
   }
 
-  deinit { shutdown(listener.descriptor, Int32(SHUT_RDWR)) }
+  deinit { listener.stop() }
 
   var port: Int { listener.port }
   var url: String { "redis://127.0.0.1:\(listener.port)" }
@@ -59,16 +49,19 @@ final class ScriptedServer: Sendable {
 
 /// The far end of a connection, in a script's hands.
 final class Peer: @unchecked Sendable {
-  private let descriptor: Int32
+  /// nil once the connection has ended.
+  private var connection: Descriptor?
   private let log: ScriptedServer.Unowned
   private var conversation: Int?
-  private var isOpen = true
   private var parser = RESPParser()
 
-  fileprivate init(descriptor: Int32, log: ScriptedServer.Unowned) {
-    self.descriptor = descriptor
+  fileprivate init(_ connection: Descriptor, log: ScriptedServer.Unowned) {
+    self.connection = connection
     self.log = log
   }
+
+  /// -1, which every call refuses, once the connection has ended.
+  private var descriptor: Int32 { connection?.number ?? -1 }
 
   /// Some bytes; none at the end.
   @discardableResult
@@ -151,10 +144,7 @@ final class Peer: @unchecked Sendable {
     finish()
   }
 
-  fileprivate func finish() {
-    if isOpen { close(descriptor) }
-    isOpen = false
-  }
+  fileprivate func finish() { connection = nil }
 }
 
 /// A connection to a port of 127.0.0.1 without any protocol.
@@ -175,7 +165,7 @@ final class Caller {
         connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
       }
     }
-    if waits && result != 0 { throw MnemeRedis.SystemError.last }
+    if waits && result != 0 { throw TestSupport.SystemError("connect") }
   }
 
   deinit { close(descriptor) }
