@@ -219,7 +219,7 @@ struct ConnectionAnswerTests {
 
   @Test("A database that the server does not have: 69, with its number")
   func noDatabase() throws {
-    let refused = try complaint(69, RedisServer.shared.url + "?db=99", "stats")
+    let refused = try complaint(69, RedisServer.shared().url + "?db=99", "stats")
     expect(refused, "no database 99", cause: "out of range", "'databases'")
   }
 }

@@ -93,7 +93,7 @@ struct ConnectionFailureTests {
     "A black hole, whether it accepts or swallows what is sent, ends stats with 75 when --connect-timeout says"
   )
   func blackHole() throws {
-    let silent = try FaultyProxy(to: RedisServer.shared, .stall(after: 0))
+    let silent = try FaultyProxy(to: RedisServer.shared(), .stall(after: 0))
     let swallowing = try SwallowingListener()
     for (port, words) in [(silent.port, "gave no answer within 1s"), (swallowing.port, "within 1s")] {
       let start = ContinuousClock.now
@@ -122,7 +122,7 @@ struct ConnectionFailureTests {
 
   @Test("The time limits of the URL count as well, and an option beats them")
   func limitsOfURL() throws {
-    let silent = try FaultyProxy(to: RedisServer.shared, .stall(after: 0))
+    let silent = try FaultyProxy(to: RedisServer.shared(), .stall(after: 0))
     let mneme = Mneme(url: silent.url + "?socket_connect_timeout=0.2&socket_timeout=3600", prefix: "p")
     #expect(try mneme.run("stats", expecting: 75).errorText.contains("within 200ms"))
     let typed = try mneme.run("stats", "--connect-timeout", "250ms", expecting: 75)

@@ -70,7 +70,7 @@ struct ConnectionFaultTests {
     let directory = try TemporaryDirectory()
     let questions = try directory.write(
       "text,label\n".utf8 + (1...8).flatMap { "question \($0),\($0 % 2)\n".utf8 }, to: "questions.csv")
-    let proxy = try FaultyProxy(to: RedisServer.shared, .stall(after: 0))
+    let proxy = try FaultyProxy(to: RedisServer.shared(), .stall(after: 0))
     let mneme = Mneme(url: proxy.url, prefix: "p")
     for words in [["snapshot", "f"], ["dumps", "f"], ["restore", "f"], ["loads", "f"]] {
       try mneme.run(words).expecting(69)

@@ -6,7 +6,7 @@ import Testing
 @Suite struct HarnessTests {
   @Test("a dump shows every kind of key and what changed in it")
   func dump() throws {
-    let redis = try RedisServer.shared.connect()
+    let redis = try RedisServer.shared().connect()
     let prefix = uniquePrefix("dump*?[]")
     try redis.send("SET", prefix + ":string", "text")
     try redis.send("HSET", prefix + ":hash", "b", "2", "a", "1")
@@ -47,7 +47,7 @@ import Testing
 
   @Test("the proxy counts what shares a wait for the server as one round trip")
   func proxy() throws {
-    let server = try RedisServer.shared
+    let server = try RedisServer.shared()
     let proxy = try CountingProxy(to: server)
     let redis = try RawRedis(unixSocket: String(proxy.url.dropFirst("unix://".count)))
     let key = Array(uniquePrefix().utf8)

@@ -25,7 +25,7 @@ struct SecretTests {
       ["export", "-o", "\(url)/x"],
     ])
   func wrongLines(words: [String]) throws {
-    let mneme = Mneme(try RedisServer.shared, prefix: uniquePrefix("secrets"))
+    let mneme = Mneme(try RedisServer.shared(), prefix: uniquePrefix("secrets"))
     for extra in [[], ["--json"], ["-v"]] {
       let outcome = try mneme.run(words + extra)
       #expect(outcome.status != 0 || words[0] == "export", "\(outcome)")
@@ -157,7 +157,7 @@ struct SecretTests {
   private func start(
     _ holding: Holding, in directory: TemporaryDirectory, _ script: String, as user: [String] = []
   ) throws -> (ChildProcess, FaultyProxy) {
-    let proxy = try FaultyProxy(to: try RedisServer.shared, .stall(after: 0))
+    let proxy = try FaultyProxy(to: try RedisServer.shared(), .stall(after: 0))
     let file = try directory.write(Array(Self.secret.utf8), to: "secret")
     chmod(file, 0o644)
     // A debug build catches the signal otherwise, to print where it was.

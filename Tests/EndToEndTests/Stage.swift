@@ -11,9 +11,11 @@ struct Stage {
 
   /// - Parameters:
   ///   - what: for the reader of a dump.
-  ///   - server: the common one unless a test needs its own.
-  init(_ what: String = "test", on server: RedisServer? = nil, prefix: String? = nil) throws {
-    let server = try server ?? RedisServer.shared
+  ///   - server: the one of all tests of the file unless a test needs its own.
+  init(
+    _ what: String = "test", on server: RedisServer? = nil, prefix: String? = nil, file: String = #fileID
+  ) throws {
+    let server = try server ?? RedisServer.shared(for: file)
     self.prefix = prefix ?? uniquePrefix(what)
     mneme = Mneme(server, prefix: self.prefix)
     redis = try server.connect()

@@ -162,7 +162,7 @@ import Testing
     #expect(outcome.outputText.contains("; about \(left) remain"), "\(outcome)")
     try expectSound(stage)
 
-    let proxy = try CountingProxy(to: RedisServer.shared)
+    let proxy = try CountingProxy(to: RedisServer.shared())
     let check = try Mneme(url: proxy.url, prefix: stage.prefix).start([
       "inspect-keys", "--check", "--pace", "1m",
     ])

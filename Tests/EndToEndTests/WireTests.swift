@@ -120,7 +120,7 @@ import Testing
   func getRoundTrips() throws {
     let stage = try Stage()
     for number in 1...100 { try stage.mneme.run("put", "q\(number)", "r") }
-    let proxy = try CountingProxy(to: RedisServer.shared)
+    let proxy = try CountingProxy(to: RedisServer.shared())
     let through = Mneme(url: proxy.url, prefix: stage.prefix)
     for arguments in [["get", "q7"], ["get", "--peek", "q7"], ["get", "--exact", "--json", "q7"]] {
       try through.run(arguments).expecting(0)
@@ -136,7 +136,7 @@ import Testing
   func semanticRoundTrips() throws {
     let stage = try Stage()
     try stage.mneme.run("put", "How do I reset my password?", "Use the link.")
-    let proxy = try CountingProxy(to: RedisServer.shared)
+    let proxy = try CountingProxy(to: RedisServer.shared())
     let through = Mneme(url: proxy.url, prefix: stage.prefix)
     try through.run("get", "--threshold", "0.5", "how can I reset my password")
     let trips = proxy.roundTrips()
@@ -146,7 +146,7 @@ import Testing
   @Test("a put costs at most four round trips: the first, a new one, a replacement, and one that evicts")
   func putRoundTrips() throws {
     let stage = try Stage()
-    let proxy = try CountingProxy(to: RedisServer.shared)
+    let proxy = try CountingProxy(to: RedisServer.shared())
     let through = Mneme(url: proxy.url, prefix: stage.prefix)
     func put(_ what: String, _ arguments: String...) throws {
       try through.run(["put"] + arguments).expecting(0)

@@ -50,6 +50,7 @@ enum QueryHash {
   func everyCommand(damage: Damage) throws {
     for line in Self.lines {
       let cache = try Self.damaged(by: damage)
+      defer { try? cache.redis.removeKeys(beginningWith: cache.prefix + ":") }
       let before = try cache.dump()
       let problems = try CacheCheck(cache).problems
       let outcome = try cache.mneme.run(line.words, input: Array(line.input.utf8))

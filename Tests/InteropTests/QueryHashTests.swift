@@ -96,7 +96,7 @@ import Testing
       """
       from mneme._normalize import hash_query, normalize
       [hash_query(normalize(text)) for text in json.loads(r'''\(String(decoding: list, as: UTF8.self))''')]
-      """, url: try RedisServer.shared.url, prefix: uniquePrefix("hash"))
+      """, url: try RedisServer.shared().url, prefix: uniquePrefix("hash"))
     for (text, hash) in zip(texts, try #require(hashes.array)) {
       #expect(
         QueryNormalizer.queryHash(text) == hash.string, "\(text.debugDescription)",

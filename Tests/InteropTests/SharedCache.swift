@@ -9,9 +9,9 @@ struct SharedCache {
 
   /// - Parameters:
   ///   - what: for the reader of a dump.
-  ///   - server: the common one unless a test needs its own.
-  init(_ what: String, on server: RedisServer? = nil) throws {
-    let server = try server ?? RedisServer.shared
+  ///   - server: the one of all tests of the file unless a test needs its own.
+  init(_ what: String, on server: RedisServer? = nil, file: String = #fileID) throws {
+    let server = try server ?? RedisServer.shared(for: file)
     prefix = uniquePrefix(what)
     mneme = Mneme(server, prefix: prefix)
     redis = try server.connect()

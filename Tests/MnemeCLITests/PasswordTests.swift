@@ -36,7 +36,7 @@ struct SecretArgumentsTests {
 
   @Test("a password in a URL is gone from the list of processes as soon as it was read")
   func processList() throws {
-    let server = try RedisServer.shared
+    let server = try RedisServer.shared()
     let words = [
       "put", "q", "-u", "\(server.url.replacing("unix://", with: "unix://user:hunter2@"))?password=hunter3",
     ]

@@ -121,7 +121,7 @@ struct TabTests {
 
   /// A server with a cache of three namespaces.
   private func cache() throws -> Mneme {
-    let mneme = Mneme(try RedisServer.shared)
+    let mneme = Mneme(try RedisServer.shared())
     for name in ["faq", "support team", "z$(touch pwned)`id`;&'\""] {
       try mneme.run("put", "-n", name, "q", "r")
     }

@@ -41,7 +41,7 @@ struct TerminalTests {
     "Ctrl-C and kill at the question end with their status, and the echo comes back",
     arguments: [SIGINT, SIGTERM])
   func interruptedQuestion(number: Int32) throws {
-    let terminal = try start(["--askpass", "get", "q"], on: Mneme(try RedisServer.shared))
+    let terminal = try start(["--askpass", "get", "q"], on: Mneme(try RedisServer.shared()))
     try terminal.expect("Password: ")
     try terminal.send("half a pass")
     if number == SIGINT { try terminal.send("\u{3}") } else { kill(terminal.pid, number) }
@@ -64,7 +64,7 @@ struct TerminalTests {
 
   @Test("nothing typed, or no terminal to ask on, says what to do instead")
   func noPassword() throws {
-    let mneme = Mneme(try RedisServer.shared)
+    let mneme = Mneme(try RedisServer.shared())
     let terminal = try start(["--askpass", "get", "q"], on: mneme)
     try terminal.expect("Password: ")
     try terminal.send("\n")
@@ -89,7 +89,7 @@ struct TerminalTests {
   func progress() throws {
     let directory = try TemporaryDirectory()
     let path = try lines(64 * 12, in: directory)
-    let terminal = try start(["import", "--pace", "150ms", path], on: Mneme(try RedisServer.shared))
+    let terminal = try start(["import", "--pace", "150ms", path], on: Mneme(try RedisServer.shared()))
     try terminal.expect("] ")
     try terminal.expect(" lines, ")
     #expect(try terminal.finish() == 0)
@@ -107,7 +107,7 @@ struct TerminalTests {
     let directory = try TemporaryDirectory()
     let path = try lines(64 * 6, in: directory)
     let words = options + ["import", "--pace", "150ms", path]
-    let terminal = try start(words, on: Mneme(try RedisServer.shared), environment: environment)
+    let terminal = try start(words, on: Mneme(try RedisServer.shared()), environment: environment)
     #expect(try terminal.finish() == 0)
     #expect(!terminal.output.contains("\u{1B}"), "\(terminal.output)")
     #expect(!terminal.output.contains(" lines"))
@@ -117,7 +117,7 @@ struct TerminalTests {
   func interrupt() throws {
     let directory = try TemporaryDirectory()
     let path = try lines(64 * 50, in: directory)
-    let mneme = Mneme(try RedisServer.shared)
+    let mneme = Mneme(try RedisServer.shared())
     let terminal = try start(["import", "--pace", "200ms", path], on: mneme)
     try terminal.expect(" lines, ")
     try terminal.send("\u{3}")
@@ -132,7 +132,7 @@ struct TerminalTests {
 
   @Test("a person who is to type is told so, and Ctrl-D ends it")
   func typing() throws {
-    let mneme = Mneme(try RedisServer.shared)
+    let mneme = Mneme(try RedisServer.shared())
     let terminal = try start(["put", "q"], on: mneme)
     try terminal.expect("Ctrl-D ends it")
     try terminal.send("typed\n\u{4}")
@@ -149,7 +149,7 @@ struct TerminalTests {
     "clear asks, and takes only a yes for a yes",
     arguments: [("y\n", 0), ("\n", 2), ("n\n", 2), ("\u{4}", 2)])
   func confirmation(answer: String, left: Int) throws {
-    let mneme = Mneme(try RedisServer.shared)
+    let mneme = Mneme(try RedisServer.shared())
     try mneme.run("put", "a", "b")
     try mneme.run("put", "c", "d")
     let terminal = try start(["clear", "default"], on: mneme)
@@ -169,7 +169,7 @@ struct TerminalTests {
       (["--color", "never"], [:], false), (["--color", "always"], ["NO_COLOR": "1", "TERM": "dumb"], true),
     ] as [([String], [String: String], Bool)])
   func color(options: [String], environment: [String: String], isBold: Bool) throws {
-    let mneme = Mneme(try RedisServer.shared)
+    let mneme = Mneme(try RedisServer.shared())
     try mneme.run("put", "a", "b")
     let terminal = try start(options + ["stats"], on: mneme, environment: environment)
     #expect(try terminal.finish() == 0)
@@ -183,7 +183,7 @@ struct TerminalTests {
       (["LANG": "C.UTF-8", "LC_ALL": "C"], "..."), (["LANG": "C", "LC_CTYPE": "en_US.UTF-8"], "\u{2026}"),
     ] as [([String: String], String)])
   func ellipsis(environment: [String: String], mark: String) throws {
-    let mneme = Mneme(try RedisServer.shared)
+    let mneme = Mneme(try RedisServer.shared())
     try mneme.run("put", "-n", String(repeating: "n", count: 100), "a", "b")
     let terminal = try start(["stats"], on: mneme, environment: environment)
     #expect(try terminal.finish() == 0)
@@ -192,7 +192,7 @@ struct TerminalTests {
 
   @Test("in a pipe nothing is bold, and no name is cut")
   func pipe() throws {
-    let mneme = Mneme(try RedisServer.shared)
+    let mneme = Mneme(try RedisServer.shared())
     let name = String(repeating: "n", count: 200)
     try mneme.run("put", "-n", name, "a", "b")
     let outcome = try mneme.run("stats")
@@ -205,7 +205,7 @@ struct TerminalTests {
 
   @Test("what comes out of a cache is harmless on a terminal, by every way out")
   func hazards() throws {
-    let mneme = Mneme(try RedisServer.shared)
+    let mneme = Mneme(try RedisServer.shared())
     let hazard = "\u{1B}]0;title\u{7}\u{9B}31m\u{202E}"
     let metadata = "{\"k\":\"\u{9B}31m\u{202E}\"}"
     try mneme.run("put", "-n", hazard, "--metadata", metadata, hazard, "a\n\(hazard)")
@@ -231,7 +231,7 @@ struct TerminalTests {
 
   @Test("a miss says why to a person, and nothing to a program")
   func miss() throws {
-    let mneme = Mneme(try RedisServer.shared)
+    let mneme = Mneme(try RedisServer.shared())
     try mneme.run("put", "a", "b")
     let terminal = try start(["get", "something else"], on: mneme)
     #expect(try terminal.finish() == 1)

@@ -13,10 +13,10 @@ struct DamagedCache: @unchecked Sendable {
   let cache: SemanticCache
 
   /// - Parameters:
-  ///   - server: the common one unless a test needs its own.
+  ///   - server: the one of all tests of the file unless a test needs its own.
   ///   - prefix: another's, to be damaged again.
-  init(on server: RedisServer? = nil, prefix: String? = nil) throws {
-    let server = try server ?? RedisServer.shared
+  init(on server: RedisServer? = nil, prefix: String? = nil, file: String = #fileID) throws {
+    let server = try server ?? RedisServer.shared(for: file)
     self.prefix = prefix ?? uniquePrefix("check")
     redis = try server.connect()
     store = try RedisStore(url: server.url, keyPrefix: self.prefix)
@@ -130,7 +130,7 @@ struct DamagedCache: @unchecked Sendable {
   func withoutScan(kind: CacheProblem.Kind) throws {
     let damaged = try DamagedCache()
     try damaged.redis.send("ACL", "SETUSER", "without-scan", "on", ">pw", "~*", "+@read", "-scan")
-    let url = try RedisServer.shared.url.replacing("unix://", with: "unix://without-scan:pw@")
+    let url = try RedisServer.shared().url.replacing("unix://", with: "unix://without-scan:pw@")
     let store = try RedisStore(url: url, keyPrefix: damaged.prefix)
     #expect(try store.check() == [])
     try damaged.damage(kind)
@@ -143,7 +143,7 @@ struct DamagedCache: @unchecked Sendable {
 
   @Test("a cache that is written to, read, swept and emptied all the while has no problem")
   func traffic() throws {
-    let server = try RedisServer.shared
+    let server = try RedisServer.shared()
     let prefix = uniquePrefix("traffic")
     let identity = CacheIdentity(fingerprint: "none", dimension: 0)
     let isOver = Atomic(false)

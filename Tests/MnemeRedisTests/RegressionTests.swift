@@ -10,7 +10,7 @@ import Testing
 struct RegressionTests {
   @Test("whoever removes the last entries of a namespace at once, nobody leaves it on the list")
   func emptiedTogether() throws {
-    let server = try RedisServer.shared
+    let server = try RedisServer.shared()
     let prefix = uniquePrefix("emptied")
     let redis = try server.connect()
     let stores = try (0..<2).map { _ in try RedisStore(url: server.url, keyPrefix: prefix) }
@@ -32,7 +32,7 @@ struct RegressionTests {
 
   @Test("a vacuum that met a leftover also takes a namespace without entries off the list")
   func abandonedNamespace() throws {
-    let server = try RedisServer.shared
+    let server = try RedisServer.shared()
     let prefix = uniquePrefix("abandoned")
     let redis = try server.connect()
     let store = try RedisStore(url: server.url, keyPrefix: prefix)
@@ -52,7 +52,7 @@ struct RegressionTests {
     "a meta with a dimension that no vector has is damage, whatever is done",
     arguments: ["9223372036854775807", "4611686018427387904", "16777217", "-1"])
   func impossibleDimension(dimension: String) throws {
-    let server = try RedisServer.shared
+    let server = try RedisServer.shared()
     let prefix = uniquePrefix("dimension")
     let redis = try server.connect()
     let store = try RedisStore(url: server.url, keyPrefix: prefix)

@@ -33,7 +33,7 @@ import Testing
     try expectSound(damaged)
     #expect(try repair(damaged.store).isEmpty)
     // What there was to serve is still served, after an application opens the cache anew.
-    let reader = try RedisStore(url: try RedisServer.shared.url, keyPrefix: damaged.prefix)
+    let reader = try RedisStore(url: try RedisServer.shared().url, keyPrefix: damaged.prefix)
     let cache = try SemanticCache(store: reader, embedder: HashedNgramEmbedder())
     let isLost = kind == .damagedEntry || kind == .leftover
     #expect(try cache.get("where is my card")?.response == (isLost ? nil : "In the post."))
@@ -50,7 +50,7 @@ import Testing
     let before = try damaged.redis.dump(prefix: damaged.prefix + ":")
     if kind == .wrongMeta {
       // Nothing is to be trusted.
-      let store = try RedisStore(url: try RedisServer.shared.url, keyPrefix: damaged.prefix)
+      let store = try RedisStore(url: try RedisServer.shared().url, keyPrefix: damaged.prefix)
       #expect(throws: CorruptCacheError.self) { try repair(store) }
     } else {
       let outcomes = try repair(damaged.store)
@@ -72,7 +72,7 @@ import Testing
     try damaged.redis.send("DEL", damaged.key("meta"))
     try damaged.damage(.wrongLRU)
     let before = try damaged.redis.dump(prefix: damaged.prefix + ":")
-    let store = try RedisStore(url: try RedisServer.shared.url, keyPrefix: damaged.prefix)
+    let store = try RedisStore(url: try RedisServer.shared().url, keyPrefix: damaged.prefix)
     let outcomes = try repair(store)
     #expect(Set(outcomes.map(\.0.kind)) == [.wrongMeta, .wrongLRU, .unmarkedCounters], "\(outcomes)")
     #expect(outcomes.allSatisfy { if case .left = $0.1 { true } else { false } }, "\(outcomes)")
@@ -148,7 +148,7 @@ import Testing
       $0.isMendable && ![.wrongVersion, .wrongCounter].contains($0)
     }
     let isOver = Atomic(false)
-    let url = try RedisServer.shared.url
+    let url = try RedisServer.shared().url
     inParallel([
       {
         let store = try RedisStore(url: url, keyPrefix: damaged.prefix)

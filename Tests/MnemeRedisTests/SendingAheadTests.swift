@@ -18,7 +18,7 @@ import Testing
     var outcomes: [BatchInsertion.Outcome] = []
 
     init(_ what: String) throws {
-      let server = try RedisServer.shared
+      let server = try RedisServer.shared()
       prefix = uniquePrefix(what)
       var options = ConnectionOptions()
       options.clientName = prefix

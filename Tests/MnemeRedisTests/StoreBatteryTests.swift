@@ -20,10 +20,11 @@ import Testing
   private func check(
     _ rule: StoreCase, make: @escaping @Sendable (_ url: String, _ prefix: String) throws -> any Store
   ) throws {
-    let server = try RedisServer.shared
+    let server = try RedisServer.shared()
     // Two prefixes that a careless pattern would take for one.
     let prefix = uniquePrefix("a*[b]?\\")
     let redis = try server.connect()
+    defer { try? redis.removeKeys(beginningWith: String(prefix.prefix { $0 != "*" })) }
     try redis.send("SET", prefix.replacing("*", with: "x") + ":entry:1", "a neighbour's")
     try rule.check(StorePlace(sharing: true) { try make(server.url, prefix) })
     let problems = LayoutAudit(try redis.dump(prefix: prefix + ":"), prefix: prefix).problems

@@ -15,7 +15,7 @@ package final class Certificates: Sendable {
   }
 
   private init() throws {
-    directory = try RedisServer.shared.directory + "/certificates"
+    directory = try RedisServer.shared().directory + "/certificates"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     for authority in ["ca", "other-ca"] {
       try openssl(

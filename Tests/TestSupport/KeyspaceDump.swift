@@ -46,13 +46,20 @@ extension RawRedis {
   package func names(beginningWith prefix: String = "") throws -> [[UInt8]] {
     var names: Set<[UInt8]> = []
     var cursor = "0"
-    let pattern = String(prefix.unicodeScalars.map { #"*?[]^-\"#.unicodeScalars.contains($0) ? "?" : Character($0) })
+    let special = "*?[]\\".unicodeScalars
+    let pattern = String(prefix.unicodeScalars.map { special.contains($0) ? "?" : Character($0) })
     repeat {
       let page = try send("SCAN", cursor, "MATCH", pattern + "*", "COUNT", "5000")
       cursor = page.items[0].text ?? "0"
       names.formUnion(page.items[1].items.compactMap(\.bytes).filter { $0.starts(with: prefix.utf8) })
     } while cursor != "0"
     return names.sorted { $0.lexicographicallyPrecedes($1) }
+  }
+
+  /// Removes them, so that others find less to look through.
+  package func removeKeys(beginningWith prefix: String) throws {
+    let names = try names(beginningWith: prefix)
+    if !names.isEmpty { try send([Array("UNLINK".utf8)] + names) }
   }
 
   /// Those keys with all that they hold.

@@ -16,9 +16,17 @@ package final class RedisServer: Sendable {
 
   private let guardian: Mutex<ChildProcess>
 
-  /// One server for all tests of this process, each with a prefix of its own (`uniquePrefix`).
-  package static var shared: RedisServer { get throws { try common.get() } }
-  private static let common = Result { try RedisServer() }
+  /// One server for all tests of a file, each with a prefix of its own (`uniquePrefix`): the more keys of others lie
+  /// about, the longer a look through all of them takes.
+  package static func shared(for file: String = #fileID) throws -> RedisServer {
+    try common.withLock { servers in
+      if let server = servers[file] { return server }
+      let server = try RedisServer()
+      servers[file] = server
+      return server
+    }
+  }
+  private static let common = Mutex<[String: RedisServer]>([:])
 
   /// Starts a server and waits until it answers.
   ///

@@ -45,7 +45,7 @@ struct LinearisabilityTests {
 
   @Test("of a RedisStore that four threads share")
   func sharedStore() throws {
-    let store = try RedisStore(url: try RedisServer.shared.url, keyPrefix: uniquePrefix("register"))
+    let store = try RedisStore(url: try RedisServer.shared().url, keyPrefix: uniquePrefix("register"))
     try store.open(expecting: History.identity)
     try play { _ in store }
   }

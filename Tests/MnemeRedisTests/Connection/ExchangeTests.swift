@@ -62,7 +62,7 @@ struct ExchangeTests {
 
   @Test("Four writers at once lose no update, on one connection and on four", arguments: [true, false])
   func manyWriters(shared: Bool) throws {
-    let url = try RedisServer.shared.url
+    let url = try RedisServer.shared().url
     let key = uniquePrefix("count")
     let common = try RedisClient(url)
     let clients = try (0..<4).map { _ in shared ? common : try RedisClient(url) }

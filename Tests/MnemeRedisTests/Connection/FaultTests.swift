@@ -222,7 +222,7 @@ struct FaultTests {
 
   @Test("Replies that no buffer holds do not block commands that no buffer holds")
   func bothWays() throws {
-    let client = try RedisClient(RedisServer.shared.url)
+    let client = try RedisClient(RedisServer.shared().url)
     let key = uniquePrefix("bulk")
     let value = [UInt8](repeating: 0x78, count: 1_000_000)
     var commands = Pipeline()

@@ -9,7 +9,7 @@ import Testing
 struct ServerErrorTests {
   @Test("A key of another type is a corrupt cache, and the key is named")
   func wrongType() throws {
-    let client = try RedisClient(RedisServer.shared.url)
+    let client = try RedisClient(RedisServer.shared().url)
     let key = uniquePrefix("type") + ":lru:\u{7}"
     try client.tell("SET", key, "v")
     let error = #expect(throws: CorruptCacheError.self) { try client.ask("ZCARD", key) }
@@ -165,7 +165,7 @@ struct ServerErrorTests {
 
   @Test("An unknown command does not repeat its arguments")
   func unknownCommand() throws {
-    let client = try RedisClient(RedisServer.shared.url)
+    let client = try RedisClient(RedisServer.shared().url)
     let error = #expect(throws: StoreBackendError.self) {
       try client.ask("MNEME.NO.SUCH", "key", "private answer")
     }
@@ -175,7 +175,7 @@ struct ServerErrorTests {
 
   @Test("After close, every use is an error that says so")
   func closed() throws {
-    let client = try RedisClient(RedisServer.shared.url)
+    let client = try RedisClient(RedisServer.shared().url)
     #expect(try client.ask("PING").string == "PONG")
     client.close()
     client.close()

@@ -17,10 +17,11 @@ final class IndexStage {
   var random: SeededGenerator
   private let dimension: Int
 
-  init(_ what: String, on server: RedisServer? = nil, dimension: Int = IndexStage.dimension, seed: UInt64 = 1)
-    throws
-  {
-    self.server = try server ?? RedisServer.shared
+  init(
+    _ what: String, on server: RedisServer? = nil, dimension: Int = IndexStage.dimension, seed: UInt64 = 1,
+    file: String = #fileID
+  ) throws {
+    self.server = try server ?? RedisServer.shared(for: file)
     self.dimension = dimension
     prefix = uniquePrefix(what)
     directory = try TemporaryDirectory()
