@@ -19,8 +19,8 @@ final class AtomicFile {
   private var sentBack = 0
 
   /// How much may wait for the disk in memory. Left to itself the kernel writes gigabytes when it sees fit, in threads of
-  /// its own, which take the processors from a server on this machine.
-  private static let mostWaiting = 8 << 20
+  /// its own, which take the processors from a server on this machine; and so do they with megabytes at a time.
+  private static let mostWaiting = 256 << 10
 
   /// - Throws: `FileError` (exit status 73) when it cannot be made.
   init(_ path: String) throws {

@@ -1,7 +1,8 @@
 import Mneme
 
 /// Stores batch after batch of entries, for whom has many: one round trip for each batch, and none in which both sides
-/// wait.
+/// wait. While others use the server it is three, one after the other, since a server that always has the next batch at
+/// hand keeps others waiting, however short it is.
 ///
 /// With the transaction of one batch travels the look at what the next one rests on. While the server works on the two,
 /// the next is written down, for the ids that it is handed out if nobody else takes any. A batch that turns out other
@@ -67,6 +68,10 @@ public struct BatchInsertion {
     guard !entries.isEmpty else {
       try finish()
       return settled.append(([], 0))
+    }
+    if store.client.othersAreActive {
+      try finish()
+      return try takeTime(entries)
     }
     try send(entries)
     if let step, step.looking.commands.byteCount > Self.largestAhead { try finish() }

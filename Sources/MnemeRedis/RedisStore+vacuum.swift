@@ -70,7 +70,7 @@ struct VacuumRun {
   /// Of the next page.
   var batchSize: Int {
     let batch = store.batch
-    return options.batchSize ?? (options.dryRun ? batch.entries : batch.written)
+    return options.batchSize ?? (options.dryRun ? batch.entries : batch.removed)
   }
 
   /// How far within a score Redis is to walk to where a page begins.

@@ -43,6 +43,25 @@ import Testing
     #expect(alone.pages * 2 < beside.pages, "\(alone)")
   }
 
+  @Test("an import that meets what is there already sees others too", arguments: ["replace", "skip"])
+  func importAgain(policy: String) throws {
+    let server = try RedisServer()
+    let stage = try Stage(on: server, prefix: "mneme")
+    let lines = try lines(Self.count)
+    func looks() throws -> Int {
+      try stage.redis.send("CONFIG", "RESETSTAT")
+      let words = ["import", "--embedder", "none", "--on-conflict", policy]
+      try stage.mneme.run(words, input: lines).expecting(0)
+      return try calls("watch", stage.redis)
+    }
+    _ = try looks()
+    let alone = try looks()
+    let other = try OtherClient(of: server)
+    let beside = try looks()
+    withExtendedLifetime(other) {}
+    #expect(alone * 4 < beside && beside >= Self.count / 4, "\(alone), \(beside)")
+  }
+
   /// The scheduling policies of all threads of a process, as the kernel numbers them; none once it has ended.
   private func policies(of process: pid_t) throws -> Set<Int> {
     let stat = try ChildProcess(["/bin/sh", "-c", "cat /proc/\(process)/task/*/stat 2>/dev/null"]).finish()
