@@ -9,6 +9,8 @@ struct Batch: Sendable {
   var removed = 64
   /// Entries, or what one question is about each of them, in one read.
   var entries = 64
+  /// Entries that a check suspects in one read, with some twenty questions about each.
+  var suspects = 64
   /// Small answers in one read.
   var keys = 64
   /// Members of a set or keys of the server in one page. With a thousand the walks are no faster.
@@ -22,7 +24,8 @@ struct Batch: Sendable {
   static let alone = Batch()
   /// Of each about as much as takes the server a tenth of a millisecond. Of what is written it is less, since a server
   /// that grows also waits for memory from its system.
-  static let amongOthers = Batch(written: 1, removed: 2, entries: 16, keys: 16, page: 40, bytes: 256 << 10)
+  static let amongOthers = Batch(
+    written: 1, removed: 2, entries: 16, suspects: 4, keys: 16, page: 40, bytes: 256 << 10)
 }
 
 extension RedisStore {

@@ -2,8 +2,7 @@ import Foundation
 
 /// A throw-away authority and what it has signed, made by the openssl command once for all tests.
 package final class Certificates: Sendable {
-  /// In that of the shared server, which is removed however this process ends.
-  private let directory: String
+  private let directory: TemporaryDirectory
 
   package static var shared: Certificates { get throws { try common.get() } }
   private static let common = Result { try Certificates() }
@@ -15,8 +14,7 @@ package final class Certificates: Sendable {
   }
 
   private init() throws {
-    directory = try RedisServer.shared().directory + "/certificates"
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    directory = try TemporaryDirectory()
     for authority in ["ca", "other-ca"] {
       try openssl(
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2 -subj /CN=\(authority)"
@@ -41,10 +39,10 @@ package final class Certificates: Sendable {
 
   private func openssl(_ arguments: String) throws {
     let words = ["openssl"] + arguments.split(separator: " ").map(String.init)
-    try ChildProcess(words, directory: directory).finish().expecting(0)
+    try ChildProcess(words, directory: directory.path).finish().expecting(0)
   }
 
-  package func path(_ name: String) -> String { directory + "/" + name }
+  package func path(_ name: String) -> String { directory.path(name) }
 
   package func identity(_ name: String) -> Identity {
     Identity(certificate: path("\(name).pem"), key: path("\(name).key"))

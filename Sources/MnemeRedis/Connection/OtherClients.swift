@@ -107,6 +107,14 @@ extension Session {
     return replies.withoutLast
   }
 
+  /// Sends the commands by `exchange`, and with them that question where it is time for it.
+  /// - Returns: the replies to the commands.
+  func asking(along commands: Pipeline, _ exchange: (Pipeline) throws -> Replies) rethrows -> Replies {
+    let (asked, asksAfterOthers) = asking(commands)
+    let replies = try exchange(asked)
+    return heeding(replies, askedWith: asksAfterOthers ? traffic : nil)
+  }
+
   /// What was exchanged so far.
   var traffic: Traffic { connector.meter.traffic }
 }

@@ -69,16 +69,15 @@ final class Session {
   func read(_ commands: Pipeline, tolerating: Bool) throws -> Replies {
     if commands.isEmpty { return Replies.none }
     return try translatingFailures {
-      let (asked, asksAfterOthers) = asking(commands)
-      let replies: Replies
-      do {
-        replies = try exchangeToRead(asked)
-      } catch let failure as ConnectionFailure where failure.isLoss && failure.stage >= .greeting {
-        try reconnect(after: failure)
-        replies = try exchangeToRead(asked)
+      let replies = try asking(along: commands) { asked in
+        do {
+          return try exchangeToRead(asked)
+        } catch let failure as ConnectionFailure where failure.isLoss && failure.stage >= .greeting {
+          try reconnect(after: failure)
+          return try exchangeToRead(asked)
+        }
       }
-      return try check(
-        heeding(replies, askedWith: asksAfterOthers ? traffic : nil), of: commands, tolerating: tolerating)
+      return try check(replies, of: commands, tolerating: tolerating)
     }
   }
 

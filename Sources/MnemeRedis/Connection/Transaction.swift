@@ -16,9 +16,9 @@ struct Transaction: ~Copyable {
   /// Sends `WATCH` and commands that only read. One round trip.
   func read(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
     if commands.isEmpty { return Replies.none }
-    let (asked, asksAfterOthers) = session.asking(commands)
-    var replies = try interrupting { try connection.exchange(asked) }
-    replies = session.heeding(replies, askedWith: asksAfterOthers ? session.traffic : nil)
+    let replies = try session.asking(along: commands) { asked in
+      try interrupting { try connection.exchange(asked) }
+    }
     if try session.settle(on: connection) { throw Interruption.moved }
     try interruptWhereRedirected(replies)
     return try session.check(replies, of: commands, tolerating: tolerating)

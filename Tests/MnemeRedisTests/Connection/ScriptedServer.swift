@@ -16,9 +16,7 @@ final class ScriptedServer: Sendable {
   init(_ script: @escaping @Sendable (Peer, Int) throws -> Void) throws {
     listener = try Listener()
     listener.serve { [received = Unowned(self)] connection, index in
-      let peer = Peer(connection, log: received)
-      defer { peer.finish() }
-      try script(peer, index)
+      try script(Peer(connection, log: received), index)
     }
   }
 
@@ -49,8 +47,7 @@ final class ScriptedServer: Sendable {
 
 /// The far end of a connection, in a script's hands.
 final class Peer: @unchecked Sendable {
-  /// nil once the connection has ended.
-  private var connection: Descriptor?
+  private let connection: Descriptor
   private let log: ScriptedServer.Unowned
   private var conversation: Int?
   private var parser = RESPParser()
@@ -60,8 +57,7 @@ final class Peer: @unchecked Sendable {
     self.log = log
   }
 
-  /// -1, which every call refuses, once the connection has ended.
-  private var descriptor: Int32 { connection?.number ?? -1 }
+  private var descriptor: Int32 { connection.number }
 
   /// Some bytes; none at the end.
   @discardableResult
@@ -137,14 +133,11 @@ final class Peer: @unchecked Sendable {
   /// Waits until the client has gone.
   func waitForEnd() { while !receive().isEmpty {} }
 
-  /// Ends the connection with a reset instead of a farewell.
+  /// Has the connection end with a reset instead of a farewell.
   func reset() {
     var option = linger(l_onoff: 1, l_linger: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
-    finish()
   }
-
-  fileprivate func finish() { connection = nil }
 }
 
 /// A connection to a port of 127.0.0.1 without any protocol.
