@@ -79,14 +79,6 @@ bool mneme_tape_append_root(mneme_tape *tape, size_t node) {
   return true;
 }
 
-bool mneme_tape_adopt_elements(mneme_tape *tape, size_t node) {
-  uint32_t end = tape->nodes[node].end;
-  tape->root_count = 0;
-  for (uint32_t child = (uint32_t)node + 1; child < end; child = tape->nodes[child].end)
-    if (!mneme_tape_append_root(tape, child)) return false;
-  return true;
-}
-
 bool mneme_tape_append_null(mneme_tape *tape) {
   return mneme_tape_append(tape, MNEME_NULL, 0, 0) && mneme_tape_append_root(tape, tape->node_count - 1);
 }

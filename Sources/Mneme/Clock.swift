@@ -32,3 +32,11 @@ package struct Instant: Comparable, Sendable {
 
   package static func < (a: Instant, b: Instant) -> Bool { a.sinceBoot < b.sinceBoot }
 }
+
+/// Sleeps; a signal ends it early.
+package func sleep(for duration: Duration) {
+  guard duration > .zero else { return }
+  let (seconds, attoseconds) = duration.components
+  var span = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+  nanosleep(&span, nil)
+}

@@ -74,9 +74,7 @@ final class Context {
     let url = try settings.redisURL()
     remark(settings.whereabouts(url))
     if settings.hasSecret(for: url) { closeMemory() }
-    var options = try settings.connectionOptions(for: url) { note("warning: \($0)") }
-    // A thread that an answer wakes takes the server's processor otherwise, with all who wait for theirs.
-    options.whenServerIsShared = { process_make_way() }
+    let options = try settings.connectionOptions(for: url) { note("warning: \($0)") }
     server = (url, options)
     return (url, options)
   }
@@ -127,12 +125,4 @@ final class Context {
     }
     remark("done in \(elapsed(start.duration(to: .now)))")
   }
-}
-
-/// Sleeps; a signal ends it early.
-func sleep(for duration: Duration) {
-  guard duration > .zero else { return }
-  let (seconds, attoseconds) = duration.components
-  var span = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
-  nanosleep(&span, nil)
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Mneme
 import MnemeRedis
 
 /// A redis-server of our own: on a Unix socket in a directory of its own, no TCP port, nothing written to disk.

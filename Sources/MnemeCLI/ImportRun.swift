@@ -55,7 +55,7 @@ struct ImportRun {
   private static let leastTexts = 64
 
   /// How many entries are to share the next transaction.
-  private var batchSize: Int { options.batchSize ?? store.preferredBatch.count }
+  private var batchSize: Int { options.batchSize ?? RedisStore.preferredBatch.count }
 
   init(_ store: RedisStore, _ options: ImportOptions, _ context: Context, source: String, sinceLine: Int = 0)
   {
@@ -101,7 +101,7 @@ struct ImportRun {
       draft.queryHash = key.queryHash
       let isFull =
         pending.count >= (pendingLacksVectors ? max(Self.leastTexts, batchSize) : batchSize)
-        || pendingBytes >= store.preferredBatch.bytes || pendingKeys.contains(key)
+        || pendingBytes >= RedisStore.preferredBatch.bytes || pendingKeys.contains(key)
       if isFull { try storePending() }
       if draft.flaw != nil {
         flawed = (flawed.count + 1, flawed.count == 0 ? line.number : flawed.firstLine)

@@ -170,16 +170,12 @@ enum Options {
 
   static let batchSize = Option(
     "batch-size", value: .count("N", 1...1000), summary: "how many entries one transaction stores or removes",
-    details: "Without it 64, or 3 while other clients use the server, who wait for each to end.")
+    details: "If not given, mneme stores 8 entries or removes 16: other clients of the server wait for each transaction.")
 
   static let pace = Option(
     "pace", value: .duration(in: .zero...(.seconds(60)), milliseconds: true), default: .zero,
     summary: "a pause between batches, for a busy server",
-    details: """
-      Batches are short anyway while other clients use the server, and longer while none does; it is asked which with \
-      `INFO`, and where that is withheld, they stay short. Once others have been seen at a server on this machine, the \
-      command leaves the processors to them (`SCHED_IDLE`).
-      """)
+    details: "Each batch is short by itself: other clients wait a quarter of a millisecond at most.")
 
   static let dryRun = Switch("dry-run", summary: "say what would be done, and do nothing")
 

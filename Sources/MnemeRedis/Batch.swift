@@ -1,52 +1,42 @@
-/// How much goes in one round trip.
+/// How much goes in one request.
 ///
-/// While the server works on it every other client waits for its turn. Half a millisecond is nothing where there is
-/// nobody else, and five times what a `PING` takes: so batches are short where others use the server, and take longer.
-struct Batch: Sendable {
+/// While the server works on a request every other client waits. So each request is short by itself, at most some
+/// 0.25 ms of the server's time, whoever else is there; where there is much to do the next request is always there
+/// when the server is done with the last one (`Lanes`).
+enum Batch {
   /// Entries that one transaction writes, each with its own keys.
-  var written = 64
+  static let written = 8
   /// Entries that one transaction removes, which is less work.
-  var removed = 64
-  /// Entries, or what one question is about each of them, in one read.
-  var entries = 64
-  /// Entries that a check suspects in one read, with some twenty questions about each.
-  var suspects = 64
-  /// Small answers in one read.
-  var keys = 64
-  /// Members of a set or keys of the server in one page. With a thousand the walks are no faster.
-  var page = 200
-  /// What a page of entries should weigh at most; pages shrink where entries are large.
-  var bytes = 4 << 20
+  static let removed = 16
+  /// Entries that are read whole in one request.
+  static let entries = 32
+  /// Entries in one request with some twenty questions about each.
+  static let examined = 16
+  /// Questions with small answers in one request.
+  static let keys = 64
+  /// Members of an index in one page, where they are not walked over with a cursor.
+  static let page = Cursor.pageSize
+  /// Vectors in one request.
+  static let vectors = 256
+  /// What the answers of one request should weigh at most; pages shrink where entries are large.
+  static let bytes = 512 << 10
+}
 
-  /// Vectors in one read.
-  static let vectors = 512
-
-  static let alone = Batch()
-  /// Of each about as much as takes the server a tenth of a millisecond. Of what is written it is less, since a server
-  /// that grows also waits for memory from its system.
-  static let amongOthers = Batch(
-    written: 1, removed: 2, entries: 16, suspects: 4, keys: 16, page: 40, bytes: 256 << 10)
+extension RandomAccessCollection where Index == Int {
+  /// The elements in order, some at a time.
+  func slices(of size: Int) -> [SubSequence] {
+    stride(from: startIndex, to: endIndex, by: size).map { self[$0..<Swift.min($0 + size, endIndex)] }
+  }
 }
 
 extension RedisStore {
-  /// How much is to go in the next round trip.
-  var batch: Batch { client.othersAreActive ? .amongOthers : .alone }
+  /// How many entries one transaction stores unless asked otherwise, and what they should weigh at most.
+  public static let preferredBatch = (count: Batch.written, bytes: Batch.bytes)
 
-  /// How many entries had best be stored in the next transaction, and what they should weigh at most. No round trip.
-  public var preferredBatch: (count: Int, bytes: Int) {
-    let batch = batch
-    return (batch.written, batch.bytes)
-  }
-
-  /// Hands over a slice after the other, each as long as is right when its turn comes.
+  /// Passes on the elements in order, some at a time.
   func inSlices<Elements: RandomAccessCollection>(
-    _ elements: Elements, of size: KeyPath<Batch, Int>, _ body: (Elements.SubSequence) throws -> Void
+    _ elements: Elements, of size: Int, _ body: (Elements.SubSequence) throws -> Void
   ) rethrows where Elements.Index == Int {
-    var start = elements.startIndex
-    while start < elements.endIndex {
-      let end = min(start + batch[keyPath: size], elements.endIndex)
-      try body(elements[start..<end])
-      start = end
-    }
+    for slice in elements.slices(of: size) { try body(slice) }
   }
 }

@@ -167,7 +167,7 @@ extension RedisStore {
   private func measureSamples(_ tally: inout SurveyTally) throws {
     for family in tally.families.keys {
       let keys = tally.families[family]?.drawn ?? []
-      try inSlices(keys, of: \.keys) { batch in
+      try inSlices(keys, of: Batch.keys) { batch in
         let replies = try client.read(
           pipeline {
             for record in batch { $0.append("MEMORY", "USAGE", record.key, "SAMPLES", Self.nestedSamples) }
@@ -245,7 +245,7 @@ private final class KeyPages: @unchecked Sendable {
   }
 
   private func appendScan(to pipeline: inout Pipeline) {
-    pipeline.append("SCAN", cursor, "MATCH", pattern, "COUNT", store.batch.page)
+    pipeline.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page)
   }
 
   private func take(_ reply: Reply) throws {

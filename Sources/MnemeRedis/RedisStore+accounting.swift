@@ -115,7 +115,7 @@ extension RedisStore {
     whenDamaged: (CorruptCacheError) throws -> Void
   ) throws -> [NamespaceSummary] {
     var summaries: [NamespaceSummary] = []
-    try inSlices(namespaces, of: \.keys) { page in
+    try inSlices(namespaces, of: Batch.keys) { page in
       let replies = try read(
         pipeline {
           for namespace in page {

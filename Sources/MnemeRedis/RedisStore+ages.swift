@@ -7,7 +7,7 @@ extension RedisStore {
     var counts: [Namespace: Int] = [:]
     var rank = 0
     while true {
-      let size = batch.page
+      let size = Batch.page
       let page = try read(
         pipeline {
           $0.append("ZRANGE", layout.byTTL, rank, rank + size - 1, "WITHSCORES")
@@ -56,7 +56,7 @@ extension RedisStore {
       let replies = try read(
         pipeline {
           for id in ids { $0.append("HGET", layout.entry(id), EntryField.createdAt) }
-          $0.append("ZRANGEBYSCORE", layout.byID, from, "+inf", "WITHSCORES", "LIMIT", 0, batch.page)
+          $0.append("ZRANGEBYSCORE", layout.byID, from, "+inf", "WITHSCORES", "LIMIT", 0, Batch.page)
         }, tolerating: true)
       for reply in replies.prefix(ids.count) {
         guard let created = reply.integer.map({ UnixTime($0) }) else { continue }

@@ -31,7 +31,7 @@ extension RedisStore {
     var seen = 0
     repeat {
       if shouldStop() { break }
-      let size = batch.page
+      let size = Batch.page
       let page = try client.read(
         pipeline {
           $0.append("SCAN", cursor, "MATCH", KeyLayout.everyMeta, "COUNT", size, "TYPE", "hash")

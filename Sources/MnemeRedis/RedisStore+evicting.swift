@@ -40,7 +40,7 @@ extension RedisStore {
       let going = Eviction.choose(wanted, of: oldest, sparing: passedOver)
       guard !going.isEmpty else { break }
       left -= going.count
-      try inSlices(going, of: \.removed) { slice in
+      try inSlices(going, of: Batch.removed) { slice in
         if control.shouldStop() { return }
         let ids = Array(slice)
         let gone = try removeWhatever(ids, from: scope, counting: .all(.evictions, namespace))

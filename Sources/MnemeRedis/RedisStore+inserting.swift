@@ -251,7 +251,7 @@ extension RedisStore {
   }
 
   /// What the version counter came to, in the replies to `appendInsertion` without an eviction.
-  func version(in replies: some RandomAccessCollection<Reply>, of namespaces: [Namespace]) -> Int64? {
+  func version(in replies: Replies, of namespaces: [Namespace]) -> Int64? {
     replies.dropLast(1 + 3 * namespaces.count).last?.integer
   }
 

@@ -15,7 +15,7 @@ extension RedisStore {
   @discardableResult
   func sweepLeftovers(_ leftovers: [Leftover]) throws -> [EntryID] {
     var swept: [EntryID] = []
-    try inSlices(leftovers, of: \.removed) { swept += try sweepBatch(try locating(Array($0))) }
+    try inSlices(leftovers, of: Batch.removed) { swept += try sweepBatch(try locating(Array($0))) }
     return swept
   }
 

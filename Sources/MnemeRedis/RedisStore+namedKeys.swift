@@ -20,7 +20,7 @@ extension RedisStore {
     try hand(over: KeyFamily.allCases.filter { !$0.isKeyed }.map(layout.key))
     if wants(.lru, .counters, .quota) {
       let named = try namedNamespaces().sorted()
-      try inSlices(named, of: \.keys) { slice in
+      try inSlices(named, of: Batch.keys) { slice in
         try hand(over: slice.flatMap { [layout.lru($0), layout.counters($0), layout.quota($0)] })
       }
     }
@@ -48,7 +48,7 @@ extension RedisStore {
   private func forEachNamedEntry(_ body: ([Key]) throws -> Void) throws {
     try forEachPage(of: layout.byID, "ZSCAN") { pairs in
       let ids = stride(from: 0, to: pairs.count, by: 2).compactMap { EntryID(member: pairs[$0].bytes) }
-      try inSlices(ids, of: \.keys) { batch in
+      try inSlices(ids, of: Batch.keys) { batch in
         let heads = try client.read(
           pipeline {
             for id in batch {
@@ -75,7 +75,7 @@ extension RedisStore {
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     repeat {
       let reply = try client.read(
-        pipeline { $0.append(command, key, cursor, "COUNT", batch.page) }, tolerating: true)[0]
+        pipeline { $0.append(command, key, cursor, "COUNT", Batch.page) }, tolerating: true)[0]
       if let error = reply.error {
         guard error.code == "WRONGTYPE" else {
           throw client.translate(error, command: "\(command)", key: key.text)

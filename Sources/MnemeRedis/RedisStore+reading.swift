@@ -12,7 +12,7 @@ extension RedisStore {
   /// use the server.
   public func ids(namespace: Namespace, queryHashes: [String]) throws -> [EntryID?] {
     var ids: [EntryID?] = []
-    try inSlices(queryHashes, of: \.keys) { hashes in
+    try inSlices(queryHashes, of: Batch.keys) { hashes in
       let indexed = try read(
         pipeline { for hash in hashes { $0.append("GET", layout.hash(namespace, hash)) } }
       )
@@ -103,7 +103,7 @@ extension RedisStore {
     guard limit > 0 else { return [] }
     let scopes = try namespace.map { [$0] } ?? namespaces()
     var oldest: [(score: Double, id: EntryID)] = []
-    try inSlices(scopes, of: \.keys) { slice in
+    try inSlices(scopes, of: Batch.keys) { slice in
       let replies = try read(
         pipeline {
           for scope in slice {

@@ -100,7 +100,7 @@ extension RedisStore {
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     repeat {
       let page = try client.read(
-        pipeline { $0.append("SCAN", cursor, "MATCH", layout.everyKey, "COUNT", batch.page) })[0]
+        pipeline { $0.append("SCAN", cursor, "MATCH", layout.everyKey, "COUNT", Batch.page) })[0]
         .elements(expecting: 2)
       cursor = page[0].bytes
       // `meta` may have come since: the transaction looks at what it says.

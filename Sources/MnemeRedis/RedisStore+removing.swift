@@ -34,10 +34,10 @@ extension RedisStore {
   public func removeAll(in namespace: Namespace, _ control: BatchControl) throws -> Int {
     var removed = 0
     var batch: Set<EntryID> = []
-    var size = self.batch.removed
+    var size = Batch.removed
     func removeBatch() throws {
       let ids = batch.sorted()
-      (batch, size) = ([], self.batch.removed)
+      (batch, size) = ([], Batch.removed)
       let gone = try removeWhatever(ids, from: namespace, counting: nil)
       if gone.count < ids.count {
         try sweepLeftovers(
@@ -81,7 +81,7 @@ extension RedisStore {
 
   func inBatches(_ ids: [EntryID], _ body: ([EntryID]) throws -> [EntryID]) rethrows -> [EntryID] {
     var done: [EntryID] = []
-    try inSlices(ids, of: \.removed) { done += try body(Array($0)) }
+    try inSlices(ids, of: Batch.removed) { done += try body(Array($0)) }
     return done
   }
 

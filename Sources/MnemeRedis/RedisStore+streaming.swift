@@ -45,7 +45,7 @@ extension RedisStore {
     of ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer?) throws -> Void
   ) throws {
-    let size = max(1, Batch.alone.bytes / max(1, 4 * (knownIdentity?.dimension ?? 0)))
+    let size = max(1, Batch.bytes / max(1, 4 * (knownIdentity?.dimension ?? 0)))
     for start in stride(from: 0, to: ids.count, by: size) {
       let page = ids[start..<min(start + size, ids.count)]
       let replies = try read(
@@ -83,7 +83,7 @@ extension RedisStore {
     handle: (EntryID, Reply) throws -> Void
   ) throws {
     let source = try IDSource(
-      self, after: id, in: namespace, pageSize: lastSize == nil ? nil : Batch.alone.page)
+      self, after: id, in: namespace, pageSize: lastSize == nil ? nil : Batch.page)
     let pages = Pages(self, source, firstSize: firstSize, largestSize: lastSize, ask: ask)
     try forEachReadAhead(pages.next) { page in
       for (id, reply) in zip(page.ids, page.replies) { try handle(id, reply) }
@@ -101,7 +101,7 @@ extension RedisStore {
   ) throws {
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     repeat {
-      let replies = try read(pipeline { $0.append(command, key, cursor, "COUNT", pageSize ?? batch.page) })
+      let replies = try read(pipeline { $0.append(command, key, cursor, "COUNT", pageSize ?? Batch.page) })
       cursor = replies[0][0].bytes
       for member in replies[0][1].elements {
         if shouldStop() { return }
@@ -138,15 +138,15 @@ private final class Pages: @unchecked Sendable {
     guard let ids = try source.page(size) else { return nil }
     var request = Pipeline()
     for id in ids { ask(&request, id) }
-    source.appendQuestion(to: &request, size: size)
+    let following = source.appendQuestion(to: &request, size: size)
     let replies = try store.read(request, tolerating: true)
-    if let error = replies[ids.count].error {
+    if let error = replies[following].error {
       throw store.client.translate(error, command: "ZRANGEBYSCORE", key: store.layout.byID.text)
     }
-    source.takeAnswer(replies[ids.count])
+    source.takeAnswer(replies[following])
     if !ids.isEmpty {
-      let (most, weight) = (largestSize == nil ? store.batch : .alone, max(1, replies.byteCount / ids.count))
-      size = max(1, min(largestSize ?? most.entries, 2 * size, most.bytes / weight))
+      let weight = max(1, replies.byteCount / ids.count)
+      size = max(1, min(largestSize ?? Batch.entries, 2 * size, Batch.bytes / weight))
     }
     return Page(ids: ids, replies: replies)
   }
@@ -191,8 +191,8 @@ private struct IDSource {
     }
     if answered == nil, !isAtEnd {
       var question = Pipeline()
-      appendQuestion(to: &question, size: size)
-      takeAnswer(try store.read(question)[0])
+      let page = appendQuestion(to: &question, size: size)
+      takeAnswer(try store.read(question)[page])
     }
     defer { answered = nil }
     return isAtEnd ? nil : answered
@@ -201,9 +201,9 @@ private struct IDSource {
   /// Asks for the page after this one. A namespace's ids are at hand; the question is then one that costs
   /// nothing, so that every request has an answer in the same place. It is no `PING`, which is not among the
   /// commands that an ACL's `+@read` allows.
-  func appendQuestion(to pipeline: inout Pipeline, size: Int) {
+  func appendQuestion(to pipeline: inout Pipeline, size: Int) -> Slot {
     guard remaining == nil else { return pipeline.append("EXISTS", store.layout.byID) }
-    pipeline.append(
+    return pipeline.append(
       "ZRANGEBYSCORE", store.layout.byID, from, "+inf", "WITHSCORES", "LIMIT", 0, size)
   }
 

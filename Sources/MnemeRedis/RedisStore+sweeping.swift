@@ -23,7 +23,7 @@ extension RedisStore {
         defer { isMember.toggle() }
         guard isMember, let member = parse(reply) else { return }
         page.append(member)
-        if page.count >= batch.keys { try handlePage() }
+        if page.count >= Batch.keys { try handlePage() }
       }
       try handlePage()
     }
@@ -47,7 +47,7 @@ extension RedisStore {
   func retireAbandoned(in namespace: Namespace?, dryRun: Bool) throws -> Int {
     var abandoned: [Namespace] = []
     let listed = try namespaces().filter { namespace == nil || $0 == namespace }
-    try inSlices(listed, of: \.keys) { page in
+    try inSlices(listed, of: Batch.keys) { page in
       let counts = try read(pipeline { for namespace in page { $0.append("ZCARD", layout.lru(namespace)) } })
       abandoned += zip(page, counts).filter { $1.integer == 0 }.map(\.0)
     }
@@ -72,7 +72,7 @@ extension RedisStore {
     repeat {
       if shouldStop() { return false }
       let reply = try read(
-        pipeline { $0.append("SCAN", cursor, "MATCH", pattern, "COUNT", batch.page) }, tolerating: true)[0]
+        pipeline { $0.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page) }, tolerating: true)[0]
       if let error = reply.error {
         if error.isWithholding { return nil }
         throw client.translate(error, command: "SCAN", key: nil)
@@ -82,7 +82,7 @@ extension RedisStore {
       let keys = page[1].elements.compactMap { reply in
         layout.parse(reply.bytes).map { (Key(bytes: reply.bytes), $0) }
       }
-      try inSlices(keys, of: \.keys) {
+      try inSlices(keys, of: Batch.keys) {
         swept.formUnion(try sweepHashKeys(Array($0), dryRun: dryRun))
       }
     } while cursor != [UInt8(ascii: "0")]

@@ -6,7 +6,7 @@ public struct VacuumOptions: Sendable {
   public var namespace: Namespace?
   /// What is expired at this moment goes.
   public var now: UnixTime = systemClock()
-  /// The entries in one transaction, 1 … 1000; nil: 64, or 3 while others use the server.
+  /// The entries in one transaction, 1 … 1000; nil: `Batch.removed`.
   public var batchSize: Int?
   /// Says what would go; writes nothing.
   public var dryRun = false
@@ -69,8 +69,7 @@ struct VacuumRun {
 
   /// Of the next page.
   var batchSize: Int {
-    let batch = store.batch
-    return options.batchSize ?? (options.dryRun ? batch.entries : batch.removed)
+    options.batchSize ?? (options.dryRun ? Batch.entries : Batch.removed)
   }
 
   /// How far within a score Redis is to walk to where a page begins.
@@ -115,7 +114,6 @@ struct VacuumRun {
         detour = 0
         continue
       }
-      if detour == 0, try sweepAhead(from: page) { continue }
       let outcome = try sweep(page.compactMap(\.member))
       report.expired += outcome.expired
       report.repaired += outcome.repaired

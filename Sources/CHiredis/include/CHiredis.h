@@ -51,10 +51,6 @@ void mneme_tape_reset(mneme_tape *tape);
 
 void mneme_tape_free(mneme_tape *tape);
 
-/* Puts the elements of the array at `node` in the place of all replies: what EXEC answers is one array, and
- * its elements are the replies to the commands of the transaction. False when out of memory. */
-bool mneme_tape_adopt_elements(mneme_tape *tape, size_t node);
-
 /* Appends a null reply. False when out of memory or over the limit. */
 bool mneme_tape_append_null(mneme_tape *tape);
 

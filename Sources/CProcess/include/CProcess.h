@@ -10,10 +10,6 @@
 /// Returns 0, or -1 with `errno`.
 int process_close_memory(void);
 
-/// Leaves the processors to whoever else wants them: all threads get the policy `SCHED_IDLE`, and those that they begin.
-/// Where somebody has chosen another policy for one already, it keeps that. Without privileges there is no way back.
-void process_make_way(void);
-
 /// Begins to write a part of a file to the disk, in the calling thread, and does not wait until it is there.
 void process_write_back(int descriptor, int64_t offset, int64_t count);
 

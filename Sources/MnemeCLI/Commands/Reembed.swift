@@ -141,7 +141,7 @@ private struct ReembedRun {
       throw named
     }
     while !batch.isEmpty {
-      let next = Array(batch.prefix(destination.preferredBatch.count))
+      let next = Array(batch.prefix(RedisStore.preferredBatch.count))
       batch.removeFirst(next.count)
       let stored = try destination.insert(
         next, onConflict: .replace, evictingOver: nil, sparingYounger: true)

@@ -33,7 +33,7 @@ extension CheckRun {
 
   func judge(entries suspects: [EntrySuspect]) throws -> [[CacheProblem]] {
     var verdicts = [[CacheProblem]](repeating: [], count: suspects.count)
-    try store.inSlices(suspects, of: \.suspects) { slice in
+    try store.inSlices(suspects, of: Batch.examined) { slice in
       for (place, verdict) in try zip(slice.indices, judge(batch: Array(slice))) {
         verdicts[place] = verdict
       }

@@ -12,7 +12,7 @@ extension CheckRun {
   /// members that share a score with another by `walkByID`.)
   func walkEntries() throws {
     var from = "-inf"
-    var size = store.batch.entries
+    var size = Batch.entries
     var followUps: [FollowUp] = []
     expectedEntries = try ask { $0.append("ZCARD", layout.byID) }[0].size ?? 0
     while true {
@@ -32,8 +32,7 @@ extension CheckRun {
       let bytes: Int
       (followUps, bytes) = try readEntries(ids)
       if !ids.isEmpty {
-        let most = store.batch
-        size = max(1, min(most.entries, 2 * size, most.bytes / max(1, bytes / ids.count)))
+        size = max(1, min(Batch.entries, 2 * size, Batch.bytes / max(1, bytes / ids.count)))
       }
       let share = Double(table.count) / Double(max(1, expectedEntries))
       try pageDone(share: Self.entriesShare * min(1, share))
@@ -221,7 +220,7 @@ extension CheckRun {
     var cursor: [UInt8] = [UInt8(ascii: "0")]
     var hashKeys = 0
     repeat {
-      let size = store.batch.page
+      let size = Batch.page
       let reply = try ask { $0.append("SCAN", cursor, "MATCH", layout.everyKey, "COUNT", size) }[0]
       if let error = reply.error { throw store.client.translate(error, command: "SCAN", key: nil) }
       let page = try reply.elements(expecting: 2)
@@ -265,7 +264,7 @@ extension CheckRun {
       default: continue
       }
     }
-    try store.inSlices(hashKeys, of: \.keys) { try lookAt($0) }
+    try store.inSlices(hashKeys, of: Batch.keys) { try lookAt($0) }
     try lookAtCounters(of: counted)
     return hashKeys.count
   }

@@ -163,7 +163,7 @@ final class CheckRun {
     _ suspects: [(place: Int, subject: Subject)], into verdicts: inout [[CacheProblem]],
     by judge: ([Subject]) throws -> [[CacheProblem]]
   ) rethrows {
-    try store.inSlices(suspects, of: \.page) { page in
+    try store.inSlices(suspects, of: Batch.page) { page in
       for (suspect, verdict) in zip(page, try judge(page.map(\.subject))) {
         verdicts[suspect.place] = verdict
       }

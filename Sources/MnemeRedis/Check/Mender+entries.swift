@@ -119,9 +119,8 @@ extension Mender {
   }
 
   private func appendExpiry(_ key: Key, _ facts: EntryFacts, to pipeline: inout Pipeline) {
-    guard let expiry = facts.expiresAt else { return pipeline.append("PERSIST", key) }
     // Redis counts in milliseconds; a time that those cannot hold never comes.
-    if expiry.rawValue < .max / 2000 {
+    if let expiry = facts.expiresAt, expiry.rawValue < .max / 2000 {
       pipeline.append("EXPIREAT", key, expiry.rawValue)
     } else {
       pipeline.append("PERSIST", key)

@@ -1,4 +1,5 @@
 import Glibc
+import Mneme
 
 /// One connection to one server: sends commands, collects their replies. Not safe for threads by itself.
 ///
@@ -22,18 +23,8 @@ final class Connection {
   private var watch = Watch.none
   private enum Watch { case none, underWay, stale }
 
-  /// What has been sent and not been answered.
-  private var outstanding: Outstanding?
-  private struct Outstanding {
-    var wanted: Int
-    /// Replies to commands that travelled before the caller's own.
-    var skipped: Int
-    var watch: Watch
-  }
-  /// Who comes for them later; nobody, where whoever sent the commands has dropped the matter.
-  private weak var answers: Answers?
   /// How often something has been sent.
-  private(set) var sendCount = 0
+  private(set) var exchangeCount = 0
 
   private static let bufferSize = 64 << 10
   private let buffer: UnsafeMutableRawBufferPointer
@@ -67,12 +58,6 @@ final class Connection {
   /// The connection can be used again: nothing has broken it, and the server has not hung up since.
   var isAlive: Bool { isUsable && transport.isIdle }
 
-  /// The server runs on this machine.
-  private(set) lazy var isLocal = hasLocalPeer(transport.descriptor)
-
-  /// Keys are watched for a transaction that is to come.
-  var isWatching: Bool { watch == .underWay }
-
   /// What is watched still is not to undo the next transaction.
   func endTransaction() {
     if watch == .underWay { watch = .stale }
@@ -85,53 +70,48 @@ final class Connection {
   }
 
   /// Sends the commands in one write and waits for all replies, which may be errors.
-  ///
-  /// - Parameter atomically: between `MULTI` and `EXEC`. The replies are then those to `MULTI`, to each command
-  ///   ("QUEUED") and to `EXEC`.
   /// - Throws: `ConnectionFailure`, `GreetingRefused`.
-  func exchange(_ commands: Pipeline, atomically: Bool = false) throws -> Replies {
-    try send(commands, atomically: atomically)
-    return try receive()
+  func exchange(_ commands: Pipeline) throws -> Replies {
+    try exchange(commands, isTransaction: false, followedBy: nil)
   }
 
-  /// Sends the commands and does not wait for the replies.
-  /// - Parameter answers: what `collect` is asked for them with.
-  func send(_ commands: Pipeline, atomically: Bool = false, for answers: Answers? = nil) throws {
+  /// Sends commands between `MULTI` and `EXEC`, and others behind them, in one write.
+  /// - Returns: the replies to `MULTI`, to each command ("QUEUED") and to `EXEC`, then those to the commands behind.
+  /// - Throws: `ConnectionFailure`, `GreetingRefused`.
+  func exchange(transaction commands: Pipeline, followedBy look: Pipeline?) throws -> Replies {
+    try exchange(commands, isTransaction: true, followedBy: look)
+  }
+
+  private func exchange(
+    _ commands: Pipeline, isTransaction: Bool, followedBy look: Pipeline?
+  ) throws -> Replies {
     precondition(commands.isComplete, "a command lacks arguments")
-    guard isUsable, outstanding == nil else { throw ConnectionFailure(.closed, stage: .exchange) }
+    guard isUsable else { throw ConnectionFailure(.closed, stage: .exchange) }
     var head = greeting?.pipeline ?? Pipeline()
     if watch == .stale { head.append("UNWATCH") }
     let skipped = head.count
-    if atomically { head.append("MULTI") }
+    if isTransaction { head.append("MULTI") }
+    let wanted = head.count + commands.count + (isTransaction ? 1 : 0) + (look?.count ?? 0)
 
     reader.begin()
-
-    let wanted = head.count + commands.count + (atomically ? 1 : 0)
     isUsable = false
-    meter.traffic.commandsSent += wanted
-    sendCount += 1
-    self.answers = answers
-    if head.isEmpty {
-      try transfer(commands.bytes, wanted: wanted, until: .sent)
+    exchangeCount += 1
+    let start = Instant.now
+    if head.isEmpty, look == nil {
+      try transfer(commands.bytes, wanted: wanted)
     } else {
       outgoing.removeAll(keepingCapacity: true)
       outgoing.append(contentsOf: head.bytes)
       outgoing.append(contentsOf: commands.bytes)
-      if atomically { outgoing.append(contentsOf: Connection.exec) }
-      try transfer(outgoing, wanted: wanted, until: .sent)
+      if isTransaction { outgoing.append(contentsOf: Connection.exec) }
+      if let look { outgoing.append(contentsOf: look.bytes) }
+      try transfer(outgoing, wanted: wanted)
       if outgoing.capacity > Connection.keptCapacity { outgoing = [] }
     }
-    let isOver = atomically || watch == .stale
-    outstanding = Outstanding(
-      wanted: wanted, skipped: skipped, watch: commands.watches ? .underWay : isOver ? .none : watch)
-  }
-
-  /// Waits for all replies to what was sent.
-  private func receive() throws -> Replies {
-    guard let awaited = outstanding.take() else { throw ConnectionFailure(.closed, stage: .exchange) }
-    try transfer([], wanted: awaited.wanted, until: .answered)
+    meter.count(commands: wanted, took: start.duration(to: .now))
     isUsable = true
-    watch = awaited.watch
+    let forgets = isTransaction || watch == .stale
+    watch = (look ?? commands).watches ? .underWay : forgets ? .none : watch
     if let greeting {
       do {
         role = try greeting.digest(Replies(tape: reader.tape, skipped: 0))
@@ -141,32 +121,10 @@ final class Connection {
       }
       self.greeting = nil
     }
-    return Replies(tape: reader.tape, skipped: awaited.skipped)
-  }
-
-  /// The replies to what `send` has sent for these answers. To be asked once.
-  /// - Throws: `ConnectionFailure`, `GreetingRefused`.
-  func collect(_ answers: Answers) throws -> Replies {
-    if let result = answers.taken.take() { return try result.get() }
-    guard answers === self.answers else { throw ConnectionFailure(.closed, stage: .exchange, sent: .all) }
-    return try receive()
-  }
-
-  /// Takes the replies that are on their way, or what befalls them, so that others can use the connection, and keeps
-  /// them for `collect`.
-  func settle() {
-    guard outstanding != nil else { return }
-    let result = Result { try receive() }
-    answers?.taken = result
+    return Replies(tape: reader.tape, skipped: skipped)
   }
 
   private static let exec = Array("*1\r\n$4\r\nEXEC\r\n".utf8)
-}
-
-/// Answers that are come for later than the commands were sent.
-final class Answers {
-  /// Those that had to be taken before.
-  fileprivate var taken: Result<Replies, any Error>?
 }
 
 // MARK: - Moving bytes
@@ -175,15 +133,12 @@ extension Connection {
   /// How many bytes must move, in either direction, for the time limit to begin anew.
   private static let progressStep = 64 << 10
 
-  /// What a transfer waits for.
-  private enum Goal { case sent, answered }
-
-  /// Sends all bytes, and reads until the tape has `wanted` replies where that is the goal. Reads while it still has
-  /// to send: a server stops reading when its own answers are not taken.
-  private func transfer(_ bytes: [UInt8], wanted: Int, until goal: Goal) throws(ConnectionFailure) {
+  /// Sends all bytes, and reads until the tape has `wanted` replies. Reads while it still has to send: a server stops
+  /// reading when its own answers are not taken.
+  private func transfer(_ bytes: [UInt8], wanted: Int) throws(ConnectionFailure) {
     var sent = 0
     var moved = 0
-    if goal == .sent { meter.traffic.roundTrips += 1 }
+    meter.traffic.roundTrips += 1
     var deadline = Deadline.after(limits.command)
     // The server takes no more; what it said before it hung up may still be read.
     var broken: ConnectionFailure.Cause?
@@ -201,7 +156,7 @@ extension Connection {
         case .failed(let cause): broken = cause
         }
       }
-      if sent == bytes.count && (goal == .sent || reader.tape.rootCount == wanted) { return }
+      if sent == bytes.count && reader.tape.rootCount == wanted { return }
 
       // The first answer of all must come within the time for connecting: whoever accepts and is silent is as
       // good as not there.
@@ -214,7 +169,7 @@ extension Connection {
         moved += try receive(wanted: wanted)
       } catch {
         var failure = ConnectionFailure(
-          error.saysMore ? error : broken ?? error, stage: isGreeting ? .greeting : .exchange)
+          error.isMoreSpecific ? error : broken ?? error, stage: isGreeting ? .greeting : .exchange)
         failure.sent = sent == bytes.count ? .all : sent == 0 ? .nothing : .partly
         // An error that nobody has asked for, and then the end: the server turns us away.
         if greeting != nil && reader.tape.rootCount == 1 {

@@ -71,7 +71,7 @@ struct ProtocolViolation: Error, Sendable, CustomStringConvertible {
 
 extension ConnectionFailure.Cause {
   /// It came from the server, and tells more than that a write failed before it.
-  var saysMore: Bool {
+  var isMoreSpecific: Bool {
     switch self {
     case .tls, .violation: true
     case .resolver, .system, .closed, .timedOut, .notBuilt: false

@@ -18,9 +18,6 @@ public struct ConnectionOptions: Sendable {
   public var tls = TLSOptions()
   /// How the connection is called in the server's `CLIENT LIST`, where the URL does not say. No blanks.
   public var clientName = "mneme"
-  /// Called once, when others are first seen to use a server that runs on this machine, by the thread that is at work with
-  /// it; never where the work is too little to ask for them (`RedisClient.othersAreActive`).
-  public var whenServerIsShared: (@Sendable () -> Void)?
 
   /// Where neither the options nor the URL say otherwise.
   public static let defaultConnectTimeout = Duration.seconds(5)

@@ -26,24 +26,40 @@ struct Pipeline: Sendable {
   }
 
   /// Appends a command whose arguments are known here: `append("HGET", key, "namespace")`.
+  /// - Returns: what its reply is read with.
   @inline(__always)
-  mutating func append<each Argument: RedisArgument>(_ name: StaticString, _ arguments: repeat each Argument)
-  {
+  @discardableResult
+  mutating func append<each Argument: RedisArgument>(
+    _ name: StaticString, _ arguments: repeat each Argument
+  ) -> Slot {
     var argumentCount = 0
     for _ in repeat each arguments { argumentCount += 1 }
-    begin(name, argumentCount: argumentCount)
+    let slot = begin(name, argumentCount: argumentCount)
     for value in repeat each arguments { argument(value) }
+    return slot
   }
 
   /// Begins a command. Exactly `argumentCount` calls of `argument` must follow before anything else.
-  mutating func begin(_ name: StaticString, argumentCount: Int) {
+  /// - Returns: what its reply is read with.
+  @discardableResult
+  mutating func begin(_ name: StaticString, argumentCount: Int) -> Slot {
     precondition(argumentsLeft == 0, "the command before lacks arguments")
+    let slot = Slot(position: count)
     argumentsLeft = argumentCount
     count += 1
     header(UInt8(ascii: "*"), argumentCount + 1)
     let nameBytes = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
     if nameBytes.elementsEqual("WATCH".utf8) { watches = true }
     string(nameBytes)
+    return slot
+  }
+
+  /// Appends a command with one key, or what else there are any number of, as its last arguments: `WATCH`, `UNLINK`.
+  /// Appends nothing where there are none.
+  mutating func append(_ name: StaticString, each arguments: some Collection<some RedisArgument>) {
+    guard !arguments.isEmpty else { return }
+    begin(name, argumentCount: arguments.count)
+    for value in arguments { argument(value) }
   }
 
   @inline(__always)

@@ -3,37 +3,68 @@ import Synchronization
 
 /// A connection to a Redis, made when it is first needed and made again when it was lost.
 ///
-/// Several stores may share one: each command, pipeline or transaction has the connection to itself while it
-/// lasts, and other threads wait. A client that was handed to a store is closed by whoever made it.
+/// Safe to use from several threads: each read, write or transaction has the connection to itself while it lasts, and
+/// other threads wait. A client that was passed to a store is closed by its owner.
 public final class RedisClient: @unchecked Sendable {
   private let lock = Mutex(())
-  /// Touched under the lock alone, which is what makes the class safe to share; but for `others`, which is safe itself.
-  private let session: Session
+
+  // What follows is used under the lock alone, which is what makes the class safe to share.
+
+  let connector: Connector
+  let options: ConnectionOptions
+  /// The server that is connected to, or to be connected to.
+  var endpoint: Endpoint
+  var connection: Connection?
+  /// What the server last connected to said about itself.
+  private var knownRole = ServerRole()
+  /// The keys that the client is used for.
+  var keyspaces: [Keyspace] = []
+  /// The nodes that are known, once the server has turned out to be a cluster's.
+  var cluster: ClusterNodes?
+  /// For commands that a node has redirected just this once.
+  var detour: Connection?
+  private var isClosed = false
 
   /// Does not connect yet.
   public init(url: RedisURL, options: ConnectionOptions = ConnectionOptions()) {
-    session = Session(url: url, options: options)
+    connector = Connector(url: url, options: options)
+    self.options = options
+    endpoint = url.endpoint
   }
 
+  /// Another client of the same server, for the same keys, with a connection of its own. Does not connect yet.
+  func another() -> RedisClient {
+    locked {
+      let other = RedisClient(url: connector.url, options: options)
+      (other.endpoint, other.keyspaces, other.cluster) = (endpoint, keyspaces, cluster)
+      return other
+    }
+  }
+
+  // MARK: For every thread
+
   /// Ends the use of the client: every later use throws `CacheClosedError`. Waits for a command under way.
-  public func close() { locked { session.close() } }
+  public func close() {
+    locked {
+      isClosed = true
+      disconnect()
+    }
+  }
 
   /// The server's address with `***` for the password, as it stands in messages.
-  public var address: String { locked { session.address } }
-
-  /// A connection is there and the server has not hung up on it. No round trip.
-  var isConnectionAlive: Bool { locked { session.connection?.isAlive ?? false } }
+  public var address: String { locked { description } }
 
   /// What the server said about itself when it was last connected to. No round trip.
-  public var role: ServerRole { locked { session.role } }
-
-  /// Others use the server meanwhile, or may: until it has said twice how many commands it has carried out, and where it
-  /// does not say. No round trip; the question travels with what is sent later, if that is thousands of commands.
-  /// Waits for nothing that is under way.
-  public var othersAreActive: Bool { session.others.areActive }
+  public var role: ServerRole { locked { knownRole } }
 
   /// What was exchanged so far, on all its connections. No round trip.
-  public var traffic: Traffic { locked { session.traffic } }
+  public var traffic: Traffic { locked { connector.meter.traffic } }
+
+  /// Adds what another client has exchanged on behalf of this one.
+  func count(_ traffic: Traffic) { locked { connector.meter.traffic += traffic } }
+
+  /// The shortest time that an exchange has taken so far; nil before the first. No round trip.
+  var shortestRoundTrip: Duration? { locked { connector.meter.shortestRoundTrip } }
 
   /// Says which keys the client is used for: those under a prefix. No round trip.
   ///
@@ -45,17 +76,29 @@ public final class RedisClient: @unchecked Sendable {
   func serve(keyPrefix: String, key: some RedisArgument) {
     var probe = Pipeline()
     probe.append("EXISTS", key)
-    locked { session.keyspaces.append(Keyspace(prefix: keyPrefix, probe: probe)) }
+    locked { keyspaces.append(Keyspace(prefix: keyPrefix, probe: probe)) }
   }
 
-  /// Sends commands that only read. One round trip; on a new connection its greeting goes along.
+  /// Sends commands that only read. One round trip; on a new connection its greeting is sent along.
   ///
   /// Commands lost with their connection are sent once more on a new one.
   /// - Parameter tolerating: leaves the server's errors in their places among the replies. Otherwise the first
   ///   one is thrown.
   /// - Throws: `StoreBackendError`, `CorruptCacheError` for a key of another type, `CacheClosedError`.
   func read(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
-    try locked { try session.read(commands, tolerating: tolerating) }
+    if commands.isEmpty { return Replies.none }
+    return try locked {
+      try translatingFailures {
+        let replies: Replies
+        do {
+          replies = try exchangeToRead(commands)
+        } catch let failure as ConnectionFailure where failure.isLoss && failure.stage >= .greeting {
+          try reconnect(after: failure)
+          replies = try exchangeToRead(commands)
+        }
+        return try check(replies, of: commands, tolerating: tolerating)
+      }
+    }
   }
 
   /// Sends commands that write, once. One round trip; on a new connection one more, because the greeting's
@@ -65,34 +108,139 @@ public final class RedisClient: @unchecked Sendable {
   /// - Throws: as `read` does. After `StoreBackendError` with `connectionLost` or `timedOut` the commands may have
   ///   been run, or some of them, where the message says so.
   func write(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
-    try locked { try session.write(commands, tolerating: tolerating) }
-  }
-
-  /// Runs `body` on one connection, as often as it takes for a transaction to rest on what was read.
-  ///
-  /// The body reads and watches with `Transaction.read`, commits with `Transaction.commit`, and returns `.retry`
-  /// where a watched key had changed. It must not use the client itself. It is run anew, too, when the connection
-  /// was lost before the transaction was sent.
-  /// - Throws: what the body throws; `StoreBackendError` with `contention` after `Session.attemptLimit` retries.
-  func transaction<R>(_ body: (borrowing Transaction) throws -> Transaction.Outcome<R>) throws -> R {
-    try locked { try session.transaction(body) }
+    if commands.isEmpty { return Replies.none }
+    return try locked {
+      try translatingFailures {
+        let replies: Replies
+        do {
+          replies = try exchangeToWrite(commands)
+        } catch let failure as ConnectionFailure where failure.isLoss && !failure.mayHaveRun {
+          try reconnect(after: failure)
+          replies = try exchangeToWrite(commands)
+        }
+        return try check(replies, of: commands, tolerating: tolerating)
+      }
+    }
   }
 
   /// The error of a reply that was tolerated, as it would have been thrown. No round trip, but for
   /// `OOM` and `READONLY`, about which the server is asked for more.
   func translate(_ error: ServerError, command: String, key: String?) -> any MnemeError {
-    locked { session.translate(error, command: CommandText(name: command, key: key)) }
+    locked { translated(error, of: CommandText(name: command, key: key)) }
   }
 
-  /// What the client's own parts in other files do, under the lock.
-  func withSession<R, Failure: Error>(_ body: (Session) throws(Failure) -> R) throws(Failure) -> R {
-    try locked { () throws(Failure) in try body(session) }
-  }
-
-  private func locked<R, Failure: Error>(_ body: () throws(Failure) -> R) throws(Failure) -> R {
+  /// Runs `body` with the connection to itself.
+  func locked<R, Failure: Error>(_ body: () throws(Failure) -> R) throws(Failure) -> R {
     // The result takes a way around the lock's own, which would have to let it leave for another thread.
     var result: R?
     try lock.withLock { _ throws(Failure) in result = try body() }
     return result!
+  }
+}
+
+// MARK: - The connection
+
+// From here on under the lock.
+extension RedisClient {
+  var description: String { connector.url.description(at: endpoint) }
+
+  func disconnect() {
+    connection = nil
+    detour = nil
+  }
+
+  /// A connection that was alive a moment ago, or a new one. Its greeting may not have been sent yet.
+  func connected() throws -> Connection {
+    guard !isClosed else {
+      throw CacheClosedError("The connection to \(description) is closed.", remediation: "Open a new one.")
+    }
+    if let connection, connection.isAlive { return connection }
+    disconnect()
+    let new: Connection
+    do throws(ConnectionFailure) {
+      new = try connector.connect(to: endpoint)
+    } catch {
+      guard cluster != nil else { throw error }
+      new = try findOwner(after: error)
+    }
+    connection = new
+    return new
+  }
+
+  /// Gives up a connection that was lost, before what it was used for is tried again. On a cluster the node may be
+  /// dying, and take a connection that it drops a moment later: so the others are asked as well who has the keys.
+  func reconnect(after failure: ConnectionFailure) throws {
+    disconnect()
+    if cluster != nil { connection = try findOwner(after: failure) }
+  }
+
+  /// With the greeting of a new connection in the same write.
+  private func exchangeToRead(_ commands: Pipeline) throws -> Replies {
+    let connection = try connected()
+    let replies = try connection.exchange(commands)
+    if try settle(on: connection) { return try exchangeToRead(commands) }
+    return try follow(replies, of: commands, again: .allCommands)
+  }
+
+  /// After the greeting has been answered.
+  private func exchangeToWrite(_ commands: Pipeline) throws -> Replies {
+    let connection = try connected()
+    try connection.greet()
+    if try settle(on: connection) { return try exchangeToWrite(commands) }
+    let replies = try notingWhetherRun(commands, behindOthers: false) { try connection.exchange(commands) }
+    return try follow(replies, of: commands, again: .redirectedCommands)
+  }
+
+  /// Adds to a failure whether commands that write may have been run all the same.
+  /// - Parameter behindOthers: commands of the same pipeline have been run already.
+  func notingWhetherRun<R>(_ commands: Pipeline, behindOthers: Bool, _ body: () throws -> R) throws -> R {
+    do {
+      return try body()
+    } catch var failure as ConnectionFailure {
+      failure.mayHaveRun = behindOthers || failure.stage == .exchange && failure.sent.mayHaveRun(commands)
+      throw failure
+    }
+  }
+
+  /// Takes note of what the server said about itself.
+  /// - Returns: whether another node turned out to be the right one, so that what was asked must be asked again.
+  func settle(on connection: Connection) throws -> Bool {
+    knownRole = connection.role
+    guard knownRole.isCluster == true else { return false }
+    try requireHashTags()
+    return cluster == nil ? try locateOwner(from: connection) : false
+  }
+
+  /// Throws the first error among the replies, unless those are tolerated.
+  func check(_ replies: Replies, of commands: Pipeline, tolerating: Bool) throws -> Replies {
+    if tolerating { return replies }
+    for (index, reply) in replies.enumerated() {
+      if let error = reply.error { throw translated(error, of: commands.command(at: index)) }
+    }
+    return replies
+  }
+
+  /// Puts failures of the connection into the words of its user.
+  func translatingFailures<R>(_ body: () throws -> R) throws -> R {
+    do {
+      return try body()
+    } catch let failure as ConnectionFailure {
+      disconnect()
+      throw failure.translated(server: description, url: connector.url)
+    } catch let refusal as GreetingRefused {
+      disconnect()
+      throw refusal.translated(server: description, url: connector.url)
+    }
+  }
+}
+
+extension ConnectionFailure.Sent {
+  /// The server may have got a whole command.
+  func mayHaveRun(_ commands: Pipeline) -> Bool {
+    switch self {
+    case .nothing: false
+    case .partly: commands.count > 1
+    case .all: true
+    }
   }
 }

@@ -1,40 +1,43 @@
 import CHiredis
 
-/// The replies of one exchange, one for each command, in order.
+/// The replies to the commands of one pipeline, in order: `replies[slot]` is the one to the command that returned the
+/// slot when it was appended.
 ///
-/// All of them share one tape, so that keeping a single reply keeps them all in memory.
+/// All replies of an exchange share one tape, so that keeping a single reply keeps them all in memory.
 struct Replies: RandomAccessCollection, Sendable {
   let tape: Tape
-  /// Replies to commands that travelled before the caller's own.
-  let skipped: Int
-  /// Replies to commands that travelled behind the caller's own.
-  private var left = 0
+  /// The answer to `EXEC` whose elements these are; nil where they are replies of the exchange itself.
+  private let exec: Reply?
+  /// Replies to commands that were sent before the caller's own.
+  private let skipped: Int
 
   init(tape: Tape, skipped: Int) {
     self.tape = tape
     self.skipped = skipped
+    exec = nil
   }
+
+  /// The replies to the commands of a transaction, as `EXEC` answers them.
+  init(elementsOf reply: Reply) {
+    tape = reply.tape
+    skipped = 0
+    exec = reply
+  }
+
+  static let none = Replies(tape: Tape(limit: 0), skipped: 0)
 
   var startIndex: Int { 0 }
-  var endIndex: Int { tape.rootCount - skipped - left }
+  var endIndex: Int { exec?.count ?? tape.rootCount - skipped }
 
-  /// All but the last.
-  var withoutLast: Replies {
-    var replies = self
-    replies.left += 1
-    return replies
+  subscript(position: Int) -> Reply {
+    exec?[position] ?? Reply(tape: tape, index: tape.root(skipped + position))
   }
 
-  subscript(position: Int) -> Reply { Reply(tape: tape, index: tape.root(skipped + position)) }
+  /// Those behind the first `count`, which are the replies to a pipeline of their own.
+  func dropping(_ count: Int) -> Replies { Replies(tape: tape, skipped: skipped + count) }
 
   /// The bytes of all strings in them.
   var byteCount: Int { tape.storage.pointee.arena_count }
-
-  /// The elements of one reply in place of all: what `EXEC` answers are the replies to what it ran.
-  consuming func adoptingElements(of reply: Reply) -> Replies {
-    guard mneme_tape_adopt_elements(tape.storage, reply.index) else { fatalError("out of memory") }
-    return Replies(tape: tape, skipped: 0)
-  }
 }
 
 /// One reply, or an element of one: a place on the tape.

@@ -32,35 +32,3 @@ struct SocketAddress: Sendable {
     }
   }
 }
-
-/// Whether who is at the other end of a connected socket is on this machine: at a path, at 127.0.0.0/8, or at the address
-/// that the connection goes out from.
-func hasLocalPeer(_ descriptor: Int32) -> Bool {
-  func address(_ ask: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32)
-    -> (family: sa_family_t, host: [UInt8])?
-  {
-    var storage = sockaddr_storage()
-    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    return withUnsafeMutablePointer(to: &storage) { storage in
-      let code = storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { ask(descriptor, $0, &length) }
-      guard code == 0 else { return nil }
-      let raw = UnsafeRawPointer(storage)
-      let host: [UInt8] =
-        switch Int32(storage.pointee.ss_family) {
-        case AF_INET: withUnsafeBytes(of: raw.load(as: sockaddr_in.self).sin_addr) { [UInt8]($0) }
-        case AF_INET6: withUnsafeBytes(of: raw.load(as: sockaddr_in6.self).sin6_addr) { [UInt8]($0) }
-        default: []
-        }
-      return (storage.pointee.ss_family, host)
-    }
-  }
-  guard let own = address(getsockname), let peer = address(getpeername), own.family == peer.family else {
-    return false
-  }
-  return switch Int32(peer.family) {
-  case AF_UNIX: true
-  case AF_INET: peer.host.first == 127 || own.host == peer.host
-  case AF_INET6: own.host == peer.host
-  default: false
-  }
-}

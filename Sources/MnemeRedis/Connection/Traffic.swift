@@ -12,7 +12,24 @@ public struct Traffic: Sendable, Equatable {
   public internal(set) var bytesReceived = 0
 }
 
+extension Traffic {
+  static func += (sum: inout Traffic, other: Traffic) {
+    sum.connections += other.connections
+    sum.roundTrips += other.roundTrips
+    sum.commandsSent += other.commandsSent
+    sum.bytesSent += other.bytesSent
+    sum.bytesReceived += other.bytesReceived
+  }
+}
+
 /// The count that the connections of one client keep together.
 final class TrafficMeter {
   var traffic = Traffic()
+  /// The shortest time that an exchange has taken; nil before the first.
+  private(set) var shortestRoundTrip: Duration?
+
+  func count(commands: Int, took span: Duration) {
+    traffic.commandsSent += commands
+    shortestRoundTrip = min(shortestRoundTrip ?? span, span)
+  }
 }

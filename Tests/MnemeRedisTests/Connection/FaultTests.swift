@@ -241,5 +241,5 @@ struct FaultTests {
 
 extension RedisClient {
   /// The server has hung up on a connection that nobody is using.
-  fileprivate var isIdleConnectionGone: Bool { !isConnectionAlive }
+  fileprivate var isIdleConnectionGone: Bool { !locked { connection?.isAlive ?? false } }
 }

@@ -1,19 +1,19 @@
 import Mneme
 
-extension Session {
+extension RedisClient {
   /// A server's error as its user meets it. Where the server can tell more about the trouble, it is asked; that it
   /// may not or cannot answer is no trouble of its own.
-  func translate(_ error: ServerError, command: CommandText?) -> any MnemeError {
+  func translated(_ error: ServerError, of command: CommandText?) -> any MnemeError {
     let error = error.withholding(connector.url.password)
     switch error.code {
     case "CROSSSLOT":
       for keyspace in keyspaces where KeyHashTag.ofKeys(under: keyspace.prefix) == nil {
-        return StoreBackendError.needsHashTag(prefix: keyspace.prefix, server: address, cause: error)
+        return StoreBackendError.needsHashTag(prefix: keyspace.prefix, server: description, cause: error)
       }
-      return error.translated(command: command, server: address)
-    case "OOM": return error.translated(command: command, server: address, detail: memoryPolicy)
-    case "READONLY": return error.translated(command: command, server: address, detail: primary)
-    default: return error.translated(command: command, server: address)
+      return error.translated(command: command, server: description)
+    case "OOM": return error.translated(command: command, server: description, detail: memoryPolicy)
+    case "READONLY": return error.translated(command: command, server: description, detail: primary)
+    default: return error.translated(command: command, server: description)
     }
   }
 
@@ -42,15 +42,15 @@ extension Session {
   }
 
   /// Redirections were followed long enough.
-  func tired(of redirection: Redirection) -> StoreBackendError {
+  func tooManyRedirections(of redirection: Redirection) -> StoreBackendError {
     switch redirection {
     case .moved, .asked:
       StoreBackendError(
-        .refused, "The nodes of the cluster at \(address) send us from one to the other.",
+        .refused, "The nodes of the cluster at \(description) send us from one to the other.",
         remediation: "Look at redis-cli --cluster check.")
     case .later:
       StoreBackendError(
-        .notReady, "The cluster at \(address) is moving the keys to another node, or has no node for them.",
+        .notReady, "The cluster at \(description) is moving the keys to another node, or has no node for them.",
         remediation: "Look at redis-cli CLUSTER INFO, and try again.")
     }
   }

@@ -4,14 +4,14 @@ import Mneme
 // On a cluster all keys of a cache are in one slot (`KeyHashTag`), so that one connection, to the node that owns
 // the slot, is all that is needed; what follows is about finding that node, and finding it again when slots move or
 // a node fails.
-extension Session {
+extension RedisClient {
   /// How often in a row nodes may send a command on before that is an error. A cluster in order needs one.
   static let hopLimit = 5
 
   /// Every store that uses the client has keys that can live on a cluster.
   func requireHashTags(cause: ServerError? = nil) throws {
     for keyspace in keyspaces where KeyHashTag.ofKeys(under: keyspace.prefix) == nil {
-      throw StoreBackendError.needsHashTag(prefix: keyspace.prefix, server: address, cause: cause)
+      throw StoreBackendError.needsHashTag(prefix: keyspace.prefix, server: description, cause: cause)
     }
   }
 
@@ -94,10 +94,10 @@ extension Session {
   /// Sends on what nodes have sent elsewhere, until every command has been run or has failed for another reason.
   func follow(_ replies: Replies, of commands: Pipeline, again: Again) throws -> Replies {
     var replies = replies
-    var patience = Patience(until: Deadline.after(connector.limits.command))
+    var limit = RedirectionLimit(until: Deadline.after(connector.limits.command))
     while let redirected = redirectedCommands(replies) {
       try meetCluster(cause: redirected.error)
-      guard patience.allows(redirected.redirection) else { break }
+      guard limit.allows(redirected.redirection) else { break }
       switch redirected.redirection {
       case .asked(let target):
         let rest = commands.commands(at: redirected.indices, each: "ASKING")
@@ -133,7 +133,7 @@ extension Session {
   }
 
   /// The commands that were sent elsewhere; of several places the first.
-  func redirectedCommands(_ replies: Replies) -> Redirected? {
+  func redirectedCommands(_ replies: some Sequence<Reply>) -> Redirected? {
     var found: Redirected?
     for (index, reply) in replies.enumerated() where reply.kind == .error {
       guard let error = reply.error, let redirection = Redirection(error, from: endpoint) else { continue }
@@ -164,21 +164,21 @@ extension Session {
   // MARK: Redirections inside a transaction
 
   /// Follows what a node answered inside a transaction, before its body runs again.
-  /// - Returns: false where patience is at an end.
-  func follow(_ redirection: Redirection, patience: inout Patience) -> Bool {
+  /// - Returns: false where limit is at an end.
+  func follow(_ redirection: Redirection, limit: inout RedirectionLimit) -> Bool {
     switch redirection {
     case .moved(let owner):
-      guard patience.allows(redirection) else { return false }
+      guard limit.allows(redirection) else { return false }
       move(to: owner)
       return true
     // The keys of a transaction are on two nodes until the slot has moved.
-    case .asked, .later: return patience.allows(.later)
+    case .asked, .later: return limit.allows(.later)
     }
   }
 }
 
 /// How long redirections are followed: a few hops, and for a slot that is on the move the time of a command.
-struct Patience {
+struct RedirectionLimit {
   private var hops = 0
   private var waits = 0
   private let deadline: Deadline
@@ -190,7 +190,7 @@ struct Patience {
     switch redirection {
     case .moved, .asked:
       hops += 1
-      return hops <= Session.hopLimit
+      return hops <= RedisClient.hopLimit
     case .later:
       guard deadline.remaining > .zero else { return false }
       usleep(20_000 << UInt32(min(waits, 4)))

@@ -1,0 +1,170 @@
+import Mneme
+
+/// What a change of the cache comes to, once it is known what is there.
+enum Plan<Result> {
+  /// Nothing is to be written.
+  case done(Result)
+  /// All of these commands in one transaction. The question reads the result from their replies.
+  case commit(Pipeline, Question<Result>)
+
+  /// Commands in one transaction.
+  static func write(_ build: (inout Pipeline) throws -> Question<Result>) rethrows -> Plan {
+    var pipeline = Pipeline()
+    let question = try build(&pipeline)
+    return .commit(pipeline, question)
+  }
+}
+
+/// What a change rests on: `WATCH` for the keys that it depends on, and commands that read.
+struct Look<Seen> {
+  let commands: Pipeline
+  let question: Question<Seen>
+
+  init(_ build: (inout Pipeline) throws -> Question<Seen>) rethrows {
+    var pipeline = Pipeline()
+    question = try build(&pipeline)
+    commands = pipeline
+  }
+}
+
+/// A change of the cache in its three steps: look, decide, write.
+struct Change<Seen, Result> {
+  let look: () throws -> Look<Seen>
+  /// Decides from what was seen. It may read more on the way, with `Transaction.read`.
+  let decide: (borrowing Transaction, Seen) throws -> Plan<Result>
+}
+
+/// The answers to a look that was sent behind the transaction before. They hold as long as nothing else is sent on the
+/// connection.
+struct Looked<Seen> {
+  fileprivate let look: Look<Seen>
+  fileprivate let replies: Replies
+  fileprivate let connection: Connection
+  fileprivate let exchangeCount: Int
+}
+
+extension RedisClient {
+  /// How often a change is tried: with as many writers as a cache has, one of them gets through each time.
+  static let attemptLimit = 100
+
+  /// Looks, decides and writes, and does so again when a key that was watched has changed in between, or when the
+  /// connection was lost before the transaction was sent.
+  ///
+  /// Two round trips, one where there is nothing to write, and one for each further `Transaction.read`. `decide` must not
+  /// use the client itself.
+  /// - Throws: what `look` and `decide` throw; `StoreBackendError` with `contention` after `attemptLimit` attempts.
+  func change<Seen, Result>(
+    _ look: (inout Pipeline) throws -> Question<Seen>,
+    decide: (borrowing Transaction, Seen) throws -> Plan<Result>
+  ) throws -> Result {
+    try withoutActuallyEscaping(look) { look in
+      try withoutActuallyEscaping(decide) { decide in
+        try perform(Change(look: { try Look(look) }, decide: decide), looked: nil, upcoming: { nil }).result
+      }
+    }
+  }
+
+  /// As `change`, one of several that come one after the other.
+  /// - Parameters:
+  ///   - looked: the answers to this change's look, where it was sent with the change before.
+  ///   - upcoming: the look of the change that comes next. It is sent behind the transaction, in the same write, so that
+  ///     changes that follow each other take one round trip each. Asked at most once.
+  /// - Returns: the result, and the answers to the upcoming look where it was sent and its turn can still come.
+  func perform<Seen, Result>(
+    _ change: Change<Seen, Result>, looked: Looked<Seen>?, upcoming: () throws -> Look<Seen>?
+  ) throws -> (result: Result, next: Looked<Seen>?) {
+    var looked = looked
+    var next: Look<Seen>?
+    var hasAsked = false
+    return try attempting { connection in
+      let transaction = Transaction(client: self, connection: connection)
+      let seen: Seen
+      if let known = looked.take(), known.connection === connection,
+        known.exchangeCount == connection.exchangeCount
+      {
+        seen = try check(known.replies, of: known.look.commands, tolerating: false)[known.look.question]
+      } else {
+        connection.endTransaction()
+        let look = try change.look()
+        seen = try transaction.read(look.commands)[look.question]
+      }
+      switch try change.decide(transaction, seen) {
+      case .done(let result):
+        connection.endTransaction()
+        return (result, nil)
+      case .commit(let commands, let question):
+        if !hasAsked {
+          next = try upcoming()
+          hasAsked = true
+        }
+        guard let (written, following) = try transaction.commit(commands, followedBy: next?.commands) else {
+          return nil
+        }
+        let nextLooked = next.flatMap { look in
+          following.map {
+            Looked(
+              look: look, replies: $0, connection: connection, exchangeCount: connection.exchangeCount)
+          }
+        }
+        return (try written[question], nextLooked)
+      }
+    }
+  }
+
+  /// Runs `body` as often as it takes until it has an answer.
+  /// - Parameter body: one attempt; nil where a watched key had changed.
+  private func attempting<R>(_ body: (Connection) throws -> R?) throws -> R {
+    try locked {
+      try translatingFailures {
+        var attempts = 0
+        var losses = 0
+        var redirections = RedirectionLimit(until: Deadline.after(connector.limits.command))
+        while attempts < RedisClient.attemptLimit {
+          let connection = try connected()
+          var isDone = false
+          defer { if !isDone { connection.endTransaction() } }
+          do {
+            if let result = try body(connection) {
+              isDone = true
+              return result
+            }
+            attempts += 1
+            backOff(attempts)
+          } catch Interruption.lost(let failure) {
+            // A server that dies may take the connection down and still accept the next one, to drop that too.
+            losses += 1
+            guard failure.isLoss, !failure.mayHaveRun, losses <= 2 else { throw failure }
+            try reconnect(after: failure)
+          } catch Interruption.redirected(let redirection) {
+            guard follow(redirection, limit: &redirections) else {
+              throw tooManyRedirections(of: redirection)
+            }
+          } catch Interruption.moved {
+            continue
+          }
+        }
+        throw StoreBackendError(
+          .contention,
+          "Other writers changed the same keys of \(description) \(RedisClient.attemptLimit) times in a row.",
+          remediation: "Try again, or let fewer processes write the same entries at once.")
+      }
+    }
+  }
+
+  /// Waits a little, longer each time and never two writers the same, so that they get out of step.
+  private func backOff(_ attempts: Int) {
+    let longest = 500 << min(attempts, 7)
+    sleep(for: .microseconds(Int.random(in: 0...longest)))
+  }
+
+  /// The old form of a change, in which the body reads, decides and commits itself.
+  func transaction<R>(_ body: (borrowing Transaction) throws -> Transaction.Outcome<R>) throws -> R {
+    try attempting { connection in
+      defer { connection.endTransaction() }
+      return switch try body(Transaction(client: self, connection: connection)) {
+      case .done(let result): result
+      case .retry: nil
+      }
+    }
+  }
+}
