@@ -27,21 +27,17 @@ struct ImportRun {
   private var identity: CacheIdentity?
   private var embedder: (any Embedder)?
   private var pending: [(draft: EntryLine.Draft, line: Int)] = []
-  private var pendingKeys: Set<QueryKey> = []
   private var pendingBytes = 0
   private var pendingLacksVectors = false
-  private var insertion: BatchInsertion
+  private let insertion: BatchInsertion
   private var underWay: [Batch] = []
-  /// The last line whose entry is stored.
+  /// The last line up to which all entries are stored.
   private var storedLine: Int
+  /// Lines behind that whose entries are stored all the same, after an error.
+  private var storedBeyond: [ClosedRange<Int>] = []
   private let sinceLine: Int
   /// Vectors that were taken as they are and cannot be compared.
   private var flawed: (count: Int, firstLine: Int) = (0, 0)
-
-  private struct QueryKey: Hashable {
-    var namespace: Namespace
-    var queryHash: String
-  }
 
   /// Lines that are stored together.
   private struct Batch {
@@ -75,11 +71,18 @@ struct ImportRun {
   /// - Parameter isSure: nothing of what follows is in.
   private func state(isSure: Bool = true) -> String {
     if options.dryRun { return "Nothing was to be stored." }
+    let beyond =
+      storedBeyond.isEmpty
+      ? "" : " Of the lines after that, \(list(storedBeyond.map { "\($0.lowerBound) to \($0.upperBound)" })) are in too."
     guard storedLine == sinceLine else {
-      return "The lines up to \(storedLine) are in; go on with --since-line \(storedLine)."
+      return "The lines up to \(storedLine) are in; go on with --since-line \(storedLine).\(beyond)"
     }
+    if !beyond.isEmpty { return "The first line is not stored.\(beyond)" }
     return isSure ? "Nothing was stored." : "Nothing is known to be stored."
   }
+
+  /// Ends the connections that the import has made.
+  func close() { insertion.close() }
 
   /// Takes the next line.
   /// - Returns: whether a batch was sent.
@@ -95,19 +98,15 @@ struct ImportRun {
           remediation: "Mend or remove the line.")
       }
       try settleIdentity(by: draft)
-      let key = QueryKey(
-        namespace: draft.namespace ?? .default,
-        queryHash: draft.queryHash ?? QueryNormalizer.queryHash(draft.query))
-      draft.queryHash = key.queryHash
+      draft.queryHash = draft.queryHash ?? QueryNormalizer.queryHash(draft.query)
       let isFull =
         pending.count >= (pendingLacksVectors ? max(Self.leastTexts, batchSize) : batchSize)
-        || pendingBytes >= RedisStore.preferredBatch.bytes || pendingKeys.contains(key)
+        || pendingBytes >= RedisStore.preferredBatch.bytes
       if isFull { try storePending() }
       if draft.flaw != nil {
         flawed = (flawed.count + 1, flawed.count == 0 ? line.number : flawed.firstLine)
       }
       pendingLacksVectors = pendingLacksVectors || draft.embedding == nil
-      pendingKeys.insert(key)
       pending.append((draft, line.number))
       pendingBytes += line.byteCount
       return isFull
@@ -126,7 +125,7 @@ struct ImportRun {
   }
 
   /// Sees the batches in that are under way, for whom does not know when the next line comes.
-  mutating func settleAll() throws { try storing { try $0.finish() } }
+  mutating func settleAll() throws { try storing { insertion in try insertion.finish() } }
 
   /// Says which vectors were taken that nothing can be compared with.
   func warnOfVectors() {
@@ -180,7 +179,6 @@ struct ImportRun {
     guard !pending.isEmpty else { return }
     let drafts = pending
     pending = []
-    pendingKeys = []
     pendingBytes = 0
     pendingLacksVectors = false
     let now = context.clock()
@@ -220,34 +218,43 @@ struct ImportRun {
       if let conflict = try foresee(batch.entries) { throw conflictError(conflict, in: batch) }
       settle()
     } else {
-      try storing { try $0.insert(batch.entries) }
+      try storing { insertion in try insertion.insert(batch.entries) }
     }
   }
 
   /// Has the insertion do something, and takes note of what is in by then, also where it throws.
-  private mutating func storing(_ body: (inout BatchInsertion) throws -> Void) throws {
-    let result = Result { try body(&insertion) }
-    for (outcomes, evicted) in insertion.takeSettled() {
-      report.evicted += evicted
-      outcomes.forEach { count($0) }
+  private mutating func storing(_ body: (BatchInsertion) throws -> Void) throws {
+    let result = Result { try body(insertion) }
+    for outcome in insertion.takeSettled() {
+      take(outcome)
       settle()
     }
     guard case .failure(let error) = result else { return }
     // It is of the first batch that is not in.
     guard let batch = underWay.first else { throw error }
+    for (place, outcome) in insertion.takeSettledBeyondError() where underWay.indices.contains(place) {
+      take(outcome)
+      let lines = underWay[place].lines
+      storedBeyond.append(lines[0]...lines[lines.count - 1])
+    }
     underWay = []
     guard let conflict = error as? ConflictError else { throw lineError(batch.lines[0], error) }
+    // What stands before the conflict in its batch is stored.
     var before = Batch(lines: batch.lines.filter { $0 < batch.entryLines[conflict.index] })
     before.entries = Array(batch.entries[..<conflict.index])
-    before.entryLines = Array(batch.entryLines[..<conflict.index])
     if !before.lines.isEmpty {
+      take(
+        try store.insert(
+          before.entries, onConflict: options.onConflict, evictingOver: options.maxEntries))
       underWay = [before]
-      try storing {
-        try $0.insert(before.entries)
-        try $0.finish()
-      }
+      settle()
     }
     throw conflictError(conflict, in: batch)
+  }
+
+  private mutating func take(_ outcome: BatchInsertion.Outcome) {
+    report.evicted += outcome.evicted
+    outcome.outcomes.forEach { count($0) }
   }
 
   /// The first of the batches is in.
@@ -273,7 +280,8 @@ struct ImportRun {
     lineError(
       batch.entryLines[conflict.index],
       InvalidInputError(
-        "the question is there already, as entry \(conflict.id).",
+        conflict.id.map { "the query is there already, as entry \($0)." }
+          ?? "the query is there already, on an earlier line.",
         remediation: "Import with --on-conflict replace or skip."))
   }
 

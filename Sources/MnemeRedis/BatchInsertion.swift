@@ -1,30 +1,147 @@
 import Mneme
 
-/// Stores batch after batch of entries, for callers with many.
-public struct BatchInsertion {
+/// Stores batch after batch of entries, for callers with many: over several connections that take turns (`Lanes`), one
+/// round trip for each batch of new entries.
+///
+/// Batches are stored as if one after the other. One that has a query of another batch that is under way waits until
+/// that is stored; where entries are evicted, or a query that is there is an error, each waits for the one before. Their
+/// ids rise from batch to batch.
+///
+/// Used by one thread.
+public final class BatchInsertion {
   /// What has become of a batch.
   public typealias Outcome = (outcomes: [InsertOutcome], evicted: Int)
 
+  private struct Work: Sendable {
+    var entries: [StoredEntry]
+    var ids: [EntryID]
+  }
+
+  private struct Stored: Sendable {
+    var outcomes: [InsertOutcome]
+    var evicted: Int
+    var fills: [Fill]
+    var unusedIDs: [EntryID]
+  }
+
   private let store: RedisStore
-  private let policy: ConflictPolicy
+  private let options: InsertOptions
   private let maxEntries: Int?
+  private let lanes: Lanes<Work, Stored>
+  /// The queries of the batches under way, in the order of the batches.
+  private var underWay: [Set<QueryKey>] = []
   private var settled: [Outcome] = []
+  /// Ids that were allocated for batches to come.
+  private var ids: [EntryID] = []
+  /// Whether the last batch held anything new, so that ids will be needed.
+  private var meetsNewQueries = false
+  private var isOneByOne: Bool
+  /// After an error, what became of the batches behind the first that was not stored: its place, counted from that.
+  private var beyondError: [(place: Int, outcome: Outcome)] = []
+
+  /// How many entries more might bring a limit into play.
+  private static let margin = 4096
+  /// How many batches of ids are allocated at a time.
+  private static let batchesOfIDs = 64
 
   /// - Parameters:
   ///   - policy: what becomes of an entry whose query is there.
   ///   - maxEntries: of the whole cache, where a namespace has no quota.
-  public init(_ store: RedisStore, onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?) {
-    (self.store, self.policy, self.maxEntries) = (store, policy, maxEntries)
+  ///   - sparingYounger: as for `RedisStore.insert`.
+  public init(
+    _ store: RedisStore, onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?,
+    sparingYounger: Bool = false
+  ) {
+    let options = InsertOptions(policy: policy, sparesYounger: sparingYounger)
+    self.store = store
+    self.options = options
+    self.maxEntries = maxEntries
+    isOneByOne = policy == .fail
+    lanes = Lanes(store) { store, work in
+      let distinct = try DistinctQueries(work.entries, options)
+      var request = RedisStore.InsertRequest(distinct.kept.map { work.entries[$0] }, options)
+      request.followsBatches = true
+      request.ids = AllocatedIDs(work.ids)
+      return store.insertion(request)
+    } finish: { store, work, batch in
+      let evicted = try store.evict(
+        over: maxEntries, after: batch.fills, sparing: Set(batch.outcomes.map(\.id)))
+      let used = Set(batch.outcomes.map(\.id))
+      return Stored(
+        outcomes: try DistinctQueries(work.entries, options).outcomes(from: batch.outcomes, options),
+        evicted: evicted, fills: batch.fills, unusedIDs: work.ids.filter { !used.contains($0) })
+    }
   }
 
-  public mutating func insert(_ entries: [StoredEntry]) throws {
-    settled.append(try store.insert(entries, onConflict: policy, evictingOver: maxEntries))
+  deinit { lanes.close() }
+
+  /// Stores the entries, at most a thousand, after all that came before. It may be under way when this returns.
+  /// - Throws: as `RedisStore.insert` does, of the first batch that is not stored. `takeSettled` then has what came
+  ///   before it, and `takeSettledBeyondError` which of the later batches were stored all the same.
+  public func insert(_ entries: [StoredEntry]) throws {
+    guard !entries.isEmpty else {
+      try finish()
+      return settled.append(([], 0))
+    }
+    let keys = Set(entries.map(\.queryKey))
+    if isOneByOne || underWay.contains(where: { !$0.isDisjoint(with: keys) }) { try finish() }
+    underWay.append(keys)
+    lanes.submit(Work(entries: entries, ids: try takeIDs(entries.count)))
+    try settle()
   }
 
-  public mutating func finish() throws {}
+  /// Waits until all batches are stored.
+  /// - Throws: as `insert` does.
+  public func finish() throws {
+    lanes.finish()
+    try settle()
+  }
 
-  public mutating func takeSettled() -> [Outcome] {
+  /// Ends the connections. Ids that were allocated and not used are given back where that can be.
+  public func close() {
+    lanes.close()
+    let unused = ids
+    ids = []
+    // Without it numbers are left out, which is no harm.
+    try? store.release(unused)
+  }
+
+  /// What has become of the batches since this was last asked, in their order. After an error too: those are stored.
+  public func takeSettled() -> [Outcome] {
     defer { settled = [] }
     return settled
+  }
+
+  /// After an error: the batches behind the one that was not stored which were stored all the same.
+  /// - Returns: the place of each, counted from the one that was not stored, and what has become of it.
+  public func takeSettledBeyondError() -> [(place: Int, outcome: Outcome)] {
+    defer { beyondError = [] }
+    return beyondError
+  }
+
+  private func settle() throws {
+    for outcome in lanes.takeOutcomes() {
+      switch outcome {
+      case .failure(let error):
+        beyondError = lanes.takeDoneBeyondError().map { ($0.place, ($0.outcome.outcomes, $0.outcome.evicted)) }
+        underWay = []
+        throw error
+      case .success(let stored):
+        underWay.removeFirst()
+        settled.append((stored.outcomes, stored.evicted))
+        ids = (stored.unusedIDs + ids).sorted()
+        meetsNewQueries = stored.outcomes.contains { $0.isInserted }
+        isOneByOne = options.policy == .fail
+          || stored.fills.contains { $0.isNearLimit(maxEntries, adding: Self.margin) }
+      }
+    }
+  }
+
+  /// Ids for a batch of new entries; none where none are expected.
+  private func takeIDs(_ count: Int) throws -> [EntryID] {
+    guard meetsNewQueries, !isOneByOne else { return [] }
+    if ids.count < count { ids += try store.allocateRun(of: max(1, Self.batchesOfIDs * count)) }
+    defer { ids.removeFirst(count) }
+    return Array(ids.prefix(count))
   }
 }

@@ -74,7 +74,7 @@ struct Cursor {
 }
 
 extension RedisStore {
-  /// Walks over pages until the end. One round trip a page.
+  /// Walks over pages until the end. One round trip a page. The keys of the server are walked over whatever the cache is.
   /// - Parameter shouldStop: asked before each page.
   /// - Returns: whether the walk came to its end.
   /// - Throws: `CorruptCacheError` for a key of another type.
@@ -87,7 +87,10 @@ extension RedisStore {
       if shouldStop() { return false }
       var request = Pipeline()
       let page = cursor.append(to: &request)
-      let reply = try client.read(request, tolerating: true)[page]
+      let replies =
+        subject.key == nil
+        ? try client.read(request, tolerating: true) : try read(request, tolerating: true)
+      let reply = replies[page]
       if let error = reply.error {
         throw client.translate(error, command: subject.command, key: subject.key?.text)
       }

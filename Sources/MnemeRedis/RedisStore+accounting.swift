@@ -29,13 +29,18 @@ extension RedisStore {
 
   /// One round trip.
   public func quota(for namespace: Namespace) throws -> Int? {
-    let replies = try read(pipeline { appendQuotaQuestion(for: namespace, to: &$0) })
-    return try quota(in: (replies[0], replies[1]), of: namespace)
+    var request = Pipeline()
+    let quota = appendQuotaQuestion(for: namespace, to: &request)
+    return try read(request)[quota]
   }
 
-  func appendQuotaQuestion(for namespace: Namespace, to pipeline: inout Pipeline) {
-    pipeline.append("HGET", layout.quotas, namespace.name)
-    pipeline.append("GET", layout.quota(namespace))
+  /// The quota of a namespace in its two places; nil where it has none.
+  /// - Throws: `CorruptCacheError` where it is not a number.
+  @discardableResult
+  func appendQuotaQuestion(for namespace: Namespace, to pipeline: inout Pipeline) -> Question<Int?> {
+    let field = pipeline.append("HGET", layout.quotas, namespace.name)
+    let string = pipeline.append("GET", layout.quota(namespace))
+    return Question { try self.quota(in: ($0[field], $0[string]), of: namespace) }
   }
 
   /// Where both places have a number the string is the later word, since only Python writes it alone. Quotas of
@@ -67,10 +72,12 @@ extension RedisStore {
     pipeline.append("HSETNX", layout.meta, KeyLayout.MetaField.counted(namespace), 1)
   }
 
-  func appendCounterQuestion(for namespace: Namespace, to pipeline: inout Pipeline) {
-    pipeline.begin("HMGET", argumentCount: 1 + Counter.allCases.count)
+  @discardableResult
+  func appendCounterQuestion(for namespace: Namespace, to pipeline: inout Pipeline) -> Slot {
+    let counters = pipeline.begin("HMGET", argumentCount: 1 + Counter.allCases.count)
     pipeline.argument(layout.counters(namespace))
     for counter in Counter.allCases { pipeline.argument(counter.rawValue) }
+    return counters
   }
 
   /// Numbers that are counted up must not be above this: there is room for what one transaction adds.

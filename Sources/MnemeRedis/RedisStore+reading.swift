@@ -8,36 +8,32 @@ extension RedisStore {
     return entry.namespace == namespace && entry.queryHash == queryHash ? entry : nil
   }
 
-  /// The ids of the entries of these queries; nil where there is none. Two round trips for each 64, or 16 where others
-  /// use the server.
+  /// The ids of the entries of these queries; nil where there is none. Two round trips for each 64.
   public func ids(namespace: Namespace, queryHashes: [String]) throws -> [EntryID?] {
-    var ids: [EntryID?] = []
-    try inSlices(queryHashes, of: Batch.keys) { hashes in
-      let indexed = try read(
-        pipeline { for hash in hashes { $0.append("GET", layout.hash(namespace, hash)) } }
-      )
-      .prefix(hashes.count).map { EntryID(member: $0.bytes) }
-      let heads = try read(
-        pipeline {
-          for id in indexed {
-            $0.append(
-              "HMGET", layout.entry(id ?? EntryID(0)), EntryField.namespace, EntryField.queryHash)
-          }
-        })
-      for (offset, hash) in hashes.enumerated() {
-        let fields = try heads[offset].elements(expecting: 2)
-        let isOurs =
-          fields[0].bytes.elementsEqual(namespace.name.utf8) && fields[1].bytes.elementsEqual(hash.utf8)
-        ids.append(isOurs ? indexed[offset] : nil)
-      }
+    try claims(of: queryHashes.map { QueryKey(namespace: namespace, queryHash: $0) }).map { claim in
+      claim.flatMap { $0.exists ? $0.id : nil }
     }
-    return ids
+  }
+
+  /// What the exact layer has for queries; nil where that is nothing, or the entry of another query. Two round trips for
+  /// each 64, without `WATCH`.
+  func claims(of keys: [QueryKey]) throws -> [Claim?] {
+    try keys.slices(of: Batch.keys).flatMap { keys -> [Claim?] in
+      var request = Pipeline()
+      let pointers = keys.map { request.append("GET", layout.hash($0.namespace, $0.queryHash)) }
+      let pointed = try read(request)
+      let named = zip(keys, pointers).map { (id: EntryID(member: pointed[$1].bytes), key: $0) }
+      var heads = Pipeline()
+      let claims = named.map { id, key in id.map { appendClaimQuestion(about: $0, key, to: &heads) } }
+      if heads.isEmpty { return claims.map { _ in nil } }
+      let replies = try read(heads)
+      return try claims.map { try $0.flatMap { try replies[$0] } }
+    }
   }
 
   /// The id that the exact layer has for a query.
   func indexedID(_ namespace: Namespace, _ queryHash: String) throws -> EntryID? {
-    let replies = try read(pipeline { $0.append("GET", layout.hash(namespace, queryHash)) })
-    return replies[0].isNull ? nil : EntryID(member: replies[0].bytes)
+    EntryID(member: try answer { $0.append("GET", layout.hash(namespace, queryHash)) }.bytes)
   }
 
   /// One round trip.
@@ -48,11 +44,12 @@ extension RedisStore {
     ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void
   ) throws -> [StoredEntry?] {
     guard !ids.isEmpty else { return [] }
-    let replies = try read(
-      pipeline { for id in ids { $0.append("HGETALL", layout.entry(id)) } }, tolerating: true)
-    return try zip(ids, replies).map { id, reply in
+    var request = Pipeline()
+    let hashes = ids.map { request.append("HGETALL", layout.entry($0)) }
+    let replies = try read(request, tolerating: true)
+    return try zip(ids, hashes).map { id, hash in
       do {
-        return try decode(reply, id: id)
+        return try decode(replies[hash], id: id)
       } catch let error as CorruptCacheError {
         try whenDamaged(error)
         return nil
@@ -77,20 +74,19 @@ extension RedisStore {
 
   /// Whether there is an entry with this id, damaged or not.
   public func holdsEntry(_ id: EntryID) throws -> Bool {
-    try read(pipeline { $0.append("EXISTS", layout.entry(id)) })[0].integer == 1
+    try answer { $0.append("EXISTS", layout.entry(id)) }.integer == 1
   }
 
   /// One round trip. An entry that Redis itself has expired counts until it is swept.
   public func count(in namespace: Namespace?) throws -> Int {
-    let replies = try read(pipeline { $0.append("ZCARD", namespace.map(layout.lru) ?? layout.byID) })
-    return replies[0].size ?? 0
+    try answer { $0.append("ZCARD", namespace.map(layout.lru) ?? layout.byID) }.size ?? 0
   }
 
   /// One round trip for each 200.
   public func namespaces() throws -> [Namespace] {
     var found: Set<Namespace> = []
-    try forEachMember(of: layout.namespaces, command: "SSCAN") { member in
-      if let name = member.string, !name.isEmpty { found.insert(Namespace(unchecked: name)) }
+    try forEachPage(of: .set(layout.namespaces)) { page in
+      for name in page.compactMap(\.string) where !name.isEmpty { found.insert(Namespace(unchecked: name)) }
     }
     return found.sorted()
   }
@@ -103,20 +99,19 @@ extension RedisStore {
     guard limit > 0 else { return [] }
     let scopes = try namespace.map { [$0] } ?? namespaces()
     var oldest: [(score: Double, id: EntryID)] = []
-    try inSlices(scopes, of: Batch.keys) { slice in
-      let replies = try read(
-        pipeline {
-          for scope in slice {
-            $0.append("ZRANGE", layout.lru(scope), 0, limit == .max ? -1 : limit - 1, "WITHSCORES")
-          }
-        })
-      for reply in replies.prefix(slice.count) {
-        var elements = reply.elements.makeIterator()
+    for slice in scopes.slices(of: Batch.keys) {
+      var request = Pipeline()
+      let pages = slice.map {
+        request.append("ZRANGE", layout.lru($0), 0, limit == .max ? -1 : limit - 1, "WITHSCORES")
+      }
+      let replies = try read(request)
+      for page in pages {
+        var elements = replies[page].elements.makeIterator()
         while let member = elements.next(), let score = elements.next()?.string.flatMap(Double.init) {
           if let id = EntryID(member: member.bytes) { oldest.append((score, id)) }
         }
       }
-      guard namespace == nil else { return }
+      guard namespace == nil else { break }
       oldest.sort { ($0.score, $0.id) < ($1.score, $1.id) }
       if oldest.count > limit { oldest.removeSubrange(limit...) }
     }
@@ -126,19 +121,17 @@ extension RedisStore {
   /// One round trip.
   /// - Throws: `CorruptCacheError` where the key holds no whole number.
   public func versionCounter() throws -> Int64 {
-    let replies = try read(pipeline { $0.append("GET", layout.version) })
-    return try integer(replies[0], in: layout.version) ?? 0
+    try integer(answer { $0.append("GET", layout.version) }, in: layout.version) ?? 0
   }
 
   /// One round trip.
   public func meta(_ field: String) throws -> String? {
-    try read(pipeline { $0.append("HGET", layout.meta, field) })[0].string
+    try answer { $0.append("HGET", layout.meta, field) }.string
   }
 
   /// One round trip. Counted in `by_ttl`: leftovers of native expiry are in it, entries that it lacks are not.
   public func expiredCount(at now: UnixTime) throws -> Int {
-    let replies = try read(pipeline { $0.append("ZCOUNT", layout.byTTL, "-inf", now.rawValue) })
-    return replies[0].size ?? 0
+    try answer { $0.append("ZCOUNT", layout.byTTL, "-inf", now.rawValue) }.size ?? 0
   }
 
   /// Whether Redis answers and its counters are numbers. What the entries hold is the business of a check.

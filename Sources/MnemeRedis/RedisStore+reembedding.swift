@@ -18,35 +18,35 @@ extension RedisStore {
   public func beginCopy(of source: String, as identity: CacheIdentity) throws -> Bool {
     try open(expecting: nil)
     if try self.identity() == nil { try checkForKeys() }
-    let isOld = try client.transaction { transaction -> Transaction.Outcome<Bool> in
-      let fixed = [
-        layout.version, layout.nextID, layout.byID, layout.byTTL, layout.namespaces, layout.quotas,
-      ]
-      let seen = try transaction.read(
-        pipeline {
-          $0.begin("WATCH", argumentCount: fixed.count + 1)
-          $0.argument(layout.meta)
-          for key in fixed { $0.argument(key) }
-          $0.append("HGET", layout.meta, KeyLayout.MetaField.copyOf)
-          $0.append("EXISTS", layout.meta)
-          $0.begin("EXISTS", argumentCount: fixed.count)
-          for key in fixed { $0.argument(key) }
-          appendIdentityQuestion(to: &$0)
-        })
-      if seen[2].integer != 0 {
-        guard seen[1].string == source else { throw occupied(by: seen[1].string) }
-        try checkIdentity(seen[4]).map { try identity.check(against: $0) }
+    let fixed = [
+      layout.version, layout.nextID, layout.byID, layout.byTTL, layout.namespaces, layout.quotas,
+    ]
+    let isOld = try client.change { pipeline in
+      pipeline.append("WATCH", each: [layout.meta] + fixed)
+      let mark = pipeline.append("HGET", layout.meta, KeyLayout.MetaField.copyOf)
+      let meta = pipeline.append("EXISTS", layout.meta)
+      let others = pipeline.append("EXISTS", each: fixed)
+      let stored = appendIdentityQuestion(to: &pipeline)
+      return Question { replies in
+        (
+          mark: replies[mark].string, hasMeta: replies[meta].integer != 0,
+          hasOthers: replies[others].integer != 0, identity: try replies[stored]
+        )
+      }
+    } decide: { _, seen -> Plan<Bool> in
+      if seen.hasMeta {
+        guard seen.mark == source else { throw occupied(by: seen.mark) }
+        try seen.identity.map { try identity.check(against: $0) }
         return .done(true)
       }
-      guard seen[3].integer == 0 else { throw occupied(by: nil) }
+      guard !seen.hasOthers else { throw occupied(by: nil) }
       typealias Field = KeyLayout.MetaField
-      let replies = try transaction.commit(
-        pipeline {
-          $0.append(
-            "HSET", layout.meta, Field.fingerprint, identity.fingerprint, Field.dimension, identity.dimension,
-            Field.schemaVersion, identity.schemaVersion, Field.copyOf, source)
-        })
-      return replies == nil ? .retry : .done(false)
+      return .write { pipeline in
+        pipeline.append(
+          "HSET", layout.meta, Field.fingerprint, identity.fingerprint, Field.dimension, identity.dimension,
+          Field.schemaVersion, identity.schemaVersion, Field.copyOf, source)
+        return Question { _ in false }
+      }
     }
     try open(expecting: identity)
     return isOld
@@ -57,30 +57,10 @@ extension RedisStore {
     _ = try client.write(pipeline { $0.append("HDEL", layout.meta, KeyLayout.MetaField.copyOf) })
   }
 
-  /// When the entries that this store has for the same questions were put; nil where it has none. Two round trips.
+  /// When the entries that this store has for the same queries were put; nil where it has none. Two round trips for each
+  /// 64.
   public func creations(of entries: [StoredEntry]) throws -> [UnixTime?] {
-    let ids = try read(
-      pipeline {
-        for entry in entries { $0.append("GET", layout.hash(entry.namespace, entry.queryHash)) }
-      }
-    ).prefix(entries.count).map { EntryID(member: $0.bytes) }
-    let known = ids.compactMap(\.self)
-    guard !known.isEmpty else { return ids.map { _ in nil } }
-    let replies = try read(
-      pipeline {
-        for id in known {
-          $0.append(
-            "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash, EntryField.createdAt)
-        }
-      })
-    var next = replies.makeIterator()
-    return try zip(ids, entries).map { id, entry in
-      guard id != nil, let fields = try next.next()?.elements(expecting: 3),
-        fields[0].bytes.elementsEqual(entry.namespace.name.utf8),
-        fields[1].bytes.elementsEqual(entry.queryHash.utf8)
-      else { return nil }
-      return fields[2].integer.map { UnixTime($0) }
-    }
+    try claims(of: entries.map(\.queryKey)).map { $0?.createdAt }
   }
 
   private func occupied(by other: String?) -> InvalidInputError {
@@ -97,16 +77,13 @@ extension RedisStore {
   /// - Throws: `InvalidInputError` where any key of the layout is there. Keys that are no part of it may belong to a
   ///   neighbour whose prefix begins like this one.
   private func checkForKeys() throws {
-    var cursor: [UInt8] = [UInt8(ascii: "0")]
-    repeat {
-      let page = try client.read(
-        pipeline { $0.append("SCAN", cursor, "MATCH", layout.everyKey, "COUNT", Batch.page) })[0]
-        .elements(expecting: 2)
-      cursor = page[0].bytes
+    try forEachPage(of: .keys(matching: layout.everyKey)) { page in
       // `meta` may have come since: the transaction looks at what it says.
-      if page[1].elements.contains(where: { layout.parse($0.bytes).map { $0.family != .meta } ?? false }) {
-        if try self.identity() == nil { throw occupied(by: nil) }
+      if page.contains(where: { layout.parse($0.bytes).map { $0.family != .meta } ?? false }),
+        try self.identity() == nil
+      {
+        throw occupied(by: nil)
       }
-    } while cursor != [UInt8(ascii: "0")]
+    }
   }
 }

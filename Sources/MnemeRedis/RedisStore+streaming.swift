@@ -1,8 +1,8 @@
 import Mneme
 
 extension RedisStore {
-  /// One round trip for a page of entries, 64 or fewer where they are large or others use the server; the ids of the next
-  /// page come along with the entries of this one.
+  /// One round trip for a page of entries, 32 or fewer where they are large. The ids of the next page come along with the
+  /// entries of this one.
   public func forEachEntry(
     after id: EntryID?, in namespace: Namespace?, _ body: (StoredEntry) throws -> Void
   ) throws {
@@ -27,7 +27,7 @@ extension RedisStore {
     }
   }
 
-  /// One round trip for each page of vectors, 512 or fewer where they are large.
+  /// One round trip for each page of vectors, 256 or fewer where they are large.
   public func forEachEmbedding(
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
@@ -48,12 +48,12 @@ extension RedisStore {
     let size = max(1, Batch.bytes / max(1, 4 * (knownIdentity?.dimension ?? 0)))
     for start in stride(from: 0, to: ids.count, by: size) {
       let page = ids[start..<min(start + size, ids.count)]
-      let replies = try read(
-        pipeline { for id in page { $0.append("HGET", layout.entry(id), EntryField.embedding) } },
-        tolerating: true)
-      for (id, reply) in zip(page, replies) {
+      var request = Pipeline()
+      let vectors = page.map { request.append("HGET", layout.entry($0), EntryField.embedding) }
+      let replies = try read(request, tolerating: true)
+      for (id, vector) in zip(page, vectors) {
         var isThere = false
-        try handleEmbedding(id, reply, whenDamaged) {
+        try handleEmbedding(id, replies[vector], whenDamaged) {
           isThere = true
           try body($0, $1)
         }
@@ -79,35 +79,27 @@ extension RedisStore {
   /// allows, and shrink at once. The next page is asked for while one is handled.
   private func forEachPage(
     after id: EntryID?, in namespace: Namespace?, beginningWith firstSize: Int,
-    upTo lastSize: Int? = nil, ask: @escaping @Sendable (inout Pipeline, EntryID) -> Void,
+    upTo lastSize: Int? = nil, ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot,
     handle: (EntryID, Reply) throws -> Void
   ) throws {
-    let source = try IDSource(
-      self, after: id, in: namespace, pageSize: lastSize == nil ? nil : Batch.page)
+    let source = try IDSource(self, after: id, in: namespace)
     let pages = Pages(self, source, firstSize: firstSize, largestSize: lastSize, ask: ask)
     try forEachReadAhead(pages.next) { page in
-      for (id, reply) in zip(page.ids, page.replies) { try handle(id, reply) }
+      for (id, answer) in zip(page.ids, page.answers) { try handle(id, page.replies[answer]) }
     }
   }
 
-  /// Hands over every member of a set or sorted set, some more than once: `SSCAN` and `ZSCAN` promise each that
-  /// is there throughout, whatever happens beside them.
-  /// - Parameters:
-  ///   - pageSize: nil: as `Batch` has it.
-  ///   - shouldStop: asked before each; true ends it there.
+  /// Passes on every member of a set or sorted set, some more than once.
   func forEachMember(
-    of key: Key, command: StaticString, pageSize: Int? = nil, shouldStop: () -> Bool = { false },
-    _ body: (Reply) throws -> Void
+    of key: Key, command: StaticString, shouldStop: () -> Bool = { false }, _ body: (Reply) throws -> Void
   ) throws {
-    var cursor: [UInt8] = [UInt8(ascii: "0")]
-    repeat {
-      let replies = try read(pipeline { $0.append(command, key, cursor, "COUNT", pageSize ?? Batch.page) })
-      cursor = replies[0][0].bytes
-      for member in replies[0][1].elements {
-        if shouldStop() { return }
-        try body(member)
+    let subject: Cursor.Subject =
+      switch "\(command)" {
+      case "SSCAN": .set(key)
+      case "HSCAN": .hash(key)
+      default: .sortedSet(key)
       }
-    } while cursor != [UInt8(ascii: "0")]
+    try forEachPage(of: subject, shouldStop: shouldStop) { try $0.forEach(body) }
   }
 }
 
@@ -115,20 +107,21 @@ extension RedisStore {
 private final class Pages: @unchecked Sendable {
   struct Page: Sendable {
     var ids: [EntryID]
-    /// One for each id, and the answer that led to the page after this.
+    /// One for each id.
+    var answers: [Slot]
     var replies: Replies
   }
 
   private let store: RedisStore
   private var source: IDSource
   private var size: Int
-  /// nil: as `Batch` has it.
+  /// nil: `Batch.entries`.
   private let largestSize: Int?
-  private let ask: @Sendable (inout Pipeline, EntryID) -> Void
+  private let ask: @Sendable (inout Pipeline, EntryID) -> Slot
 
   init(
     _ store: RedisStore, _ source: IDSource, firstSize: Int, largestSize: Int?,
-    ask: @escaping @Sendable (inout Pipeline, EntryID) -> Void
+    ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot
   ) {
     (self.store, self.source, self.ask) = (store, source, ask)
     (size, self.largestSize) = (firstSize, largestSize)
@@ -137,7 +130,7 @@ private final class Pages: @unchecked Sendable {
   @Sendable func next() throws -> Page? {
     guard let ids = try source.page(size) else { return nil }
     var request = Pipeline()
-    for id in ids { ask(&request, id) }
+    let answers = ids.map { ask(&request, $0) }
     let following = source.appendQuestion(to: &request, size: size)
     let replies = try store.read(request, tolerating: true)
     if let error = replies[following].error {
@@ -148,7 +141,7 @@ private final class Pages: @unchecked Sendable {
       let weight = max(1, replies.byteCount / ids.count)
       size = max(1, min(largestSize ?? Batch.entries, 2 * size, Batch.bytes / weight))
     }
-    return Page(ids: ids, replies: replies)
+    return Page(ids: ids, answers: answers, replies: replies)
   }
 }
 
@@ -165,19 +158,15 @@ private struct IDSource {
   /// go backwards.
   private var from: String
 
-  /// - Parameter pageSize: of the list of a namespace; nil: as `Batch` has it.
-  init(_ store: RedisStore, after id: EntryID?, in namespace: Namespace?, pageSize: Int?) throws {
+  init(_ store: RedisStore, after id: EntryID?, in namespace: Namespace?) throws {
     self.store = store
     from = id.map { "(\($0)" } ?? "-inf"
     guard let namespace else { return }
     var ids: Set<EntryID> = []
-    var isMember = true
-    try store.forEachMember(of: store.layout.lru(namespace), command: "ZSCAN", pageSize: pageSize) { reply in
-      // ZSCAN answers member, score, member, score.
-      if isMember, let member = EntryID(member: reply.bytes), id.map({ member > $0 }) ?? true {
+    try store.forEachPairPage(of: .sortedSet(store.layout.lru(namespace))) { page in
+      for case let member? in page.map({ EntryID(member: $0.name.bytes) }) where id.map({ member > $0 }) ?? true {
         ids.insert(member)
       }
-      isMember.toggle()
     }
     remaining = ids.sorted()[...]
   }

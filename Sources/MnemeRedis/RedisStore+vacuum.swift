@@ -254,7 +254,7 @@ struct VacuumRun {
 
   /// What the entries of a page are.
   private struct Sight {
-    var heads: [RedisStore.EntryHead]
+    var heads: [EntryHead]
     var absent: Set<EntryID>
     /// Those that have been removed already; nil: none was to be yet.
     var removed: [EntryID]?
@@ -266,7 +266,7 @@ struct VacuumRun {
   private func removeDue(of ids: [EntryID]) throws -> Sight? {
     guard !options.dryRun else { return nil }
     // A transaction that starts again shows an entry again, or not: then another run has removed it.
-    var heads: [EntryID: RedisStore.EntryHead] = [:]
+    var heads: [EntryID: EntryHead] = [:]
     do {
       let removed = try store.removeBatch(ids, counting: .own(.expirations)) { head in
         heads[head.id] = head
@@ -297,7 +297,7 @@ struct VacuumRun {
   /// Of a dry run, which leaves both forms of an entry's member where they are: the ids that were met on an earlier
   /// page.
   private mutating func metBefore(
-    _ members: [DueMember], _ heads: [RedisStore.EntryHead]
+    _ members: [DueMember], _ heads: [EntryHead]
   ) throws -> Set<EntryID> {
     let replies = try store.read(
       store.pipeline {

@@ -84,6 +84,19 @@ public final class RedisStore: Store {
     client.serve(keyPrefix: keyPrefix, key: layout.meta)
   }
 
+  /// The same store over a connection of its own. No round trip.
+  func another() -> RedisStore {
+    let other = RedisStore(like: self, client: client.another())
+    other.state.withLock { $0 = state.withLock(\.self) }
+    return other
+  }
+
+  private init(like other: RedisStore, client: RedisClient) {
+    self.client = client
+    ownsClient = true
+    (layout, codec, useNativeTTL) = (other.layout, other.codec, other.useNativeTTL)
+  }
+
   // MARK: Opening
 
   /// No round trip: who filled the cache is asked along with the first command.
@@ -137,23 +150,29 @@ public final class RedisStore: Store {
       return try client.read(pipeline, tolerating: tolerating)
     }
     var pipeline = pipeline
-    appendIdentityQuestion(to: &pipeline)
+    let identity = appendIdentityQuestion(to: &pipeline)
     let replies = try client.read(pipeline, tolerating: tolerating)
-    if let error = replies[replies.count - 1].error {
-      throw client.translate(error, command: "HMGET", key: layout.meta.text)
-    }
-    _ = try checkIdentity(replies[replies.count - 1])
+    _ = try replies[identity]
     return replies
   }
 
-  func appendIdentityQuestion(to pipeline: inout Pipeline) {
-    typealias Field = KeyLayout.MetaField
-    pipeline.append("HMGET", layout.meta, Field.fingerprint, Field.dimension, Field.schemaVersion)
+  /// The reply to one command that reads. One round trip.
+  func answer(_ build: (inout Pipeline) throws -> Slot) throws -> Reply {
+    var pipeline = Pipeline()
+    let slot = try build(&pipeline)
+    return try read(pipeline)[slot]
   }
 
-  /// Takes the answer to `appendIdentityQuestion` and holds it against who is expected.
-  /// - Returns: nil where there is no cache.
-  func checkIdentity(_ reply: Reply) throws -> CacheIdentity? {
+  /// Who filled the cache, held against who is expected; nil where there is no cache.
+  @discardableResult
+  func appendIdentityQuestion(to pipeline: inout Pipeline) -> Question<CacheIdentity?> {
+    typealias Field = KeyLayout.MetaField
+    let meta = pipeline.append("HMGET", layout.meta, Field.fingerprint, Field.dimension, Field.schemaVersion)
+    return Question { try self.checkIdentity($0[meta]) }
+  }
+
+  private func checkIdentity(_ reply: Reply) throws -> CacheIdentity? {
+    if let error = reply.error { throw client.translate(error, command: "HMGET", key: layout.meta.text) }
     guard let fingerprint = reply[0].string else { return nil }
     let stored = try CacheIdentity(
       fingerprint: fingerprint, dimension: reply[1].string, schemaVersion: reply[2].string)

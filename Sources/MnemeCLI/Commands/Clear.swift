@@ -67,8 +67,8 @@ struct Clear: Command {
     var report = ClearReport(rows: [], dryRun: false)
     for target in targets where !work.shouldStop {
       let before = report.rows.reduce(0) { $0 + $1.entries }
-      let control = BatchControl(shouldStop: { work.shouldStop }) { removed in
-        progress.update(before + removed)
+      let control = WorkControl(shouldStop: { work.shouldStop }) { removed in
+        progress.update(before + removed.done)
         work.batchDone()
       }
       let removed = try store.removeAll(in: target.namespace, control)

@@ -60,6 +60,7 @@ struct Import: Command {
     let store = try context.openStore(nativeTTL: nativeTTL)
     defer { store.close() }
     var run = ImportRun(store, options, context, source: file.name, sinceLine: sinceLine)
+    defer { run.close() }
     // A line holds a query, a response and metadata at their limits, each byte escaped, and a vector.
     let lines = DraftReader(LineReader(file, limit: 48 << 20), sinceLine: sinceLine)
     let work = LongWork(context, pace: options.pace)

@@ -78,8 +78,8 @@ extension SetQuota {
     let work = LongWork(context, pace: pace)
     let progress = Progress(
       context, unit: "entries", total: report.quota.map { max(0, report.entries - $0) })
-    let control = BatchControl(shouldStop: { work.shouldStop }) { evicted in
-      progress.update(evicted)
+    let control = WorkControl(shouldStop: { work.shouldStop }) { evicted in
+      progress.update(evicted.done)
       work.batchDone()
     }
     report.evicted = try store.evict(for: namespace, maxEntries: nil, sparing: [], control)

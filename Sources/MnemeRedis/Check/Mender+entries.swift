@@ -148,9 +148,9 @@ extension Mender {
       guard case .sound(let facts) = EntryQuestion.reading(seen, from: 1), self.isServed(facts),
         facts.namespace == head.namespace, facts.queryHash.utf8.elementsEqual(head.queryHash.utf8)
       else { return .done(.left("entry \(other), which shadows it, cannot be served")) }
-      let pointers = try self.store.watchPointers(to: [head], transaction)
+      let plan = try self.store.removal(of: [head], refilling: nil, transaction)
       let written = try transaction.commit(
-        self.store.pipeline { self.store.appendRemoval(of: [head], pointers, counting: nil, to: &$0) })
+        self.store.pipeline { self.store.appendRemoval(plan, counting: nil, to: &$0) })
       return written == nil ? .retry : .done(.mended)
     }
   }

@@ -4,6 +4,8 @@ import Mneme
 enum Plan<Result> {
   /// Nothing is to be written.
   case done(Result)
+  /// What was seen has changed meanwhile.
+  case lookAgain
   /// All of these commands in one transaction. The question reads the result from their replies.
   case commit(Pipeline, Question<Result>)
 
@@ -92,6 +94,7 @@ extension RedisClient {
       case .done(let result):
         connection.endTransaction()
         return (result, nil)
+      case .lookAgain: return nil
       case .commit(let commands, let question):
         if !hasAsked {
           next = try upcoming()
@@ -159,12 +162,11 @@ extension RedisClient {
 
   /// The old form of a change, in which the body reads, decides and commits itself.
   func transaction<R>(_ body: (borrowing Transaction) throws -> Transaction.Outcome<R>) throws -> R {
-    try attempting { connection in
+    try attempting { connection -> R? in
       defer { connection.endTransaction() }
-      return switch try body(Transaction(client: self, connection: connection)) {
-      case .done(let result): result
-      case .retry: nil
-      }
+      let outcome = try body(Transaction(client: self, connection: connection))
+      guard case .done(let result) = outcome else { return nil }
+      return result
     }
   }
 }

@@ -54,12 +54,14 @@ struct Pipeline: Sendable {
     return slot
   }
 
-  /// Appends a command with one key, or what else there are any number of, as its last arguments: `WATCH`, `UNLINK`.
-  /// Appends nothing where there are none.
-  mutating func append(_ name: StaticString, each arguments: some Collection<some RedisArgument>) {
-    guard !arguments.isEmpty else { return }
-    begin(name, argumentCount: arguments.count)
-    for value in arguments { argument(value) }
+  /// Appends a command that takes any number of keys: `WATCH`, `UNLINK`, `EXISTS`. Appends nothing where there are none.
+  /// - Returns: what its reply is read with. There is none where nothing was appended.
+  @discardableResult
+  mutating func append(_ name: StaticString, each keys: some Collection<some RedisArgument>) -> Slot {
+    guard !keys.isEmpty else { return Slot(position: count) }
+    let slot = begin(name, argumentCount: keys.count)
+    for key in keys { argument(key) }
+    return slot
   }
 
   @inline(__always)

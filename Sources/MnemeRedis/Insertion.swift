@@ -1,0 +1,153 @@
+import Mneme
+
+/// What to do with an entry whose query the namespace already has.
+public enum ConflictPolicy: String, Sendable, CaseIterable {
+  case replace, skip, fail
+}
+
+/// What became of one entry of a batch.
+public enum InsertOutcome: Sendable, Equatable {
+  case inserted(EntryID)
+  case replaced(EntryID)
+  /// The query was there, and the entry that it has was left alone.
+  case skipped(EntryID)
+
+  public var id: EntryID {
+    switch self {
+    case .inserted(let id), .replaced(let id), .skipped(let id): id
+    }
+  }
+
+  var isSkipped: Bool { if case .skipped = self { true } else { false } }
+  var isInserted: Bool { if case .inserted = self { true } else { false } }
+}
+
+/// A query that is there already, where `ConflictPolicy.fail` says that it must not be.
+public struct ConflictError: Error, Sendable {
+  /// The place in the batch.
+  public let index: Int
+  /// The entry that is there; nil where it is an earlier one of the same batch, which has none yet.
+  public let id: EntryID?
+
+  public init(index: Int, id: EntryID?) {
+    self.index = index
+    self.id = id
+  }
+}
+
+/// How a batch of entries is to be stored.
+struct InsertOptions: Sendable {
+  var policy = ConflictPolicy.replace
+  /// An entry that was put no earlier than the one that would take its place stays, and counts as skipped.
+  var sparesYounger = false
+}
+
+/// The query that an entry answers.
+struct QueryKey: Hashable, Sendable {
+  var namespace: Namespace
+  var queryHash: String
+}
+
+extension StoredEntry {
+  var queryKey: QueryKey { QueryKey(namespace: namespace, queryHash: queryHash) }
+}
+
+/// What of a batch is stored when it names a query more than once: one entry each, the last, the first where what is
+/// there is skipped, or the youngest where that is spared.
+struct DistinctQueries {
+  /// The places in the batch of the entries that are stored, rising.
+  let kept: [Int]
+  /// For each entry of the batch which of the kept it gives way to, or is.
+  private let keeper: [Int]
+
+  /// - Throws: `ConflictError` for the second of a query with `.fail`.
+  init(_ entries: [StoredEntry], _ options: InsertOptions) throws {
+    var winners: [QueryKey: Int] = [:]
+    for (place, entry) in entries.enumerated() {
+      guard let rival = winners.updateValue(place, forKey: entry.queryKey) else { continue }
+      switch options.policy {
+      case .fail: throw ConflictError(index: place, id: nil)
+      case .skip: winners[entry.queryKey] = rival
+      case .replace:
+        if options.sparesYounger, entries[rival].createdAt >= entry.createdAt {
+          winners[entry.queryKey] = rival
+        }
+      }
+    }
+    kept = winners.values.sorted()
+    let numbers = Dictionary(uniqueKeysWithValues: kept.enumerated().map { ($1, $0) })
+    keeper = entries.map { entry in winners[entry.queryKey].flatMap { numbers[$0] } ?? 0 }
+  }
+
+  /// - Parameter outcomes: of the kept entries.
+  /// - Returns: those of all entries of the batch, as if they had been stored one after the other.
+  func outcomes(from outcomes: [InsertOutcome], _ options: InsertOptions) -> [InsertOutcome] {
+    var met: Set<Int> = []
+    return keeper.enumerated().map { place, keeper in
+      let (outcome, isFirst) = (outcomes[keeper], met.insert(keeper).inserted)
+      guard !isFirst, outcome.isInserted else { return outcome }
+      return options.policy == .skip || options.sparesYounger && kept[keeper] != place
+        ? .skipped(outcome.id) : .replaced(outcome.id)
+    }
+  }
+}
+
+/// An id that a query's index names and that may be written for it.
+struct Claim: Equatable {
+  var id: EntryID
+  /// Whether an entry is there to replace.
+  var exists: Bool
+  /// When that was put, where it says so.
+  var createdAt: UnixTime?
+}
+
+/// What is decided about a batch: which entry is written under which id.
+struct InsertionPlan: Equatable {
+  /// One for each entry.
+  var outcomes: [InsertOutcome]
+  /// The places of the entries that are written.
+  var written: [Int]
+  /// How many of the fresh ids are used.
+  var usedIDs: Int
+
+  /// - Parameters:
+  ///   - claims: for each entry the id that its query has; nil for a query that is new.
+  ///   - created: when each entry was put.
+  ///   - fresh: ids for those that are new.
+  init(
+    claims: [Claim?], created: [UnixTime], fresh: [EntryID], _ options: InsertOptions
+  ) throws {
+    if options.policy == .fail, let index = claims.firstIndex(where: { $0?.exists == true }) {
+      throw ConflictError(index: index, id: claims[index]?.id)
+    }
+    var fresh = fresh[...]
+    let count = fresh.count
+    outcomes = zip(claims, created).map { claim, createdAt in
+      guard let claim else { return .inserted(fresh.popFirst() ?? EntryID(0)) }
+      guard claim.exists else { return .inserted(claim.id) }
+      let isSpared = options.sparesYounger && claim.createdAt.map { $0 >= createdAt } ?? false
+      return options.policy == .skip || isSpared ? .skipped(claim.id) : .replaced(claim.id)
+    }
+    written = outcomes.indices.filter { [outcomes] in !outcomes[$0].isSkipped }
+    usedIDs = count - fresh.count
+  }
+}
+
+/// How full a namespace and the whole cache are after a batch.
+struct Fill: Equatable, Sendable {
+  var namespace: Namespace
+  var quota: Int?
+  var count: Int
+  var total: Int
+
+  /// How many entries are to be evicted: by the namespace's quota, else by that of the whole cache.
+  func excess(over maxEntries: Int?) -> Int {
+    quota.map { Eviction.batch(count: count, limit: $0) }
+      ?? maxEntries.map { Eviction.batch(count: total, limit: $0) } ?? 0
+  }
+
+  /// Whether so many more entries might be too many.
+  func isNearLimit(_ maxEntries: Int?, adding more: Int) -> Bool {
+    quota.map { count + more > $0 } ?? maxEntries.map { total + more > $0 } ?? false
+  }
+}

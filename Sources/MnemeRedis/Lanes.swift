@@ -1,0 +1,188 @@
+import Mneme
+
+/// Does many changes over several connections that take turns, so that the server has the next request at hand when it
+/// is done with the last one, although each is short.
+///
+/// Small work stays on the store's own connection: the first changes are made there, one after the other. After them
+/// each lane has a thread and a connection, and sends the look of its next change behind the transaction of the last
+/// one, so that a change takes one round trip. There are two lanes, and more where a round trip is long: as many as it
+/// takes to fill it. Changes under way at the same time are made in no order; their outcomes are taken in order.
+///
+/// Used by one thread.
+final class Lanes<Work: Sendable, Outcome: Sendable> {
+  /// Makes one change after the other on one connection.
+  /// - Parameter upcoming: the piece that this lane does next, where there is one at hand.
+  private typealias Step = (_ piece: Piece, _ upcoming: () -> Piece?) -> Result<Outcome, any Error>
+
+  private struct Piece: Sendable {
+    let number: Int
+    let work: Work
+  }
+
+  /// What the caller and the lanes tell each other.
+  private struct Board: Sendable {
+    var waiting: [Piece] = []
+    var underWay = 0
+    var outcomes: [Int: Result<Outcome, any Error>] = [:]
+    /// No more work is taken up: after an error, or at the end.
+    var isClosed = false
+
+    /// - Returns: whether work may be begun.
+    mutating func begin() -> Bool {
+      if !isClosed { underWay += 1 }
+      return !isClosed
+    }
+
+    /// - Returns: nil where there is none at hand.
+    mutating func take() -> Piece? { waiting.isEmpty || !begin() ? nil : waiting.removeFirst() }
+
+    /// Puts down a piece that was taken and not begun.
+    mutating func drop() { underWay -= 1 }
+
+    mutating func settle(_ piece: Piece, _ outcome: Result<Outcome, any Error>) {
+      outcomes[piece.number] = outcome
+      underWay -= 1
+      guard case .failure = outcome else { return }
+      isClosed = true
+      waiting = []
+    }
+  }
+
+  private let store: RedisStore
+  private let makeStep: @Sendable (RedisStore) -> Step
+  /// On the store's own connection.
+  private let ownStep: Step
+  private let board = Monitor(Board())
+  private var threads: [WorkerThread] = []
+  private var stores: [RedisStore] = []
+  /// How many pieces were submitted, and how many outcomes were taken.
+  private var (submitted, taken) = (0, 0)
+
+  /// How many changes are made before lanes are opened.
+  private static var fewest: Int { 4 }
+  /// What a change takes the server and this process, about. A round trip is filled by as many lanes as it holds of these.
+  private static var laneTime: Duration { .microseconds(300) }
+
+  /// - Parameters:
+  ///   - change: the change that a piece of work asks for.
+  ///   - finish: what is to be done after it, which makes the outcome.
+  init<Seen, Written>(
+    _ store: RedisStore, change: @escaping @Sendable (RedisStore, Work) throws -> Change<Seen, Written>,
+    finish: @escaping @Sendable (RedisStore, Work, Written) throws -> Outcome
+  ) {
+    self.store = store
+    makeStep = { store in
+      /// The answers to the look of the piece that comes next.
+      var ahead: (number: Int, looked: Looked<Seen>)?
+      return { piece, upcoming in
+        Result {
+          let looked = ahead.take().flatMap { $0.number == piece.number ? $0.looked : nil }
+          var next: Piece?
+          let (written, following) = try store.client.perform(change(store, piece.work), looked: looked) {
+            next = upcoming()
+            return try next.map { try change(store, $0.work).look() }
+          }
+          if let next, let following { ahead = (next.number, following) }
+          return try finish(store, piece.work, written)
+        }
+      }
+    }
+    ownStep = makeStep(store)
+  }
+
+  deinit { close() }
+
+  /// How many pieces were submitted and have no outcome that was taken.
+  var countUnderWay: Int { submitted - taken }
+
+  /// Does a piece of work, now or when a lane is free. Waits while all lanes have enough to do. After an error it is
+  /// dropped.
+  func submit(_ work: Work) {
+    let piece = Piece(number: submitted, work: work)
+    submitted += 1
+    if threads.isEmpty, piece.number >= Self.fewest { openLanes() }
+    guard !threads.isEmpty else {
+      guard board.change({ $0.begin() }) else { return }
+      let outcome = ownStep(piece) { nil }
+      return board.change { $0.settle(piece, outcome) }
+    }
+    let most = threads.count
+    board.wait { board -> Void? in
+      if board.isClosed { return () }
+      guard board.waiting.count < most else { return nil }
+      board.waiting.append(piece)
+      return ()
+    }
+  }
+
+  /// The outcomes of the pieces that came next, in the order in which they were submitted, up to the first that is not
+  /// done yet. The first error is the last outcome.
+  func takeOutcomes() -> [Result<Outcome, any Error>] {
+    board.change { board in
+      var outcomes: [Result<Outcome, any Error>] = []
+      while let outcome = board.outcomes.removeValue(forKey: taken) {
+        outcomes.append(outcome)
+        taken += 1
+        if case .failure = outcome { break }
+      }
+      return outcomes
+    }
+  }
+
+  /// Waits until no work is under way.
+  func finish() { board.wait { $0.waiting.isEmpty && $0.underWay == 0 ? () : nil } }
+
+  /// After an error: the places, counted from it, of the later pieces that were done all the same.
+  func takeDoneBeyondError() -> [(place: Int, outcome: Outcome)] {
+    finish()
+    return board.change { board in
+      defer { board.outcomes = [:] }
+      return board.outcomes.compactMap { number, outcome in
+        (try? outcome.get()).map { (number - taken + 1, $0) }
+      }.sorted { $0.place < $1.place }
+    }
+  }
+
+  /// Ends the lanes, when what is under way is done.
+  func close() {
+    board.change { $0.isClosed = true }
+    for thread in threads { thread.join() }
+    for lane in stores {
+      store.client.count(lane.client.traffic)
+      lane.close()
+    }
+    (threads, stores) = ([], [])
+  }
+
+  private func openLanes() {
+    let count = store.client.shortestRoundTrip.map { Int($0 / Self.laneTime) + 1 } ?? 2
+    for _ in 0..<min(max(2, count), 16) {
+      let lane = store.another()
+      guard let thread = WorkerThread({ [makeStep, board] in Self.work(board, makeStep(lane)) }) else { break }
+      threads.append(thread)
+      stores.append(lane)
+    }
+  }
+
+  /// What a lane's thread does.
+  private static func work(_ board: Monitor<Board>, _ step: Step) {
+    /// Waits for a piece. nil: there will be no more.
+    func next() -> Piece? {
+      board.wait { board -> Piece?? in
+        if let piece = board.take() { return .some(piece) }
+        return board.isClosed ? .some(nil) : nil
+      }
+    }
+    var ahead: Piece?
+    while let piece = ahead.take() ?? next() {
+      let outcome = step(piece) {
+        ahead = board.change { $0.take() }
+        return ahead
+      }
+      board.change { board in
+        board.settle(piece, outcome)
+        if case .failure = outcome, ahead.take() != nil { board.drop() }
+      }
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import Mneme
+
+extension RedisStore {
+  /// How many are chosen at a time. Always as many: with more or fewer, others of one second would be the first over all
+  /// namespaces.
+  private static let evictionPage = 200
+
+  /// How many entries a put evicts in its own transaction at most: so many of the least recently used are read along with
+  /// the look.
+  static let evictedAlong = 15
+
+  /// Two round trips to see what goes, then one for each 200 entries and three for each transaction.
+  public func evict(
+    for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>
+  ) throws -> Int {
+    try evict(for: namespace, maxEntries: maxEntries, sparing: spared, WorkControl())
+  }
+
+  /// Evicts under control: a quota that was lowered may send a million entries away.
+  public func evict(
+    for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>, _ control: WorkControl
+  ) throws -> Int {
+    var request = Pipeline()
+    let quota = appendQuotaQuestion(for: namespace, to: &request)
+    let count = request.append("ZCARD", layout.lru(namespace))
+    let total = request.append("ZCARD", layout.byID)
+    let seen = try read(request)
+    let fill = Fill(
+      namespace: namespace, quota: try seen[quota], count: seen[count].size ?? 0, total: seen[total].size ?? 0)
+    let scope = fill.quota == nil ? nil : namespace
+    // What is to stay, and what would not go: neither is chosen while there are others.
+    var passedOver = spared
+    var (left, evicted) = (fill.excess(over: maxEntries), 0)
+    while left > 0, !control.shouldStop() {
+      let wanted = min(left, Self.evictionPage)
+      var oldest = try leastRecentlyUsed(wanted, in: scope)
+      // Asking for more from the start would change which entries of one second are the first over all namespaces.
+      if !passedOver.isDisjoint(with: oldest) {
+        oldest = try leastRecentlyUsed(wanted + passedOver.count, in: scope)
+      }
+      let going = Eviction.choose(wanted, of: oldest, sparing: passedOver)
+      guard !going.isEmpty else { break }
+      left -= going.count
+      for slice in going.slices(of: Batch.removed) where !control.shouldStop() {
+        let gone = try removeWhatever(Array(slice), from: scope, counting: .all(.evictions, namespace))
+        // Index members whose entry Redis itself has expired count towards the limit and are not entries.
+        let lost = Set(slice).subtracting(gone)
+        try sweepLeftovers(lost.sorted().map { Leftover(id: $0, namespace: scope) })
+        passedOver.formUnion(lost)
+        evicted += gone.count
+        control.progress(WorkProgress(done: evicted))
+      }
+    }
+    return evicted
+  }
+
+  /// What a put of one entry evicts in its own transaction: when the namespace is over its quota with it, by no
+  /// more entries than were read along. What goes beyond that is left to `evict`.
+  func victims(of seen: InsertionLook, in namespace: Namespace) -> [EntryID] {
+    guard let quota = seen.quotas[namespace] else { return [] }
+    let replaced = seen.indexed[0]
+    let count = seen.evictable.count + (replaced == nil ? 1 : 0)
+    let batch = Eviction.batch(count: count, limit: quota)
+    let oldest = seen.evictable.oldest.filter { $0 != replaced }
+    return batch <= Self.evictedAlong && batch <= oldest.count ? Array(oldest.prefix(batch)) : []
+  }
+}

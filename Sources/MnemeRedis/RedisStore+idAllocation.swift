@@ -1,0 +1,192 @@
+import Mneme
+
+/// Ids that were allocated to this process and that no entry has yet.
+///
+/// They are used in order. What an attempt has not used serves the next one, as long as the server still counts them as
+/// allocated: a flush or a failover takes them back.
+final class AllocatedIDs {
+  private var ids: ArraySlice<EntryID>
+
+  init(_ ids: [EntryID] = []) { self.ids = ids[...] }
+
+  var count: Int { ids.count }
+
+  func prefix(_ count: Int) -> [EntryID] { Array(ids.prefix(count)) }
+
+  /// What is left.
+  var unused: [EntryID] { Array(ids) }
+
+  func replace(with new: [EntryID]) { ids = new[...] }
+
+  func use(_ count: Int) { ids.removeFirst(min(count, ids.count)) }
+
+  /// Drops them all where the server does not count them as allocated any more, or has entries with one of them.
+  func keepUsable(_ look: IDLook) {
+    if let highest = ids.last, highest.rawValue > look.last || look.areTaken { ids = [] }
+  }
+}
+
+/// What is known of ids before entries are stored under them.
+struct IDLook {
+  /// The last id that was allocated to anyone.
+  var last: Int64
+  /// The highest id that an entry has.
+  var highest: Int64
+  /// An entry has one of the ids that were looked at.
+  var areTaken: Bool
+}
+
+/// The answer to an allocation.
+struct IDAllocation {
+  /// The ids that were watched when their keys were looked at.
+  var foreseen: [EntryID]
+  /// The ids that were allocated.
+  var ids: [EntryID]
+  var areTaken: Bool
+
+  /// The ids belong to nobody else, and no entry can have come under them since they were looked at.
+  var isSettled: Bool { !areTaken && ids == foreseen }
+}
+
+extension RedisStore {
+  /// - Parameter ids: those that are to be used, watched so that nobody else does.
+  func appendIDLook(_ ids: [EntryID], to pipeline: inout Pipeline) -> Question<IDLook> {
+    let last = pipeline.append("GET", layout.nextID)
+    let highest = pipeline.append("ZREVRANGE", layout.byID, 0, 0)
+    let taken = ids.isEmpty ? nil : appendVacancyLook(at: ids, to: &pipeline)
+    return Question { replies in
+      IDLook(
+        last: try self.integer(replies[last], in: self.layout.nextID) ?? 0,
+        highest: replies[highest].first.flatMap { EntryID(member: $0.bytes) }?.rawValue ?? 0,
+        areTaken: taken.map { replies[$0].integer != 0 } ?? false)
+    }
+  }
+
+  /// Watches entries that are not to be there, and asks how many are.
+  private func appendVacancyLook(at ids: [EntryID], to pipeline: inout Pipeline) -> Slot {
+    pipeline.append("WATCH", each: ids.map(layout.entry))
+    return pipeline.append("EXISTS", each: ids.map(layout.entry))
+  }
+
+  /// Asks what the ids are that indexes name for queries: whether there is an entry of this very query, or none any more
+  /// (expired by Redis itself). An index that leads to another query's entry is not followed, so nothing of it is
+  /// overwritten; nor one that leads to no entry, at an id that was not allocated: whoever is allocated it later would
+  /// overwrite ours.
+  /// - Parameter last: the last id that was allocated.
+  func appendClaimLook(
+    at indexed: [(id: EntryID, key: QueryKey)], after last: Int64, to pipeline: inout Pipeline
+  ) -> Question<[Claim?]> {
+    pipeline.append("WATCH", each: indexed.map { layout.entry($0.id) })
+    let claims = indexed.map { appendClaimQuestion(about: $0.id, $0.key, to: &pipeline) }
+    return Question { replies in
+      try claims.map { claim in
+        try replies[claim].flatMap { $0.exists || $0.id.rawValue <= last ? $0 : nil }
+      }
+    }
+  }
+
+  /// Asks whether the entry with an id is that of a query; nil where it is another query's.
+  func appendClaimQuestion(
+    about id: EntryID, _ key: QueryKey, to pipeline: inout Pipeline
+  ) -> Question<Claim?> {
+    let fields = pipeline.append(
+      "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash, EntryField.createdAt)
+    let exists = pipeline.append("EXISTS", layout.entry(id))
+    return Question { replies in
+      guard replies[exists].integer != 0 else { return Claim(id: id, exists: false) }
+      let fields = try replies[fields].elements(expecting: 3)
+      guard fields[0].bytes.elementsEqual(key.namespace.name.utf8),
+        fields[1].bytes.elementsEqual(key.queryHash.utf8)
+      else { return nil }
+      return Claim(id: id, exists: true, createdAt: fields[2].integer.map { UnixTime($0) })
+    }
+  }
+
+  /// Allocates ids that no entry has: those that follow the last one, and where `next_id` is behind the highest entry,
+  /// those above that. Their keys are watched in the same round trip.
+  func appendAllocation(
+    _ count: Int, after look: IDLook, to pipeline: inout Pipeline
+  ) throws -> Question<IDAllocation> {
+    try checkGrowth(of: layout.nextID, from: max(look.last, look.highest))
+    let base = max(look.last, look.highest)
+    // From far below zero it takes two steps.
+    let (distance, isTooFar) = base.subtractingReportingOverflow(look.last)
+    let foreseen = Self.run(of: count, after: base)
+    let taken = appendVacancyLook(at: foreseen, to: &pipeline)
+    let next = pipeline.append("INCRBY", layout.nextID, isTooFar ? .max / 2 : distance + Int64(count))
+    return Question { replies in
+      let allocated = replies[next].integer ?? 0
+      return IDAllocation(
+        foreseen: foreseen, ids: Self.run(of: count, after: allocated &- Int64(count)),
+        areTaken: replies[taken].integer != 0 || allocated < Int64(count))
+    }
+  }
+
+  /// Allocates ids. One round trip, and one more each time that another writer takes the next id in between.
+  func allocate(
+    _ count: Int, for ids: AllocatedIDs, after look: IDLook, _ transaction: borrowing Transaction
+  ) throws {
+    let allocation = try transaction.read { try appendAllocation(count, after: look, to: &$0) }
+    try settle(allocation, of: ids, transaction)
+  }
+
+  /// Watches `next_id`, so that ids which were allocated stay so. One round trip.
+  ///
+  /// Where there is a cache its `meta` is watched, which a flush takes along with `next_id`; a new one has none yet.
+  /// - Returns: whether the ids are still allocated.
+  func watchAllocation(of ids: [EntryID], _ transaction: borrowing Transaction) throws -> Bool {
+    guard let highest = ids.last else { return true }
+    return try transaction.read { pipeline in
+      pipeline.append("WATCH", layout.nextID)
+      let last = pipeline.append("GET", layout.nextID)
+      return Question { $0[last].integer.map { $0 >= highest.rawValue } ?? false }
+    }
+  }
+
+  /// Sees that no entry has the ids that were allocated.
+  func settle(_ allocation: IDAllocation, of ids: AllocatedIDs, _ transaction: borrowing Transaction) throws {
+    var allocation = allocation
+    while !allocation.isSettled {
+      // Another writer was allocated ids in between, or the counter is in the midst of entries.
+      let ids = allocation.ids
+      let seen = try transaction.read { appendIDLook(ids, to: &$0) }
+      if !seen.areTaken, ids[0].rawValue > 0, ids[ids.count - 1].rawValue <= seen.last { break }
+      allocation = try transaction.read { try appendAllocation(ids.count, after: seen, to: &$0) }
+    }
+    ids.replace(with: allocation.ids)
+  }
+
+  /// Ids in a row.
+  static func run(of count: Int, after last: Int64) -> [EntryID] {
+    count == 0 ? [] : (1...Int64(count)).map { EntryID(last &+ $0) }
+  }
+
+  // MARK: For many batches
+
+  /// Allocates ids for entries of several batches, so that their ids are in the order of the entries. Two round trips.
+  func allocateRun(of count: Int) throws -> [EntryID] {
+    let ids = AllocatedIDs()
+    try client.change { appendIDLook([], to: &$0) } decide: { transaction, seen -> Plan<Void> in
+      try allocate(count, for: ids, after: seen, transaction)
+      return .done(())
+    }
+    return ids.unused
+  }
+
+  /// Gives back ids that were not used, where nobody has been allocated others since. Two round trips.
+  func release(_ ids: [EntryID]) throws {
+    guard let first = ids.first, let last = ids.last, Self.run(of: ids.count, after: first.rawValue - 1) == ids
+    else { return }
+    try client.change { pipeline in
+      pipeline.append("WATCH", layout.nextID)
+      let next = pipeline.append("GET", layout.nextID)
+      return Question { $0[next].integer }
+    } decide: { _, next -> Plan<Void> in
+      guard next == last.rawValue else { return .done(()) }
+      return .write {
+        $0.append("SET", layout.nextID, first.rawValue - 1)
+        return .nothing
+      }
+    }
+  }
+}

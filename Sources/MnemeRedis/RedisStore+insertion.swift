@@ -1,0 +1,309 @@
+import Mneme
+
+extension RedisStore {
+  /// Three round trips: what is there, the id, the transaction. One more when another writer takes the next id in
+  /// between. A writer that changes the query's index, the entry or the cache's identity in between makes it start
+  /// again.
+  @discardableResult
+  public func insert(_ entry: StoredEntry) throws -> EntryID {
+    try insertBatch(InsertRequest([entry])).outcomes[0].id
+  }
+
+  /// As `insert`. Up to 15 entries over a quota go in the same transaction, for one round trip more; otherwise it
+  /// takes two more to see what goes and three for each transaction (`Batch.removed`).
+  public func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
+    try insertEvicting(InsertRequest([entry], evicts: true), maxEntries)
+  }
+
+  public func insert(
+    namespace: Namespace, queryHash: String, evictingOver maxEntries: Int?,
+    make: (CacheIdentity?) throws -> StoredEntry
+  ) throws -> Insertion {
+    var made: StoredEntry?
+    let key = QueryKey(namespace: namespace, queryHash: queryHash)
+    return try withoutActuallyEscaping(make) { make in
+      try insertEvicting(
+        InsertRequest([key], evicts: true) { identity in
+          let entry = try made ?? make(identity)
+          made = entry
+          return [entry]
+        }, maxEntries)
+    }
+  }
+
+  private func insertEvicting(_ request: InsertRequest, _ maxEntries: Int?) throws -> Insertion {
+    let batch = try insertBatch(request)
+    let outcome = batch.outcomes[0]
+    return Insertion(
+      id: outcome.id, replaced: !outcome.isInserted,
+      evicted: try batch.evicted + evict(over: maxEntries, after: batch.fills, sparing: [outcome.id]))
+  }
+
+  /// Stores many entries in one transaction, at most a thousand, then evicts where limits are passed. A query that is
+  /// there twice is stored once.
+  /// - Parameter sparingYounger: an entry that was put no earlier than the one that would take its place stays, and
+  ///   counts as skipped.
+  /// - Throws: `ConflictError` for the first query that is there, with `.fail`; nothing is written then.
+  ///   `StoreBackendError` with `lostWrites` where the batch before is gone again; nothing is written then either.
+  public func insert(
+    _ entries: [StoredEntry], onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?,
+    sparingYounger: Bool = false
+  ) throws -> (outcomes: [InsertOutcome], evicted: Int) {
+    guard !entries.isEmpty else { return ([], 0) }
+    let options = InsertOptions(policy: policy, sparesYounger: sparingYounger)
+    let distinct = try DistinctQueries(entries, options)
+    var request = InsertRequest(distinct.kept.map { entries[$0] }, options)
+    request.followsBatches = true
+    let batch = try insertBatch(request)
+    let written = Set(batch.outcomes.map(\.id))
+    return (
+      distinct.outcomes(from: batch.outcomes, options),
+      try evict(over: maxEntries, after: batch.fills, sparing: written)
+    )
+  }
+
+  /// Evicts where a batch has passed a limit.
+  func evict(over maxEntries: Int?, after fills: [Fill], sparing written: Set<EntryID>) throws -> Int {
+    try fills.filter { $0.excess(over: maxEntries) > 0 }.reduce(0) { evicted, fill in
+      try evicted + evict(for: fill.namespace, maxEntries: maxEntries, sparing: written)
+    }
+  }
+
+  // MARK: The change
+
+  /// What is to be stored where.
+  struct InsertRequest {
+    var keys: [QueryKey]
+    var options = InsertOptions()
+    /// Evict in the same transaction where that costs little. For one entry.
+    var evicts = false
+    /// One of several, of which none may have been lost in between.
+    var followsBatches = false
+    /// Ids that were allocated for these entries, or an earlier attempt.
+    var ids = AllocatedIDs()
+    /// The entries of the keys, in their order, for a cache of this identity.
+    var entries: (CacheIdentity?) throws -> [StoredEntry]
+
+    init(_ entries: [StoredEntry], _ options: InsertOptions = InsertOptions(), evicts: Bool = false) {
+      self.init(entries.map(\.queryKey), evicts: evicts) { _ in entries }
+      self.options = options
+    }
+
+    init(_ keys: [QueryKey], evicts: Bool, entries: @escaping (CacheIdentity?) throws -> [StoredEntry]) {
+      self.keys = keys
+      self.evicts = evicts
+      self.entries = entries
+    }
+
+    var namespaces: [Namespace] { Set(keys.map(\.namespace)).sorted() }
+  }
+
+  struct InsertedBatch: Sendable {
+    var outcomes: [InsertOutcome]
+    var evicted = 0
+    var fills: [Fill] = []
+  }
+
+  private func insertBatch(_ request: InsertRequest) throws -> InsertedBatch {
+    try checkOpen()
+    let change = insertion(request)
+    return try client.perform(change, looked: nil, upcoming: { nil }).result
+  }
+
+  /// What is there where entries are to go, and whether every key that is about to be written can be.
+  struct InsertionLook {
+    var stored: CacheIdentity?
+    var ids: IDLook
+    /// The id that the exact layer has for each query.
+    var indexed: [EntryID?]
+    var quotas: [Namespace: Int]
+    var version: Int64
+    /// The entries that a put may evict along, oldest first, and how many the namespace has.
+    var evictable: (count: Int, oldest: [EntryID]) = (0, [])
+  }
+
+  func insertion(_ request: InsertRequest) -> Change<InsertionLook, InsertedBatch> {
+    Change(
+      look: { Look { self.appendLook(for: request, to: &$0) } },
+      decide: { transaction, seen in try self.decide(request, seen, transaction) })
+  }
+
+  private func appendLook(for request: InsertRequest, to pipeline: inout Pipeline) -> Question<InsertionLook> {
+    let namespaces = request.namespaces
+    pipeline.append(
+      "WATCH", each: [layout.meta] + request.keys.map { layout.hash($0.namespace, $0.queryHash) })
+    let identity = appendIdentityQuestion(to: &pipeline)
+    let ids = appendIDLook(request.ids.prefix(request.keys.count), to: &pipeline)
+    let indexed = request.keys.map { pipeline.append("GET", layout.hash($0.namespace, $0.queryHash)) }
+    let version = appendVersionQuestion(to: &pipeline)
+    appendTypeQuestions(of: namespaces, to: &pipeline)
+    let quotas = namespaces.map { appendQuotaQuestion(for: $0, to: &pipeline) }
+    var evictable: Question<(count: Int, oldest: [EntryID])>?
+    if request.evicts {
+      let count = pipeline.append("ZCARD", layout.lru(namespaces[0]))
+      let oldest = pipeline.append("ZRANGE", layout.lru(namespaces[0]), 0, Self.evictedAlong)
+      evictable = Question { replies in
+        (replies[count].size ?? 0, replies[oldest].elements.compactMap { EntryID(member: $0.bytes) })
+      }
+    }
+    return Question { replies in
+      InsertionLook(
+        stored: try replies[identity], ids: try replies[ids],
+        indexed: indexed.map { EntryID(member: replies[$0].bytes) },
+        quotas: Dictionary(
+          uniqueKeysWithValues: try zip(namespaces, quotas).compactMap { namespace, quota in
+            try replies[quota].map { (namespace, $0) }
+          }),
+        version: try replies[version], evictable: try evictable.map { try replies[$0] } ?? (0, []))
+    }
+  }
+
+  private func decide(
+    _ request: InsertRequest, _ seen: InsertionLook, _ transaction: borrowing Transaction
+  ) throws -> Plan<InsertedBatch> {
+    let entries = try request.entries(seen.stored)
+    let identity = try seen.stored ?? expectedIdentity()
+    for entry in entries { try identity.check(entry.embedding) }
+    if request.followsBatches { try checkNothingLost(version: seen.version) }
+
+    // The ids: those that the queries have, or fresh ones. With them, what the new entry pushes out.
+    let namespace = request.namespaces[0]
+    let victims = request.evicts ? victims(of: seen, in: namespace) : []
+    var claims = [Claim?](repeating: nil, count: entries.count)
+    let indexed = seen.indexed.indices.filter { seen.indexed[$0] != nil }
+    var heads: [EntryHead] = []
+    request.ids.keepUsable(seen.ids)
+    let unknown = entries.count - indexed.count
+    let allocates = unknown > request.ids.count
+    if !indexed.isEmpty || !victims.isEmpty || allocates {
+      let seen = try transaction.read { pipeline -> Question<([Claim?], [EntryHead?], IDAllocation?)> in
+        let claims = appendClaimLook(
+          at: indexed.map { (seen.indexed[$0] ?? EntryID(0), entries[$0].queryKey) }, after: seen.ids.last,
+          to: &pipeline)
+        let heads = appendHeadLook(at: victims, to: &pipeline)
+        let allocation =
+          try allocates ? appendAllocation(unknown, after: seen.ids, to: &pipeline) : nil
+        return Question { replies in
+          (try replies[claims], try replies[heads], try allocation.map { try replies[$0] })
+        }
+      }
+      for (place, claim) in zip(indexed, seen.0) { claims[place] = claim }
+      heads = seen.1.compactMap(\.self).filter { $0.namespace == namespace }
+      if let allocation = seen.2 { try settle(allocation, of: request.ids, transaction) }
+    }
+    // An index that leads to another query's entry: that query needs an id as well.
+    let needed = claims.count { $0 == nil }
+    if needed > request.ids.count {
+      try allocate(needed, for: request.ids, after: seen.ids, transaction)
+    }
+    if seen.stored == nil, try !watchAllocation(of: request.ids.unused, transaction) { return .lookAgain }
+    let plan = try InsertionPlan(
+      claims: claims, created: entries.map(\.createdAt), fresh: request.ids.prefix(needed), request.options)
+    guard !plan.written.isEmpty else { return .done(InsertedBatch(outcomes: plan.outcomes)) }
+
+    // A leftover, a damaged entry or one of another namespace among the victims wants more care: `evict` does it.
+    if heads.count < victims.count { heads = [] }
+    let removal = heads.isEmpty ? nil : try removal(of: heads, refilling: namespace, transaction)
+
+    return .write { pipeline in
+      if seen.stored == nil { appendStamp(identity, to: &pipeline) }
+      let written = plan.written.map { entries[$0] }
+      let version = appendInsertion(
+        of: written, under: plan.written.map { plan.outcomes[$0].id }, to: &pipeline)
+      if let removal { appendRemoval(removal, counting: .all(.evictions, namespace), to: &pipeline) }
+      let fills = appendFillQuestion(of: Set(written.map(\.namespace)).sorted(), seen.quotas, to: &pipeline)
+      let evicted = removal?.heads.count ?? 0
+      return Question { replies in
+        request.ids.use(plan.usedIDs)
+        if request.followsBatches { self.batchVersion = replies[version].integer }
+        return InsertedBatch(outcomes: plan.outcomes, evicted: evicted, fills: try replies[fills])
+      }
+    }
+  }
+
+  /// The version counter never goes back while a server keeps what it has stored. Where it has, a server was
+  /// restarted without its data, or a replica took over that lacked the latest writes.
+  private func checkNothingLost(version: Int64) throws {
+    guard let before = batchVersion, version < before else { return }
+    throw StoreBackendError(
+      .lostWrites,
+      "The server has lost what it had stored: '\(layout.version.text)' went back from \(before) to \(version).",
+      remediation: "Look why it was restarted or replaced without its latest data.")
+  }
+
+  // MARK: Commands
+
+  private func appendStamp(_ identity: CacheIdentity, to pipeline: inout Pipeline) {
+    typealias Field = KeyLayout.MetaField
+    pipeline.append(
+      "HSET", layout.meta, Field.fingerprint, identity.fingerprint, Field.dimension, identity.dimension,
+      Field.schemaVersion, identity.schemaVersion)
+  }
+
+  private func appendFillQuestion(
+    of namespaces: [Namespace], _ quotas: [Namespace: Int], to pipeline: inout Pipeline
+  ) -> Question<[Fill]> {
+    let counts = namespaces.map { pipeline.append("ZCARD", layout.lru($0)) }
+    let total = pipeline.append("ZCARD", layout.byID)
+    return Question { replies in
+      zip(namespaces, counts).map { namespace, count in
+        Fill(
+          namespace: namespace, quota: quotas[namespace], count: replies[count].size ?? 0,
+          total: replies[total].size ?? 0)
+      }
+    }
+  }
+
+  /// Entries under their ids, in every index. What the ids had before goes first, with its expiry. An index takes all of
+  /// its members in one command: a command for each would cost the server a third more.
+  /// - Returns: what the version counter comes to.
+  private func appendInsertion(
+    of entries: [StoredEntry], under ids: [EntryID], to pipeline: inout Pipeline
+  ) -> Slot {
+    pipeline.append("UNLINK", each: ids.map(layout.entry))
+    for (entry, id) in zip(entries, ids) {
+      codec.appendSet(entry, id: id, to: &pipeline)
+      pipeline.append("SET", layout.hash(entry.namespace, entry.queryHash), id.rawValue)
+    }
+    let stored = Array(zip(entries, ids))
+    for (namespace, members) in Dictionary(grouping: stored, by: \.0.namespace).sorted(by: { $0.key < $1.key }) {
+      pipeline.append(
+        "ZADD", to: layout.lru(namespace), members.map { ($0.lastAccessedAt.rawValue, $1.rawValue) })
+      pipeline.append("SADD", layout.namespaces, namespace.name)
+    }
+    pipeline.append("ZADD", to: layout.byID, ids.map { ($0.rawValue, $0.rawValue) })
+    pipeline.begin("ZREM", argumentCount: 1 + 2 * ids.count)
+    pipeline.argument(layout.byTTL)
+    for (entry, id) in stored {
+      pipeline.argument(KeyLayout.pythonTTLMember(entry.namespace, id))
+      pipeline.argument(id.rawValue)
+    }
+    appendExpiry(of: stored.filter { $0.0.ttl != nil }, to: &pipeline)
+    return pipeline.append("INCRBY", layout.version, entries.count)
+  }
+
+  private func appendExpiry(of stored: [(StoredEntry, EntryID)], to pipeline: inout Pipeline) {
+    guard !stored.isEmpty else { return }
+    pipeline.append(
+      "ZADD", to: layout.byTTL, stored.map { ($0.expiresAt?.rawValue ?? .max, $1.rawValue) })
+    guard useNativeTTL else { return }
+    // Redis counts in milliseconds; a time that those cannot hold never comes.
+    for (entry, id) in stored {
+      guard let expiry = entry.expiresAt?.rawValue, expiry < .max / 2000 else { continue }
+      pipeline.append("EXPIREAT", layout.entry(id), expiry)
+      pipeline.append("EXPIREAT", layout.hash(entry.namespace, entry.queryHash), expiry)
+    }
+  }
+}
+
+extension Pipeline {
+  /// A command that takes scores and members of a sorted set, at least one.
+  fileprivate mutating func append(_ name: StaticString, to key: Key, _ members: [(Int64, Int64)]) {
+    begin(name, argumentCount: 1 + 2 * members.count)
+    argument(key)
+    for (score, member) in members {
+      argument(score)
+      argument(member)
+    }
+  }
+}

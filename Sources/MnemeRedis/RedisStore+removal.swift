@@ -1,0 +1,362 @@
+import Mneme
+
+extension RedisStore {
+  @discardableResult
+  public func remove(id: EntryID) throws -> Bool { try !remove(ids: [id]).isEmpty }
+
+  /// Three round trips for each 16 entries: what they are, what points at them, the transaction. An entry that is named
+  /// by its id goes also when it is damaged.
+  @discardableResult
+  public func remove(ids: [EntryID]) throws -> [EntryID] { try removeWhatever(ids, from: nil, counting: nil) }
+
+  @discardableResult
+  public func removeExpired(id: EntryID, at now: UnixTime) throws -> Bool {
+    try !removeBatch([id], counting: .own(.expirations)) { $0.isExpired(at: now) }.isEmpty
+  }
+
+  /// As `vacuum` without its reports; see there.
+  @discardableResult
+  public func removeExpired(at now: UnixTime, in namespace: Namespace?) throws -> Int {
+    var options = VacuumOptions()
+    options.namespace = namespace
+    options.now = now
+    return try vacuum(options).expired
+  }
+
+  @discardableResult
+  public func removeAll(in namespace: Namespace) throws -> Int {
+    try removeAll(in: namespace, WorkControl())
+  }
+
+  /// Removes the entries that the namespace has now, and what its index names besides, while the index is walked. One
+  /// that is put meanwhile may stay. One round trip for each page of members and three for each transaction, over several
+  /// connections that take turns.
+  @discardableResult
+  public func removeAll(in namespace: Namespace, _ control: WorkControl) throws -> Int {
+    var removed = 0
+    let lanes = removalLanes(counting: nil) { $0.namespace == namespace }
+    defer { lanes.close() }
+    /// Takes note of what is removed, and sees to what was not: damaged entries, and members without an entry.
+    func settle() throws {
+      for outcome in lanes.takeOutcomes() {
+        let (ids, gone) = try outcome.get()
+        removed += gone.count
+        let rest = Set(ids).subtracting(gone).sorted()
+        let damaged = try removeWhatever(rest, from: namespace, counting: nil)
+        removed += damaged.count
+        try sweepLeftovers(
+          Set(rest).subtracting(damaged).sorted().map { Leftover(id: $0, namespace: namespace) })
+        control.progress(WorkProgress(done: removed))
+      }
+    }
+    let lru = Cursor.Subject.sortedSet(layout.lru(namespace))
+    try forEachPairPage(of: lru, shouldStop: control.shouldStop) { page in
+      let ids = Set(page.compactMap { EntryID(member: $0.name.bytes) }).sorted()
+      for slice in ids.slices(of: Batch.removed) where !control.shouldStop() {
+        lanes.submit(Array(slice))
+        try settle()
+      }
+    }
+    lanes.finish()
+    try settle()
+    return removed
+  }
+
+  /// Removes entries, sound or damaged.
+  /// - Parameter namespace: whose index has them; what says of itself that it belongs to another stays. nil: any.
+  func removeWhatever(
+    _ ids: [EntryID], from namespace: Namespace?, counting: Counting?
+  ) throws -> [EntryID] {
+    func isOurs(_ head: EntryHead) -> Bool { namespace == nil || head.namespace == namespace }
+    return try ids.slices(of: Batch.removed).flatMap { slice -> [EntryID] in
+      do {
+        return try removeBatch(Array(slice), counting: counting, isOurs)
+      } catch is CorruptCacheError {
+        // One of them does not say where it belongs.
+        return try slice.filter { id in
+          do {
+            return try !removeBatch([id], counting: counting, isOurs).isEmpty
+          } catch is CorruptCacheError {
+            return try removeDamaged(id, from: namespace, counting: counting)
+          }
+        }
+      }
+    }
+  }
+
+  // MARK: The change
+
+  /// Removes those of the entries that `decide` says, with everything that points at them. A writer that changes
+  /// one of them in between makes it start again, and decide again.
+  /// - Returns: the ids that were removed.
+  func removeBatch(
+    _ ids: [EntryID], counting: Counting?, _ decide: (EntryHead) throws -> Bool
+  ) throws -> [EntryID] {
+    guard !ids.isEmpty else { return [] }
+    try checkOpen()
+    return try withoutActuallyEscaping(decide) { decide in
+      let removed = try client.perform(
+        removal(of: ids, counting: counting, decide), looked: nil, upcoming: { nil }
+      ).result
+      try retire(removed.maybeEmptied)
+      return removed.ids
+    }
+  }
+
+  /// Removes batches of ids over several connections. A batch in which one entry is damaged comes back with what could be
+  /// removed: nothing.
+  func removalLanes(
+    counting: Counting?, _ decide: @escaping @Sendable (EntryHead) -> Bool
+  ) -> Lanes<[EntryID], (ids: [EntryID], removed: [EntryID])> {
+    Lanes(self) { store, ids in
+      store.removal(of: ids, counting: counting, passingOverDamage: true, decide)
+    } finish: { store, ids, removed in
+      try store.retire(removed.maybeEmptied)
+      return (ids, removed.ids)
+    }
+  }
+
+  struct Removed: Sendable {
+    var ids: [EntryID] = []
+    /// Namespaces that the transaction left without entries though it was not meant to: another process has removed the
+    /// others.
+    var maybeEmptied: [Namespace] = []
+  }
+
+  /// - Parameter passingOverDamage: leaves out an entry that does not say where it belongs; otherwise it is an error.
+  func removal(
+    of ids: [EntryID], counting: Counting?, passingOverDamage: Bool = false,
+    _ decide: @escaping (EntryHead) throws -> Bool
+  ) -> Change<[EntryHead?], Removed> {
+    Change(
+      look: { Look { self.appendHeadLook(at: ids, passingOverDamage: passingOverDamage, to: &$0) } },
+      decide: { transaction, seen in
+        let heads = try seen.compactMap(\.self).filter(decide)
+        guard !heads.isEmpty else { return .done(Removed()) }
+        let plan = try self.removal(of: heads, refilling: nil, transaction)
+        let others = plan.namespaces.filter { !plan.emptied.contains($0) }
+        return .write { pipeline in
+          self.appendRemoval(plan, counting: counting, to: &pipeline)
+          let counts = others.map { pipeline.append("ZCARD", self.layout.lru($0)) }
+          return Question { replies in
+            Removed(
+              ids: heads.map(\.id),
+              maybeEmptied: zip(others, counts).filter { replies[$1].integer == 0 }.map(\.0))
+          }
+        }
+      })
+  }
+
+  /// Takes namespaces without entries off the list. Two who remove the last entries between them each see the
+  /// other's still there, so neither does it in the transaction that empties the namespace.
+  /// - Returns: those that were on the list.
+  @discardableResult
+  func retire(_ namespaces: [Namespace]) throws -> [Namespace] {
+    guard !namespaces.isEmpty else { return [] }
+    return try client.change { pipeline in
+      pipeline.append("WATCH", each: namespaces.map(layout.lru))
+      let counts = namespaces.map { pipeline.append("ZCARD", layout.lru($0)) }
+      return Question { replies in
+        zip(namespaces, counts).filter { replies[$1].integer == 0 }.map(\.0)
+      }
+    } decide: { _, emptied in
+      guard !emptied.isEmpty else { return .done([]) }
+      return .write { pipeline in
+        let removed = emptied.map { pipeline.append("SREM", layout.namespaces, $0.name) }
+        return Question { replies in
+          zip(emptied, removed).filter { replies[$1].integer == 1 }.map(\.0)
+        }
+      }
+    }
+  }
+
+  // MARK: Looking
+
+  /// Watches entries, and asks what they are; nil for each that is gone. One that lacks what a head needs is damaged, and
+  /// goes only by repair or by its id, with what is known of it.
+  func appendHeadLook(
+    at ids: [EntryID], passingOverDamage: Bool = true, to pipeline: inout Pipeline
+  ) -> Question<[EntryHead?]> {
+    pipeline.append("WATCH", each: ids.map(layout.entry))
+    let questions = ids.map { appendHeadQuestion(about: $0, to: &pipeline) }
+    return Question { replies in
+      try questions.map { question in
+        do {
+          return try replies[question]
+        } catch let error as CorruptCacheError {
+          guard passingOverDamage else { throw error }
+          return nil
+        }
+      }
+    }
+  }
+
+  @discardableResult
+  func appendHeadQuestion(about id: EntryID, to pipeline: inout Pipeline) -> Question<EntryHead?> {
+    let fields = pipeline.append(
+      "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash, EntryField.createdAt,
+      EntryField.ttl, EntryField.lastAccessedAt)
+    return Question { try self.head(of: id, in: $0[fields]) }
+  }
+
+  /// - Returns: nil where the entry is gone. What is left where the Python library touches an entry that is being
+  ///   deleted, a hash of the two fields that a touch sets, is damaged rather than gone.
+  /// - Throws: `CorruptCacheError` for an entry that does not say where it belongs.
+  func head(of id: EntryID, in reply: Reply) throws -> EntryHead? {
+    let fields = try reply.elements(expecting: 5)
+    if fields.allSatisfy(\.isNull) { return nil }
+    guard let name = fields[0].string, !name.isEmpty, let queryHash = fields[1].string else {
+      throw codec.corrupt(id, "lacks its namespace or query hash")
+    }
+    return EntryHead(
+      id: id, namespace: Namespace(unchecked: name), queryHash: queryHash,
+      expiry: expiry(createdAt: fields[2], ttl: fields[3]))
+  }
+
+  private func expiry(createdAt: Reply, ttl: Reply) -> EntryHead.Expiry {
+    if !ttl.isNull, ttl.bytes.isEmpty { return .never }
+    guard let createdAt = createdAt.integer, let ttl = ttl.integer else { return .unreadable }
+    return .at(UnixTime(createdAt) + Seconds(ttl))
+  }
+
+  /// Watches and asks for what points at entries, and decides what goes with them. One round trip, and one more where
+  /// that leaves a namespace empty.
+  /// - Parameter refilled: a namespace that gets an entry in the same transaction, and so is never left empty.
+  func removal(
+    of heads: [EntryHead], refilling refilled: Namespace?, _ transaction: borrowing Transaction
+  ) throws -> RemovalPlan {
+    let namespaces = Set(heads.map(\.namespace)).sorted()
+    let pointers = try transaction.read { pipeline -> Question<RemovalPlan.Pointers> in
+      let hashKeys = heads.map { layout.hash($0.namespace, $0.queryHash) }
+      pipeline.append("WATCH", each: hashKeys)
+      let named = hashKeys.map { pipeline.append("GET", $0) }
+      let counts = namespaces.map { pipeline.append("ZCARD", layout.lru($0)) }
+      let version = appendVersionQuestion(to: &pipeline)
+      appendTypeQuestions(of: namespaces, to: &pipeline)
+      let counters = namespaces.map { appendCounterCheck(for: $0, to: &pipeline) }
+      return Question { replies in
+        _ = try replies[version]
+        for counter in counters { try replies[counter] }
+        return RemovalPlan.Pointers(
+          named: named.map { EntryID(member: replies[$0].bytes) },
+          counts: Dictionary(
+            uniqueKeysWithValues: zip(namespaces, counts).map { ($0, replies[$1].size ?? 0) }))
+      }
+    }
+    var plan = RemovalPlan(heads: heads, pointers, in: layout)
+    plan.emptied.removeAll { $0 == refilled }
+    if !plan.emptied.isEmpty {
+      plan.emptied = try watchEmptied(
+        by: heads.filter { plan.emptied.contains($0.namespace) }, transaction)
+    }
+    return plan
+  }
+
+  /// The namespaces that have no entries but these, watched so that it stays true. (Watching `lru:` makes every
+  /// put and hit of the namespace a collision: only for namespaces that are about to be empty.)
+  func watchEmptied(by heads: [EntryHead], _ transaction: borrowing Transaction) throws -> [Namespace] {
+    let namespaces = Set(heads.map(\.namespace)).sorted()
+    let going = Set(heads.map { Array($0.id.member.utf8) })
+    return try transaction.read { pipeline in
+      pipeline.append("WATCH", each: namespaces.map(layout.lru))
+      let members = namespaces.map { pipeline.append("ZRANGE", layout.lru($0), 0, heads.count) }
+      return Question { replies in
+        zip(namespaces, members).filter { _, members in
+          replies[members].elements.allSatisfy { going.contains($0.bytes) }
+        }.map(\.0)
+      }
+    }
+  }
+
+  // MARK: Checks before a transaction
+
+  /// Reads that fail where a key has another type than the layout's, so that a transaction, which Redis does
+  /// not roll back, never stops half way.
+  func appendTypeQuestions(of namespaces: some Sequence<Namespace>, to pipeline: inout Pipeline) {
+    pipeline.append("ZCARD", layout.byID)
+    pipeline.append("ZCARD", layout.byTTL)
+    pipeline.append("SCARD", layout.namespaces)
+    for namespace in namespaces { pipeline.append("ZCARD", layout.lru(namespace)) }
+  }
+
+  /// The version counter; 0 where there is none.
+  /// - Throws: `CorruptCacheError` where it is not a number that can grow.
+  func appendVersionQuestion(to pipeline: inout Pipeline) -> Question<Int64> {
+    let version = pipeline.append("GET", layout.version)
+    return Question { replies in
+      let version = try self.integer(replies[version], in: self.layout.version) ?? 0
+      try self.checkGrowth(of: self.layout.version, from: version)
+      return version
+    }
+  }
+
+  /// - Throws: `CorruptCacheError` where a counter cannot be counted up: that would fail in the middle of a transaction.
+  func appendCounterCheck(for namespace: Namespace, to pipeline: inout Pipeline) -> Question<Void> {
+    let counters = appendCounterQuestion(for: namespace, to: &pipeline)
+    return Question { try self.checkCounters($0[counters], of: namespace) }
+  }
+
+  func checkGrowth(of key: Key, from number: Int64) throws {
+    guard number > Self.largestNumber else { return }
+    throw CorruptCacheError(
+      "The key '\(key.text)' holds \(number), which cannot grow any more.",
+      remediation: "Set it to a smaller number with 'redis-cli SET'.")
+  }
+
+  // MARK: Commands
+
+  func appendRemoval(_ plan: RemovalPlan, counting: Counting?, to pipeline: inout Pipeline) {
+    let heads = plan.heads
+    pipeline.append("UNLINK", each: heads.map { layout.entry($0.id) } + plan.hashKeys)
+    pipeline.append("ZREM", from: layout.byID, heads.map { Array($0.id.member.utf8) })
+    pipeline.append(
+      "ZREM", from: layout.byTTL,
+      heads.flatMap { [Array($0.id.member.utf8), KeyLayout.pythonTTLMember($0.namespace, $0.id)] })
+    for (namespace, going) in Dictionary(grouping: heads, by: \.namespace).sorted(by: { $0.key < $1.key }) {
+      pipeline.append("ZREM", from: layout.lru(namespace), going.map { Array($0.id.member.utf8) })
+      if case .own(let counter) = counting {
+        appendCount(Int64(going.count), of: counter, in: namespace, to: &pipeline)
+      }
+    }
+    if case .all(let counter, let namespace) = counting {
+      appendCount(Int64(heads.count), of: counter, in: namespace, to: &pipeline)
+    }
+    if !plan.emptied.isEmpty {
+      pipeline.append("SREM", from: layout.namespaces, plan.emptied.map { Array($0.name.utf8) })
+    }
+    pipeline.append("INCRBY", layout.version, heads.count)
+  }
+}
+
+extension Pipeline {
+  /// A command that takes members of a set, at least one.
+  fileprivate mutating func append(_ name: StaticString, from key: Key, _ members: [[UInt8]]) {
+    begin(name, argumentCount: 1 + members.count)
+    argument(key)
+    for member in members { argument(member) }
+  }
+}
+
+extension Reply {
+  /// The elements of an array of known length.
+  /// - Throws: `StoreBackendError` for a reply of another shape.
+  func elements(expecting count: Int) throws -> [Reply] {
+    guard kind == .array, self.count == count else {
+      throw StoreBackendError(
+        .protocolViolation, "The server's reply is not the array of \(count) that the command gives.",
+        remediation: "Check that the URL leads to a Redis server and not to something in between.")
+    }
+    return Array(elements)
+  }
+
+  /// The first element of an array that has one.
+  var first: Reply? {
+    var elements = elements
+    return elements.next()
+  }
+
+  /// The bytes of the strings in a reply, those of its elements included.
+  var byteCount: Int {
+    kind == .array ? elements.reduce(0) { $0 + $1.byteCount } : withBytes { $0.count }
+  }
+}

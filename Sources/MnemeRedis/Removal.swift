@@ -1,0 +1,52 @@
+import Mneme
+
+/// What decides whether an entry goes, read under `WATCH`.
+struct EntryHead: Sendable, Equatable {
+  var id: EntryID
+  var namespace: Namespace
+  var queryHash: String
+  var expiry: Expiry
+
+  enum Expiry: Sendable, Equatable {
+    case never
+    case at(UnixTime)
+    /// The fields that would say are damaged, and so nobody may call the entry expired.
+    case unreadable
+  }
+
+  func isExpired(at now: UnixTime) -> Bool {
+    if case .at(let moment) = expiry { now >= moment } else { false }
+  }
+}
+
+/// For whom removed entries are counted: each for its own namespace, or all for one.
+enum Counting: Sendable {
+  case own(Counter)
+  case all(Counter, Namespace)
+}
+
+/// What is decided about a removal: the entries, and what else of the layout goes with them.
+struct RemovalPlan: Equatable, Sendable {
+  var heads: [EntryHead]
+  /// The `hash:` keys that name one of the entries. One that names another (a shadowed entry's) stays.
+  var hashKeys: [Key] = []
+  /// The namespaces that are left without entries.
+  var emptied: [Namespace] = []
+
+  /// What else points at entries, and how many entries their namespaces have.
+  struct Pointers: Equatable {
+    /// For each entry the id that its `hash:` key names.
+    var named: [EntryID?]
+    var counts: [Namespace: Int]
+  }
+
+  init(heads: [EntryHead], _ pointers: Pointers, in layout: KeyLayout) {
+    self.heads = heads
+    hashKeys = zip(heads, pointers.named).filter { $0.id == $1 }.map { layout.hash($0.0.namespace, $0.0.queryHash) }
+    let going = Dictionary(grouping: heads, by: \.namespace).mapValues(\.count)
+    emptied = pointers.counts.filter { $1 <= going[$0] ?? 0 }.keys.sorted()
+  }
+
+  /// The namespaces of the entries, sorted.
+  var namespaces: [Namespace] { Set(heads.map(\.namespace)).sorted() }
+}
