@@ -139,7 +139,7 @@ public final class BatchInsertion {
 
   /// Ids for a batch of new entries; none where none are expected.
   private func takeIDs(_ count: Int) throws -> [EntryID] {
-    guard meetsNewQueries, !isOneByOne else { return [] }
+    guard meetsNewQueries, !isOneByOne, lanes.areOpen else { return [] }
     if ids.count < count { ids += try store.allocateRun(of: max(1, Self.batchesOfIDs * count)) }
     defer { ids.removeFirst(count) }
     return Array(ids.prefix(count))

@@ -92,15 +92,15 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
 
   deinit { close() }
 
-  /// How many pieces were submitted and have no outcome that was taken.
-  var countUnderWay: Int { submitted - taken }
+  /// Whether the next piece goes to a lane, rather than to the store's own connection.
+  var areOpen: Bool { submitted >= Self.fewest }
 
   /// Does a piece of work, now or when a lane is free. Waits while all lanes have enough to do. After an error it is
   /// dropped.
   func submit(_ work: Work) {
     let piece = Piece(number: submitted, work: work)
-    submitted += 1
-    if threads.isEmpty, piece.number >= Self.fewest { openLanes() }
+    defer { submitted += 1 }
+    if threads.isEmpty, areOpen { openLanes() }
     guard !threads.isEmpty else {
       guard board.change({ $0.begin() }) else { return }
       let outcome = ownStep(piece) { nil }

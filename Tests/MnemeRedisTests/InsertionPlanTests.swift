@@ -1,0 +1,138 @@
+import Mneme
+import Testing
+
+@testable import MnemeRedis
+
+@Suite("What is decided about an insertion") struct InsertionPlanTests {
+  static let now = UnixTime(1000)
+
+  static func entry(_ query: String, created: Int64 = 1000) -> StoredEntry {
+    StoredEntry(
+      namespace: .default, queryHash: QueryNormalizer.queryHash(query), query: query, response: "r",
+      embedding: .empty, createdAt: UnixTime(created), lastAccessedAt: now)
+  }
+
+  @Test("new queries get the fresh ids in order, and those that are there keep theirs")
+  func ids() throws {
+    let claims = [nil, Claim(id: EntryID(3), exists: true), nil, Claim(id: EntryID(4), exists: false)]
+    let plan = try InsertionPlan(
+      claims: claims, created: Array(repeating: Self.now, count: 4),
+      fresh: [EntryID(10), EntryID(11), EntryID(12)], InsertOptions())
+    #expect(
+      plan.outcomes == [
+        .inserted(EntryID(10)), .replaced(EntryID(3)), .inserted(EntryID(11)), .inserted(EntryID(4)),
+      ])
+    #expect(plan.written == [0, 1, 2, 3])
+    #expect(plan.usedIDs == 2)
+  }
+
+  @Test("what is skipped is not written")
+  func skipped() throws {
+    let claims = [Claim(id: EntryID(3), exists: true), nil]
+    let plan = try InsertionPlan(
+      claims: claims, created: [Self.now, Self.now], fresh: [EntryID(10)], InsertOptions(policy: .skip))
+    #expect(plan.outcomes == [.skipped(EntryID(3)), .inserted(EntryID(10))])
+    #expect(plan.written == [1])
+  }
+
+  @Test("where a query must be new, one that is there is a conflict")
+  func conflict() {
+    let claims = [nil, Claim(id: EntryID(3), exists: true)]
+    let error = #expect(throws: ConflictError.self) {
+      try InsertionPlan(
+        claims: claims, created: [Self.now, Self.now], fresh: [EntryID(10)], InsertOptions(policy: .fail))
+    }
+    #expect(error?.index == 1)
+    #expect(error?.id == EntryID(3))
+  }
+
+  @Test(
+    "an entry that was put no earlier is spared",
+    arguments: [(999, true), (1000, false), (1001, false)] as [(Int64, Bool)])
+  func younger(createdThere: Int64, isReplaced: Bool) throws {
+    let plan = try InsertionPlan(
+      claims: [Claim(id: EntryID(3), exists: true, createdAt: UnixTime(createdThere))],
+      created: [Self.now], fresh: [], InsertOptions(sparesYounger: true))
+    #expect(plan.outcomes == [isReplaced ? .replaced(EntryID(3)) : .skipped(EntryID(3))])
+  }
+
+  @Test("of a query that is there twice, the last is stored, and both outcomes are told")
+  func twice() throws {
+    let batch = ["a", "b", "a", "c", "a"].map { Self.entry($0) }
+    let distinct = try DistinctQueries(batch, InsertOptions())
+    #expect(distinct.kept == [1, 3, 4])
+    let ids = [EntryID(1), EntryID(2), EntryID(3)]
+    #expect(
+      distinct.outcomes(from: ids.map { .inserted($0) }, InsertOptions()) == [
+        .inserted(ids[2]), .inserted(ids[0]), .replaced(ids[2]), .inserted(ids[1]), .replaced(ids[2]),
+      ])
+  }
+
+  @Test("where what is there is skipped, the first of a query is stored")
+  func firstOfQuery() throws {
+    let options = InsertOptions(policy: .skip)
+    let distinct = try DistinctQueries(["a", "a"].map { Self.entry($0) }, options)
+    #expect(distinct.kept == [0])
+    #expect(
+      distinct.outcomes(from: [.inserted(EntryID(1))], options) == [
+        .inserted(EntryID(1)), .skipped(EntryID(1)),
+      ])
+  }
+
+  @Test("where the younger is spared, the youngest of a query is stored")
+  func youngestOfQuery() throws {
+    let options = InsertOptions(sparesYounger: true)
+    let batch = [Self.entry("a", created: 5), Self.entry("a", created: 9), Self.entry("a", created: 7)]
+    let distinct = try DistinctQueries(batch, options)
+    #expect(distinct.kept == [1])
+    #expect(
+      distinct.outcomes(from: [.inserted(EntryID(1))], options) == [
+        .inserted(EntryID(1)), .replaced(EntryID(1)), .skipped(EntryID(1)),
+      ])
+  }
+
+  @Test("where a query must be new, the second of it in a batch is a conflict")
+  func secondOfQuery() {
+    let error = #expect(throws: ConflictError.self) {
+      try DistinctQueries(["a", "b", "a"].map { Self.entry($0) }, InsertOptions(policy: .fail))
+    }
+    #expect(error?.index == 2)
+    #expect(error?.id == nil)
+  }
+}
+
+@Suite("What is decided about a removal") struct RemovalPlanTests {
+  let layout = KeyLayout(prefix: "p")
+
+  func head(_ id: Int64, _ namespace: String = "n") -> EntryHead {
+    EntryHead(
+      id: EntryID(id), namespace: Namespace(unchecked: namespace), queryHash: "h\(id)", expiry: .never)
+  }
+
+  @Test("a hash key goes with the entry that it names, and stays where it names another")
+  func hashKeys() {
+    let plan = RemovalPlan(
+      heads: [head(1), head(2), head(3)],
+      .init(named: [EntryID(1), EntryID(9), nil], counts: [Namespace(unchecked: "n"): 10]), in: layout)
+    #expect(plan.hashKeys == [layout.hash(Namespace(unchecked: "n"), "h1")])
+    #expect(plan.emptied.isEmpty)
+  }
+
+  @Test("a namespace is emptied when no more entries are left in it than go")
+  func emptied() {
+    let (a, b) = (Namespace(unchecked: "a"), Namespace(unchecked: "b"))
+    let plan = RemovalPlan(
+      heads: [head(1, "a"), head(2, "b"), head(3, "b")],
+      .init(named: [nil, nil, nil], counts: [a: 2, b: 2]), in: layout)
+    #expect(plan.emptied == [b])
+    #expect(plan.namespaces == [a, b])
+  }
+
+  @Test(
+    "how many are over a limit: a namespace's own quota goes first",
+    arguments: [(nil, nil, 0), (nil, 20, 5), (9, 20, 1), (10, 20, 0), (5, nil, 5)] as [(Int?, Int?, Int)])
+  func excess(quota: Int?, maxEntries: Int?, expected: Int) {
+    let fill = Fill(namespace: .default, quota: quota, count: 10, total: 25)
+    #expect(fill.excess(over: maxEntries) == expected)
+  }
+}
