@@ -1,11 +1,13 @@
 """What is measured. A row is a function that races two sides and returns their `Runs`, ours first."""
 
 import dataclasses
+import itertools
 import shutil
 import time
 import typing
 
-from lab import Command, Failure, HERE, run
+from changes import change
+from lab import Command, Failure, HERE, run, url_of
 
 CLI = "`redis-cli`"
 PYTHON = "Python mneme-cache 1.0.1"
@@ -117,6 +119,18 @@ def get_first(lab):
 def get_again(lab):
     with search_server(lab, lab.many) as server:
         return lab.race(lab.runs(100, 30), search(lab), redis_cli("GET", "bench:version"), server=server)
+
+
+@row("get-changed", "that `get` after 1,000 changes of every kind, by `mneme` and by Python",
+     "that `get` with nothing changed", at_most=3)
+def get_changed(lab):
+    # Each run changes others.
+    firsts = itertools.count(1, 1000)
+    lab.python()
+    with search_server(lab, lab.many) as server:
+        return lab.race(
+            lab.runs(11, 3), search(lab, before=lambda server: change(lab, server, url_of(server.port), next(firsts))),
+            search(lab), server=server, apart=True)
 
 
 # Everything that there is
@@ -313,11 +327,11 @@ def memory(lab):
             (half, mneme(lab, "health", status=None)),
             (half, mneme(lab, "vacuum")),
             (whole, mneme(lab, "vacuum", "--repair", before=damage(lab, entries), status=None)),
-            (whole, mneme(lab, "set-quota", "--evict", "tenant-1", entries // 100)),
+            (whole, mneme(lab, "set-quota", "--evict", "tenant-1", max(1, entries // 100))),
             (whole, mneme(lab, "clear", "--yes", "--all")),
         ]:
             side, = lab.race(1, command, snapshot=snapshot)
             name = " ".join(str(word) for word in command.words[5:] if not str(word).startswith("/"))
-            peaks.setdefault(name.removesuffix(" -o").removesuffix(f" {entries // 100}"), []).append(side.peak)
+            peaks.setdefault(name.removesuffix(" -o").removesuffix(f" {max(1, entries // 100)}"), []).append(side.peak)
         lab.drop()
     return {"entries": [few, many], "dimension": dimension, "peaks": peaks}

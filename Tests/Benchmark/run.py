@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -112,7 +113,9 @@ def main():
     arguments = parsed_arguments(names)
     if arguments.list:
         return print("\n".join(names))
-    # Server, client and onlookers share two processors, whatever the machine has.
+    # The servers end with us.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    # Server, client and neighbour share two processors, whatever the machine has.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
     lab = Lab(
         arguments.place.absolute(), entries=arguments.entries or (10_000 if arguments.quick else 100_000), dimension=384,
