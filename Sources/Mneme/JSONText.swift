@@ -134,23 +134,6 @@ public struct JSONText: Sendable {
   }
 }
 
-extension JSONText {
-  /// A text as a JSON string, quotes included, with no more escaped than RFC 8259 asks for.
-  public static func quoted(_ text: String) -> [UInt8] {
-    var bytes = [UInt8(ascii: "\"")]
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-      case 0x00...0x1F:
-        let digits = String(byte, radix: 16)
-        bytes += ("\\u00" + (digits.utf8.count == 1 ? "0" : "") + digits).utf8
-      default: bytes.append(byte)
-      }
-    }
-    return bytes + [UInt8(ascii: "\"")]
-  }
-}
-
 /// Why a text is no JSON, and where.
 public struct JSONSyntaxError: Error, Sendable, CustomStringConvertible {
   /// Bytes from the start of the text.

@@ -44,8 +44,14 @@ final class AtomicFile {
   }
 
   func write(_ bytes: some Collection<UInt8>) throws {
-    pending.append(contentsOf: bytes)
-    byteCount += bytes.count
+    try write { $0.append(contentsOf: bytes) }
+  }
+
+  /// Writes what `body` appends, without a copy of it in between.
+  func write(appending body: (inout [UInt8]) -> Void) throws {
+    let before = pending.count
+    body(&pending)
+    byteCount += pending.count - before
     if pending.count >= 1 << 16 { try flush() }
   }
 

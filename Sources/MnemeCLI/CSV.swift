@@ -3,7 +3,20 @@ import Mneme
 /// Rows for a spreadsheet, as RFC 4180 has them: for people, not for `import`.
 enum CSV {
   /// One record, with its line end.
-  static func record(_ fields: [String]) -> String { fields.map(field).joined(separator: ",") + "\r\n" }
+  static func record(_ fields: [String]) -> String {
+    var bytes: [UInt8] = []
+    append(fields, to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Appends one record, with its line end.
+  static func append(_ fields: [String], to bytes: inout [UInt8]) {
+    for (index, field) in fields.enumerated() {
+      if index > 0 { bytes.append(UInt8(ascii: ",")) }
+      append(field: field, to: &bytes)
+    }
+    bytes.append(contentsOf: "\r\n".utf8)
+  }
 
   /// What a formula begins with, in full width too.
   private static let formulaSigns: Set<Unicode.Scalar> = [
@@ -12,15 +25,32 @@ enum CSV {
 
   /// A text that a spreadsheet would take for a formula gets an apostrophe before it, which shows it as text.
   /// (OWASP, "CSV Injection".)
-  private static func field(_ text: String) -> String {
-    let isFormula = text.unicodeScalars.first.map { formulaSigns.contains($0) } ?? false
-    let isNumber = text.utf8.allSatisfy { "0123456789.eE+-".utf8.contains($0) } && Double(text) != nil
-    let safe = isFormula && !isNumber ? "'" + text : text
-    guard safe.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return safe }
+  private static func append(field: String, to bytes: inout [UInt8]) {
+    let isFormula = field.unicodeScalars.first.map { formulaSigns.contains($0) } ?? false
+    var text = isFormula && !isNumber(field) ? "'" + field : field
     // By bytes: to Swift a quote and an accent behind it are one character, and no quote.
-    let quote = UInt8(ascii: "\"")
-    let doubled = safe.utf8.flatMap { $0 == quote ? [quote, quote] : [$0] }
-    return "\"" + String(decoding: doubled, as: UTF8.self) + "\""
+    text.withUTF8 { utf8 in
+      let quote = UInt8(ascii: "\"")
+      guard
+        utf8.contains(where: {
+          $0 == quote || $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n")
+        })
+      else { return bytes.append(contentsOf: utf8) }
+      bytes.append(quote)
+      // In runs that end with a quote, which is written twice.
+      var rest = utf8[...]
+      while let end = rest.firstIndex(of: quote) {
+        bytes.append(contentsOf: UnsafeBufferPointer(rebasing: rest[...end]))
+        bytes.append(quote)
+        rest = rest[(end + 1)...]
+      }
+      bytes.append(contentsOf: UnsafeBufferPointer(rebasing: rest))
+      bytes.append(quote)
+    }
+  }
+
+  private static func isNumber(_ text: String) -> Bool {
+    text.utf8.allSatisfy { "0123456789.eE+-".utf8.contains($0) } && Double(text) != nil
   }
 
   /// The records of a text; quoted fields may hold commas, line breaks and doubled quotes.

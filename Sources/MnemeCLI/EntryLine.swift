@@ -48,7 +48,7 @@ enum EntryLine {
     init(fingerprint: String, embeddings: EmbeddingForm) {
       self.embeddings = embeddings
       var bytes = Writer.opening(",", .fingerprint)
-      JSONOutput.write(string: fingerprint, to: &bytes)
+      JSONText.append(fingerprint, to: &bytes)
       self.fingerprint = bytes + Writer.opening(",", .embedding)
     }
 
@@ -62,13 +62,13 @@ enum EntryLine {
       line.append(contentsOf: id)
       number(entry.id.rawValue)
       line.append(contentsOf: namespace)
-      JSONOutput.write(string: entry.namespace.name, to: &line)
+      JSONText.append(entry.namespace.name, to: &line)
       line.append(contentsOf: query)
-      JSONOutput.write(string: entry.query, to: &line)
+      JSONText.append(entry.query, to: &line)
       line.append(contentsOf: queryHash)
-      JSONOutput.write(string: entry.queryHash, to: &line)
+      JSONText.append(entry.queryHash, to: &line)
       line.append(contentsOf: response)
-      JSONOutput.write(string: entry.response, to: &line)
+      JSONText.append(entry.response, to: &line)
       line.append(contentsOf: metadata)
       let metadataValue = JSONOutput.metadata(entry.metadata)
       metadataValue.write(to: &line)
@@ -92,7 +92,7 @@ enum EntryLine {
       }
       if case .raw(let value) = metadataValue, !value.utf8.elementsEqual(entry.metadata.utf8) {
         line.append(contentsOf: Writer.opening(",", .metadataText))
-        JSONOutput.write(string: entry.metadata, to: &line)
+        JSONText.append(entry.metadata, to: &line)
       }
       if let raw = entry.raw {
         for (name, bytes) in [

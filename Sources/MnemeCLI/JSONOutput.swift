@@ -77,7 +77,7 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
     case .integer(let value): bytes += String(value).utf8
     // JSON knows no infinity and no NaN.
     case .number(let value): bytes += (value.isFinite ? "\(value)" : "null").utf8
-    case .string(let value): Self.write(string: value, to: &bytes)
+    case .string(let value): JSONText.append(value, to: &bytes)
     case .raw(let value): bytes += value.utf8
     case .array(let elements):
       bytes.append(UInt8(ascii: "["))
@@ -91,53 +91,11 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
       bytes.append(UInt8(ascii: "{"))
       for (index, member) in members.enumerated() {
         if index > 0 { bytes.append(UInt8(ascii: ",")) }
-        Self.write(string: member.0, to: &bytes)
+        JSONText.append(member.0, to: &bytes)
         bytes.append(UInt8(ascii: ":"))
         try member.1.write(to: &bytes, handOver: handOver)
       }
       bytes.append(UInt8(ascii: "}"))
     }
   }
-
-  /// A string with what JSON must escape escaped, and also what could command a terminal or reorder its text:
-  /// readers get the same string either way.
-  static func write(string: String, to bytes: inout [UInt8]) {
-    bytes.append(UInt8(ascii: "\""))
-    var string = string
-    string.withUTF8 { utf8 in
-      let isPlain = isPlainText(utf8)
-      guard !isPlain else { return bytes.append(contentsOf: utf8) }
-      for scalar in String(decoding: utf8, as: UTF8.self).unicodeScalars {
-        switch scalar {
-        case "\"": bytes += "\\\"".utf8
-        case "\\": bytes += "\\\\".utf8
-        case "\n": bytes += "\\n".utf8
-        case "\r": bytes += "\\r".utf8
-        case "\t": bytes += "\\t".utf8
-        default:
-          if isHazardous(scalar) {
-            bytes += "\\u".utf8
-            bytes += hexadecimal(scalar.value, digits: 4).utf8
-          } else {
-            bytes.append(contentsOf: String(scalar).utf8)
-          }
-        }
-      }
-    }
-    bytes.append(UInt8(ascii: "\""))
-  }
-}
-
-/// Whether a text needs no escape, as nearly all text does. The whole of it is looked at, without a branch for each
-/// byte.
-private func isPlainText(_ utf8: UnsafeBufferPointer<UInt8>) -> Bool {
-  hazards.withUnsafeBufferPointer { hazards in utf8.reduce(0) { $0 | hazards[Int($1)] } == 0 }
-}
-
-/// 1 for each byte that must be escaped or with which a character that is hazardous may begin.
-private let hazards = (0...255).map { (byte: UInt8) -> UInt8 in
-  let isPlain =
-    byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") && byte != 0x7F && byte != 0xC2
-    && byte != 0xD8 && byte != 0xE2
-  return isPlain ? 0 : 1
 }

@@ -21,7 +21,13 @@ final class Output {
   /// A result, as it is.
   /// - Throws: `ClosedPipe`, or `FileError` for a disk that is full.
   func write(_ bytes: some Collection<UInt8>) throws {
-    pending.append(contentsOf: bytes)
+    try write { $0.append(contentsOf: bytes) }
+  }
+
+  /// Writes what `body` appends, without a copy of it in between.
+  /// - Throws: `ClosedPipe`, or `FileError` for a disk that is full.
+  func write(appending body: (inout [UInt8]) -> Void) throws {
+    body(&pending)
     if pending.count >= Self.pieceSize { try flush() }
   }
 

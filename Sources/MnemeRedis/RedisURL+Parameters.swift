@@ -1,3 +1,5 @@
+import Mneme
+
 extension RedisURL {
   /// Query parameters by name. Of one that stands there twice the first counts, and an empty one not at all, as
   /// in Python's `parse_qs`.
@@ -12,7 +14,7 @@ extension RedisURL {
         pair[rawName.endIndex...].dropFirst(), as: .parameter(name), plusIsSpace: true)
       guard Parameter(rawValue: name) != nil else {
         throw ParseError(
-          .parameter(name), "The parameter '\(name.withControlCharactersVisible)' is none that is known here."
+          .parameter(name), "The parameter '\(visible(name))' is none that is known here."
         )
       }
       if !value.isEmpty, parameters[name] == nil { parameters[name] = value }
@@ -118,7 +120,7 @@ extension RedisURL.ParseError.Part {
     case .database: "database"
     case .path: "path"
     case .fragment: "fragment"
-    case .parameter(let name): "parameter '\(name.withControlCharactersVisible)'"
+    case .parameter(let name): "parameter '\(visible(name))'"
     }
   }
 }

@@ -1,3 +1,5 @@
+import Mneme
+
 /// Where a cache's Redis is, and how to get in.
 ///
 ///     redis://[[user][:password]@]host[:port][/db]        over TCP
@@ -57,7 +59,7 @@ extension RedisURL: CustomStringConvertible {
       case .tcp: "\(usesTLS ? "rediss" : "redis")://\(credentials)\(endpoint)/\(database)"
       case .unix(let path): "unix://\(credentials)\(path)\(database == 0 ? "" : "?db=\(database)")"
       }
-    return text.withControlCharactersVisible
+    return visible(text)
   }
 }
 
@@ -70,27 +72,4 @@ struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringCon
   var description: String { "***" }
   var debugDescription: String { "***" }
   var customMirror: Mirror { Mirror(self, children: []) }
-}
-
-extension String {
-  /// What came from outside, fit for one line on a terminal: control characters as `\u{1b}`.
-  var withControlCharactersVisible: String {
-    guard unicodeScalars.contains(where: \.isControl) else { return self }
-    return unicodeScalars.reduce(into: "") { text, scalar in
-      if scalar.isControl {
-        text += "\\u{\(String(scalar.value, radix: 16))}"
-      } else {
-        text.unicodeScalars.append(scalar)
-      }
-    }
-  }
-}
-
-extension Unicode.Scalar {
-  fileprivate var isControl: Bool {
-    switch properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator: true
-    default: false
-    }
-  }
 }

@@ -10,8 +10,10 @@ import shutil
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
+import typing
 
 HERE = pathlib.Path(__file__).parent
 
@@ -34,10 +36,13 @@ class Command:
     count: int = 1
     # It prints {"count": …, "seconds": …} for its work alone: how long it takes to start is not held against it.
     tells: bool = False
-    status: int = 0
+    # None: whatever it ends with.
+    status: int | None = 0
+    # Called with the server before each run, outside of the time that is measured.
+    before: typing.Callable | None = None
 
-    def at(self, server):
-        return [str(word).replace("{port}", str(server.port)).replace("{url}", server.url) for word in self.words]
+    def at(self, port):
+        return [str(word).replace("{port}", str(port)).replace("{url}", url_of(port)) for word in self.words]
 
 
 @dataclasses.dataclass
@@ -46,6 +51,8 @@ class Runs:
 
     seconds: list = dataclasses.field(default_factory=list)
     kilobytes: list = dataclasses.field(default_factory=list)
+    # The 99th percentile of the neighbour's delays in each run, in seconds; empty where it was not measured run by run.
+    p99s: list = dataclasses.field(default_factory=list)
     count: int = 1
 
     @property
@@ -55,6 +62,10 @@ class Runs:
     @property
     def peak(self):
         return max(self.kilobytes) * 1024
+
+
+def url_of(port):
+    return f"redis://127.0.0.1:{port}"
 
 
 class Server:
@@ -67,7 +78,6 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}"
         words = [
             "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
             "--rdbcompression", "no", "--dir", str(self.directory), "--dbfilename",
@@ -99,9 +109,11 @@ class Server:
 class Lab:
     """Where rows are measured."""
 
-    def __init__(self, place, entries, dimension, namespaces, quick, mneme):
+    def __init__(self, place, entries, dimension, namespaces, quick, neighbour, mneme):
         self.place, self.entries, self.dimension, self.namespaces = place, entries, dimension, namespaces
         self.quick = quick
+        # How many commands a second another client sends meanwhile; 0: there is none.
+        self.neighbour = neighbour
         self.mneme = str(mneme or place / "bin" / "mneme")
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="data-", dir=place))
         self.made = {}
@@ -121,6 +133,11 @@ class Lab:
         if not python.exists():
             raise Missing("mneme-cache did not come from PyPI")
         return str(python)
+
+    @property
+    def many(self):
+        """Entries of a large cache."""
+        return 10 * self.entries
 
     def runs(self, full, quick):
         return quick if self.quick else full
@@ -144,10 +161,10 @@ class Lab:
         entries, dimension = entries or self.entries, dimension or self.dimension
         key = "rdb", expired, entries, dimension, namespaces or self.namespaces
         if key not in self.made:
-            wire = self.file("wire", expired, entries, dimension, namespaces)
             path = self.directory / ("-".join(map(str, key)) + ".rdb")
-            with Server(self.directory, path) as server, open(wire, "rb") as pipe:
-                run(["redis-cli", "-p", server.port, "--pipe"], stdin=pipe)
+            generate = [self.program("generate"), *map(str, (*key[2:], expired)), "/dev/stdout", "-"]
+            with Server(self.directory, path) as server, subprocess.Popen(generate, stdout=subprocess.PIPE) as wire:
+                run(["redis-cli", "-p", server.port, "--pipe"], stdin=wire.stdout)
                 if server.ask("ZCARD", "bench:by_id") != str(entries):
                     raise Failure("the server did not take the generated cache")
                 server.ask("SAVE")
@@ -165,41 +182,54 @@ class Lab:
 
     # Races
 
-    def race(self, rounds, *commands, server=None, snapshot=None, check=None):
-        """Runs the commands in turn, `rounds` times: all on one server, or each on a new one with the snapshot.
+    def race(self, rounds, *commands, server=None, snapshot=None, check=None, apart=False, round_trip=0):
+        """Runs the commands in turn, `rounds` times, beside the neighbour.
 
-        `check(server)` is asked after each run on a new server, and raises `Failure` when the work was not done.
+        All runs are on `server`, or each is on a new one with the snapshot. On one server a first round warms up and
+        does not count; with `apart` each run there has a neighbour of its own, as runs on new servers always have, and
+        the neighbour's delays are known by side. `check(server)` is asked after each run on a new server, and raises
+        `Failure` when the work was not done. With `round_trip` there is a link between the commands and the server on
+        which a question and its answer take so many milliseconds; the neighbour is on the server's side of it.
         """
         sides = [Runs(count=command.count) for command in commands]
-        if server is not None:
+        outputs = [self.directory / f"output-{place}" for place in range(len(commands))]
+        if server is not None and not apart:
             # One launcher for all rounds, unless a side tells its time: each round would write over what the one before
-            # told. The first round warms up and does not count.
+            # told.
             tells = any(command.tells for command in commands)
-            outputs = [self.directory / f"output-{place}" for place in range(len(commands))]
-            for launch in range(rounds + 1 if tells else 1):
-                launched = self._launch(1 if tells else rounds + 1, commands, outputs, server)
-                for number, values in enumerate(launched):
-                    if launch > 0 or number >= len(commands):
-                        self._note(sides, commands, outputs, *values)
-        else:
-            for _ in range(rounds):
-                for place, command in enumerate(commands):
-                    output = self.directory / "output"
-                    with self.server(snapshot) as fresh:
-                        (_, *values), = self._launch(1, [command], [output], fresh)
-                        if check:
-                            check(fresh)
-                    self._note(sides, commands, [output] * len(commands), place, *values)
+            with self.neighbour_of(server):
+                for launch in range(rounds + 1 if tells else 1):
+                    launched = self._launch(1 if tells else rounds + 1, commands, outputs, server.port)
+                    for number, values in enumerate(launched):
+                        if launch > 0 or number >= len(commands):
+                            self._note(sides, commands, outputs, *values)
+            return sides
+        for number in range(rounds if server is None else rounds + 1):
+            for place, command in enumerate(commands):
+                with contextlib.nullcontext(server) if server else self.server(snapshot) as used:
+                    values, p99 = self._run_apart(command, outputs[place], used, round_trip)
+                    if check:
+                        check(used)
+                if server is None or number > 0:
+                    self._note(sides, commands, outputs, place, *values)
+                    sides[place].p99s += [p99] if p99 is not None else []
         return sides
 
-    def _launch(self, rounds, commands, outputs, server):
+    def _run_apart(self, command, output, server, round_trip):
+        if command.before:
+            command.before(server)
+        with self.link_to(server, round_trip) as port, self.neighbour_of(server) as delays:
+            (_, *values), = self._launch(1, [command], [output], port)
+        return values, delays[2] if delays else None
+
+    def _launch(self, rounds, commands, outputs, port):
         words = [self.program("race"), str(rounds)]
         for place, (command, output) in enumerate(zip(commands, outputs)):
-            words += [";;"] * (place > 0) + [command.input, str(output), *command.at(server)]
+            words += [";;"] * (place > 0) + [command.input, str(output), *command.at(port)]
         for line in run(words, stdout=subprocess.PIPE).stdout.decode().splitlines():
             place, nanoseconds, kilobytes, status = map(int, line.split())
-            if status != commands[place].status:
-                raise Failure(f"{commands[place].at(server)} ended with status {status}")
+            if status != commands[place].status and commands[place].status is not None:
+                raise Failure(f"{commands[place].at(port)} ended with status {status}")
             yield place, nanoseconds / 1e9, kilobytes
 
     def _note(self, sides, commands, outputs, place, seconds, kilobytes):
@@ -209,20 +239,41 @@ class Lab:
         sides[place].seconds.append(seconds)
         sides[place].kilobytes.append(kilobytes)
 
-    def pinged(self, command, snapshot=None):
-        """Runs a command while another client sends PING; that one's delays in seconds: median, p99, longest."""
-        with self.server(snapshot) as server:
-            ping = subprocess.Popen(
-                [self.program("ping"), str(server.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    @contextlib.contextmanager
+    def neighbour_of(self, server):
+        """Another client of the server. Its number of delays, median, p99 and longest, the latter three in seconds, are
+        in the list afterwards; the list stays empty where there is no neighbour."""
+        delays = []
+        if self.neighbour == 0:
+            yield delays
+            return
+        ping = subprocess.Popen(
+            [self.program("ping"), str(server.port), str(self.neighbour)], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+        try:
             ping.stdout.readline()
-            if command is None:
-                time.sleep(2)
-            else:
-                list(self._launch(1, [command], [self.directory / "output"], server))
+            yield delays
+        finally:
             answer, _ = ping.communicate()
-            if ping.returncode != 0:
-                raise Failure("the pinging client failed")
-            return [int(value) / 1e6 for value in answer.split()[1:]]
+        if ping.returncode != 0:
+            raise Failure("the neighbour failed")
+        count, *felt = map(int, answer.split())
+        delays += [count, *(value / 1e6 for value in felt)]
+
+    @contextlib.contextmanager
+    def link_to(self, server, round_trip):
+        """The port at which the server is reached, over a link with a round trip of so many milliseconds."""
+        if round_trip == 0:
+            yield server.port
+            return
+        link = subprocess.Popen(
+            [sys.executable, "-B", str(HERE / "link.py"), str(server.port), str(round_trip)], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+        try:
+            yield int(link.stdout.readline())
+        finally:
+            link.kill()
+            link.communicate()
 
 
 def run(words, **settings):
@@ -232,7 +283,7 @@ def run(words, **settings):
     return done
 
 
-class Neighbours:
+class OtherProcesses:
     """What share of the processors went to processes that are none of ours while the `with` lasted."""
 
     def __enter__(self):

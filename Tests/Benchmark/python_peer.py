@@ -1,7 +1,8 @@
 """The Python library doing what a row of the benchmark has mneme do.
 
-    python_peer.py URL get|put|insert|iterate|vacuum|search COUNT
+    python_peer.py URL get|put|insert|iterate|vacuum|search LINES COUNT
 
+LINES is what `mneme import` takes; its first COUNT entries are used, and of `vacuum` so many expire beside as many others.
 `get` and `put` are whole processes. The others print {"count": …, "seconds": …} for the work alone.
 """
 
@@ -38,20 +39,23 @@ def opened(url, prefix):
     return mneme.SemanticCache(store=store, embedder=Scattered())
 
 
-def entry(number, ttl=None):
-    query = f"where is order {number}, and when will the parcel be delivered?"
-    vector = Scattered().embed(query)
-    vector /= numpy.linalg.norm(vector)
-    return StoredEntry(
-        id=0, namespace=f"tenant-{number % 8 + 1}", query_hash=hashlib.sha256(query.encode()).hexdigest(), query=query,
-        response="On its way to you. " * 13, embedding=vector.tobytes(),
-        metadata={"model": "large-2"}, created_at=int(time.time()) - (100_000 if ttl else 0),
-        last_accessed_at=int(time.time()), ttl=ttl, access_count=0)
+def entries_of(path, count, expired=0):
+    """The first entries of a file that `mneme import` takes; so many of them expired."""
+    now = int(time.time())
+    with open(path) as lines:
+        for number, line in zip(range(count), lines):
+            ours = json.loads(line)
+            is_expired = number < expired
+            yield StoredEntry(
+                id=0, namespace=ours["namespace"], query_hash=ours["query_hash"], query=ours["query"],
+                response=ours["response"], embedding=base64.b64decode(ours["embedding"]), metadata=ours["metadata"],
+                created_at=now - (100_000 if is_expired else 0), last_accessed_at=now, ttl=3600 if is_expired else None,
+                access_count=0)
 
 
-def fill(store, count, expired=0):
-    for number in range(count):
-        store.insert(entry(number, ttl=3600 if number < expired else None))
+def fill(store, path, count, expired=0):
+    for one in entries_of(path, count, expired):
+        store.insert(one)
 
 
 def timed(count, work):
@@ -63,7 +67,7 @@ def timed(count, work):
     print(json.dumps({"count": count, "seconds": seconds}))
 
 
-def main(url, task, count):
+def main(url, task, path, count):
     # A prefix of its own, and a small cache: opening a large one takes the library seconds.
     cache = opened(url, "python")
     store = cache._store
@@ -72,10 +76,10 @@ def main(url, task, count):
     elif task == "put":
         cache.put(QUESTION, "On its way.")
     elif task == "insert":
-        entries = [entry(number) for number in range(count)]
+        entries = list(entries_of(path, count))
         timed(count, lambda: len([store.insert(one) for one in entries]))
     elif task == "iterate":
-        fill(store, count)
+        fill(store, path, count)
 
         def write():
             with open("/dev/null", "w") as lines:
@@ -91,10 +95,10 @@ def main(url, task, count):
 
         timed(count, write)
     elif task == "vacuum":
-        fill(store, 2 * count, expired=count)
+        fill(store, path, 2 * count, expired=count)
         timed(count, cache.vacuum)
     elif task == "search":
-        fill(store, count)
+        fill(store, path, count)
 
         def search():
             # The index is of every namespace, and made as the cache is opened.
@@ -105,4 +109,4 @@ def main(url, task, count):
         timed(count, search)
 
 
-main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -1,7 +1,7 @@
 """How results read: the tables, from the object that --json writes."""
 
-HEADING = ("| work | against | mneme | the other | ratio | goal | reached |\n"
-           "| --- | --- | ---: | ---: | ---: | ---: | --- |")
+HEADING = ("| work | against | mneme | the other | ratio (middle half) | goal | neighbour's p99: mneme | the other | reached |\n"
+           "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
 
 
 def conditions(result):
@@ -10,15 +10,28 @@ def conditions(result):
     return (f"{result['date']}, on {host['processor']}, {host['used_processors']} of {host['processors']} processors, "
             f"{host['memory_bytes'] / 2**30:.0f} GiB: {', '.join(result['versions'].values())}; "
             f"{settings['entries']:,} entries, {settings['dimension']} dimensions, "
-            f"{settings['namespaces']} namespaces.")
+            f"{settings['namespaces']} namespaces; "
+            f"{neighbour_text(settings['neighbour'])}.")
+
+
+def neighbour_text(rate):
+    return f"beside a neighbour with {rate:,} PING a second" if rate else "beside no other client"
 
 
 def row_text(row):
     sign = "≤" if row["kind"] == "time" else "≥"
-    verdict = "yes" if row["reached"] else "no"
+    low, high = row["quartiles"]
+    verdict = "yes" if row["reached"] and row["p99_reached"] is not False else "no"
+    if row["reached"] and row["p99_reached"] is False:
+        verdict = "no: p99"
     return "| " + " | ".join([
-        row["work"], row["against"], _figure(row, row["ours"]), _figure(row, row["theirs"]), f"{row['ratio']:.2f}",
-        f"{sign} {row['goal']:g}", verdict + (" (noisy)" if row["noise"] else "")]) + " |"
+        row["work"], row["against"], _figure(row, row["ours"]), _figure(row, row["theirs"]),
+        f"{row['ratio']:.2f} ({low:.2f}–{high:.2f})", f"{sign} {row['goal']:g}", _p99(row["ours"]), _p99(row["theirs"]),
+        verdict + (" (noisy)" if row["noise"] else "")]) + " |"
+
+
+def _p99(runs):
+    return "" if runs["median_p99"] is None else f"{runs['median_p99'] * 1e3:.2f} ms"
 
 
 def _figure(row, runs):
@@ -36,19 +49,9 @@ def memory_text(memory):
     return "\n".join(lines)
 
 
-def pings_text(pings):
-    lines = ["| another client's PING meanwhile: median / p99 / longest | mneme | the other |", "| --- | ---: | ---: |"]
-    for name, sides in pings.items():
-        cells = [" / ".join(f"{delay * 1e3:.2f}" for delay in felt) + " ms" if felt else "" for felt in sides]
-        lines.append(f"| {name if sides[1] is None else f'`{name}`'} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
 def markdown(result):
     """All of it."""
     parts = [conditions(result), "\n".join([HEADING, *map(row_text, result["rows"])])]
     if "memory" in result:
         parts.append(memory_text(result["memory"]))
-    if "pings" in result:
-        parts.append(pings_text(result["pings"]))
     return "\n\n".join(parts)

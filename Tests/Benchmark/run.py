@@ -6,13 +6,14 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import statistics
 import subprocess
 import sys
 
 import report
 import rows
-from lab import Failure, Lab, Missing, Neighbours
+from lab import Failure, Lab, Missing, OtherProcesses
 
 # The middle half of the ratios of a quiet run lies closer together than this share of their median.
 QUIET_SPREAD = 0.15
@@ -20,11 +21,11 @@ QUIET_SPREAD = 0.15
 QUIET_SHARE = 0.05
 
 # What has a table of its own: how it is measured, how it reads.
-SECTIONS = {"memory": (rows.memory, report.memory_text), "pings": (rows.pings, report.pings_text)}
+SECTIONS = {"memory": (rows.memory, report.memory_text)}
 
 
 def measured(row, lab):
-    with Neighbours() as neighbours:
+    with OtherProcesses() as others:
         ours, theirs = row.measure(lab)
     # Each run by the one that followed it: what slows the machine down for a while slows both.
     ratios = [a / b for a, b in zip(ours.seconds, theirs.seconds)]
@@ -35,18 +36,25 @@ def measured(row, lab):
     noise = []
     if (high - low) / ratio > QUIET_SPREAD:
         noise.append(f"the middle half of the ratios reaches from {low:.2f} to {high:.2f}")
-    if neighbours.share > QUIET_SHARE:
-        noise.append(f"other processes had {neighbours.share:.0%} of the processors")
+    if others.share > QUIET_SHARE:
+        noise.append(f"other processes had {others.share:.0%} of the processors")
+    # Each run's by that of the one that followed it, too.
+    p99_ratios = [a / b for a, b in zip(ours.p99s, theirs.p99s)]
+    p99_ratio = statistics.median(p99_ratios) if p99_ratios else None
     return {
         "name": row.name, "work": row.work, "against": row.against, "kind": row.kind, "goal": row.goal,
         "ratio": ratio, "quartiles": [low, high],
         "reached": ratio <= row.goal if row.kind == "time" else ratio >= row.goal,
+        "p99_ratio": p99_ratio,
+        "p99_reached": p99_ratio <= 1 if row.judges_p99 and p99_ratio is not None else None,
         "ours": side(ours), "theirs": side(theirs), "noise": noise,
     }
 
 
 def side(runs):
-    return {"count": runs.count, "median_seconds": runs.median, "seconds": runs.seconds, "peak_bytes": runs.peak}
+    return {
+        "count": runs.count, "median_seconds": runs.median, "seconds": runs.seconds, "peak_bytes": runs.peak,
+        "median_p99": statistics.median(runs.p99s) if runs.p99s else None, "p99s": runs.p99s}
 
 
 def output_of(*words):
@@ -89,6 +97,10 @@ def parsed_arguments(names):
         prog="Tests/benchmark", description="Measures mneme side by side with what bounds it.")
     parser.add_argument("--place", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help="a tenth of the entries, and fewer runs")
+    parser.add_argument("--entries", type=int, metavar="N", help="entries of a cache (default: 100,000; --quick: 10,000)")
+    parser.add_argument(
+        "--neighbour", type=int, default=1000, metavar="RATE",
+        help="commands a second that another client sends meanwhile; 0: there is none (default: 1000)")
     parser.add_argument("--only", action="append", choices=names, metavar="ROW", help="this row; may come again")
     parser.add_argument("--list", action="store_true", help="name the rows")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the results, with every run, as JSON")
@@ -101,15 +113,18 @@ def main():
     arguments = parsed_arguments(names)
     if arguments.list:
         return print("\n".join(names))
-    # Server, client and onlookers share two processors, whatever the machine has.
+    # The servers end with us.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    # Server, client and neighbour share two processors, whatever the machine has.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
     lab = Lab(
-        arguments.place.absolute(), entries=10_000 if arguments.quick else 100_000, dimension=384, namespaces=8,
-        quick=arguments.quick, mneme=arguments.mneme and arguments.mneme.absolute())
+        arguments.place.absolute(), entries=arguments.entries or (10_000 if arguments.quick else 100_000), dimension=384,
+        namespaces=8, quick=arguments.quick, neighbour=arguments.neighbour,
+        mneme=arguments.mneme and arguments.mneme.absolute())
     result = {
         "date": datetime.date.today().isoformat(), "machine": machine(), "versions": versions(lab),
         "settings": {"entries": lab.entries, "dimension": lab.dimension, "namespaces": lab.namespaces,
-                     "quick": lab.quick, "only": arguments.only},
+                     "quick": lab.quick, "only": arguments.only, "neighbour": lab.neighbour},
         "rows": [], "left_out": {},
     }
     wanted = arguments.only or names

@@ -1,4 +1,5 @@
 import CHiredis
+import Mneme
 
 @testable import MnemeCLI
 @testable import MnemeRedis
@@ -164,5 +165,5 @@ private func examine(_ error: ServerError, _ line: [UInt8]) {
 
 /// Nothing that could command a terminal, break the line or turn its direction around.
 func expectOneLine(_ text: String) {
-  expect(text.utf8.elementsEqual(text.withControlCharactersVisible.utf8), "\(text.debugDescription) is shown")
+  expect(text.utf8.elementsEqual(visible(text).utf8), "\(text.debugDescription) is shown")
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Mneme
 import Testing
 
 @testable import MnemeCLI

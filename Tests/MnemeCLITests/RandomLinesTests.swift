@@ -1,4 +1,5 @@
 import CommandGrammar
+import Mneme
 import Testing
 
 @testable import MnemeCLI

@@ -1,3 +1,4 @@
+import Mneme
 import Testing
 
 @testable import MnemeCLI

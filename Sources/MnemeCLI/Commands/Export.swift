@@ -79,31 +79,27 @@ struct Export: Command {
     let now = context.clock()
     let isForTerminal = context.output.style.outputIsTerminal
     let lines = EntryLine.Writer(fingerprint: identity.fingerprint, embeddings: embeddings)
-    var line: [UInt8] = []
-    func writeLine() throws {
-      if let file { try file.write(line) } else { try context.output.write(line) }
-      line.removeAll(keepingCapacity: true)
+    func write(_ body: (inout [UInt8]) -> Void) throws {
+      if let file { try file.write(appending: body) } else { try context.output.write(appending: body) }
     }
-    if format == .csv {
-      line += CSV.record(CSV.heading).utf8
-      try writeLine()
-    }
+    if format == .csv { try write { CSV.append(CSV.heading, to: &$0) } }
     try store.forEachEntry(after: sinceID, in: namespace) { id, error in
       report.damaged += 1
       context.warn(of: [error])
     } _: { entry in
       try work.check(state(report))
       guard includeExpired || !entry.isExpired(at: now) else { return }
-      if file == nil, isForTerminal {
-        line += harmlessLine(of: entry, identity.fingerprint).utf8
-      } else if format == .jsonl {
-        lines.append(entry, to: &line)
-        line.append(UInt8(ascii: "\n"))
-      } else {
-        line +=
-          CSV.record(CSV.fields(of: entry, fingerprint: identity.fingerprint, embeddings: embeddings)).utf8
+      try write { bytes in
+        if file == nil, isForTerminal {
+          bytes.append(contentsOf: harmlessLine(of: entry, identity.fingerprint).utf8)
+        } else if format == .jsonl {
+          lines.append(entry, to: &bytes)
+          bytes.append(UInt8(ascii: "\n"))
+        } else {
+          CSV.append(
+            CSV.fields(of: entry, fingerprint: identity.fingerprint, embeddings: embeddings), to: &bytes)
+        }
       }
-      try writeLine()
       report.exported += 1
       if entry.raw != nil {
         report.unencodable += 1

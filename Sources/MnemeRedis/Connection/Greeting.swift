@@ -1,3 +1,5 @@
+import Mneme
+
 /// The commands that a new connection begins with, and what their answers mean.
 ///
 /// They travel in the same write as the first commands that only read, so that a `get` costs no round trip for
@@ -72,7 +74,7 @@ public struct ServerRole: Sendable, Equatable {
     var elements = hello.elements
     while let name = elements.next(), let value = elements.next() {
       switch name.string {
-      case "version": version = value.string?.withControlCharactersVisible
+      case "version": version = value.string.map { visible($0) }
       case "mode": isCluster = value.string.map { $0 == "cluster" }
       case "role": isReplica = value.string.map { $0 != "master" }
       default: break

@@ -1,10 +1,12 @@
+import Mneme
+
 extension Reply {
   /// What `INFO` says, `name:value` a line; nothing for any other reply.
   var information: [String: String] {
     var values: [String: String] = [:]
     for line in (error == nil ? string ?? "" : "").split(whereSeparator: \.isNewline) {
       guard let colon = line.firstIndex(of: ":") else { continue }
-      values[String(line[..<colon])] = String(line[line.index(after: colon)...]).withControlCharactersVisible
+      values[String(line[..<colon])] = visible(String(line[line.index(after: colon)...]))
     }
     return values
   }
@@ -14,7 +16,7 @@ extension Reply {
     var values: [String: String] = [:]
     var elements = elements.makeIterator()
     while let name = elements.next()?.string, let value = elements.next()?.string {
-      values[name] = value.withControlCharactersVisible
+      values[name] = visible(value)
     }
     return values
   }

@@ -1,3 +1,5 @@
+import Mneme
+
 /// A command of a pipeline as a message may show it: its name and its key, and none of its values.
 struct CommandText: Sendable, Equatable {
   let name: String
@@ -18,7 +20,7 @@ extension Pipeline {
     }
     for _ in 1..<position { _ = word(&cursor) }
     let key = String(decoding: word(&cursor).prefix(200), as: UTF8.self)
-    return CommandText(name: name, key: key.withControlCharactersVisible)
+    return CommandText(name: name, key: visible(key))
   }
 
   /// Some of the commands, in order.

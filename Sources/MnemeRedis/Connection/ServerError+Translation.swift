@@ -121,7 +121,7 @@ extension GreetingRefused {
     if error.explanation.reason == .notReady { return error.translated(command: nil, server: server) }
     switch step {
     case .authentication:
-      let who = url.username.map { "user '\($0.withControlCharactersVisible)'" } ?? "password"
+      let who = url.username.map { "user '\(visible($0))'" } ?? "password"
       return StoreBackendError(
         .accessDenied, "\(server) did not accept the \(who).",
         remediation: "Check user and password; a server without one wants none.", cause: error)

@@ -14,7 +14,7 @@ struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
     let rest = isCode ? line[word.endIndex...].drop { $0 == UInt8(ascii: " ") } : line[...]
     code = isCode ? String(decoding: word, as: UTF8.self) : ""
     let shown = String(decoding: rest.prefix(500), as: UTF8.self)
-    text = ServerError.withoutArguments(shown).withControlCharactersVisible
+    text = visible(ServerError.withoutArguments(shown))
   }
 
   private init(code: String, text: String) { (self.code, self.text) = (code, text) }

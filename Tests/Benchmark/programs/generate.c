@@ -4,14 +4,16 @@
  *
  * WIRE gets what `redis-cli --pipe` takes: a transaction for each entry, as in the layout's document. LINES gets
  * what `mneme import` takes. Either is left out when it is '-'. EXPIRED says how many entries of every hundred
- * have expired; where it is not 0 all the others have a time to live too. The key prefix is `bench`. */
+ * have expired; where it is not 0 all the others have a time to live too. The key prefix is `bench`. Only the times
+ * depend on when it runs. */
 #define _DEFAULT_SOURCE
+#include "answers.h"
 #include "common.h"
 
 #include <math.h>
 #include <sha2.h>
 
-enum { LARGEST_DIMENSION = 4096 };
+enum { LARGEST_DIMENSION = 4096, SHORTEST_RESPONSE = 300, LONGEST_RESPONSE = 2000 };
 
 static uint64_t state = 88172645463325252u;
 
@@ -50,10 +52,22 @@ static void base64(const unsigned char *bytes, size_t count, char *text) {
 
 typedef struct entry {
   long id;
-  char namespace[32], query[128], hash[SHA256_DIGEST_STRING_LENGTH], response[512], metadata[64];
+  char namespace[32], query[128], hash[SHA256_DIGEST_STRING_LENGTH], response[LONGEST_RESPONSE + 1], metadata[64];
   float embedding[LARGEST_DIMENSION];
   long created, ttl; /* ttl 0: for ever */
 } entry;
+
+/* Parts until a length by chance is reached. */
+static void make_response(entry *e) {
+  size_t wanted = SHORTEST_RESPONSE + random_bits() % (LONGEST_RESPONSE - SHORTEST_RESPONSE + 1);
+  size_t length = (size_t)snprintf(e->response, sizeof e->response, "Order %ld, parcel %08lx:", e->id,
+                                   (unsigned long)random_bits() & 0xffffffff);
+  while (length < wanted) {
+    const char *part = answer_parts[random_bits() % (sizeof answer_parts / sizeof *answer_parts)];
+    if (length + 2 + strlen(part) > LONGEST_RESPONSE) break;
+    length += (size_t)sprintf(e->response + length, "\n\n%s", part);
+  }
+}
 
 static void make(entry *e, long id, int dimension, int namespaces, int expired, long now) {
   e->id = id;
@@ -61,11 +75,7 @@ static void make(entry *e, long id, int dimension, int namespaces, int expired, 
   /* Lower case and single blanks: what the query is hashed as. */
   snprintf(e->query, sizeof e->query, "where is order %ld, and when will the parcel be delivered?", id);
   SHA256Data((const unsigned char *)e->query, strlen(e->query), e->hash);
-  snprintf(e->response, sizeof e->response,
-           "Order %ld left our warehouse on Monday and is on its way to you. You can follow the parcel with the "
-           "number %08lx on the carrier's page; it is updated every two hours. If it has not arrived within five "
-           "working days, write to us and we will send you another one.",
-           id, (unsigned long)random_bits() & 0xffffffff);
+  make_response(e);
   snprintf(e->metadata, sizeof e->metadata, "{\"model\": \"large-2\", \"tokens\": %ld}", 40 + id % 60);
   random_unit_vector(e->embedding, dimension);
   int is_expired = id * expired / 100 != (id - 1) * expired / 100;
@@ -116,13 +126,26 @@ static void write_wire(FILE *wire, const entry *e, int dimension) {
   command(wire, 1, "EXEC");
 }
 
+/* A JSON string, as most writers of JSON write one. */
+static void write_string(FILE *lines, const char *text) {
+  putc('"', lines);
+  for (; *text; text++)
+    if (*text == '"' || *text == '\\') fprintf(lines, "\\%c", *text);
+    else if (*text == '\n') fputs("\\n", lines);
+    else if (*text == '\t') fputs("\\t", lines);
+    else putc(*text, lines);
+  putc('"', lines);
+}
+
 static void write_line(FILE *lines, const entry *e, int dimension, const char *fingerprint) {
   static char vector[LARGEST_DIMENSION * 6];
   base64((const unsigned char *)e->embedding, (size_t)dimension * 4, vector);
   fprintf(lines,
-          "{\"id\":%ld,\"namespace\":\"%s\",\"query\":\"%s\",\"query_hash\":\"%s\",\"response\":\"%s\","
-          "\"metadata\":%s,\"created_at\":%ld,\"last_accessed_at\":%ld,\"ttl\":",
-          e->id, e->namespace, e->query, e->hash, e->response, e->metadata, e->created, e->created);
+          "{\"id\":%ld,\"namespace\":\"%s\",\"query\":\"%s\",\"query_hash\":\"%s\",\"response\":",
+          e->id, e->namespace, e->query, e->hash);
+  write_string(lines, e->response);
+  fprintf(lines, ",\"metadata\":%s,\"created_at\":%ld,\"last_accessed_at\":%ld,\"ttl\":", e->metadata, e->created,
+          e->created);
   if (e->ttl) fprintf(lines, "%ld", e->ttl);
   else fputs("null", lines);
   fprintf(lines, ",\"access_count\":0,\"embedder_fingerprint\":\"%s\",\"embedding\":\"%s\"}\n", fingerprint,

@@ -1,16 +1,16 @@
-/* What another client of the server feels: sends PING a thousand times a second until its standard input ends,
- * then prints `count median p99 longest` in microseconds.
+/* The neighbour: another client of the server, which sends PING at even intervals until its standard input ends, then
+ * prints `count median p99 longest`, in microseconds, of how long it waited for the answers.
  *
- *     ping PORT
+ *     ping PORT RATE        RATE: PINGs a second
  *
  * While an answer is awaited no PING is sent that would have waited too. Those are counted with the waits that
  * they would have had (the correction of HdrHistogram), or a server that is away for a second would be felt once. */
+#define _GNU_SOURCE
 #define BENCHMARK_HIREDIS
 #include "common.h"
 
 #include <poll.h>
-
-enum { INTERVAL = 1000000 };
+#include <sys/prctl.h>
 
 static int ascending(const void *a, const void *b) {
   int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -18,22 +18,29 @@ static int ascending(const void *a, const void *b) {
 }
 
 int main(int count, char **arguments) {
-  if (count != 2) fail("usage: ping PORT");
+  if (count != 3 || atoi(arguments[2]) < 1) fail("usage: ping PORT RATE");
   redisContext *redis = connect_to(arguments[1]);
+  int64_t interval = 1000000000 / atoi(arguments[2]);
   size_t taken = 0, capacity = 1 << 20;
   int64_t *delays = malloc(capacity * sizeof *delays);
   if (!delays) fail("out of memory");
+  /* Linux lets a sleep last 50 microseconds longer than asked for unless told otherwise. */
+  prctl(PR_SET_TIMERSLACK, 1);
   struct pollfd input = {.fd = 0, .events = POLLIN};
   puts("ready");
   fflush(stdout);
+  int64_t due = nanoseconds();
   while (taken < capacity && poll(&input, 1, 0) == 0) {
     int64_t asked = nanoseconds();
     redisAppendCommand(redis, "PING");
     freeReplyObject(reply_of(redis));
-    int64_t delay = nanoseconds() - asked;
-    for (int64_t felt = delay; felt == delay || felt > 0; felt -= INTERVAL)
+    int64_t answered = nanoseconds(), delay = answered - asked;
+    for (int64_t felt = delay; felt == delay || felt > 0; felt -= interval)
       if (taken < capacity) delays[taken++] = felt;
-    nanosleep(&(struct timespec){.tv_nsec = INTERVAL}, NULL);
+    do due += interval;
+    while (due <= answered);
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
+                    &(struct timespec){.tv_sec = due / 1000000000, .tv_nsec = due % 1000000000}, NULL);
   }
   if (!taken) fail("no time for one PING");
   qsort(delays, taken, sizeof *delays, ascending);

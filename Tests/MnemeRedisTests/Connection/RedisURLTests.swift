@@ -148,7 +148,7 @@ struct RedisURLTests {
       ("rediss://[::1]", "rediss://[::1]:6379/0"),
       ("unix://:pa55@/run/r.sock", "unix://:***@/run/r.sock"),
       ("unix:///run/r.sock?db=4", "unix:///run/r.sock?db=4"),
-      ("redis://us%0Aer%1b:pa55@host", "redis://us\\u{a}er\\u{1b}:***@host:6379/0"),
+      ("redis://us%0Aer%1b:pa55@host", "redis://us\\ner^[:***@host:6379/0"),
     ])
   func masks(text: String, shown: String) throws {
     let url = try RedisURL(text)

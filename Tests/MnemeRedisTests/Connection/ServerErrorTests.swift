@@ -13,7 +13,7 @@ struct ServerErrorTests {
     let key = uniquePrefix("type") + ":lru:\u{7}"
     try client.tell("SET", key, "v")
     let error = #expect(throws: CorruptCacheError.self) { try client.ask("ZCARD", key) }
-    #expect(error?.message.contains(":lru:\\u{7}") == true)
+    #expect(error?.message.contains(":lru:^G") == true)
     var commands = Pipeline()
     commands.append("GET", key)
     commands.append("ZCARD", key)

@@ -33,8 +33,8 @@ struct Keyspace: Equatable {
 
 extension StoreBackendError {
   static func needsHashTag(prefix: String, server: String, cause: (any Error)? = nil) -> StoreBackendError {
-    let shown = prefix.withControlCharactersVisible
-    let tagged = KeyHashTag.tagged(prefix).withControlCharactersVisible
+    let shown = visible(prefix)
+    let tagged = visible(KeyHashTag.tagged(prefix))
     return StoreBackendError(
       .needsHashTag,
       "\(server) is a Redis Cluster, and the keys under the prefix '\(shown)' would lie on different nodes of it.",

@@ -1,4 +1,5 @@
 import Glibc
+import Mneme
 
 /// Whom we trust and what we show, read from files once for all connections of a client.
 final class TLSContext {
@@ -50,7 +51,7 @@ final class TLSContext {
   }
 
   private func check(_ result: Int32, _ file: String) throws(TLSError) {
-    guard result == 1 else { throw TLSError(queuedIn: openSSL, as: .file(file.withControlCharactersVisible)) }
+    guard result == 1 else { throw TLSError(queuedIn: openSSL, as: .file(visible(file))) }
   }
 
   /// A connection's own object, which asks for the host by name and accepts no certificate for another.

@@ -1,7 +1,7 @@
-/// Text from a cache, a server or a file name with everything that could command a terminal or turn the reading
-/// direction around made visible: `^[` for escape, `<U+202E>` for an override.
+/// Shows text from a cache, a server or a file name so that it cannot command a terminal or change the reading
+/// direction: `^[` for escape, `<U+202E>` for an override.
 /// - Parameter multiline: newlines and tabs stay as they are.
-func visible(_ text: String, multiline: Bool = false) -> String {
+package func visible(_ text: String, multiline: Bool = false) -> String {
   guard text.unicodeScalars.contains(where: isHazardous) else { return text }
   var result = ""
   for scalar in text.unicodeScalars {
@@ -22,8 +22,8 @@ func visible(_ text: String, multiline: Bool = false) -> String {
   return result
 }
 
-/// Control characters of both sets, separators that break lines, and the marks that reorder text.
-func isHazardous(_ scalar: Unicode.Scalar) -> Bool {
+/// Whether a character is a control character, a separator that breaks lines, or a mark that reorders text.
+package func isHazardous(_ scalar: Unicode.Scalar) -> Bool {
   switch scalar.value {
   case 0x00..<0x20, 0x7F..<0xA0, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
   default: false
@@ -31,7 +31,7 @@ func isHazardous(_ scalar: Unicode.Scalar) -> Bool {
 }
 
 /// Upper-case hexadecimal digits, zeros in front.
-func hexadecimal(_ number: UInt32, digits: Int) -> String {
+package func hexadecimal(_ number: UInt32, digits: Int) -> String {
   let text = String(number, radix: 16, uppercase: true)
   return String(repeating: "0", count: max(0, digits - text.count)) + text
 }
