@@ -78,7 +78,8 @@ extension RedisClient {
     var looked = looked
     var next: Look<Seen>?
     var hasAsked = false
-    return try attempting { connection in
+    var done: (result: Result, next: Looked<Seen>?)?
+    try attempting { connection in
       let transaction = Transaction(client: self, connection: connection)
       let seen: Seen
       if let known = looked.take(), known.connection === connection,
@@ -93,15 +94,15 @@ extension RedisClient {
       switch try change.decide(transaction, seen) {
       case .done(let result):
         connection.endTransaction()
-        return (result, nil)
-      case .lookAgain: return nil
+        done = (result, nil)
+      case .lookAgain: return false
       case .commit(let commands, let question):
         if !hasAsked {
           next = try upcoming()
           hasAsked = true
         }
         guard let (written, following) = try transaction.commit(commands, followedBy: next?.commands) else {
-          return nil
+          return false
         }
         let nextLooked = next.flatMap { look in
           following.map {
@@ -109,14 +110,17 @@ extension RedisClient {
               look: look, replies: $0, connection: connection, exchangeCount: connection.exchangeCount)
           }
         }
-        return (try written[question], nextLooked)
+        done = (try written[question], nextLooked)
       }
+      return true
     }
+    guard let done else { preconditionFailure("an attempt that was done has a result") }
+    return done
   }
 
-  /// Runs `body` as often as it takes until it has an answer.
-  /// - Parameter body: one attempt; nil where a watched key had changed.
-  private func attempting<R>(_ body: (Connection) throws -> R?) throws -> R {
+  /// Runs `body` as often as it takes.
+  /// - Parameter body: one attempt; false where a watched key had changed.
+  private func attempting(_ body: (Connection) throws -> Bool) throws {
     try locked {
       try translatingFailures {
         var attempts = 0
@@ -127,10 +131,8 @@ extension RedisClient {
           var isDone = false
           defer { if !isDone { connection.endTransaction() } }
           do {
-            if let result = try body(connection) {
-              isDone = true
-              return result
-            }
+            isDone = try body(connection)
+            if isDone { return }
             attempts += 1
             backOff(attempts)
           } catch Interruption.lost(let failure) {
@@ -161,12 +163,17 @@ extension RedisClient {
   }
 
   /// The old form of a change, in which the body reads, decides and commits itself.
+  @_optimize(none)
   func transaction<R>(_ body: (borrowing Transaction) throws -> Transaction.Outcome<R>) throws -> R {
-    try attempting { connection -> R? in
+    var done: R?
+    try attempting { connection in
       defer { connection.endTransaction() }
       let outcome = try body(Transaction(client: self, connection: connection))
-      guard case .done(let result) = outcome else { return nil }
-      return result
+      guard case .done(let result) = outcome else { return false }
+      done = result
+      return true
     }
+    guard let done else { preconditionFailure("an attempt that was done has a result") }
+    return done
   }
 }
