@@ -46,6 +46,12 @@ let package = Package(
     .target(name: "CProcess"),
 
     .target(name: "CommandGrammar", swiftSettings: settings),
+    // What only tests and the generator need of the grammar: the command does not link it.
+    .target(name: "GrammarTools", dependencies: ["CommandGrammar"], swiftSettings: settings),
+    // Writes man/ and completions/ anew: `swift run generate-files`.
+    .executableTarget(
+      name: "generate-files", dependencies: ["CommandGrammar", "GrammarTools", "MnemeCLI"],
+      swiftSettings: settings),
     .target(
       name: "Mneme",
       dependencies: ["CTextLibraries", "CVector"],
@@ -74,7 +80,8 @@ let package = Package(
     .target(
       name: "StoreConformance", dependencies: ["Mneme"], path: "Tests/StoreConformance",
       swiftSettings: settings),
-    .testTarget(name: "CommandGrammarTests", dependencies: ["CommandGrammar"], swiftSettings: settings),
+    .testTarget(
+      name: "CommandGrammarTests", dependencies: ["CommandGrammar", "GrammarTools"], swiftSettings: settings),
     .testTarget(
       name: "MnemeTests",
       dependencies: ["CVector", "Mneme", "StoreConformance", "TestSupport"],
@@ -88,7 +95,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "MnemeCLITests",
-      dependencies: ["MnemeCLI", "CommandGrammar", "Mneme", "MnemeRedis", "TestSupport"],
+      dependencies: ["MnemeCLI", "CommandGrammar", "GrammarTools", "Mneme", "MnemeRedis", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "FaultTests", dependencies: ["Mneme", "MnemeRedis", "TestSupport"], swiftSettings: settings),

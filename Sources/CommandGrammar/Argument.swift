@@ -4,23 +4,18 @@
 ///
 ///     static let query = Argument("QUERY", summary: "…")                                 // Argument<String>
 ///     static let limit = Argument(optional: "MAX_ENTRIES", value: .count(), …)           // Argument<Int?>
-///     static let names = Argument(repeating: "NAMESPACE", atLeast: 1, …)                 // Argument<[String]>
+///     static let names = Argument(repeating: "NAMESPACE", value: .namespace, …)          // Argument<[Namespace]>
 public struct Argument<Value: Sendable>: ArgumentDeclaration {
   /// The row of the table.
   public let spec: ArgumentSpec
-  /// From the checked values, in the order typed, to what the reader gets.
-  @usableFromInline let collect: @Sendable ([any Sendable]) -> Value
+  /// Reads the texts that were given, in the order typed.
+  @usableFromInline let read: Reading<Value>
 
   /// An argument that must be there.
-  ///
-  /// - Parameters:
-  ///   - name: upper-case ASCII; it is also its placeholder in help.
-  ///   - value: the kind of value.
-  ///   - summary: one line of markup, without a full stop.
   @inlinable
   public init(_ name: String, value: ValueKind<Value>, summary: String) {
     spec = ArgumentSpec(name: name, value: ValueSpec(value), arity: .required, summary: summary)
-    collect = { values in values[0] as! Value }
+    read = { texts throws(ValueProblem) in try value.parse(texts[0]) }
   }
 
   /// An argument that may be left out, and is then nil.
@@ -28,7 +23,7 @@ public struct Argument<Value: Sendable>: ArgumentDeclaration {
   public init<Element>(optional name: String, value: ValueKind<Element>, summary: String)
   where Value == Element? {
     spec = ArgumentSpec(name: name, value: ValueSpec(value), arity: .optional, summary: summary)
-    collect = { values in values.first.map { $0 as! Element } }
+    read = readingOne(value)
   }
 
   /// An argument that takes all the words that are left. It must be a command's last.
@@ -40,7 +35,7 @@ public struct Argument<Value: Sendable>: ArgumentDeclaration {
   ) where Value == [Element] {
     spec = ArgumentSpec(
       name: name, value: ValueSpec(value), arity: .repeating(atLeast: atLeast), summary: summary)
-    collect = { values in values.map { $0 as! Element } }
+    read = readingAll(value)
   }
 }
 
@@ -88,13 +83,13 @@ public struct ArgumentSpec: Sendable {
     case repeating(atLeast: Int)
   }
 
-  /// Upper-case, as help shows it.
+  /// Upper-case ASCII; it is also its placeholder in help.
   public let name: String
   /// What it takes.
   public let value: ValueSpec
   /// How often it stands.
   public let arity: Arity
-  /// One line of markup.
+  /// One line of markup, without a full stop.
   public let summary: String
 
   @usableFromInline
@@ -103,15 +98,5 @@ public struct ArgumentSpec: Sendable {
     self.value = value
     self.arity = arity
     self.summary = summary
-  }
-
-  /// As a usage line shows it: `QUERY`, `[RESPONSE]`, `QUERY...`, `[FILE...]`.
-  public var usage: String {
-    switch arity {
-    case .required: name
-    case .optional: "[\(name)]"
-    case .repeating(atLeast: 0): "[\(name)...]"
-    case .repeating: "\(name)..."
-    }
   }
 }

@@ -19,7 +19,7 @@ public struct CommandSpec: Sendable {
   /// Its own options; those of every command are the grammar's.
   public var options: [OptionSpec] { declaredOptions().map { $0.spec } }
   /// Which of its arguments and options exclude or need each other.
-  var rules: [Rule] { declaredRules() }
+  package var rules: [Rule] { declaredRules() }
   /// Lines that work, and what each does.
   public var examples: [Example] { declaredExamples() }
   /// What an exit status means for this command in particular.
@@ -28,23 +28,12 @@ public struct CommandSpec: Sendable {
   public let seeAlso: [String]
   /// Left out of the program's short help, whose screen is for what people come for.
   public let isMinor: Bool
+  /// Whether the shells offer it.
+  public let isOffered: Bool
 
   /// The lists are evaluated when they are read, and each time they are: a program with many commands makes
   /// only the options of the one that is run. Lists of constants, such as those of static properties, are the
   /// right thing here.
-  ///
-  /// - Parameters:
-  ///   - name: lower-case ASCII, as it is typed.
-  ///   - group: the heading under which help lists it.
-  ///   - summary: one line of markup, without a full stop.
-  ///   - description: the whole story, in markup.
-  ///   - arguments: in the order in which they are typed: required ones, then optional ones, then a repeating one.
-  ///   - options: its own options, in the order in which help lists them.
-  ///   - rules: which of its arguments and options exclude or need each other.
-  ///   - examples: lines that work.
-  ///   - exitNotes: what an exit status means for this command in particular.
-  ///   - seeAlso: other manual pages besides the program's own.
-  ///   - isMinor: leaves it out of the program's short help.
   public init(
     name: String, group: Group = .commands, summary: String, description: String = "",
     arguments: @autoclosure @escaping @Sendable () -> [any ArgumentDeclaration] = [],
@@ -52,7 +41,7 @@ public struct CommandSpec: Sendable {
     rules: @autoclosure @escaping @Sendable () -> [Rule] = [],
     examples: @autoclosure @escaping @Sendable () -> [Example] = [],
     exitNotes: @autoclosure @escaping @Sendable () -> [ExitNote] = [],
-    seeAlso: [String] = [], isMinor: Bool = false
+    seeAlso: [String] = [], isMinor: Bool = false, isOffered: Bool = true
   ) {
     self.name = name
     self.group = group
@@ -65,19 +54,17 @@ public struct CommandSpec: Sendable {
     declaredExitNotes = exitNotes
     self.seeAlso = seeAlso
     self.isMinor = isMinor
+    self.isOffered = isOffered
   }
 }
 
 /// A line that works as it stands, and what it does.
 public struct Example: Sendable {
-  /// As typed at a shell's prompt.
+  /// As typed at a shell's prompt. A test parses it.
   public let command: String
   /// What it does: one line of markup.
   public let says: String
 
-  /// - Parameters:
-  ///   - command: as typed at a shell's prompt; `problems()` checks that it parses.
-  ///   - says: what it does.
   public init(command: String, says: String) {
     self.command = command
     self.says = says
@@ -91,9 +78,6 @@ public struct ExitNote: Sendable {
   /// What it means: one line of markup.
   public let text: String
 
-  /// - Parameters:
-  ///   - code: the status.
-  ///   - text: what it means.
   public init(_ code: Int, _ text: String) {
     self.code = code
     self.text = text
@@ -107,9 +91,6 @@ public struct NamedNote: Sendable {
   /// What it is for: markup.
   public let text: String
 
-  /// - Parameters:
-  ///   - name: the variable or the path.
-  ///   - text: what it is for.
   public init(_ name: String, _ text: String) {
     self.name = name
     self.text = text

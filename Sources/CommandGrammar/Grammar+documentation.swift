@@ -1,7 +1,7 @@
 /// What all renderers say of a row of the table beyond its own words, as markup or inlines.
 extension Grammar {
   /// The usage line.
-  func synopsis(of command: CommandSpec?) -> [Markup.Inline] {
+  package func synopsis(of command: CommandSpec?) -> [Markup.Inline] {
     guard let command else {
       return [
         .name(program), .text(" ["), .argument("OPTIONS"), .text("] "), .argument("COMMAND"), .text(" ["),
@@ -100,7 +100,7 @@ extension Grammar {
 }
 
 /// A summary, which begins small and has no full stop, as a sentence.
-func sentence(_ summary: String, endingWith end: String = ".") -> String {
+package func sentence(_ summary: String, endingWith end: String = ".") -> String {
   guard let first = summary.first else { return "" }
   return first.uppercased() + summary.dropFirst() + end
 }

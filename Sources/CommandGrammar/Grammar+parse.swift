@@ -14,7 +14,9 @@ extension Grammar {
   }
 
   func parse(_ words: [Word]) throws(UsageError) -> Request {
-    if case .text(Grammar.completionCommand) = words.first { return completionRequest(words.dropFirst()) }
+    if case .text(Grammar.completionCommand) = words.first {
+      return .complete(CompletionRequest(Array(words.dropFirst()), self))
+    }
     var parser = Parser(self, words)
     parser.walk()
 
@@ -34,14 +36,15 @@ extension Grammar {
       throw usageError(
         "no command given", in: nil, suggestion: commandTakenAsValue(among: parser.occurrences))
     }
-    let values =
-      try checkedOptions(parser.occurrences, in: scope) + checkedArguments(parser.operands, in: scope)
-    try checkRules(of: scope, values)
-    guard scope.command.name == "help" else {
-      return .run(Invocation(scope, arguments: parser.operands, values: values, grammar: self))
+    if scope.command.name == BuiltIn.helpCommand.name {
+      let given = try checkedArguments(parser.operands, in: scope)
+      guard let name = given.first?.text else { return .help(nil, .long) }
+      return .help(try topic(named: name), .long)
     }
-    let isJSON = values.contains { $0.member == .option("json") }
-    return .help(try parser.operands.first.map(topic(named:)), isJSON ? .json : .long)
+    let given =
+      try checkedOptions(parser.occurrences, in: scope) + checkedArguments(parser.operands, in: scope)
+    try checkRules(of: scope, given)
+    return .run(Invocation(scope, arguments: parser.operands, given: given, grammar: self))
   }
 
   private func topic(named name: String) throws(UsageError) -> CommandSpec {
@@ -52,30 +55,31 @@ extension Grammar {
   /// Each option once unless it repeats, each one of this command, each value one of its kind.
   private func checkedOptions(
     _ occurrences: [Parser.Occurrence], in scope: Scope
-  ) throws(UsageError) -> [TypedValue] {
-    var values: [TypedValue] = []
+  ) throws(UsageError) -> [Invocation.Given] {
+    var given: [Invocation.Given] = []
     for occurrence in occurrences {
       guard let option = scope.option(named: occurrence.option.name) else {
         throw foreignOption(occurrence.option, in: scope.command)
       }
       let member = Rule.Member.option(option.name)
-      guard option.repeats || !values.contains(where: { $0.member == member }) else {
+      guard option.repeats || !given.contains(where: { $0.member == member }) else {
         throw usageError(
           "\(option.longForm) is given twice", in: scope.command,
           suggestion: option.value == nil ? "Once is enough." : "Keep the one that you mean.")
       }
-      if let kind = option.value, let text = occurrence.text {
-        let value = try check(text, kind, of: option.longForm, in: scope.command)
-        values.append(TypedValue(member: member, value: value))
+      if let value = option.value, let text = occurrence.text {
+        given.append(try check(text, value, of: member, in: scope))
       } else {
-        values.append(TypedValue(member: member, value: true))
+        given.append(Invocation.Given(member: member, text: ""))
       }
     }
-    return values
+    return given
   }
 
-  private func checkedArguments(_ operands: [String], in scope: Scope) throws(UsageError) -> [TypedValue] {
-    var values: [TypedValue] = []
+  private func checkedArguments(_ operands: [String], in scope: Scope) throws(UsageError) -> [Invocation
+    .Given]
+  {
+    var given: [Invocation.Given] = []
     var rest = operands[...]
     for argument in scope.arguments {
       let (least, most) =
@@ -88,62 +92,52 @@ extension Grammar {
         throw usageError("the argument \(argument.name) is missing", in: scope.command)
       }
       for text in rest.prefix(most) {
-        let value = try check(text, argument.value, of: argument.name, in: scope.command)
-        values.append(TypedValue(member: .argument(argument.name), value: value))
+        given.append(try check(text, argument.value, of: .argument(argument.name), in: scope))
       }
       rest = rest.dropFirst(most)
     }
     if let extra = rest.first { throw extraArgument(extra, in: scope.command) }
-    return values
+    return given
   }
 
-  private func checkRules(of scope: Scope, _ values: [TypedValue]) throws(UsageError) {
+  private func checkRules(of scope: Scope, _ given: [Invocation.Given]) throws(UsageError) {
     for rule in scope.rules {
-      let given = rule.members.filter { member in values.contains { $0.member == member } }
-      if let problem = rule.problem(given: given) { throw usageError(problem, in: scope.command) }
+      let members = rule.members.filter { member in given.contains { $0.member == member } }
+      if let problem = rule.problem(given: members) { throw usageError(problem, in: scope.command) }
     }
   }
 
-  /// Reads one value, and says whose it is when it cannot be read.
-  func check(
-    _ text: String, _ kind: ValueSpec, of name: String, in command: CommandSpec
-  ) throws(UsageError) -> any Sendable {
+  private func check(
+    _ text: String, _ value: ValueSpec, of member: Rule.Member, in scope: Scope
+  ) throws(UsageError) -> Invocation.Given {
     do {
-      return try kind.check(text)
+      try value.check(text)
     } catch {
-      throw usageError(
-        "\(name): '\(text)' \(error.problem); \(error.advice)", in: command,
-        suggestion: didYouMean(error.nearest.map { [$0] } ?? []))
+      throw self.error(error, in: text, of: member.label, scope.command)
     }
+    return Invocation.Given(member: member, text: text)
+  }
+
+  /// What is wrong with a text, and whose it is.
+  func error(_ problem: ValueProblem, in text: String, of name: String, _ command: CommandSpec) -> UsageError
+  {
+    usageError(
+      "\(name): '\(text)' \(problem.problem); \(problem.advice)", in: command,
+      suggestion: didYouMean(problem.nearest.map { [$0] } ?? []))
   }
 }
 
-// MARK: - Completion
-
-extension Grammar {
-  /// The hidden command by which the shells ask for values: `PROGRAM __complete KIND -- WORDS…`.
-  static let completionCommand = "__complete"
-
-  /// What can be understood of an unfinished line. The person is still typing: nothing about it is an error
-  /// yet.
-  private func completionRequest(_ words: ArraySlice<Word>) -> Request {
-    var kind = ""
-    if case .text(let text) = words.first { kind = text }
-    var rest = words.dropFirst()
-    if case .text("--") = rest.first { rest = rest.dropFirst() }
-    var parser = Parser(self, Array(rest))
-    parser.walk()
-
+extension Invocation {
+  /// Of an unfinished line: the options that are understood, and the arguments unchecked.
+  init(understoodIn parser: Parser) {
     let command = parser.scope?.command ?? CommandSpec(name: Grammar.completionCommand, summary: "")
-    let scope = Scope(command, of: self)
-    let values = parser.occurrences.compactMap { occurrence -> TypedValue? in
+    let scope = Scope(command, of: parser.grammar)
+    let given = parser.occurrences.compactMap { occurrence -> Given? in
       guard let option = scope.option(named: occurrence.option.name) else { return nil }
-      let member = Rule.Member.option(option.name)
-      guard let kind = option.value, let text = occurrence.text else {
-        return TypedValue(member: member, value: true)
-      }
-      return (try? kind.check(text)).map { TypedValue(member: member, value: $0) }
+      let text = occurrence.text ?? ""
+      if let value = option.value, (try? value.check(text)) == nil { return nil }
+      return Given(member: .option(option.name), text: text)
     }
-    return .complete(kind: kind, Invocation(scope, arguments: parser.operands, values: values, grammar: self))
+    self.init(scope, arguments: parser.operands, given: given, grammar: parser.grammar)
   }
 }

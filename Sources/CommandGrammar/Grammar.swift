@@ -1,7 +1,6 @@
 /// A program's command line: the one definition from which it is parsed, explained and completed.
 ///
-/// Building one costs a few array copies: nothing is indexed, and no markup is parsed before somebody reads
-/// it.
+/// Building one costs a few array copies: nothing is indexed, and no markup is parsed before somebody reads it.
 public struct Grammar: Sendable {
   /// As it is typed.
   public let program: String
@@ -16,7 +15,7 @@ public struct Grammar: Sendable {
   /// The options of every command, `--help` and `--version` last.
   public let globalOptions: [OptionSpec]
   /// Which of these options exclude or need each other.
-  let rules: [Rule]
+  package let rules: [Rule]
   /// All commands, `help` last.
   public let commands: [CommandSpec]
   /// Lines that work, for the program's own page.
@@ -31,21 +30,6 @@ public struct Grammar: Sendable {
   public let seeAlso: [String]
 
   /// `-h`, `--help` and `--version` are added to the options, and `help` to the commands.
-  ///
-  /// - Parameters:
-  ///   - program: as it is typed.
-  ///   - version: as `--version` prints it.
-  ///   - date: the day of the release, `YYYY-MM-DD`.
-  ///   - summary: one line of markup, without a full stop.
-  ///   - description: the whole story, in markup.
-  ///   - globalOptions: the options of every command.
-  ///   - rules: which of these options exclude or need each other.
-  ///   - commands: in the order in which help lists them.
-  ///   - examples: lines that work, for the program's own page.
-  ///   - environmentNotes: variables that belong to no option.
-  ///   - exitStatuses: what each means.
-  ///   - files: files that the program reads or writes by itself.
-  ///   - seeAlso: other manual pages.
   public init(
     program: String, version: String, date: String, summary: String, description: String = "",
     globalOptions: [any OptionDeclaration] = [], rules: [Rule] = [], commands: [CommandSpec],
@@ -60,7 +44,7 @@ public struct Grammar: Sendable {
     self.description = description
     self.globalOptions = globalOptions.map { $0.spec } + [BuiltIn.help.spec, BuiltIn.version.spec]
     self.rules = rules
-    self.commands = commands + [BuiltIn.helpCommand(json: !globalOptions.contains { $0.spec.name == "json" })]
+    self.commands = commands + [BuiltIn.helpCommand]
     self.examples = examples
     self.environmentNotes = environmentNotes
     self.exitStatuses = exitStatuses
@@ -90,24 +74,13 @@ enum BuiltIn {
     "help", short: "h", group: .general,
     summary: "print all of the help, or with `-h` a screenful")
   static let version = Switch("version", group: .general, summary: "print the version and exit")
-  static let json = Switch("json", summary: "print the definition of every command and option as JSON")
   static let topic = Argument(
     optional: "COMMAND", value: .text(completion: .commands),
     summary: "the command to explain; the program without it")
 
-  static func helpCommand(json needsSwitch: Bool) -> CommandSpec {
-    CommandSpec(
-      name: "help",
-      group: .general,
-      summary: "explain the program or one of its commands",
-      description: """
-        Prints the same text as {option:help}. With `--json` it prints the definition that this text, the parser, \
-        the manual pages and the completions are made from.
-        """,
-      arguments: [topic],
-      options: needsSwitch ? [json] : [],
-      isMinor: true)
-  }
+  static let helpCommand = CommandSpec(
+    name: "help", group: .general, summary: "explain the program or one of its commands",
+    description: "Prints the same text as {option:help}.", arguments: [topic], isMinor: true)
 }
 
 extension Group {

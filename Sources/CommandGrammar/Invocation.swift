@@ -6,10 +6,8 @@ public enum Request: Sendable {
   case version
   /// To run a command that was named.
   case run(Invocation)
-  /// To print the values of a kind that could stand at the end of an unfinished command line, one a line.
-  /// What is wrong with that line is overlooked, and its arguments are not checked, so that only options can
-  /// be read; its command is `__complete` where it names none.
-  case complete(kind: String, Invocation)
+  /// To answer a shell that asks what can be typed.
+  case complete(CompletionRequest)
 }
 
 /// How much of the help is asked for.
@@ -18,8 +16,6 @@ public enum HelpForm: Sendable, Equatable {
   case short
   /// All of it.
   case long
-  /// The definition itself.
-  case json
 }
 
 /// Where the value of an option comes from.
@@ -32,20 +28,48 @@ public enum ValueOrigin: Sendable, Equatable {
   case `default`
 }
 
-/// A command that was named, with values that were checked, but neither the environment nor anything else
+/// A command with all that can be typed with it, worked out once.
+struct Scope: Sendable {
+  let command: CommandSpec
+  let arguments: [ArgumentSpec]
+  /// Its own, then those of every command.
+  let options: [OptionSpec]
+  /// Its own, then those of every command.
+  let rules: [Rule]
+
+  init(_ command: CommandSpec, of grammar: Grammar) {
+    self.command = command
+    arguments = command.arguments
+    options = grammar.options(of: command)
+    rules = command.rules + grammar.rules
+  }
+
+  func option(named name: String) -> OptionSpec? { options.first { $0.name == name } }
+}
+
+/// A command that was named, with texts that were checked, but neither the environment nor anything else
 /// consulted.
+///
+/// It keeps texts, and the typed key that reads one makes the value of it: so a value has its type without a cast.
 public struct Invocation: Sendable {
+  /// A word that was typed, and whose it is.
+  struct Given: Sendable {
+    let member: Rule.Member
+    /// Empty for a switch.
+    let text: String
+  }
+
   /// The arguments as they were typed.
   public let arguments: [String]
-  /// What was typed: the options in their order, then the arguments in theirs.
-  let values: [TypedValue]
+  /// The options in their order, then the arguments in theirs.
+  let given: [Given]
   private let scope: Scope
   private let grammar: Grammar
 
-  init(_ scope: Scope, arguments: [String], values: [TypedValue], grammar: Grammar) {
+  init(_ scope: Scope, arguments: [String], given: [Given], grammar: Grammar) {
     self.scope = scope
     self.arguments = arguments
-    self.values = values
+    self.given = given
     self.grammar = grammar
   }
 
@@ -62,7 +86,7 @@ public struct Invocation: Sendable {
   public subscript<Value>(option: Option<Value>) -> Value {
     precondition(
       option.spec.environment.isEmpty, "\(option.spec.longForm) also reads the environment: use resolve")
-    return option.collect(typed(option.spec))
+    return value(of: option.member, typed(option.spec), option.read)
   }
 
   /// The value of an argument.
@@ -72,7 +96,7 @@ public struct Invocation: Sendable {
     precondition(
       scope.arguments.contains { $0.name == argument.spec.name },
       "\(command.name) has no argument \(argument.spec.name)")
-    return argument.collect(values(of: argument.member))
+    return value(of: argument.member, texts(of: argument.member), argument.read)
   }
 
   /// Whether an option was typed, whatever its value.
@@ -85,11 +109,13 @@ public struct Invocation: Sendable {
   public func resolve<Value>(
     _ option: Option<Value>, environment: Environment
   ) throws(UsageError) -> Value {
-    switch origin(of: option, environment: environment) {
-    case .commandLine, .default: return option.collect(typed(option.spec))
-    case .variable(let name):
-      guard let kind = option.spec.value, let text = environment[name] else { return option.collect([]) }
-      return option.collect([try grammar.check(text, kind, of: name, in: command)])
+    guard case .variable(let name) = origin(of: option, environment: environment),
+      let text = environment[name]
+    else { return value(of: option.member, typed(option.spec), option.read) }
+    do {
+      return try option.read([text])
+    } catch {
+      throw grammar.error(error, in: text, of: name, command)
     }
   }
 
@@ -110,12 +136,21 @@ public struct Invocation: Sendable {
     grammar.usageError(message, in: command, suggestion: suggestion)
   }
 
-  private func typed(_ option: OptionSpec) -> [any Sendable] {
-    precondition(scope.option(named: option.name) != nil, "\(command.name) has no option \(option.longForm)")
-    return values(of: .option(option.name))
+  /// The parser has accepted these texts, by the same function.
+  private func value<Value>(of member: Rule.Member, _ texts: [String], _ read: Reading<Value>) -> Value {
+    do {
+      return try read(texts)
+    } catch {
+      preconditionFailure("the kind of \(member.label) gives two results for one text")
+    }
   }
 
-  private func values(of member: Rule.Member) -> [any Sendable] {
-    values.filter { $0.member == member }.map(\.value)
+  private func typed(_ option: OptionSpec) -> [String] {
+    precondition(scope.option(named: option.name) != nil, "\(command.name) has no option \(option.longForm)")
+    return texts(of: .option(option.name))
+  }
+
+  private func texts(of member: Rule.Member) -> [String] {
+    given.filter { $0.member == member }.map(\.text)
   }
 }

@@ -5,17 +5,17 @@
 ///
 ///     *emphasis*  `code`  {option:ttl}  {command:vacuum}  {arg:QUERY}  {env:NO_COLOR}
 ///
-/// The references are checked by `Grammar.problems()`. Between backquotes nothing is special, so that is
+/// The references are checked by `Grammar.problems()` in GrammarTools. Between backquotes nothing is special, so that is
 /// where stars, braces and backslashes go.
-struct Markup: Equatable {
-  enum Block: Equatable {
+package struct Markup: Equatable {
+  package enum Block: Equatable {
     case paragraph([Inline])
     case item([Inline])
     case verbatim([String])
   }
 
   /// A stretch of text of one meaning.
-  enum Inline: Equatable {
+  package enum Inline: Equatable {
     case text(String)
     case emphasis(String)
     /// What is typed: the name of the program, of a command, of an option's short form. Not from markup.
@@ -27,9 +27,9 @@ struct Markup: Equatable {
     case environment(String)
   }
 
-  private(set) var blocks: [Block] = []
+  package private(set) var blocks: [Block] = []
 
-  init(_ source: String) {
+  package init(_ source: String) {
     var paragraph: [Substring] = []
     var verbatim: [String] = []
     func words(_ lines: [Substring]) -> String { lines.joined(separator: " ") }
@@ -56,7 +56,7 @@ struct Markup: Equatable {
   }
 
   /// Reads one paragraph. What is not closed, or no reference, stays text.
-  static func inlines(of source: String) -> [Inline] {
+  package static func inlines(of source: String) -> [Inline] {
     var result: [Inline] = []
     var text = ""
     var rest = source[...]
@@ -110,7 +110,7 @@ struct Markup: Equatable {
 
 extension Markup.Block {
   /// The text of it; none where it is verbatim.
-  var inlines: [Markup.Inline] {
+  package var inlines: [Markup.Inline] {
     switch self {
     case .paragraph(let inlines), .item(let inlines): inlines
     case .verbatim: []
@@ -120,7 +120,7 @@ extension Markup.Block {
 
 extension Markup.Inline {
   /// Without any sign of what it is.
-  var bare: String {
+  package var bare: String {
     switch self {
     case .text(let text), .emphasis(let text), .name(let text), .code(let text): text
     case .option(let name): "--\(name)"
@@ -147,18 +147,6 @@ extension Markup {
     }
     return result
   }
-
-  /// Paragraphs without any marks, a blank line between them.
-  var plain: String {
-    let texts = blocks.map { block in
-      switch block {
-      case .paragraph(let inlines): inlines.map(\.plain).joined()
-      case .item(let inlines): "- " + inlines.map(\.plain).joined()
-      case .verbatim(let lines): lines.map { "    " + $0 }.joined(separator: "\n")
-      }
-    }
-    return texts.joined(separator: "\n\n")
-  }
 }
 
 extension Grammar {
@@ -169,7 +157,7 @@ extension Grammar {
   func line(_ source: String) -> [Markup.Inline] { Markup.inlines(of: source).map(spelledOut) }
 
   /// One line of documentation without any marks.
-  func plain(_ source: String) -> String { line(source).map(\.plain).joined() }
+  package func plain(_ source: String) -> String { line(source).map(\.plain).joined() }
 
   private func spelledOut(_ inline: Markup.Inline) -> Markup.Inline {
     if case .command(let name) = inline { .code("\(program) \(name)") } else { inline }

@@ -31,6 +31,10 @@ struct Parser {
   private(set) var occurrences: [Occurrence] = []
   private(set) var operands: [String] = []
   private(set) var problem: Problem?
+  /// Whether two dashes have ended the options.
+  private(set) var optionsEnded = false
+  /// The option that waits for its value behind the last word.
+  private(set) var pending: OptionSpec?
   /// Help or version, whichever is asked for first.
   private(set) var asked: Asked?
 
@@ -46,7 +50,6 @@ struct Parser {
 
   /// Walks over all words.
   mutating func walk() {
-    var optionsEnded = false
     while position < words.count {
       let word = words[position]
       position += 1
@@ -133,7 +136,10 @@ struct Parser {
   /// The value of `--name value` and `-n value`. A word that looks like an option is left alone: more often
   /// than not the value was forgotten.
   private mutating func takeNextWord(for option: OptionSpec) {
-    guard position < words.count else { return note(.missingValue(option, before: nil)) }
+    guard position < words.count else {
+      pending = option
+      return note(.missingValue(option, before: nil))
+    }
     // What is no UTF-8 is the walk's to report.
     guard case .text(let word) = words[position] else { return }
     switch Shape(word) {
@@ -147,7 +153,7 @@ struct Parser {
 
   /// Among the command's options and those of every command, and then among those of other commands: before
   /// the command is known they may turn out to be its own, and after it the error can say whose they are.
-  private func option(where matches: (OptionSpec) -> Bool) -> OptionSpec? {
+  func option(where matches: (OptionSpec) -> Bool) -> OptionSpec? {
     if let found = (scope?.options ?? grammar.globalOptions).first(where: matches) { return found }
     for command in grammar.commands {
       if let found = command.options.first(where: matches) { return found }

@@ -3,8 +3,8 @@
 ///     CommandSpec(name: "clear", …, rules: [.exactlyOne(of: names, all)])     // (NAMESPACE... | --all)
 public struct Rule: Sendable {
   /// How many of the members may be given.
-  enum Kind: Sendable {
-    case atMostOne, exactlyOne, atLeastOne
+  package enum Kind: Sendable {
+    case atMostOne, exactlyOne
     /// The first member is of no use without the others.
     case dependency
   }
@@ -25,8 +25,8 @@ public struct Rule: Sendable {
     }
   }
 
-  let kind: Kind
-  let members: [Member]
+  package let kind: Kind
+  package let members: [Member]
 
   /// The members exclude each other.
   public static func atMostOne(of members: any Declaration...) -> Rule {
@@ -36,11 +36,6 @@ public struct Rule: Sendable {
   /// One of the members must be given, and no second.
   public static func exactlyOne(of members: any Declaration...) -> Rule {
     Rule(kind: .exactlyOne, members: members.map(\.member))
-  }
-
-  /// One of the members must be given, or several.
-  public static func atLeastOne(of members: any Declaration...) -> Rule {
-    Rule(kind: .atLeastOne, members: members.map(\.member))
   }
 
   /// The first may be given only with the second, and the second without the first.
@@ -60,15 +55,11 @@ extension Rule {
   /// What is wrong with a command line on which these members were given, or nil.
   func problem(given: [Member]) -> String? {
     switch kind {
-    case .exactlyOne, .atLeastOne:
-      if given.isEmpty { return "\(list(members.map(\.label), "or")) is missing" }
-      if kind == .atLeastOne { return nil }
-      fallthrough
-    case .atMostOne:
-      return given.count > 1 ? "\(list(given.map(\.label), "and")) exclude each other" : nil
+    case .exactlyOne where given.isEmpty: "\(list(members.map(\.label), "or")) is missing"
+    case .exactlyOne, .atMostOne:
+      given.count > 1 ? "\(list(given.map(\.label), "and")) exclude each other" : nil
     case .dependency:
-      let isAlone = given == [members[0]]
-      return isAlone ? "\(members[0].label) goes only with \(members[1].label)" : nil
+      given == [members[0]] ? "\(members[0].label) goes only with \(members[1].label)" : nil
     }
   }
 
@@ -85,7 +76,6 @@ extension Rule {
     return switch kind {
     case .atMostOne: "Not together with \(list(references, "or"))."
     case .exactlyOne: "Either this or \(list(references, "or")) must be given."
-    case .atLeastOne: "This or \(list(references, "or")) must be given, or several of them."
     case .dependency: member == members[0] ? "Only with \(references[0])." : nil
     }
   }

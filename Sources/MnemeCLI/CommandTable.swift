@@ -1,7 +1,7 @@
 import CommandGrammar
 
 /// The program: every command, in the order of the help.
-enum CommandTable {
+package enum CommandTable {
   static let commands: [any Command.Type] = [
     Put.self, Get.self, Delete.self, ShowStats.self, CheckHealth.self, InspectKeys.self, Vacuum.self,
     SetQuota.self, Clear.self,
@@ -13,7 +13,7 @@ enum CommandTable {
 
   static let version = "1.0.0"
 
-  static let grammar = Grammar(
+  package static let grammar = Grammar(
     program: "mneme", version: version, date: "2026-11-23",
     summary: "look after a semantic cache in Redis",
     description: """

@@ -21,7 +21,8 @@ enum Options {
       """)
 
   static let keyPrefix = Option(
-    "key-prefix", short: "p", value: .text("PREFIX", allowsEmpty: false), environment: ["MNEME_KEY_PREFIX"],
+    "key-prefix", short: "p", value: .text("PREFIX", completion: .dynamic("prefixes"), allowsEmpty: false),
+    environment: ["MNEME_KEY_PREFIX"],
     default: "mneme", group: connection,
     summary: "the prefix under which all keys of the cache live",
     details: "On a Redis Cluster it needs a hash tag, as in `{mneme}`, so that all keys live in one slot.")

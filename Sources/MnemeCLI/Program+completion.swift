@@ -4,23 +4,42 @@ import Mneme
 import MnemeRedis
 
 extension Program {
-  /// Answers a shell that asks what may be typed; with nothing where anything is wrong, or where no answer comes
-  /// while a person would still call the prompt quick.
-  static func complete(_ kind: String, _ invocation: Invocation, _ environment: Environment) -> ExitStatus {
-    guard kind == "namespaces", var settings = try? GlobalSettings(invocation, environment) else {
-      return .done
+  /// Answers a shell that asks what can be typed. Where the server has to be asked, it offers nothing when anything
+  /// is wrong, or when no answer comes while a person would still call the prompt quick.
+  static func complete(_ request: CompletionRequest, _ environment: Environment) -> ExitStatus {
+    let output = plainOutput(environment)
+    let answer = request.answer { kind, invocation in
+      giveUp(afterMilliseconds: 200)
+      let values = try? liveValues(kind, invocation, output, environment)
+      return (values ?? []).filter { !$0.word.unicodeScalars.contains(where: isHazardous) }
     }
-    giveUp(afterMilliseconds: 200)
+    try? output.write(answer.utf8)
+    try? output.flush()
+    return .done
+  }
+
+  /// What the server has, as far as the options before the cursor say which server.
+  private static func liveValues(
+    _ kind: String, _ invocation: Invocation, _ output: Output, _ environment: Environment
+  ) throws -> [CompletionRequest.Candidate] {
+    var settings = try GlobalSettings(invocation, environment)
     // Nobody who presses Tab wants to be asked or told anything.
     if settings.password == .terminal { settings.password = .url }
     (settings.isQuiet, settings.isVerbose) = (true, false)
-    let context = Context(settings: settings, output: plainOutput(environment), environment: environment)
-    guard let names = try? context.openExistingStore().namespaces() else { return .done }
-    for name in names where !name.name.unicodeScalars.contains(where: isHazardous) {
-      try? context.output.print(name.name)
+    let context = Context(settings: settings, output: output, environment: environment)
+    switch kind {
+    case "namespaces": return try context.openExistingStore().namespaces().map { .init($0.name) }
+    case "prefixes":
+      // In a large database it offers what it has found in time.
+      let start = Instant.now
+      let caches = try context.openStore().discoverCaches { start.duration(to: .now) > .milliseconds(100) }
+      return caches.compactMap { cache in
+        String(validating: cache.keyPrefix, as: UTF8.self).map {
+          .init($0, description: cache.entries.map { entryCount($0) } ?? "")
+        }
+      }
+    default: return []
     }
-    try? context.output.flush()
-    return .done
   }
 
   /// Ends the program quietly when the time is up. A timer, since time limits of the connection would add up, and

@@ -32,7 +32,7 @@ public enum Program {
           CommandTable.grammar.help(topic, form, style: TextStyle(width: $0.width, isBold: $0.usesColor))
         }
       case .version: return show(environment) { _ in "mneme \(CommandTable.version)\n" }
-      case .complete(let kind, let invocation): return complete(kind, invocation, environment).rawValue
+      case .complete(let request): return complete(request, environment).rawValue
       }
     } catch {
       let isJSON = arguments.contains(Array("--json".utf8))

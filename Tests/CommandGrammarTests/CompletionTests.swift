@@ -1,250 +1,174 @@
-import Foundation
 import Testing
 
 @testable import CommandGrammar
 
-/// What is typed, and what is offered.
-struct CompletionCase: Sendable, CustomTestStringConvertible {
-  let line: String
-  let offers: [String]
-  /// Where fish, which knows options by itself, offers something else.
-  let fishOffers: [String]?
-
-  init(_ line: String, _ offers: [String], fish: [String]? = nil) {
-    self.line = line
-    self.offers = offers
-    fishOffers = fish
-  }
-
-  var testDescription: String { line }
-}
-
 private let commands = ["add", "list", "find", "throw-out", "load", "completions", "help"]
 private let shelves = ["top", "middle", "my shelf", "a:b", "it's"]
 
-/// The same for the three shells. What a shell would quote on the line stands here unquoted.
-private let cases = [
-  CompletionCase("larder ", commands),
-  CompletionCase("larder l", ["list", "load"]),
-  CompletionCase("larder --json l", ["list", "load"]),
-  CompletionCase("larder -H /tmp l", ["list", "load"]),
-  CompletionCase("larder -H list l", ["list", "load"]),
-  CompletionCase("larder --home=/tmp -q l", ["list", "load"]),
-  CompletionCase("larder -qH list l", ["list", "load"]),
-  CompletionCase("larder --p", ["--patience"]),
-  CompletionCase("larder list --o", ["--order"]),
-  CompletionCase("larder list --s", ["--shelf"]),
-  CompletionCase("larder add --no", ["--note-file"]),
-  CompletionCase("larder list --keeps", []),
-  CompletionCase("larder list --order ", ["name", "age", "amount"]),
-  CompletionCase("larder list --order a", ["age", "amount"]),
-  CompletionCase("larder list --order=a", ["--order=age", "--order=amount"]),
-  CompletionCase("larder --color ", ["auto", "always", "never"]),
-  CompletionCase("larder list --color n", ["never"]),
-  CompletionCase("larder list --shelf ", shelves),
-  CompletionCase("larder list -s ", shelves),
-  CompletionCase("larder list -s m", ["middle", "my shelf"]),
-  CompletionCase("larder list -sm", ["-smiddle", "-smy shelf"]),
-  CompletionCase("larder list -qst", ["-qstop"]),
-  CompletionCase("larder list --shelf=m", ["--shelf=middle", "--shelf=my shelf"]),
-  CompletionCase("larder throw-out ", ["plum jam", "pickles"]),
-  CompletionCase("larder throw-out jam ", ["plum jam", "pickles"]),
-  CompletionCase("larder throw-out -n pi", ["pickles"]),
-  CompletionCase("larder throw-out -- pi", ["pickles"]),
-  CompletionCase("larder throw-out -- --a", []),
-  CompletionCase("larder add ", []),
-  CompletionCase("larder add jam ", []),
-  CompletionCase("larder list --limit ", []),
-  CompletionCase("larder load n", ["notes.txt", "nested/"]),
-  CompletionCase("larder load notes.txt n", []),
-  CompletionCase("larder add --note-file n", ["notes.txt", "nested/"]),
-  CompletionCase("larder -H n", ["nested/"]),
-  CompletionCase("larder completions ", ["bash", "zsh", "fish"]),
-  CompletionCase("larder help th", ["throw-out"]),
-  CompletionCase("larder bogus ", []),
-  // What was given is not offered again, unless it repeats; fish offers it, and the parser says so.
-  CompletionCase("larder list -s top --s", [], fish: ["--shelf"]),
-  CompletionCase("larder add --label a --l", ["--label"]),
-  // Before the command it may be any command's option; fish waits for the command.
-  CompletionCase("larder --order a", ["age", "amount"], fish: ["add"]),
-]
-
-/// A folder to complete in, with files, a stand-in for the program, and its scripts.
-private func makeLarder() throws -> TemporaryFolder {
-  let folder = try TemporaryFolder()
-  let values = (shelves + [""]).map { $0.replacing("'", with: #"'\''"#) }.joined(separator: "\n")
-  try folder.write(
-    """
-    #!/bin/sh
-    printf '%s\\n' "$@" >> "$(dirname "$0")/../calls"
-    echo noise >&2
-    case "$1 $2" in
-    "__complete shelves") printf '%s' '\(values)' ;;
-    "__complete items") printf 'plum jam\\tsweet\\npickles\\n' ;;
-    esac
-    cat
-    """, to: "bin/larder", isExecutable: true)
-  try folder.write("", to: "work/notes.txt")
-  try folder.write("", to: "work/nested/deep.txt")
-  try folder.write("", to: "work/other")
-  for shell in Shell.allCases {
-    let script = Larder.grammar.completionScript(for: shell)
-    try folder.write(script.text, to: script.name)
+/// What the program finds out by itself.
+private func live(_ kind: String, _ invocation: Invocation) -> [CompletionRequest.Candidate] {
+  switch kind {
+  case "shelves": shelves.map { .init($0) }
+  case "items": [.init("plum jam", description: "sweet"), .init("pickles")]
+  default: []
   }
-  return folder
 }
 
-private func run(_ shell: String, _ arguments: [String], in folder: TemporaryFolder) throws -> String {
-  let tool = try #require(Tool(shell))
-  let path = "\(folder.url.path)/bin:\(ProcessInfo.processInfo.environment["PATH"] ?? "")"
-  return try tool.output(
-    arguments, in: folder.url.appending(path: "work"),
-    environment: [
-      "PATH": path, "HOME": folder.url.path, "XDG_CONFIG_HOME": folder.url.path, "LC_ALL": "C.UTF-8",
-    ])
+/// The lines of the answer to a shell.
+private func answer(_ words: [String]) throws -> [String] {
+  guard case .complete(let request) = try Larder.grammar.parse(["__complete"] + words) else {
+    Issue.record("a question was expected")
+    return []
+  }
+  let text = request.answer(live: live)
+  #expect(text.hasSuffix("\n"))
+  return text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
 }
 
-/// Parts of an output, one a completed line.
-private func parts(_ output: String) -> [[String]] {
-  output.split(separator: "====\n", omittingEmptySubsequences: false).dropLast().map {
-    $0.split(separator: "\n").map(String.init)
-  }
+/// What is offered, as zsh compares it: with the word at the cursor, whose quotes are gone.
+private func offers(_ line: String) throws -> [String] {
+  let words = line.split(separator: " ", omittingEmptySubsequences: false).dropFirst().map(String.init)
+  let lines = try answer(["fish"] + words)
+  guard lines.first == "words" else { return lines }
+  let candidates = lines.dropFirst().map { String($0.prefix { $0 != "\t" }) }
+  return candidates.filter { $0.hasPrefix(words.last ?? "") }
 }
 
 @Suite("Completion")
 struct CompletionTests {
   @Test(
-    "bash offers what can be typed",
-    .enabled(if: Tool.isInstalled("bash"), "bash is not installed"))
-  func bash() throws {
-    let folder = try makeLarder()
-    // Offers are shown as the shell would read them. A slash behind a directory is readline's.
-    let script = """
-      source ../larder.bash
-      for line; do
-        COMP_LINE=$line COMP_POINT=${#line}
-        _larder
-        for offer in "${COMPREPLY[@]}"; do
-          if [[ $takes != *irector* && -d ${offer#*=} ]]; then offer+=/; fi
-          eval "printf '%s\\n' $offer"
-        done
-        echo '===='
-      done
-      """
-    let offered = parts(try run("bash", ["--norc", "-c", script, "bash"] + cases.map(\.line), in: folder))
-    try #require(offered.count == cases.count)
-    for (testCase, offers) in zip(cases, offered) {
-      // Readline replaces only what stands behind the last = of a word.
-      let expected = testCase.offers.map {
-        $0.hasPrefix("--") && $0.contains("=") ? String($0.split(separator: "=")[1]) : $0
-      }
-      #expect(offers.sorted() == expected.sorted(), "\(testCase.line)")
-    }
+    "what is typed decides what is offered",
+    arguments: [
+      ("larder ", commands),
+      ("larder l", ["list", "load"]),
+      ("larder --json l", ["list", "load"]),
+      ("larder -H /tmp l", ["list", "load"]),
+      ("larder -H list l", ["list", "load"]),
+      ("larder --home=/tmp -q l", ["list", "load"]),
+      ("larder -qH list l", ["list", "load"]),
+      // A command that only says why it is refused.
+      ("larder ea", []),
+      ("larder help ea", []),
+      ("larder eat --js", ["--json"]),
+      ("larder --p", ["--patience"]),
+      (
+        "larder -",
+        ["--home", "--patience", "--json", "--quiet", "--verbose", "--color", "--help", "--version"]
+      ),
+      ("larder list --o", ["--order"]),
+      ("larder list --s", ["--shelf"]),
+      ("larder add --no", ["--note-file"]),
+      ("larder list --keeps", []),
+      ("larder list --order ", ["name", "age", "amount"]),
+      ("larder list --order a", ["age", "amount"]),
+      ("larder list --order=a", ["--order=age", "--order=amount"]),
+      ("larder list --nonsense=a", []),
+      ("larder --color ", ["auto", "always", "never"]),
+      ("larder list --color n", ["never"]),
+      ("larder list --shelf ", shelves),
+      ("larder list -s m", ["middle", "my shelf"]),
+      ("larder list -sm", ["-smiddle", "-smy shelf"]),
+      ("larder list -qst", ["-qstop"]),
+      ("larder list -q", []),
+      ("larder list -Z", []),
+      ("larder list --shelf=m", ["--shelf=middle", "--shelf=my shelf"]),
+      ("larder throw-out ", ["plum jam", "pickles"]),
+      ("larder throw-out jam ", ["plum jam", "pickles"]),
+      ("larder throw-out -n pi", ["pickles"]),
+      ("larder throw-out -- pi", ["pickles"]),
+      ("larder throw-out -- --a", []),
+      ("larder add ", []),
+      ("larder add jam ", []),
+      ("larder add jam -5", []),
+      ("larder list --limit ", []),
+      ("larder load n", ["files", ""]),
+      ("larder load notes.txt n", []),
+      ("larder add --note-file n", ["files", ""]),
+      ("larder add --note-file=n", ["files", "--note-file="]),
+      ("larder -H n", ["directories", ""]),
+      ("larder -Hn", ["directories", "-H"]),
+      ("larder completions ", ["bash", "zsh", "fish"]),
+      ("larder help th", ["throw-out"]),
+      ("larder bogus ", []),
+      // What was given is not offered again, unless it repeats.
+      ("larder list -s top --s", []),
+      ("larder --json list --js", []),
+      ("larder add --label a --l", ["--label"]),
+      // Before the command it may be any command's option.
+      ("larder --order a", ["age", "amount"]),
+    ] as [(String, [String])])
+  func table(line: String, expected: [String]) throws {
+    #expect(try offers(line) == expected)
   }
 
-  @Test(
-    "bash quotes an offer as the word is quoted, and leaves alone what readline keeps",
-    .enabled(if: Tool.isInstalled("bash"), "bash is not installed"))
-  func bashQuoting() throws {
-    let folder = try makeLarder()
-    let script = """
-      source ../larder.bash
-      for line; do
-        COMP_LINE=$line COMP_POINT=${#line}
-        _larder
-        printf '%s\\n' "${COMPREPLY[@]}"
-        echo '===='
-      done
-      """
-    let table = [
-      ("larder list -s my", #"my\ shelf"#),
-      (#"larder list -s my\ "#, #"my\ shelf"#),
-      (#"larder list -s "my"#, "my shelf"),
-      ("larder list -s 'my", "my shelf"),
-      ("larder list -s it", #"it\'s"#),
-      (#"larder list -s "it"#, "it's"),
-      ("larder list -s 'it", #"it'\''s"#),
-      ("larder list -s a:", "b"),
-      ("larder list --shelf=a:", "b"),
-      (#"larder list --shelf="a:"#, "a:b"),
-    ]
-    let offered = parts(try run("bash", ["--norc", "-c", script, "bash"] + table.map(\.0), in: folder))
-    try #require(offered.count == table.count)
-    for (row, offers) in zip(table, offered) { #expect(offers == [row.1], "\(row.0)") }
+  @Test("candidates come with what they are, as each shell writes it")
+  func descriptions() throws {
+    #expect(try answer(["fish", "throw-out", ""]) == ["words", "plum jam\tsweet", "pickles"])
+    #expect(try answer(["zsh", "throw-out", ""]) == ["words", "plum jam:sweet", "pickles"])
+    #expect(try answer(["bash", " ", "larder throw-out "]) == ["words", #"plum\ jam"#, "pickles"])
+    #expect(try answer(["fish", "li"]).contains("list\tshow what is there"))
+    #expect(try answer(["zsh", "--or", "--js"]).contains("--json:print JSON"))
   }
 
-  @Test(
-    "the bash script takes the words up to the cursor, and hands them on without their quotes",
-    .enabled(if: Tool.isInstalled("bash"), "bash is not installed"))
-  func bashCursor() throws {
-    let folder = try makeLarder()
-    let script = """
-      source ../larder.bash
-      COMP_LINE=$1 COMP_POINT=$2
-      _larder
-      printf '%s\\n' "${COMPREPLY[@]}"
-      """
-    let line = #"larder -H "a b" list --shelf mi --json"#
-    let offered = try run("bash", ["--norc", "-c", script, "bash", line, "31"], in: folder)
-    #expect(offered == "middle\n")
-    let calls = try String(contentsOf: folder.url.appending(path: "calls"), encoding: .utf8)
-    #expect(calls == "__complete\nshelves\n--\n-H\na b\nlist\n--shelf\n")
-  }
-
-  @Test(
-    "zsh offers what can be typed",
-    .enabled(if: Tool.isInstalled("zsh"), "zsh is not installed"))
+  @Test("zsh is told what free text stands for, how much to skip before a file, and where a colon is no end")
   func zsh() throws {
-    let folder = try makeLarder()
-    // The functions of the completion system work in the line editor only; these tell what they were asked to
-    // offer.
-    let script = #"""
-      compdef() { }
-      compset() {
-        case $1 in
-        (-P) ignored+=${PREFIX%%=*}= PREFIX=${PREFIX#*=} ;;
-        (-p) ignored+=${PREFIX[1,$2]} PREFIX=${PREFIX[$2+1,-1]} ;;
-        esac
-      }
-      offer() { local it; for it; do [[ $it == $PREFIX* ]] && print -r -- $ignored$it; done }
-      compadd() { offer "${(@P)2}"; }
-      _wanted() { shift 3; "$@"; }
-      _describe() { offer "${(@)${(@P)@[-1]}%%:*}"; }
-      _message() { }
-      _files() { local f; for f in *; do [[ -d $f ]] && offer $f/ || [[ $1 == -/ ]] || offer $f; done }
-      source ../_larder
-      for line; do
-        words=("${(Z:n:)line}")
-        [[ $line == *' ' ]] && words+=('')
-        CURRENT=$#words PREFIX=$words[-1] ignored=
-        _larder
-        echo '===='
-      done
-      """#
-    let offered = parts(try run("zsh", ["-f", "-c", script, "zsh"] + cases.map(\.line), in: folder))
-    try #require(offered.count == cases.count)
-    for (testCase, offers) in zip(cases, offered) {
-      #expect(offers.sorted() == testCase.offers.sorted(), "\(testCase.line)")
-    }
+    #expect(try answer(["zsh", "list", "--limit", ""]) == ["text", "N"])
+    #expect(try answer(["zsh", "add", ""]) == ["text", "ITEM"])
+    #expect(try answer(["zsh", "add", "--note-file=n"]) == ["files", "12"])
+    #expect(try answer(["zsh", "list", "-s", "a"]).contains(#"a\:b"#))
+  }
+
+  @Test("fish passes the word as it is typed, quotes and all")
+  func fish() throws {
+    #expect(try answer(["fish", "add", "--note-file='my n"]) == ["files", "--note-file="])
+    #expect(try answer(["fish", "list", "'--order=a"]).contains("--order=age"))
+    #expect(try answer(["fish", "-H", "/tmp", "\"li"]).contains("list\tshow what is there"))
   }
 
   @Test(
-    "fish offers what can be typed",
-    .enabled(if: Tool.isInstalled("fish"), "fish is not installed"))
-  func fish() throws {
-    let folder = try makeLarder()
-    let script = """
-      source ../larder.fish
-      for line in $argv
-          complete -C $line | string replace -r '\\t.*' ''
-          echo '===='
-      end
-      """
-    let offered = parts(try run("fish", ["--no-config", "-c", script] + cases.map(\.line), in: folder))
-    try #require(offered.count == cases.count)
-    for (testCase, offers) in zip(cases, offered) {
-      #expect(offers.sorted() == (testCase.fishOffers ?? testCase.offers).sorted(), "\(testCase.line)")
-    }
+    "bash gets what fits the word, quoted as the word is, without what readline keeps",
+    arguments: [
+      ("larder list -s my", [#"my\ shelf"#]),
+      (#"larder list -s my\ "#, [#"my\ shelf"#]),
+      (#"larder list -s "my"#, ["my shelf"]),
+      ("larder list -s 'my", ["my shelf"]),
+      ("larder list -s it", [#"it\'s"#]),
+      (#"larder list -s "it"#, ["it's"]),
+      ("larder list -s 'it", [#"it'\''s"#]),
+      ("larder list -s a:", ["b"]),
+      ("larder list --shelf=a:", ["b"]),
+      (#"larder list --shelf="a:"#, ["a:b"]),
+      ("larder list --order=a", ["age", "amount"]),
+      (#"larder -H "a b" list --shelf mi"#, ["middle"]),
+      (#"larder --home=a\ b list --shelf mi"#, ["middle"]),
+      ("larder  list\t--shelf  mi", ["middle"]),
+      (#"larder list "" -s mi"#, ["middle"]),
+      ("lar", []),
+      ("", commands),
+    ] as [(String, [String])])
+  func bash(line: String, expected: [String]) throws {
+    #expect(try answer(["bash", " \t\n\"'><=;|&(:", line]) == ["words"] + expected)
+  }
+
+  @Test("bash is told where the name of a file begins, and what readline keeps of it")
+  func bashFiles() throws {
+    let breaks = " \t\n\"'><=;|&(:"
+    #expect(try answer(["bash", breaks, "larder load n"]) == ["files", "", "n", ""])
+    #expect(
+      try answer(["bash", breaks, "larder add --note-file=a:n"]) == [
+        "files", "--note-file=", "a:n", "--note-file=a:",
+      ])
+    #expect(try answer(["bash", breaks, "larder -Hn"]) == ["directories", "-H", "n", ""])
+  }
+
+  @Test(
+    "a backslash in double quotes stands for itself unless it escapes something",
+    arguments: [
+      (#"x "a\b\$c""#, #"a\b$c"#), (#"x 'a\b'"#, #"a\b"#), (#"x a\b"#, "ab"), (#"x a\"#, "a"),
+      ("x 'a'\"b\"c", "abc"),
+    ])
+  func backslashes(line: String, word: String) {
+    #expect(BashLine(line, wordBreaks: "").word == word)
   }
 
   @Test("an option that means different things in two commands is completed by the command")
@@ -261,26 +185,25 @@ struct CompletionTests {
           name: "other", summary: "The second",
           options: [Option("kind", value: .choice(Place.self, "PLACE"), summary: "Which place")]),
       ])
-    let kinds = CompletionTable(grammar).options.filter { $0.meaning.name == "--kind" }
-    #expect(kinds.map(\.patterns) == [["other:--kind"], ["*:--kind"]])
-    #expect(kinds.map(\.meaning.takes) == ["choices cellar attic", "choices small large"])
+    func answer(_ words: String...) throws -> String? {
+      guard case .complete(let request) = try grammar.parse(["__complete", "fish"] + words) else {
+        return nil
+      }
+      return request.answer { _, _ in [] }
+    }
+    #expect(try answer("other", "--kind", "") == "words\ncellar\nattic\n")
+    #expect(try answer("one", "--kind", "") == "words\nsmall\nlarge\n")
+    #expect(try answer("--kind", "") == "words\nsmall\nlarge\n")
   }
 
   @Test(
-    "shellcheck finds nothing to complain about in the bash script",
-    .enabled(if: Tool.isInstalled("shellcheck"), "shellcheck is not installed"))
-  func shellcheck() throws {
-    let folder = try makeLarder()
-    let tool = try #require(Tool("shellcheck"))
-    #expect(try tool.output(["--shell=bash", folder.url.appending(path: "larder.bash").path]) == "")
+    "a question that no stub asks is answered with nothing to offer",
+    arguments: [[], ["bash"], ["bash", " "], ["ksh", "x"]])
+  func strange(words: [String]) throws {
+    #expect(try answer(words).first == "words")
   }
 
-  @Test("the same grammar gives the same scripts", arguments: Shell.allCases)
-  func determinism(shell: Shell) {
-    #expect(Larder.grammar.completionScript(for: shell) == Larder.grammar.completionScript(for: shell))
-  }
-
-  @Test("each script has the name that its shell looks for")
+  @Test("each stub has the name that its shell looks for")
   func names() {
     #expect(Shell.allCases.map { $0.fileName(for: "larder") } == ["larder.bash", "_larder", "larder.fish"])
   }

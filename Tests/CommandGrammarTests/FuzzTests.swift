@@ -24,7 +24,8 @@ struct FuzzTests {
     "3", "-n",
     "-h", "--help", "--version", "help", "add", "list", "find", "throw-out", "load", "completions", "bash",
     "jam",
-    "__complete", "--all", "--label", "-l", "--limit", "10k", "--order=age", "--color", "auto", "--colour",
+    "__complete", "__complete", "zsh", "--all", "--label", "-l", "--limit", "10k", "--order=age", "--color",
+    "auto", "--colour",
     "é", "-é",
     "\u{301}", "--\u{301}", "-s\u{301}", "\u{0}", "\u{1B}[31m", "🥣", "--🥣=🥣", "-t", "-t-5", "--temperature",
     "99999999999999999999", "--price=nan", "--price=1e999", " ",
@@ -64,8 +65,11 @@ struct FuzzTests {
           texts.contains("help") || texts.contains { $0.hasPrefix("-") && $0.contains("h") }, "\(texts)")
       case .version:
         #expect(texts.contains("--version"), "\(texts)")
-      case .complete:
+      case .complete(let request):
         #expect(texts.first == "__complete", "\(texts)")
+        let answer = request.answer { kind, _ in [.init(kind)] }
+        #expect(
+          ["words\n", "files\n", "direct", "text\n"].contains { answer.hasPrefix($0) }, "\(texts): \(answer)")
       }
     } catch {
       #expect(!error.message.isEmpty)

@@ -17,7 +17,7 @@ enum Larder {
     group: .place, summary: "keep the larder in this directory",
     details: "It is made when it is not there, but only by {command:add}.")
   static let patience = Option(
-    "patience", value: .duration(in: .milliseconds(1)..., milliseconds: true),
+    "patience", value: .duration(in: .milliseconds(1)...(.longest), milliseconds: true),
     environment: ["LARDER_PATIENCE"], default: .seconds(5), group: .place,
     summary: "how long to wait for the door")
   static let json = Switch("json", group: .output, summary: "print JSON")
@@ -32,7 +32,7 @@ enum Larder {
     "shelf", short: "s", value: .text("SHELF", completion: .dynamic("shelves"), allowsEmpty: false),
     default: "middle", summary: "the shelf")
   static let keeps = Option(
-    "keeps", value: .duration(in: .seconds(1)...), summary: "how long it keeps",
+    "keeps", value: .duration(in: .seconds(1)...(.longest)), summary: "how long it keeps",
     details: """
       Without it, for ever. Written as:
 
@@ -47,7 +47,7 @@ enum Larder {
   static let label = Option(
     repeating: "label", short: "l", value: .text("WORD"), summary: "a word to find it by")
   static let note = Option("note-file", value: .file(), summary: "take the note from this file")
-  static let limit = Option("limit", value: .count("N", 1...), summary: "show so many at most")
+  static let limit = Option("limit", value: .count("N", 1...Int.max), summary: "show so many at most")
   static let order = Option(
     "order", value: .choice(Order.self, "ORDER"), default: .name, summary: "what to sort by")
   static let dryRun = Switch("dry-run", short: "n", summary: "only say what would be done")
@@ -90,6 +90,8 @@ enum Larder {
     options: [all, dryRun, shelf], rules: [.exactlyOne(of: items, all), .dependency(of: shelf, on: all)])
   static let load = CommandSpec(
     name: "load", group: .upkeep, summary: "read a list from a file", arguments: [file], options: [dryRun])
+  static let eat = CommandSpec(
+    name: "eat", group: .upkeep, summary: "refused: a larder does not eat", isMinor: true, isOffered: false)
   static let completions = CommandSpec(
     name: "completions", group: .upkeep, summary: "print a completion script", arguments: [shell])
 
@@ -97,7 +99,7 @@ enum Larder {
     program: "larder", version: "2.3.4", date: "2026-05-17", summary: "keep a larder in order",
     description: "Keeps a list of what is where. See {option:home} for where the list is kept.",
     globalOptions: [home, patience, json, quiet, verbose, color], rules: [.atMostOne(of: quiet, verbose)],
-    commands: [add, list, find, throwOut, load, completions],
+    commands: [add, list, find, throwOut, load, completions, eat],
     examples: [Example(command: "larder list", says: "shows what is there")],
     environmentNotes: [NamedNote("NO_COLOR", "Turns colour off, whatever its value.")],
     exitStatuses: [ExitNote(0, "Done."), ExitNote(1, "The answer is no."), ExitNote(64, "A usage error.")],

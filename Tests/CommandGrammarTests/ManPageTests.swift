@@ -1,7 +1,8 @@
+import CommandGrammar
 import Foundation
 import Testing
 
-@testable import CommandGrammar
+@testable import GrammarTools
 
 @Suite("Manual pages")
 struct ManPageTests {

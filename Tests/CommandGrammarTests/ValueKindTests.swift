@@ -39,7 +39,7 @@ struct ValueKindTests {
 
   @Test("milliseconds are taken where they make sense")
   func milliseconds() {
-    let kind = ValueKind<Duration>.duration(in: .zero..., milliseconds: true)
+    let kind = ValueKind<Duration>.duration(in: .zero...(.longest), milliseconds: true)
     #expect(value(kind, "250ms") == .milliseconds(250))
     #expect(value(kind, "1s250ms") == .milliseconds(1250))
     #expect(problem(kind, "250ms1s") != nil)
@@ -96,8 +96,8 @@ struct ValueKindTests {
     #expect(value(kind, "100") == 100)
     #expect(problem(kind, "0") == ValueProblem("is too small", advice: "it must be from 1 to 100"))
     #expect(problem(kind, "101") == ValueProblem("is too large", advice: "it must be from 1 to 100"))
-    #expect(problem(.count("N", 1...), "0")?.advice == "it must be at least 1")
-    #expect(problem(.count("N", ...10), "1k")?.advice == "it must be at most 10")
+    #expect(problem(.count("N", 1...Int.max), "0")?.advice == "it must be at least 1")
+    #expect(problem(.integer("N", Int.min...10), "1000")?.advice == "it must be at most 10")
     #expect(
       problem(.duration(in: .seconds(1)...(.seconds(3600))), "2h")?.advice == "it must be from 1s to 1h")
   }

@@ -48,7 +48,7 @@ struct SecretTests {
       "inspect-keys --sample all --top 3", "inspect-keys --check", "inspect-keys --discover",
       "vacuum --repair",
       "set-quota default 5", "import", "delete q", "clear --yes --all", "reembed another", "snapshot",
-      "put --embedder openai:m:dim3 -p third q r", "__complete namespaces -- clear",
+      "put --embedder openai:m:dim3 -p third q r", "__complete fish clear x",
     ] {
       for extra in ["-v", "--json"] {
         let words = line.split(separator: " ").map(String.init)

@@ -25,8 +25,9 @@ extension Target {
         request(invocation)
       case .help: break
       case .version: expect(words.contains(Array("--version".utf8)), "nobody asked for the version")
-      case .complete(let kind, _):
-        expect(words.first.map { $0 == Array("__complete".utf8) } == true, "nobody asked for '\(kind)'")
+      case .complete(let request):
+        expect(words.first.map { $0 == Array("__complete".utf8) } == true, "nobody asked what can be typed")
+        expect(!request.answer { kind, _ in [.init(kind)] }.isEmpty, "a question without an answer")
       }
     } catch {
       expect(!error.message.isEmpty && !error.remediation.isEmpty, "an error without words")
@@ -58,9 +59,8 @@ private func expectSameMeaning(of words: [[UInt8]], _ invocation: Invocation) {
     expect(
       again.arguments.elementsEqual(invocation.arguments, by: areSame), "\(line) has \(again.arguments)")
     expect(
-      again.values.elementsEqual(invocation.values) {
-        $0.member == $1.member && areSame("\($0.value)", "\($1.value)")
-      }, "\(line) means \(again.values)")
+      again.given.elementsEqual(invocation.given) { $0.member == $1.member && areSame($0.text, $1.text) },
+      "\(line) means \(again.given)")
   }
 }
 

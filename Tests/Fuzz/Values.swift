@@ -16,7 +16,7 @@ extension Target {
     let bytes = input.remainder()
     guard let text = String(validating: bytes, as: UTF8.self) else { return }
     roundTrip(text, .duration)
-    roundTrip(text, .duration(in: Duration.zero..., milliseconds: true))
+    roundTrip(text, .duration(in: .zero...(.longest), milliseconds: true))
     roundTrip(text, .duration(in: .milliseconds(1)...(.seconds(60)), milliseconds: true)) {
       $0 >= .milliseconds(1) && $0 <= .seconds(60)
     }

@@ -1,8 +1,9 @@
+import CommandGrammar
 import Foundation
 import TestSupport
 import Testing
 
-@testable import CommandGrammar
+@testable import GrammarTools
 @testable import MnemeCLI
 
 /// The lines of the README that a new user types, and each of them typed wrongly once.

@@ -1,5 +1,6 @@
 import CommandGrammar
 import Foundation
+import GrammarTools
 import TestSupport
 import Testing
 
@@ -7,9 +8,8 @@ import Testing
 
 /// The manual pages and completions that are committed are those that the definition gives.
 ///
-/// After a change of the definition: `MNEME_WRITE_GENERATED=1 swift test --filter GeneratedFiles`.
-// One after another: writing them anew must not happen beside reading them.
-@Suite("Generated files", .serialized)
+/// After a change of the definition: `swift run generate-files`.
+@Suite("Generated files")
 struct GeneratedFilesTests {
   private let top = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
@@ -19,9 +19,9 @@ struct GeneratedFilesTests {
     try check(CommandTable.grammar.manualPages(), in: "man")
   }
 
-  @Test("completions/ holds the scripts of the definition, and no others")
+  @Test("completions/ holds the stubs of the definition, and no others")
   func completions() throws {
-    try check(Shell.allCases.map { CommandTable.grammar.completionScript(for: $0) }, in: "completions")
+    try check(CommandTable.grammar.completionStubs(), in: "completions")
   }
 
   @Test(
@@ -37,6 +37,15 @@ struct GeneratedFilesTests {
     }
   }
 
+  @Test("shellcheck finds nothing to complain about in the stub for bash", .needs(program: "shellcheck"))
+  func shellcheck() throws {
+    let outcome = try ChildProcess(
+      ["shellcheck", "--shell=bash", "completions/mneme.bash"], directory: Repository.top
+    )
+    .finish()
+    #expect(outcome.output.isEmpty && outcome.status == 0, "\(outcome)")
+  }
+
   @Test("the program's page has every section that a reader looks for, in the usual order")
   func sections() throws {
     let page = try #require(CommandTable.grammar.manualPages().first).text
@@ -50,13 +59,6 @@ struct GeneratedFilesTests {
 
   private func check(_ files: [GeneratedFile], in folder: String) throws {
     let folder = top.appending(path: folder)
-    if ProcessInfo.processInfo.environment["MNEME_WRITE_GENERATED"] == "1" {
-      try? FileManager.default.removeItem(at: folder)
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      for file in files {
-        try file.text.write(to: folder.appending(path: file.name), atomically: true, encoding: .utf8)
-      }
-    }
     let present = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
     #expect(present == files.map(\.name).sorted())
     for file in files {

@@ -17,7 +17,7 @@ struct RandomLinesTests {
         "99999999999999999999",
         "{}", "none", "all", "a\u{301}", "\u{1B}[2J", "\u{202E}", "-\u{301}", "👩‍👩‍👧", "redis://h:p@/x", "-nfaq",
         "-n=faq",
-        "-qv", "-qx", "--json=1", "__complete", "namespaces",
+        "-qv", "-qx", "--json=1", "__complete", "zsh",
       ]
   }()
 

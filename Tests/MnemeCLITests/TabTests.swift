@@ -97,6 +97,9 @@ struct TabTests {
       let path = try directory.write(standIn.utf8, to: "mneme")
       chmod(path, 0o755)
       try directory.write("".utf8, to: "cache.jsonl")
+      try FileManager.default.createDirectory(
+        atPath: directory.path("sub dir"), withIntermediateDirectories: false)
+      try directory.write("".utf8, to: "sub dir/cache.csv")
       let variables = Mneme.plainEnvironment.merging([
         "PATH": "\(directory.path):\(searchPath)", "HOME": directory.path, "XDG_CONFIG_HOME": directory.path,
         "XDG_DATA_HOME": directory.path, "MNEME_URL": url, "MNEME_KEY_PREFIX": prefix, "PS1": "$ ",
@@ -142,16 +145,33 @@ struct TabTests {
     ("mneme help vac\t", "<help><vacuum>"),
     ("mneme completions z\t", "<completions><zsh>"),
     ("mneme --col\tnev\tstats", "<--color><never><stats>"),
+    ("mneme put --response-file=ca\tq", "<put><--response-file=cache.jsonl><q>"),
+    ("mneme export -oca\t", "<export><-ocache.jsonl>"),
+    ("mneme export -o su\tca\t", "<export><-o><sub dir/cache.csv>"),
+    ("mneme import ~/ca\t", "<import><HOME/cache.jsonl>"),
+    ("mneme clear 'sup\t", "<clear><support team>"),
+    ("mneme clear \"sup\t", "<clear><support team>"),
+    ("mneme stats -p PREFIX-tw\t", "<stats><-p><PREFIX-two>"),
+    ("mneme -pPREFIX-tw\tstats", "<-pPREFIX-two><stats>"),
+    ("mneme -p PREFIX-two clear se\t", "<-p><PREFIX-two><clear><second>"),
+    ("X=x mneme -p PREFIX-two clear se\t", "<-p><PREFIX-two><clear><second>"),
+    // Commands that only say why they are refused.
+    ("mneme sn\t", "<sn>"), ("mneme loa\t", "<loa>"),
   ]
 
   @Test(
-    "finishes commands, options, choices, files and live namespaces, quoted as they must be",
+    "finishes commands, options, choices, files, live namespaces and key prefixes, quoted as they must be",
     arguments: Shell.allCases)
   func finishing(shell: Shell) throws {
     let mneme = try cache()
     let session = try Session(shell, url: mneme.url, prefix: mneme.prefix)
+    try Mneme(url: mneme.url, prefix: mneme.prefix + "-two").run("put", "-n", "second", "q", "r")
     for (line, words) in Self.lines {
-      #expect(try session.type(line) == words, "\(shell): \(line)")
+      let (typed, expected) = (filledIn(line), filledIn(words))
+      #expect(try session.type(typed) == expected, "\(shell): \(typed)")
+    }
+    func filledIn(_ text: String) -> String {
+      text.replacing("PREFIX-", with: mneme.prefix + "-").replacing("HOME", with: session.directory.path)
     }
     #expect(try !session.directory.names().contains("pwned"))
   }
@@ -216,7 +236,7 @@ struct TabTests {
   @Test("the question behind a Tab gives up by itself, whatever the time limits of the line say")
   func givingUp() throws {
     let deaf = try DeafServer()
-    let words = ["__complete", "namespaces", "--", "--connect-timeout", "1h", "--timeout", "1h", "clear"]
+    let words = ["__complete", "zsh", "--connect-timeout", "1h", "--timeout", "1h", "clear", ""]
     let outcome = try Mneme(url: "redis://127.0.0.1:\(deaf.port)", prefix: "mneme").run(words)
     #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")
   }

@@ -1,20 +1,17 @@
 extension Grammar {
-  /// What `-h`, `--help`, `help` and `help --json` print, the last line ended.
+  /// What `-h`, `--help` and `help` print, the last line ended.
   ///
   /// The short form fits a screen of 80 by 24 with the prompt on it; `problems()` says where it does not.
   public func help(_ command: CommandSpec?, _ form: HelpForm, style: TextStyle = TextStyle()) -> String {
     switch (form, command) {
-    case (.json, let command?): json(of: command).text
-    case (.json, nil): json.text
     case (.short, let command?): shortHelp(command, style).text
     case (.short, nil): shortHelp(style).text
-    case (.long, let command?): longHelp(command, style).text
-    case (.long, nil): longHelp(style).text
+    case (.long, _): longHelp(command, style).text
     }
   }
 
   /// Rows that the short form may take: a screen of 24, less the prompt's.
-  static let shortHelpRows = 23
+  package static let shortHelpRows = 23
 }
 
 // MARK: - The short form
@@ -32,7 +29,7 @@ extension Grammar {
 
   private func shortHelp(_ style: TextStyle, headings: Bool, merging: Bool) -> TextPage {
     var page = TextPage(style)
-    page.paragraph([.name(program), .text(" \(version): ")] + line(summary))
+    page.paragraph(title(of: nil))
     page.paragraph([.text("Usage: ")] + synopsis(of: nil), hanging: 7)
     page.blank()
     let major = commands.filter { !$0.isMinor }
@@ -63,7 +60,7 @@ extension Grammar {
 
   private func shortHelp(_ command: CommandSpec, _ style: TextStyle, named: [OptionSpec]) -> TextPage {
     var page = TextPage(style)
-    page.paragraph([.name("\(program) \(command.name)"), .text(": ")] + line(command.summary))
+    page.paragraph(title(of: command))
     page.paragraph([.text("Usage: ")] + synopsis(of: command), hanging: 7)
     let arguments = command.arguments.map { ([Markup.Inline.argument($0.name)], line($0.summary)) }
     let options = command.options.filter { option in !named.contains { $0.name == option.name } }
@@ -114,87 +111,55 @@ extension Grammar {
 // MARK: - The long form
 
 extension Grammar {
-  private func longHelp(_ style: TextStyle) -> TextPage {
+  private func longHelp(_ command: CommandSpec?, _ style: TextStyle) -> TextPage {
     var page = TextPage(style)
-    page.paragraph([.name(program), .text(" \(version): ")] + line(summary))
-    page.blank()
-    page.paragraph([.text("Usage: ")] + synopsis(of: nil), hanging: 7)
-    page.blank()
-    page.markup(text(description))
-    let terms = commands.map { [Markup.Inline.name($0.name)] }
-    for (group, commands) in grouped(commands, by: \.group) {
-      page.heading(group.title)
-      page.table(
-        commands.map { ([.name($0.name)], line($0.summary)) }, column: column(for: terms))
-    }
-    addOptions(globalOptions, of: nil, to: &page)
-    addNotes(
-      "Environment", environmentNotes(of: nil).map { ([.environment($0.name)], $0.text) }, to: &page)
-    addNotes("Exit status", exitStatuses.map { ([.text("\($0.code)")], $0.text) }, to: &page)
-    addNotes("Files", files.map { ([.name($0.name)], $0.text) }, to: &page)
-    addExamples(examples, to: &page)
-    page.blank()
-    page.paragraph([
-      .text("'"), .name("\(program) help COMMAND"), .text("' explains a command, '"),
-      .name("\(program) COMMAND -h"),
-      .text("' in short."),
-    ])
-    return page
-  }
-
-  private func longHelp(_ command: CommandSpec, _ style: TextStyle) -> TextPage {
-    var page = TextPage(style)
-    page.paragraph([.name("\(program) \(command.name)"), .text(": ")] + line(command.summary))
+    page.paragraph(title(of: command))
     page.blank()
     page.paragraph([.text("Usage: ")] + synopsis(of: command), hanging: 7)
+    for section in sections(of: command) { add(section, to: &page) }
     page.blank()
-    page.markup(text(command.description))
-    if !command.arguments.isEmpty {
-      page.heading("Arguments")
-      for argument in command.arguments {
-        page.line([.argument(argument.name)], indent: 2)
-        page.markup(text(story(of: argument, in: command)), indent: 6)
-      }
-    }
-    addOptions(command.options, of: command, to: &page)
-    page.heading("Options of every command")
-    let rows = globalOptions.map { (term: forms(of: $0), meaning: shortSummary(of: $0)) }
-    page.table(rows, column: column(for: rows.map(\.term)))
-    addNotes("Exit status", exitNotes(of: command).map { ([.text("\($0.code)")], $0.text) }, to: &page)
-    addExamples(command.examples, to: &page)
-    page.blank()
-    page.paragraph([
-      .text("'"), .name("\(program) --help"), .text("' explains the options of every command."),
-    ])
+    page.paragraph(
+      command == nil
+        ? [
+          .text("'"), .name("\(program) help COMMAND"), .text("' explains a command, '"),
+          .name("\(program) COMMAND -h"), .text("' in short."),
+        ]
+        : [.text("'"), .name("\(program) --help"), .text("' explains the options of every command.")])
     return page
   }
 
-  private func addOptions(_ options: [OptionSpec], of command: CommandSpec?, to page: inout TextPage) {
-    for (group, options) in grouped(options, by: \.group) {
-      page.heading(group.title)
-      for (index, option) in options.enumerated() {
+  private func add(_ section: Section, to page: inout TextPage) {
+    let rows = section.blocks.compactMap { if case .row(let term, _) = $0 { term } else { nil } }
+    switch section.blocks[0] {
+    case .text, .heading, .globalOptions: break
+    case .row, .entry, .example: page.heading(section.title)
+    }
+    for (index, block) in section.blocks.enumerated() {
+      switch block {
+      case .text(let source):
+        page.blank()
+        page.markup(text(source))
+      case .heading(let title): page.heading(title)
+      case .row(let term, let meaning): page.table([(term, line(meaning))], column: column(for: rows))
+      case .entry(let term, let source):
+        if index > 0, case .entry = section.blocks[index - 1] { page.blank() }
+        page.line(term, indent: 2)
+        page.markup(text(source), indent: 6)
+      case .globalOptions:
+        page.heading("Options of every command")
+        let rows = globalOptions.map { (term: forms(of: $0), meaning: shortSummary(of: $0)) }
+        page.table(rows, column: column(for: rows.map(\.term)))
+      case .example(let example):
         if index > 0 { page.blank() }
-        page.line(forms(of: option), indent: 2)
-        page.markup(text(story(of: option, in: command)), indent: 6)
+        page.paragraph(line(sentence(example.says, endingWith: ":")), indent: 2)
+        page.line([.name(example.command)], indent: 6)
       }
     }
   }
 
-  private func addNotes(
-    _ title: String, _ notes: [(term: [Markup.Inline], text: String)], to page: inout TextPage
-  ) {
-    guard !notes.isEmpty else { return }
-    page.heading(title)
-    page.table(notes.map { ($0.term, line($0.text)) }, column: column(for: notes.map(\.term)))
-  }
-
-  private func addExamples(_ examples: [Example], to page: inout TextPage) {
-    guard !examples.isEmpty else { return }
-    page.heading("Examples")
-    for (index, example) in examples.enumerated() {
-      if index > 0 { page.blank() }
-      page.paragraph(line(sentence(example.says, endingWith: ":")), indent: 2)
-      page.line([.name(example.command)], indent: 6)
-    }
+  /// `mneme put: store an answer`.
+  private func title(of command: CommandSpec?) -> [Markup.Inline] {
+    guard let command else { return [.name(program), .text(" \(version): ")] + line(summary) }
+    return [.name("\(program) \(command.name)"), .text(": ")] + line(command.summary)
   }
 }

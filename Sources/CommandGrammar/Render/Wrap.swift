@@ -16,7 +16,7 @@ extension Markup {
   /// - Parameters:
   ///   - text: a stretch's text.
   ///   - style: gives a piece of that text, free of spaces, its marks.
-  static func words(
+  package static func words(
     _ inlines: [Inline], text: (Inline) -> String, style: (Inline, String) -> StyledWord
   ) -> [StyledWord] {
     var words: [StyledWord] = []

@@ -1,27 +1,27 @@
 extension ValueKind where Value == Duration {
   /// A span of whole seconds, zero included: `90`, `90s`, `15m`, `12h`, `7d`, `2w`, `1h30m`.
-  @inlinable public static var duration: ValueKind { duration(in: .zero...) }
+  public static var duration: ValueKind { duration(in: .zero...(.longest)) }
 
   /// A span of time within limits.
   ///
   /// - Parameters:
   ///   - limits: the shortest and longest that make sense.
   ///   - milliseconds: whether `250ms` is taken too; otherwise the value is a whole number of seconds.
-  @inlinable
-  public static func duration(in limits: some Limits<Duration>, milliseconds: Bool = false) -> ValueKind {
-    duration(within: Bounds(least: limits.least, greatest: limits.greatest), milliseconds: milliseconds)
-  }
-
-  @usableFromInline
-  static func duration(within bounds: Bounds<Duration>, milliseconds: Bool) -> ValueKind {
+  public static func duration(in limits: ClosedRange<Duration>, milliseconds: Bool = false) -> ValueKind {
     ValueKind(
       placeholder: "DURATION",
       isNumeric: true,
       parse: { text throws(ValueProblem) in
-        try bounds.admit(try parseDuration(text, milliseconds: milliseconds)) { formatDuration($0) }
+        let value = try parseDuration(text, milliseconds: milliseconds)
+        return try limits.admit(value, within: .zero...(.longest)) { formatDuration($0) }
       },
       format: { formatDuration($0) })
   }
+}
+
+extension Duration {
+  /// The longest that can be typed, for ranges without another limit.
+  public static var longest: Duration { .milliseconds(Int64.max) }
 }
 
 /// A unit of time by its letters, in milliseconds.

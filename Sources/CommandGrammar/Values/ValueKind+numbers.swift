@@ -1,14 +1,6 @@
 extension ValueKind where Value == Int {
   /// A whole number: `42`, `-7`.
-  @inlinable
-  public static func integer(
-    _ placeholder: String = "N", _ limits: some Limits<Int> = Int.min...Int.max
-  ) -> ValueKind {
-    integer(placeholder, within: Bounds(least: limits.least, greatest: limits.greatest))
-  }
-
-  @usableFromInline
-  static func integer(_ placeholder: String, within bounds: Bounds<Int>) -> ValueKind {
+  public static func integer(_ placeholder: String = "N", _ limits: ClosedRange<Int> = .all) -> ValueKind {
     ValueKind(
       placeholder: placeholder,
       isNumeric: true,
@@ -22,39 +14,29 @@ extension ValueKind where Value == Int {
           let (problem, limit) = isNegative ? ("is too small", Int.min) : ("is too large", Int.max)
           throw ValueProblem(problem, advice: "no number here goes beyond \(limit)")
         }
-        return try bounds.admit(value) { String($0) }
+        return try limits.admit(value, within: .all) { String($0) }
       },
       format: { String($0) })
   }
 
   /// How many: `10000`, `10_000`, `10k`, `1M`, `2G`; the letters are powers of a thousand.
-  @inlinable
-  public static func count(_ placeholder: String = "N", _ limits: some Limits<Int> = 0...) -> ValueKind {
-    count(placeholder, within: Bounds(least: limits.least, greatest: limits.greatest))
-  }
-
-  @usableFromInline
-  static func count(_ placeholder: String, within bounds: Bounds<Int>) -> ValueKind {
+  public static func count(_ placeholder: String = "N", _ limits: ClosedRange<Int> = 0...Int.max) -> ValueKind
+  {
     ValueKind(
       placeholder: placeholder,
       isNumeric: true,
-      parse: { text throws(ValueProblem) in try bounds.admit(try parseCount(text)) { String($0) } },
+      parse: { text throws(ValueProblem) in
+        try limits.admit(try parseCount(text), within: .all) { String($0) }
+      },
       format: { String($0) })
   }
 }
 
 extension ValueKind where Value == Double {
   /// A finite decimal number: `0.85`, `-3`, `1e6`.
-  @inlinable
-  public static func number(
-    _ placeholder: String = "NUMBER",
-    _ limits: some Limits<Double> = (-Double.greatestFiniteMagnitude)...
-  ) -> ValueKind {
-    number(placeholder, within: Bounds(least: limits.least, greatest: limits.greatest))
-  }
-
-  @usableFromInline
-  static func number(_ placeholder: String, within bounds: Bounds<Double>) -> ValueKind {
+  public static func number(_ placeholder: String = "NUMBER", _ limits: ClosedRange<Double> = .all)
+    -> ValueKind
+  {
     ValueKind(
       placeholder: placeholder,
       isNumeric: true,
@@ -65,10 +47,20 @@ extension ValueKind where Value == Double {
           throw ValueProblem("is no number", advice: "write it as 0.85")
         }
         guard value.isFinite else { throw ValueProblem("is too large", advice: "write it as 0.85") }
-        return try bounds.admit(value) { decimal($0) }
+        return try limits.admit(value, within: .all) { decimal($0) }
       },
       format: { decimal($0) })
   }
+}
+
+extension ClosedRange<Int> {
+  /// No limit on either side.
+  public static var all: Self { Int.min...Int.max }
+}
+
+extension ClosedRange<Double> {
+  /// No limit on either side.
+  public static var all: Self { -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude }
 }
 
 /// Without the `.0` that a whole `Double` describes itself with.
@@ -77,7 +69,7 @@ private func decimal(_ value: Double) -> String {
   return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
 }
 
-func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0") <= byte && byte <= UInt8(ascii: "9") }
+package func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0") <= byte && byte <= UInt8(ascii: "9") }
 
 /// Digits, an underscore allowed between two of them, then at most one letter.
 private func parseCount(_ text: String) throws(ValueProblem) -> Int {

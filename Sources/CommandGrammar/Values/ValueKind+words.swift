@@ -58,7 +58,7 @@ extension ValueProblem {
 }
 
 /// `a`, `a or b`, `a, b or c`.
-func list(_ words: [String], _ conjunction: String) -> String {
+package func list(_ words: [String], _ conjunction: String) -> String {
   guard let last = words.last, words.count > 1 else { return words.first ?? "" }
   return "\(words.dropLast().joined(separator: ", ")) \(conjunction) \(last)"
 }

@@ -3,7 +3,7 @@
 /// The kinds of this module are `.text`, `.duration`, `.count`, `.integer`, `.number`, `.choice`, `.file` and
 /// `.directory`; a program adds its own with `init(placeholder:completion:parse:format:)`.
 ///
-/// A kind may check and convert. It never looks at the environment, a file or the network: `--help` has to
+/// A kind may check and convert, and gives the same value for the same text. It never looks at the environment, a file or the network: `--help` has to
 /// work where all of these are broken. Nor does it name the option in its errors: the parser does, for all
 /// kinds alike.
 public struct ValueKind<Value: Sendable>: Sendable {
@@ -18,14 +18,6 @@ public struct ValueKind<Value: Sendable>: Sendable {
   /// Writes a value as one would type it; `parse(format(value))` gives the value again.
   public let format: @Sendable (Value) -> String
 
-  /// A kind of a program's own.
-  ///
-  /// - Parameters:
-  ///   - placeholder: upper-case ASCII, as help shows it.
-  ///   - completion: what a shell offers; nothing unless said.
-  ///   - isNumeric: whether `-5` can be meant as a value.
-  ///   - parse: reads a text, or throws what is wrong with it and what would be right.
-  ///   - format: writes a default for help.
   @inlinable
   public init(
     placeholder: String,
@@ -39,18 +31,6 @@ public struct ValueKind<Value: Sendable>: Sendable {
     self.isNumeric = isNumeric
     self.parse = parse
     self.format = format
-  }
-
-  /// The same kind under another placeholder.
-  public func placeholder(_ placeholder: String) -> ValueKind {
-    ValueKind(
-      placeholder: placeholder, completion: completion, isNumeric: isNumeric, parse: parse, format: format)
-  }
-
-  /// The same kind, completed in another way.
-  public func completed(by completion: Completion) -> ValueKind {
-    ValueKind(
-      placeholder: placeholder, completion: completion, isNumeric: isNumeric, parse: parse, format: format)
   }
 }
 
@@ -68,7 +48,7 @@ public enum Completion: Sendable, Equatable {
   case suggestions([String])
   /// The program's commands.
   case commands
-  /// What the program itself answers to `PROGRAM __complete KIND -- WORDS…`, one value a line.
+  /// Values that only the program can find out, such as what a server has. The text names their kind.
   case dynamic(String)
 }
 
@@ -82,10 +62,6 @@ public struct ValueProblem: Error, Sendable, Equatable {
   /// The value that was probably meant, if one is near.
   public let nearest: String?
 
-  /// - Parameters:
-  ///   - problem: to follow the quoted text: `is no duration`.
-  ///   - advice: what would be right: `write it as 90, 90s or 1h30m`.
-  ///   - nearest: the value that was probably meant.
   public init(_ problem: String, advice: String, nearest: String? = nil) {
     self.problem = problem
     self.advice = advice
@@ -101,8 +77,8 @@ public struct ValueSpec: Sendable {
   public let completion: Completion
   /// Whether a word like `-5` can be meant as this value.
   public let isNumeric: Bool
-  /// Reads a text and keeps the value, for whoever holds the typed key.
-  let check: @Sendable (String) throws(ValueProblem) -> any Sendable
+  /// Reads a text and drops the value, which the typed key reads again.
+  package let check: @Sendable (String) throws(ValueProblem) -> Void
 
   /// The words that are accepted, where these are few and known.
   public var choices: [String] {
@@ -113,17 +89,39 @@ public struct ValueSpec: Sendable {
   init<Value>(_ kind: ValueKind<Value>) {
     self.init(
       placeholder: kind.placeholder, completion: kind.completion, isNumeric: kind.isNumeric,
-      check: { text throws(ValueProblem) in try kind.parse(text) })
+      check: { text throws(ValueProblem) in _ = try kind.parse(text) })
   }
 
   @usableFromInline
   init(
     placeholder: String, completion: Completion, isNumeric: Bool,
-    check: @escaping @Sendable (String) throws(ValueProblem) -> any Sendable
+    check: @escaping @Sendable (String) throws(ValueProblem) -> Void
   ) {
     self.placeholder = placeholder
     self.completion = completion
     self.isNumeric = isNumeric
     self.check = check
+  }
+}
+
+/// From the texts that were given for an option or argument, in the order typed, to what code reads. The parser has
+/// checked each text, so this fails only for a text from the environment.
+@usableFromInline
+typealias Reading<Value> = @Sendable ([String]) throws(ValueProblem) -> Value
+
+@inlinable
+func readingOne<Value>(_ kind: ValueKind<Value>) -> Reading<Value?> {
+  { texts throws(ValueProblem) in
+    guard let text = texts.last else { return nil }
+    return try kind.parse(text)
+  }
+}
+
+@inlinable
+func readingAll<Value>(_ kind: ValueKind<Value>) -> Reading<[Value]> {
+  { texts throws(ValueProblem) in
+    var values: [Value] = []
+    for text in texts { values.append(try kind.parse(text)) }
+    return values
   }
 }

@@ -19,7 +19,7 @@ struct Calibrate: Command {
     "pairs", value: .count("N", 1...1_000_000), default: 2000,
     summary: "how many pairs of each kind to draw")
   static let seed = Option(
-    "seed", value: .integer("N", 0...), default: 1, summary: "which pairs are drawn")
+    "seed", value: .integer("N", 0...Int.max), default: 1, summary: "which pairs are drawn")
   static let metric = Option(
     "metric", value: .choice(Calibration.Metric.self, "METRIC"), default: .f1,
     summary: "what the threshold is to be best at")

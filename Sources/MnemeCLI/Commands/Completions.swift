@@ -7,7 +7,8 @@ struct Completions: Command {
   static let spec = CommandSpec(
     name: "completions", group: Group("Help"), summary: "print the completion script for a shell",
     description: """
-      Prints what makes Tab complete commands, options, choices, files and, asked of the server, namespaces.
+      Prints the lines that make Tab ask `mneme` what can be typed: commands, options, choices, files and, from the \
+      server, namespaces and key prefixes.
       """,
     arguments: [shell],
     examples: [
@@ -20,7 +21,7 @@ struct Completions: Command {
   init(_ invocation: Invocation) throws(UsageError) { shell = invocation[Self.shell] }
 
   func run(_ context: Context) throws -> any Report {
-    try context.output.write(CommandTable.grammar.completionScript(for: shell).text.utf8)
+    try context.output.write(CommandTable.grammar.completionStub(for: shell).utf8)
     return Silence()
   }
 }

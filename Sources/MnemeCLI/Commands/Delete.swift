@@ -6,7 +6,8 @@ import MnemeRedis
 struct Delete: Command {
   static let queries = Argument(repeating: "QUERY", summary: "the questions whose answers go")
   static let ids = Option(
-    repeating: "id", value: .integer("ID", 1...), summary: "an entry by its id, as `get --json` shows it")
+    repeating: "id", value: .integer("ID", 1...Int.max),
+    summary: "an entry by its id, as `get --json` shows it")
 
   static let spec = CommandSpec(
     name: "delete", summary: "remove answers by question or id",

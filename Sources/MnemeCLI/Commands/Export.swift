@@ -26,7 +26,7 @@ struct Export: Command {
       length 1 when they are imported.
       """)
   static let sinceID = Option(
-    "since-id", value: .integer("ID", 0...), summary: "only entries with a greater id")
+    "since-id", value: .integer("ID", 0...Int.max), summary: "only entries with a greater id")
   static let includeExpired = Switch("include-expired", summary: "also what is expired and not swept yet")
 
   static let spec = CommandSpec(

@@ -10,7 +10,7 @@ struct Import: Command {
     "on-conflict", value: .choice(ConflictPolicy.self, "WHAT"), default: .replace,
     summary: "what to do with a question that is there already")
   static let sinceLine = Option(
-    "since-line", value: .count("LINE", 0...), default: 0,
+    "since-line", value: .count("LINE", 0...Int.max), default: 0,
     summary: "only what comes after this line",
     details: "For going on with a run that ended early: its message says with which line.")
   static let namespace = Option(

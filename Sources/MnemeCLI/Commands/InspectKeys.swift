@@ -8,7 +8,7 @@ struct InspectKeys: Command {
   static let family = Option(
     "family", value: .choice(KeyFamily.self, "FAMILY"), summary: "only the keys of this family")
   static let limit = Option(
-    "limit", value: .count("N", 1...), summary: "end after so many keys")
+    "limit", value: .count("N", 1...Int.max), summary: "end after so many keys")
   static let sample = Option(
     "sample", value: .sample, default: .count(100),
     summary: "how many keys of each family have their memory measured",

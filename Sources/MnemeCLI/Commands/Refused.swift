@@ -40,6 +40,6 @@ enum Refused {
         ends with status 69. To carry entries from one cache to another, see {command:export} and {command:import}.
         """,
       arguments: [path], examples: [Example(command: "mneme \(name)", says: "see how Redis does it")],
-      seeAlso: ["redis-cli(1)"], isMinor: true)
+      seeAlso: ["redis-cli(1)"], isMinor: true, isOffered: false)
   }
 }

@@ -5,7 +5,8 @@ import MnemeRedis
 /// `mneme vacuum`
 struct Vacuum: Command {
   static let maxDuration = Option(
-    "max-duration", value: .duration(in: .seconds(1)...), summary: "end after this time, with status 75")
+    "max-duration", value: .duration(in: .seconds(1)...(.longest)),
+    summary: "end after this time, with status 75")
   static let repair = Switch(
     "repair", summary: "also mend what `mneme inspect-keys --check` finds",
     details: """

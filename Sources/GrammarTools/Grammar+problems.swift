@@ -1,3 +1,5 @@
+import CommandGrammar
+
 extension Grammar {
   /// Whatever is inconsistent about this definition, one line each; a program's tests assert that there is
   /// nothing.

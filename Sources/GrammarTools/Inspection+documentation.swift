@@ -1,3 +1,5 @@
+import CommandGrammar
+
 extension Inspection {
   /// The longest summary that leaves room beside an option's name.
   private static let longestSummary = 60

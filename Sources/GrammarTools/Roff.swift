@@ -1,3 +1,5 @@
+import CommandGrammar
+
 /// Source of a manual page in the man(7) macros, as both groff and mandoc read it.
 struct Roff {
   private(set) var lines: [String]

@@ -1,0 +1,15 @@
+extension ClosedRange {
+  /// The value, when it lies within. A bound that is that of the type is no limit, and is not mentioned.
+  func admit(
+    _ value: Bound, within type: ClosedRange, as format: (Bound) -> String
+  ) throws(ValueProblem) -> Bound {
+    if contains(value) { return value }
+    let advice =
+      switch (lowerBound > type.lowerBound, upperBound < type.upperBound) {
+      case (true, true): "it must be from \(format(lowerBound)) to \(format(upperBound))"
+      case (true, false): "it must be at least \(format(lowerBound))"
+      case (false, _): "it must be at most \(format(upperBound))"
+      }
+    throw ValueProblem(value < lowerBound ? "is too small" : "is too large", advice: advice)
+  }
+}
