@@ -54,7 +54,8 @@ struct LoadedLibrariesTests {
     var mneme = try Stage("unusable").mneme
     mneme.environment = server.environment.merging(["LD_LIBRARY_PATH": files.path]) { $1 }
 
-    let secure = mneme.url.replacing("redis:", with: "rediss:")
+    let silent = try FaultyProxy(to: RedisServer.shared(), .stall(after: 0))
+    let secure = silent.url.replacing("redis:", with: "rediss:")
     let store = try refusal(status: 69, type: "StoreBackendError") {
       try mneme.run(["stats", "--url", secure] + $0)
     }
