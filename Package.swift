@@ -70,6 +70,8 @@ let package = Package(
     .executableTarget(
       name: "search-benchmark", dependencies: ["Mneme"], path: "Tests/Benchmark/search",
       swiftSettings: settings),
+    // A test target, although it has no tests: other builds leave it out, and Swift's static library has no module
+    // `Testing` to import.
     .testTarget(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     .target(
       name: "StoreConformance", dependencies: ["Mneme"], path: "Tests/StoreConformance",
