@@ -31,16 +31,10 @@ final class HTTPClient: Sendable {
 
   /// Posts `body` and waits for the whole answer, whatever its status.
   func post(_ body: [UInt8], within limit: Duration) throws(HTTPFailure) -> Response {
-    do {
-      return try session.withLock { session in
-        let open = try session ?? Session(url: url, headers: headers)
-        session = open
-        return try withoutPipeSignals { try open.post(body, within: limit) }
-      }
-    } catch let failure as HTTPFailure {
-      throw failure
-    } catch {
-      preconditionFailure("a session throws failures of HTTP alone")
+    try session.withLock { session throws(HTTPFailure) in
+      let open = if let session { session } else { try Session(url: url, headers: headers) }
+      session = open
+      return try withoutPipeSignals { () throws(HTTPFailure) in try open.post(body, within: limit) }
     }
   }
 }
@@ -110,7 +104,7 @@ private final class Session: @unchecked Sendable {
       let text =
         errorText[0] == 0
         ? curl.curl_easy_strerror(code).map { String(cString: $0) } : String(cString: errorText)
-      throw HTTPFailure(code: code, text: text ?? "error \(code)")
+      throw HTTPFailure(code: code, text ?? "error \(code)")
     }
     let wait = curl.offset(handle, CURLINFO_RETRY_AFTER)
     return HTTPClient.Response(
@@ -121,7 +115,7 @@ private final class Session: @unchecked Sendable {
 
 /// Runs `body` with `SIGPIPE` held back in this thread: writing to what has hung up is an error there, whatever the
 /// program does with the signal.
-func withoutPipeSignals<R>(_ body: () throws -> R) rethrows -> R {
+func withoutPipeSignals<R, Failure: Error>(_ body: () throws(Failure) -> R) throws(Failure) -> R {
   var broken = sigset_t()
   var before = sigset_t()
   sigemptyset(&broken)

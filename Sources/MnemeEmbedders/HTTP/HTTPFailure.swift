@@ -1,7 +1,7 @@
 internal import CRuntimeLibraries
 
 /// Why a request got no answer: libcurl's code in the distinctions that a caller acts on.
-struct HTTPFailure: Error {
+struct HTTPFailure: Error, CustomStringConvertible {
   enum Reason: Equatable {
     /// libcurl is not installed, or cannot be used.
     case missingLibrary
@@ -22,15 +22,15 @@ struct HTTPFailure: Error {
 
   var reason: Reason
   /// libcurl's own words.
-  var text: String
+  var description: String
 
-  init(_ reason: Reason, _ text: String) {
+  init(_ reason: Reason, _ description: String) {
     self.reason = reason
-    self.text = text
+    self.description = description
   }
 
   /// The one place where a CURLcode is told apart.
-  init(code: UInt32, text: String) {
+  init(code: UInt32, _ description: String) {
     let reason: Reason =
       switch code {
       case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT: .badURL
@@ -45,6 +45,6 @@ struct HTTPFailure: Error {
         .certificate
       default: .other
       }
-    self.init(reason, text)
+    self.init(reason, description)
   }
 }
