@@ -40,8 +40,8 @@ let package = Package(
 
     // Dot products, compiled for several instruction sets.
     .target(name: "CVector"),
-    // libcurl's variadic functions, called through pointers; libcurl itself is loaded at run time.
-    .target(name: "CCurl"),
+    // OpenSSL and libcurl, which are loaded at run time.
+    .target(name: "CRuntimeLibraries"),
     // What Swift cannot ask of the system.
     .target(name: "CProcess"),
 
@@ -59,9 +59,9 @@ let package = Package(
       linkerSettings: [.linkedLibrary(":libutf8proc.a"), .linkedLibrary(":libmd.a"), .linkedLibrary("m")]),
     .target(
       name: "MnemeRedis",
-      dependencies: ["Mneme", "CHiredis"],
+      dependencies: ["Mneme", "CHiredis", "CRuntimeLibraries"],
       swiftSettings: settings),
-    .target(name: "MnemeEmbedders", dependencies: ["CCurl", "Mneme"], swiftSettings: settings),
+    .target(name: "MnemeEmbedders", dependencies: ["CRuntimeLibraries", "Mneme"], swiftSettings: settings),
     .target(
       name: "MnemeCLI",
       dependencies: [
@@ -76,7 +76,9 @@ let package = Package(
     .executableTarget(
       name: "search-benchmark", dependencies: ["Mneme"], path: "Tests/Benchmark/search",
       swiftSettings: settings),
-    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+    // A test target, although it has no tests: other builds leave it out, and Swift's static library has no module
+    // `Testing` to import.
+    .testTarget(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
     .target(
       name: "StoreConformance", dependencies: ["Mneme"], path: "Tests/StoreConformance",
       swiftSettings: settings),

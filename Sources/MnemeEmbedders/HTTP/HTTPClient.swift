@@ -1,3 +1,4 @@
+internal import CRuntimeLibraries
 import Glibc
 import Synchronization
 
@@ -30,16 +31,10 @@ final class HTTPClient: Sendable {
 
   /// Posts `body` and waits for the whole answer, whatever its status.
   func post(_ body: [UInt8], within limit: Duration) throws(HTTPFailure) -> Response {
-    do {
-      return try session.withLock { session in
-        let open = try session ?? Session(url: url, headers: headers)
-        session = open
-        return try withoutPipeSignals { try open.post(body, within: limit) }
-      }
-    } catch let failure as HTTPFailure {
-      throw failure
-    } catch {
-      preconditionFailure("a session throws failures of HTTP alone")
+    try session.withLock { session throws(HTTPFailure) in
+      let open = if let session { session } else { try Session(url: url, headers: headers) }
+      session = open
+      return try withoutPipeSignals { () throws(HTTPFailure) in try open.post(body, within: limit) }
     }
   }
 }
@@ -47,36 +42,36 @@ final class HTTPClient: Sendable {
 /// An easy handle of libcurl, used by one thread at a time.
 private final class Session: @unchecked Sendable {
   private let curl: Curl
-  private let handle: Curl.Handle
-  private var headers: Curl.Handle?
-  private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Curl.errorSize)
+  private let handle: UnsafeMutableRawPointer
+  private var headers: OpaquePointer?
+  private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
 
   init(url: String, headers: [String]) throws(HTTPFailure) {
     curl = try Curl.shared.get()
-    guard let handle = curl.easy_init() else { throw HTTPFailure(.missingLibrary, "libcurl has no handle") }
+    guard let handle = curl.curl_easy_init() else {
+      throw HTTPFailure(.missingLibrary, "libcurl has no handle")
+    }
     self.handle = handle
-    errorText.initialize(repeating: 0, count: Curl.errorSize)
-    for header in headers { self.headers = curl.slist_append(self.headers, header) }
-    curl.set(Curl.url, of: handle, to: url)
-    curl.set(Curl.header, of: handle, to: self.headers)
-    curl.set(Curl.userAgent, of: handle, to: "mneme")
-    curl.set(Curl.errorBuffer, of: handle, to: UnsafeMutableRawPointer(errorText))
-    curl.set(Curl.protocols, of: handle, to: Curl.webProtocols)
+    errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+    for header in headers { self.headers = curl.curl_slist_append(self.headers, header) }
+    curl.set(handle, CURLOPT_URL, text: url)
+    curl.set(handle, CURLOPT_HTTPHEADER, list: self.headers)
+    curl.set(handle, CURLOPT_USERAGENT, text: "mneme")
+    curl.set(handle, CURLOPT_ERRORBUFFER, pointer: errorText)
+    curl.set(handle, CURLOPT_PROTOCOLS, number: Int(CURLPROTO_HTTP | CURLPROTO_HTTPS))
     // Time limits without SIGALRM.
-    curl.set(Curl.noSignal, of: handle, to: 1)
-    curl.set(Curl.post, of: handle, to: 1)
-    let write: Curl.WriteCallback = { bytes, size, count, body in
+    curl.set(handle, CURLOPT_NOSIGNAL, number: 1)
+    curl.set(handle, CURLOPT_POST, number: 1)
+    curl.set(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, body in
       guard let bytes, let body else { return 0 }
       let collected = Unmanaged<Body>.fromOpaque(body).takeUnretainedValue()
       return collected.take(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
     }
-    curl.set(
-      Curl.writeFunction, of: handle, to: unsafeBitCast(write, to: UnsafeMutableRawPointer.self))
   }
 
   deinit {
-    curl.easy_cleanup(handle)
-    curl.slist_free_all(headers)
+    curl.curl_easy_cleanup(handle)
+    curl.curl_slist_free_all(headers)
     errorText.deallocate()
   }
 
@@ -94,32 +89,33 @@ private final class Session: @unchecked Sendable {
 
   func post(_ body: [UInt8], within limit: Duration) throws(HTTPFailure) -> HTTPClient.Response {
     let milliseconds = limit.components.seconds * 1000 + limit.components.attoseconds / 1_000_000_000_000_000
-    curl.set(Curl.timeoutMilliseconds, of: handle, to: Int(max(1, milliseconds)))
+    curl.set(handle, CURLOPT_TIMEOUT_MS, number: Int(max(1, milliseconds)))
     errorText[0] = 0
     let answer = Body()
     let code = withExtendedLifetime(answer) {
       body.withUnsafeBytes { bytes in
-        curl.set(Curl.writeData, of: handle, to: Unmanaged.passUnretained(answer).toOpaque())
-        curl.set(Curl.postFieldSize, of: handle, to: bytes.count)
-        curl.set(Curl.postFields, of: handle, to: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
-        return curl.easy_perform(handle)
+        curl.set(handle, CURLOPT_WRITEDATA, pointer: Unmanaged.passUnretained(answer).toOpaque())
+        curl.set(handle, CURLOPT_POSTFIELDSIZE, number: bytes.count)
+        curl.set(handle, CURLOPT_POSTFIELDS, pointer: bytes.baseAddress)
+        return curl.curl_easy_perform(handle)
       }
     }
-    guard code == 0 else {
+    guard code == CURLE_OK else {
       let text =
-        errorText[0] == 0 ? curl.easy_strerror(code).map { String(cString: $0) } : String(cString: errorText)
-      throw HTTPFailure(code: code, text: text ?? "error \(code)")
+        errorText[0] == 0
+        ? curl.curl_easy_strerror(code).map { String(cString: $0) } : String(cString: errorText)
+      throw HTTPFailure(code: code, text ?? "error \(code)")
     }
-    let wait = curl.offset(Curl.retryAfter, of: handle)
+    let wait = curl.offset(handle, CURLINFO_RETRY_AFTER)
     return HTTPClient.Response(
-      status: curl.number(Curl.responseCode, of: handle), retryAfter: wait > 0 ? .seconds(wait) : nil,
+      status: curl.number(handle, CURLINFO_RESPONSE_CODE), retryAfter: wait > 0 ? .seconds(wait) : nil,
       body: answer.bytes)
   }
 }
 
 /// Runs `body` with `SIGPIPE` held back in this thread: writing to what has hung up is an error there, whatever the
 /// program does with the signal.
-func withoutPipeSignals<R>(_ body: () throws -> R) rethrows -> R {
+func withoutPipeSignals<R, Failure: Error>(_ body: () throws(Failure) -> R) throws(Failure) -> R {
   var broken = sigset_t()
   var before = sigset_t()
   sigemptyset(&broken)

@@ -232,18 +232,9 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
         ("gave an answer of more than 256 MiB", "Check that the URL is that of a server for embeddings.")
       case .other: ("could not be asked", "Check the URL and the server.")
       }
-    var error = EmbedderError("\(received.source) \(what).", remediation: remediation, cause: failure.cause)
+    var error = EmbedderError("\(received.source) \(what).", remediation: remediation, cause: failure)
     error.isTemporary = failure.reason == .timedOut || failure.reason == .dropped
     return error
-  }
-}
-
-extension HTTPFailure {
-  /// libcurl's words, as a link of the chain.
-  fileprivate var cause: any Error { Words(description: text) }
-
-  private struct Words: Error, CustomStringConvertible {
-    let description: String
   }
 }
 

@@ -1,5 +1,7 @@
+internal import CRuntimeLibraries
+
 /// Why a request got no answer: libcurl's code in the distinctions that a caller acts on.
-struct HTTPFailure: Error {
+struct HTTPFailure: Error, CustomStringConvertible {
   enum Reason: Equatable {
     /// libcurl is not installed, or cannot be used.
     case missingLibrary
@@ -20,25 +22,29 @@ struct HTTPFailure: Error {
 
   var reason: Reason
   /// libcurl's own words.
-  var text: String
+  var description: String
 
-  init(_ reason: Reason, _ text: String) {
+  init(_ reason: Reason, _ description: String) {
     self.reason = reason
-    self.text = text
+    self.description = description
   }
 
   /// The one place where a CURLcode is told apart.
-  init(code: Int32, text: String) {
+  init(code: UInt32, _ description: String) {
     let reason: Reason =
       switch code {
-      case 1, 3: .badURL
-      case 5, 6, 7: .unreachable
-      case 18, 52, 55, 56: .dropped
-      case 23: .tooLarge
-      case 28: .timedOut
-      case 35, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91: .certificate
+      case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT: .badURL
+      case CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT: .unreachable
+      case CURLE_PARTIAL_FILE, CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR: .dropped
+      case CURLE_WRITE_ERROR: .tooLarge
+      case CURLE_OPERATION_TIMEDOUT: .timedOut
+      case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_ENGINE_SETFAILED,
+        CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_PEER_FAILED_VERIFICATION,
+        CURLE_USE_SSL_FAILED, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_SHUTDOWN_FAILED, CURLE_SSL_CRL_BADFILE,
+        CURLE_SSL_ISSUER_ERROR, CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_INVALIDCERTSTATUS:
+        .certificate
       default: .other
       }
-    self.init(reason, text)
+    self.init(reason, description)
   }
 }

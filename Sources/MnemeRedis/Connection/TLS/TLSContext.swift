@@ -1,10 +1,11 @@
+internal import CRuntimeLibraries
 import Glibc
 import Mneme
 
 /// Whom we trust and what we show, read from files once for all connections of a client.
 final class TLSContext {
   let openSSL: OpenSSL
-  let handle: OpenSSL.Pointer
+  let handle: OpaquePointer
   private let options: TLSOptions
 
   var verifiesCertificate: Bool { options.verifiesCertificate ?? true }
@@ -19,8 +20,10 @@ final class TLSContext {
     self.openSSL = openSSL
     self.handle = handle
     self.options = options
-    _ = openSSL.SSL_CTX_ctrl(handle, OpenSSL.controlSetMinimumVersion, OpenSSL.TLS1_2, nil)
-    _ = openSSL.SSL_CTX_ctrl(handle, OpenSSL.controlMode, OpenSSL.modePartialWriteFromMovingBuffer, nil)
+    _ = openSSL.SSL_CTX_ctrl(handle, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_2_VERSION), nil)
+    // A write may take only a part, and the rest may be at another address when it is tried again.
+    let mode = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
+    _ = openSSL.SSL_CTX_ctrl(handle, SSL_CTRL_MODE, Int(mode), nil)
     try trust()
     try identify()
   }
@@ -29,9 +32,9 @@ final class TLSContext {
 
   private func trust() throws(TLSError) {
     guard verifiesCertificate else {
-      return openSSL.SSL_CTX_set_verify(handle, OpenSSL.verifyNone, nil)
+      return openSSL.SSL_CTX_set_verify(handle, SSL_VERIFY_NONE, nil)
     }
-    openSSL.SSL_CTX_set_verify(handle, OpenSSL.verifyPeer, nil)
+    openSSL.SSL_CTX_set_verify(handle, SSL_VERIFY_PEER, nil)
     if let file = options.caFile {
       try check(openSSL.SSL_CTX_load_verify_locations(handle, file, nil), file)
     } else {
@@ -46,7 +49,7 @@ final class TLSContext {
     // An encrypted key is an error. By default OpenSSL would ask for the pass phrase on the terminal.
     openSSL.SSL_CTX_set_default_passwd_cb(handle) { _, _, _, _ in -1 }
     try check(openSSL.SSL_CTX_use_certificate_chain_file(handle, certificate), certificate)
-    try check(openSSL.SSL_CTX_use_PrivateKey_file(handle, key, OpenSSL.filetypePEM), key)
+    try check(openSSL.SSL_CTX_use_PrivateKey_file(handle, key, SSL_FILETYPE_PEM), key)
     try check(openSSL.SSL_CTX_check_private_key(handle), key)
   }
 
@@ -55,7 +58,7 @@ final class TLSContext {
   }
 
   /// A connection's own object, which asks for the host by name and accepts no certificate for another.
-  func makeSession(host: String) throws(TLSError) -> OpenSSL.Pointer {
+  func makeSession(host: String) throws(TLSError) -> OpaquePointer {
     openSSL.ERR_clear_error()
     guard let session = openSSL.SSL_new(handle) else { throw TLSError(queuedIn: openSSL) }
     let verifiesHost = verifiesCertificate && (options.verifiesHostname ?? true)
@@ -66,10 +69,11 @@ final class TLSContext {
       // SNI is for names alone.
       if verifiesHost { isSet = openSSL.X509_VERIFY_PARAM_set1_ip_asc(openSSL.SSL_get0_param(session), name) }
     } else {
-      let nameType = 0
       var bytes = name.utf8CString
       isSet = bytes.withUnsafeMutableBytes {
-        Int32(openSSL.SSL_ctrl(session, OpenSSL.controlSetHostName, nameType, $0.baseAddress))
+        Int32(
+          openSSL.SSL_ctrl(
+            session, SSL_CTRL_SET_TLSEXT_HOSTNAME, Int(TLSEXT_NAMETYPE_host_name), $0.baseAddress))
       }
       if verifiesHost && isSet == 1 { isSet = openSSL.SSL_set1_host(session, name) }
     }

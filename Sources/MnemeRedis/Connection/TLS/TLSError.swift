@@ -1,3 +1,4 @@
+internal import CRuntimeLibraries
 import Mneme
 
 /// What OpenSSL answered: the one place where its errors are read and told apart.
@@ -43,15 +44,18 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
     self.init(.refusedByUs, "\(openSSL.text(of: code)): \(why)")
   }
 
-  /// Reasons are numbers of `sslerr.h`; those from 1000 on are alerts of the peer, their number added.
-  private static func kind(ofReason reason: UInt) -> Kind {
+  /// Tells the reasons apart. Those with `ALERT` in their names are sent by the server.
+  private static func kind(ofReason reason: Int32) -> Kind {
     switch reason {
-    // wrong version number; http request; https proxy request; unknown protocol; packet length too long
-    case 267, 156, 155, 252, 198: .notTLS
-    // bad, unsupported, revoked, expired, unknown certificate; unknown CA; access denied; certificate required
-    case 1042, 1043, 1044, 1045, 1046, 1048, 1049, 1116: .refusedByServer
-    // handshake failure
-    case 1040: .handshakeRefused
+    case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST, SSL_R_UNKNOWN_PROTOCOL,
+      SSL_R_PACKET_LENGTH_TOO_LONG:
+      .notTLS
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE, SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
+      SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,
+      SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, SSL_R_TLSV1_ALERT_UNKNOWN_CA, SSL_R_TLSV1_ALERT_ACCESS_DENIED,
+      SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+      .refusedByServer
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE: .handshakeRefused
     default: .other
     }
   }
@@ -98,9 +102,10 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
 }
 
 extension OpenSSL {
-  /// Version 3 made room for more reasons.
-  fileprivate func reason(of code: UInt) -> UInt {
-    OpenSSL_version_num() >= 0x3000_0000 ? code & 0x7f_ffff : code & 0xfff
+  /// The part of an error code that `SSL_R_…` names. Version 3 has more bits for it, and the version that is loaded
+  /// need not be the one of the headers.
+  fileprivate func reason(of code: UInt) -> Int32 {
+    Int32(OpenSSL_version_num() >= 0x3000_0000 ? code & 0x7f_ffff : code & 0xfff)
   }
 
   /// `error:0A000086:SSL routines::certificate verify failed`

@@ -1,3 +1,4 @@
+internal import CRuntimeLibraries
 import Glibc
 
 /// TLS over a socket.
@@ -6,7 +7,7 @@ import Glibc
 /// connection that is gone.
 final class TLSTransport: Transport {
   private let openSSL: OpenSSL
-  private let session: OpenSSL.Pointer
+  private let session: OpaquePointer
   private let line: Line
   /// Keeps alive what the session was made from.
   private let context: TLSContext
@@ -136,9 +137,9 @@ final class TLSTransport: Transport {
   /// What a result that is no success means. To be asked at once, before OpenSSL is used for anything else.
   private func outcome(of result: Int32) -> Outcome {
     switch openSSL.SSL_get_error(session, result) {
-    case OpenSSL.errorWantRead: return .wantsToRead
-    case OpenSSL.errorWantWrite: return .wantsToWrite
-    case OpenSSL.errorZeroReturn: return .ended
+    case SSL_ERROR_WANT_READ: return .wantsToRead
+    case SSL_ERROR_WANT_WRITE: return .wantsToWrite
+    case SSL_ERROR_ZERO_RETURN: return .ended
     default: break
     }
     isOpen = false
@@ -146,8 +147,8 @@ final class TLSTransport: Transport {
       if case .closed = failure { return .ended }
       return .failed(failure)
     }
-    let verification = context.verifiesCertificate ? openSSL.SSL_get_verify_result(session) : OpenSSL.verifyOK
-    guard verification == OpenSSL.verifyOK else {
+    let verification = context.verifiesCertificate ? openSSL.SSL_get_verify_result(session) : Int(X509_V_OK)
+    guard verification == X509_V_OK else {
       return .failed(.tls(TLSError(verification: verification, in: openSSL)))
     }
     return .failed(.tls(TLSError(queuedIn: openSSL)))
@@ -156,34 +157,34 @@ final class TLSTransport: Transport {
   // MARK: Callbacks
 
   /// A kind of BIO that calls back into its `Line`. nil when out of memory. Never changed once it is made.
-  nonisolated(unsafe) private static let lineMethod: OpenSSL.Pointer? = {
+  nonisolated(unsafe) private static let lineMethod: OpaquePointer? = {
     guard let openSSL = try? OpenSSL.shared.get(),
-      let method = openSSL.BIO_meth_new(OpenSSL.bioType, "socket")
+      let method = openSSL.BIO_meth_new(openSSL.BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket")
     else { return nil }
     _ = openSSL.BIO_meth_set_write(method) { bio, bytes, count in
-      TLSTransport.move(bio, OpenSSL.bioWrite) {
+      TLSTransport.move(bio, BIO_FLAGS_WRITE) {
         $0.socket.write(UnsafeRawBufferPointer(start: bytes, count: Int(count)))
       }
     }
     _ = openSSL.BIO_meth_set_read(method) { bio, bytes, count in
-      TLSTransport.move(bio, OpenSSL.bioRead) {
+      TLSTransport.move(bio, BIO_FLAGS_READ) {
         $0.socket.read(into: UnsafeMutableRawBufferPointer(start: bytes, count: Int(count)))
       }
     }
-    _ = openSSL.BIO_meth_set_ctrl(method) { _, command, _, _ in command == OpenSSL.bioControlFlush ? 1 : 0 }
+    _ = openSSL.BIO_meth_set_ctrl(method) { _, command, _, _ in command == BIO_CTRL_FLUSH ? 1 : 0 }
     return method
   }()
 
   /// Moves bytes for OpenSSL: their number, or -1 with the reason kept where `outcome` finds it.
   private static func move(
-    _ bio: OpenSSL.Pointer?, _ direction: Int32, _ body: (Line) -> Transfer
+    _ bio: OpaquePointer?, _ direction: Int32, _ body: (Line) -> Transfer
   ) -> Int32 {
     guard let openSSL = try? OpenSSL.shared.get(), let data = openSSL.BIO_get_data(bio) else { return -1 }
     let line = Unmanaged<Line>.fromOpaque(data).takeUnretainedValue()
-    openSSL.BIO_clear_flags(bio, OpenSSL.bioRead | OpenSSL.bioWrite | OpenSSL.bioShouldRetry)
+    openSSL.BIO_clear_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY)
     switch body(line) {
     case .moved(let count): return Int32(count)
-    case .wouldBlock: openSSL.BIO_set_flags(bio, direction | OpenSSL.bioShouldRetry)
+    case .wouldBlock: openSSL.BIO_set_flags(bio, direction | BIO_FLAGS_SHOULD_RETRY)
     case .end: line.failure = .closed
     case .failed(let cause): line.failure = cause
     }
