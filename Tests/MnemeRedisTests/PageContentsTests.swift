@@ -20,7 +20,7 @@ struct PageContentsTests {
     return PageContents(members: members, entries: entries).plan(at: now, in: namespace)
   }
 
-  @Test("an expired entry is removed, from the second on at which its time is over")
+  @Test("an expired entry is removed, from the second at which its time is over")
   func expired() {
     let entries: [Int64: PageContents.Entry] = [
       1: .present(faq, .at(UnixTime(999))), 2: .present(faq, .at(now)), 3: .present(faq, .at(UnixTime(1001))),
@@ -69,7 +69,7 @@ struct PageContentsTests {
     #expect(plan == PagePlan(stale: [StaleExpiry(id: EntryID(1), strays: [other])]))
   }
 
-  @Test("of one namespace only what is its own is touched: by the entry's field, or by the name where none is there")
+  @Test("of one namespace only its own is touched: by the entry's field, or by the name where there is no entry")
   func oneNamespace() {
     let entries: [Int64: PageContents.Entry] = [
       1: .present(faq, .at(UnixTime(1))), 2: .present(other, .at(UnixTime(1))), 3: .present(other, .never),
