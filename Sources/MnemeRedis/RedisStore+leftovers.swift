@@ -16,26 +16,7 @@ extension RedisStore {
   /// - Returns: the ids that were swept.
   @discardableResult
   func sweepLeftovers(_ leftovers: [Leftover]) throws -> [EntryID] {
-    try leftovers.slices(of: Batch.removed).flatMap { try sweepBatch(locating(stillListed(Array($0)))) }
-  }
-
-  /// Leaves out ids of unknown namespace that another run has swept by now: to look for them in every namespace is not
-  /// worth it.
-  private func stillListed(_ leftovers: [Leftover]) throws -> [Leftover] {
-    let unknown = leftovers.filter { $0.namespace == nil }.map(\.id)
-    guard !unknown.isEmpty else { return leftovers }
-    let listed = try read { pipeline in
-      let scores = unknown.map { id in
-        (
-          id: id, byID: pipeline.append("ZSCORE", layout.byID, id.member),
-          byTTL: pipeline.append("ZSCORE", layout.byTTL, id.member)
-        )
-      }
-      return Question { replies in
-        Set(scores.filter { !replies[$0.byID].isNull || !replies[$0.byTTL].isNull }.map(\.id))
-      }
-    }
-    return leftovers.filter { $0.namespace != nil || listed.contains($0.id) }
+    try leftovers.slices(of: Batch.removed).flatMap { try sweepBatch(locating(Array($0))) }
   }
 
   /// Finds in which namespaces an id is still listed, where that is not known.

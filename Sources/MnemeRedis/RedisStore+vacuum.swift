@@ -165,7 +165,7 @@ struct VacuumRun {
     if !plan.leftovers.isEmpty {
       // Each removal changes `by_id`, which a sweep of leftovers watches.
       try settleAll(lanes)
-      swept.formUnion(try store.sweepLeftovers(plan.leftovers))
+      swept.formUnion(try store.sweepLeftovers(store.stillDue(plan.leftovers)))
       report.leftovers = swept.count
     }
     if plan.expired.isEmpty { tellProgress() }
@@ -306,6 +306,22 @@ extension RedisStore {
       for id in unknown { entries[id] = absent.contains(id) ? .absent : .unreadable }
     }
     return entries
+  }
+
+  /// Leaves out what another vacuum has removed since the page was read: to look for it in every namespace is not worth
+  /// it. One round trip for each 64.
+  fileprivate func stillDue(_ leftovers: [Leftover]) throws -> [Leftover] {
+    try leftovers.slices(of: Batch.keys).flatMap { slice in
+      try read { pipeline in
+        let scores = slice.map { leftover in
+          let member =
+            leftover.namespace.map { KeyLayout.pythonTTLMember($0, leftover.id) }
+            ?? Array(leftover.id.member.utf8)
+          return (leftover: leftover, slot: pipeline.append("ZSCORE", layout.byTTL, member))
+        }
+        return Question { replies in scores.filter { !replies[$0.slot].isNull }.map(\.leftover) }
+      }
+    }
   }
 
   /// Makes `by_ttl` say what the entry says. A member that names another namespace than the entry's would be due again

@@ -69,7 +69,7 @@ struct PageContentsTests {
     #expect(plan == PagePlan(stale: [StaleExpiry(id: EntryID(1), strays: [other])]))
   }
 
-  @Test("of one namespace only its own is touched: by the entry's field, or by the name where there is no entry")
+  @Test("of one namespace only its own is touched: by the entry's field, or by the name without one")
   func oneNamespace() {
     let entries: [Int64: PageContents.Entry] = [
       1: .present(faq, .at(UnixTime(1))), 2: .present(other, .at(UnixTime(1))), 3: .present(other, .never),
