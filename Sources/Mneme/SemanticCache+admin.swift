@@ -5,8 +5,8 @@ public struct Stats: Sendable {
   /// Of the whole store, or of the namespace asked for.
   public var entries: Int
   public var counters: Counters
-  /// Entries that are expired and not yet swept: of the namespace asked for; of the whole store from an index, which
-  /// leftovers of Redis's own expiry are in too.
+  /// Entries that are expired and still there, of the whole store. May be an estimate from an index, which leftovers of
+  /// Redis's native expiry are in too.
   public var expiredPending: Int
   /// nil where there is no cache.
   public var identity: CacheIdentity?
@@ -78,14 +78,9 @@ extension SemanticCache {
     return try store.removeExpired(at: options.clock(), in: namespace)
   }
 
-  /// The totals and a summary of each namespace, or of the one asked for.
-  /// - Parameters:
-  ///   - countsExpired: count the expired entries of each namespace, which looks at each of them.
-  ///   - progress: told how many of those were looked at so far.
-  public func stats(
-    namespace: Namespace? = nil, countingExpired countsExpired: Bool = false,
-    progress: (Int) -> Void = { _ in }
-  ) throws -> Stats {
+  /// The totals and a summary of each namespace, or of the one asked for. What it costs does not grow with the number of
+  /// entries.
+  public func stats(namespace: Namespace? = nil) throws -> Stats {
     try checkOpen()
     var damaged: [CorruptCacheError] = []
     var summaries = try store.summaries { damaged.append($0) }
@@ -96,19 +91,11 @@ extension SemanticCache {
     } catch let error as CorruptCacheError {
       damaged.append(error)
     }
-    let now = options.clock()
-    if countsExpired || namespace != nil {
-      let counts = try store.expiredCounts(at: now, progress: progress)
-      for index in summaries.indices {
-        summaries[index].expiredPending = counts[summaries[index].namespace] ?? 0
-      }
-    }
     return Stats(
       entries: try store.count(in: namespace),
       counters: summaries.reduce(Counters()) { $0 + $1.counters },
-      expiredPending: namespace == nil
-        ? try store.expiredCount(at: now) : summaries.reduce(0) { $0 + ($1.expiredPending ?? 0) },
-      identity: try store.identity(), version: version, namespaces: summaries, damaged: damaged)
+      expiredPending: try store.expiredCount(at: options.clock()), identity: try store.identity(),
+      version: version, namespaces: summaries, damaged: damaged)
   }
 
   /// Looks at the store and at the age of every entry.

@@ -36,8 +36,6 @@ public struct NamespaceSummary: Sendable, Equatable {
   /// nil: no quota.
   public var quota: Int?
   public var counters: Counters
-  /// Entries that are expired and not yet swept; nil where they were not counted.
-  public var expiredPending: Int?
 
   public init(namespace: Namespace, entries: Int, quota: Int?, counters: Counters) {
     self.namespace = namespace
@@ -171,10 +169,6 @@ public protocol Store: AnyObject, Sendable {
   /// The number of entries that are expired and still there. May be an estimate from an index.
   func expiredCount(at now: UnixTime) throws -> Int
 
-  /// The same for each namespace that has any, by the entries' own fields: as long as there are expired entries.
-  /// - Parameter progress: told how many entries were looked at so far.
-  func expiredCounts(at now: UnixTime, progress: (Int) -> Void) throws -> [Namespace: Int]
-
   /// When the oldest entry was put; nil without entries. Looks at every entry; one that does not say is passed over.
   /// - Parameter progress: told how many entries were looked at so far.
   func oldestCreation(progress: (Int) -> Void) throws -> UnixTime?
@@ -305,17 +299,6 @@ extension Store {
 
   public func summaries(whenDamaged: (CorruptCacheError) throws -> Void) throws -> [NamespaceSummary] {
     try summaries()
-  }
-
-  public func expiredCounts(at now: UnixTime, progress: (Int) -> Void) throws -> [Namespace: Int] {
-    var counts: [Namespace: Int] = [:]
-    var seen = 0
-    try forEachEntry(after: nil, in: nil) { entry in
-      if entry.isExpired(at: now) { counts[entry.namespace, default: 0] += 1 }
-      seen += 1
-      progress(seen)
-    }
-    return counts
   }
 
   public func oldestCreation(progress: (Int) -> Void) throws -> UnixTime? {

@@ -1,27 +1,27 @@
 import Glibc
 import Synchronization
 
-/// Ctrl-C and `kill`, taken between batches: a command that goes on for long asks here, and ends after the batch in
-/// hand. A second signal ends it at once.
+/// Ctrl-C and `kill`, handled between batches: a command that runs for long asks here, and ends after the batch in
+/// hand. A second signal ends it immediately.
 struct Interrupt: Sendable {
   /// The signal that has come, or 0.
   private static let received = Atomic<Int32>(0)
-  /// The end of a pipe at which the handler writes, so that a wait for input ends too; -1 before `begin`.
-  private static let bell = Atomic<Int32>(-1)
-  /// The end at which a wait listens.
-  private static let ear = Atomic<Int32>(-1)
+  /// The end of a pipe to which the handler writes, so that a wait for input ends too; -1 before `begin`.
+  private static let writeEnd = Atomic<Int32>(-1)
+  /// The end on which a wait polls.
+  private static let readEnd = Atomic<Int32>(-1)
 
   /// From now on signals wait for the batch in hand.
-  /// - Parameter insists: signals go on waiting after the first, too, for what must not be left half done.
+  /// - Parameter insists: later signals wait too, for work that must not be left half done.
   func begin(_ signals: [Int32] = [SIGINT, SIGTERM], insists: Bool = false) {
-    if Interrupt.bell.load(ordering: .relaxed) < 0 { hangBell() }
+    if Interrupt.writeEnd.load(ordering: .relaxed) < 0 { makePipe() }
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { signal in Interrupt.take(signal) }
     action.sa_flags = insists ? 0 : Int32(bitPattern: UInt32(SA_RESETHAND))
     for signal in signals { sigaction(signal, &action, nil) }
   }
 
-  /// Signals end the program at once again.
+  /// Signals end the program immediately again.
   func end(_ signals: [Int32]) {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = SIG_DFL
@@ -43,12 +43,12 @@ struct Interrupt: Sendable {
   /// Waits until there is something to read, or the end of it.
   /// - Throws: `Interruption` when a signal comes first.
   func awaitInput(on descriptor: Int32) throws {
-    let ear = Interrupt.ear.load(ordering: .relaxed)
+    let readEnd = Interrupt.readEnd.load(ordering: .relaxed)
     // Before `begin` a signal ends the program, and reading may just wait.
-    guard ear >= 0 else { return }
+    guard readEnd >= 0 else { return }
     var entries = [
       pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: ear, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0),
     ]
     while poll(&entries, 2, -1) < 0, errno == EINTR {}
     if let status { throw Interruption(status: status) }
@@ -59,18 +59,18 @@ struct Interrupt: Sendable {
     received.store(signal, ordering: .relaxed)
     let number = errno
     var byte: UInt8 = 0
-    _ = write(bell.load(ordering: .relaxed), &byte, 1)
+    _ = write(writeEnd.load(ordering: .relaxed), &byte, 1)
     errno = number
   }
 
-  private func hangBell() {
+  private func makePipe() {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { return }
     for end in ends {
       _ = fcntl(end, F_SETFD, FD_CLOEXEC)
       _ = fcntl(end, F_SETFL, O_NONBLOCK)
     }
-    Interrupt.ear.store(ends[0], ordering: .relaxed)
-    Interrupt.bell.store(ends[1], ordering: .relaxed)
+    Interrupt.readEnd.store(ends[0], ordering: .relaxed)
+    Interrupt.writeEnd.store(ends[1], ordering: .relaxed)
   }
 }

@@ -1,27 +1,48 @@
 import Mneme
 
-/// Work that goes on in batches: between two of them it may be interrupted, run out of time, or pause for the
-/// server's sake.
+/// Work that is done in batches. Between two of them it tells how far it has come, pauses for the server's sake, and may
+/// end: when a signal has come or its time is up.
 final class LongWork: Sendable {
   private let interrupt: Interrupt
+  private let line: ProgressLine
+  private let pace: Duration
   private let deadline: Instant?
-  private let pause: @Sendable () -> Void
 
   /// - Parameters:
+  ///   - unit: what is counted, in the plural.
+  ///   - total: how many there are, as far as is known.
+  ///   - isAmongResults: results go to standard output at the same time. Where that is the terminal, they say enough.
   ///   - pace: the pause after each batch.
-  ///   - deadline: from when on to stop.
-  init(_ context: Context, pace: Duration = .zero, deadline: Instant? = nil) {
+  ///   - deadline: the time at which to stop.
+  init(
+    _ context: Context, unit: String, total: Int? = nil, isAmongResults: Bool = false,
+    pace: Duration = .zero, deadline: Instant? = nil
+  ) {
     interrupt = context.interrupt
+    line = ProgressLine(context, unit: unit, total: total, isAmongResults: isAmongResults)
+    self.pace = pace
     self.deadline = deadline
-    pause = { sleep(for: pace) }
     interrupt.begin()
+  }
+
+  /// What the library is given to be watched and ended by.
+  /// - Parameter base: how many were done before.
+  func control(after base: Int = 0) -> WorkControl {
+    WorkControl(shouldStop: { self.shouldStop }) { progress in
+      self.tell(base + progress.done, share: progress.share)
+      self.pause()
+    }
   }
 
   /// Whether to end after the batch in hand.
   var shouldStop: Bool { interrupt.isRequested || deadline.map { .now >= $0 } ?? false }
 
+  /// Shows how much is done so far.
+  /// - Parameter share: the part of the whole that this is, from 0 to 1. If not given, it follows from the total.
+  func tell(_ done: Int, share: Double? = nil) { line.update(done, share: share) }
+
   /// Between two batches.
-  func batchDone() { pause() }
+  func pause() { sleep(for: pace) }
 
   /// The status with which to end; nil when no signal has come.
   var interruption: ExitStatus? { interrupt.status }
@@ -31,7 +52,7 @@ final class LongWork: Sendable {
     if let status = interrupt.status { throw Interruption(status: status) }
   }
 
-  /// - Parameter state: what was done so far, and how to go on.
+  /// - Parameter state: what was done so far, and how to continue.
   /// - Throws: `Interruption` when a signal has come.
   func check(_ state: @autoclosure () -> String) throws {
     if let status = interrupt.status { throw Interruption(status: status, state: state()) }

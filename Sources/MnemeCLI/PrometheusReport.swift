@@ -1,7 +1,7 @@
 import Mneme
 
 /// `stats` in Prometheus's text format (https://prometheus.io/docs/instrumenting/exposition_formats/): each metric's
-/// help and type, then a line for each namespace.
+/// help and type, then a line for each namespace, or one for the cache.
 struct PrometheusReport: Report {
   var keyPrefix: String
   var stats: Stats
@@ -36,16 +36,13 @@ struct PrometheusReport: Report {
     ) {
       [("", $0.counters[.expirations])]
     },
-    Metric(name: "mneme_expired_pending", type: "gauge", help: "Expired entries that wait for a vacuum.") {
-      $0.expiredPending.map { [("", Int64($0))] } ?? []
-    },
   ]
 
   var status: ExitStatus { stats.identity == nil ? .no : stats.damaged.isEmpty ? .done : .badData }
 
   var json: JSONOutput { .null }
 
-  /// Metrics without a sample are left out: an empty cache has none.
+  /// Metrics of namespaces without a sample are left out: an empty cache has none.
   func text(_ style: TerminalStyle) -> String? {
     var lines: [String] = []
     forEachLine(style) { lines.append($0) }
@@ -59,13 +56,14 @@ struct PrometheusReport: Report {
   private func forEachLine(_ style: TerminalStyle, _ body: (String) throws -> Void) rethrows {
     guard stats.identity != nil else { return }
     let prefix = Self.escaped(keyPrefix, style)
+    try head("mneme_expired_pending", "gauge", "Expired entries that wait for a vacuum.", body)
+    try body("mneme_expired_pending{key_prefix=\"\(prefix)\"} \(stats.expiredPending)")
     for metric in Self.metrics {
       var isFirst = true
       for summary in stats.namespaces {
         for (labels, value) in metric.samples(summary) {
           if isFirst {
-            try body("# HELP \(metric.name) \(metric.help)")
-            try body("# TYPE \(metric.name) \(metric.type)")
+            try head(metric.name, metric.type, metric.help, body)
             isFirst = false
           }
           let namespace = Self.escaped(summary.namespace.name, style)
@@ -73,6 +71,13 @@ struct PrometheusReport: Report {
         }
       }
     }
+  }
+
+  private func head(
+    _ name: String, _ type: String, _ help: String, _ body: (String) throws -> Void
+  ) rethrows {
+    try body("# HELP \(name) \(help)")
+    try body("# TYPE \(name) \(type)")
   }
 
   /// A label's value as the format has it, and harmless where it goes to a terminal.

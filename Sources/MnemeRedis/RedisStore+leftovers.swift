@@ -4,104 +4,124 @@ import Mneme
 /// that touched the entry while it was deleted left two fields of it.
 struct Leftover: Hashable, Sendable {
   var id: EntryID
-  /// nil where no index member told.
+  /// nil where no index member names it.
   var namespace: Namespace?
 }
 
 extension RedisStore {
-  /// Takes ids without an entry out of every index but `hash:`, whose key cannot be told from an id. An entry
-  /// that has come back meanwhile keeps its places.
+  /// Takes ids without an entry out of every index but `hash:`, whose key does not follow from an id. An entry
+  /// that has come back keeps its places.
+  ///
+  /// Two round trips for each transaction (`Batch.removed`), and a few more where the namespace of an id is not known.
   /// - Returns: the ids that were swept.
   @discardableResult
   func sweepLeftovers(_ leftovers: [Leftover]) throws -> [EntryID] {
-    var swept: [EntryID] = []
-    try inSlices(leftovers, of: Batch.removed) { swept += try sweepBatch(try locating(Array($0))) }
-    return swept
+    try leftovers.slices(of: Batch.removed).flatMap { try sweepBatch(locating(Array($0))) }
   }
 
   /// Finds in which namespaces an id is still listed, where that is not known.
   func locating(_ leftovers: [Leftover]) throws -> [Leftover] {
-    let lost = leftovers.filter { $0.namespace == nil }.map(\.id)
-    guard !lost.isEmpty else { return leftovers }
-    var located = leftovers
-    for namespace in try namespaces() {
-      let replies = try read(
-        pipeline { for id in lost { $0.append("ZSCORE", layout.lru(namespace), id.member) } })
-      for (id, reply) in zip(lost, replies) where !reply.isNull {
-        located.append(Leftover(id: id, namespace: namespace))
-      }
+    let unknown = leftovers.filter { $0.namespace == nil }.map(\.id)
+    guard !unknown.isEmpty else { return leftovers }
+    let places = try namespaces().flatMap { namespace in
+      unknown.map { Leftover(id: $0, namespace: namespace) }
     }
-    return located
+    return try leftovers
+      + places.slices(of: Batch.keys).flatMap { slice in
+        try read { pipeline in
+          let scores = slice.map { place in
+            (place, pipeline.append("ZSCORE", layout.lru(place.namespace ?? .default), place.id.member))
+          }
+          return Question { replies in scores.filter { !replies[$1].isNull }.map(\.0) }
+        }
+      }
   }
 
   private func sweepBatch(_ leftovers: [Leftover]) throws -> [EntryID] {
     let ids = Set(leftovers.map(\.id)).sorted()
+    guard !ids.isEmpty else { return [] }
     let namespaces = Set(leftovers.compactMap(\.namespace)).sorted()
-    return try client.transaction { transaction in
-      // `by_id` is watched so that two sweeps at once do not both count an id.
-      let seen = try transaction.read(
-        pipeline {
-          $0.begin("WATCH", argumentCount: ids.count + 1)
-          $0.argument(layout.byID)
-          for id in ids { $0.argument(layout.entry(id)) }
-          for id in ids { appendEntryQuestion(about: id, to: &$0) }
-          for id in ids { appendListedQuestion(about: id, leftovers, to: &$0) }
-          appendTypeChecks(of: namespaces, to: &$0)
-        })
-      try checkNumbers(seen, of: namespaces)
-      let gone = Set(
-        ids.enumerated().filter { offset, _ in
-          let listed = 1 + ids.count + 4 * offset
-          return Self.saysNoEntry(seen[1 + offset]) && seen[listed..<listed + 4].contains { !$0.isNull }
-        }.map(\.element))
+    return try client.change { pipeline in
+      // `by_id` is watched so that two sweeps at the same time do not both count an id.
+      pipeline.append("WATCH", each: [layout.byID] + ids.map(layout.entry))
+      let questions = ids.map { id in
+        (
+          id: id, entry: appendAnswerQuestion(about: id, to: &pipeline),
+          listed: appendListedQuestion(about: id, leftovers, to: &pipeline)
+        )
+      }
+      appendTypeQuestions(of: namespaces, to: &pipeline)
+      let version = appendVersionQuestion(to: &pipeline)
+      return Question { replies in
+        _ = try replies[version]
+        return try questions.filter {
+          try Self.saysNoEntry(replies[$0.entry]) && replies[$0.listed]
+        }.map(\.id)
+      }
+    } decide: { transaction, gone in
       guard !gone.isEmpty else { return .done([]) }
       let going = leftovers.filter { gone.contains($0.id) }
       let heads = going.compactMap { leftover in
         leftover.namespace.map { EntryHead(id: leftover.id, namespace: $0, queryHash: "", expiry: .never) }
       }
       let emptied = heads.isEmpty ? [] : try watchEmptied(by: heads, transaction)
-      let written = try transaction.commit(
-        pipeline { appendSweep(going, emptied: emptied, count: gone.count, to: &$0) })
-      return written == nil ? .retry : .done(gone.sorted())
+      return .write { pipeline in
+        appendSweep(going, emptied: emptied, count: gone.count, to: &pipeline)
+        return Question { _ in gone }
+      }
     }
   }
 
-  /// The fields without which there is nothing to find and nothing to serve. Only of what `lost` has picked: an
-  /// answer may be long.
-  private func appendEntryQuestion(about id: EntryID, to pipeline: inout Pipeline) {
+  // MARK: Whether there is an entry
+
+  /// Those of the ids that have no entry. One round trip where all have one, else two.
+  func lost(of ids: [EntryID]) throws -> Set<EntryID> {
+    let candidates = try read(tolerating: true) { pipeline in
+      let places = ids.map { id in
+        (
+          id: id,
+          slot: pipeline.append(
+            "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash)
+        )
+      }
+      return Question { replies in places.filter { Self.saysNoEntry(replies[$0.slot]) }.map(\.id) }
+    }
+    return try withoutAnswer(candidates)
+  }
+
+  /// Those of the ids that have neither a place nor an answer, and so no entry. Only for a few: an answer may be long.
+  /// One round trip, or none.
+  func withoutAnswer(_ ids: [EntryID]) throws -> Set<EntryID> {
+    guard !ids.isEmpty else { return [] }
+    return try read(tolerating: true) { pipeline in
+      let answers = ids.map { (id: $0, slot: appendAnswerQuestion(about: $0, to: &pipeline)) }
+      return Question { replies in Set(answers.filter { Self.saysNoEntry(replies[$0.slot]) }.map(\.id)) }
+    }
+  }
+
+  /// The fields without which there is nothing to find and nothing to serve.
+  private func appendAnswerQuestion(about id: EntryID, to pipeline: inout Pipeline) -> Slot {
     pipeline.append(
       "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash, EntryField.response)
   }
 
-  /// What is no hash is no leftover, and may be another program's.
+  /// A key of another type is not a leftover, and may be another program's.
   private static func saysNoEntry(_ reply: Reply) -> Bool {
     reply.kind == .array && reply.elements.allSatisfy(\.isNull)
   }
 
-  /// Those of the ids that have no entry. One round trip where all have one, else two.
-  func lost(of ids: [EntryID]) throws -> Set<EntryID> {
-    let places = try read(
-      pipeline {
-        for id in ids {
-          $0.append("HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash)
-        }
-      }, tolerating: true)
-    let suspects = zip(ids, places).filter { Self.saysNoEntry($1) }.map(\.0)
-    guard !suspects.isEmpty else { return [] }
-    let answers = try read(
-      pipeline { for id in suspects { appendEntryQuestion(about: id, to: &$0) } }, tolerating: true)
-    return Set(zip(suspects, answers).filter { Self.saysNoEntry($1) }.map(\.0))
-  }
-
-  /// Four questions whose answers are null where no index has the id.
+  /// Asks whether any index lists the id.
   private func appendListedQuestion(
     about id: EntryID, _ leftovers: [Leftover], to pipeline: inout Pipeline
-  ) {
+  ) -> Question<Bool> {
     let namespace = leftovers.first { $0.id == id && $0.namespace != nil }?.namespace ?? .default
-    pipeline.append("ZSCORE", layout.byID, id.member)
-    pipeline.append("ZSCORE", layout.byTTL, id.member)
-    pipeline.append("ZSCORE", layout.byTTL, KeyLayout.pythonTTLMember(namespace, id))
-    pipeline.append("ZSCORE", layout.lru(namespace), id.member)
+    let scores = [
+      pipeline.append("ZSCORE", layout.byID, id.member),
+      pipeline.append("ZSCORE", layout.byTTL, id.member),
+      pipeline.append("ZSCORE", layout.byTTL, KeyLayout.pythonTTLMember(namespace, id)),
+      pipeline.append("ZSCORE", layout.lru(namespace), id.member),
+    ]
+    return Question { replies in scores.contains { !replies[$0].isNull } }
   }
 
   func appendSweep(

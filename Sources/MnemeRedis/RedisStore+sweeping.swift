@@ -1,7 +1,9 @@
 import Mneme
 
 extension RedisStore {
-  /// Walks every index for ids without an entry and takes them out. Reads, but does not write, what is sound.
+  /// Walks every index for ids without an entry and takes them out.
+  ///
+  /// A round trip for each page of members, and one for each 64 of them.
   /// - Parameters:
   ///   - swept: gets the ids.
   ///   - shouldStop: asked before each page.
@@ -9,131 +11,157 @@ extension RedisStore {
   func sweepIndexes(
     in namespace: Namespace?, dryRun: Bool, into swept: inout Set<EntryID>, shouldStop: () -> Bool
   ) throws -> Bool {
-    var page: [Leftover] = []
-    func handlePage() throws {
-      defer { page = [] }
-      guard !page.isEmpty, !shouldStop() else { return }
-      let absent = try self.lost(of: page.map(\.id))
-      let lost = page.filter { absent.contains($0.id) }
-      swept.formUnion(dryRun ? lost.map(\.id) : try sweepLeftovers(lost))
-    }
-    func walk(_ key: Key, _ parse: (Reply) -> Leftover?) throws {
-      var isMember = true
-      try forEachMember(of: key, command: "ZSCAN") { reply in
-        defer { isMember.toggle() }
-        guard isMember, let member = parse(reply) else { return }
-        page.append(member)
-        if page.count >= Batch.keys { try handlePage() }
+    func sweep(_ key: Key, _ parse: ([UInt8]) -> Leftover?) throws -> Bool {
+      try forEachPairPage(of: .sortedSet(key), shouldStop: shouldStop) { page in
+        for slice in page.compactMap({ parse($0.name.bytes) }).slices(of: Batch.keys) {
+          let absent = try lost(of: slice.map(\.id))
+          let leftovers = slice.filter { absent.contains($0.id) }
+          swept.formUnion(dryRun ? leftovers.map(\.id) : try sweepLeftovers(leftovers))
+        }
       }
-      try handlePage()
     }
     for scope in try namespace.map({ [$0] }) ?? namespaces() {
-      if shouldStop() { return false }
-      try walk(layout.lru(scope)) { reply in
-        EntryID(member: reply.bytes).map { Leftover(id: $0, namespace: scope) }
+      let isDone = try sweep(layout.lru(scope)) { member in
+        EntryID(member: member).map { Leftover(id: $0, namespace: scope) }
       }
+      if !isDone { return false }
     }
-    // The indexes of the whole cache do not tell whose an id was.
-    guard namespace == nil else { return !shouldStop() }
-    try walk(layout.byID) { EntryID(member: $0.bytes).map { Leftover(id: $0, namespace: nil) } }
-    try walk(layout.byTTL) { reply in
-      KeyLayout.parseTTLMember(reply.bytes).map { Leftover(id: $0.id, namespace: $0.namespace) }
-    }
-    return !shouldStop()
+    // An id in an index of the whole cache may be any namespace's.
+    guard namespace == nil else { return true }
+    return try sweep(layout.byID) { EntryID(member: $0).map { Leftover(id: $0) } }
+      && sweep(layout.byTTL) { member in
+        KeyLayout.parseTTLMember(member).map { Leftover(id: $0.id, namespace: $0.namespace) }
+      }
   }
 
-  /// Takes namespaces off the list that have no entries: whoever emptied one may have been killed before it did.
+  /// Takes namespaces off the list that have no entries: a program that emptied one may have been killed before it did.
   /// - Returns: how many there were.
   func retireAbandoned(in namespace: Namespace?, dryRun: Bool) throws -> Int {
-    var abandoned: [Namespace] = []
     let listed = try namespaces().filter { namespace == nil || $0 == namespace }
-    try inSlices(listed, of: Batch.keys) { page in
-      let counts = try read(pipeline { for namespace in page { $0.append("ZCARD", layout.lru(namespace)) } })
-      abandoned += zip(page, counts).filter { $1.integer == 0 }.map(\.0)
+    let abandoned = try listed.slices(of: Batch.keys).flatMap { slice in
+      try read { pipeline in
+        let counts = slice.map { (namespace: $0, slot: pipeline.append("ZCARD", layout.lru($0))) }
+        return Question { replies in counts.filter { replies[$0.slot].integer == 0 }.map(\.namespace) }
+      }
     }
     return try dryRun
       ? abandoned.count
       : abandoned.reduce(0) { count, namespace in try count + retire([namespace]).count }
   }
 
-  // MARK: The exact layer's leftovers
+  // MARK: Hash keys
 
-  /// Walks the `hash:` keys with `SCAN`, which passes over the neighbours' keys too, and removes those that name
-  /// no entry of theirs.
+  /// Walks the `hash:` keys with `SCAN`, which passes over the keys of other programs too, and removes those that lead
+  /// to no entry of their query.
+  ///
+  /// A round trip for each page of keys, and two for each 64 `hash:` keys.
   /// - Parameters:
-  ///   - swept: gets the ids that dangling keys named.
+  ///   - swept: gets the ids that these keys held.
   ///   - shouldStop: asked before each page.
-  /// - Returns: whether the walk came to its end; nil where the server withholds `SCAN` from this user.
+  /// - Returns: whether the walk came to its end.
+  /// - Throws: `StoreBackendError` where the server does not permit `SCAN`.
   func sweepHashKeys(
     in namespace: Namespace?, dryRun: Bool, into swept: inout Set<EntryID>, shouldStop: () -> Bool
-  ) throws -> Bool? {
-    var cursor: [UInt8] = [UInt8(ascii: "0")]
+  ) throws -> Bool {
     let pattern = layout.pattern(.hash, namespace: namespace)
-    repeat {
-      if shouldStop() { return false }
-      let reply = try read(
-        pipeline { $0.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page) }, tolerating: true)[0]
-      if let error = reply.error {
-        if error.isWithholding { return nil }
-        throw client.translate(error, command: "SCAN", key: nil)
+    return try forEachPage(of: .keys(matching: pattern), shouldStop: shouldStop) { page in
+      let keys = page.compactMap { HashKey(Key(bytes: $0.bytes), layout) }
+      for slice in keys.slices(of: Batch.keys) {
+        let pointers = try read(tolerating: true) { appendPointerQuestion(about: slice, to: &$0) }
+          .filter { $0.id != nil }
+        let dangling = try read(tolerating: true) { appendTargetQuestion(about: pointers, to: &$0) }
+        let removed = dryRun ? dangling : try removePointers(dangling.map(\.key))
+        swept.formUnion(removed.compactMap(\.id))
       }
-      let page = try reply.elements(expecting: 2)
-      cursor = page[0].bytes
-      let keys = page[1].elements.compactMap { reply in
-        layout.parse(reply.bytes).map { (Key(bytes: reply.bytes), $0) }
-      }
-      try inSlices(keys, of: Batch.keys) {
-        swept.formUnion(try sweepHashKeys(Array($0), dryRun: dryRun))
-      }
-    } while cursor != [UInt8(ascii: "0")]
-    return true
-  }
-
-  private func sweepHashKeys(_ keys: [(key: Key, name: ParsedKey)], dryRun: Bool) throws -> [EntryID] {
-    let named = try read(pipeline { for key in keys { $0.append("GET", key.key) } }, tolerating: true)
-    let pointers = zip(keys, named).compactMap { key, reply in
-      reply.kind == .string ? EntryID(member: reply.bytes).map { (key: key, id: $0) } : nil
     }
-    guard !pointers.isEmpty else { return [] }
-    let entries = try read(
-      pipeline {
-        for pointer in pointers {
-          $0.append("HMGET", layout.entry(pointer.id), EntryField.namespace, EntryField.queryHash)
-        }
-      }, tolerating: true)
-    return try zip(pointers, entries).filter { pointer, reply in
-      reply.kind == .array && !Self.entry(reply, is: pointer.key.name)
-    }.map(\.0).filter { try dryRun || removePointer($0.key.key) }.map(\.id)
-  }
-
-  private static func entry(_ reply: Reply, is name: ParsedKey) -> Bool {
-    guard let namespace = name.namespace, let queryHash = name.queryHash,
-      let fields = try? reply.elements(expecting: 2)
-    else { return false }
-    return fields[0].bytes.elementsEqual(namespace.name.utf8)
-      && fields[1].bytes.elementsEqual(queryHash.utf8)
   }
 
   /// Removes a `hash:` key that holds no id, or that of no entry of its query.
   /// - Returns: whether it was so.
   func removePointer(_ key: Key) throws -> Bool {
-    guard let name = layout.parse(key.bytes), name.family == .hash else { return false }
-    return try client.transaction { transaction in
-      let pointer = try transaction.read(
-        pipeline {
-          $0.append("WATCH", key)
-          $0.append("GET", key)
-        })[1]
-      guard !pointer.isNull else { return .done(false) }
-      if let id = EntryID(member: pointer.bytes) {
-        let entry = try transaction.read(
-          pipeline {
-            $0.append("WATCH", layout.entry(id))
-            $0.append("HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash)
-          })[1]
-        guard !Self.entry(entry, is: name) else { return .done(false) }
+    try HashKey(key, layout).map { try !removePointers([$0]).isEmpty } ?? false
+  }
+
+  /// Removes those of the `hash:` keys that hold no id, or that of no entry of their query. Three round trips for each
+  /// transaction.
+  private func removePointers(_ keys: [HashKey]) throws -> [Pointer] {
+    try keys.slices(of: Batch.removed).flatMap { try removeBatch($0) }
+  }
+
+  private func removeBatch(_ keys: ArraySlice<HashKey>) throws -> [Pointer] {
+    try client.change { pipeline -> Question<[Pointer]> in
+      pipeline.append("WATCH", each: keys.map(\.key))
+      return appendPointerQuestion(about: keys, to: &pipeline)
+    } decide: { transaction, pointers in
+      let dangling = try transaction.read { pipeline -> Question<[Pointer]> in
+        pipeline.append("WATCH", each: pointers.compactMap(\.id).map(layout.entry))
+        return appendTargetQuestion(about: pointers, to: &pipeline)
       }
-      return try transaction.commit(pipeline { $0.append("UNLINK", key) }) == nil ? .retry : .done(true)
+      guard !dangling.isEmpty else { return .done([]) }
+      return .write { pipeline in
+        pipeline.append("UNLINK", each: dangling.map(\.key.key))
+        return Question { _ in dangling }
+      }
     }
   }
+
+  /// Asks which id each key holds. Left out are keys that are gone or of another type.
+  private func appendPointerQuestion(
+    about keys: some Sequence<HashKey>, to pipeline: inout Pipeline
+  ) -> Question<[Pointer]> {
+    let values = keys.map { (key: $0, slot: pipeline.append("GET", $0.key)) }
+    return Question { replies in
+      values.compactMap { key, slot in
+        replies[slot].kind == .string ? Pointer(key: key, id: EntryID(member: replies[slot].bytes)) : nil
+      }
+    }
+  }
+
+  /// Asks which of the keys lead to no entry of their query.
+  private func appendTargetQuestion(
+    about pointers: [Pointer], to pipeline: inout Pipeline
+  ) -> Question<[Pointer]> {
+    let targets = pointers.map { pointer in
+      (
+        pointer: pointer,
+        slot: pointer.id.map {
+          pipeline.append("HMGET", layout.entry($0), EntryField.namespace, EntryField.queryHash)
+        }
+      )
+    }
+    return Question { replies in
+      targets.filter { pointer, slot in
+        guard let slot else { return true }
+        let fields = replies[slot]
+        return fields.kind == .array
+          && !pointer.key.fits(namespace: fields[0].bytes, queryHash: fields[1].bytes)
+      }.map(\.pointer)
+    }
+  }
+}
+
+/// A key of the exact layer, and what its name says.
+struct HashKey: Sendable {
+  let key: Key
+  private let namespace: Namespace
+  private let queryHash: String
+
+  /// nil for a key of another family.
+  init?(_ key: Key, _ layout: KeyLayout) {
+    guard let name = layout.parse(key.bytes), let namespace = name.namespace, let queryHash = name.queryHash
+    else { return nil }
+    (self.key, self.namespace, self.queryHash) = (key, namespace, queryHash)
+  }
+
+  /// Whether an entry with these fields is one of the query that the key is for.
+  func fits(namespace: [UInt8], queryHash: [UInt8]) -> Bool {
+    namespace.elementsEqual(self.namespace.name.utf8) && queryHash.elementsEqual(self.queryHash.utf8)
+  }
+}
+
+/// What a `hash:` key holds.
+private struct Pointer: Sendable {
+  let key: HashKey
+  /// nil where it is not an id.
+  let id: EntryID?
 }

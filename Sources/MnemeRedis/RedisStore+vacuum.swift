@@ -1,23 +1,21 @@
 import Mneme
 
-/// How a vacuum goes about it.
-public struct VacuumOptions: Sendable {
+/// What a vacuum is asked to do.
+public struct VacuumOptions {
   /// nil: every namespace.
   public var namespace: Namespace?
-  /// What is expired at this moment goes.
+  /// Entries that are expired at this moment are removed.
   public var now: UnixTime = systemClock()
   /// The entries in one transaction, 1 … 1000; nil: `Batch.removed`.
   public var batchSize: Int?
-  /// Says what would go; writes nothing.
+  /// Reports what would be removed, and writes nothing.
   public var dryRun = false
-  /// Look for leftovers even when nothing suggests that there are any, and mend what a check finds.
+  /// Looks for leftovers even when nothing suggests that there are any, and repairs what a check finds.
   public var repair = false
-  /// Asked between batches; true ends the run, with what remains in the report.
-  public var shouldStop: @Sendable () -> Bool = { false }
-  /// Called after each batch with what was done so far.
-  public var progress: @Sendable (VacuumReport) -> Void = { _ in }
-  /// With `repair`, told of each problem that was left, and why.
-  public var whenLeft: @Sendable (CacheProblem, _ reason: String) throws -> Void = { _, _ in }
+  /// Asked and told between batches. A vacuum that is stopped reports what remains.
+  public var control = WorkControl()
+  /// Called with each problem that a repair leaves, and the reason.
+  public var whenLeft: (CacheProblem, _ reason: String) throws -> Void = { _, _ in }
 
   public init() {}
 }
@@ -26,30 +24,32 @@ public struct VacuumOptions: Sendable {
 public struct VacuumReport: Sendable, Equatable {
   /// Entries that were expired and still there.
   public var expired = 0
-  /// Ids that Redis's own expiry had left in an index or in the exact layer.
+  /// Ids that Redis's own expiry had left in an index or in a `hash:` key.
   public var leftovers = 0
-  /// Index members that said something else than their entry, and with `repair` every other problem that was mended.
+  /// Index members that differed from their entry, and with `repair` every other problem that was repaired.
   public var repaired = 0
-  /// Problems that a repair leaves to a person.
+  /// Problems that a repair reports and does not change.
   public var left = 0
   /// Members of `by_ttl` that are due and were not reached, of all namespaces.
   public var remaining = 0
   /// Whether the run came to its end.
   public var complete = true
-  /// The server withholds `SCAN`, so that `hash:` keys which point nowhere were not looked for.
-  public var lacksScan = false
 
   public init() {}
 }
 
 extension RedisStore {
-  /// Removes expired entries, going through `by_ttl` in order of expiry; the entry's own fields have the last
-  /// word, read under `WATCH`, so an entry that is refreshed meanwhile stays. Also removes what Redis's native
-  /// expiry leaves in the indexes, where the run meets any of it.
+  /// Removes expired entries in the order of their expiry, and what Redis's native expiry leaves in the indexes, where
+  /// the run finds any of it.
   ///
-  /// Two round trips a batch where all in it are sound and expired, else four or more. Several at once keep out of each
-  /// other's way, and each entry is counted by the one that removed it. Stopped or killed at any instant, it leaves
-  /// nothing half done. Memory: a page, and 8 to 32 bytes for each leftover.
+  /// The entry's own fields have the last word over `by_ttl`. They are read under `WATCH`, so that an entry that is
+  /// refreshed at the same time stays. Several vacuums at the same time count each entry once. Stopped or killed at any
+  /// instant, a vacuum leaves nothing half done.
+  ///
+  /// One round trip for each 200 entries, one for each 64 of them, and two for each transaction (`Batch.removed`), over
+  /// several connections that take turns.
+  /// Memory: a page, and 8 to 32 bytes for each leftover; of a dry run as much for each entry that is due.
+  /// - Throws: `StoreBackendError` where leftovers were found and the server does not permit `SCAN`.
   public func vacuum(_ options: VacuumOptions) throws -> VacuumReport {
     var run = VacuumRun(store: self, options: options)
     return try run.run()
@@ -60,20 +60,17 @@ extension RedisStore {
 struct VacuumRun {
   let store: RedisStore
   let options: VacuumOptions
-  var report = VacuumReport()
+  private var report = VacuumReport()
+  /// How many members of `by_ttl` that are due stay where they are, and so how many stand before those that were not
+  /// looked at yet.
+  private var kept = 0
+  /// How many entries are being removed over the lanes.
+  private var underWay = 0
   /// The ids of leftovers, which several indexes may list.
   private var swept: Set<EntryID> = []
-  private(set) var cursor = DueCursor()
-  /// Of a dry run: ids that `by_ttl` lists more than once.
-  private var counted: Set<EntryID> = []
-
-  /// Of the next page.
-  var batchSize: Int {
-    options.batchSize ?? (options.dryRun ? Batch.entries : Batch.removed)
-  }
-
-  /// How far within a score Redis is to walk to where a page begins.
-  static let nearby = 200
+  /// Of a dry run: the entries that were counted. `by_ttl` may list an entry more than once.
+  private var expired: Set<EntryID> = []
+  private var stale: Set<EntryID> = []
 
   init(store: RedisStore, options: VacuumOptions) {
     self.store = store
@@ -82,16 +79,16 @@ struct VacuumRun {
 
   mutating func run() throws -> VacuumReport {
     if try store.identity() == nil {
-      // Without `meta` there is no cache; a repair says so where there are entries.
-      if options.repair { try mend() }
+      // Without `meta` there is no cache. A repair reports where there are entries all the same.
+      if options.repair { try repair() }
       return report
     }
     if options.repair, !options.dryRun {
-      var check = CheckOptions()
-      check.namespace = options.namespace
-      try store.repairNumbers(check) { _, outcome in if outcome == .mended { report.repaired += 1 } }
+      try store.repairNumbers(checkOptions) { _, outcome in
+        if outcome == .mended { report.repaired += 1 }
+      }
     }
-    let isDone = try sweepDue() && sweepLeftovers() && retireAbandoned() && mend()
+    let isDone = try sweepDue() && sweepLeftovers() && retireAbandoned() && repair()
     if !isDone {
       report.complete = false
       report.remaining = try remaining()
@@ -99,239 +96,120 @@ struct VacuumRun {
     return report
   }
 
-  // MARK: What is due
+  // MARK: Entries that are due
 
+  private typealias RemovalLanes = Lanes<[EntryID], (ids: [EntryID], removed: [EntryID])>
+
+  /// Pages are read and looked at here while others are removed over the lanes.
   /// - Returns: whether nothing that is due is left.
   private mutating func sweepDue() throws -> Bool {
-    /// How far beyond the cursor to look, to keep out of the way of another run.
-    var detour = 0
-    var previous: [Due] = []
-    while true {
-      if options.shouldStop() { return try remaining() == 0 }
-      let page = try duePage(skipping: detour)
-      guard !page.isEmpty else {
-        if detour == 0 { return true }
-        detour = 0
+    let now = options.now
+    let lanes = store.removalLanes(counting: .own(.expirations)) { $0.isExpired(at: now) }
+    defer { lanes.close() }
+    while !options.control.shouldStop() {
+      let page = try duePage()
+      if page.isEmpty {
+        if underWay == 0 { return true }
+        // A page that was asked for while entries before it went may have begun too late. What it left out is met now.
+        try settleAll(lanes)
         continue
       }
-      let outcome = try sweep(page.compactMap(\.member))
-      report.expired += outcome.expired
-      report.repaired += outcome.repaired
-      swept.formUnion(outcome.leftovers)
+      let entries = try store.entries(named: Set(page.compactMap(\.id)).sorted())
+      let plan = PageContents(members: page, entries: entries).plan(at: now, in: options.namespace)
+      if options.dryRun {
+        kept += page.count
+        count(plan)
+      } else {
+        kept += plan.kept
+        try carryOut(plan, lanes)
+      }
+    }
+    try settleAll(lanes)
+    return try remaining() == 0
+  }
+
+  /// The members that are due are the first of `by_ttl`. A page is asked for by its rank, which costs the server the
+  /// same however many members stand before it; an offset within a range of scores is counted off one by one.
+  private func duePage() throws -> [DueMember] {
+    let size = options.dryRun ? options.batchSize ?? Batch.page : max(Batch.page, options.batchSize ?? 0)
+    return try store.read { pipeline in
+      let first = kept + underWay
+      let slot = pipeline.append("ZRANGE", store.layout.byTTL, first, first + size - 1, "WITHSCORES")
+      let now = options.now
+      return Question { VacuumRun.dueMembers(in: $0[slot], at: now) }
+    }
+  }
+
+  private static func dueMembers(in reply: Reply, at now: UnixTime) -> [DueMember] {
+    var members: [DueMember] = []
+    var elements = reply.elements
+    while let member = elements.next(), let score = elements.next()?.string.flatMap(Double.init),
+      score <= Double(now.rawValue)
+    {
+      let parsed = KeyLayout.parseTTLMember(member.bytes)
+      members.append(DueMember(id: parsed?.id, namespace: parsed?.namespace))
+    }
+    return members
+  }
+
+  private func remaining() throws -> Int { max(0, try store.expiredCount(at: options.now) - kept) }
+
+  private mutating func carryOut(_ plan: PagePlan, _ lanes: RemovalLanes) throws {
+    for batch in plan.expired.slices(of: options.batchSize ?? Batch.removed) {
+      if options.control.shouldStop() { return }
+      lanes.submit(Array(batch))
+      underWay += batch.count
+      try settle(lanes)
+    }
+    for expiry in plan.stale where try store.correct(expiry) { report.repaired += 1 }
+    if !plan.leftovers.isEmpty {
+      // Each removal changes `by_id`, which a sweep of leftovers watches.
+      try settleAll(lanes)
+      swept.formUnion(try store.sweepLeftovers(store.stillDue(plan.leftovers)))
       report.leftovers = swept.count
-      if detour == 0 {
-        // What is met a second time at the same place stays, for whatever reason.
-        let isStuck = page == previous
-        cursor.advance(over: page, keeping: isStuck ? Set(page.compactMap(\.member?.id)) : outcome.kept)
-        previous = page
-      }
-      detour = outcome.isContended ? Int.random(in: 1...8) * batchSize : 0
-      options.progress(report)
+    }
+    if plan.expired.isEmpty { tellProgress() }
+  }
+
+  private mutating func settleAll(_ lanes: RemovalLanes) throws {
+    lanes.finish()
+    try settle(lanes)
+  }
+
+  /// Takes note of what was removed. An entry that was damaged or refreshed since it was looked at is not among that, and
+  /// is met again.
+  private mutating func settle(_ lanes: RemovalLanes) throws {
+    for outcome in lanes.takeOutcomes() {
+      let (ids, removed) = try outcome.get()
+      underWay -= ids.count
+      report.expired += removed.count
+      tellProgress()
     }
   }
 
-  /// A member of `by_ttl` whose time has come.
-  struct Due: Equatable {
-    var score: String
-    /// nil for a member of neither form.
-    var member: DueMember?
+  private mutating func count(_ plan: PagePlan) {
+    expired.formUnion(plan.expired)
+    stale.formUnion(plan.stale.map(\.id))
+    swept.formUnion(plan.leftovers.map(\.id))
+    (report.expired, report.repaired, report.leftovers) = (expired.count, stale.count, swept.count)
+    tellProgress()
   }
 
-  struct DueMember: Equatable {
-    var id: EntryID
-    var namespace: Namespace?
-  }
-
-  /// Where the next page begins. What stays (another namespace's, a dry run's) is stepped over by its score, and
-  /// among members of one score by their number.
-  struct DueCursor {
-    var score = "-inf"
-    var offset = 0
-
-    mutating func advance(over page: [Due], keeping kept: Set<EntryID>) {
-      guard let last = page.last?.score else { return }
-      let tied = page.count { due in
-        due.score == last && (due.member.map { kept.contains($0.id) } ?? true)
-      }
-      offset = last == score ? offset + tied : tied
-      score = last
-    }
-  }
-
-  private func duePage(skipping detour: Int) throws -> [Due] {
-    if cursor.offset < Self.nearby {
-      let question = store.pipeline { appendDueQuestion(skipping: detour, to: &$0) }
-      return duePage(in: try store.read(question)[0])
-    }
-    // Redis walks over what is skipped within a range of scores, and goes straight to a rank.
-    let before = try store.read(
-      store.pipeline { $0.append("ZCOUNT", store.layout.byTTL, "-inf", "(" + cursor.score) })[0].integer
-    let rank = Int(before ?? 0) + cursor.offset + detour
-    return duePage(
-      in: try store.read(
-        store.pipeline {
-          $0.append(
-            "ZRANGE", store.layout.byTTL, rank, rank + batchSize - 1, "WITHSCORES")
-        })[0])
-  }
-
-  func appendDueQuestion(skipping detour: Int, to pipeline: inout Pipeline) {
-    pipeline.append(
-      "ZRANGEBYSCORE", store.layout.byTTL, cursor.score, options.now.rawValue, "WITHSCORES", "LIMIT",
-      cursor.offset + detour, batchSize)
-  }
-
-  func duePage(in reply: Reply) -> [Due] {
-    var page: [Due] = []
-    var elements = reply.elements.makeIterator()
-    while let member = elements.next(), let score = elements.next()?.string {
-      guard CheckRun.isDue(score, at: options.now) else { break }
-      page.append(
-        Due(
-          score: score,
-          member: KeyLayout.parseTTLMember(member.bytes).map { DueMember(id: $0.id, namespace: $0.namespace) }
-        ))
-    }
-    return page
-  }
-
-  private func remaining() throws -> Int {
-    let reply = try store.read(
-      store.pipeline { $0.append("ZCOUNT", store.layout.byTTL, cursor.score, options.now.rawValue) })[0]
-    return max(0, (reply.size ?? 0) - cursor.offset)
-  }
-
-  // MARK: One page
-
-  private struct PageOutcome {
-    var expired = 0
-    var repaired = 0
-    var leftovers: [EntryID] = []
-    /// Ids whose members are still in `by_ttl` at their place.
-    var kept: Set<EntryID> = []
-    /// Another run has removed some of it meanwhile.
-    var isContended = false
-  }
-
-  private mutating func sweep(_ members: [DueMember]) throws -> PageOutcome {
-    var outcome = PageOutcome()
-    let ids = Set(members.map(\.id)).sorted()
-    guard !ids.isEmpty else { return outcome }
-    func isOurs(_ namespace: Namespace?) -> Bool {
-      options.namespace == nil || namespace == options.namespace
-    }
-    let seen = try removeDue(of: ids) ?? look(at: ids)
-    let ours = seen.heads.filter { isOurs($0.namespace) && $0.expiry != .unreadable }
-    let due = ours.filter { $0.isExpired(at: options.now) }
-    let stale = ours.filter { !$0.isExpired(at: options.now) }
-    let lost = members.filter { seen.absent.contains($0.id) && isOurs($0.namespace) }
-      .map { Leftover(id: $0.id, namespace: $0.namespace) }
-    guard !options.dryRun else {
-      let again = try metBefore(members, ours)
-      outcome.expired = due.count { !again.contains($0.id) }
-      outcome.repaired = stale.count { !again.contains($0.id) }
-      outcome.leftovers = lost.map(\.id)
-      outcome.kept = Set(ids)
-      return outcome
-    }
-    let removed =
-      try seen.removed
-      ?? store.removeBatch(due.map(\.id), counting: .own(.expirations)) { $0.isExpired(at: options.now) }
-    let mended = try stale.filter { head in
-      let strays = members.filter { $0.id == head.id }.compactMap(\.namespace)
-      return try store.mendExpiry(of: head.id, namedIn: strays)
-    }.map(\.id)
-    outcome.expired = removed.count
-    outcome.repaired = mended.count
-    outcome.leftovers = try store.sweepLeftovers(lost)
-    // What is gone from the indexes too is no leftover: another run was here since the page was read.
-    outcome.isContended =
-      removed.count < due.count || Set(outcome.leftovers).count < Set(lost.map(\.id)).count
-    // What another run has removed meanwhile is not there any more either.
-    outcome.kept = Set(ids).subtracting(ours.map(\.id)).subtracting(lost.map(\.id))
-    return outcome
-  }
-
-  /// What the entries of a page are.
-  private struct Sight {
-    var heads: [EntryHead]
-    var absent: Set<EntryID>
-    /// Those that have been removed already; nil: none was to be yet.
-    var removed: [EntryID]?
-  }
-
-  /// Removes what is expired as it is first looked at, which is under `WATCH`.
-  /// - Returns: nil, with nothing removed, in a dry run or where one of them is damaged: then each is looked at by
-  ///   itself.
-  private func removeDue(of ids: [EntryID]) throws -> Sight? {
-    guard !options.dryRun else { return nil }
-    // A transaction that starts again shows an entry again, or not: then another run has removed it.
-    var heads: [EntryID: EntryHead] = [:]
-    do {
-      let removed = try store.removeBatch(ids, counting: .own(.expirations)) { head in
-        heads[head.id] = head
-        return (options.namespace == nil || head.namespace == options.namespace)
-          && head.isExpired(at: options.now)
-      }
-      return Sight(
-        heads: ids.compactMap { heads[$0] }, absent: try absent(among: ids.filter { heads[$0] == nil }),
-        removed: removed)
-    } catch is CorruptCacheError {
-      return nil
-    }
-  }
-
-  /// What will be looked at again under `WATCH`. Damaged entries are neither here nor there, and left to a check.
-  private func look(at ids: [EntryID]) throws -> Sight {
-    let replies = try store.read(
-      store.pipeline { for id in ids { store.appendHeadQuestion(about: id, to: &$0) } }, tolerating: true)
-    let heads = zip(ids, replies).compactMap { id, reply in try? store.head(of: id, in: reply) }
-    let known = Set(heads.map(\.id))
-    return Sight(heads: heads, absent: try absent(among: ids.filter { !known.contains($0) }))
-  }
-
-  private func absent(among ids: [EntryID]) throws -> Set<EntryID> {
-    ids.isEmpty ? [] : try store.lost(of: ids)
-  }
-
-  /// Of a dry run, which leaves both forms of an entry's member where they are: the ids that were met on an earlier
-  /// page.
-  private mutating func metBefore(
-    _ members: [DueMember], _ heads: [EntryHead]
-  ) throws -> Set<EntryID> {
-    let replies = try store.read(
-      store.pipeline {
-        for head in heads {
-          $0.append("ZSCORE", store.layout.byTTL, head.id.member)
-          $0.append("ZSCORE", store.layout.byTTL, KeyLayout.pythonTTLMember(head.namespace, head.id))
-        }
-      })
-    var again: Set<EntryID> = []
-    for (place, head) in heads.enumerated() {
-      let isTwofold = !replies[2 * place].isNull && !replies[2 * place + 1].isNull
-      let isStray = members.contains {
-        $0.id == head.id && $0.namespace.map { $0 != head.namespace } ?? false
-      }
-      if isTwofold || isStray, !counted.insert(head.id).inserted { again.insert(head.id) }
-    }
-    return again
+  private func tellProgress() {
+    options.control.progress(WorkProgress(done: report.expired + report.leftovers))
   }
 
   // MARK: What else there is
 
-  /// Where there was one leftover there are others: in the indexes of entries that were not due, and in the exact
-  /// layer.
+  /// Where there was one leftover there are others: in the indexes of entries that were not due, and in `hash:` keys.
   private mutating func sweepLeftovers() throws -> Bool {
     guard options.repair || !swept.isEmpty else { return true }
     defer { report.leftovers = swept.count }
-    guard
-      try store.sweepIndexes(
-        in: options.namespace, dryRun: options.dryRun, into: &swept, shouldStop: options.shouldStop)
-    else { return false }
-    let isDone = try store.sweepHashKeys(
-      in: options.namespace, dryRun: options.dryRun, into: &swept, shouldStop: options.shouldStop)
-    report.lacksScan = isDone == nil
-    return isDone ?? true
+    let control = options.control
+    return try store.sweepIndexes(
+      in: options.namespace, dryRun: options.dryRun, into: &swept, shouldStop: control.shouldStop)
+      && store.sweepHashKeys(
+        in: options.namespace, dryRun: options.dryRun, into: &swept, shouldStop: control.shouldStop)
   }
 
   private mutating func retireAbandoned() throws -> Bool {
@@ -339,71 +217,57 @@ struct VacuumRun {
     return true
   }
 
-  @discardableResult
-  private mutating func mend() throws -> Bool {
-    guard options.repair else { return true }
+  private var checkOptions: CheckOptions {
     var check = CheckOptions()
     check.namespace = options.namespace
-    check.shouldStop = options.shouldStop
-    check.progress = { [report, options] _, _ in options.progress(report) }
-    var sweepsAgain = false
-    let summary: CheckSummary
+    check.control = options.control
+    return check
+  }
+
+  @discardableResult
+  private mutating func repair() throws -> Bool {
+    guard options.repair else { return true }
     if options.dryRun {
-      summary = try store.check(check) { problem in try foresee(problem) }
-    } else {
-      summary = try store.repair(check) { problem, outcome in
-        switch outcome {
-        case .gone: break
-        case .mended where problem.isLeftover:
-          swept.formUnion(problem.id.map { [$0] } ?? [])
-          report.leftovers = swept.count
-        case .mended:
-          report.repaired += 1
-          if problem.kind == .wrongByTTL { sweepsAgain = true }
-        case .left(let reason):
-          report.left += 1
-          try options.whenLeft(problem, reason)
-        }
+      return try store.check(checkOptions) { problem in try count(problem) }.complete
+    }
+    var hasEntered = false
+    let summary = try store.repair(checkOptions) { problem, outcome in
+      switch outcome {
+      case .gone: break
+      case .mended where problem.isLeftover:
+        swept.formUnion(problem.id.map { [$0] } ?? [])
+        report.leftovers = swept.count
+      case .mended:
+        report.repaired += 1
+        if problem.kind == .wrongByTTL { hasEntered = true }
+      case .left(let reason):
+        report.left += 1
+        try options.whenLeft(problem, reason)
       }
     }
     // What `by_ttl` had lacked may be due.
-    if sweepsAgain {
-      cursor = DueCursor()
-      return try sweepDue() && summary.complete
-    }
-    return summary.complete
+    guard hasEntered else { return summary.complete }
+    kept = 0
+    return try sweepDue() && summary.complete
   }
 
-  /// What a run would do about a problem, after what it would have done before.
-  private mutating func foresee(_ problem: CacheProblem) throws {
+  /// Counts what a run would do about a problem, after what it would have done before.
+  private mutating func count(_ problem: CacheProblem) throws {
     if let reason = problem.kind.reasonToLeave {
       report.left += 1
       return try options.whenLeft(problem, reason)
     }
-    // These have been counted.
+    // Counted already, or gone with an entry that has expired.
     if problem.isLeftover || problem.kind == .emptyNamespace { return }
-    guard let id = problem.id, let head = try look(at: [id]).heads.first else {
-      report.repaired += 1
-      return
+    if let id = problem.id {
+      if expired.contains(id) { return }
+      if stale.contains(id), problem.key == store.layout.byTTL.bytes { return }
     }
-    let claimant = problem.kind == .strayMember ? problem.namespace ?? head.namespace : head.namespace
-    let scores = try store.read(
-      store.pipeline {
-        $0.append("ZSCORE", store.layout.byTTL, id.member)
-        $0.append("ZSCORE", store.layout.byTTL, KeyLayout.pythonTTLMember(claimant, id))
-      }
-    ).prefix(2).compactMap { CheckRun.score($0) }
-    let isDue = scores.contains { $0 <= Double(options.now.rawValue) }
-    if isDue, head.isExpired(at: options.now) { return }
-    if isDue, problem.key == store.layout.byTTL.bytes { return }
     report.repaired += 1
-    if problem.kind == .wrongByTTL, head.isExpired(at: options.now) { report.expired += 1 }
-  }
-}
-
-extension CheckRun {
-  fileprivate static func isDue(_ score: String, at now: UnixTime) -> Bool {
-    Double(score).map { $0 <= Double(now.rawValue) } ?? false
+    guard problem.kind == .wrongByTTL, let id = problem.id,
+      case .present(_, let expiry) = try store.entries(named: [id])[id]
+    else { return }
+    if expiry.hasPassed(at: options.now) { report.expired += 1 }
   }
 }
 
@@ -412,28 +276,75 @@ extension CacheProblem {
   fileprivate var isLeftover: Bool { kind == .leftover || kind == .danglingHashKey && id != nil }
 }
 
+extension PageContents.Entry {
+  /// nil where nothing is left of the entry, or so little that it may as well be gone.
+  fileprivate init?(_ replies: Replies, _ question: Question<EntryHead?>) {
+    do {
+      guard let head = try replies[question] else { return nil }
+      self = .present(head.namespace, head.expiry)
+    } catch is CorruptCacheError {
+      return nil
+    } catch {
+      // The key is of another type.
+      self = .unreadable
+    }
+  }
+}
+
 extension RedisStore {
-  /// Makes `by_ttl` say what the entry says.
-  /// - Parameter strays: the namespaces that members name with this id. One that is not the entry's would be due
-  ///   again and again.
-  /// - Returns: whether it said something else.
-  fileprivate func mendExpiry(of id: EntryID, namedIn strays: [Namespace]) throws -> Bool {
-    try client.transaction { transaction in
-      guard let head = try watchHeads(of: [id], transaction).first, head.expiry != .unreadable else {
-        return .done(false)
+  /// What there is of entries. One round trip for each 64, and one more where any of these is not a whole entry.
+  func entries(named ids: [EntryID]) throws -> [EntryID: PageContents.Entry] {
+    var entries: [EntryID: PageContents.Entry] = [:]
+    for slice in ids.slices(of: Batch.keys) {
+      let seen = try read(tolerating: true) { pipeline in
+        let heads = slice.map { (id: $0, question: appendHeadQuestion(about: $0, to: &pipeline)) }
+        return Question { replies in heads.map { ($0.id, PageContents.Entry(replies, $0.question)) } }
       }
-      let written = try transaction.commit(
-        pipeline {
-          for namespace in strays + [head.namespace] {
-            $0.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(namespace, id))
-          }
-          if case .at(let moment) = head.expiry {
-            $0.append("ZADD", layout.byTTL, "CH", moment.rawValue, id.member)
-          } else {
-            $0.append("ZREM", layout.byTTL, id.member)
-          }
-        })
-      return written.map { .done($0.contains { $0.integer != 0 }) } ?? .retry
+      entries.merge(seen.compactMap { id, entry in entry.map { (id, $0) } }) { $1 }
+      let unknown = seen.filter { $0.1 == nil }.map(\.0)
+      let absent = try withoutAnswer(unknown)
+      for id in unknown { entries[id] = absent.contains(id) ? .absent : .unreadable }
+    }
+    return entries
+  }
+
+  /// Leaves out what another vacuum has removed since the page was read: to look for it in every namespace is not worth
+  /// it. One round trip for each 64.
+  fileprivate func stillDue(_ leftovers: [Leftover]) throws -> [Leftover] {
+    try leftovers.slices(of: Batch.keys).flatMap { slice in
+      try read { pipeline in
+        let scores = slice.map { leftover in
+          let member =
+            leftover.namespace.map { KeyLayout.pythonTTLMember($0, leftover.id) }
+            ?? Array(leftover.id.member.utf8)
+          return (leftover: leftover, slot: pipeline.append("ZSCORE", layout.byTTL, member))
+        }
+        return Question { replies in scores.filter { !replies[$0.slot].isNull }.map(\.leftover) }
+      }
+    }
+  }
+
+  /// Makes `by_ttl` say what the entry says. A member that names another namespace than the entry's would be due again
+  /// with each vacuum.
+  /// - Returns: whether it said something else.
+  fileprivate func correct(_ expiry: StaleExpiry) throws -> Bool {
+    let id = expiry.id
+    return try client.change { pipeline in
+      pipeline.append("WATCH", layout.entry(id))
+      return appendHeadQuestion(about: id, to: &pipeline)
+    } decide: { _, head in
+      guard let head, head.expiry != .unreadable else { return .done(false) }
+      return .write { pipeline in
+        var changes = (expiry.strays + [head.namespace]).map {
+          pipeline.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember($0, id))
+        }
+        if case .at(let moment) = head.expiry {
+          changes.append(pipeline.append("ZADD", layout.byTTL, "CH", moment.rawValue, id.member))
+        } else {
+          changes.append(pipeline.append("ZREM", layout.byTTL, id.member))
+        }
+        return Question { [changes] replies in changes.contains { replies[$0].integer != 0 } }
+      }
     }
   }
 }

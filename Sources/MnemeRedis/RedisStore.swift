@@ -163,6 +163,14 @@ public final class RedisStore: Store {
     return try read(pipeline)[slot]
   }
 
+  /// What the replies to several commands that read say together. One round trip.
+  func read<Value>(
+    tolerating: Bool = false, _ build: (inout Pipeline) throws -> Question<Value>
+  ) throws -> Value {
+    let look = try Look(build)
+    return try read(look.commands, tolerating: tolerating)[look.question]
+  }
+
   /// Who filled the cache, held against who is expected; nil where there is no cache.
   @discardableResult
   func appendIdentityQuestion(to pipeline: inout Pipeline) -> Question<CacheIdentity?> {

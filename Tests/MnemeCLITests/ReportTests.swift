@@ -179,10 +179,10 @@ struct ProgressTests {
   @Test("it shows how far, how much, how fast and how long still")
   func line() {
     #expect(
-      Progress.line(4000, "lines", share: 0.4, after: .seconds(2), 80)
+      ProgressLine.line(4000, "lines", share: 0.4, after: .seconds(2), 80)
         == "[########............]  40 %, 4,000 lines, 2,000/s, 3s left")
-    #expect(Progress.line(10, "keys", share: nil, after: .seconds(2), 80) == "10 keys, 5/s")
-    #expect(Progress.line(10, "keys", share: 1, after: .seconds(2), 80).contains("100 %, 10 keys"))
+    #expect(ProgressLine.line(10, "keys", share: nil, after: .seconds(2), 80) == "10 keys, 5/s")
+    #expect(ProgressLine.line(10, "keys", share: 1, after: .seconds(2), 80).contains("100 %, 10 keys"))
   }
 
   @Test(
@@ -190,7 +190,7 @@ struct ProgressTests {
     arguments: [-1, 0, 0.5, 1, 7, .infinity] as [Double])
   func width(share: Double) {
     for columns in [20, 40, 80] {
-      let line = Progress.line(123_456_789, "entries", share: share, after: .milliseconds(1), columns)
+      let line = ProgressLine.line(123_456_789, "entries", share: share, after: .milliseconds(1), columns)
       #expect(line.count < columns)
     }
   }

@@ -106,7 +106,7 @@ struct Calibrate: Command {
   private func observe(
     _ pairs: [LabelledPair], _ embedder: any Embedder, _ context: Context
   ) throws -> [Calibration.Observation] {
-    let progress = Progress(context, unit: "pairs", total: pairs.count)
+    let progress = ProgressLine(context, unit: "pairs", total: pairs.count)
     // By bytes: texts that Swift takes for equal can be spelled apart, and embedded apart.
     var known: [[UInt8]: [Float]] = [:]
     var observations: [Calibration.Observation] = []

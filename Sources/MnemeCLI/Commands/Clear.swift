@@ -62,16 +62,12 @@ struct Clear: Command {
   private func remove(
     _ targets: [ClearReport.Row], _ store: RedisStore, _ context: Context
   ) throws -> ClearReport {
-    let work = LongWork(context, pace: pace)
-    let progress = Progress(context, unit: "entries", total: targets.reduce(0) { $0 + $1.entries })
+    let work = LongWork(
+      context, unit: "entries", total: targets.reduce(0) { $0 + $1.entries }, pace: pace)
     var report = ClearReport(rows: [], dryRun: false)
     for target in targets where !work.shouldStop {
       let before = report.rows.reduce(0) { $0 + $1.entries }
-      let control = WorkControl(shouldStop: { work.shouldStop }) { removed in
-        progress.update(before + removed.done)
-        work.batchDone()
-      }
-      let removed = try store.removeAll(in: target.namespace, control)
+      let removed = try store.removeAll(in: target.namespace, work.control(after: before))
       report.rows.append(.init(namespace: target.namespace, entries: removed))
     }
     report.interruption = work.interruption

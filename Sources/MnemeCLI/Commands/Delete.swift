@@ -44,8 +44,7 @@ struct Delete: Command {
     let wanted = try ids.isEmpty ? idsOfQueries(store) : ids.map(Optional.some)
     let unique = Set(wanted.compactMap(\.self)).sorted()
     var report = DeletionReport(deleted: [], missing: wanted.count { $0 == nil }, dryRun: dryRun)
-    let work = LongWork(context)
-    let progress = Progress(context, unit: "entries", total: unique.count)
+    let work = LongWork(context, unit: "entries", total: unique.count)
     for start in stride(from: 0, to: unique.count, by: 64) {
       report.interruption = work.interruption
       if report.interruption != nil { break }
@@ -53,7 +52,7 @@ struct Delete: Command {
       let deleted = try dryRun ? batch.filter { try store.holdsEntry($0) } : store.remove(ids: batch)
       report.deleted += deleted
       report.missing += batch.count - deleted.count
-      progress.update(report.deleted.count)
+      work.tell(report.deleted.count)
     }
     if report.deleted.isEmpty { try context.noteAbsence(of: store) }
     return report

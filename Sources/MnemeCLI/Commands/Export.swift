@@ -72,9 +72,9 @@ struct Export: Command {
     defer { store.close() }
     guard let identity = try store.identity() else { return try exportNothing(context) }
     let file = try path.map(AtomicFile.init)
-    let work = LongWork(context, pace: pace)
-    let progress = Progress(
-      context, unit: "entries", total: try store.count(in: namespace), isAmongResults: file == nil)
+    let work = LongWork(
+      context, unit: "entries", total: try store.count(in: namespace), isAmongResults: file == nil,
+      pace: pace)
     var report = ExportReport(path: path, versionStart: try version(of: store, context))
     let now = context.clock()
     let isForTerminal = context.output.style.outputIsTerminal
@@ -106,9 +106,9 @@ struct Export: Command {
         report.firstUnencodable = report.firstUnencodable ?? entry.id
       }
       report.lastID = entry.id
-      progress.update(report.exported)
+      work.tell(report.exported)
       // A page of entries is a batch.
-      if report.exported % 64 == 0 { work.batchDone() }
+      if report.exported % 64 == 0 { work.pause() }
     }
     report.versionEnd = report.versionStart == nil ? nil : try version(of: store, context)
     if let start = report.versionStart, let end = report.versionEnd, end != start {

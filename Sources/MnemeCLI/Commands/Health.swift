@@ -38,7 +38,7 @@ struct CheckHealth: Command {
     var report = HealthReport(keyPrefix: context.settings.keyPrefix, settings: settings)
     do {
       let cache = try context.openCache(store)
-      let progress = Progress(context, unit: "entries", total: try? store.count(in: nil))
+      let progress = ProgressLine(context, unit: "entries", total: try? store.count(in: nil))
       report.health = try cache.health { progress.update($0) }
     } catch let damage as CorruptCacheError {
       // A cache whose `meta` cannot be read cannot even be opened.

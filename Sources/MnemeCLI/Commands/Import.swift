@@ -63,16 +63,15 @@ struct Import: Command {
     defer { run.close() }
     // A line holds a query, a response and metadata at their limits, each byte escaped, and a vector.
     let lines = DraftReader(LineReader(file, limit: 48 << 20), sinceLine: sinceLine)
-    let work = LongWork(context, pace: options.pace)
-    let progress = Progress(context, unit: "lines")
+    let work = LongWork(context, unit: "lines", pace: options.pace)
     if file.isTerminal { context.note("reading lines from the terminal; Ctrl-D ends them") }
     do {
       try forEachReadAhead(lines.next) { lines in
         for line in lines {
           try work.check()
-          if try run.take(line) { work.batchDone() }
+          if try run.take(line) { work.pause() }
           if line.precedesWait { try run.settleAll() }
-          progress.update(line.number, share: line.share)
+          work.tell(line.number, share: line.share)
         }
       }
     } catch var interruption as Interruption {

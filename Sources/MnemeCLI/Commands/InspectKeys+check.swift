@@ -4,8 +4,9 @@ import MnemeRedis
 
 extension InspectKeys {
   /// The check, as text.
-  func check(_ store: RedisStore, _ work: LongWork, _ context: Context) throws -> any Report {
+  func check(_ store: RedisStore, _ context: Context) throws -> any Report {
     let findings = Findings()
+    let work = LongWork(context, unit: "entries", pace: pace)
     let summary = try check(store, work, context) { findings.add($0) }
     try work.check()
     return CheckReport(keyPrefix: context.settings.keyPrefix, summary: summary, findings: findings)
@@ -13,12 +14,13 @@ extension InspectKeys {
 
   /// The check, as JSON: the survey first, then the problems as they are found, of which there may be any number.
   func check(
-    _ store: RedisStore, _ work: LongWork, _ context: Context, after survey: KeySurveyReport
+    _ store: RedisStore, _ context: Context, after survey: KeySurveyReport
   ) throws -> any Report {
     let output = context.output
     let head = JSONOutput.object(survey.members + [("problems", [])]).text
     try output.write(head.utf8.dropLast(2))
     var separator = ""
+    let work = LongWork(context, unit: "entries", pace: pace)
     let summary = try check(store, work, context) { problem in
       let text = separator + problem.json().text
       try output.write(output.style.outputIsTerminal ? JSONOutput.harmless(text).utf8 : text.utf8)
@@ -32,14 +34,9 @@ extension InspectKeys {
   private func check(
     _ store: RedisStore, _ work: LongWork, _ context: Context, report: (CacheProblem) throws -> Void
   ) throws -> CheckSummary {
-    let progress = Progress(context, unit: "entries")
     var check = CheckOptions()
     check.namespace = options.namespace
-    check.shouldStop = { work.shouldStop }
-    check.progress = { share, entries in
-      progress.update(entries, share: share)
-      work.batchDone()
-    }
+    check.control = work.control()
     let summary = try store.check(check, report: report)
     if summary.lacksScan {
       context.warn(

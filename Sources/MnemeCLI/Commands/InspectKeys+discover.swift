@@ -2,14 +2,14 @@ import Mneme
 import MnemeRedis
 
 extension InspectKeys {
-  func discover(_ store: RedisStore, _ work: LongWork, _ context: Context) throws -> any Report {
-    let progress = Progress(context, unit: "keys")
+  func discover(_ store: RedisStore, _ context: Context) throws -> any Report {
+    let work = LongWork(context, unit: "keys", pace: pace)
     var withheld: Set<[UInt8]> = []
     let caches = try store.discoverCaches(shouldStop: { work.shouldStop }) { key in
       withheld.insert(key)
     } progress: { seen in
-      progress.update(seen)
-      work.batchDone()
+      work.tell(seen)
+      work.pause()
     }
     if let first = withheld.min(by: { $0.lexicographicallyPrecedes($1) }) {
       let keys = withheld.count == 1 ? "a key" : "\(grouped(withheld.count)) keys, first"

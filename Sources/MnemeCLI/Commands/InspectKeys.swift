@@ -84,22 +84,21 @@ struct InspectKeys: Command {
   func run(_ context: Context) throws -> any Report {
     let store = try context.openExistingStore()
     defer { store.close() }
-    let work = LongWork(context, pace: pace)
-    if discover { return try discover(store, work, context) }
-    if check, !context.settings.isJSON { return try check(store, work, context) }
-    let progress = Progress(context, unit: "keys", isAmongResults: list)
+    if discover { return try discover(store, context) }
+    if check, !context.settings.isJSON { return try check(store, context) }
+    let work = LongWork(context, unit: "keys", isAmongResults: list, pace: pace)
     var options = options
     options.shouldStop = { work.shouldStop }
     options.progress = { seen in
-      progress.update(seen)
-      work.batchDone()
+      work.tell(seen)
+      work.pause()
     }
     if list { return try list(store, options, work, context) }
     let survey = try store.surveyKeys(options)
     warn(memoryIsWithheld: survey.memoryIsWithheld, scanIsWithheld: survey.scanIsWithheld, context)
     try work.check()
     let report = KeySurveyReport(keyPrefix: context.settings.keyPrefix, survey: survey)
-    return check ? try check(store, work, context, after: report) : report
+    return check ? try check(store, context, after: report) : report
   }
 
   /// Streams, so that a prefix of any size can be piped on.

@@ -81,16 +81,15 @@ struct Reembed: Command {
   }
 
   private func copy(from source: RedisStore, by run: inout ReembedRun, _ context: Context) throws {
-    let work = LongWork(context, pace: pace)
-    let progress = Progress(context, unit: "entries", total: try source.count(in: nil))
+    let work = LongWork(context, unit: "entries", total: try source.count(in: nil), pace: pace)
     let now = context.clock()
     var seen = 0
     var pending: [StoredEntry] = []
     func storePending() throws {
       try run.take(pending)
       pending = []
-      progress.update(seen)
-      work.batchDone()
+      work.tell(seen)
+      work.pause()
       try work.check()
     }
     try source.forEachEntry(after: nil, in: nil) { id, damage in

@@ -75,14 +75,9 @@ extension SetQuota {
       report.evicted = report.quota.map { Eviction.batch(count: report.entries, limit: $0) } ?? 0
       return
     }
-    let work = LongWork(context, pace: pace)
-    let progress = Progress(
-      context, unit: "entries", total: report.quota.map { max(0, report.entries - $0) })
-    let control = WorkControl(shouldStop: { work.shouldStop }) { evicted in
-      progress.update(evicted.done)
-      work.batchDone()
-    }
-    report.evicted = try store.evict(for: namespace, maxEntries: nil, sparing: [], control)
+    let work = LongWork(
+      context, unit: "entries", total: report.quota.map { max(0, report.entries - $0) }, pace: pace)
+    report.evicted = try store.evict(for: namespace, maxEntries: nil, sparing: [], work.control())
     report.entries = try store.count(in: namespace)
     report.interruption = work.interruption
   }

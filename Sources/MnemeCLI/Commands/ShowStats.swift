@@ -7,7 +7,7 @@ struct ShowStats: Command {
     "prometheus", summary: "print metrics for Prometheus",
     details: """
       In the text format, for the textfile collector of node_exporter: a line for each namespace and metric. Expired \
-      entries are counted one by one.
+      entries that wait for {command:vacuum} are counted for the whole cache, from an index.
       """)
 
   static let spec = CommandSpec(
@@ -41,10 +41,7 @@ struct ShowStats: Command {
   func run(_ context: Context) throws -> any Report {
     let cache = try context.openCache(try context.openStore())
     defer { cache.close() }
-    let progress = Progress(context, unit: "expired entries")
-    let stats = try cache.stats(namespace: namespace, countingExpired: isForPrometheus) {
-      progress.update($0)
-    }
+    let stats = try cache.stats(namespace: namespace)
     context.warn(of: stats.damaged)
     if isForPrometheus {
       if stats.identity == nil { context.note(context.settings.absence) }

@@ -53,8 +53,9 @@ struct Vacuum: Command {
     let store = try context.openExistingStore()
     defer { store.close() }
     let start = Instant.now
-    let work = LongWork(context, pace: pace, deadline: maxDuration.map { start + $0 })
-    let progress = Progress(context, unit: "entries", total: try expected(in: store, context))
+    let work = LongWork(
+      context, unit: "entries", total: try expected(in: store, context), pace: pace,
+      deadline: maxDuration.map { start + $0 })
     var options = VacuumOptions()
     options.namespace = namespace
     options.now = context.clock()
@@ -63,17 +64,8 @@ struct Vacuum: Command {
     options.repair = repair
     let left = Findings(limit: 100)
     options.whenLeft = { left.add($0, because: $1) }
-    options.shouldStop = { work.shouldStop }
-    options.progress = { report in
-      progress.update(report.expired + report.leftovers)
-      work.batchDone()
-    }
+    options.control = work.control()
     let report = try store.vacuum(options)
-    if report.lacksScan {
-      context.warn(
-        "the server withholds SCAN, so 'hash:' keys that point nowhere were not looked for"
-          + (repair ? ", nor entries that no index lists" : ""))
-    }
     if report.expired == 0 { try context.noteAbsence(of: store) }
     return VacuumReportText(
       report: report, left: repair ? left : nil, dryRun: dryRun, duration: start.duration(to: .now),

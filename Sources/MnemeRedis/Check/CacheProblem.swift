@@ -137,15 +137,13 @@ extension CacheProblem.Kind {
 }
 
 /// How a check goes about it.
-public struct CheckOptions: Sendable {
+public struct CheckOptions {
   /// Only what concerns this namespace is reported; nil: everything.
   public var namespace: Namespace?
   /// Between the two looks at what seems wrong: longer than a writer takes that writes in several steps.
   public var secondLook = Duration.milliseconds(50)
-  /// Asked between pages; true ends the check with what it has.
-  public var shouldStop: @Sendable () -> Bool = { false }
-  /// Called after each page with how much of the work is done, 0 … 1, and the entries read so far.
-  public var progress: @Sendable (_ share: Double, _ entries: Int) -> Void = { _, _ in }
+  /// Asked and told between pages. A check that is stopped has what it found by then.
+  public var control = WorkControl()
 
   public init() {}
 }

@@ -101,9 +101,9 @@ final class CheckRun {
 
   /// A page is done. Of what share of the work that is a sign, never takes back what was said before.
   func pageDone(share: Double) throws {
-    if options.shouldStop() { throw Stopped() }
+    if options.control.shouldStop() { throw Stopped() }
     self.share = max(self.share, min(share, 1))
-    options.progress(self.share, table.count)
+    options.control.progress(WorkProgress(done: table.count, share: self.share))
   }
 
   // MARK: Judging
@@ -126,7 +126,7 @@ final class CheckRun {
     let sizes = Self.docketSizes
     docketSize = guilty.count * 2 > suspects.count ? min(docketSize * 2, sizes.upperBound) : sizes.lowerBound
     guard !guilty.isEmpty else { return }
-    if options.shouldStop() { throw Stopped() }
+    if options.control.shouldStop() { throw Stopped() }
     pause(options.secondLook)
     for (first, second) in zip(guilty.map(\.1), try judge(guilty.map(\.0))) {
       for problem in second where first.contains(where: { $0.kind == problem.kind && $0.key == problem.key })

@@ -16,9 +16,14 @@ extension ServerError {
     let subject = command.map { "\($0) at \(server)" } ?? server
     let more = detail.map { " (\($0))" } ?? ""
     let explanation = explanation
+    let remediation =
+      code == "NOPERM" ? ServerError.granting(command?.name.lowercased()) : explanation.remediation
     return StoreBackendError(
-      explanation.reason, "\(subject): \(explanation.text)\(more).", remediation: explanation.remediation,
-      cause: self)
+      explanation.reason, "\(subject): \(explanation.text)\(more).", remediation: remediation, cause: self)
+  }
+
+  private static func granting(_ command: String?) -> String {
+    "Ask for the right: redis-cli ACL SETUSER USER +\(command ?? "COMMAND") '~PREFIX:*'."
   }
 
   /// The last word of a server that then closed the connection: too many clients, or protected mode.
@@ -61,7 +66,7 @@ extension ServerError {
     case "NOPERM":
       Explanation(
         .accessDenied, "this user may not do that",
-        "Ask for the right: redis-cli ACL SETUSER USER +COMMAND '~PREFIX:*'.")
+        ServerError.granting(nil))
     case "DENIED":
       Explanation(
         .accessDenied, "the server takes only local clients (protected mode)",

@@ -3,8 +3,8 @@ import Synchronization
 
 /// A line on the terminal that says how far the work has come, once it takes longer than half a second.
 ///
-/// It stands on standard error, and `Output` takes it away before anything else is said and at the end.
-final class Progress: Sendable {
+/// It is on standard error. `Output` erases it before anything else is printed, and at the end.
+final class ProgressLine: Sendable {
   private let isWanted: Bool
   private let unit: String
   private let total: Int?
@@ -16,7 +16,7 @@ final class Progress: Sendable {
   /// - Parameters:
   ///   - unit: what is counted, in the plural.
   ///   - total: how many there are, as far as is known.
-  ///   - isAmongResults: results go to standard output meanwhile; where that is the terminal, they say enough.
+  ///   - isAmongResults: results go to standard output at the same time. Where that is the terminal, they say enough.
   init(_ context: Context, unit: String, total: Int? = nil, isAmongResults: Bool = false) {
     let style = context.output.style
     isWanted =
@@ -27,8 +27,8 @@ final class Progress: Sendable {
     next = Mutex(start + .milliseconds(500))
   }
 
-  /// Says how much is done so far.
-  /// - Parameter share: the part of the whole that this is, from 0 to 1; without it, told by the total.
+  /// Shows how much is done so far.
+  /// - Parameter share: the part of the whole that this is, from 0 to 1; If not given, it follows from the total.
   func update(_ done: Int, share: Double? = nil) {
     guard isWanted else { return }
     let now = Instant.now
@@ -39,7 +39,7 @@ final class Progress: Sendable {
     }
     guard isTime else { return }
     let share = share ?? total.map { $0 > 0 ? Double(done) / Double($0) : 1 }
-    Output.showInPlace(Progress.line(done, unit, share: share, after: start.duration(to: now), columns))
+    Output.showInPlace(ProgressLine.line(done, unit, share: share, after: start.duration(to: now), columns))
   }
 
   /// In whole seconds, and at least one: it is not done yet.

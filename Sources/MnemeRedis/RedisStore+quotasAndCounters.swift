@@ -6,36 +6,31 @@ extension RedisStore {
   /// Written in both places in one transaction: the hash of the document, the string of the Python library.
   public func setQuota(_ maxEntries: Int?, for namespace: Namespace) throws {
     try checkOpen()
-    try client.transaction { transaction in
-      let seen = try transaction.read(
-        pipeline {
-          $0.append("WATCH", layout.quotas, layout.quota(namespace))
-          appendQuotaQuestion(for: namespace, to: &$0)
-        })
-      _ = seen
-      let written = try transaction.commit(
-        pipeline {
-          if let maxEntries {
-            $0.append("HSET", layout.quotas, namespace.name, maxEntries)
-            $0.append("SET", layout.quota(namespace), maxEntries)
-          } else {
-            $0.append("HDEL", layout.quotas, namespace.name)
-            $0.append("DEL", layout.quota(namespace))
-          }
-        })
-      return written == nil ? .retry : .done(())
+    try client.change { pipeline in
+      pipeline.append("WATCH", layout.quotas, layout.quota(namespace))
+      // Fails where a key is of another type. What the quota is does not matter.
+      appendQuotaQuestion(for: namespace, to: &pipeline)
+      return .nothing
+    } decide: { _, _ in
+      .write { pipeline in
+        if let maxEntries {
+          pipeline.append("HSET", layout.quotas, namespace.name, maxEntries)
+          pipeline.append("SET", layout.quota(namespace), maxEntries)
+        } else {
+          pipeline.append("HDEL", layout.quotas, namespace.name)
+          pipeline.append("DEL", layout.quota(namespace))
+        }
+        return .nothing
+      }
     }
   }
 
   /// One round trip.
   public func quota(for namespace: Namespace) throws -> Int? {
-    var request = Pipeline()
-    let quota = appendQuotaQuestion(for: namespace, to: &request)
-    return try read(request)[quota]
+    try read { appendQuotaQuestion(for: namespace, to: &$0) }
   }
 
-  /// The quota of a namespace in its two places; nil where it has none.
-  /// - Throws: `CorruptCacheError` where it is not a number.
+  /// Asks for the quota in both its forms.
   @discardableResult
   func appendQuotaQuestion(for namespace: Namespace, to pipeline: inout Pipeline) -> Question<Int?> {
     let field = pipeline.append("HGET", layout.quotas, namespace.name)
@@ -43,15 +38,15 @@ extension RedisStore {
     return Question { try self.quota(in: ($0[field], $0[string]), of: namespace) }
   }
 
-  /// Where both places have a number the string is the later word, since only Python writes it alone. Quotas of
-  /// none or less, which Python lets pass, cap at nothing: they would empty the namespace with each put.
+  /// Where both places have a number the string is the later word, since only Python writes it alone. A quota of 0 or
+  /// less, which Python accepts, is no limit: it would empty the namespace with each put.
   func quota(in replies: (field: Reply, string: Reply), of namespace: Namespace) throws -> Int? {
     let value = replies.string.isNull ? replies.field : replies.string
     if value.isNull { return nil }
     guard let number = value.integer else {
       throw CorruptCacheError(
-        "The quota of namespace '\(namespace)' is no whole number.",
-        remediation: "Set it anew with 'mneme set-quota'.")
+        "The quota of namespace '\(namespace)' is not a whole number.",
+        remediation: "Set it again with 'mneme set-quota'.")
     }
     return number > 0 ? Int(number) : nil
   }
@@ -72,12 +67,13 @@ extension RedisStore {
     pipeline.append("HSETNX", layout.meta, KeyLayout.MetaField.counted(namespace), 1)
   }
 
+  /// Asks for the counters in the order of `Counter.allCases`.
   @discardableResult
   func appendCounterQuestion(for namespace: Namespace, to pipeline: inout Pipeline) -> Slot {
-    let counters = pipeline.begin("HMGET", argumentCount: 1 + Counter.allCases.count)
+    let slot = pipeline.begin("HMGET", argumentCount: 1 + Counter.allCases.count)
     pipeline.argument(layout.counters(namespace))
     for counter in Counter.allCases { pipeline.argument(counter.rawValue) }
-    return counters
+    return slot
   }
 
   /// Numbers that are counted up must not be above this: there is room for what one transaction adds.
@@ -102,47 +98,43 @@ extension RedisStore {
 
   public func summaries() throws -> [NamespaceSummary] { try summaries { throw $0 } }
 
-  /// Two round trips and one for each 64 namespaces, or 16 where others use the server, more where sets have thousands of
-  /// members.
+  /// A round trip for each page of the sets that name namespaces, one for Python's counters, and one for each 64
+  /// namespaces.
   public func summaries(whenDamaged: (CorruptCacheError) throws -> Void) throws -> [NamespaceSummary] {
     var known = Set(try namespaces())
     let python = try pythonCounters()
     known.formUnion(python.keys)
-    try forEachPair(of: layout.meta) { field, _ in
-      known.formUnion(KeyLayout.MetaField.namespace(ofCounted: field.bytes).map { [$0] } ?? [])
+    try forEachPairPage(of: .hash(layout.meta)) { page in
+      known.formUnion(page.compactMap { KeyLayout.MetaField.namespace(ofCounted: $0.name.bytes) })
     }
-    try forEachPair(of: layout.quotas) { field, _ in
-      known.formUnion(field.string.flatMap { try? Namespace($0) }.map { [$0] } ?? [])
+    try forEachPairPage(of: .hash(layout.quotas)) { page in
+      known.formUnion(page.compactMap { pair in pair.name.string.flatMap { try? Namespace($0) } })
     }
-    return try summaries(of: known.sorted(), python: python, whenDamaged: whenDamaged)
+    return try known.sorted().slices(of: Batch.keys).flatMap {
+      try summaries(of: $0, python: python, whenDamaged: whenDamaged)
+    }
   }
 
   private func summaries(
-    of namespaces: [Namespace], python: [Namespace: Counters],
+    of namespaces: some Sequence<Namespace>, python: [Namespace: Counters],
     whenDamaged: (CorruptCacheError) throws -> Void
   ) throws -> [NamespaceSummary] {
-    var summaries: [NamespaceSummary] = []
-    try inSlices(namespaces, of: Batch.keys) { page in
-      let replies = try read(
-        pipeline {
-          for namespace in page {
-            $0.append("ZCARD", layout.lru(namespace))
-            appendQuotaQuestion(for: namespace, to: &$0)
-            $0.append("HGETALL", layout.counters(namespace))
-          }
-        })
-      for (offset, namespace) in page.enumerated() {
-        let base = offset * 4
-        summaries.append(
-          NamespaceSummary(
-            namespace: namespace, entries: replies[base].size ?? 0,
-            quota: try passingOver(whenDamaged) {
-              try quota(in: (replies[base + 1], replies[base + 2]), of: namespace)
-            },
-            counters: Counters(fields: replies[base + 3]) + (python[namespace] ?? Counters())))
-      }
+    var request = Pipeline()
+    let questions = namespaces.map { namespace in
+      (
+        namespace: namespace, entries: request.append("ZCARD", layout.lru(namespace)),
+        quota: appendQuotaQuestion(for: namespace, to: &request),
+        counters: request.append("HGETALL", layout.counters(namespace))
+      )
     }
-    return summaries
+    let replies = try read(request)
+    return try questions.map { question in
+      NamespaceSummary(
+        namespace: question.namespace, entries: replies[question.entries].size ?? 0,
+        quota: try passingOver(whenDamaged) { try replies[question.quota] },
+        counters: Counters(fields: replies[question.counters])
+          + (python[question.namespace] ?? Counters()))
+    }
   }
 
   private func passingOver<Value>(
@@ -159,11 +151,8 @@ extension RedisStore {
   /// The Python library's counters: a JSON object whose names are `ns:counter`, split at the last colon since
   /// the namespace may hold others. What is no such name or number there is passed over.
   func pythonCounters() throws -> [Namespace: Counters] {
-    guard
-      let blob = try read(pipeline { $0.append("HGET", layout.meta, KeyLayout.MetaField.pythonCounters) })[
-        0
-      ]
-      .string, let object = try? JSONText(parsing: Array(blob.utf8))
+    let stored = try answer { $0.append("HGET", layout.meta, KeyLayout.MetaField.pythonCounters) }.string
+    guard let stored, let object = try? JSONText(parsing: Array(stored.utf8))
     else { return [:] }
     var counters: [Namespace: Counters] = [:]
     for (name, value) in object.members {
@@ -175,19 +164,6 @@ extension RedisStore {
       counters[namespace, default: Counters()][counter] = count
     }
     return counters
-  }
-
-  /// Hands over every field of a hash, 200 a round trip.
-  private func forEachPair(of key: Key, _ body: (Reply, Reply) throws -> Void) throws {
-    var field: Reply?
-    try forEachMember(of: key, command: "HSCAN") { reply in
-      guard let name = field else {
-        field = reply
-        return
-      }
-      try body(name, reply)
-      field = nil
-    }
   }
 
   // MARK: Meta

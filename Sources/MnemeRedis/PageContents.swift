@@ -1,0 +1,84 @@
+import Mneme
+
+/// A member of `by_ttl` whose time has come.
+struct DueMember: Equatable, Sendable {
+  /// nil for a member that is neither an id nor `ns|id`.
+  var id: EntryID?
+  /// The namespace that a member of the Python library names.
+  var namespace: Namespace?
+}
+
+/// What a page of `by_ttl` names, and what there is of it.
+struct PageContents: Equatable {
+  /// What there is of an entry.
+  enum Entry: Equatable, Sendable {
+    case present(Namespace, EntryHead.Expiry)
+    /// It is there and does not say where it belongs, or its key is of another type.
+    case unreadable
+    case absent
+  }
+
+  var members: [DueMember]
+  var entries: [EntryID: Entry]
+
+  /// Decides what is to be done about each member. The entry's own fields have the last word over `by_ttl`.
+  /// - Parameter namespace: only what belongs to it is touched. nil: everything.
+  func plan(at now: UnixTime, in namespace: Namespace?) -> PagePlan {
+    var plan = PagePlan()
+    /// The place of each entry in `stale`, or nil where it is expired.
+    var decided: [EntryID: Int?] = [:]
+    for member in members {
+      guard let id = member.id, let entry = entries[id] else {
+        plan.kept += 1
+        continue
+      }
+      switch entry {
+      case .present(let owner, let expiry) where expiry != .unreadable && isWanted(owner, namespace):
+        let stray = member.namespace == owner ? nil : member.namespace
+        if let place = decided[id] {
+          if let place, let stray { plan.stale[place].strays.append(stray) }
+        } else if expiry.hasPassed(at: now) {
+          plan.expired.append(id)
+          decided[id] = .some(nil)
+        } else {
+          decided[id] = plan.stale.count
+          plan.stale.append(StaleExpiry(id: id, strays: stray.map { [$0] } ?? []))
+        }
+      case .absent where isWanted(member.namespace, namespace):
+        plan.leftovers.append(Leftover(id: id, namespace: member.namespace))
+      case .present, .unreadable, .absent:
+        plan.kept += 1
+      }
+    }
+    return plan
+  }
+
+  private func isWanted(_ owner: Namespace?, _ namespace: Namespace?) -> Bool {
+    namespace == nil || owner == namespace
+  }
+}
+
+/// What is to be done about a page of `by_ttl`.
+struct PagePlan: Equatable {
+  /// Entries to remove, each once.
+  var expired: [EntryID] = []
+  /// Entries of which `by_ttl` says something else than they do, each once.
+  var stale: [StaleExpiry] = []
+  /// Members without an entry.
+  var leftovers: [Leftover] = []
+  /// How many members stay as they are.
+  var kept = 0
+}
+
+/// An entry that is not due, though `by_ttl` says so.
+struct StaleExpiry: Equatable, Sendable {
+  var id: EntryID
+  /// Namespaces that members name with this id and that are not the entry's.
+  var strays: [Namespace] = []
+}
+
+extension EntryHead.Expiry {
+  func hasPassed(at now: UnixTime) -> Bool {
+    if case .at(let moment) = self { now >= moment } else { false }
+  }
+}
