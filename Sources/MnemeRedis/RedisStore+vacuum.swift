@@ -344,8 +344,8 @@ struct VacuumRun {
     guard options.repair else { return true }
     var check = CheckOptions()
     check.namespace = options.namespace
-    check.shouldStop = options.shouldStop
-    check.progress = { [report, options] _, _ in options.progress(report) }
+    check.control = WorkControl(
+      shouldStop: options.shouldStop, progress: { [report, options] _ in options.progress(report) })
     var sweepsAgain = false
     let summary: CheckSummary
     if options.dryRun {

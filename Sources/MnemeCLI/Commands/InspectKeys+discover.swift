@@ -5,12 +5,7 @@ extension InspectKeys {
   func discover(_ store: RedisStore, _ work: LongWork, _ context: Context) throws -> any Report {
     let progress = Progress(context, unit: "keys")
     var withheld: Set<[UInt8]> = []
-    let caches = try store.discoverCaches(shouldStop: { work.shouldStop }) { key in
-      withheld.insert(key)
-    } progress: { seen in
-      progress.update(seen)
-      work.batchDone()
-    }
+    let caches = try store.discoverCaches(control(of: work, progress)) { key in withheld.insert(key) }
     if let first = withheld.min(by: { $0.lexicographicallyPrecedes($1) }) {
       let keys = withheld.count == 1 ? "a key" : "\(grouped(withheld.count)) keys, first"
       context.warn(
