@@ -291,9 +291,7 @@ extension RedisStore {
   func appendCounterNumbers(
     for namespace: Namespace, to pipeline: inout Pipeline
   ) -> Question<[(counter: Counter, number: StoredNumber)]?> {
-    let slot = pipeline.begin("HMGET", argumentCount: 1 + Counter.allCases.count)
-    pipeline.argument(layout.counters(namespace))
-    for counter in Counter.allCases { pipeline.argument(counter.rawValue) }
+    let slot = appendCounterQuestion(for: namespace, to: &pipeline)
     return Question { replies in
       if replies[slot].kind == .error { return nil }
       return zip(Counter.allCases, replies[slot].elements).map { ($0, StoredNumber($1)) }

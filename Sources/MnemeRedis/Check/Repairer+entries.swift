@@ -95,10 +95,10 @@ extension Repairer {
 
   /// Removes an entry whose query is answered from another one, if that can be served.
   func removeShadowed(_ id: EntryID) throws -> RepairOutcome {
-    try store.client.change { _ in
-      .nothing
-    } decide: { transaction, _ in
-      guard let head = try self.store.watchHeads(of: [id], transaction).first else { return .done(.gone) }
+    try store.client.change { pipeline in
+      store.appendHeadLook(at: [id], passingOverDamage: false, to: &pipeline).map { $0.first ?? nil }
+    } decide: { transaction, head in
+      guard let head else { return .done(.gone) }
       let hashKey = self.layout.hash(head.namespace, head.queryHash)
       let pointer = try transaction.read { pipeline in
         pipeline.append("WATCH", hashKey)
@@ -113,9 +113,9 @@ extension Repairer {
       guard case .sound(let facts) = reading, self.isServed(facts), facts.namespace == head.namespace,
         facts.queryHash.utf8.elementsEqual(head.queryHash.utf8)
       else { return .done(.left("entry \(other), which shadows it, cannot be served")) }
-      let pointers = try self.store.watchPointers(to: [head], transaction)
+      let plan = try self.store.removal(of: [head], refilling: nil, transaction)
       return .write { pipeline in
-        self.store.appendRemoval(of: [head], pointers, counting: nil, to: &pipeline)
+        self.store.appendRemoval(plan, counting: nil, to: &pipeline)
         return Question { _ in .mended }
       }
     }
@@ -134,9 +134,14 @@ extension Reply {
 
 extension RedisStore {
   /// Makes a transaction fail where it would write to a key of another type, or count up a number that cannot grow:
-  /// Redis does not roll back. Appended last.
+  /// Redis does not roll back.
   func appendGrowthCheck(of namespaces: [Namespace], to pipeline: inout Pipeline) -> Question<Void> {
-    appendTypeChecks(of: namespaces, to: &pipeline)
-    return Question { try self.checkNumbers($0, of: namespaces) }
+    appendTypeQuestions(of: namespaces, to: &pipeline)
+    let version = appendVersionQuestion(to: &pipeline)
+    let counters = namespaces.map { appendCounterCheck(for: $0, to: &pipeline) }
+    return Question { replies in
+      _ = try replies[version]
+      for counter in counters { try replies[counter] }
+    }
   }
 }
