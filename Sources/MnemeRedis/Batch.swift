@@ -32,11 +32,4 @@ extension RandomAccessCollection where Index == Int {
 extension RedisStore {
   /// How many entries one transaction stores unless asked otherwise, and what they should weigh at most.
   public static let preferredBatch = (count: Batch.written, bytes: Batch.bytes)
-
-  /// Passes on the elements in order, some at a time.
-  func inSlices<Elements: RandomAccessCollection>(
-    _ elements: Elements, of size: Int, _ body: (Elements.SubSequence) throws -> Void
-  ) rethrows where Elements.Index == Int {
-    for slice in elements.slices(of: size) { try body(slice) }
-  }
 }

@@ -1,7 +1,7 @@
 import Mneme
 
 /// What to look at, and how closely.
-public struct KeySurveyOptions: Sendable {
+public struct KeySurveyOptions {
   /// How many keys of each family have their memory measured.
   public enum Sample: Sendable, Hashable {
     case count(Int)
@@ -16,10 +16,8 @@ public struct KeySurveyOptions: Sendable {
   public var sample = Sample.count(100)
   /// How many of the largest keys to name, among those that were measured.
   public var top = 0
-  /// Asked before each page; true ends the survey with what it has.
-  public var shouldStop: @Sendable () -> Bool = { false }
-  /// Called with the number of keys seen so far.
-  public var progress: @Sendable (Int) -> Void = { _ in }
+  /// Stopped early, a survey is of the keys seen by then. Progress counts keys.
+  public var control = WorkControl()
 
   public init() {}
 }
@@ -74,8 +72,6 @@ public struct KeySurvey: Sendable, Equatable {
   public var memoryIsWithheld = false
   /// Whether every key was seen.
   public var complete = true
-  /// The server keeps `SCAN` from this user or from everyone: seen are the keys that the cache's indexes name.
-  public var scanIsWithheld = false
 
   /// How many unknown keys are named.
   public static let unknownLimit = 100
@@ -86,77 +82,53 @@ public struct KeySurvey: Sendable, Equatable {
   }
 }
 
-/// How a walk over keys ended.
-public struct KeyWalk: Sendable, Equatable {
-  /// Whether it came to its end.
-  public var complete = true
-  /// As in `KeySurvey`.
-  public var scanIsWithheld = false
-}
-
 extension RedisStore {
-  /// Goes through the keys of the prefix with `SCAN`, a page at a time, and measures a sample of each family.
+  /// Walks over the keys of the prefix with `SCAN`, a page at a time, and measures a sample of each family.
   ///
-  /// `SCAN` walks the whole server, neighbours' keys too, without reading them. A key that is written or removed
-  /// meanwhile may be missed or, while Redis resizes its table, seen twice. Where the server withholds `SCAN` it goes
-  /// through the keys that the cache's indexes name, and the survey says so.
+  /// `SCAN` walks over the whole server, keys of other programs too, without reading them. A key that is written or
+  /// removed during the walk may be missed or, while Redis resizes its table, seen twice.
+  /// - Throws: `StoreBackendError` with `accessDenied` where the user may not run `SCAN`.
   public func surveyKeys(_ options: KeySurveyOptions) throws -> KeySurvey {
     var tally = SurveyTally(options)
-    let walk = try forEachKey(options, measuring: options.sample == .all) { record in
+    let isComplete = try forEachKey(options, measuring: options.sample == .all) { record in
       tally.add(record)
     }
     try measureSamples(&tally)
-    return tally.survey(walk)
+    return tally.survey(isComplete: isComplete)
   }
 
-  /// Hands over each key of the prefix that the options let pass, one or more times. Whose cache it is plays no part, so
+  /// Passes on each key of the prefix that the options let pass, one or more times. Whose cache it is plays no part, so
   /// a damaged one can be looked at too.
   /// - Parameter measuring: ask for the memory of each.
+  /// - Returns: whether every key was seen.
   @discardableResult
   public func forEachKey(
     _ options: KeySurveyOptions, measuring: Bool, _ body: (KeyRecord) throws -> Void
-  ) throws -> KeyWalk {
+  ) throws -> Bool {
     try checkOpen()
-    var walk = KeyWalk()
-    var seen = 0
-    func handle(_ page: KeyPages.Page) throws {
-      for record in records(in: page, options, measuring: measuring) { try body(record) }
-      seen += page.keys.count
-      options.progress(seen)
-      if !page.isLast, options.shouldStop() { throw Stopped() }
+    let (layout, isOfNamespace) = (layout, options.namespace != nil)
+    let pattern = options.family.map { layout.pattern($0, namespace: nil) } ?? layout.everyKey
+    let pages = CursorPages(self, .keys(matching: pattern)) { page in
+      page.map { (name: $0.bytes, parsed: layout.parse($0.bytes)) }
+    } ask: { key, pipeline in
+      KeyQuestion(about: key.name, key.parsed, measuring: measuring, isOfNamespace, in: &pipeline)
     }
-    let pages = KeyPages(self, options, measuring: measuring)
+    var seen = 0
     do {
-      if options.shouldStop() { throw Stopped() }
-      do {
-        try forEachReadAhead(pages.next, handle)
-      } catch is ScanWithheld {
-        walk.scanIsWithheld = true
-        try forEachNamedKey(options.family) { try handle(pages.page(of: $0)) }
+      if options.control.shouldStop() { throw Stopped() }
+      try pages.forEach { page in
+        for ((name, parsed), question) in page.items {
+          guard let record = question.record(of: name, parsed, in: page.replies) else { continue }
+          if options.namespace == nil || record.namespace == options.namespace { try body(record) }
+        }
+        seen += page.items.count
+        options.control.progress(WorkProgress(done: seen))
+        if !page.isLast, options.control.shouldStop() { throw Stopped() }
       }
     } catch is Stopped {
-      walk.complete = false
+      return false
     }
-    return walk
-  }
-
-  private func records(in page: KeyPages.Page, _ options: KeySurveyOptions, measuring: Bool) -> [KeyRecord] {
-    var next = page.replies.makeIterator()
-    return zip(page.keys, page.names).compactMap { key, name in
-      guard let type = next.next()?.string, let ttl = next.next()?.integer else { return nil }
-      let memory = measuring ? next.next() : nil
-      var namespace = name?.namespace
-      if options.namespace != nil, name?.family == .entry {
-        namespace = next.next()?.string.flatMap { try? Namespace($0) }
-      }
-      // Gone between the scan and the question.
-      guard type != "none", options.namespace == nil || namespace == options.namespace else { return nil }
-      return KeyRecord(
-        key: key, family: name?.family, type: type,
-        ttl: ttl < 0 ? nil : Seconds(ttl / 1000 + (ttl % 1000 > 0 ? 1 : 0)),
-        memoryBytes: memory?.size,
-        memoryIsWithheld: memory?.error?.isWithholding == true, namespace: namespace)
-    }
+    return true
   }
 
   /// Of how many members Redis looks at the size: every field of an entry, and of an index, whose members are much alike,
@@ -167,15 +139,13 @@ extension RedisStore {
   private func measureSamples(_ tally: inout SurveyTally) throws {
     for family in tally.families.keys {
       let keys = tally.families[family]?.drawn ?? []
-      try inSlices(keys, of: Batch.keys) { batch in
-        let replies = try client.read(
-          pipeline {
-            for record in batch { $0.append("MEMORY", "USAGE", record.key, "SAMPLES", Self.nestedSamples) }
-          },
-          tolerating: true)
-        for (var record, reply) in zip(batch, replies) {
-          record.memoryBytes = reply.size
-          record.memoryIsWithheld = reply.error?.isWithholding == true
+      for batch in keys.slices(of: Batch.keys) {
+        var request = Pipeline()
+        let sizes = batch.map { request.append("MEMORY", "USAGE", $0.key, "SAMPLES", Self.nestedSamples) }
+        let replies = try client.read(request, tolerating: true)
+        for (var record, size) in zip(batch, sizes) {
+          record.memoryBytes = replies[size].size
+          record.memoryIsWithheld = replies[size].error?.isWithholding == true
           tally.measure(record)
         }
       }
@@ -183,85 +153,37 @@ extension RedisStore {
   }
 }
 
-/// Whoever asked for a walk wants no more of it.
+/// The walk was told to stop.
 private struct Stopped: Error {}
 
-/// The server keeps `SCAN` from this user or from everyone.
-private struct ScanWithheld: Error {}
+/// What is asked about a key.
+private struct KeyQuestion: Sendable {
+  private let type, timeLeft: Slot
+  private let memory, namespace: Slot?
 
-/// The pages of a walk over keys. Used by one thread at a time.
-private final class KeyPages: @unchecked Sendable {
-  struct Page: Sendable {
-    var keys: [[UInt8]]
-    /// What each is in the layout.
-    var names: [ParsedKey?]
-    /// The answers about each in turn, and where there is another page that to `SCAN`.
-    var replies: Replies
-    var isLast: Bool
+  init(
+    about key: [UInt8], _ parsed: ParsedKey?, measuring: Bool, _ isOfNamespace: Bool,
+    in pipeline: inout Pipeline
+  ) {
+    type = pipeline.append("TYPE", key)
+    timeLeft = pipeline.append("PTTL", key)
+    memory =
+      measuring ? pipeline.append("MEMORY", "USAGE", key, "SAMPLES", RedisStore.nestedSamples) : nil
+    namespace =
+      isOfNamespace && parsed?.family == .entry ? pipeline.append("HGET", key, EntryField.namespace) : nil
   }
 
-  private static let start = [UInt8(ascii: "0")]
-
-  private let store: RedisStore
-  private let options: KeySurveyOptions
-  private let measuring: Bool
-  private let pattern: [UInt8]
-  private var cursor = KeyPages.start
-  /// What the last `SCAN` found; nil before the first.
-  private var keys: [[UInt8]]?
-  private var isAtEnd = false
-
-  init(_ store: RedisStore, _ options: KeySurveyOptions, measuring: Bool) {
-    (self.store, self.options, self.measuring) = (store, options, measuring)
-    pattern = options.family.map { store.layout.pattern($0, namespace: nil) } ?? store.layout.everyKey
-  }
-
-  /// One round trip, and one more for the first: the questions about a page of keys, and the `SCAN` for the next.
-  @Sendable func next() throws -> Page? {
-    if isAtEnd { return nil }
-    if keys == nil {
-      let found = try store.client.read(store.pipeline { appendScan(to: &$0) }, tolerating: true)
-      if found[0].error?.isWithholding == true { throw ScanWithheld() }
-      try take(found[0])
+  /// - Returns: nil for a key that is gone by now.
+  func record(of key: [UInt8], _ parsed: ParsedKey?, in replies: Replies) -> KeyRecord? {
+    guard let type = replies[type].string, type != "none", let ttl = replies[timeLeft].integer else {
+      return nil
     }
-    let asked = keys ?? []
-    let names = asked.map(store.layout.parse)
-    isAtEnd = cursor == Self.start
-    var request = Pipeline()
-    for (key, name) in zip(asked, names) { appendQuestions(about: key, name, to: &request) }
-    if !isAtEnd { appendScan(to: &request) }
-    let replies = try store.client.read(request, tolerating: true)
-    if !isAtEnd { try take(replies[replies.count - 1]) }
-    return Page(keys: asked, names: names, replies: replies, isLast: isAtEnd)
-  }
-
-  /// One round trip, about keys that were found otherwise.
-  func page(of keys: [[UInt8]]) throws -> Page {
-    let names = keys.map(store.layout.parse)
-    var request = Pipeline()
-    for (key, name) in zip(keys, names) { appendQuestions(about: key, name, to: &request) }
-    return Page(
-      keys: keys, names: names, replies: try store.client.read(request, tolerating: true), isLast: false)
-  }
-
-  private func appendScan(to pipeline: inout Pipeline) {
-    pipeline.append("SCAN", cursor, "MATCH", pattern, "COUNT", Batch.page)
-  }
-
-  private func take(_ reply: Reply) throws {
-    if let error = reply.error { throw store.client.translate(error, command: "SCAN", key: nil) }
-    let page = try reply.elements(expecting: 2)
-    cursor = page[0].bytes
-    keys = page[1].elements.map(\.bytes)
-  }
-
-  private func appendQuestions(about key: [UInt8], _ name: ParsedKey?, to pipeline: inout Pipeline) {
-    pipeline.append("TYPE", key)
-    pipeline.append("PTTL", key)
-    if measuring { pipeline.append("MEMORY", "USAGE", key, "SAMPLES", RedisStore.nestedSamples) }
-    if options.namespace != nil, name?.family == .entry {
-      pipeline.append("HGET", key, EntryField.namespace)
-    }
+    let size = memory.map { replies[$0] }
+    return KeyRecord(
+      key: key, family: parsed?.family, type: type,
+      ttl: ttl < 0 ? nil : Seconds(ttl / 1000 + (ttl % 1000 > 0 ? 1 : 0)), memoryBytes: size?.size,
+      memoryIsWithheld: size?.error?.isWithholding == true,
+      namespace: namespace.map { replies[$0].string.flatMap { try? Namespace($0) } } ?? parsed?.namespace)
   }
 }
 
@@ -312,9 +234,9 @@ private struct SurveyTally {
     if largest.count > options.top { largest.removeLast() }
   }
 
-  func survey(_ walk: KeyWalk) -> KeySurvey {
+  func survey(isComplete: Bool) -> KeySurvey {
     var survey = KeySurvey()
-    (survey.complete, survey.scanIsWithheld) = (walk.complete, walk.scanIsWithheld)
+    survey.complete = isComplete
     survey.memoryIsWithheld = isWithheld
     survey.unknown = unknown
     survey.largest = largest

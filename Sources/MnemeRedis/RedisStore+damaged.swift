@@ -5,31 +5,34 @@ extension RedisStore {
   /// far as it can be told, its `hash:` key.
   /// - Parameters:
   ///   - namespace: whose index has it; an entry that says that it belongs to another stays. nil: any.
-  ///   - decide: whether it goes, as it is under `WATCH`; nil: in any case.
+  ///   - decide: whether it is removed, as it is under `WATCH`; nil: in any case.
   /// - Returns: whether it was there and was removed.
   func removeDamaged(
     _ id: EntryID, from namespace: Namespace?, counting: Counting?,
     _ decide: ((EntryReading) -> Bool)? = nil
   ) throws -> Bool {
+    let entry = layout.entry(id)
     let listed = try locating(
       [Leftover(id: id)] + (namespace.map { [Leftover(id: id, namespace: $0)] } ?? []))
-    return try client.transaction { transaction in
-      // 1. What is left of it. A key of another type has no fields.
-      let seen = try transaction.read(
-        pipeline {
-          $0.append("WATCH", layout.entry(id))
-          $0.append("EXISTS", layout.entry(id))
-          $0.append("HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash)
-          if decide != nil { EntryQuestion.append(layout.entry(id), to: &$0) }
-        }, tolerating: true)
-      guard seen[1].integer != 0, decide?(EntryQuestion.reading(seen, from: 3)) ?? true else {
-        return .done(false)
+    return try client.change { pipeline in
+      pipeline.append("WATCH", entry)
+      let type = pipeline.append("TYPE", entry)
+      return Question { $0[type].string ?? "none" }
+    } decide: { transaction, type in
+      // 1. What is left of it. A key of another type has no fields, and may be another program's: only a caller that
+      // names the id means it.
+      let isHash = type == "hash"
+      guard type != "none", isHash || decide == nil else { return .done(false) }
+      var (name, queryHash): (String?, String?)
+      if isHash || namespace != nil {
+        let reading: EntryReading
+        (name, queryHash, reading) = try transaction.read { pipeline in
+          let head = EntryQuestion.appendHead(of: entry, to: &pipeline)
+          let reading = EntryQuestion.append(entry, to: &pipeline)
+          return Question { ($0[head][0].string, $0[head][1].string, try $0[reading]) }
+        }
+        guard decide?(reading) ?? true else { return .done(false) }
       }
-      // What is no hash may be another program's: only who names the id means it.
-      if let error = seen[2].error, namespace != nil {
-        throw transaction.translate(error, command: "HMGET", key: layout.entry(id).text)
-      }
-      let (name, queryHash) = (seen[2][0].string, seen[2][1].string)
       if let namespace, let name, !name.utf8.elementsEqual(namespace.name.utf8) { return .done(false) }
 
       // 2. What points at it.
@@ -37,30 +40,28 @@ extension RedisStore {
       let going = listed + (stated.map { [Leftover(id: id, namespace: $0)] } ?? [])
       let namespaces = Set(going.compactMap(\.namespace)).sorted()
       let hashKeys = namespaces.compactMap { scope in queryHash.map { layout.hash(scope, $0) } }
-      let named = try transaction.read(
-        pipeline {
-          for key in hashKeys { $0.append("WATCH", key) }
-          for key in hashKeys { $0.append("GET", key) }
-          appendTypeChecks(of: namespaces, to: &$0)
-        })
-      try checkNumbers(named, of: namespaces)
-      let pointing = hashKeys.indices.filter {
-        named[hashKeys.count + $0].bytes.elementsEqual(id.member.utf8)
+      let pointing = try transaction.read { pipeline in
+        for key in hashKeys { pipeline.append("WATCH", key) }
+        let pointers = hashKeys.map { ($0, pipeline.append("GET", $0)) }
+        let growth = appendGrowthCheck(of: namespaces, to: &pipeline)
+        return Question { replies in
+          try replies[growth]
+          return pointers.filter { replies[$0.1].bytes.elementsEqual(id.member.utf8) }.map(\.0)
+        }
       }
       let heads = namespaces.map { EntryHead(id: id, namespace: $0, queryHash: "", expiry: .unreadable) }
       let emptied = heads.isEmpty ? [] : try watchEmptied(by: heads, transaction)
 
-      // 3. All of it at once.
-      let written = try transaction.commit(
-        pipeline {
-          $0.append("UNLINK", layout.entry(id))
-          for index in pointing { $0.append("UNLINK", hashKeys[index]) }
-          appendSweep(going, emptied: emptied, count: 1, to: &$0)
-          if case .all(let counter, let namespace) = counting {
-            appendCount(1, of: counter, in: namespace, to: &$0)
-          }
-        })
-      return written == nil ? .retry : .done(true)
+      // 3. All of it together.
+      return .write { pipeline in
+        pipeline.append("UNLINK", entry)
+        for key in pointing { pipeline.append("UNLINK", key) }
+        appendSweep(going, emptied: emptied, count: 1, to: &pipeline)
+        if case .all(let counter, let namespace) = counting {
+          appendCount(1, of: counter, in: namespace, to: &pipeline)
+        }
+        return Question { _ in true }
+      }
     }
   }
 }

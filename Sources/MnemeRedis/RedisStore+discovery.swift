@@ -18,30 +18,22 @@ extension RedisStore {
   /// is another program's the fields of `meta` are asked for and not found. On a cluster it sees the node that it is
   /// connected to.
   /// - Parameters:
-  ///   - shouldStop: asked before each page; true ends it with what was found.
-  ///   - withheld: told the names of keys that may be the `meta` of a cache, and that an ACL keeps from this user.
-  ///   - progress: called after each page with about how many keys were passed.
+  ///   - control: stopped early, it returns what was found. Progress counts about how many keys were passed.
+  ///   - withheld: called with the names of keys that may be the `meta` of a cache, and that an ACL keeps from this
+  ///     user.
+  /// - Throws: `StoreBackendError` with `accessDenied` where the user may not run `SCAN`.
   public func discoverCaches(
-    shouldStop: () -> Bool = { false }, withheld: (_ key: [UInt8]) -> Void = { _ in },
-    progress: (_ seen: Int) -> Void = { _ in }
+    _ control: WorkControl = WorkControl(), withheld: (_ key: [UInt8]) -> Void = { _ in }
   ) throws -> [DiscoveredCache] {
     try checkOpen()
     var found: [[UInt8]: DiscoveredCache] = [:]
-    var cursor: [UInt8] = [UInt8(ascii: "0")]
-    var seen = 0
-    repeat {
-      if shouldStop() { break }
-      let size = Batch.page
-      let page = try client.read(
-        pipeline {
-          $0.append("SCAN", cursor, "MATCH", KeyLayout.everyMeta, "COUNT", size, "TYPE", "hash")
-        })[0].elements(expecting: 2)
-      cursor = page[0].bytes
-      let keys = page[1].elements.map(\.bytes)
-      for cache in try caches(ofMetaKeys: keys, withheld) { found[cache.keyPrefix] = cache }
-      seen += size
-      progress(seen)
-    } while cursor != [UInt8(ascii: "0")]
+    var passed = 0
+    let everyMeta = Cursor.Subject.keys(matching: Array(KeyLayout.everyMeta.utf8), type: "hash")
+    try forEachPage(of: everyMeta, shouldStop: control.shouldStop) { page in
+      for cache in try caches(ofMetaKeys: page.map(\.bytes), withheld) { found[cache.keyPrefix] = cache }
+      passed += Cursor.pageSize
+      control.progress(WorkProgress(done: passed))
+    }
     return found.values.sorted { $0.keyPrefix.lexicographicallyPrecedes($1.keyPrefix) }
   }
 
@@ -49,21 +41,19 @@ extension RedisStore {
     ofMetaKeys keys: [[UInt8]], _ withheld: (_ key: [UInt8]) -> Void
   ) throws -> [DiscoveredCache] {
     typealias Field = KeyLayout.MetaField
-    let prefixes = keys.compactMap(KeyLayout.prefix(ofMeta:))
-    let replies = try client.read(
-      pipeline {
-        for prefix in prefixes {
-          let layout = KeyLayout(prefixBytes: prefix)
-          $0.append("HMGET", layout.meta, Field.fingerprint, Field.dimension)
-          $0.append("ZCARD", layout.byID)
-        }
-      }, tolerating: true)
-    return prefixes.enumerated().compactMap { place, prefix in
-      if replies[2 * place].error?.code == "NOPERM" { withheld(KeyLayout(prefixBytes: prefix).meta.bytes) }
-      guard let fingerprint = replies[2 * place][0].string else { return nil }
+    var request = Pipeline()
+    let asked = keys.compactMap(KeyLayout.prefix(ofMeta:)).map { prefix in
+      let layout = KeyLayout(prefixBytes: prefix)
+      let meta = request.append("HMGET", layout.meta, Field.fingerprint, Field.dimension)
+      return (prefix: prefix, meta: meta, count: request.append("ZCARD", layout.byID))
+    }
+    let replies = try client.read(request, tolerating: true)
+    return asked.compactMap { prefix, meta, count in
+      let meta = replies[meta]
+      if meta.error?.code == "NOPERM" { withheld(KeyLayout(prefixBytes: prefix).meta.bytes) }
+      guard let fingerprint = meta[0].string else { return nil }
       return DiscoveredCache(
-        keyPrefix: prefix, entries: replies[2 * place + 1].size, fingerprint: fingerprint,
-        dimension: replies[2 * place][1].size)
+        keyPrefix: prefix, entries: replies[count].size, fingerprint: fingerprint, dimension: meta[1].size)
     }
   }
 }

@@ -88,19 +88,6 @@ extension RedisStore {
       for (id, answer) in zip(page.ids, page.answers) { try handle(id, page.replies[answer]) }
     }
   }
-
-  /// Passes on every member of a set or sorted set, some more than once.
-  func forEachMember(
-    of key: Key, command: StaticString, shouldStop: () -> Bool = { false }, _ body: (Reply) throws -> Void
-  ) throws {
-    let subject: Cursor.Subject =
-      switch "\(command)" {
-      case "SSCAN": .set(key)
-      case "HSCAN": .hash(key)
-      default: .sortedSet(key)
-      }
-    try forEachPage(of: subject, shouldStop: shouldStop) { try $0.forEach(body) }
-  }
 }
 
 /// The pages of a walk over all entries. Used by one thread at a time.

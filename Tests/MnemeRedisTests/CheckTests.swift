@@ -124,21 +124,60 @@ struct DamagedCache: @unchecked Sendable {
     #expect(problems.allSatisfy { $0.detail.contains(told ?? "") }, "\(problems)")
   }
 
-  @Test(
-    "where SCAN is withheld, each kind of damage is found but what no index leads to",
-    arguments: CacheProblem.Kind.allCases)
-  func withoutScan(kind: CacheProblem.Kind) throws {
+  @Test("where SCAN is not permitted, the error names the right to grant")
+  func withoutScan() throws {
     let damaged = try DamagedCache()
     try damaged.redis.send("ACL", "SETUSER", "without-scan", "on", ">pw", "~*", "+@read", "-scan")
     let url = try RedisServer.shared().url.replacing("unix://", with: "unix://without-scan:pw@")
     let store = try RedisStore(url: url, keyPrefix: damaged.prefix)
+    let error = try #require(throws: StoreBackendError.self) { try store.check() }
+    #expect(error.reason == .accessDenied)
+    let remedy = try #require(
+      error.remediation.firstMatch(of: #/redis-cli (ACL SETUSER without-scan \+scan)$/#))
+    // It works.
+    try damaged.redis.send(remedy.1.split(separator: " ").map { Array($0.utf8) })
     #expect(try store.check() == [])
-    try damaged.damage(kind)
-    var problems: [CacheProblem] = []
-    let summary = try store.check(CheckOptions()) { problems.append($0) }
-    let leadsNowhere: Set<CacheProblem.Kind> = [.danglingHashKey, .wrongType]
-    #expect(problems.map(\.kind) == (leadsNowhere.contains(kind) ? [] : [kind]), "\(problems)")
-    #expect(summary.lacksScan && summary.entries > 0)
+  }
+
+  @Test(
+    "an index of another type is one problem, and keeps nothing else from being found",
+    arguments: ["by_id", "by_ttl", "lru:default", "namespaces", "quotas"])
+  func wrongType(index: String) throws {
+    let damaged = try DamagedCache()
+    try damaged.redis.send("DEL", damaged.key(index))
+    try damaged.redis.send("RPUSH", damaged.key(index), "a", "list")
+    // An entry of another namespace than the index's, a key, and an entry that no index lists.
+    let hashKey = try damaged.hashKey("when do you open", in: "faq")
+    let faq = try #require(try damaged.redis.send("GET", hashKey).text)
+    try damaged.redis.send("HSET", damaged.key("entry:\(faq)"), "embedding", "1234")
+    try damaged.redis.send("SET", damaged.key("hash:faq:" + String(repeating: "a", count: 64)), "no id")
+    try damaged.redis.send("HSET", damaged.key("entry:3000"), "query", "alone")
+    let problems = try damaged.store.check()
+    let wrong = problems.filter { $0.kind == .wrongType }
+    #expect(wrong.map { String(decoding: $0.key, as: UTF8.self) } == [damaged.key(index)], "\(problems)")
+    for kind in [.wrongEmbedding, .danglingHashKey, .damagedEntry, .wrongNextID] as [CacheProblem.Kind] {
+      #expect(problems.contains { $0.kind == kind }, "\(kind) in \(problems)")
+    }
+  }
+
+  @Test("a leftover that several indexes list is one problem, of the namespace that has it")
+  func leftover() throws {
+    let damaged = try DamagedCache()
+    let id = try #require(try damaged.redis.send("GET", try damaged.hashKey("how do I pay")).text)
+    try damaged.redis.send("DEL", damaged.key("entry:\(id)"), try damaged.hashKey("how do I pay"))
+    let problems = try damaged.store.check()
+    #expect(problems.map(\.kind) == [.leftover] && problems[0].namespace == .default, "\(problems)")
+  }
+
+  @Test("members of by_id at one score are told apart, and each entry is still examined")
+  func sharedScore() throws {
+    let damaged = try DamagedCache()
+    let members = (1...3000).flatMap { ["1", "no id \($0)"] }
+    try damaged.redis.send((["ZADD", damaged.key("by_id")] + members).map { Array($0.utf8) })
+    try damaged.store(embedding: [Float](repeating: 0, count: 384))
+    let problems = try damaged.store.check()
+    #expect(problems.count { $0.kind == .strayMember } == 3000)
+    #expect(problems.count { $0.kind == .incomparableEmbedding } == 1 && problems.count == 3001)
   }
 
   @Test("a cache that is written to, read, swept and emptied all the while has no problem")

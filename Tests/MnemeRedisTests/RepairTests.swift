@@ -23,9 +23,9 @@ import Testing
   }
 
   @Test(
-    "every kind that can be mended is mended, costs no answer, and is not found again",
-    arguments: CacheProblem.Kind.allCases.filter(\.isMendable))
-  func mended(kind: CacheProblem.Kind) throws {
+    "every kind that can be repaired is repaired, costs no answer, and is not found again",
+    arguments: CacheProblem.Kind.allCases.filter { $0.reasonToLeave == nil })
+  func repaired(kind: CacheProblem.Kind) throws {
     let damaged = try DamagedCache()
     try damaged.damage(kind)
     let outcomes = try repair(damaged.store)
@@ -42,8 +42,8 @@ import Testing
   }
 
   @Test(
-    "what cannot be mended is left with its reason and without a change, and what the repair names mends it",
-    arguments: CacheProblem.Kind.allCases.filter { !$0.isMendable })
+    "what cannot be repaired is left with its reason and without a change, and what the check advises repairs it",
+    arguments: CacheProblem.Kind.allCases.filter { $0.reasonToLeave != nil })
   func left(kind: CacheProblem.Kind) throws {
     let damaged = try DamagedCache()
     try damaged.damage(kind)
@@ -66,7 +66,7 @@ import Testing
     try expectSound(damaged)
   }
 
-  @Test("without meta nothing is mended, and all that is wrong is told")
+  @Test("without meta nothing is repaired, and all that is wrong is reported")
   func noMeta() throws {
     let damaged = try DamagedCache()
     try damaged.redis.send("DEL", damaged.key("meta"))
@@ -94,7 +94,7 @@ import Testing
     try expectSound(damaged)
   }
 
-  @Test("a key that is of another type keeps what needs it from being mended half")
+  @Test("a key that is of another type keeps what needs it from being repaired half")
   func blocked() throws {
     let damaged = try DamagedCache()
     try damaged.damage(.wrongLRU)
@@ -107,7 +107,7 @@ import Testing
     #expect(try damaged.redis.dump(prefix: damaged.prefix + ":") == before)
   }
 
-  @Test("numbers that cannot grow keep neither the rest from being mended nor expired entries from going")
+  @Test("numbers that cannot grow keep neither a repair nor a vacuum from its work")
   func numbersFirst() throws {
     let damaged = try DamagedCache()
     for kind in [.wrongVersion, .wrongCounter, .wrongLRU, .missingHashKey] as [CacheProblem.Kind] {
@@ -123,7 +123,7 @@ import Testing
     try expectSound(damaged)
   }
 
-  @Test("an entry that is not where it belongs and will go too early is mended in both")
+  @Test("an entry that is not where it belongs and that Redis will take too early is repaired in both")
   func placeAndExpiry() throws {
     let damaged = try DamagedCache()
     for kind in [.wrongByID, .wrongLRU, .earlyExpiry] as [CacheProblem.Kind] { try damaged.damage(kind) }
@@ -141,11 +141,11 @@ import Testing
     #expect(try damaged.store.count(in: .default) == 2)
   }
 
-  @Test("applications that write while a cache is mended lose nothing, and all of it is mended")
+  @Test("applications that write while a cache is repaired lose nothing, and all of it is repaired")
   func underTraffic() throws {
     let damaged = try DamagedCache()
     let mendable = CacheProblem.Kind.allCases.filter {
-      $0.isMendable && ![.wrongVersion, .wrongCounter].contains($0)
+      $0.reasonToLeave == nil && ![.wrongVersion, .wrongCounter].contains($0)
     }
     let isOver = Atomic(false)
     let url = try RedisServer.shared().url

@@ -37,13 +37,7 @@ extension InspectKeys {
     var check = CheckOptions()
     check.namespace = options.namespace
     check.control = work.control()
-    let summary = try store.check(check, report: report)
-    if summary.lacksScan {
-      context.warn(
-        "the server withholds SCAN: not looked for were entries that no index lists, 'hash:' keys that lead nowhere, "
-          + "and keys that are no part of the layout")
-    }
-    return summary
+    return try store.check(check, report: report)
   }
 }
 
@@ -77,7 +71,7 @@ final class Findings: @unchecked Sendable {
     .array(kinds.flatMap { first[$0] ?? [] }.map { $0.problem.json(because: $0.reason) })
   }
 
-  /// A paragraph for each kind that there is: how many, the first of them, and what mends them.
+  /// A paragraph for each kind that there is: how many, the first of them, and what repairs them.
   func text(_ style: TerminalStyle) -> String {
     kinds.compactMap { kind in
       guard let count = counts[kind], let findings = first[kind]?.prefix(Findings.shown) else { return nil }
@@ -115,12 +109,8 @@ struct CheckReport: Report {
 
   func text(_ style: TerminalStyle) -> String? {
     let isEmpty = summary.keys == 0 && summary.entries == 0 && summary.problemCount == 0
-    guard !isEmpty else {
-      let what = summary.lacksScan ? "no entries in the indexes of" : "no keys under"
-      return "\(what) the prefix '\(visible(keyPrefix))'"
-    }
-    let keys = summary.lacksScan ? "the indexes" : counted(summary.keys, "key")
-    let seen = "checked \(entryCount(summary.entries)) and \(keys)"
+    guard !isEmpty else { return "no keys under the prefix '\(visible(keyPrefix))'" }
+    let seen = "checked \(entryCount(summary.entries)) and \(counted(summary.keys, "key"))"
     guard summary.problemCount > 0 else { return "\(seen): no problem" }
     return "\(seen): \(counted(summary.problemCount, "problem"))\n\n\(findings.text(style))"
   }

@@ -5,12 +5,7 @@ extension InspectKeys {
   func discover(_ store: RedisStore, _ context: Context) throws -> any Report {
     let work = LongWork(context, unit: "keys", pace: pace)
     var withheld: Set<[UInt8]> = []
-    let caches = try store.discoverCaches(shouldStop: { work.shouldStop }) { key in
-      withheld.insert(key)
-    } progress: { seen in
-      work.tell(seen)
-      work.pause()
-    }
+    let caches = try store.discoverCaches(work.control()) { key in withheld.insert(key) }
     if let first = withheld.min(by: { $0.lexicographicallyPrecedes($1) }) {
       let keys = withheld.count == 1 ? "a key" : "\(grouped(withheld.count)) keys, first"
       context.warn(

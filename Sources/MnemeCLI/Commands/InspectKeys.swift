@@ -22,7 +22,7 @@ struct InspectKeys: Command {
     "check", summary: "hold each entry and index against the others",
     details: """
       Reads the fields and vector of every entry, and no answer. What is reported was seen wrong twice, so that a write in \
-      between is no problem. Each problem has a name, a key and a repair; most are mended by `mneme vacuum --repair`. \
+      between is not a problem. Each problem has a name, a key and a repair; `mneme vacuum --repair` repairs most. \
       In JSON they are listed all, as text the first of each name.
       """)
   static let discover = Switch(
@@ -39,8 +39,7 @@ struct InspectKeys: Command {
       and counts them by family, with their types, times to live and memory. Keys that are no part of the layout \
       are named. Writes nothing.
 
-      Where the server withholds `SCAN`, it goes by what the cache's own indexes name, with {option:check} too, and \
-      says so; {option:discover} cannot do without.
+      The user needs the right to run `SCAN`.
       """,
     options: [
       Options.onlyNamespace, list, family, limit, sample, top, check, discover, Options.pace,
@@ -88,14 +87,10 @@ struct InspectKeys: Command {
     if check, !context.settings.isJSON { return try check(store, context) }
     let work = LongWork(context, unit: "keys", isAmongResults: list, pace: pace)
     var options = options
-    options.shouldStop = { work.shouldStop }
-    options.progress = { seen in
-      work.tell(seen)
-      work.pause()
-    }
+    options.control = work.control()
     if list { return try list(store, options, work, context) }
     let survey = try store.surveyKeys(options)
-    warn(memoryIsWithheld: survey.memoryIsWithheld, scanIsWithheld: survey.scanIsWithheld, context)
+    warn(memoryIsWithheld: survey.memoryIsWithheld, context)
     try work.check()
     let report = KeySurveyReport(keyPrefix: context.settings.keyPrefix, survey: survey)
     return check ? try check(store, context, after: report) : report
@@ -105,41 +100,32 @@ struct InspectKeys: Command {
   private func list(
     _ store: RedisStore, _ options: KeySurveyOptions, _ work: LongWork, _ context: Context
   ) throws -> any Report {
-    let listed = Counted()
+    var count = 0
     var isWithheld = false
-    var options = options
     let limit = limit
-    options.shouldStop = { work.shouldStop || listed.count >= limit }
-    let measuring = options.sample == .all || options.top > 0
-    let walk = try store.forEachKey(options, measuring: measuring) { record in
-      guard listed.count < limit else { return }
-      listed.count += 1
-      isWithheld = isWithheld || record.memoryIsWithheld
-      if context.settings.isJSON {
-        try context.output.print(record.json)
-      } else {
-        try context.output.print(record.line(context.output.style))
+    /// The limit is reached.
+    struct Enough: Error {}
+    do {
+      let measuring = options.sample == .all || options.top > 0
+      try store.forEachKey(options, measuring: measuring) { record in
+        count += 1
+        isWithheld = isWithheld || record.memoryIsWithheld
+        if context.settings.isJSON {
+          try context.output.print(record.json)
+        } else {
+          try context.output.print(record.line(context.output.style))
+        }
+        if count >= limit { throw Enough() }
       }
-    }
-    warn(memoryIsWithheld: isWithheld, scanIsWithheld: walk.scanIsWithheld, context)
+    } catch is Enough {}
+    warn(memoryIsWithheld: isWithheld, context)
     try work.check()
     return Silence()
   }
 
-  private func warn(memoryIsWithheld: Bool, scanIsWithheld: Bool, _ context: Context) {
+  private func warn(memoryIsWithheld: Bool, _ context: Context) {
     if memoryIsWithheld { context.warn("the server withholds MEMORY, so sizes are left out") }
-    // A check says more of it.
-    if scanIsWithheld, !check {
-      context.warn(
-        "the server withholds SCAN: seen are the keys that the indexes name, and no others, such as keys that are "
-          + "no part of the layout")
-    }
   }
-}
-
-/// A count that a closure shares with its caller, on one thread.
-private final class Counted: @unchecked Sendable {
-  var count = 0
 }
 
 extension ValueKind where Value == KeySurveyOptions.Sample {

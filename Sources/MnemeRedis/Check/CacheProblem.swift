@@ -60,7 +60,7 @@ public struct CacheProblem: Sendable, Equatable {
   }
 
   public var kind: Kind
-  /// The key that is to be mended, as bytes.
+  /// The key that a repair would change, as bytes.
   public var key: [UInt8]
   /// nil where it concerns no one entry.
   public var id: EntryID?
@@ -81,7 +81,7 @@ public struct CacheProblem: Sendable, Equatable {
     self.detail = detail
   }
 
-  /// What mends it, in one sentence.
+  /// What repairs it, in one sentence.
   public var repair: String {
     switch kind {
     case .leftover: "'mneme vacuum' sweeps it."
@@ -93,16 +93,14 @@ public struct CacheProblem: Sendable, Equatable {
       "Look at it with redis-cli; 'mneme delete --id \(id.map(\.member) ?? "ID")' takes it away."
     case .wrongType:
       "Look at it with redis-cli, delete it there, and 'mneme vacuum --repair' rebuilds it."
-    default: "'mneme vacuum --repair' \(kind.mending)."
+    default: "'mneme vacuum --repair' \(kind.repairing)."
     }
   }
 }
 
 extension CacheProblem.Kind {
-  /// Whether `RedisStore.repair` mends it: where that costs no answer that is served.
-  public var isMendable: Bool { reasonToLeave == nil }
-
-  /// Why a repair leaves it to a person; nil where it does not.
+  /// Why `RedisStore.repair` reports it and does not change it; nil where it repairs it, which costs no answer that is
+  /// served.
   public var reasonToLeave: String? {
     switch self {
     case .wrongEmbedding: "whether the vector or the dimension in meta is wrong cannot be told"
@@ -116,7 +114,7 @@ extension CacheProblem.Kind {
   }
 
   /// What a repair does, after its name.
-  fileprivate var mending: String {
+  fileprivate var repairing: String {
     switch self {
     case .damagedEntry: "removes it: nobody can be served from it"
     case .unreadableUse: "counts its uses from now on"
@@ -136,13 +134,13 @@ extension CacheProblem.Kind {
   }
 }
 
-/// How a check goes about it.
+/// The options of a check.
 public struct CheckOptions {
   /// Only what concerns this namespace is reported; nil: everything.
   public var namespace: Namespace?
   /// Between the two looks at what seems wrong: longer than a writer takes that writes in several steps.
   public var secondLook = Duration.milliseconds(50)
-  /// Asked and told between pages. A check that is stopped has what it found by then.
+  /// Stopped early, a check reports nothing that it has not confirmed yet. Progress counts entries.
   public var control = WorkControl()
 
   public init() {}
@@ -152,15 +150,12 @@ public struct CheckOptions {
 public struct CheckSummary: Sendable, Equatable {
   /// Entries that were read, damaged ones too.
   public var entries = 0
-  /// Keys of the prefix that were seen; 0 where the server withholds `SCAN`.
+  /// Keys of the prefix that were seen.
   public var keys = 0
   /// How many problems of each kind were reported.
   public var problems: [CacheProblem.Kind: Int] = [:]
   /// Whether the check came to its end.
   public var complete = true
-  /// The server withholds `SCAN`, so that neither `hash:` keys that lead nowhere were looked for, nor entries that no
-  /// index lists, nor counters and quotas of namespaces that are not named anywhere.
-  public var lacksScan = false
 
   public init() {}
 

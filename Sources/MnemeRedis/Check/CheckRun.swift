@@ -1,19 +1,17 @@
-import Glibc
 import Mneme
 
 /// A check under way.
 ///
-/// 1. Walks through the entries and indexes a page at a time, and keeps of each entry what tells whether the others
-///    agree with it (`EntryTable`). What does not agree is a suspect and no more: it may have been written in between.
-/// 2. Judges suspects, some at a time, each on a view of all that belongs to it that stands still while it is read.
-/// 3. After a pause judges those again that were found guilty. What is wrong both times in the same way is a problem.
+/// 1. Walks over keys and indexes a page at a time, and examines what is on it: each on a view of all that belongs to
+///    it that stands still while it is read.
+/// 2. After a pause examines again what was found wrong. What is wrong both times in the same way is a problem.
 ///
-/// So the walks may be as coarse as is cheap, and nothing rests on what they saw. It sends commands that read and no
-/// `WATCH` or `MULTI`, which a user that may only read is not allowed.
+/// Memory is flat: it keeps a page, what was found wrong since the last pause, and a number for each problem reported.
+/// It sends commands that read and no `WATCH` or `MULTI`, which a user that may only read is not allowed.
 final class CheckRun {
-  /// What does not seem to agree.
-  enum Suspect: Hashable {
-    case entry(EntrySuspect)
+  /// Something to be examined.
+  enum Candidate: Hashable {
+    case entry(EntryCandidate)
     case hashKey([UInt8])
     /// A member of an index or set that is no id or namespace.
     case member(Key, [UInt8])
@@ -23,41 +21,32 @@ final class CheckRun {
     case wholeCache
   }
 
-  struct EntrySuspect: Hashable {
-    var id: EntryID
-    /// Whose index lists it.
-    var claimant: Namespace?
-  }
-
   let store: RedisStore
   let options: CheckOptions
   let report: (CacheProblem) throws -> Void
   var summary = CheckSummary()
 
-  var table = EntryTable()
-  /// The length of every vector in bytes; nil where `meta` does not say it.
-  var embeddingBytes: Int?
+  /// What entries are held against.
+  var standard: EntryStandard
   var highestID: Int64 = 0
-  /// The entries that `by_id` announces.
-  var expectedEntries = 0
-  /// Whether the server tells when Redis will expire a key (from version 7 on).
-  var tellsExpiry = false
 
-  /// Whether `by_id` or `by_ttl` lists ids that were no entries then. They are walked through once more after the `lru`
-  /// sets, which tell whose they were: to keep them would take memory for each.
-  var hasUnplaced = false
   private var share = 0.0
-  private var docket: [Suspect] = []
-  /// Suspects that are judged in one go. More where most of them turn out guilty: every docket waits for its second look.
-  private var docketSize = docketSizes.lowerBound
-  private static let docketSizes = 128...4096
-  /// Digests of what was reported: a walk may meet a thing twice.
+  /// What was found wrong once.
+  private var pending: [(candidate: Candidate, problems: [CacheProblem])] = []
+  /// More than this is not pending at a time: each pause is for as many as there may be.
+  private static let pendingLimit = 4096
+  /// Digests of what was reported, since several walks may meet the same thing. Beyond the limit a problem may be
+  /// reported twice.
   private var reported: Set<Int> = []
+  private static let reportedLimit = 1 << 20
 
-  init(_ store: RedisStore, _ options: CheckOptions, report: @escaping (CacheProblem) throws -> Void) {
+  init(
+    _ store: RedisStore, _ options: CheckOptions, report: @escaping (CacheProblem) throws -> Void
+  ) {
     self.store = store
     self.options = options
     self.report = report
+    standard = EntryStandard(layout: store.layout)
   }
 
   var layout: KeyLayout { store.layout }
@@ -68,113 +57,129 @@ final class CheckRun {
   func run() throws -> CheckSummary {
     do {
       try lookAtMeta()
-      try walkEntries()
-      try walkByID()
-      try walkByTTL()
+      // The keys first: `lru:` tells whose a leftover is that other indexes list too.
       try walkKeys()
-      try judgeDocket()
-      if hasUnplaced { try walkUnplaced() }
-      try judgeDocket()
-      try walkTable()
+      try walkByID()
+      try walkIndex(layout.byTTL)
       try walkNamespaces()
       try walkQuotas()
-      suspectWholeCache()
-      try judgeDocket()
+      try examine([.wholeCache])
+      try examinePending()
     } catch is Stopped {
       summary.complete = false
     }
     return summary
   }
 
-  /// Only what keeps transactions from being carried out: a version and counters that cannot grow.
+  /// Checks only what keeps transactions from being carried out: a version and counters that cannot grow.
   func runOnNumbers() throws {
     try walkNamedCounters()
-    suspectWholeCache()
-    try judgeDocket()
+    try examine([.wholeCache])
+    try examinePending()
   }
 
   // MARK: Asking
 
-  func ask(_ pipeline: Pipeline) throws -> Replies { try store.client.read(pipeline, tolerating: true) }
+  func ask<Answer>(_ build: (inout Pipeline) throws -> Question<Answer>) throws -> Answer {
+    var pipeline = Pipeline()
+    let question = try build(&pipeline)
+    return try store.client.read(pipeline, tolerating: true)[question]
+  }
 
-  func ask(_ build: (inout Pipeline) throws -> Void) throws -> Replies { try ask(store.pipeline(build)) }
+  /// Asks about each of the subjects, in one round trip.
+  func ask<Subject, Answer>(
+    about subjects: [Subject], _ append: (Subject, inout Pipeline) -> Question<Answer>
+  ) throws -> [Answer] {
+    var pipeline = Pipeline()
+    let questions = subjects.map { append($0, &pipeline) }
+    let replies = try store.client.read(pipeline, tolerating: true)
+    return try questions.map { try replies[$0] }
+  }
 
   /// A page is done. Of what share of the work that is a sign, never takes back what was said before.
-  func pageDone(share: Double) throws {
-    if options.control.shouldStop() { throw Stopped() }
+  func pageDone(share: Double, entries: Int) throws {
     self.share = max(self.share, min(share, 1))
-    options.control.progress(WorkProgress(done: table.count, share: self.share))
-  }
-
-  // MARK: Judging
-
-  func suspect(_ suspect: Suspect) throws {
-    docket.append(suspect)
-    if docket.count >= docketSize { try judgeDocket() }
-  }
-
-  func suspect(_ id: EntryID, claimant: Namespace? = nil) throws {
-    try suspect(.entry(EntrySuspect(id: id, claimant: claimant)))
-  }
-
-  private func suspectWholeCache() { docket.append(.wholeCache) }
-
-  func judgeDocket() throws {
-    let suspects = Array(Set(docket))
-    docket = []
-    let guilty = try zip(suspects, judge(suspects)).filter { !$1.isEmpty }
-    let sizes = Self.docketSizes
-    docketSize = guilty.count * 2 > suspects.count ? min(docketSize * 2, sizes.upperBound) : sizes.lowerBound
-    guard !guilty.isEmpty else { return }
+    options.control.progress(WorkProgress(done: entries, share: self.share))
     if options.control.shouldStop() { throw Stopped() }
-    pause(options.secondLook)
-    for (first, second) in zip(guilty.map(\.1), try judge(guilty.map(\.0))) {
-      for problem in second where first.contains(where: { $0.kind == problem.kind && $0.key == problem.key })
-      {
-        try tell(problem)
+  }
+
+  // MARK: Examining
+
+  /// Examines candidates for the first time.
+  func examine(_ candidates: [Candidate]) throws {
+    for (candidate, problems) in try zip(candidates, problems(of: candidates)) {
+      try note(candidate, problems)
+    }
+  }
+
+  /// Takes down what was found wrong with a candidate.
+  func note(_ candidate: Candidate, _ problems: [CacheProblem]) throws {
+    guard !problems.isEmpty else { return }
+    pending.append((candidate, problems))
+    if pending.count >= Self.pendingLimit { try examinePending() }
+  }
+
+  /// Examines again what was found wrong.
+  func examinePending() throws {
+    guard !pending.isEmpty else { return }
+    let pending = self.pending
+    self.pending = []
+    sleep(for: options.secondLook)
+    if options.control.shouldStop() { throw Stopped() }
+    for (first, second) in try zip(pending, problems(of: pending.map(\.candidate))) {
+      for problem in second {
+        let isConfirmed = first.problems.contains {
+          $0.kind == problem.kind && $0.key == problem.key
+        }
+        if isConfirmed { try confirm(problem) }
       }
     }
   }
 
-  private func judge(_ suspects: [Suspect]) throws -> [[CacheProblem]] {
-    var verdicts = [[CacheProblem]](repeating: [], count: suspects.count)
-    var entries: [(place: Int, subject: EntrySuspect)] = []
-    var hashKeys: [(place: Int, subject: [UInt8])] = []
-    var namespaces: [(place: Int, subject: Namespace)] = []
-    for (place, suspect) in suspects.enumerated() {
-      switch suspect {
-      case .entry(let suspect): entries.append((place, suspect))
-      case .hashKey(let key): hashKeys.append((place, key))
-      case .member(let key, let member): verdicts[place] = try judge(member: member, of: key)
-      case .namespace(let namespace): namespaces.append((place, namespace))
-      case .quota(let namespace): verdicts[place] = try judge(quotaOf: namespace)
-      case .counters(let namespace): verdicts[place] = try judge(countersOf: namespace)
-      case .wholeCache: verdicts[place] = try judgeWholeCache()
+  /// - Returns: what is wrong with each of the candidates.
+  private func problems(of candidates: [Candidate]) throws -> [[CacheProblem]] {
+    var found: [Candidate: [CacheProblem]] = [:]
+    var entries: [EntryCandidate] = []
+    var others: [Candidate] = []
+    for candidate in candidates {
+      if case .entry(let entry) = candidate {
+        entries.append(entry)
+      } else {
+        others.append(candidate)
       }
     }
-    try judge(entries, into: &verdicts) { try judge(entries: $0) }
-    try judge(hashKeys, into: &verdicts) { try judge(hashKeys: $0) }
-    try judge(namespaces, into: &verdicts) { try judge(namespaces: $0) }
-    return verdicts
+    try read(EntryExaminer(store, standard, entries)) { found[.entry($0)] = $1 }
+    for slice in others.slices(of: Batch.keys) {
+      let asked = Array(zip(slice, try pointers(of: slice)))
+      for ((candidate, _), problems) in zip(asked, try ask(about: asked, appendQuestion)) {
+        found[candidate] = problems
+      }
+    }
+    return candidates.map { found[$0] ?? [] }
   }
 
-  /// A page at a time, however long the docket is: other clients wait for their turn.
-  private func judge<Subject>(
-    _ suspects: [(place: Int, subject: Subject)], into verdicts: inout [[CacheProblem]],
-    by judge: ([Subject]) throws -> [[CacheProblem]]
-  ) rethrows {
-    try store.inSlices(suspects, of: Batch.page) { page in
-      for (suspect, verdict) in zip(page, try judge(page.map(\.subject))) {
-        verdicts[suspect.place] = verdict
+  /// Examines the entries that an examiner reads.
+  /// - Parameter strays: gets the members of the index it walks over that are no ids.
+  func read(
+    _ examiner: EntryExaminer, strays: ([[UInt8]]) throws -> Void = { _ in },
+    _ body: (EntryCandidate, [CacheProblem]) throws -> Void
+  ) throws {
+    try forEachReadAhead(examiner.next) { page in
+      try strays(page.strays)
+      for view in try store.resolvingPointers(page.views) {
+        try body(view.candidate, standard.problems(of: view))
       }
     }
   }
 
-  private func tell(_ problem: CacheProblem) throws {
+  private func confirm(_ problem: CacheProblem) throws {
     guard options.namespace == nil || problem.namespace == options.namespace else { return }
-    guard reported.insert(Self.digest(problem, of: problem.namespace)).inserted else { return }
-    // Once it is known whose index lists a leftover, there is no more to say of it.
-    if problem.kind == .leftover { reported.insert(Self.digest(problem, of: nil)) }
+    guard !reported.contains(Self.digest(problem, of: problem.namespace)) else { return }
+    if reported.count < Self.reportedLimit {
+      reported.insert(Self.digest(problem, of: problem.namespace))
+      // Once it is known whose index lists a leftover, there is no more to say of it.
+      if problem.kind == .leftover { reported.insert(Self.digest(problem, of: nil)) }
+    }
     summary.problems[problem.kind, default: 0] += 1
     try report(problem)
   }
@@ -189,25 +194,19 @@ final class CheckRun {
     hasher.combine(namespace)
     return hasher.finalize()
   }
-
-  /// A signal ends it early, and `shouldStop` tells of that.
-  private func pause(_ duration: Duration) {
-    let (seconds, attoseconds) = duration.components
-    var span = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
-    nanosleep(&span, nil)
-  }
 }
 
 extension RedisStore {
-  /// A file-system check for a cache: holds every entry and every index against the others.
+  /// Checks a cache as `fsck` checks a file system: compares every entry with every index that should list it.
   ///
-  /// Writes nothing, and needs the rights to read the prefix. Works on a cache that is damaged in any
+  /// Writes nothing, and needs the rights to read the prefix, `SCAN` among them. Works on a cache that is damaged in any
   /// way, on a replica, and while others write: what is reported was seen wrong twice, each time on a view that stood
-  /// still. Reads vectors, but no answers. Memory: 40 bytes an entry, and up to 21 for each problem. Round trips: two for
-  /// each 64 entries, one for each 64 `hash:` keys and 200 members of an index; fewer of each where others use the server
-  /// (`Batch`). Where the server withholds `SCAN` it does what the indexes allow, and the summary says so.
-  /// - Parameter report: told of each problem as it is confirmed; what it throws ends the check.
-  /// - Throws: `SchemaMigrationError` for a layout that this version does not know.
+  /// still. Reads vectors, but no answers. Memory: a few megabytes, and up to 21 bytes for each problem, of a million at
+  /// most. Round trips: one for each 16 entries (`Batch.examined`), two for each 64 `hash:` keys, and one for each 200
+  /// keys of the server and 200 members of an index.
+  /// - Parameter report: called with each problem as it is confirmed; what it throws ends the check.
+  /// - Throws: `SchemaMigrationError` for a layout that this version does not know; `StoreBackendError` with
+  ///   `accessDenied` where the user may not run `SCAN`.
   public func check(
     _ options: CheckOptions, report: (CacheProblem) throws -> Void
   ) throws -> CheckSummary {
@@ -217,7 +216,8 @@ extension RedisStore {
     }
   }
 
-  /// The same, with the problems at the end.
+  /// Checks a cache with default options.
+  /// - Returns: the problems.
   public func check() throws -> [CacheProblem] {
     var problems: [CacheProblem] = []
     _ = try check(CheckOptions()) { problems.append($0) }

@@ -5,6 +5,7 @@ extension RedisClient {
   /// may not or cannot answer is no trouble of its own.
   func translated(_ error: ServerError, of command: CommandText?) -> any MnemeError {
     let error = error.withholding(connector.url.password)
+    if command?.name == "SCAN", error.isWithholding { return scanNotPermitted(error) }
     switch error.code {
     case "CROSSSLOT":
       for keyspace in keyspaces where KeyHashTag.ofKeys(under: keyspace.prefix) == nil {
@@ -15,6 +16,20 @@ extension RedisClient {
     case "READONLY": return error.translated(command: command, server: description, detail: primary)
     default: return error.translated(command: command, server: description)
     }
+  }
+
+  /// The keys of a prefix cannot be found without `SCAN`.
+  private func scanNotPermitted(_ error: ServerError) -> StoreBackendError {
+    guard error.code == "NOPERM" else {
+      return StoreBackendError(
+        .accessDenied, "SCAN at \(description): the server does not offer this command.",
+        remediation: "Have it enabled: a 'rename-command' in redis.conf, or the service, has taken it away.",
+        cause: error)
+    }
+    let user = connector.url.username.map { visible($0) } ?? "default"
+    return StoreBackendError(
+      .accessDenied, "SCAN at \(description): this user may not do that.",
+      remediation: "Grant the right: redis-cli ACL SETUSER \(user) +scan", cause: error)
   }
 
   /// `maxmemory is 100.00M, with the policy noeviction`

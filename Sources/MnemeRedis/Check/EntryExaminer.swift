@@ -1,0 +1,276 @@
+import Mneme
+
+/// Reads entries and all that points at them, some at a time, each on a view that stands still.
+///
+/// A writer changes an entry and its places in the indexes in one transaction, and each change shows in the fields
+/// that `EntryQuestion.appendHead` asks for (a use raises `access_count`). So where these fields are the same before and
+/// after the indexes were asked, all of it was as it stood at one moment.
+///
+/// One round trip for each `Batch.examined` entries: a request holds the questions about the places of some entries and
+/// the heads of the next. Used by one thread at a time.
+final class EntryExaminer: @unchecked Sendable {
+  /// Entries that stood still, and the answers about them.
+  struct Page: Sendable {
+    fileprivate var asked: [Asked]
+    fileprivate var replies: Replies
+    /// Members of the index that is walked over that are no ids.
+    var strays: [[UInt8]]
+  }
+
+  private let store: RedisStore
+  private let standard: EntryStandard
+  /// Where candidates come from when there are no more in the queue.
+  private var cursor: Cursor?
+  private var queue: ArraySlice<(candidate: EntryCandidate, attempt: Int)>
+  private var known: [Head] = []
+  private var size = Batch.examined
+  private var layout: KeyLayout { store.layout }
+
+  /// An entry that is written to faster than it can be read is in use. It is given up after so many attempts.
+  private static let attemptLimit = 8
+
+  /// Examines entries.
+  init(_ store: RedisStore, _ standard: EntryStandard, _ candidates: [EntryCandidate]) {
+    (self.store, self.standard) = (store, standard)
+    queue = candidates.map { ($0, 0) }[...]
+  }
+
+  /// Examines the entries that `by_id` lists.
+  init(walkingOver store: RedisStore, _ standard: EntryStandard) {
+    (self.store, self.standard) = (store, standard)
+    queue = []
+    cursor = Cursor(.sortedSet(store.layout.byID))
+  }
+
+  /// - Returns: nil at the end.
+  @Sendable func next() throws -> Page? {
+    while true {
+      // 1. The places of the entries whose heads are known.
+      var request = Pipeline()
+      let listed = appendListedQuestions(to: &request)
+      let asked = known.map { Asked($0, standard, listed[$0.namespace], to: &request) }
+      // 2. The heads of the next entries.
+      let coming = queue.prefix(size)
+      queue = queue.dropFirst(size)
+      let heads = coming.map { place in
+        let key = layout.entry(place.candidate.id)
+        return (
+          EntryQuestion.appendHead(of: key, to: &request),
+          request.append("HSTRLEN", key, EntryField.embedding)
+        )
+      }
+      // 3. The entries after those.
+      let page = queue.count < size ? cursor?.append(to: &request) : nil
+      if request.isEmpty { return nil }
+      pause(for: asked)
+      let replies = try store.client.read(request, tolerating: true)
+
+      known = zip(coming, heads).map { coming, slots in
+        Head(coming.candidate, coming.attempt, replies[slots.0], length: replies[slots.1])
+      }
+      let strays = try page.map { try take(replies[$0]) } ?? []
+      let still = asked.filter { $0.isStill(in: replies) }
+      if still.count < asked.count {
+        queue += asked.filter { !$0.isStill(in: replies) && $0.head.attempt < Self.attemptLimit }
+          .map { ($0.head.candidate, $0.head.attempt + 1) }
+      }
+      if !asked.isEmpty {
+        size = max(1, min(Batch.examined, 2 * size, Batch.bytes / max(1, replies.byteCount / asked.count)))
+      }
+      if !still.isEmpty || !strays.isEmpty { return Page(asked: still, replies: replies, strays: strays) }
+    }
+  }
+
+  /// Lets writers get ahead where nothing but entries that they have changed is asked for once more.
+  private func pause(for asked: [Asked]) {
+    guard let least = asked.map(\.head.attempt).min(), least > 0 else { return }
+    sleep(for: .milliseconds(1 << least))
+  }
+
+  /// Takes the next members of the index that is walked over.
+  /// - Returns: those that are no ids.
+  private func take(_ reply: Reply) throws -> [[UInt8]] {
+    if let error = reply.error {
+      // What the index does not list is found among the keys.
+      guard error.code == "WRONGTYPE" else {
+        throw store.client.translate(error, command: "ZSCAN", key: layout.byID.text)
+      }
+      cursor = nil
+      return []
+    }
+    let elements = try cursor?.take(reply) ?? []
+    if cursor?.isAtEnd == true { cursor = nil }
+    var strays: [[UInt8]] = []
+    for place in stride(from: 0, to: elements.count, by: 2) {
+      let member = elements[place].bytes
+      if let id = EntryID(member: member) {
+        queue.append((EntryCandidate(id: id), 0))
+      } else {
+        strays.append(member)
+      }
+    }
+    return strays
+  }
+
+  private func appendListedQuestions(to pipeline: inout Pipeline) -> [Namespace: Slot] {
+    var listed: [Namespace: Slot] = [:]
+    for head in known where listed[head.namespace] == nil {
+      listed[head.namespace] = pipeline.append("SISMEMBER", layout.namespaces, head.namespace.name)
+    }
+    return listed
+  }
+
+  // MARK: One entry
+
+  /// An entry whose places can be asked for.
+  fileprivate struct Head: Sendable {
+    let candidate: EntryCandidate
+    let attempt: Int
+    let fields: Reply
+    let embeddingLength: Int
+    let namespace: Namespace
+    let queryHash: String
+
+    init(_ candidate: EntryCandidate, _ attempt: Int, _ fields: Reply, length: Reply) {
+      (self.candidate, self.attempt, self.fields) = (candidate, attempt, fields)
+      embeddingLength = length.size ?? 0
+      namespace =
+        fields[0].string.flatMap { try? Namespace($0) } ?? candidate.claimant ?? .default
+      queryHash = fields[1].string ?? ""
+    }
+  }
+
+  /// An entry whose places were asked for.
+  fileprivate struct Asked: Sendable {
+    let head: Head
+    private let listed: Slot?
+    private let byID, lru, byTTL, pythonTTL, hashKey: Slot
+    private let entryExpiry, hashKeyExpiry: Slot
+    private let claimantLRU, claimantTTL: Slot?
+    private let hasResponse: Slot
+    /// Asked for where the length leaves it open.
+    private let hasEmbedding: Slot?
+    /// Asked for where the head leaves it open.
+    private let exists: Slot?
+    private let readsVector: Bool
+    private let fields: Slot
+
+    init(_ head: Head, _ standard: EntryStandard, _ listed: Slot?, to pipeline: inout Pipeline) {
+      (self.head, self.listed) = (head, listed)
+      let (layout, id, namespace) = (standard.layout, head.candidate.id, head.namespace)
+      let entry = layout.entry(id)
+      let hashKey = layout.hash(namespace, head.queryHash)
+      byID = pipeline.append("ZSCORE", layout.byID, id.member)
+      lru = pipeline.append("ZSCORE", layout.lru(namespace), id.member)
+      byTTL = pipeline.append("ZSCORE", layout.byTTL, id.member)
+      pythonTTL = pipeline.append("ZSCORE", layout.byTTL, KeyLayout.pythonTTLMember(namespace, id))
+      self.hashKey = pipeline.append("GET", hashKey)
+      if standard.tellsExpiry {
+        entryExpiry = pipeline.append("PEXPIRETIME", entry)
+        hashKeyExpiry = pipeline.append("PEXPIRETIME", hashKey)
+      } else {
+        entryExpiry = pipeline.append("PTTL", entry)
+        hashKeyExpiry = pipeline.append("PTTL", hashKey)
+      }
+      if let claimant = head.candidate.claimant, claimant != namespace {
+        claimantLRU = pipeline.append("ZSCORE", layout.lru(claimant), id.member)
+        claimantTTL = pipeline.append("ZSCORE", layout.byTTL, KeyLayout.pythonTTLMember(claimant, id))
+      } else {
+        (claimantLRU, claimantTTL) = (nil, nil)
+      }
+      hasResponse = pipeline.append("HEXISTS", entry, EntryField.response)
+      hasEmbedding =
+        head.embeddingLength == 0 ? pipeline.append("HEXISTS", entry, EntryField.embedding) : nil
+      exists =
+        head.fields.elements.allSatisfy(\.isNull) ? pipeline.append("EXISTS", entry) : nil
+      readsVector = standard.isReadableVector(head.embeddingLength)
+      fields = EntryQuestion.appendFields(of: entry, withVector: readsVector, to: &pipeline)
+    }
+
+    /// Whether nobody has written to the entry since its head was read.
+    func isStill(in replies: Replies) -> Bool {
+      let now = replies[fields]
+      if head.fields.kind == .error || now.kind == .error { return head.fields.kind == now.kind }
+      return zip(head.fields.elements, now.elements).allSatisfy { $0.isSame(as: $1) }
+    }
+
+    func view(in replies: Replies) -> EntryView {
+      func expiry(_ slot: Slot) -> Int64? { replies[slot].integer.flatMap { $0 >= 0 ? $0 : nil } }
+      func place(_ slot: Slot?) -> IndexPlace { slot.map { IndexPlace(replies[$0]) } ?? .missing }
+      let content = replies[fields]
+      let hasEmbedding = hasEmbedding.map { replies[$0].integer == 1 } ?? true
+      let reading = EntryReading(
+        fields: content, embeddingBytes: hasEmbedding ? head.embeddingLength : nil,
+        hasResponse: replies[hasResponse].integer == 1,
+        exists: exists.map { replies[$0].integer != 0 } ?? true)
+      var view = EntryView(candidate: head.candidate, namespace: head.namespace, reading: reading)
+      if readsVector, case .sound = reading {
+        view.flaw = content[EntryQuestion.vector].withBytes { Embedding.Flaw(in: $0) }
+      }
+      (view.byID, view.lru) = (place(byID), place(lru))
+      view.byTTL = [place(byTTL), place(pythonTTL)]
+      view.pointer = EntryView.Pointer(replies[hashKey], of: head.candidate.id)
+      view.isListed = listed.flatMap { replies[$0].integer.map { $0 == 1 } }
+      (view.entryExpiry, view.hashKeyExpiry) = (expiry(entryExpiry), expiry(hashKeyExpiry))
+      (view.claimantLRU, view.claimantTTL) = (place(claimantLRU), place(claimantTTL))
+      return view
+    }
+  }
+}
+
+extension EntryExaminer.Page {
+  /// What the answers say.
+  var views: [EntryView] { asked.map { $0.view(in: replies) } }
+}
+
+extension EntryView.Pointer {
+  /// - Parameter pointer: what the `hash:` key of an entry's query holds.
+  init(_ pointer: Reply, of id: EntryID) {
+    switch pointer.kind {
+    case .null: self = .missing
+    case .error: self = .unreadable
+    default:
+      let other = EntryID(member: pointer.bytes)
+      self = other.map { $0 == id ? .right : .other($0) } ?? .noID
+    }
+  }
+}
+
+extension RedisStore {
+  /// Finds out whether the entries that `hash:` keys lead to are of the query that they stand for.
+  /// - Returns: the views that still hold, without those whose entry or key has changed in between. One round trip where
+  ///   a key leads to another entry.
+  func resolvingPointers(_ views: [EntryView]) throws -> [EntryView] {
+    typealias Slots = (rival: Slot, pointer: Slot)
+    var request = Pipeline()
+    let asked = views.map { view -> Slots? in
+      guard case .other(let other) = view.pointer, case .sound(let facts) = view.reading else { return nil }
+      return (
+        request.append("HMGET", layout.entry(other), EntryField.namespace, EntryField.queryHash),
+        request.append("GET", layout.hash(facts.namespace, facts.queryHash))
+      )
+    }
+    let replies = try client.read(request, tolerating: true)
+    return zip(views, asked).compactMap { view, slots in
+      guard let slots, case .other(let other) = view.pointer, case .sound(let facts) = view.reading else {
+        return view
+      }
+      guard EntryView.Pointer(replies[slots.pointer], of: view.candidate.id) == view.pointer else {
+        return nil
+      }
+      var view = view
+      view.pointer =
+        replies[slots.rival].isEntry(of: facts.namespace, facts.queryHash)
+        ? .ofSameQuery(other) : .ofAnotherQuery
+      return view
+    }
+  }
+}
+
+extension Reply {
+  /// Whether the first fields of a reply to `EntryQuestion.appendHead` are these.
+  func isEntry(of namespace: Namespace, _ queryHash: String) -> Bool {
+    self[0].withBytes { $0.elementsEqual(namespace.name.utf8) }
+      && self[1].withBytes { $0.elementsEqual(queryHash.utf8) }
+  }
+}

@@ -1,0 +1,250 @@
+import Mneme
+
+/// An entry to be examined.
+struct EntryCandidate: Hashable, Sendable {
+  var id: EntryID
+  /// The namespace whose index lists it; nil where it was found otherwise.
+  var claimant: Namespace?
+}
+
+/// An entry and all that points at it, as it was at one moment.
+struct EntryView {
+  var candidate: EntryCandidate
+  /// Where the entry says that it belongs; the claimant where it says nothing.
+  var namespace: Namespace
+  var reading: EntryReading
+  /// What is wrong with the numbers of the vector.
+  var flaw: Embedding.Flaw?
+  var byID = IndexPlace.missing
+  var lru = IndexPlace.missing
+  /// Under its id, and as the Python library writes it.
+  var byTTL = [IndexPlace.missing, .missing]
+  var pointer = Pointer.missing
+  /// nil where `namespaces` is of another type.
+  var isListed: Bool?
+  /// When Redis itself takes the key, in milliseconds: the time where the server tells it, else how long it is yet.
+  var entryExpiry: Int64?
+  var hashKeyExpiry: Int64?
+  /// The places for the claimant, where that is another namespace than the entry's.
+  var claimantLRU = IndexPlace.missing
+  var claimantTTL = IndexPlace.missing
+
+  /// What the `hash:` key of the entry's query holds.
+  enum Pointer: Equatable {
+    case right, missing, noID
+    /// The key is of another type, which is a problem of its own.
+    case unreadable
+    /// Another entry. Of which query is not known yet.
+    case other(EntryID)
+    case ofSameQuery(EntryID)
+    case ofAnotherQuery
+  }
+}
+
+/// Where an index has a member.
+enum IndexPlace: Equatable, Sendable {
+  case missing
+  /// The index is of another type, which is a problem of its own and of no entry.
+  case unreadable
+  case at(String)
+
+  init(_ score: Reply) {
+    switch score.kind {
+    case .null: self = .missing
+    case .error: self = .unreadable
+    default: self = .at(score.string ?? "?")
+    }
+  }
+
+  var score: Double? { if case .at(let score) = self { Double(score) } else { nil } }
+
+  func isAt(_ number: Int64) -> Bool { score == Double(number) }
+}
+
+/// What entries of a cache are held against.
+struct EntryStandard {
+  let layout: KeyLayout
+  /// The length of every vector in bytes; nil where `meta` does not say it.
+  var embeddingBytes: Int?
+  /// Whether the server tells when Redis will expire a key (from version 7 on).
+  var tellsExpiry = false
+
+  func fitsCache(_ length: Int) -> Bool {
+    embeddingBytes.map { $0 == length } ?? (length % 4 == 0)
+  }
+
+  /// The longest vector that is read where `meta` does not say how long they are.
+  private static let longestVector = 1 << 16
+
+  /// Whether a vector of this length is read: one of a wrong length is a problem already, and may be of any size.
+  func isReadableVector(_ length: Int) -> Bool {
+    length > 0 && fitsCache(length) && length <= embeddingBytes ?? Self.longestVector
+  }
+
+  // MARK: Problems
+
+  /// What is wrong with an entry, and with what points at it.
+  func problems(of view: EntryView) -> [CacheProblem] {
+    let (id, claimant) = (view.candidate.id, view.candidate.claimant)
+    switch view.reading {
+    case .absent: return leftover(view)
+    case .otherType:
+      return [CacheProblem(.wrongType, layout.entry(id), id: id, "The key of entry \(id) is no hash.")]
+    case .damaged(let why):
+      // Whether the namespace is known.
+      let isListed = if case .at = view.lru { true } else { false }
+      return [
+        CacheProblem(
+          .damagedEntry, layout.entry(id), id: id, namespace: isListed ? view.namespace : claimant,
+          "Entry \(id) \(why).")
+      ]
+    case .sound(let facts):
+      return own(view, facts) + places(view, facts) + strays(view, facts) + early(view, facts)
+    }
+  }
+
+  private func leftover(_ view: EntryView) -> [CacheProblem] {
+    let (id, claimant) = (view.candidate.id, view.candidate.claimant)
+    func lists(_ places: [IndexPlace]) -> Bool { places.contains { $0.score != nil } }
+    let lists = [
+      lists([view.byID]) ? "by_id" : nil, lists(view.byTTL) ? "by_ttl" : nil,
+      claimant.flatMap { lists([view.lru]) ? "lru:\($0)" : nil },
+    ].compactMap(\.self)
+    guard !lists.isEmpty else { return [] }
+    let verb = lists.count == 1 ? "lists" : "list"
+    return [
+      CacheProblem(
+        .leftover, layout.entry(id), id: id, namespace: claimant,
+        "\(lists.joined(separator: " and ")) \(verb) entry \(id), which is not there.")
+    ]
+  }
+
+  private func own(_ view: EntryView, _ facts: EntryFacts) -> [CacheProblem] {
+    let id = view.candidate.id
+    var problems: [CacheProblem] = []
+    func add(_ kind: CacheProblem.Kind, _ detail: String) {
+      problems.append(CacheProblem(kind, layout.entry(id), id: id, namespace: facts.namespace, detail))
+    }
+    if !facts.isUseReadable {
+      let fields = [
+        facts.lastAccessedAt == nil ? EntryField.lastAccessedAt : nil,
+        facts.isAccessCountReadable ? nil : EntryField.accessCount,
+      ].compactMap(\.self)
+      add(
+        .unreadableUse,
+        "Entry \(id) has no whole number in \(fields.joined(separator: " and in ")), and is not served.")
+    }
+    if !fitsCache(facts.embeddingBytes) {
+      let right = embeddingBytes.map { "not \($0)" } ?? "which is no number of float32s"
+      add(.wrongEmbedding, "The vector of entry \(id) has \(facts.embeddingBytes) bytes, \(right).")
+    }
+    if let flaw = view.flaw {
+      let what =
+        switch flaw {
+        case .allZeros: "is all zeros and has no direction"
+        case .notFinite: "has a component that is no finite number"
+        case .length(let length): "has the length \(Float(length)), not 1"
+        }
+      add(.incomparableEmbedding, "The vector of entry \(id) \(what).")
+    }
+    if !facts.queryHashFits {
+      add(.wrongQueryHash, "The query_hash of entry \(id) is not that of its query.")
+    }
+    return problems
+  }
+
+  private func places(_ view: EntryView, _ facts: EntryFacts) -> [CacheProblem] {
+    let (id, name) = (view.candidate.id, facts.namespace.name)
+    var problems: [CacheProblem] = []
+    func add(_ kind: CacheProblem.Kind, _ key: Key, _ detail: String) {
+      problems.append(CacheProblem(kind, key, id: id, namespace: facts.namespace, detail))
+    }
+    switch view.byID {
+    case .unreadable: break
+    case .missing: add(.wrongByID, layout.byID, "by_id lacks entry \(id).")
+    case .at(let score):
+      if !view.byID.isAt(id.rawValue) { add(.wrongByID, layout.byID, "by_id has entry \(id) at \(score).") }
+    }
+    if let lastUse = facts.lastAccessedAt {
+      switch view.lru {
+      case .unreadable: break
+      case .missing: add(.wrongLRU, layout.lru(facts.namespace), "lru:\(name) lacks entry \(id).")
+      case .at(let score):
+        if !view.lru.isAt(lastUse) {
+          add(
+            .wrongLRU, layout.lru(facts.namespace),
+            "lru:\(name) has entry \(id) at \(score), and it was last used at \(lastUse).")
+        }
+      }
+    }
+    if let detail = wrongTTL(view, facts) { add(.wrongByTTL, layout.byTTL, detail) }
+    let hashKey = layout.hash(facts.namespace, facts.queryHash)
+    switch view.pointer {
+    case .right, .unreadable, .other: break
+    case .missing: add(.missingHashKey, hashKey, "Entry \(id) has no hash key.")
+    case .noID: add(.missingHashKey, hashKey, "The hash key of entry \(id) holds no id.")
+    case .ofSameQuery(let other):
+      add(.shadowedEntry, layout.entry(id), "Entry \(id) is shadowed: its query leads to entry \(other).")
+    case .ofAnotherQuery:
+      add(.missingHashKey, hashKey, "The hash key of entry \(id) leads to no entry of its query.")
+    }
+    if view.isListed == false {
+      add(.unlistedNamespace, layout.namespaces, "namespaces lacks '\(name)', which has entries.")
+    }
+    return problems
+  }
+
+  /// Either form of the member will do, and both; none may say something else.
+  private func wrongTTL(_ view: EntryView, _ facts: EntryFacts) -> String? {
+    let id = view.candidate.id
+    guard !view.byTTL.contains(.unreadable) else { return nil }
+    let listed = view.byTTL.filter { $0 != .missing }
+    guard let expiry = facts.expiresAt else {
+      return listed.isEmpty ? nil : "by_ttl lists entry \(id), which never expires."
+    }
+    if listed.isEmpty { return "by_ttl lacks entry \(id), which expires at \(expiry.rawValue)." }
+    for case .at(let score) in listed where Double(score) != Double(expiry.rawValue) {
+      return "by_ttl has entry \(id) at \(score), and it expires at \(expiry.rawValue)."
+    }
+    return nil
+  }
+
+  private func strays(_ view: EntryView, _ facts: EntryFacts) -> [CacheProblem] {
+    let id = view.candidate.id
+    guard let claimant = view.candidate.claimant, claimant != facts.namespace else { return [] }
+    let lists = [
+      (layout.lru(claimant), "lru:\(claimant)", view.claimantLRU),
+      (layout.byTTL, "by_ttl", view.claimantTTL),
+    ]
+    return lists.filter { $0.2.score != nil }.map { key, name, _ in
+      CacheProblem(
+        .strayMember, key, id: id, namespace: claimant,
+        "\(name) lists entry \(id) for '\(claimant)'; it belongs to '\(facts.namespace)'.")
+    }
+  }
+
+  private func early(_ view: EntryView, _ facts: EntryFacts) -> [CacheProblem] {
+    let id = view.candidate.id
+    let keys = [
+      (layout.entry(id), "entry \(id)", view.entryExpiry),
+      (layout.hash(facts.namespace, facts.queryHash), "the hash key of entry \(id)", view.hashKeyExpiry),
+    ]
+    for case (let key, let what, let moment?) in keys {
+      // Where the server does not tell the moment, it tells that there is one.
+      guard let expiry = facts.expiresAt else {
+        return [
+          CacheProblem(
+            .earlyExpiry, key, id: id, namespace: facts.namespace,
+            "Redis will take \(what), which never expires.")
+        ]
+      }
+      guard tellsExpiry, moment / 1000 + 1 < expiry.rawValue else { continue }
+      return [
+        CacheProblem(
+          .earlyExpiry, key, id: id, namespace: facts.namespace,
+          "Redis will take \(what) at \(moment / 1000), and it lives until \(expiry.rawValue).")
+      ]
+    }
+    return []
+  }
+}

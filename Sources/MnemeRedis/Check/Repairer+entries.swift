@@ -1,0 +1,147 @@
+import Mneme
+
+extension Repairer {
+  // MARK: An entry's places
+
+  /// Enters an entry everywhere as it says itself, in one transaction. One that is gone or has become damaged is left
+  /// alone.
+  /// - Parameter kind: what was found wrong with it.
+  func enter(_ id: EntryID, for kind: CacheProblem.Kind) throws -> RepairOutcome {
+    let outcome: RepairOutcome? = try store.client.change { pipeline in
+      pipeline.append("WATCH", layout.entry(id))
+      let reading = EntryQuestion.append(layout.entry(id), to: &pipeline)
+      let timeLeft = pipeline.append("PTTL", layout.entry(id))
+      return Question { (reading: try $0[reading], expires: $0[timeLeft].hasTimeLeft) }
+    } decide: { transaction, entry in
+      guard case .sound(let facts) = entry.reading else { return .done(.gone) }
+      var places = try self.readPlaces(of: id, facts, transaction)
+      places.entryExpires = entry.expires
+      switch EntryRepair.decide(id, facts, places, for: kind) {
+      case .nothing: return .done(.gone)
+      case .remove: return .done(nil)
+      case .write(let repair):
+        return .write { pipeline in
+          self.append(repair, of: id, facts, to: &pipeline)
+          return Question { _ in .mended }
+        }
+      }
+    }
+    return try outcome ?? removeShadowed(id)
+  }
+
+  private func readPlaces(
+    of id: EntryID, _ facts: EntryFacts, _ transaction: borrowing Transaction
+  ) throws -> EntryPlaces {
+    let hashKey = layout.hash(facts.namespace, facts.queryHash)
+    var places = try transaction.read { pipeline in
+      pipeline.append("WATCH", hashKey)
+      let pointer = pipeline.append("GET", hashKey)
+      let timeLeft = pipeline.append("PTTL", hashKey)
+      let listed = pipeline.append("SISMEMBER", layout.namespaces, facts.namespace.name)
+      let byID = pipeline.append("ZSCORE", layout.byID, id.member)
+      let lru = pipeline.append("ZSCORE", layout.lru(facts.namespace), id.member)
+      let byTTL = pipeline.append("ZSCORE", layout.byTTL, id.member)
+      let pythonTTL = pipeline.append(
+        "ZSCORE", layout.byTTL, KeyLayout.pythonTTLMember(facts.namespace, id))
+      let growth = store.appendGrowthCheck(of: [facts.namespace], to: &pipeline)
+      return Question { replies in
+        try replies[growth]
+        return EntryPlaces(
+          byID: IndexPlace(replies[byID]), lru: IndexPlace(replies[lru]),
+          byTTL: [IndexPlace(replies[byTTL]), IndexPlace(replies[pythonTTL])],
+          isListed: replies[listed].integer == 1, pointer: EntryView.Pointer(replies[pointer], of: id),
+          entryExpires: false, hashKeyExpires: replies[timeLeft].hasTimeLeft)
+      }
+    }
+    if case .other(let other) = places.pointer {
+      let isOfSameQuery = try transaction.read { pipeline in
+        pipeline.append("WATCH", layout.entry(other))
+        let head = EntryQuestion.appendHead(of: layout.entry(other), to: &pipeline)
+        return Question { $0[head].isEntry(of: facts.namespace, facts.queryHash) }
+      }
+      places.pointer = isOfSameQuery ? .ofSameQuery(other) : .ofAnotherQuery
+    }
+    return places
+  }
+
+  /// - Precondition: every key has its type, since Redis does not roll back.
+  private func append(
+    _ repair: EntryRepair, of id: EntryID, _ facts: EntryFacts, to pipeline: inout Pipeline
+  ) {
+    let (entry, hashKey) = (layout.entry(id), layout.hash(facts.namespace, facts.queryHash))
+    if repair.writesLastUse { pipeline.append("HSET", entry, EntryField.lastAccessedAt, repair.lastUse) }
+    if repair.resetsAccessCount { pipeline.append("HSET", entry, EntryField.accessCount, 0) }
+    pipeline.append("ZADD", layout.byID, id.rawValue, id.member)
+    pipeline.append("ZADD", layout.lru(facts.namespace), repair.lastUse, id.member)
+    pipeline.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(facts.namespace, id), id.member)
+    if let expiry = facts.expiresAt { pipeline.append("ZADD", layout.byTTL, expiry.rawValue, id.member) }
+    pipeline.append("SADD", layout.namespaces, facts.namespace.name)
+    if repair.setsHashKey { pipeline.append("SET", hashKey, id.member) }
+    if repair.renewsEntryExpiry { appendExpiry(entry, facts, to: &pipeline) }
+    if repair.renewsHashKeyExpiry { appendExpiry(hashKey, facts, to: &pipeline) }
+    pipeline.append("INCRBY", layout.version, 1)
+  }
+
+  private func appendExpiry(_ key: Key, _ facts: EntryFacts, to pipeline: inout Pipeline) {
+    // Redis counts in milliseconds; a time that those cannot hold never comes.
+    if let expiry = facts.expiresAt, expiry.rawValue < .max / 2000 {
+      pipeline.append("EXPIREAT", key, expiry.rawValue)
+    } else {
+      pipeline.append("PERSIST", key)
+    }
+  }
+
+  // MARK: Shadowed entries
+
+  /// Removes an entry whose query is answered from another one, if that can be served.
+  func removeShadowed(_ id: EntryID) throws -> RepairOutcome {
+    try store.client.change { pipeline in
+      store.appendHeadLook(at: [id], passingOverDamage: false, to: &pipeline).map { $0.first ?? nil }
+    } decide: { transaction, head in
+      guard let head else { return .done(.gone) }
+      let hashKey = self.layout.hash(head.namespace, head.queryHash)
+      let pointer = try transaction.read { pipeline in
+        pipeline.append("WATCH", hashKey)
+        let pointer = pipeline.append("GET", hashKey)
+        return Question { EntryView.Pointer($0[pointer], of: id) }
+      }
+      guard case .other(let other) = pointer else { return .done(.gone) }
+      let reading = try transaction.read { pipeline in
+        pipeline.append("WATCH", self.layout.entry(other))
+        return EntryQuestion.append(self.layout.entry(other), to: &pipeline)
+      }
+      guard case .sound(let facts) = reading, self.isServed(facts), facts.namespace == head.namespace,
+        facts.queryHash.utf8.elementsEqual(head.queryHash.utf8)
+      else { return .done(.left("entry \(other), which shadows it, cannot be served")) }
+      let plan = try self.store.removal(of: [head], refilling: nil, transaction)
+      return .write { pipeline in
+        self.store.appendRemoval(plan, counting: nil, to: &pipeline)
+        return Question { _ in .mended }
+      }
+    }
+  }
+
+  private func isServed(_ facts: EntryFacts) -> Bool {
+    facts.isUseReadable && facts.expiresAt.map { systemClock() < $0 } ?? true
+      && dimension.map { $0 * 4 == facts.embeddingBytes } ?? true
+  }
+}
+
+extension Reply {
+  /// Whether a reply to `PTTL` says that Redis will take the key.
+  fileprivate var hasTimeLeft: Bool { integer.map { $0 >= 0 } ?? false }
+}
+
+extension RedisStore {
+  /// Makes a transaction fail where it would write to a key of another type, or count up a number that cannot grow:
+  /// Redis does not roll back.
+  func appendGrowthCheck(of namespaces: [Namespace], to pipeline: inout Pipeline) -> Question<Void> {
+    appendTypeQuestions(of: namespaces, to: &pipeline)
+    let version = appendVersionQuestion(to: &pipeline)
+    let counters = namespaces.map { appendCounterCheck(for: $0, to: &pipeline) }
+    return Question { replies in
+      _ = try replies[version]
+      for counter in counters { try replies[counter] }
+    }
+  }
+}
