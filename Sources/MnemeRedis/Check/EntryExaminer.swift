@@ -15,8 +15,6 @@ final class EntryExaminer: @unchecked Sendable {
     fileprivate var replies: Replies
     /// Members of the index that is walked over that are no ids.
     var strays: [[UInt8]]
-
-    var count: Int { asked.count }
   }
 
   private let store: RedisStore
@@ -26,7 +24,6 @@ final class EntryExaminer: @unchecked Sendable {
   private var queue: ArraySlice<(candidate: EntryCandidate, attempt: Int)>
   private var known: [Head] = []
   private var size = Batch.examined
-  /// The index that was walked over is of another type.
   private var layout: KeyLayout { store.layout }
 
   /// An entry that is written to faster than it can be read is in use. It is given up after so many attempts.
