@@ -26,7 +26,7 @@ extension RedisClient {
         remediation: "Have it enabled: a 'rename-command' in redis.conf, or the service, has taken it away.",
         cause: error)
     }
-    let user = connector.url.username.map { visible($0) } ?? "default"
+    let user = visible(connector.url.username ?? "default")
     return StoreBackendError(
       .accessDenied, "SCAN at \(description): this user may not do that.",
       remediation: "Grant the right: redis-cli ACL SETUSER \(user) +scan", cause: error)
