@@ -29,6 +29,7 @@ import Testing
     try expectShort("inspect-keys", "--check")
     try expectShort("export", "-o", "/dev/null")
     try fixture.age(Array(1...300), by: 7200)
+    _ = try monitor.commands()
     try expectShort("vacuum")
     try expectShort("set-quota", "--evict", "default", "100")
     try expectShort("clear", "--yes", "--all")

@@ -27,7 +27,10 @@ import Testing
         if !outcome.errorText.hasPrefix("mneme: warning: The key \(fixture.key(family)) ") {
           #expect(try Complaint(text: outcome).type == "CorruptCacheError", "\(outcome)")
         }
-        #expect(after == before, "\(after.changes(since: before)) by \(outcome)")
+        // A vacuum works through many entries, and may have done part when it meets the key.
+        if line.command != "vacuum" {
+          #expect(after == before, "\(after.changes(since: before)) by \(outcome)")
+        }
       }
       if ["put", "import"].contains(line.command), family != "entry:1" {
         #expect(outcome.status == 65, "\(outcome)")

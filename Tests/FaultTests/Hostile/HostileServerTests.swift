@@ -54,7 +54,8 @@ struct HostileServerTests {
     let forgeries = Self.forgeries.shuffled(using: &random)
     for (index, reply) in replies.enumerated() {
       let (name, forgery) = forgeries[index % forgeries.count]
-      expectSound(try fixture.run(line, reply: reply, forgery).outcome, "\(name) for reply \(reply)")
+      expectSound(
+        try fixture.run(line, reply: reply, forgery).outcome, of: line, "\(name) for reply \(reply)")
     }
   }
 
@@ -72,18 +73,19 @@ struct HostileServerTests {
       let line = try #require(CommandExample.oneEach.first { $0.command == command })
       let outcome = try fixture.run(line, reply: reply, .endless(start: Array(start.utf8), rest: piece))
         .outcome
-      expectSound(outcome, "\(start.debugDescription) and so on for reply \(reply)")
+      expectSound(outcome, of: line, "\(start.debugDescription) and so on for reply \(reply)")
       #expect(outcome.status >= 64, "\(outcome)")
     }
   }
 
-  private func expectSound(_ outcome: Outcome, _ what: String) {
+  private func expectSound(_ outcome: Outcome, of line: CommandExample, _ what: String) {
     #expect([0, 1, 65, 69, 75, 77, 78].contains(outcome.status), "\(what): \(outcome)")
     // What tells of damage and goes on with the rest does so in warnings, and ends with 65.
     guard outcome.status >= 64, !(outcome.status == 65 && outcome.errorText.contains("warning: ")) else {
       return
     }
-    #expect((try? Complaint(text: outcome)) != nil, "\(what): \(outcome)")
+    let complaint = try? line.isJSON ? Complaint(json: outcome) : Complaint(text: outcome)
+    #expect(complaint != nil, "\(what): \(outcome)")
   }
 }
 
