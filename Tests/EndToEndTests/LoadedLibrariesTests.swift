@@ -54,7 +54,7 @@ struct LoadedLibrariesTests {
     var mneme = try CacheFixture("unusable").mneme
     mneme.environment = server.environment.merging(["LD_LIBRARY_PATH": files.path]) { $1 }
 
-    let silent = try FaultyProxy(to: RedisServer.shared(), .stall(after: 0))
+    let silent = try ScriptedProxy(to: RedisServer.shared(), .stall(after: 0))
     let secure = silent.url.replacing("redis:", with: "rediss:")
     let store = try refusal(status: 69, type: "StoreBackendError") {
       try mneme.run(["stats", "--url", secure] + $0)
