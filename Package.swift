@@ -83,7 +83,8 @@ let package = Package(
       name: "StoreConformance", dependencies: ["Mneme"], path: "Tests/StoreConformance",
       swiftSettings: settings),
     .testTarget(
-      name: "CommandGrammarTests", dependencies: ["CommandGrammar", "GrammarTools"], swiftSettings: settings),
+      name: "CommandGrammarTests", dependencies: ["CommandGrammar", "GrammarTools", "TestSupport"],
+      swiftSettings: settings),
     .testTarget(
       name: "MnemeTests",
       dependencies: ["CVector", "Mneme", "StoreConformance", "TestSupport"],

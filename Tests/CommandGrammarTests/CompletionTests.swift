@@ -16,7 +16,7 @@ private func live(_ kind: String, _ invocation: Invocation) -> [CompletionReques
 
 /// The lines of the answer to a shell.
 private func answer(_ words: [String]) throws -> [String] {
-  guard case .complete(let request) = try Larder.grammar.parse(["__complete"] + words) else {
+  guard case .complete(let request) = try SampleProgram.grammar.parse(["__complete"] + words) else {
     Issue.record("a question was expected")
     return []
   }

@@ -1,19 +1,7 @@
+import TestSupport
 import Testing
 
 @testable import CommandGrammar
-
-/// SplitMix64, so that a failure can be seen again: Steele, Lea and Flood, "Fast splittable pseudorandom
-/// number generators", OOPSLA 2014.
-private struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
 
 @Suite("Random command lines")
 struct FuzzTests {
@@ -32,8 +20,8 @@ struct FuzzTests {
   ]
 
   @Test("none crashes, and a command runs only when its name was typed", arguments: [1, 2, 3, 4] as [UInt64])
-  func lines(seed: UInt64) {
-    var random = SplitMix64(state: seed)
+  func lines(stream: UInt64) {
+    var random = SeededGenerator(stream: stream)
     for _ in 0..<5000 {
       var words: [[UInt8]] = []
       for _ in 0..<Int.random(in: 0...7, using: &random) {
@@ -51,7 +39,7 @@ struct FuzzTests {
   private func check(_ words: [[UInt8]]) {
     let texts = words.map { String(decoding: $0, as: UTF8.self) }
     do {
-      switch try Larder.grammar.parse(rawArguments: words) {
+      switch try SampleProgram.grammar.parse(rawArguments: words) {
       case .run(let invocation):
         #expect(words.contains(Array(invocation.command.name.utf8)), "\(texts)")
         #expect(invocation.command.name != "help", "\(texts)")

@@ -9,7 +9,7 @@ private func lines(_ text: String) -> [Substring] {
 
 @Suite("Help")
 struct HelpTests {
-  private let grammar = Larder.grammar
+  private let grammar = SampleProgram.grammar
   /// The program's help, then each command's.
   private var topics: [CommandSpec?] { [nil] + grammar.commands }
 
@@ -86,17 +86,18 @@ struct HelpTests {
 
   @Test("what excludes what is said of both, and what repeats says so")
   func rules() {
-    let help = grammar.help(Larder.add, .long)
+    let help = grammar.help(SampleProgram.add, .long)
     #expect(help.contains("May be given more than once. Not together with\n      --note-file."))
     #expect(help.contains("Take the note from this file. Not together with --label."))
     #expect(
-      grammar.help(Larder.throwOut, .long).contains("Usage: larder throw-out [OPTIONS] (ITEM... | --all)\n"))
-    #expect(grammar.help(Larder.throwOut, .long).contains("The shelf. Only with --all."))
+      grammar.help(SampleProgram.throwOut, .long).contains(
+        "Usage: larder throw-out [OPTIONS] (ITEM... | --all)\n"))
+    #expect(grammar.help(SampleProgram.throwOut, .long).contains("The shelf. Only with --all."))
   }
 
   @Test("a summary becomes a sentence, on which details and what the row tells go on")
   func stories() {
-    let help = grammar.help(Larder.add, .long)
+    let help = grammar.help(SampleProgram.add, .long)
     #expect(help.contains("      The shelf. The default is 'middle'.\n"))
     #expect(help.contains("      How long it keeps. Without it, for ever. Written as:\n\n      - seconds,"))
     #expect(help.contains("  Three jars that keep for a year:\n      larder add 'plum jam' 3 --keeps 52w\n"))
@@ -104,7 +105,7 @@ struct HelpTests {
 
   @Test("a command's exit notes come before the program's of the same status")
   func exitNotes() {
-    let help = grammar.help(Larder.add, .long)
+    let help = grammar.help(SampleProgram.add, .long)
     #expect(help.contains("  1   The shelf is full.\n  64  A usage error.\n"))
     #expect(!help.contains("The answer is no"))
   }
@@ -127,9 +128,9 @@ struct HelpTests {
         #expect(grammar.help(topic, form, style: TextStyle(isBold: true)).contains("\u{1B}[1m"))
       }
     }
-    let bold = grammar.help(Larder.list, .short, style: TextStyle(isBold: true))
+    let bold = grammar.help(SampleProgram.list, .short, style: TextStyle(isBold: true))
     let stripped = bold.replacing("\u{1B}[1m", with: "").replacing("\u{1B}[0m", with: "")
-    #expect(stripped == grammar.help(Larder.list, .short))
+    #expect(stripped == grammar.help(SampleProgram.list, .short))
   }
 
   @Test("no line ends in a space, and the text ends in one newline")

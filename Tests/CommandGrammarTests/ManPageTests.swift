@@ -6,11 +6,11 @@ import Testing
 
 @Suite("Manual pages")
 struct ManPageTests {
-  private let pages = Larder.grammar.manualPages()
+  private let pages = SampleProgram.grammar.manualPages()
 
   @Test("there is one for the program and one for each command")
   func names() {
-    #expect(pages.map(\.name) == ["larder.1"] + Larder.grammar.commands.map { "larder-\($0.name).1" })
+    #expect(pages.map(\.name) == ["larder.1"] + SampleProgram.grammar.commands.map { "larder-\($0.name).1" })
   }
 
   @Test("the sections stand in their usual order")
@@ -78,6 +78,6 @@ struct ManPageTests {
 
   @Test("the same grammar gives the same pages")
   func determinism() {
-    #expect(Larder.grammar.manualPages() == pages)
+    #expect(SampleProgram.grammar.manualPages() == pages)
   }
 }

@@ -5,7 +5,7 @@ import Testing
 /// What a command line is read as, in one line: the command, its arguments in brackets, then the options by
 /// name.
 private func reading(_ words: [String]) throws -> String {
-  switch try Larder.grammar.parse(words) {
+  switch try SampleProgram.grammar.parse(words) {
   case .help(let command, let form): return "help \(command?.name ?? "-") \(form)"
   case .version: return "version"
   case .complete(let request): return "complete \(description(request.invocation))"
@@ -74,56 +74,56 @@ struct ParsingTests {
 
   @Test("a value that begins with a combining mark keeps it")
   func combiningMarks() throws {
-    guard case .run(let invocation) = try Larder.grammar.parse(["list", "--shelf=\u{301}a"]) else {
+    guard case .run(let invocation) = try SampleProgram.grammar.parse(["list", "--shelf=\u{301}a"]) else {
       Issue.record("a run was expected")
       return
     }
-    #expect(Array(invocation[Larder.shelf].utf8) == Array("\u{301}a".utf8))
-    guard case .run(let short) = try Larder.grammar.parse(["list", "-s\u{301}a"]) else {
+    #expect(Array(invocation[SampleProgram.shelf].utf8) == Array("\u{301}a".utf8))
+    guard case .run(let short) = try SampleProgram.grammar.parse(["list", "-s\u{301}a"]) else {
       Issue.record("a run was expected")
       return
     }
-    #expect(Array(short[Larder.shelf].utf8) == Array("\u{301}a".utf8))
+    #expect(Array(short[SampleProgram.shelf].utf8) == Array("\u{301}a".utf8))
   }
 
   @Test("values come out with their types, and defaults where nothing is typed")
   func typedValues() throws {
     let words = ["add", "jam", "7", "--keeps", "1h30m", "--price=2.5", "-lx", "--color", "never"]
-    guard case .run(let invocation) = try Larder.grammar.parse(words) else {
+    guard case .run(let invocation) = try SampleProgram.grammar.parse(words) else {
       Issue.record("a run was expected")
       return
     }
-    #expect(invocation[Larder.item] == "jam")
-    #expect(invocation[Larder.amount] == 7)
-    #expect(invocation[Larder.keeps] == .seconds(5400))
-    #expect(invocation[Larder.price] == 2.5)
-    #expect(invocation[Larder.label] == ["x"])
-    #expect(invocation[Larder.color] == .never)
-    #expect(invocation[Larder.shelf] == "middle")
-    #expect(invocation[Larder.note] == nil)
-    #expect(!invocation[Larder.json])
-    #expect(invocation.isGiven(Larder.keeps))
-    #expect(!invocation.isGiven(Larder.shelf))
+    #expect(invocation[SampleProgram.item] == "jam")
+    #expect(invocation[SampleProgram.amount] == 7)
+    #expect(invocation[SampleProgram.keeps] == .seconds(5400))
+    #expect(invocation[SampleProgram.price] == 2.5)
+    #expect(invocation[SampleProgram.label] == ["x"])
+    #expect(invocation[SampleProgram.color] == .never)
+    #expect(invocation[SampleProgram.shelf] == "middle")
+    #expect(invocation[SampleProgram.note] == nil)
+    #expect(!invocation[SampleProgram.json])
+    #expect(invocation.isGiven(SampleProgram.keeps))
+    #expect(!invocation.isGiven(SampleProgram.shelf))
   }
 
   @Test("repeating arguments take all the words that are left")
   func repeatingArguments() throws {
-    guard case .run(let invocation) = try Larder.grammar.parse(["find", "a", "b", "c"]) else {
+    guard case .run(let invocation) = try SampleProgram.grammar.parse(["find", "a", "b", "c"]) else {
       Issue.record("a run was expected")
       return
     }
-    #expect(invocation[Larder.words] == ["a", "b", "c"])
+    #expect(invocation[SampleProgram.words] == ["a", "b", "c"])
   }
 
   @Test("reading what the command does not declare stops the program")
   func undeclared() async {
     await #expect(processExitsWith: .failure) {
-      guard case .run(let invocation) = try Larder.grammar.parse(["list"]) else { return }
-      _ = invocation[Larder.keeps]
+      guard case .run(let invocation) = try SampleProgram.grammar.parse(["list"]) else { return }
+      _ = invocation[SampleProgram.keeps]
     }
     await #expect(processExitsWith: .failure) {
-      guard case .run(let invocation) = try Larder.grammar.parse(["list"]) else { return }
-      _ = invocation[Larder.home]
+      guard case .run(let invocation) = try SampleProgram.grammar.parse(["list"]) else { return }
+      _ = invocation[SampleProgram.home]
     }
   }
 }
@@ -187,7 +187,7 @@ struct AskingTests {
       ([], "__complete []"),
     ] as [([String], String)])
   func completing(words: [String], expected: String) throws {
-    guard case .complete(let request) = try Larder.grammar.parse(["__complete", "zsh"] + words) else {
+    guard case .complete(let request) = try SampleProgram.grammar.parse(["__complete", "zsh"] + words) else {
       Issue.record("a question was expected")
       return
     }

@@ -18,7 +18,7 @@ private func problems(
 struct ProblemsTests {
   @Test("a sound definition has none")
   func none() {
-    #expect(Larder.grammar.problems() == [])
+    #expect(SampleProgram.grammar.problems() == [])
     #expect(problems() == [])
   }
 

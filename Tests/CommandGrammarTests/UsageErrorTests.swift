@@ -4,7 +4,7 @@ import Testing
 
 private func failure(_ words: [String]) -> UsageError? {
   do {
-    _ = try Larder.grammar.parse(words)
+    _ = try SampleProgram.grammar.parse(words)
     return nil
   } catch {
     return error
@@ -121,27 +121,29 @@ struct UsageErrorTests {
   func invalidUTF8() throws {
     func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
     let error = #expect(throws: UsageError.self) {
-      try Larder.grammar.parse(rawArguments: [bytes("add"), bytes("jam") + [0xFF]])
+      try SampleProgram.grammar.parse(rawArguments: [bytes("add"), bytes("jam") + [0xFF]])
     }
     #expect(error?.message == "argument 2 is not valid UTF-8: see its byte 4")
     let value = #expect(throws: UsageError.self) {
-      try Larder.grammar.parse(rawArguments: [bytes("list"), bytes("-s"), [0xC3]])
+      try SampleProgram.grammar.parse(rawArguments: [bytes("list"), bytes("-s"), [0xC3]])
     }
     #expect(value?.message == "argument 3 is not valid UTF-8: see its byte 1")
 
     guard
-      case .help(nil, .long) = try Larder.grammar.parse(rawArguments: [[0xFF], bytes("--help")]),
-      case .run(let invocation) = try Larder.grammar.parse(rawArguments: [bytes("add"), bytes("müsli 🥣")])
+      case .help(nil, .long) = try SampleProgram.grammar.parse(rawArguments: [[0xFF], bytes("--help")]),
+      case .run(let invocation) = try SampleProgram.grammar.parse(rawArguments: [
+        bytes("add"), bytes("müsli 🥣"),
+      ])
     else {
       Issue.record("help, then a run, were expected")
       return
     }
-    #expect(invocation[Larder.item] == "müsli 🥣")
+    #expect(invocation[SampleProgram.item] == "müsli 🥣")
   }
 
   @Test("a command can report what only it can see, in the same form")
   func ownErrors() throws {
-    guard case .run(let invocation) = try Larder.grammar.parse(["list"]) else {
+    guard case .run(let invocation) = try SampleProgram.grammar.parse(["list"]) else {
       Issue.record("a run was expected")
       return
     }
@@ -155,8 +157,8 @@ struct UsageErrorTests {
 @Suite("Options and the environment")
 struct EnvironmentTests {
   private func invocation(_ words: [String]) throws -> Invocation {
-    guard case .run(let invocation) = try Larder.grammar.parse(words) else {
-      throw Larder.grammar.usageError("a run was expected", in: nil)
+    guard case .run(let invocation) = try SampleProgram.grammar.parse(words) else {
+      throw SampleProgram.grammar.usageError("a run was expected", in: nil)
     }
     return invocation
   }
@@ -164,33 +166,37 @@ struct EnvironmentTests {
   @Test("an option beats the first variable, that the second, and that the default")
   func precedence() throws {
     let both: Environment = ["LARDER_HOME": "/one", "HOME_LARDER": "/two"]
-    #expect(try invocation(["list", "-H/typed"]).resolve(Larder.home, environment: both) == "/typed")
-    #expect(try invocation(["list"]).resolve(Larder.home, environment: both) == "/one")
-    #expect(try invocation(["list"]).resolve(Larder.home, environment: ["HOME_LARDER": "/two"]) == "/two")
-    #expect(try invocation(["list"]).resolve(Larder.home, environment: [:]) == "/var/lib/larder")
-    #expect(try invocation(["list", "-H/typed"]).origin(of: Larder.home, environment: both) == .commandLine)
-    #expect(try invocation(["list"]).origin(of: Larder.home, environment: both) == .variable("LARDER_HOME"))
-    #expect(try invocation(["list"]).origin(of: Larder.home, environment: ["LARDER_HOME": ""]) == .default)
+    #expect(try invocation(["list", "-H/typed"]).resolve(SampleProgram.home, environment: both) == "/typed")
+    #expect(try invocation(["list"]).resolve(SampleProgram.home, environment: both) == "/one")
+    #expect(
+      try invocation(["list"]).resolve(SampleProgram.home, environment: ["HOME_LARDER": "/two"]) == "/two")
+    #expect(try invocation(["list"]).resolve(SampleProgram.home, environment: [:]) == "/var/lib/larder")
+    #expect(
+      try invocation(["list", "-H/typed"]).origin(of: SampleProgram.home, environment: both) == .commandLine)
+    #expect(
+      try invocation(["list"]).origin(of: SampleProgram.home, environment: both) == .variable("LARDER_HOME"))
+    #expect(
+      try invocation(["list"]).origin(of: SampleProgram.home, environment: ["LARDER_HOME": ""]) == .default)
   }
 
   @Test("an empty variable counts as none")
   func emptyVariable() throws {
     let environment: Environment = ["LARDER_HOME": "", "HOME_LARDER": "/two"]
-    #expect(try invocation(["list"]).resolve(Larder.home, environment: environment) == "/two")
+    #expect(try invocation(["list"]).resolve(SampleProgram.home, environment: environment) == "/two")
   }
 
   @Test("an error in a variable names the variable, and does not matter where the option is typed")
   func errors() throws {
     let environment: Environment = ["LARDER_PATIENCE": "soon"]
     let error = #expect(throws: UsageError.self) {
-      try invocation(["list"]).resolve(Larder.patience, environment: environment)
+      try invocation(["list"]).resolve(SampleProgram.patience, environment: environment)
     }
     #expect(
       error?.message
         == "LARDER_PATIENCE: 'soon' is no duration; write it as 90, 90s, 15m, 12h, 7d, 250ms or 1h30m")
     #expect(
-      try invocation(["list", "--patience=1s"]).resolve(Larder.patience, environment: environment)
+      try invocation(["list", "--patience=1s"]).resolve(SampleProgram.patience, environment: environment)
         == .seconds(1))
-    #expect(throws: Never.self) { try Larder.grammar.parse(["list", "--help"]) }
+    #expect(throws: Never.self) { try SampleProgram.grammar.parse(["list", "--help"]) }
   }
 }

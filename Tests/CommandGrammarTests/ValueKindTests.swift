@@ -128,7 +128,7 @@ struct ValueKindTests {
 
   @Test("choices are taken as they are spelled, and listed when they are not")
   func choices() {
-    let kind = ValueKind<Larder.When>.choice(Larder.When.self, "WHEN")
+    let kind = ValueKind<SampleProgram.When>.choice(SampleProgram.When.self, "WHEN")
     #expect(value(kind, "auto") == .auto)
     #expect(
       problem(kind, "Auto")

@@ -31,35 +31,35 @@ import Testing
 
   @Test("a line that is wrong stops the import at its number, with what came before it in", arguments: lines)
   func line(what: String, line: String, status: Int32) throws {
-    let stage = try Stage("lines")
-    try stage.mneme.run("put", "before", "r")
+    let fixture = try CacheFixture("lines")
+    try fixture.fill(from: "one entry") { try $0.mneme.run("put", "before", "r") }
     let good = try (1...2).map { try jsonLine(["query": "q\($0)", "response": "r\($0)"]) }
     let after = try jsonLine(["query": "after", "response": "r"])
     let input = Array((good.joined() + line + "\n" + after).utf8)
-    let outcome = try stage.mneme.run(["import"], input: input).expecting(status)
+    let outcome = try fixture.mneme.run(["import"], input: input).expecting(status)
     let complaint = try Complaint(text: outcome)
     #expect(complaint.message.contains("3"), "line 3 is not named: \(complaint)")
     #expect("\(outcome)".contains("2"), "that 2 lines are in is not reported: \(outcome)")
-    #expect(try stage.entryCount() == 3)
-    #expect(try stage.version() == 3)
-    #expect(try stage.mneme.run("get", "--exact", "q2").outputText == "r2\n")
+    #expect(try fixture.entryCount() == 3)
+    #expect(try fixture.version() == 3)
+    #expect(try fixture.mneme.run("get", "--exact", "q2").outputText == "r2\n")
 
-    let json = try stage.mneme.run(["import", "--json"], input: input).expecting(status)
+    let json = try fixture.mneme.run(["import", "--json"], input: input).expecting(status)
     #expect(try Complaint(json: json).message.contains("3"))
   }
 
   @Test("bytes that are no UTF-8 stop the import at their line")
   func invalidUTF8() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let input = Array(#"{"query":"q1","response":""#.utf8) + [0xFF] + Array("\"}\n".utf8)
-    let outcome = try stage.mneme.run(["import"], input: input).expecting(65)
+    let outcome = try fixture.mneme.run(["import"], input: input).expecting(65)
     #expect(try Complaint(text: outcome).message.contains("1"))
-    #expect(try stage.dump().isEmpty)
+    #expect(try fixture.dump().isEmpty)
   }
 
   @Test("lines of a cache with another embedder do not go into one that exists")
   func otherCache() throws {
-    let (from, to) = (try Stage("from"), try Stage("to"))
+    let (from, to) = (try CacheFixture("from"), try CacheFixture("to"))
     try from.mneme.run("put", "--embedder", "none", "q", "r")
     try to.mneme.run("put", "q", "r")
     let lines = try from.mneme.run("export").output
@@ -70,16 +70,16 @@ import Testing
 
   @Test("an import of nothing is done at once and creates nothing")
   func empty() throws {
-    let stage = try Stage()
-    #expect(try stage.mneme.run("import", "--json").json()["imported"].int == 0)
-    #expect(try stage.dump().isEmpty)
+    let fixture = try CacheFixture()
+    #expect(try fixture.mneme.run("import", "--json").json()["imported"].int == 0)
+    #expect(try fixture.dump().isEmpty)
   }
 
   @Test("empty lines between others and a missing last newline are no harm")
   func blankLines() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let line = try jsonLine(["query": "q1", "response": "r"])
     let last = try jsonLine(["query": "q2", "response": "r"]).dropLast()
-    #expect(try stage.mneme.run("import", "--json", input: line + "\n" + last).json()["imported"].int == 2)
+    #expect(try fixture.mneme.run("import", "--json", input: line + "\n" + last).json()["imported"].int == 2)
   }
 }

@@ -29,7 +29,7 @@ import Testing
 
   @Test(
     "every question that goes in is found again, goes over into another cache, and is gone when its time is over",
-    .needsBanking77, .needs(program: "python3"), .timeLimit(.minutes(10)))
+    .needsBanking77, .needs(program: "python3"), .thorough, .timeLimit(.minutes(10)))
   func questions() throws {
     let directory = try TemporaryDirectory()
     let file = directory.path("lines.jsonl")
@@ -37,28 +37,28 @@ import Testing
     let lines = try directory.read("lines.jsonl").split(separator: 0x0A)
     #expect(lines.count == 10_003)
 
-    let stage = try Stage("banking77")
-    let report = try stage.mneme.run(["import", "--json", file]).expecting(0).json()
+    let fixture = try CacheFixture("banking77")
+    let report = try fixture.mneme.run(["import", "--json", file]).expecting(0).json()
     #expect(
       report["imported"].int.map { $0 + (report["replaced"].int ?? 0) } == 10_003
         || report["imported"].int == 10_003)
-    #expect(try stage.entryCount() == distinct.count)
-    #expect(try stage.version() == 10_003)
+    #expect(try fixture.entryCount() == distinct.count)
+    #expect(try fixture.version() == 10_003)
 
     // By Python's own hashes, each of them.
-    let wanted = distinct.map { Array(stage.key("hash:default:\($0.hash)").utf8) }
-    let ids = try stage.redis.pipeline(wanted.map { [Array("GET".utf8), $0] }).map { $0.text ?? "" }
-    let answers = try stage.redis.pipeline(
-      ids.map { [Array("HGET".utf8), Array(stage.key("entry:\($0)").utf8), Array("response".utf8)] })
+    let wanted = distinct.map { Array(fixture.key("hash:default:\($0.hash)").utf8) }
+    let ids = try fixture.redis.pipeline(wanted.map { [Array("GET".utf8), $0] }).map { $0.text ?? "" }
+    let answers = try fixture.redis.pipeline(
+      ids.map { [Array("HGET".utf8), Array(fixture.key("entry:\($0)").utf8), Array("response".utf8)] })
     #expect(answers.map(\.text) == distinct.map { $0.category })
     try askEveryQuestion(
-      lines.map { try JSONValue(String(decoding: $0, as: UTF8.self)) }, stage, in: directory)
+      lines.map { try JSONValue(String(decoding: $0, as: UTF8.self)) }, fixture, in: directory)
 
-    let copy = try Stage("banking77-copy")
+    let copy = try CacheFixture("banking77-copy")
     let (from, to) = (directory.path("from"), directory.path("to"))
     let pipe =
       "mneme export -o '\(from)' -q && mneme export | mneme import -q -p '\(copy.prefix)' && mneme export -q -p '\(copy.prefix)' -o '\(to)'"
-    let piped = try stage.mneme.shell(pipe, within: .seconds(200))
+    let piped = try fixture.mneme.shell(pipe, within: .seconds(200))
     #expect(piped.status == 0, "\(piped)")
     let withoutIDs = try ["from", "to"].map { name in
       try ChildProcess(["sed", "-E", #"s/^\{"id":[0-9]+,/{/"#, directory.path(name)]).finish().expecting(0)
@@ -67,7 +67,7 @@ import Testing
     #expect(withoutIDs[0] == withoutIDs[1])
     #expect(withoutIDs[0].count > 10_000_000)
 
-    let mortal = try Stage("banking77-mortal")
+    let mortal = try CacheFixture("banking77-mortal")
     _ = try prepare(file, ttl: 1)
     try mortal.mneme.run(["import", file]).expecting(0)
     sleep(2)
@@ -79,12 +79,13 @@ import Testing
   }
 
   /// Asks the command itself, two at a time: each question is an exact hit.
-  private func askEveryQuestion(_ lines: [JSONValue], _ stage: Stage, in directory: TemporaryDirectory) throws
-  {
+  private func askEveryQuestion(
+    _ lines: [JSONValue], _ fixture: CacheFixture, in directory: TemporaryDirectory
+  ) throws {
     let questions = lines.compactMap { $0["query"].string }
     try directory.write(questions.joined(separator: "\0").utf8, to: "questions")
     let ask = "xargs -0 -P 2 -n 1 '\(Mneme.binary)' get --exact --json < '\(directory.path("questions"))'"
-    let asked = try stage.mneme.shell(ask, within: .seconds(400))
+    let asked = try fixture.mneme.shell(ask, within: .seconds(400))
     #expect(asked.status == 0, "\(asked)")
     let hits = asked.outputLines.count { $0.contains("\"hit\":true") && $0.contains("\"layer\":\"exact\"") }
     #expect(hits == questions.count)

@@ -66,9 +66,9 @@ struct ConnectionAccessTests {
   func keepsSecret() throws {
     let server = try Self.locked.get()
     let directory = try TemporaryDirectory()
-    let silent = try FaultyProxy(to: server, .stall(after: 0))
-    let cut = try FaultyProxy(to: server, .cut(after: 5))
-    let garbage = try FaultyProxy(to: server, .garbage(after: 0))
+    let silent = try ScriptedProxy(to: server, .stall(after: 0))
+    let cut = try ScriptedProxy(to: server, .cut(after: 5))
+    let garbage = try ScriptedProxy(to: server, .garbage(after: 0))
     let closed = try freePort()
     let secret = "hunter2hunter2"
     let file = try directory.write(secret.utf8, to: "password")

@@ -9,7 +9,7 @@ struct ConnectionClusterTests {
   private static let common = Result { try RedisCluster(replicas: 1) }
 
   /// A command on a cluster, a prefix with a tag of its own, and a view of the keys on whichever node has them.
-  private struct ClusterStage: Sendable {
+  private struct ClusterFixture: Sendable {
     let cluster: RedisCluster
     let prefix: String
     let mneme: Mneme
@@ -67,10 +67,10 @@ struct ConnectionClusterTests {
     let cluster = try Self.common.get()
     let urls = cluster.nodes.indices.map(cluster.url)
     for shift in [0, 1] {
-      let stage = ClusterStage(cluster, "tour")
+      let fixture = ClusterFixture(cluster, "tour")
       // The other prefix is in another slot, and on another node more often than not.
       try expectTourToWork(
-        stage.mneme, urls: Array(urls[shift...] + urls[..<shift]), other: "{\(uniquePrefix("other"))}")
+        fixture.mneme, urls: Array(urls[shift...] + urls[..<shift]), other: "{\(uniquePrefix("other"))}")
     }
   }
 
@@ -79,14 +79,9 @@ struct ConnectionClusterTests {
     let cluster = try Self.common.get()
     let prefix = uniquePrefix("bare")
     let mneme = Mneme(url: cluster.url(1), prefix: prefix)
-    for line in [
-      "put q r", "get q", "stats", "vacuum", "inspect-keys", "set-quota ns 1", "export", "delete q",
-      "clear --yes ns", "reembed other", "import",
-    ] {
+    for line in CommandExample.oneEach {
       let complaint = try refusal(status: 78, type: "StoreBackendError") { extra in
-        try mneme.run(
-          line.split(separator: " ").map(String.init) + extra,
-          input: Array("{\"query\":\"q\",\"response\":\"r\"}\n".utf8))
+        try mneme.run(line.words(file: "/dev/null", other: "other") + extra, input: line.input)
       }
       #expect(complaint.remediation.contains("'{\(prefix)}'"), "\(line): \(complaint)")
     }
@@ -97,12 +92,12 @@ struct ConnectionClusterTests {
 
   @Test("-v says that it is a cluster, and a replica is not written to")
   func verbose() throws {
-    let stage = ClusterStage(try Self.common.get(), "verbose")
-    let replica = try stage.replica
-    let through = Mneme(url: replica.tcpURL, prefix: stage.prefix)
+    let fixture = ClusterFixture(try Self.common.get(), "verbose")
+    let replica = try fixture.replica
+    let through = Mneme(url: replica.tcpURL, prefix: fixture.prefix)
     let outcome = try through.run("put", "q", "r", "-v")
     #expect(outcome.errorText.contains("a node of a cluster"), "\(outcome)")
-    #expect(try stage.count() == 1)
+    #expect(try fixture.count() == 1)
   }
 
   /// Runs a command that takes long, and does something to the cluster meanwhile.
@@ -123,15 +118,15 @@ struct ConnectionClusterTests {
 
   /// The nodes change places without a loss, as in an upgrade, before a count of entries is reached.
   private static func handOver(
-    _ stage: ClusterStage, when isTime: (Int) -> Bool, before isLate: (Int) -> Bool
+    _ fixture: ClusterFixture, when isTime: (Int) -> Bool, before isLate: (Int) -> Bool
   )
     throws
   {
-    try eventually("the work to be on its way") { isTime(try stage.count()) }
-    let replica = try stage.replica
+    try eventually("the work to be on its way") { isTime(try fixture.count()) }
+    let replica = try fixture.replica
     try replica.connect().send("CLUSTER", "FAILOVER")
-    try eventually("the replica to take over") { (try? stage.owner.port) == replica.port }
-    if try isLate(stage.count()) { throw TestTimeout("a failover in the middle of the work") }
+    try eventually("the replica to take over") { (try? fixture.owner.port) == replica.port }
+    if try isLate(fixture.count()) { throw TestTimeout("a failover in the middle of the work") }
   }
 
   private func lines(_ count: Int, _ more: String = "") -> [UInt8] {
@@ -141,38 +136,38 @@ struct ConnectionClusterTests {
 
   @Test("A failover in the middle of an import: it goes on, with nothing lost and nothing twice")
   func importThroughFailover() throws {
-    let stage = ClusterStage(try Self.common.get(), "import")
+    let fixture = ClusterFixture(try Self.common.get(), "import")
     let total = 3000
-    let outcome = try run(stage.mneme, ["import", "--pace", "100ms", "--json"], input: lines(total)) {
-      try Self.handOver(stage, when: { $0 >= 200 }, before: { $0 == total })
+    let outcome = try run(fixture.mneme, ["import", "--pace", "100ms", "--json"], input: lines(total)) {
+      try Self.handOver(fixture, when: { $0 >= 200 }, before: { $0 == total })
     }
     #expect(try outcome.expecting(0).json()["imported"].int == total, "\(outcome)")
-    try stage.expectSound(entries: total)
-    #expect(try stage.number(":version") == total)
+    try fixture.expectSound(entries: total)
+    #expect(try fixture.number(":version") == total)
   }
 
   @Test("A failover in the middle of a vacuum: it goes on, with nothing lost and nothing counted twice")
   func vacuumThroughFailover() throws {
-    let stage = ClusterStage(try Self.common.get(), "vacuum")
-    try expire(2000, in: stage)
-    let outcome = try run(stage.mneme, ["vacuum", "--pace", "40ms", "--batch-size", "20", "--json"]) {
-      try Self.handOver(stage, when: { $0 <= 2000 }, before: { $0 == 100 })
+    let fixture = ClusterFixture(try Self.common.get(), "vacuum")
+    try expire(2000, in: fixture)
+    let outcome = try run(fixture.mneme, ["vacuum", "--pace", "40ms", "--batch-size", "20", "--json"]) {
+      try Self.handOver(fixture, when: { $0 <= 2000 }, before: { $0 == 100 })
     }
     #expect(try outcome.expecting(0).json()["expired"].int == 2000, "\(outcome)")
     #expect(try outcome.json()["complete"].bool == true, "\(outcome)")
-    try stage.expectSound(entries: 100)
-    #expect(try stage.mneme.run("stats", "--json").json()["expirations"].int == 2000)
+    try fixture.expectSound(entries: 100)
+    #expect(try fixture.mneme.run("stats", "--json").json()["expirations"].int == 2000)
   }
 
   /// Fills a cache with so many entries that have expired, and 100 that have not.
-  private func expire(_ count: Int, in stage: ClusterStage) throws {
-    try stage.mneme.run(["import"], input: lines(count + 100, ",\"ttl\":3600")).expecting(0)
-    let owner = try stage.owner.connect()
+  private func expire(_ count: Int, in fixture: ClusterFixture) throws {
+    try fixture.mneme.run(["import"], input: lines(count + 100, ",\"ttl\":3600")).expecting(0)
+    let owner = try fixture.owner.connect()
     _ = try owner.pipeline(
       (1...count).flatMap { id in
         [
-          ["HINCRBY", "\(stage.prefix):entry:\(id)", "created_at", "-7200"],
-          ["ZINCRBY", "\(stage.prefix):by_ttl", "-7200", "\(id)"],
+          ["HINCRBY", "\(fixture.prefix):entry:\(id)", "created_at", "-7200"],
+          ["ZINCRBY", "\(fixture.prefix):by_ttl", "-7200", "\(id)"],
         ].map { $0.map { Array($0.utf8) } }
       })
   }
@@ -180,18 +175,18 @@ struct ConnectionClusterTests {
   @Test(
     "A slot that moves to another node in the middle of an import: it waits, follows, and nothing is lost")
   func importThroughResharding() throws {
-    let stage = ClusterStage(try Self.common.get(), "reshard")
+    let fixture = ClusterFixture(try Self.common.get(), "reshard")
     let total = 1500
     let outcome = try run(
-      stage.mneme, ["import", "--pace", "100ms", "--timeout", "60s", "--json"], input: lines(total)
+      fixture.mneme, ["import", "--pace", "100ms", "--timeout", "60s", "--json"], input: lines(total)
     ) {
-      try eventually("the import to be on its way") { try stage.count() >= 200 }
-      try stage.moveSlot()
-      if try stage.count() == total { throw TestTimeout("a slot that moves in the middle of the work") }
+      try eventually("the import to be on its way") { try fixture.count() >= 200 }
+      try fixture.moveSlot()
+      if try fixture.count() == total { throw TestTimeout("a slot that moves in the middle of the work") }
     }
     #expect(try outcome.expecting(0).json()["imported"].int == total, "\(outcome)")
-    try stage.expectSound(entries: total)
-    #expect(try stage.number(":version") == total)
+    try fixture.expectSound(entries: total)
+    #expect(try fixture.number(":version") == total)
   }
 
   @Test(
@@ -199,46 +194,46 @@ struct ConnectionClusterTests {
   )
   func crash() throws {
     let cluster = try RedisCluster(replicas: 1)
-    let stage = ClusterStage(cluster, "crash")
+    let fixture = ClusterFixture(cluster, "crash")
     let total = 3000
-    let first = try stage.owner
-    let importing = try run(stage.mneme, ["import", "--pace", "20ms"], input: lines(total)) {
-      try eventually("the import to be on its way") { try stage.count() >= 200 }
+    let first = try fixture.owner
+    let importing = try run(fixture.mneme, ["import", "--pace", "20ms"], input: lines(total)) {
+      try eventually("the import to be on its way") { try fixture.count() >= 200 }
       try first.crash()
     }
     try expectEnd(of: importing)
     // What the dead node had promised and not passed on is made good.
-    try eventually("the replica to take over") { (try? stage.count()) != nil }
-    let again = Mneme(url: try stage.owner.tcpURL, prefix: stage.prefix)
+    try eventually("the replica to take over") { (try? fixture.count()) != nil }
+    let again = Mneme(url: try fixture.owner.tcpURL, prefix: fixture.prefix)
     try again.run(["import", "--on-conflict", "skip"], input: lines(total)).expecting(0)
-    try stage.expectSound(entries: total)
-    #expect(try stage.number(":version") == total)
+    try fixture.expectSound(entries: total)
+    #expect(try fixture.number(":version") == total)
 
     // The node comes back as a replica, so that there is one to lose again.
     try first.start()
     try eventually("the node to be a replica in step") {
       try first.connect().send("INFO", "replication").text?.contains("master_link_status:up") == true
     }
-    let owner = try stage.owner
+    let owner = try fixture.owner
     let link = try owner.connect()
-    let ids = try link.send("ZRANGE", stage.prefix + ":by_id", "0", "1999").texts
+    let ids = try link.send("ZRANGE", fixture.prefix + ":by_id", "0", "1999").texts
     _ = try link.pipeline(
       ids.flatMap { id in
         [
-          ["HSET", "\(stage.prefix):entry:\(id)", "ttl", "1", "created_at", "1000"],
-          ["ZADD", "\(stage.prefix):by_ttl", "1001", "\(id)"],
+          ["HSET", "\(fixture.prefix):entry:\(id)", "ttl", "1", "created_at", "1000"],
+          ["ZADD", "\(fixture.prefix):by_ttl", "1001", "\(id)"],
         ].map { $0.map { Array($0.utf8) } }
       })
     try eventually("the replica to be in step") { try link.send("WAIT", "1", "1000").integer == 1 }
     let vacuum = try run(again, ["vacuum", "--pace", "10ms", "--batch-size", "20"]) {
-      try eventually("the vacuum to be on its way") { try stage.count() < total }
+      try eventually("the vacuum to be on its way") { try fixture.count() < total }
       try owner.crash()
     }
     try expectEnd(of: vacuum)
-    try eventually("the replica to take over") { (try? stage.count()) != nil }
-    try Mneme(url: first.tcpURL, prefix: stage.prefix).run("vacuum")
-    try stage.expectSound(entries: total - 2000)
-    let stats = try Mneme(url: first.tcpURL, prefix: stage.prefix).run("stats", "--json").json()
+    try eventually("the replica to take over") { (try? fixture.count()) != nil }
+    try Mneme(url: first.tcpURL, prefix: fixture.prefix).run("vacuum")
+    try fixture.expectSound(entries: total - 2000)
+    let stats = try Mneme(url: first.tcpURL, prefix: fixture.prefix).run("stats", "--json").json()
     #expect(stats["expirations"].int == 2000, "each counted once")
   }
 

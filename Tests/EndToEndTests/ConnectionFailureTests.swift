@@ -19,12 +19,12 @@ struct ConnectionFailureTests {
     "Redis dies in the middle of a write: StoreBackendError with its cause, and that it may have been done")
   func diesInWrite() throws {
     let server = try RedisServer()
-    let stage = try Stage(on: server)
-    try stage.mneme.run("put", "q", "before")
+    let fixture = try CacheFixture(on: server)
+    try fixture.mneme.run("put", "q", "before")
     // What writes waits now, once it has arrived, and dies with the server.
     let admin = try server.connect()
     try admin.send("CLIENT", "PAUSE", "600000", "WRITE")
-    let put = try stage.mneme.start(["put", "q", "after"])
+    let put = try fixture.mneme.start(["put", "q", "after"])
     try eventually("the transaction to have arrived") {
       try admin.send("CLIENT", "LIST").text?.contains(/name=mneme .*flags=[A-Za-z]*b/) == true
     }
@@ -39,11 +39,11 @@ struct ConnectionFailureTests {
   @Test("Redis dies in the middle of a look: tried once more, then StoreBackendError with its cause")
   func diesInRead() throws {
     let server = try RedisServer()
-    let stage = try Stage(on: server)
-    try stage.mneme.run("put", "q", "a")
+    let fixture = try CacheFixture(on: server)
+    try fixture.mneme.run("put", "q", "a")
     let admin = try server.connect()
     try admin.send("CLIENT", "PAUSE", "600000", "ALL")
-    let stats = try stage.mneme.start(["stats"])
+    let stats = try fixture.mneme.start(["stats"])
     // Its first command never gets an answer, so that the list of clients, which is withheld too, cannot tell.
     usleep(300_000)
     try server.crash()
@@ -66,16 +66,13 @@ struct ConnectionFailureTests {
   @Test(
     "Built without the trait Redis: whatever needs a server requires the optional 'redis' extra",
     .needsBuildWithoutRedis,
-    arguments: [
-      "put q r", "get q", "stats", "vacuum", "inspect-keys", "set-quota ns 1", "export", "import", "delete q",
-      "clear --yes ns", "reembed other", "health",
-    ])
-  func withoutTrait(line: String) throws {
+    arguments: CommandExample.oneEach)
+  func withoutTrait(line: CommandExample) throws {
     let complaint = try refusal(status: 69, type: "StoreBackendError") { extra in
       try ChildProcess(
-        [Repository.mnemeWithoutRedis] + line.split(separator: " ").map(String.init) + extra,
+        [Repository.mnemeWithoutRedis] + line.words(file: "/dev/null", other: "other") + extra,
         environment: Mneme.plainEnvironment
-      ).finish(input: Array("{\"query\":\"q\",\"response\":\"r\"}\n".utf8))
+      ).finish(input: line.input)
     }
     #expect(complaint.message.contains("requires the optional 'redis' extra"), "\(complaint)")
   }
@@ -93,7 +90,7 @@ struct ConnectionFailureTests {
     "A black hole, whether it accepts or swallows what is sent, ends stats with 75 when --connect-timeout says"
   )
   func blackHole() throws {
-    let silent = try FaultyProxy(to: RedisServer.shared(), .stall(after: 0))
+    let silent = try ScriptedProxy(to: RedisServer.shared(), .stall(after: 0))
     let swallowing = try SwallowingListener()
     for (port, words) in [(silent.port, "gave no answer within 1s"), (swallowing.port, "within 1s")] {
       let start = ContinuousClock.now
@@ -122,7 +119,7 @@ struct ConnectionFailureTests {
 
   @Test("The time limits of the URL count as well, and an option beats them")
   func limitsOfURL() throws {
-    let silent = try FaultyProxy(to: RedisServer.shared(), .stall(after: 0))
+    let silent = try ScriptedProxy(to: RedisServer.shared(), .stall(after: 0))
     let mneme = Mneme(url: silent.url + "?socket_connect_timeout=0.2&socket_timeout=3600", prefix: "p")
     #expect(try mneme.run("stats", expecting: 75).errorText.contains("within 200ms"))
     let typed = try mneme.run("stats", "--connect-timeout", "250ms", expecting: 75)
@@ -133,11 +130,11 @@ struct ConnectionFailureTests {
     "A server that comes back without its data in the middle of an import: 69, and to import all of it again")
   func restartsEmpty() throws {
     let server = try RedisServer()
-    let stage = try Stage(on: server)
+    let fixture = try CacheFixture(on: server)
     let lines = (1...300).map { "{\"query\":\"q\($0)\",\"response\":\"r\"}\n" }
-    let importing = try stage.mneme.start(["import"])
+    let importing = try fixture.mneme.start(["import"])
     try importing.write(lines[..<150].joined().utf8)
-    try eventually("two batches to be in") { try stage.entryCount() == 128 }
+    try eventually("two batches to be in") { try fixture.entryCount() == 128 }
     try server.crash()
     try server.start()
     let complaint = try Complaint(
@@ -145,7 +142,7 @@ struct ConnectionFailureTests {
     #expect(complaint.type == "StoreBackendError")
     #expect(complaint.message.contains("version' went back from 128 to 0"), "\(complaint)")
     #expect(complaint.remediation.contains("Import all of it again."), "\(complaint)")
-    let again = try Stage(on: server, prefix: stage.prefix)
+    let again = try CacheFixture(on: server, prefix: fixture.prefix)
     try again.mneme.run("import", input: lines.joined())
     #expect(try again.entryCount() == 300)
   }
@@ -153,19 +150,19 @@ struct ConnectionFailureTests {
   @Test("A connection that is lost between two commands is made again, for what writes too")
   func lostBetween() throws {
     let server = try RedisServer()
-    let stage = try Stage(on: server)
-    let importing = try stage.mneme.start(["import"])
+    let fixture = try CacheFixture(on: server)
+    let importing = try fixture.mneme.start(["import"])
     func write(_ numbers: ClosedRange<Int>) throws {
       try importing.write(numbers.flatMap { "{\"query\":\"q\($0)\",\"response\":\"r\"}\n".utf8 })
     }
     try write(1...128)
-    try eventually("the first batch to be in") { try stage.entryCount() >= 64 }
-    try stage.redis.send("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    try eventually("the first batch to be in") { try fixture.entryCount() >= 64 }
+    try fixture.redis.send("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     try write(129...300)
     let outcome = try importing.finish().expecting(0)
     #expect(outcome.errors.isEmpty || !outcome.errorText.contains("Error"), "\(outcome)")
-    #expect(try stage.entryCount() == 300)
-    #expect(try stage.version() == 300)
+    #expect(try fixture.entryCount() == 300)
+    #expect(try fixture.version() == 300)
   }
 }
 

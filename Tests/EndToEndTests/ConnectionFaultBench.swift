@@ -4,33 +4,12 @@ import Testing
 
 /// Every command that talks to a server, each to be run through a faulty proxy on a cache of its own.
 final class ConnectionFaultBench: Sendable {
-  /// A command line. `FILE` stands for a file that is not there, `OTHER` for a prefix without a cache.
-  struct Step: Sendable {
-    let arguments: [String]
-    var input: [UInt8] = []
-    /// What it prints is of use line by line.
-    let streams: Bool
-    /// Its lines come in whatever order the server has them.
-    let isUnordered: Bool
-
-    init(_ line: String, input: String = "", streams: Bool = false, isUnordered: Bool = false) {
-      arguments = line.split(separator: " ").map { String($0).replacing("_", with: " ") }
-      self.input = Array(input.utf8)
-      self.streams = streams
-      self.isUnordered = isUnordered
-    }
-
-    var command: String { arguments[0] }
-    /// What it has to say is JSON, errors too.
-    var isJSON: Bool { arguments.contains("--json") }
-  }
-
   /// What a step came to.
   struct Trial: Sendable, CustomStringConvertible {
-    let step: Step
-    let fault: FaultyProxy.Fault
+    let step: CommandExample
+    let fault: ScriptedProxy.Script
     let outcome: Outcome
-    let conversations: [FaultyProxy.Conversation]
+    let conversations: [ScriptedProxy.Conversation]
     /// What was printed, the same for every prefix and every pace.
     let printed: String
     /// What FILE holds; nil where it is not there.
@@ -47,71 +26,36 @@ final class ConnectionFaultBench: Sendable {
   static var shared: ConnectionFaultBench { get throws { try common.get() } }
   private static let common = Result { try ConnectionFaultBench() }
 
-  /// All commands of the contract that need a server, in the forms that talk to it differently.
-  static let steps: [Step] = [
-    Step("put a_new_question an_answer --ttl 1h"), Step("put question_7 another_answer"),
-    Step("put --json another_question an_answer"), Step("get question_7"),
-    Step("get --threshold 0.2 this_is_question_7"), Step("get --peek question_7"), Step("stats"),
-    Step("stats --json"), Step("stats --prometheus"), Step("vacuum"), Step("vacuum --dry-run"),
-    Step("inspect-keys"), Step("inspect-keys --check"),
-    Step("inspect-keys --list", streams: true, isUnordered: true), Step("set-quota faq 3 --evict"),
-    Step("set-quota faq"), Step("export", streams: true), Step("export -o FILE"),
-    Step("export --format csv", streams: true), Step("import", input: lines), Step("delete question_3"),
-    Step("delete --json question_4"), Step("delete --id 29 --id 30"), Step("clear --yes faq"),
-    Step("reembed OTHER"), Step("health"),
-  ]
-  private static let lines = (0..<80).map { "{\"query\":\"new \($0)\",\"response\":\"answer \($0)\"}\n" }
-    .joined()
-
   /// By command line: how each ends, and what it prints, when nothing is wrong.
   let reference: [[String]: Trial]
 
   private let server: RedisServer
-  private let template: [String]
   private let directory: TemporaryDirectory
 
   private init() throws {
     server = try RedisServer()
     directory = try TemporaryDirectory()
-    let stage = try Stage(on: server, prefix: "f-----")
-    let entries = (1...40).map { number in
-      let place = number > 20 ? ",\"namespace\":\"faq\",\"ttl\":3600" : ""
-      return "{\"query\":\"question \(number)\",\"response\":\"answer \(number)\"\(place)}\n"
-    }
-    try stage.mneme.run("import", input: entries.joined())
-    try stage.mneme.run("set-quota", "faq", "30")
-    for id in 31...40 { try stage.age(id, by: 7200) }
-    template = try stage.dump().names
-    let bench = Bench(server: server, template: template, directory: directory)
+    let bench = Bench(server: server, directory: directory)
     reference = try Dictionary(
       uniqueKeysWithValues: bench.run(
-        ConnectionFaultBench.steps, .none, times: .max, options: ConnectionFaultBench.patience
+        CommandExample.withServer, times: .max, options: ConnectionFaultBench.patience, { _ in .none }
       )
-      .map { ($0.step.arguments, $0) })
+      .map { ($0.step.words, $0) })
   }
 
   /// Where time limits are not what is tried, a busy machine must not meet them.
-  private static let patience = ["--connect-timeout", "60s", "--timeout", "60s"]
+  static let patience = ["--connect-timeout", "60s", "--timeout", "60s"]
 
-  /// The names of all commands, as the program itself tells them.
-  static func commands() throws -> Set<String> {
-    let help = try Mneme(url: "", prefix: "p").run("help", "--json").json()
-    return Set((help["commands"].array ?? []).compactMap(\.["name"].string))
-  }
-
-  /// Runs every step, each through a proxy and on a cache of its own.
+  /// Runs lines, each through a proxy and on a cache of its own.
   /// - Parameters:
-  ///   - fault: by the bytes that the step's first connection receives when nothing is wrong.
-  ///   - times: how many connections of each step it befalls.
+  ///   - times: how many connections of each line the fault befalls.
+  ///   - script: the fault, by the bytes that the line's first connection receives when nothing is wrong.
   func run(
-    times: Int = .max, options: [String] = ConnectionFaultBench.patience,
-    _ fault: (Int) -> FaultyProxy.Fault
+    _ lines: [CommandExample], times: Int = .max, options: [String] = ConnectionFaultBench.patience,
+    _ script: (Int) -> ScriptedProxy.Script
   ) throws -> [Trial] {
-    let bench = Bench(server: server, template: template, directory: directory)
-    return try ConnectionFaultBench.steps.chunked(by: 8).flatMap { group in
-      try bench.run(Array(group), times: times, options: options) { step in
-        fault(self.reference[step.arguments]?.conversations.first?.received ?? 0)
-      }
+    try Bench(server: server, directory: directory).run(lines, times: times, options: options) { step in
+      script(self.reference[step.words]?.conversations.first?.received ?? 0)
     }
   }
 }
@@ -119,30 +63,27 @@ final class ConnectionFaultBench: Sendable {
 /// The part that runs.
 private struct Bench {
   let server: RedisServer
-  let template: [String]
   let directory: TemporaryDirectory
 
   func run(
-    _ steps: [ConnectionFaultBench.Step], _ fault: FaultyProxy.Fault, times: Int, options: [String]
+    _ steps: [CommandExample], times: Int, options: [String],
+    _ fault: (CommandExample) -> ScriptedProxy.Script
   ) throws -> [ConnectionFaultBench.Trial] {
-    try run(steps, times: times, options: options) { _ in fault }
+    try steps.chunked(by: 8).flatMap { try runTogether(Array($0), times: times, options: options, fault) }
   }
 
-  /// All at once, since most of the time is spent waiting.
-  func run(
-    _ steps: [ConnectionFaultBench.Step], times: Int, options: [String],
-    _ fault: (ConnectionFaultBench.Step) -> FaultyProxy.Fault
+  /// All at the same time, since most of the time is spent waiting.
+  private func runTogether(
+    _ steps: [CommandExample], times: Int, options: [String],
+    _ fault: (CommandExample) -> ScriptedProxy.Script
   ) throws -> [ConnectionFaultBench.Trial] {
     let redis = try server.connect()
     let started = try steps.map { step in
+      // As long as every other, so that the answers are.
       let prefix = "f" + (uniquePrefix("").dropLast() + "-----").prefix(5)
-      _ = try redis.pipeline(
-        template.map { name in
-          ["COPY", name, prefix + name.dropFirst(prefix.count)].map { Array($0.utf8) }
-        })
-      let proxy = try FaultyProxy(to: server, fault(step), times: times)
-      let places = ["FILE": directory.path(prefix), "OTHER": prefix + "2"]
-      let words = step.arguments.map { places[$0] ?? $0 } + options
+      try CommandExample.sampleCache(CacheFixture(on: server, prefix: prefix))
+      let proxy = try ScriptedProxy(to: server, fault(step), times: times)
+      let words = step.words(file: directory.path(prefix), other: prefix + "2") + options
       return (step, prefix, proxy, fault(step), try Mneme(url: proxy.url, prefix: prefix).start(words))
     }
     return try started.map { step, prefix, proxy, fault, process in
@@ -155,8 +96,8 @@ private struct Bench {
   }
 
   private func look(
-    at redis: RawRedis, _ step: ConnectionFaultBench.Step, _ prefix: String, _ fault: FaultyProxy.Fault,
-    _ outcome: Outcome, _ conversations: [FaultyProxy.Conversation], _ file: String?
+    at redis: RawRedis, _ step: CommandExample, _ prefix: String, _ fault: ScriptedProxy.Script,
+    _ outcome: Outcome, _ conversations: [ScriptedProxy.Conversation], _ file: String?
   ) throws -> ConnectionFaultBench.Trial {
     let prefixes = [prefix, prefix + "2"]
     let dumps = try prefixes.map { try redis.dump(prefix: $0 + ":") }

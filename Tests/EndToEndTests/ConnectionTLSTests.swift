@@ -145,7 +145,7 @@ struct ConnectionTLSTests {
 
   @Test("OpenSSL is loaded for rediss:// and for nothing else")
   func lazyLoading() throws {
-    let silent = try FaultyProxy(to: RedisServer.shared(), .stall(after: 0))
+    let silent = try ScriptedProxy(to: RedisServer.shared(), .stall(after: 0))
     func maps(_ program: ChildProcess) throws -> String {
       try String(contentsOfFile: "/proc/\(program.pid)/maps", encoding: .utf8)
     }

@@ -5,75 +5,76 @@ import Testing
 @Suite struct DeleteAndClearTests {
   @Test("an entry is deleted by its query or its id, and all that points to it")
   func delete() throws {
-    let stage = try Stage()
-    for number in 1...4 { try stage.mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
-    let byQuery = try stage.mneme.run("delete", "--json", "Q1", "no such query").json()
+    let fixture = try CacheFixture()
+    for number in 1...4 { try fixture.mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
+    let byQuery = try fixture.mneme.run("delete", "--json", "Q1", "no such query").json()
     #expect(byQuery.keys == ["deleted", "missing"])
     #expect(byQuery["deleted"].array?.map(\.int) == [1])
-    let byID = try stage.mneme.run("delete", "--json", "--id", "2", "--id", "3").json()
+    let byID = try fixture.mneme.run("delete", "--json", "--id", "2", "--id", "3").json()
     #expect(byID["deleted"].array?.map(\.int) == [2, 3])
-    #expect(try stage.version() == 7)
-    try stage.mneme.run("delete", "q1", expecting: 1)
-    try stage.mneme.run("delete", "-n", "other", "q4", expecting: 1)
-    try stage.mneme.run("delete", "q4")
-    #expect(try stage.dump().names.allSatisfy { isLastingKey($0, of: stage.prefix) })
+    #expect(try fixture.version() == 7)
+    try fixture.mneme.run("delete", "q1", expecting: 1)
+    try fixture.mneme.run("delete", "-n", "other", "q4", expecting: 1)
+    try fixture.mneme.run("delete", "q4")
+    #expect(try fixture.dump().names.allSatisfy { isLastingKey($0, of: fixture.prefix) })
   }
 
   @Test("the answer that was served by meaning is retired by the id that get shows")
   func retire() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "How do I reset my password?", "Use the link.")
-    try stage.mneme.run("put", "Where is the office?", "In Porto.")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "How do I reset my password?", "Use the link.")
+    try fixture.mneme.run("put", "Where is the office?", "In Porto.")
     let question = ["get", "--threshold", "0.5", "--json", "how can I reset my password"]
-    let served = try stage.mneme.run(question).expecting(0).json()
+    let served = try fixture.mneme.run(question).expecting(0).json()
     #expect(served["layer"].string == "semantic")
     let id = try #require(served["id"].int)
-    try stage.mneme.run("delete", "--id", "\(id)")
-    try stage.mneme.run(question).expecting(1)
-    #expect(try stage.mneme.run("get", "--exact", "Where is the office?").outputText == "In Porto.\n")
+    try fixture.mneme.run("delete", "--id", "\(id)")
+    try fixture.mneme.run(question).expecting(1)
+    #expect(try fixture.mneme.run("get", "--exact", "Where is the office?").outputText == "In Porto.\n")
   }
 
   @Test("what is asked for twice counts once, whether it is there or not")
   func twice() throws {
-    let stage = try Stage()
-    for number in 1...100 { try stage.mneme.run("put", "q\(number)", "r") }
+    let fixture = try CacheFixture()
+    try fixture.mneme.run(["import"], input: importLines(1...100)).expecting(0)
     let ids = (1...150).flatMap { ["--id", "\($0)"] }
-    let json = try stage.mneme.run(["delete", "--json", "--id", "1"] + ids).json()
+    let json = try fixture.mneme.run(["delete", "--json", "--id", "1"] + ids).json()
     #expect(json["deleted"].array?.map(\.int) == (1...100).map { $0 })
     #expect(json["missing"].int == 50)
-    let queries = try stage.mneme.run("delete", "--json", "a", "A", "b", expecting: 1).json()
+    let queries = try fixture.mneme.run("delete", "--json", "a", "A", "b", expecting: 1).json()
     #expect(queries["missing"].int == 2)
-    try stage.mneme.run("put", "q1", "r")
-    let found = try stage.mneme.run("delete", "--json", "q1", "Q1").json()
+    try fixture.mneme.run("put", "q1", "r")
+    let found = try fixture.mneme.run("delete", "--json", "q1", "Q1").json()
     #expect(found["deleted"].array?.count == 1 && found["missing"].int == 0)
   }
 
   @Test("clear empties the namespaces named, or all, and asks for --yes without a terminal")
   func clear() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     for namespace in ["a", "b", "c"] {
-      for number in 1...3 { try stage.mneme.run("put", "-n", namespace, "q\(number)", "r") }
+      for number in 1...3 { try fixture.mneme.run("put", "-n", namespace, "q\(number)", "r") }
     }
-    try stage.expectUnchanged { try stage.refusal(of: ["clear", "a"], status: 64) }
-    try stage.expectUnchanged { try stage.mneme.run("clear", "--dry-run", "a") }
-    let one = try stage.mneme.run("clear", "--json", "--yes", "a").json()
+    try fixture.expectUnchanged { try fixture.refusal(of: ["clear", "a"], status: 64) }
+    try fixture.expectUnchanged { try fixture.mneme.run("clear", "--dry-run", "a") }
+    let one = try fixture.mneme.run("clear", "--json", "--yes", "a").json()
     #expect(one["cleared"].array?.map { $0["namespace"].string } == ["a"])
     #expect(one["cleared"].array?.map { $0["entries"].int } == [3])
-    #expect(try stage.entryCount() == 6)
-    let all = try stage.mneme.run("clear", "--json", "--yes", "--all").json()
+    #expect(try fixture.entryCount() == 6)
+    let all = try fixture.mneme.run("clear", "--json", "--yes", "--all").json()
     #expect(all["cleared"].array?.map { $0["namespace"].string } == ["b", "c"])
-    #expect(try stage.dump().names.allSatisfy { isLastingKey($0, of: stage.prefix) })
-    #expect(try stage.version() == 18)
+    #expect(try fixture.dump().names.allSatisfy { isLastingKey($0, of: fixture.prefix) })
+    #expect(try fixture.version() == 18)
   }
 
   @Test("a trial deletion changes nothing")
   func dryRun() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r")
-    try stage.expectUnchanged {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    try fixture.expectUnchanged {
       #expect(
-        try stage.mneme.run("delete", "--dry-run", "--json", "q").json()["deleted"].array?.map(\.int) == [1])
-      try stage.mneme.run("clear", "--dry-run", "--all")
+        try fixture.mneme.run("delete", "--dry-run", "--json", "q").json()["deleted"].array?.map(\.int) == [1]
+      )
+      try fixture.mneme.run("clear", "--dry-run", "--all")
     }
   }
 }

@@ -9,36 +9,36 @@ import Testing
     defer { withExtendedLifetime(server) {} }
     let prefixes = ["mneme", "other:cache", "{tag}", "glob*[x]"]
     for (number, prefix) in prefixes.enumerated() {
-      let stage = try Stage(on: server, prefix: prefix)
-      for query in 0...number { try stage.mneme.run("put", "q\(query)", "r") }
+      let fixture = try CacheFixture(on: server, prefix: prefix)
+      for query in 0...number { try fixture.mneme.run("put", "q\(query)", "r") }
     }
-    let stage = try Stage(on: server, prefix: "nothing")
-    try stage.redis.send("HSET", "neighbour:meta", "embedder", "none")
-    try stage.redis.send("SET", "text:meta", "x")
-    try stage.redis.send("HSET", "mneme:meta:more", "embedder_fingerprint", "x")
-    let before = try stage.redis.dump()
+    let fixture = try CacheFixture(on: server, prefix: "nothing")
+    try fixture.redis.send("HSET", "neighbour:meta", "embedder", "none")
+    try fixture.redis.send("SET", "text:meta", "x")
+    try fixture.redis.send("HSET", "mneme:meta:more", "embedder_fingerprint", "x")
+    let before = try fixture.redis.dump()
     let caches = try #require(
-      try stage.mneme.run("inspect-keys", "--discover", "--json").json()["caches"].array)
+      try fixture.mneme.run("inspect-keys", "--discover", "--json").json()["caches"].array)
     #expect(caches.map { $0["key_prefix"].string } == ["glob*[x]", "mneme", "other:cache", "{tag}"])
     #expect(caches.map { $0["entries"].int } == [4, 1, 2, 3])
     #expect(
       caches.allSatisfy { $0.keys == ["embedder_dim", "embedder_fingerprint", "entries", "key_prefix"] })
     #expect(caches.allSatisfy { $0["embedder_fingerprint"].string == "mneme:hashed-ngrams-v1:dim384" })
     #expect(caches.allSatisfy { $0["embedder_dim"].int == 384 })
-    let text = try stage.mneme.run("inspect-keys", "--discover").outputLines
+    let text = try fixture.mneme.run("inspect-keys", "--discover").outputLines
     #expect(text.count == 5 && text[0].hasPrefix("PREFIX"), "\(text)")
-    #expect(try stage.redis.dump() == before)
+    #expect(try fixture.redis.dump() == before)
   }
 
   @Test("a server without a cache has none, and what an ACL withholds is passed over")
   func nothing() throws {
     let server = try RedisServer()
     defer { withExtendedLifetime(server) {} }
-    let stage = try Stage(on: server, prefix: "mneme")
+    let fixture = try CacheFixture(on: server, prefix: "mneme")
     #expect(
-      try stage.mneme.run("inspect-keys", "--discover", "--json").json()["caches"].array?.isEmpty == true)
-    for prefix in ["mneme", "secret"] { try stage.mneme.with(prefix: prefix).run("put", "q", "r") }
-    try stage.redis.send("ACL", "SETUSER", "reader", "on", ">pw", "%R~mneme:*", "+@read")
+      try fixture.mneme.run("inspect-keys", "--discover", "--json").json()["caches"].array?.isEmpty == true)
+    for prefix in ["mneme", "secret"] { try fixture.mneme.with(prefix: prefix).run("put", "q", "r") }
+    try fixture.redis.send("ACL", "SETUSER", "reader", "on", ">pw", "%R~mneme:*", "+@read")
     let url = server.url.replacing("unix://", with: "unix://reader:pw@")
     let seen = try Mneme(url: url, prefix: "mneme").run("inspect-keys", "--discover", "--json").json()
     #expect(seen["caches"].array?.map { $0["key_prefix"].string } == ["mneme"])

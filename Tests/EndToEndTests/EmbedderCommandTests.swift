@@ -20,35 +20,37 @@ struct EmbedderCommandTests {
     .needs(program: "python3"))
   func oneProcess() throws {
     let directory = try TemporaryDirectory()
-    let stage = try Stage("command")
+    let fixture = try CacheFixture("command")
     let command = ["--embedder-command", Self.counter(directory)]
     let lines = (1...300).map { #"{"query":"a \"question\"\n number \#($0)","response":"answer \#($0)"}"# }
-    try stage.mneme.run(
+    try fixture.mneme.run(
       ["import", "--embedder", "command:letters:dim3"] + command,
       input: Array((lines.joined(separator: "\n") + "\n").utf8)
     ).expecting(0)
     #expect(try directory.read("starts").count { $0 == 0x0A } == 1)
-    #expect(try stage.entryCount() == 300)
+    #expect(try fixture.entryCount() == 300)
     #expect(
-      try stage.redis.send("HGET", stage.key("meta"), "embedder_fingerprint").text == "command:letters:dim3")
+      try fixture.redis.send("HGET", fixture.key("meta"), "embedder_fingerprint").text
+        == "command:letters:dim3")
     // Without the program only the very question is found; with it, what is like it.
-    let without = try stage.mneme.run(["get", "--json", "e e e e"]).expecting(1).json()
+    let without = try fixture.mneme.run(["get", "--json", "e e e e"]).expecting(1).json()
     #expect(without["reason"].string == "no_embedder")
     #expect(
-      try stage.mneme.run(["get", "a 'question' number 77"] + command).expecting(0).outputLines.count == 1)
+      try fixture.mneme.run(["get", "a 'question' number 77"] + command).expecting(0).outputLines.count == 1)
   }
 
   @Test("under a stranger's fingerprint a program's vectors are taken, under the built-in one they are not")
   func strangers() throws {
-    let stage = try Stage("strangers")
-    try stage.mneme.run(
+    let fixture = try CacheFixture("strangers")
+    try fixture.mneme.run(
       "put", "--embedder", "somebody:else:dim2", "--embedder-command", "echo '[1,0]'", "q", "r")
     #expect(
-      try stage.redis.send("HGET", stage.key("meta"), "embedder_fingerprint").text == "somebody:else:dim2")
-    try stage.mneme.run("put", "--embedder-command", "echo '[0,1]'", "another", "r2")
+      try fixture.redis.send("HGET", fixture.key("meta"), "embedder_fingerprint").text == "somebody:else:dim2"
+    )
+    try fixture.mneme.run("put", "--embedder-command", "echo '[0,1]'", "another", "r2")
     #expect(
-      try stage.mneme.run("get", "--embedder-command", "echo '[0.1,1]'", "a third").outputLines == ["r2"])
-    let builtIn = try Stage("built-in")
+      try fixture.mneme.run("get", "--embedder-command", "echo '[0.1,1]'", "a third").outputLines == ["r2"])
+    let builtIn = try CacheFixture("built-in")
     try builtIn.refusal(
       of: ["put", "--embedder-command", "echo '[1,0]'", "q", "r"], status: 65, type: "InvalidInputError")
     #expect(try builtIn.dump().names.isEmpty)
@@ -64,14 +66,14 @@ struct EmbedderCommandTests {
       ("exec 1>&-; sleep 100", "0 of 1 answers"),
     ])
   func faults(command: String, words: String) throws {
-    let stage = try Stage("command-faults")
+    let fixture = try CacheFixture("command-faults")
     let options = ["--embedder", "command:x:dim2", "--embedder-command", command, "--embedder-timeout", "8s"]
-    let put = try stage.mneme.run(["put", "q", "r"] + options)
+    let put = try fixture.mneme.run(["put", "q", "r"] + options)
     #expect(try Complaint(text: put).type == "EmbedderError" && put.errorText.contains(words), "\(put)")
-    #expect(try stage.dump().names.isEmpty)
-    try stage.mneme.run(
+    #expect(try fixture.dump().names.isEmpty)
+    try fixture.mneme.run(
       "put", "--embedder", "command:x:dim2", "--embedder-command", "echo '[1,0]'", "there", "r")
-    let get = try stage.mneme.run(["get", "--json", "q"] + options).expecting(1)
+    let get = try fixture.mneme.run(["get", "--json", "q"] + options).expecting(1)
     #expect(try get.json()["reason"].string == "embedder_failure")
     #expect(get.errorText.contains(words), "\(get)")
   }
@@ -79,27 +81,27 @@ struct EmbedderCommandTests {
   @Test("vectors of a file are looked up by the question; an export with arrays is such a file")
   func files() throws {
     let directory = try TemporaryDirectory()
-    let stage = try Stage("file")
+    let fixture = try CacheFixture("file")
     let vectors = """
       {"text":"Where is my  CARD?","embedding":[1,0.1]}
       {"query":"where is the card","embedding":[1,0.2]}
       """
     let file = ["--embedder-file", try directory.write(vectors.utf8, to: "vectors.jsonl")]
-    try stage.mneme.run(["put", "--embedder", "mine:dim2", "where is my card?", "In the post."] + file)
+    try fixture.mneme.run(["put", "--embedder", "mine:dim2", "where is my card?", "In the post."] + file)
       .expecting(0)
-    #expect(try stage.mneme.run(["get", "Where is the card"] + file).outputLines == ["In the post."])
-    let miss = try stage.mneme.run(["get", "--json", "nothing known"] + file).expecting(1)
+    #expect(try fixture.mneme.run(["get", "Where is the card"] + file).outputLines == ["In the post."])
+    let miss = try fixture.mneme.run(["get", "--json", "nothing known"] + file).expecting(1)
     #expect(try miss.json()["reason"].string == "embedder_failure")
     #expect(miss.errorText.contains("has no vector for the text"))
 
     let lines = [#"{"query":"where is the card","response":"a"}"#, #"{"query":"unknown","response":"b"}"#]
-    let stopped = try stage.mneme.run(["import"] + file, input: Array(lines.joined(separator: "\n").utf8))
+    let stopped = try fixture.mneme.run(["import"] + file, input: Array(lines.joined(separator: "\n").utf8))
     #expect(try Complaint(text: stopped.expecting(69)).message.contains("line 2:"))
-    #expect(try stage.entryCount() == 2)
+    #expect(try fixture.entryCount() == 2)
 
     let exported = directory.path("export.jsonl")
-    try stage.mneme.run("export", "--embeddings", "array", "-o", exported)
-    let copy = try Stage("file-copy")
+    try fixture.mneme.run("export", "--embeddings", "array", "-o", exported)
+    let copy = try CacheFixture("file-copy")
     try copy.mneme.run(
       "put", "--embedder", "mine:dim2", "--embedder-file", exported, "Where is my card?", "r")
     try directory.write(#"{"text":"q"}"#.utf8, to: "bad.jsonl")

@@ -7,11 +7,11 @@ struct EmbedderTests {
   private static let openAI = "openai:test-model:dim16"
   private static let ollama = "ollama:test-model:latest:dim16"
 
-  private func stage(_ what: String, _ server: EmbeddingServer) throws -> (Stage, Mneme) {
-    let stage = try Stage(what)
-    var mneme = stage.mneme
+  private func fixture(_ what: String, _ server: EmbeddingServer) throws -> (CacheFixture, Mneme) {
+    let fixture = try CacheFixture(what)
+    var mneme = fixture.mneme
     mneme.environment = server.environment
-    return (stage, mneme)
+    return (fixture, mneme)
   }
 
   @Test(
@@ -19,10 +19,10 @@ struct EmbedderTests {
     arguments: [(openAI, "/v1/embeddings", "test-model"), (ollama, "/api/embed", "test-model:latest")])
   func fingerprintChooses(spec: String, path: String, model: String) throws {
     let server = try EmbeddingServer(dimension: 16)
-    let (stage, mneme) = try stage("by-itself", server)
+    let (fixture, mneme) = try fixture("by-itself", server)
     try mneme.run("put", "--embedder", spec, "How do I reset my password?", "By the link.")
-    #expect(try stage.redis.send("HGET", stage.key("meta"), "embedder_fingerprint").text == spec)
-    #expect(try stage.redis.send("HGET", stage.key("meta"), "embedder_dim").text == "16")
+    #expect(try fixture.redis.send("HGET", fixture.key("meta"), "embedder_fingerprint").text == spec)
+    #expect(try fixture.redis.send("HGET", fixture.key("meta"), "embedder_dim").text == "16")
 
     // From here on without any option.
     try mneme.run("put", "Where is my card?", "In the post.")
@@ -42,25 +42,25 @@ struct EmbedderTests {
   @Test("an import asks for 64 texts at a time, and not for those that bring their vector")
   func batches() throws {
     let server = try EmbeddingServer(dimension: 16)
-    let (stage, mneme) = try stage("batches", server)
+    let (fixture, mneme) = try fixture("batches", server)
     let vector = "\(EmbeddingServer.vector(for: "x", dimension: 16))"
     let lines = (1...130).map { #"{"query":"question number \#($0)","response":"answer \#($0)"}"# }
     let full = #"{"query":"with a vector","response":"r","embedding":\#(vector)}"#
     try mneme.run(
       "import", "--embedder", Self.openAI, input: (lines + [full]).joined(separator: "\n") + "\n")
     #expect(server.requests.map(\.texts.count) == [64, 64, 2])
-    #expect(try stage.entryCount() == 131)
+    #expect(try fixture.entryCount() == 131)
     #expect(try mneme.run("get", "Question number 77").outputLines == ["answer 77"])
   }
 
   @Test("a dry run sends no text anywhere")
   func dryRun() throws {
     let server = try EmbeddingServer(dimension: 16)
-    let (stage, mneme) = try stage("dry", server)
+    let (fixture, mneme) = try fixture("dry", server)
     let line = #"{"query":"q","response":"r"}"# + "\n"
     try mneme.run("import", "--dry-run", "--embedder", Self.openAI, input: line)
     #expect(server.requests.isEmpty)
-    #expect(try stage.dump().names.isEmpty)
+    #expect(try fixture.dump().names.isEmpty)
   }
 
   @Test("where the model has another dimension of its own, `dimensions` is asked for")
@@ -68,14 +68,14 @@ struct EmbedderTests {
     let server = try EmbeddingServer { request, _ in
       .vectors(dimension: request.body["dimensions"].int ?? 64)
     }
-    let (_, mneme) = try stage("dimensions", server)
+    let (_, mneme) = try fixture("dimensions", server)
     try mneme.run("put", "--embedder", "openai:test-model:dim16", "a question", "r")
     #expect(server.requests.map { $0.body["dimensions"].int } == [nil, 16])
     // Of OpenAI's own models the dimension is known, and the first request says it.
     let small = try EmbeddingServer { request, _ in
       .vectors(dimension: request.body["dimensions"].int ?? 1536)
     }
-    let (_, other) = try stage("dimensions-known", small)
+    let (_, other) = try fixture("dimensions-known", small)
     try other.run("put", "--embedder", "openai:text-embedding-3-small:dim512", "a question", "r")
     try other.with(prefix: uniquePrefix()).run(
       "put", "--embedder", "openai:text-embedding-3-small:dim1536", "a question", "r")
@@ -94,7 +94,7 @@ struct EmbedderTests {
       default: .chunked(dimension: 16)
       }
     }
-    let (_, mneme) = try stage("retries", server)
+    let (_, mneme) = try fixture("retries", server)
     try mneme.run("put", "--embedder", Self.openAI, "first question", "r")
     #expect(server.requests.count == 3)
     let before = ContinuousClock.now
@@ -134,7 +134,7 @@ struct EmbedderTests {
       // The question that is there goes well.
       request.texts == ["the question that is there"] ? .vectors(dimension: 16) : answer
     }
-    let (stage, mneme) = try stage("faults", server)
+    let (fixture, mneme) = try fixture("faults", server)
     try mneme.run("put", "--embedder", Self.openAI, "the question that is there", "r")
     let limit = ["--embedder-timeout", "5s"]
 
@@ -145,7 +145,7 @@ struct EmbedderTests {
     // The exact layer needs no embedder.
     #expect(try mneme.run("get", "The question that is there").outputLines == ["r"])
 
-    try stage.expectUnchanged {
+    try fixture.expectUnchanged {
       let put = try mneme.run(["put", "another", "r"] + limit)
       let complaint = try Complaint(text: put)
       #expect(complaint.type == "EmbedderError" && complaint.message.contains(server.url), "\(put)")
@@ -162,7 +162,7 @@ struct EmbedderTests {
       request.texts.contains { $0.contains("poison") }
         ? .status(400, body: #"{"error":{"message":"no such words here"}}"#) : .vectors(dimension: 16)
     }
-    let (stage, mneme) = try stage("import-stops", server)
+    let (fixture, mneme) = try fixture("import-stops", server)
     var lines = (1...200).map { #"{"query":"question number \#($0)","response":"answer \#($0)"}"# }
     lines[136] = #"{"query":"poison","response":"r"}"#
     let directory = try TemporaryDirectory()
@@ -172,10 +172,10 @@ struct EmbedderTests {
     let complaint = try Complaint(text: outcome)
     #expect(complaint.message.contains("line 137:") && complaint.message.contains("no such words here"))
     #expect(complaint.remediation.contains("The lines up to 136 are in; go on with --since-line 136"))
-    #expect(try stage.entryCount() == 136)
+    #expect(try fixture.entryCount() == 136)
     // The line itself is passed over by hand.
     try mneme.run("import", "--since-line", "137", file)
-    #expect(try stage.entryCount() == 199)
+    #expect(try fixture.entryCount() == 199)
   }
 
   @Test(
@@ -185,23 +185,23 @@ struct EmbedderTests {
     let server = try EmbeddingServer { _, count in
       count == 2 ? .status(503, headers: ["Retry-After: 7200"]) : .vectors(dimension: 16)
     }
-    let (stage, mneme) = try stage("import-goes-on", server)
+    let (fixture, mneme) = try fixture("import-goes-on", server)
     let lines = (1...200).map { #"{"query":"question number \#($0)","response":"answer \#($0)"}"# }
     let input = lines.joined(separator: "\n") + "\n"
     // So long is not waited.
     let outcome = try mneme.run(["import", "--embedder", Self.openAI], input: Array(input.utf8)).expecting(75)
     #expect(try Complaint(text: outcome).message.contains("line 129:"), "\(outcome)")
-    #expect(try stage.entryCount() == 128)
+    #expect(try fixture.entryCount() == 128)
     try mneme.run("import", "--on-conflict", "skip", input: input)
-    #expect(try stage.entryCount() == 200)
+    #expect(try fixture.entryCount() == 200)
   }
 
   @Test("nobody there, no key and a URL that is none are said as such")
   func unreachable() throws {
-    let stage = try Stage("unreachable")
+    let fixture = try CacheFixture("unreachable")
     func complaint(_ environment: [String: String], _ spec: String = EmbedderTests.openAI) throws -> Complaint
     {
-      var mneme = stage.mneme
+      var mneme = fixture.mneme
       mneme.environment = environment
       return try Complaint(text: mneme.run(["put", "--embedder", spec, "q", "r"]).expecting(69))
     }
@@ -210,10 +210,10 @@ struct EmbedderTests {
     #expect(try complaint([:]).message.contains("OPENAI_API_KEY is not set"))
     #expect(try complaint(["OPENAI_BASE_URL": "file:///etc/passwd"]).message.contains("cannot be used"))
     #expect(try complaint(["OPENAI_BASE_URL": "http://:x"]).message.contains("cannot be"))
-    #expect(try stage.dump().names.isEmpty)
-    try stage.refusal(
+    #expect(try fixture.dump().names.isEmpty)
+    try fixture.refusal(
       of: ["put", "--embedder", "openai:model", "q", "r"], status: 65, type: "InvalidInputError")
-    try stage.refusal(
+    try fixture.refusal(
       of: ["put", "--embedder-command", "x", "--embedder-file", "y", "q", "r"], status: 64, type: "UsageError"
     )
   }
@@ -228,7 +228,7 @@ struct EmbedderTests {
         ? .status(401, body: #"{"error":{"message":"Incorrect API key provided: sk-secret-4711."}}"#)
         : .vectors(dimension: 16)
     }
-    var (_, mneme) = try stage("keys", server)
+    var (_, mneme) = try fixture("keys", server)
     mneme.environment["OPENAI_API_KEY"] = key
     mneme.environment["MNEME_PASSWORD"] = ""
     try mneme.run("put", "--embedder", Self.openAI, "good", "r")

@@ -8,13 +8,13 @@ import Testing
 @Suite("Explanations")
 struct ExplainTests {
   private struct Bench {
-    let stage: Stage
+    let fixture: CacheFixture
     let directory: TemporaryDirectory
     let embedder: [String]
 
     /// Fills a cache with a question for each similarity, ids from 1; "asked" itself is not among them.
     init(_ what: String, _ similarities: [Double]) throws {
-      stage = try Stage(what)
+      fixture = try CacheFixture(what)
       directory = try TemporaryDirectory()
       let vectors = similarities.enumerated().map { index, similarity in
         #"{"text":"question \#(index + 1)","embedding":[\#(similarity),\#((1 - similarity * similarity).squareRoot())]}"#
@@ -24,28 +24,28 @@ struct ExplainTests {
       let lines = similarities.indices.map {
         #"{"query":"question \#($0 + 1)","response":"answer \#($0 + 1)","ttl":86400}"# + "\n"
       }
-      try stage.mneme.run(
+      try fixture.mneme.run(
         ["import", "--embedder", "angles:dim2"] + embedder, input: Array(lines.joined().utf8)
       ).expecting(0)
     }
 
     func get(_ options: String..., expecting status: Int32) throws -> Outcome {
-      try stage.mneme.run(["get", "--explain", "--peek"] + options + embedder + ["asked"]).expecting(status)
+      try fixture.mneme.run(["get", "--explain", "--peek"] + options + embedder + ["asked"]).expecting(status)
     }
 
     func refuse(_ id: Int) throws {
-      try stage.redis.send("HSET", stage.key("entry:\(id)"), "response", "[ERROR] no model")
+      try fixture.redis.send("HSET", fixture.key("entry:\(id)"), "response", "[ERROR] no model")
     }
 
     func expire(_ id: Int) throws {
-      try stage.redis.send("HSET", stage.key("entry:\(id)"), "ttl", "1")
-      try stage.age(id, by: 60)
+      try fixture.redis.send("HSET", fixture.key("entry:\(id)"), "ttl", "1")
+      try fixture.age(id, by: 60)
     }
 
     /// Confidence halves in 24 hours.
     func wither(_ id: Int, hours: Int) throws {
-      try stage.redis.send("HSET", stage.key("entry:\(id)"), "ttl", "")
-      try stage.age(id, by: hours * 3600)
+      try fixture.redis.send("HSET", fixture.key("entry:\(id)"), "ttl", "")
+      try fixture.age(id, by: hours * 3600)
     }
   }
 
@@ -55,7 +55,7 @@ struct ExplainTests {
     try bench.refuse(1)
     try bench.expire(2)
     try bench.wither(3, hours: 48)
-    try bench.stage.expectUnchanged {
+    try bench.fixture.expectUnchanged {
       let text = try bench.get(expecting: 1).outputText
       let rows = text.split(separator: "\n").dropFirst().prefix(5).map(String.init)
       let verdicts = [
@@ -109,7 +109,7 @@ struct ExplainTests {
       ), "\(text)")
     func verdicts(_ options: [String]) throws -> [String?] {
       try #require(
-        bench.stage.mneme.run(
+        bench.fixture.mneme.run(
           ["get", "--explain", "--peek", "--json"] + options + bench.embedder + ["asked"]
         )
         .json()["candidates"].array
@@ -122,7 +122,7 @@ struct ExplainTests {
     #expect(try verdicts(["--nearest", "20"]) == all)
     #expect(try verdicts(["--threshold", "0.35", "--nearest", "4"])[3] == "low_confidence")
     // The very question is weighed against nothing.
-    let exact = try bench.stage.mneme.run(["get", "--explain", "--peek", "--json", "question 4"])
+    let exact = try bench.fixture.mneme.run(["get", "--explain", "--peek", "--json", "question 4"])
       .expecting(0).json()
     #expect(exact["layer"].string == "exact" && exact["candidates"].array?.isEmpty == true)
   }
@@ -148,7 +148,7 @@ struct ExplainTests {
       gone.get(expecting: 1),
       "no answer: no question in the namespace means the same: of the nearest 2 none may be served")
 
-    let others = far.stage.mneme
+    let others = far.fixture.mneme
     try rule(
       others.run(["get", "--explain", "--peek", "asked"]).expecting(1),
       "no answer: the very question is not there, and no embedder is at hand")

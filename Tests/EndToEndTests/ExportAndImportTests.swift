@@ -6,10 +6,10 @@ import Testing
 @Suite struct ExportAndImportTests {
   @Test("an exported line tells everything of an entry")
   func line() throws {
-    let stage = try Stage()
-    try stage.mneme.run(
+    let fixture = try CacheFixture()
+    try fixture.mneme.run(
       "put", "-n", "faq", "q?", "r\n", "--ttl", "1h", "--metadata", #"{"n":1e400,"z":-0.0}"#)
-    let outcome = try stage.mneme.run("export")
+    let outcome = try fixture.mneme.run("export")
     #expect(outcome.outputLines.count == 1)
     #expect(outcome.outputText.contains(#"{"n":1e400,"z":-0.0}"#))
     let json = try outcome.json()
@@ -24,27 +24,27 @@ import Testing
     #expect(json["response"].string == "r\n")
     #expect(json["ttl"].int == 3600)
     let embedding = try #require(json["embedding"].string.flatMap { Data(base64Encoded: $0) })
-    #expect(Array(embedding) == (try stage.redis.send("HGET", stage.key("entry:1"), "embedding").bytes))
+    #expect(Array(embedding) == (try fixture.redis.send("HGET", fixture.key("entry:1"), "embedding").bytes))
   }
 
   @Test("export and import keep every field of every entry, in another prefix, but the id")
   func roundTrip() throws {
-    let stage = try Stage("from")
-    let copy = try Stage("to")
+    let fixture = try CacheFixture("from")
+    let copy = try CacheFixture("to")
     let texts = [
       "plain", "nul \0", "\u{1F9E0} e\u{301} \u{e9}", "line\nline", #"{"json": "\u0000"}"#, "\u{7f}\u{202E}",
     ]
     for (index, text) in texts.enumerated() {
-      try stage.mneme.run(
+      try fixture.mneme.run(
         "put", "-n", index.isMultiple(of: 2) ? "default" : "a:*|b", "query \(index)", "--ttl",
         "\(1000 + index)",
         "--metadata", #"{"b":12345678901234567890,"a":[0.10,1E5,-0.0,"\u00e9"],"b":2}"#, input: text)
-      try stage.mneme.run(
+      try fixture.mneme.run(
         "get", "--exact", "-n", index.isMultiple(of: 2) ? "default" : "a:*|b", "query \(index)")
     }
     // An id lower than the last is free, so that the copy's ids must differ.
-    try stage.mneme.run("delete", "query 0")
-    let exported = try stage.mneme.run("export")
+    try fixture.mneme.run("delete", "query 0")
+    let exported = try fixture.mneme.run("export")
     #expect(exported.outputLines.count == 5)
     let json = try copy.mneme.run(["import", "--json"], input: exported.output).expecting(0).json()
     #expect(json.keys == ["dry_run", "evicted", "imported", "replaced", "skipped"])
@@ -56,32 +56,32 @@ import Testing
     #expect(lines(try copy.mneme.run("export")) == lines(exported))
     for field in ["embedder_fingerprint", "embedder_dim", "schema_version"] {
       let found = try copy.redis.send("HGET", copy.key("meta"), field).text
-      #expect(try found == stage.redis.send("HGET", stage.key("meta"), field).text)
+      #expect(try found == fixture.redis.send("HGET", fixture.key("meta"), field).text)
     }
-    for id in 1...5 { #expect(try copy.fields(of: id) == (try stage.fields(of: id + 1))) }
+    for id in 1...5 { #expect(try copy.fields(of: id) == (try fixture.fields(of: id + 1))) }
     #expect(try copy.version() == 5)
   }
 
   @Test("export reaches a file whole, under its name only when done")
   func file() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
     let directory = try TemporaryDirectory()
-    let report = try stage.mneme.run("export", "-o", directory.path("out.jsonl"), "--json").json()
+    let report = try fixture.mneme.run("export", "-o", directory.path("out.jsonl"), "--json").json()
     #expect(report.keys == ["bytes", "exported", "version_end", "version_start"])
     #expect(report["exported"].int == 1)
     #expect(try directory.names() == ["out.jsonl"])
-    #expect(try directory.read("out.jsonl") == (try stage.mneme.run("export").output))
+    #expect(try directory.read("out.jsonl") == (try fixture.mneme.run("export").output))
     #expect(report["bytes"].int == (try directory.read("out.jsonl").count))
   }
 
   @Test("export makes a file for its owner alone, whatever the mask", arguments: ["0000", "0022", "0777"])
   func permissions(mask: String) throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
     let directory = try TemporaryDirectory()
     for format in ["jsonl", "csv"] {
-      let outcome = try stage.mneme.shell(
+      let outcome = try fixture.mneme.shell(
         "umask \(mask); mneme export --format \(format) -o '\(directory.path(format))'")
       #expect(outcome.status == 0, "\(outcome)")
       var status = stat()
@@ -92,14 +92,14 @@ import Testing
 
   @Test("export follows no link to a file, and writes to a pipe and to standard output by their names")
   func links() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "the answer")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "the answer")
     let directory = try TemporaryDirectory()
     try directory.write("precious".utf8, to: "target")
     for target in ["target", "nothing"] {
       symlink(target, directory.path("link"))
       let complaint = try refusal(status: 73, type: "FileError") {
-        try stage.mneme.run($0 + ["export", "-o", directory.path("link")])
+        try fixture.mneme.run($0 + ["export", "-o", directory.path("link")])
       }
       #expect(complaint.message.contains("symbolic link"), "\(complaint)")
       #expect(try directory.read("target") == Array("precious".utf8))
@@ -111,50 +111,51 @@ import Testing
       "mkfifo '\(directory.path("pipe"))'; cat '\(directory.path("pipe"))' & "
         + "mneme -q export -o '\(directory.path("pipe"))'; wait",
     ] {
-      let outcome = try stage.mneme.shell(line)
+      let outcome = try fixture.mneme.shell(line)
       #expect(outcome.status == 0 && outcome.outputText.contains("the answer"), "\(outcome)")
     }
   }
 
   @Test("export chooses by namespace, by id, and leaves out what has expired")
   func selection() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     for number in 1...4 {
-      try stage.mneme.run("put", "-n", "ns\(number % 2)", "q\(number)", "r", "--ttl", "1h")
+      try fixture.mneme.run("put", "-n", "ns\(number % 2)", "q\(number)", "r", "--ttl", "1h")
     }
-    try stage.age(2, by: 3600)
+    try fixture.age(2, by: 3600)
     func ids(_ arguments: String...) throws -> [Int?] {
-      try stage.mneme.run(["export"] + arguments).expecting(0).jsonLines().map { $0["id"].int }
+      try fixture.mneme.run(["export"] + arguments).expecting(0).jsonLines().map { $0["id"].int }
     }
-    let before = try stage.dump()
+    let before = try fixture.dump()
     #expect(try ids() == [1, 3, 4])
     #expect(try ids("--include-expired") == [1, 2, 3, 4])
     #expect(try ids("-n", "ns1") == [1, 3])
     #expect(try ids("--since-id", "1") == [3, 4])
     #expect(try ids("-n", "nothing") == [])
-    #expect(try stage.dump() == before)
+    #expect(try fixture.dump() == before)
   }
 
   @Test("export writes embeddings as asked")
   func embeddings() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r")
-    #expect(try stage.mneme.run("export", "--embeddings", "none").jsonLines()[0]["embedding"].isNull)
-    let array = try stage.mneme.run("export", "--embeddings", "array").jsonLines()[0]["embedding"].array
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    #expect(try fixture.mneme.run("export", "--embeddings", "none").jsonLines()[0]["embedding"].isNull)
+    let array = try fixture.mneme.run("export", "--embeddings", "array").jsonLines()[0]["embedding"].array
     #expect(array?.count == 384)
-    let copy = try Stage("copy")
-    let lines = try stage.mneme.run("export", "--embeddings", "array").output
+    let copy = try CacheFixture("copy")
+    let lines = try fixture.mneme.run("export", "--embeddings", "array").output
     try copy.mneme.run(["import"], input: lines).expecting(0)
     #expect(
       try copy.redis.send("HGET", copy.key("entry:1"), "embedding")
-        == (try stage.redis.send("HGET", stage.key("entry:1"), "embedding")), "numbers name the same bits")
+        == (try fixture.redis.send("HGET", fixture.key("entry:1"), "embedding")), "numbers name the same bits"
+    )
   }
 
   @Test("CSV has a header and quotes what needs it")
   func csv() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "say \"hi\", please", "line\nline")
-    let text = try stage.mneme.run("export", "--format", "csv").outputText
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "say \"hi\", please", "line\nline")
+    let text = try fixture.mneme.run("export", "--format", "csv").outputText
     #expect(text.hasPrefix("id,"))
     #expect(text.contains("\"say \"\"hi\"\", please\""))
     #expect(text.contains("\"line\nline\""))
@@ -162,15 +163,15 @@ import Testing
 
   @Test("import makes what a line does not have as put makes it")
   func bareLines() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let lines =
       try jsonLine(["query": "q1", "response": "r1"]) + jsonLine(["query": "q2", "response": "r2"])
-    let report = try stage.mneme.run("import", "--json", "-", input: lines).json()
+    let report = try fixture.mneme.run("import", "--json", "-", input: lines).json()
     #expect(report["imported"].int == 2)
-    #expect(try stage.mneme.run("get", "--exact", "Q2").outputText == "r2\n")
-    let put = try Stage("put")
+    #expect(try fixture.mneme.run("get", "--exact", "Q2").outputText == "r2\n")
+    let put = try CacheFixture("put")
     try put.mneme.run("put", "q1", "r1")
-    var imported = try stage.fields(of: 1)
+    var imported = try fixture.fields(of: 1)
     for (field, value) in try put.fields(of: 1) where !field.hasSuffix("_at") {
       #expect(imported.removeValue(forKey: field) == value, "\(field)")
     }
@@ -179,40 +180,40 @@ import Testing
 
   @Test("import replaces, skips or fails on a query that is there already")
   func conflicts() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q1", "old")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q1", "old")
     let lines =
       try jsonLine(["query": "new", "response": "new"]) + jsonLine(["query": "q1", "response": "new"])
-    let skip = try stage.mneme.run("import", "--json", "--on-conflict", "skip", input: lines).json()
+    let skip = try fixture.mneme.run("import", "--json", "--on-conflict", "skip", input: lines).json()
     #expect(skip["skipped"].int == 1)
-    #expect(try stage.mneme.run("get", "--exact", "q1").outputText == "old\n")
-    try stage.mneme.run(["import", "--on-conflict", "fail"], input: Array(lines.utf8)).expecting(65)
-    #expect(try stage.mneme.run("get", "--exact", "q1").outputText == "old\n")
-    let replace = try stage.mneme.run("import", "--json", input: lines).json()
+    #expect(try fixture.mneme.run("get", "--exact", "q1").outputText == "old\n")
+    try fixture.mneme.run(["import", "--on-conflict", "fail"], input: Array(lines.utf8)).expecting(65)
+    #expect(try fixture.mneme.run("get", "--exact", "q1").outputText == "old\n")
+    let replace = try fixture.mneme.run("import", "--json", input: lines).json()
     #expect(replace["replaced"].int == 2)
-    #expect(try stage.mneme.run("get", "--exact", "q1").outputText == "new\n")
-    #expect(try stage.entryCount() == 2)
+    #expect(try fixture.mneme.run("get", "--exact", "q1").outputText == "new\n")
+    #expect(try fixture.entryCount() == 2)
   }
 
   @Test("a trial import changes nothing")
   func dryRun() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let lines = try jsonLine(["query": "q1", "response": "new"])
-    let report = try stage.mneme.run("import", "--json", "--dry-run", input: lines).json()
+    let report = try fixture.mneme.run("import", "--json", "--dry-run", input: lines).json()
     #expect(report["imported"].int == 1)
     #expect(report["dry_run"].bool == true)
-    #expect(try stage.dump().isEmpty)
+    #expect(try fixture.dump().isEmpty)
   }
 
   @Test("more lines than a batch holds are all imported, under a quota that is kept")
   func manyLines() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let lines = try (1...1000).map { try jsonLine(["query": "query \($0)", "response": "r\($0)"]) }.joined()
-    try stage.mneme.run("import", input: lines)
-    #expect(try stage.entryCount() == 1000)
-    #expect(try stage.version() == 1000)
-    #expect(try stage.mneme.run("export").outputLines.count == 1000)
-    let small = try Stage("small")
+    try fixture.mneme.run("import", input: lines)
+    #expect(try fixture.entryCount() == 1000)
+    #expect(try fixture.version() == 1000)
+    #expect(try fixture.mneme.run("export").outputLines.count == 1000)
+    let small = try CacheFixture("small")
     try small.mneme.run("set-quota", "default", "100")
     let report = try small.mneme.run("import", "--json", input: lines).json()
     let left = try small.entryCount()

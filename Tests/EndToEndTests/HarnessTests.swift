@@ -48,8 +48,8 @@ import Testing
   @Test("the proxy counts what shares a wait for the server as one round trip")
   func proxy() throws {
     let server = try RedisServer.shared()
-    let proxy = try CountingProxy(to: server)
-    let redis = try RawRedis(unixSocket: String(proxy.url.dropFirst("unix://".count)))
+    let proxy = try ScriptedProxy(to: server)
+    let redis = try RawRedis(port: proxy.port)
     let key = Array(uniquePrefix().utf8)
     try redis.send("SELECT", "0")
     _ = try redis.pipeline([[Array("SET".utf8), key, key], [Array("GET".utf8), key]])

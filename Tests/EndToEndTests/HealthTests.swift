@@ -15,12 +15,12 @@ import Testing
   func healthy() throws {
     let server = try RedisServer(configuration: HealthTests.sound)
     defer { withExtendedLifetime(server) {} }
-    let stage = try Stage(on: server)
-    try stage.mneme.run("put", "q", "r")
-    try stage.mneme.run("put", "-n", "faq", "q", "r")
-    try stage.age(1, by: 7200)
-    try stage.expectUnchanged {
-      let json = try stage.mneme.run("health", "--json").json()
+    let fixture = try CacheFixture(on: server)
+    try fixture.mneme.run("put", "q", "r")
+    try fixture.mneme.run("put", "-n", "faq", "q", "r")
+    try fixture.age(1, by: 7200)
+    try fixture.expectUnchanged {
+      let json = try fixture.mneme.run("health", "--json").json()
       #expect(
         json.keys == [
           "embedder_fingerprint", "entries", "healthy", "integrity_ok", "namespaces",
@@ -41,70 +41,70 @@ import Testing
       #expect(server["save"].string == "3600 1")
       #expect(server["appendonly"].bool == false)
     }
-    let text = try stage.mneme.run("health").outputText
+    let text = try fixture.mneme.run("health").outputText
     for shown in ["health    good", "2 in 2 namespaces, the oldest 2h", "maxmemory 100.0 MiB", "save 3600 1"]
     {
       #expect(text.contains(shown), "\(text)")
     }
-    #expect(try stage.mneme.run("-q", "health").output.isEmpty)
+    #expect(try fixture.mneme.run("-q", "health").output.isEmpty)
   }
 
   @Test("no cache under the prefix is not healthy, and nothing is created")
   func nothing() throws {
     let server = try RedisServer(configuration: HealthTests.sound)
     defer { withExtendedLifetime(server) {} }
-    let stage = try Stage(on: server)
-    let outcome = try stage.mneme.run("health", "--json", expecting: 1)
+    let fixture = try CacheFixture(on: server)
+    let outcome = try fixture.mneme.run("health", "--json", expecting: 1)
     #expect(try problems(outcome) == ["no_cache"])
     #expect(try outcome.json()["embedder_fingerprint"].isNull)
     #expect(try outcome.json()["oldest_entry_age_seconds"].isNull)
     #expect(
-      try stage.mneme.run("health", expecting: 1).outputText.contains("there is no cache under the prefix"))
-    #expect(try stage.dump().isEmpty)
+      try fixture.mneme.run("health", expecting: 1).outputText.contains("there is no cache under the prefix"))
+    #expect(try fixture.dump().isEmpty)
   }
 
   @Test("settings of the server that endanger the cache are each explained in a line")
   func settings() throws {
     let server = try RedisServer()
     defer { withExtendedLifetime(server) {} }
-    let stage = try Stage(on: server)
-    try stage.mneme.run("put", "q", "r")
+    let fixture = try CacheFixture(on: server)
+    try fixture.mneme.run("put", "q", "r")
     // As Redis comes, but for the snapshots that the tests turn off: noted, and healthy.
-    #expect(try problems(stage.mneme.run("health", "--json")) == ["no_maxmemory", "no_persistence"])
+    #expect(try problems(fixture.mneme.run("health", "--json")) == ["no_maxmemory", "no_persistence"])
     #expect(
-      try problems(stage.mneme.run("health", "--json", "--expect-backups", expecting: 1))
+      try problems(fixture.mneme.run("health", "--json", "--expect-backups", expecting: 1))
         == ["no_persistence", "no_maxmemory"])
-    try stage.redis.send("CONFIG", "SET", "maxmemory", "100mb")
-    try stage.redis.send("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
-    try stage.redis.send("CONFIG", "SET", "save", "60 1")
-    let outcome = try stage.mneme.run("health", expecting: 1)
+    try fixture.redis.send("CONFIG", "SET", "maxmemory", "100mb")
+    try fixture.redis.send("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try fixture.redis.send("CONFIG", "SET", "save", "60 1")
+    let outcome = try fixture.mneme.run("health", expecting: 1)
     #expect(outcome.outputText.contains("health    not good"))
     #expect(
       outcome.outputLines.contains {
         $0.hasPrefix("danger: the policy allkeys-lru may drop the keys of indexes")
       },
       "\(outcome)")
-    try stage.redis.send("CONFIG", "SET", "maxmemory-policy", "volatile-lru")
-    #expect(try problems(stage.mneme.run("health", "--json")) == ["eviction_policy"])
+    try fixture.redis.send("CONFIG", "SET", "maxmemory-policy", "volatile-lru")
+    #expect(try problems(fixture.mneme.run("health", "--json")) == ["eviction_policy"])
   }
 
   @Test("a damaged cache is not healthy, and the key is named")
   func damaged() throws {
     let server = try RedisServer(configuration: HealthTests.sound)
     defer { withExtendedLifetime(server) {} }
-    let stage = try Stage(on: server)
-    try stage.mneme.run("put", "q", "r")
+    let fixture = try CacheFixture(on: server)
+    try fixture.mneme.run("put", "q", "r")
     for (key, value) in [("version", "many"), ("by_id", "x"), ("namespaces", "x"), ("meta", "x")] {
-      let before = try stage.redis.send("DUMP", stage.key(key)).bytes ?? []
-      try stage.redis.send("SET", stage.key(key), value)
-      let outcome = try stage.mneme.run("health", "--json", expecting: 1)
+      let before = try fixture.redis.send("DUMP", fixture.key(key)).bytes ?? []
+      try fixture.redis.send("SET", fixture.key(key), value)
+      let outcome = try fixture.mneme.run("health", "--json", expecting: 1)
       #expect(try problems(outcome).first == "damaged", "\(outcome)")
       #expect(try outcome.json()["integrity_ok"].bool == false)
-      #expect(outcome.outputText.contains(stage.key(key)), "\(outcome)")
-      let restore = ["RESTORE", stage.key(key), "0"].map { Array($0.utf8) }
-      try stage.redis.send(restore + [before, Array("REPLACE".utf8)])
+      #expect(outcome.outputText.contains(fixture.key(key)), "\(outcome)")
+      let restore = ["RESTORE", fixture.key(key), "0"].map { Array($0.utf8) }
+      try fixture.redis.send(restore + [before, Array("REPLACE".utf8)])
     }
-    #expect(try stage.mneme.run("health", "--json").json()["healthy"].bool == true)
+    #expect(try fixture.mneme.run("health", "--json").json()["healthy"].bool == true)
   }
 
   @Test("a server that cannot be asked is no answer but an error")

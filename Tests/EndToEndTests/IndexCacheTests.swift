@@ -4,21 +4,23 @@ import Testing
 
 @Suite("The vectors that get keeps on this machine")
 struct IndexCacheTests {
-  private let stage: Stage
+  private let fixture: CacheFixture
   private let directory: TemporaryDirectory
 
   init() throws {
     directory = try TemporaryDirectory()
-    stage = try Stage("index")
-    let lines = (0..<300).map {
-      "{\"query\":\"how do I change setting \($0) of my account\",\"response\":\"so \($0)\"}\n"
+    fixture = try CacheFixture("index")
+    try fixture.fill(from: "settings") { fixture in
+      let lines = (0..<300).map {
+        "{\"query\":\"how do I change setting \($0) of my account\",\"response\":\"so \($0)\"}\n"
+      }
+      try fixture.mneme.run("import", input: lines.joined())
     }
-    try stage.mneme.run("import", input: lines.joined())
   }
 
   /// The command with a cache directory of the test's own.
   private func mneme(_ variables: [String: String]) -> Mneme {
-    var mneme = stage.mneme
+    var mneme = fixture.mneme
     mneme.environment = variables
     return mneme
   }
@@ -64,10 +66,10 @@ struct IndexCacheTests {
     let name = try #require(try files().first)
     let path = directory.path("cache/mneme/" + name)
     let bytes = try Data(contentsOf: URL(filePath: path))
-    for text in ["setting", "account", stage.prefix, "so 1", "redis"] {
+    for text in ["setting", "account", fixture.prefix, "so 1", "redis"] {
       #expect(bytes.range(of: Data(text.utf8)) == nil)
     }
-    #expect(!name.contains(stage.prefix))
+    #expect(!name.contains(fixture.prefix))
     #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o600)
     #expect(
       try FileManager.default.attributesOfItem(atPath: directory.path("cache/mneme"))[.posixPermissions]

@@ -7,12 +7,12 @@ import Testing
   /// The users of the README on a server of their own, with a cache to work on.
   private struct Guarded {
     let server: RedisServer
-    let stage: Stage
+    let fixture: CacheFixture
     let monitor: Monitor
 
     init() throws {
       server = try RedisServer()
-      stage = try Stage(on: server, prefix: "mneme")
+      fixture = try CacheFixture(on: server, prefix: "mneme")
       let line = "redis-cli() { command redis-cli -s '\(server.socketPath)' \"$@\"; }; set -e\n"
       for command in try LeastPrivilegeTests.commands() {
         let outcome = try ChildProcess(["bash", "-c", line + command], environment: Mneme.plainEnvironment)
@@ -25,21 +25,21 @@ import Testing
 
     /// Entries of two namespaces; some have expired, one by Redis's hand.
     func fill() throws {
-      let lines = try (1...200).map { try jsonLine(["query": "line \($0)", "response": "r", "ttl": 86_400]) }
-      try stage.mneme.run("import", input: lines.joined())
-      try stage.mneme.run("put", "-n", "faq", "How do I reset my password?", "Use the link.")
-      try stage.mneme.run("get", "line 1")
-      let ids = try stage.redis.send("ZRANGE", "mneme:by_id", "0", "7").texts.compactMap { Int($0) }
-      for id in ids.prefix(5) { try stage.age(id, by: 86_400) }
-      for id in ids.suffix(3) {
-        try stage.age(id, by: 86_400)
-        try stage.redis.send("DEL", "mneme:entry:\(id)")
+      try fixture.fill(from: "least privilege") { fixture in
+        let lines = try (1...200).map {
+          try jsonLine(["query": "line \($0)", "response": "r", "ttl": 86_400])
+        }
+        try fixture.mneme.run("import", input: lines.joined())
+        try fixture.mneme.run("put", "-n", "faq", "How do I reset my password?", "Use the link.")
+        try fixture.mneme.run("get", "line 1")
+        try fixture.age(Array(1...8), by: 86_400)
+        for id in 6...8 { try fixture.redis.send("DEL", fixture.key("entry:\(id)")) }
       }
       _ = try monitor.commands()
     }
 
     /// Another cache that the users may work on.
-    func messy() throws -> Stage { try Stage(on: server, prefix: "mneme:messy") }
+    func messy() throws -> CacheFixture { try CacheFixture(on: server, prefix: "mneme:messy") }
 
     /// The command as one of the users.
     func mneme(as user: String) -> Mneme {
@@ -91,7 +91,7 @@ import Testing
     let guarded = try Guarded()
     let mneme = guarded.mneme(as: "mneme-reader")
     try RepairTests.fill(guarded.messy())
-    let before = try guarded.stage.dump()
+    let before = try guarded.fixture.dump()
     _ = try guarded.monitor.commands()
     for words in LeastPrivilegeTests.reading {
       let outcome = try mneme.run(words).expecting(0)
@@ -109,15 +109,15 @@ import Testing
     // MONITOR does not show this one.
     try guarded.expect("mneme-reader", toHaveSent: ["config|get"])
     #expect(try mneme.run("health", "--json").json()["server"]["save"].string == "")
-    #expect(try guarded.stage.dump() == before)
-    #expect(try guarded.stage.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
+    #expect(try guarded.fixture.dump() == before)
+    #expect(try guarded.fixture.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
     // What writes is refused, before anything is written.
     for words in [["put", "q", "r"], ["vacuum"], ["delete", "line 9"], ["clear", "--yes", "--all"]] {
       #expect(try mneme.run(words).expecting(77).errorText.contains("StoreBackendError"))
     }
-    #expect(try guarded.stage.dump() == before)
+    #expect(try guarded.fixture.dump() == before)
     // Another's cache, which the reader may not look at, is left out, and that is said.
-    try guarded.stage.mneme.with(prefix: "other").run("put", "q", "r")
+    try guarded.fixture.mneme.with(prefix: "other").run("put", "q", "r")
     let found = try mneme.run("inspect-keys", "--discover", "--json")
     #expect(
       try found.json()["caches"].array?.compactMap { $0["key_prefix"].string } == ["mneme", "mneme:messy"])
@@ -131,9 +131,9 @@ import Testing
     let guarded = try Guarded()
     let mneme = guarded.mneme(as: "mneme-vacuum")
     // The last entry of a namespace, and one that by_ttl has at a wrong time.
-    let last = try guarded.stage.mneme.run("put", "--json", "-n", "short", "--ttl", "1h", "q", "r").json()
-    try guarded.stage.age(try #require(last["id"].int), by: 3600)
-    try guarded.stage.redis.send("ZADD", "mneme:by_ttl", "5", "20")
+    let last = try guarded.fixture.mneme.run("put", "--json", "-n", "short", "--ttl", "1h", "q", "r").json()
+    try guarded.fixture.age(try #require(last["id"].int), by: 3600)
+    try guarded.fixture.redis.send("ZADD", "mneme:by_ttl", "5", "20")
     _ = try guarded.monitor.commands()
     let report = try mneme.run("vacuum", "--json").json()
     #expect(report["expired"].int == 6 && report["leftovers"].int == 3, "\(report)")
@@ -141,7 +141,7 @@ import Testing
     try mneme.run("vacuum", "--dry-run")
     // Entries that are refreshed while it looks at them would make it send UNWATCH.
     try guarded.expect("mneme-vacuum", toHaveSent: ["info", "unwatch"])
-    #expect(try guarded.stage.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
+    #expect(try guarded.fixture.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
     try mneme.run("put", "q", "r", expecting: 77)
     // As systemd runs it.
     let readme = try String(contentsOfFile: Repository.top + "/README.md", encoding: .utf8)
@@ -166,7 +166,7 @@ import Testing
     try mneme.run("get", "nothing of the kind", expecting: 1)
     try mneme.run("get", "-n", "faq", "--threshold", "0.5", "how can I reset my password")
     try mneme.run("vacuum")
-    try guarded.stage.redis.send("ZADD", "mneme:lru:default", "5", "20")
+    try guarded.fixture.redis.send("ZADD", "mneme:lru:default", "5", "20")
     #expect(try mneme.run("vacuum", "--repair", "--json").json()["repaired"].int == 1)
     try mneme.run("inspect-keys", "--check")
     try mneme.run("set-quota", "default", "50")
@@ -185,7 +185,7 @@ import Testing
     let left = try #require(mended["problems"].array).map { $0["problem"].string }
     #expect(Set(left) == ["wrong-embedding", "wrong-query-hash"], "\(mended)")
     try guarded.expect("mneme-operator", toHaveSent: ["config|get"])
-    #expect(try guarded.stage.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
+    #expect(try guarded.fixture.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
     // Other prefixes are none of its business.
     try mneme.with(prefix: "mneme2").run("put", "q", "r", expecting: 77)
     try mneme.with(prefix: "mneme2").run("stats", expecting: 77)
@@ -193,9 +193,9 @@ import Testing
 
   /// What else can be wrong than `RepairTests` has.
   private func makeMess(_ guarded: Guarded) throws {
-    let stage = try guarded.messy()
-    try RepairTests.fill(stage)
-    try stage.redis.send("SET", stage.key("version"), "9223372036854775807")
+    let fixture = try guarded.messy()
+    try RepairTests.fill(fixture)
+    try fixture.redis.send("SET", fixture.key("version"), "9223372036854775807")
     for id in 20...23 {
       let fields = [
         "namespace", "twins", "query_hash", String(repeating: "\(id % 4)", count: 64), "query", "q\(id)",
@@ -203,12 +203,12 @@ import Testing
         "r", "embedding", "", "metadata", "{}", "created_at", "5", "last_accessed_at", "5", "ttl", "",
         "access_count", id == 20 ? "often" : "0",
       ]
-      try stage.redis.send((["HSET", stage.key("entry:\(id)")] + fields).map { Array($0.utf8) })
+      try fixture.redis.send((["HSET", fixture.key("entry:\(id)")] + fields).map { Array($0.utf8) })
     }
-    for id in [9, 21] { try stage.redis.send("EXPIRE", stage.key("entry:\(id)"), "1000") }
-    try stage.redis.send("SET", stage.key("quota:odd"), "100")
-    try stage.redis.send("HSET", stage.key("counters:odd"), "misses", "many")
-    try stage.redis.send("HSET", stage.key("counters:gone"), "misses", "7")
+    for id in [9, 21] { try fixture.redis.send("EXPIRE", fixture.key("entry:\(id)"), "1000") }
+    try fixture.redis.send("SET", fixture.key("quota:odd"), "100")
+    try fixture.redis.send("HSET", fixture.key("counters:odd"), "misses", "many")
+    try fixture.redis.send("HSET", fixture.key("counters:gone"), "misses", "7")
     _ = try guarded.monitor.commands()
   }
 
@@ -217,23 +217,23 @@ import Testing
     arguments: [[], ["--list"], ["--check"], ["--check", "--json"], ["--discover"]])
   func withoutScan(options: [String]) throws {
     let guarded = try Guarded()
-    try guarded.stage.mneme.run("vacuum")
-    try guarded.stage.redis.send("ACL", "SETUSER", "mneme-reader", "-scan")
+    try guarded.fixture.mneme.run("vacuum")
+    try guarded.fixture.redis.send("ACL", "SETUSER", "mneme-reader", "-scan")
     let mneme = guarded.mneme(as: "mneme-reader")
     let refused = try mneme.run(["inspect-keys"] + options).expecting(77)
     let advice = try #require(
       refused.errorText.firstMatch(of: #/redis-cli (ACL SETUSER mneme-reader \+scan)/#))
-    try guarded.stage.redis.send(advice.1.split(separator: " ").map { Array($0.utf8) })
+    try guarded.fixture.redis.send(advice.1.split(separator: " ").map { Array($0.utf8) })
     #expect(try mneme.run(["inspect-keys"] + options).expecting(0).errors.isEmpty)
   }
 
   @Test("where the server does not offer SCAN, inspect-keys ends with 77 and says so")
   func renamedScan() throws {
     let server = try RedisServer(configuration: ["rename-command SCAN \"\""])
-    let stage = try Stage(on: server, prefix: "mneme")
-    try stage.mneme.run("put", "q", "r")
+    let fixture = try CacheFixture(on: server, prefix: "mneme")
+    try fixture.mneme.run("put", "q", "r")
     for options in [[], ["--check"], ["--discover"]] {
-      let refused = try stage.mneme.run(["inspect-keys"] + options).expecting(77)
+      let refused = try fixture.mneme.run(["inspect-keys"] + options).expecting(77)
       #expect(refused.errorText.contains("the server does not offer this command"), "\(refused)")
     }
   }
@@ -242,7 +242,7 @@ import Testing
   func withholding() throws {
     let guarded = try Guarded()
     let user = ["plain", "on", ">PASSWORD", "~mneme:*", "+@all", "-memory", "-info", "-config"]
-    try guarded.stage.redis.send((["ACL", "SETUSER"] + user).map { Array($0.utf8) })
+    try guarded.fixture.redis.send((["ACL", "SETUSER"] + user).map { Array($0.utf8) })
     let mneme = guarded.mneme(as: "plain")
     for words in LeastPrivilegeTests.reading + [["inspect-keys", "--check"]] {
       let outcome = try mneme.run(words).expecting(0)
@@ -259,7 +259,7 @@ import Testing
   @Test("without the right to SCAN, vacuum sweeps all but the hash keys and names the right to grant")
   func withheldScan() throws {
     let guarded = try Guarded()
-    try guarded.stage.redis.send("ACL", "SETUSER", "mneme-vacuum", "-scan")
+    try guarded.fixture.redis.send("ACL", "SETUSER", "mneme-vacuum", "-scan")
     let mneme = guarded.mneme(as: "mneme-vacuum")
     let refused = try mneme.run("vacuum", "--json", expecting: 77)
     #expect(refused.output.isEmpty && refused.errorText.contains("+scan"), "\(refused)")
@@ -271,7 +271,7 @@ import Testing
   @Test("where MEMORY is withheld, inspect-keys leaves sizes out, says so and tells the rest")
   func withheldMemory() throws {
     let guarded = try Guarded()
-    try guarded.stage.redis.send("ACL", "SETUSER", "mneme-reader", "-memory|usage")
+    try guarded.fixture.redis.send("ACL", "SETUSER", "mneme-reader", "-memory|usage")
     let mneme = guarded.mneme(as: "mneme-reader")
     let warning = "mneme: warning: the server withholds MEMORY, so sizes are left out\n"
     for words in [[], ["--sample", "all", "--top", "3"]] {
@@ -279,7 +279,7 @@ import Testing
       #expect(outcome.errorText == warning)
       let json = try outcome.json()
       #expect(json["memory_bytes"].isNull && json["memory_exact"].bool == false)
-      #expect(try json["keys"].int == guarded.stage.dump().names.count)
+      #expect(try json["keys"].int == guarded.fixture.dump().names.count)
     }
     let list = try mneme.run(["inspect-keys", "--list", "--sample", "all", "--json"]).expecting(0)
     #expect(list.errorText == warning)
@@ -292,7 +292,7 @@ import Testing
   func withheldSettings() throws {
     let guarded = try Guarded()
     let user = ["ACL", "SETUSER", "plain", "on", ">PASSWORD", "~mneme:*", "+@all", "-info", "-config"]
-    try guarded.stage.redis.send(user.map { Array($0.utf8) })
+    try guarded.fixture.redis.send(user.map { Array($0.utf8) })
     let mneme = guarded.mneme(as: "plain")
     let json = try mneme.run("health", "--json").json()
     #expect(json["healthy"].bool == true)
@@ -304,9 +304,9 @@ import Testing
     let text = try mneme.run("health").outputText
     #expect(text.contains("memory    not told\ndisk      not told\n"))
     // One of them is enough to know of the memory.
-    try guarded.stage.redis.send("ACL", "SETUSER", "plain", "+config|get")
+    try guarded.fixture.redis.send("ACL", "SETUSER", "plain", "+config|get")
     #expect(try mneme.run("health", "--json").json()["server"]["maxmemory_policy"].string == "noeviction")
-    try guarded.stage.redis.send("ACL", "SETUSER", "plain", "-config|get", "+info")
+    try guarded.fixture.redis.send("ACL", "SETUSER", "plain", "-config|get", "+info")
     let informed = try mneme.run("health", "--json").json()
     #expect(informed["server"]["maxmemory_policy"].string == "noeviction")
     #expect(informed["server"]["save"].isNull)

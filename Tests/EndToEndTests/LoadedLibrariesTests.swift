@@ -17,8 +17,8 @@ struct LoadedLibrariesTests {
   @Test("libcurl is loaded when a server is asked for vectors, and by nothing else")
   func libcurl() throws {
     let server = try EmbeddingServer(dimension: 16)
-    let stage = try Stage("loaded")
-    var mneme = stage.mneme
+    let fixture = try CacheFixture("loaded")
+    var mneme = fixture.mneme
     mneme.environment = server.environment
     let asking = try loaded(
       by: mneme, ["put", "--embedder", "openai:test-model:dim16", "a question", "r"])
@@ -51,10 +51,10 @@ struct LoadedLibrariesTests {
     let files = try files(names, areLibraries: areLibraries)
     let reason = areLibraries ? "undefined symbol: " : "file too short"
     let server = try EmbeddingServer(dimension: 16)
-    var mneme = try Stage("unusable").mneme
+    var mneme = try CacheFixture("unusable").mneme
     mneme.environment = server.environment.merging(["LD_LIBRARY_PATH": files.path]) { $1 }
 
-    let silent = try FaultyProxy(to: RedisServer.shared(), .stall(after: 0))
+    let silent = try ScriptedProxy(to: RedisServer.shared(), .stall(after: 0))
     let secure = silent.url.replacing("redis:", with: "rediss:")
     let store = try refusal(status: 69, type: "StoreBackendError") {
       try mneme.run(["stats", "--url", secure] + $0)
@@ -73,7 +73,7 @@ struct LoadedLibrariesTests {
   func gnuTLS() throws {
     let files = try files(["libcurl.so.4"])
     let server = try EmbeddingServer(dimension: 16)
-    var mneme = try Stage("gnutls").mneme
+    var mneme = try CacheFixture("gnutls").mneme
     mneme.environment = server.environment.merging(["LD_LIBRARY_PATH": files.path]) { $1 }
     let asking = try loaded(
       by: mneme, ["put", "--embedder", "openai:test-model:dim16", "a question", "r"])

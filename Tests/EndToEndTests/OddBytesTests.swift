@@ -4,12 +4,12 @@ import Testing
 
 /// What another writer has stored and `put` would not: it is carried on as it is, and told of.
 @Suite struct OddBytesTests {
-  private func store(_ bytes: [UInt8], as field: String, of id: Int, in stage: Stage) throws {
-    try stage.redis.send(["HSET", stage.key("entry:\(id)"), field].map { Array($0.utf8) } + [bytes])
+  private func store(_ bytes: [UInt8], as field: String, of id: Int, in fixture: CacheFixture) throws {
+    try fixture.redis.send(["HSET", fixture.key("entry:\(id)"), field].map { Array($0.utf8) } + [bytes])
   }
 
-  private func field(_ name: String, of id: Int, in stage: Stage) throws -> [UInt8]? {
-    try stage.redis.send("HGET", stage.key("entry:\(id)"), name).bytes
+  private func field(_ name: String, of id: Int, in fixture: CacheFixture) throws -> [UInt8]? {
+    try fixture.redis.send("HGET", fixture.key("entry:\(id)"), name).bytes
   }
 
   private static func vector(_ numbers: [Float]) -> [UInt8] {
@@ -21,19 +21,19 @@ import Testing
   @Test(
     "vectors that are not of length 1, zero or not finite go out and come back bit for bit, and are told of")
   func vectors() throws {
-    let (stage, copy) = (try Stage("from"), try Stage("to"))
+    let (fixture, copy) = (try CacheFixture("from"), try CacheFixture("to"))
     let vectors: [[Float]] = [[3, 4], [0], [.nan, 1], [-.infinity], [.leastNonzeroMagnitude], [0.6, -0.8]]
     for number in 1...vectors.count {
-      try stage.mneme.run("put", "q\(number)", "r")
-      try store(Self.vector(vectors[number - 1]), as: "embedding", of: number, in: stage)
+      try fixture.mneme.run("put", "q\(number)", "r")
+      try store(Self.vector(vectors[number - 1]), as: "embedding", of: number, in: fixture)
     }
-    let outcome = try copy.mneme.run(["import"], input: stage.mneme.run("export").output).expecting(0)
+    let outcome = try copy.mneme.run(["import"], input: fixture.mneme.run("export").output).expecting(0)
     #expect(
       outcome.errorText
         == "mneme: warning: 5 vectors, first that of line 1 cannot be compared: not of length 1, all "
         + "zeros, or not finite; kept as exported, and 'mneme inspect-keys --check' names what is stored\n")
     for id in 1...vectors.count {
-      #expect(try field("embedding", of: id, in: copy) == (try field("embedding", of: id, in: stage)))
+      #expect(try field("embedding", of: id, in: copy) == (try field("embedding", of: id, in: fixture)))
     }
     let problems = try copy.mneme.run("inspect-keys", "--check", "--json", expecting: 1).json()["problems"]
     #expect(
@@ -49,15 +49,16 @@ import Testing
 
   @Test("text that is no UTF-8 is carried to the byte, told of, and served to a pipe as it is")
   func text() throws {
-    let (stage, copy) = (try Stage("from"), try Stage("to"))
+    let (fixture, copy) = (try CacheFixture("from"), try CacheFixture("to"))
     let odd: [UInt8] = Array("caf".utf8) + [0xe9, 0, 0xff, 0xf0, 0x9f]
-    for number in 1...3 { try stage.mneme.run("put", "q\(number)", "r") }
-    for name in ["query", "response"] { try store(odd, as: name, of: 2, in: stage) }
+    for number in 1...3 { try fixture.mneme.run("put", "q\(number)", "r") }
+    for name in ["query", "response"] { try store(odd, as: name, of: 2, in: fixture) }
     try store(
-      Array(#"{"a":""#.utf8) + odd.filter { $0 != 0 } + Array(#""}"#.utf8), as: "metadata", of: 2, in: stage)
-    try store(odd, as: "response", of: 3, in: stage)
+      Array(#"{"a":""#.utf8) + odd.filter { $0 != 0 } + Array(#""}"#.utf8), as: "metadata", of: 2, in: fixture
+    )
+    try store(odd, as: "response", of: 3, in: fixture)
 
-    let exported = try stage.mneme.run("export")
+    let exported = try fixture.mneme.run("export")
     #expect(
       exported.errorText
         == "mneme: warning: 2 entries, first entry 2, hold text that is no UTF-8: its bytes stand in "
@@ -69,7 +70,7 @@ import Testing
     try copy.mneme.run(["import"], input: exported.output).expecting(0)
     for id in 1...3 {
       for name in ["query", "response", "metadata", "query_hash"] {
-        #expect(try field(name, of: id, in: copy) == (try field(name, of: id, in: stage)), "\(id) \(name)")
+        #expect(try field(name, of: id, in: copy) == (try field(name, of: id, in: fixture)), "\(id) \(name)")
       }
     }
     #expect(try copy.mneme.run("get", "--exact", "q3").output == odd + [0x0a])
@@ -80,12 +81,12 @@ import Testing
     try copy.mneme.run("import", input: changed)
     #expect(try field("response", of: 3, in: copy) == Array("CAF\u{fffd}\0\u{fffd}\u{fffd}".utf8))
 
-    let csv = try stage.mneme.run("export", "--format", "csv")
+    let csv = try fixture.mneme.run("export", "--format", "csv")
     #expect(
       csv.errorText.hasSuffix("hold text that is no UTF-8: bytes that are none were replaced\n"), "\(csv)")
     // A name that is no text would be another namespace.
-    try store([0xff], as: "namespace", of: 3, in: stage)
-    let damaged = try stage.mneme.run("export", expecting: 65)
+    try store([0xff], as: "namespace", of: 3, in: fixture)
+    let damaged = try fixture.mneme.run("export", expecting: 65)
     #expect(damaged.errorText.contains("Entry 3") && damaged.outputLines.count == 2, "\(damaged)")
   }
 }

@@ -5,41 +5,42 @@ import Testing
 /// The command among other processes: at the same time as another, at the end of a pipe, under signals.
 @Suite struct ProcessTests {
   @Test(
-    "two shells that put the same thousand new queries at once make one entry of each",
+    "two shells that put the same new queries at the same time make one entry of each",
     .timeLimit(.minutes(10)))
   func twoShells() throws {
-    let stage = try Stage("race")
-    let loop = "for i in {1..1000}; do mneme put -q \"query $i\" \"answer $i\" || exit; done"
-    let shells = try stage.mneme.shell(
+    let fixture = try CacheFixture("race")
+    let count = Effort.rounds(80, thorough: 1000)
+    let loop = "for i in {1..\(count)}; do mneme put -q \"query $i\" \"answer $i\" || exit; done"
+    let shells = try fixture.mneme.shell(
       "( \(loop) ) & first=$!; ( \(loop) ) & second=$!; wait $first && wait $second", within: .seconds(500))
     #expect(shells.status == 0, "\(shells)")
     #expect(shells.errors.isEmpty, "\(shells)")
 
-    let dump = try stage.dump()
-    func keys(_ family: String) -> [String] { dump.names.filter { $0.hasPrefix(stage.key(family)) } }
-    #expect(keys("entry:").count == 1000)
-    #expect(keys("hash:").count == 1000)
+    let dump = try fixture.dump()
+    func keys(_ family: String) -> [String] { dump.names.filter { $0.hasPrefix(fixture.key(family)) } }
+    #expect(keys("entry:").count == count)
+    #expect(keys("hash:").count == count)
     for family in ["by_id", "lru:default"] {
-      let members = try stage.redis.send("ZRANGE", stage.key(family), "0", "-1").texts
-      #expect(Set(members.map { stage.key("entry:\($0)") }) == Set(keys("entry:")), "\(family)")
+      let members = try fixture.redis.send("ZRANGE", fixture.key(family), "0", "-1").texts
+      #expect(Set(members.map { fixture.key("entry:\($0)") }) == Set(keys("entry:")), "\(family)")
     }
     // None is shadowed: every entry is the one that its hash key points to.
-    for key in dump.keys where String(decoding: key.name, as: UTF8.self).hasPrefix(stage.key("hash:")) {
+    for key in dump.keys where String(decoding: key.name, as: UTF8.self).hasPrefix(fixture.key("hash:")) {
       let id = String(decoding: key.content[0], as: UTF8.self)
-      let hash = try stage.redis.send("HGET", stage.key("entry:\(id)"), "query_hash").text
-      #expect(String(decoding: key.name, as: UTF8.self) == stage.key("hash:default:\(hash ?? "")"))
+      let hash = try fixture.redis.send("HGET", fixture.key("entry:\(id)"), "query_hash").text
+      #expect(String(decoding: key.name, as: UTF8.self) == fixture.key("hash:default:\(hash ?? "")"))
     }
-    #expect(try stage.version() == 2000)
+    #expect(try fixture.version() == 2 * count)
   }
 
   @Test("a reader that has enough ends the command quietly")
   func closedPipe() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let long = String(repeating: "long ", count: 200)
     let lines = try (1...1000).map { try jsonLine(["query": "q\($0)", "response": long]) }.joined()
-    try stage.mneme.run("import", input: lines)
+    try fixture.mneme.run("import", input: lines)
     for command in ["export", "inspect-keys --list", "export --format csv"] {
-      let outcome = try stage.mneme.shell("mneme \(command) | head -n 1; echo \"${PIPESTATUS[0]}\"")
+      let outcome = try fixture.mneme.shell("mneme \(command) | head -n 1; echo \"${PIPESTATUS[0]}\"")
       #expect(outcome.errors.isEmpty, "\(outcome)")
       #expect(outcome.outputLines.count == 2, "\(outcome)")
       let status = outcome.outputLines.last
@@ -51,34 +52,36 @@ import Testing
     "a signal while an answer is waited for ends the command, with nothing written",
     arguments: [SIGINT, SIGTERM])
   func signalBeforeInput(number: Int32) throws {
-    let stage = try Stage()
-    let put = try stage.mneme.start(["put", "q"])
+    let fixture = try CacheFixture()
+    let put = try fixture.mneme.start(["put", "q"])
     try put.write("half an ans".utf8)
     usleep(200_000)
     put.signal(number)
     let outcome = try waitWithoutInput(put)
     #expect(outcome == 128 + number)
-    #expect(try stage.dump().isEmpty)
+    #expect(try fixture.dump().isEmpty)
   }
 
   @Test(
     "a signal in the middle of an import ends it after the batch in hand, and says what was done",
     arguments: [SIGINT, SIGTERM])
   func signalInImport(number: Int32) throws {
-    let stage = try Stage()
-    let importing = try stage.mneme.start(["import"])
+    let fixture = try CacheFixture()
+    let importing = try fixture.mneme.start(["import"])
     let lines = try (1...300).map { try jsonLine(["query": "q\($0)", "response": "r"]) }.joined()
     try importing.write(lines.utf8)
     // The rest never comes; what is in by now, or as much as the batches took of it, stays.
     let deadline = Date(timeIntervalSinceNow: 20)
-    while try stage.redis.send("ZCARD", stage.key("by_id")).integer == 0, Date() < deadline { usleep(10_000) }
+    while try fixture.redis.send("ZCARD", fixture.key("by_id")).integer == 0, Date() < deadline {
+      usleep(10_000)
+    }
     importing.signal(number)
     var done: Outcome?
     let status = try waitWithoutInput(importing) { done = $0 }
     #expect(status == 128 + number, "\(String(describing: done))")
-    let stored = try stage.entryCount()
+    let stored = try fixture.entryCount()
     #expect(stored > 0)
-    #expect(try stage.version() == stored)
+    #expect(try fixture.version() == stored)
     let told = (done?.outputText ?? "") + (done?.errorText ?? "")
     #expect(told.contains("\(stored)"), "\(stored) entries are stored, and this was said: \(told)")
   }

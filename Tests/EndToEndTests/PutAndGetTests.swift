@@ -6,41 +6,41 @@ import Testing
 @Suite struct PutAndGetTests {
   @Test("what was put is got, with one newline")
   func roundTrip() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "What are your hours?", "Nine to five.")
-    let outcome = try stage.mneme.run("get", "What are your hours?")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "What are your hours?", "Nine to five.")
+    let outcome = try fixture.mneme.run("get", "What are your hours?")
     #expect(outcome.outputText == "Nine to five.\n")
     #expect(outcome.errors.isEmpty)
   }
 
   @Test("a question that differs in case and white space alone is the same")
   func normalised() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "  Where is\tthe Straße? ", "There.")
-    #expect(try stage.mneme.run("get", "--exact", "where is the STRASSE?").outputText == "There.\n")
-    try stage.mneme.run("get", "--exact", "--no-normalize", "where is the STRASSE?", expecting: 1)
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "  Where is\tthe Straße? ", "There.")
+    #expect(try fixture.mneme.run("get", "--exact", "where is the STRASSE?").outputText == "There.\n")
+    try fixture.mneme.run("get", "--exact", "--no-normalize", "where is the STRASSE?", expecting: 1)
   }
 
   @Test("a put says what it did in JSON")
   func putJSON() throws {
-    let stage = try Stage()
-    let first = try stage.mneme.run("put", "--json", "q", "r").json()
+    let fixture = try CacheFixture()
+    let first = try fixture.mneme.run("put", "--json", "q", "r").json()
     #expect(first.keys == ["evicted", "id", "namespace", "replaced"])
     #expect(first["id"].int == 1)
     #expect(first["namespace"].string == "default")
     #expect(first["replaced"].bool == false)
     #expect(first["evicted"].int == 0)
-    let second = try stage.mneme.run("put", "--json", "q", "new").json()
+    let second = try fixture.mneme.run("put", "--json", "q", "new").json()
     #expect(second["id"].int == 1)
     #expect(second["replaced"].bool == true)
-    #expect(try stage.mneme.run("get", "q").outputText == "new\n")
+    #expect(try fixture.mneme.run("get", "q").outputText == "new\n")
   }
 
   @Test("an exact hit in JSON tells all about the entry")
   func hitJSON() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "-n", "faq", "q?", "r", "--metadata", #"{"b":1e400,"a":[0.10]}"#)
-    let hit = try stage.mneme.run("get", "--json", "-n", "faq", "Q?")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "-n", "faq", "q?", "r", "--metadata", #"{"b":1e400,"a":[0.10]}"#)
+    let hit = try fixture.mneme.run("get", "--json", "-n", "faq", "Q?")
     let json = try hit.json()
     #expect(
       json.keys == [
@@ -60,47 +60,48 @@ import Testing
 
   @Test("a paraphrase hits by meaning, with its similarity")
   func semantic() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "How do I reset my password?", "Use the link.")
-    let hit = try stage.mneme.run("get", "--json", "--threshold", "0.5", "how can I reset my password").json()
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "How do I reset my password?", "Use the link.")
+    let hit = try fixture.mneme.run("get", "--json", "--threshold", "0.5", "how can I reset my password")
+      .json()
     #expect(hit["layer"].string == "semantic")
     let similarity = try #require(hit["similarity"].double)
     #expect(similarity > 0.5 && similarity < 1)
     #expect(
-      try stage.mneme.run("get", "--json", "--exact", "how can I reset my password", expecting: 1)
+      try fixture.mneme.run("get", "--json", "--exact", "how can I reset my password", expecting: 1)
         .json()["reason"].string == "no_match")
   }
 
   @Test("a miss is status 1, says nothing, and gives its reason in JSON")
   func miss() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "How do I reset my password?", "Use the link.")
-    let text = try stage.mneme.run("get", "What does a stamp cost?", expecting: 1)
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "How do I reset my password?", "Use the link.")
+    let text = try fixture.mneme.run("get", "What does a stamp cost?", expecting: 1)
     #expect(text.output.isEmpty)
-    let json = try stage.mneme.run("get", "--json", "What does a stamp cost?", expecting: 1).json()
+    let json = try fixture.mneme.run("get", "--json", "What does a stamp cost?", expecting: 1).json()
     #expect(json.keys == ["hit", "reason"])
     #expect(json["hit"].bool == false)
     #expect(json["reason"].string == "below_threshold")
-    let elsewhere = try stage.mneme.run("get", "--json", "-n", "other", "anything", expecting: 1).json()
+    let elsewhere = try fixture.mneme.run("get", "--json", "-n", "other", "anything", expecting: 1).json()
     #expect(elsewhere["reason"].string == "no_match")
   }
 
   @Test("a get where there is no cache is a miss and makes none")
   func nothingThere() throws {
-    let stage = try Stage()
-    try stage.mneme.run("get", "anything", expecting: 1)
-    #expect(try stage.dump().isEmpty)
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("get", "anything", expecting: 1)
+    #expect(try fixture.dump().isEmpty)
   }
 
   @Test("an entry stands in Redis as the layout says")
   func layout() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let before = Int(Date().timeIntervalSince1970)
-    try stage.mneme.run("put", "-n", "faq", "Q?", "r", "--ttl", "1h", "--metadata", #"{"k": 1}"#)
+    try fixture.mneme.run("put", "-n", "faq", "Q?", "r", "--ttl", "1h", "--metadata", #"{"k": 1}"#)
     let after = Int(Date().timeIntervalSince1970)
     // printf 'q?' | sha256sum
     let hash = "9fe05e415b07421a53f8698798db52db3d0d1d411dffdff3a43248ed36ab9d33"
-    let entry = try stage.fields(of: 1)
+    let entry = try fixture.fields(of: 1)
     #expect(entry["query_hash"] == hash)
     #expect(
       entry.keys.sorted() == [
@@ -116,96 +117,96 @@ import Testing
     let created = try #require(entry["created_at"].flatMap { Int($0) })
     #expect((before...after).contains(created))
     #expect(entry["last_accessed_at"] == "\(created)")
-    let embedding = try stage.redis.send("HGET", stage.key("entry:1"), "embedding").bytes
+    let embedding = try fixture.redis.send("HGET", fixture.key("entry:1"), "embedding").bytes
     #expect(embedding?.count == 384 * 4)
 
-    let key = stage.key
-    #expect(try stage.redis.send("GET", key("hash:faq:\(hash)")).text == "1")
+    let key = fixture.key
+    #expect(try fixture.redis.send("GET", key("hash:faq:\(hash)")).text == "1")
     #expect(
-      try stage.redis.send("ZRANGE", key("lru:faq"), "0", "-1", "WITHSCORES").texts == ["1", "\(created)"])
-    #expect(try stage.redis.send("ZRANGE", key("by_id"), "0", "-1", "WITHSCORES").texts == ["1", "1"])
+      try fixture.redis.send("ZRANGE", key("lru:faq"), "0", "-1", "WITHSCORES").texts == ["1", "\(created)"])
+    #expect(try fixture.redis.send("ZRANGE", key("by_id"), "0", "-1", "WITHSCORES").texts == ["1", "1"])
     #expect(
-      try stage.redis.send("ZRANGE", key("by_ttl"), "0", "-1", "WITHSCORES").texts == [
+      try fixture.redis.send("ZRANGE", key("by_ttl"), "0", "-1", "WITHSCORES").texts == [
         "1", "\(created + 3600)",
       ])
-    #expect(try stage.redis.send("SMEMBERS", key("namespaces")).texts == ["faq"])
-    #expect(try stage.redis.send("GET", key("next_id")).text == "1")
-    #expect(try stage.redis.send("GET", key("version")).text == "1")
+    #expect(try fixture.redis.send("SMEMBERS", key("namespaces")).texts == ["faq"])
+    #expect(try fixture.redis.send("GET", key("next_id")).text == "1")
+    #expect(try fixture.redis.send("GET", key("version")).text == "1")
     #expect(
-      try stage.redis.send("HGETALL", key("meta")).pairs == [
+      try fixture.redis.send("HGETALL", key("meta")).pairs == [
         "embedder_fingerprint": "mneme:hashed-ngrams-v1:dim384", "embedder_dim": "384", "schema_version": "1",
       ])
     let names = [
       "by_id", "by_ttl", "entry:1", "hash:faq:\(hash)", "lru:faq", "meta", "namespaces", "next_id",
     ]
-    #expect(try stage.dump().names == (names + ["version"]).map(key))
-    #expect(try stage.dump().keys.allSatisfy { $0.expiresAt == nil })
+    #expect(try fixture.dump().names == (names + ["version"]).map(key))
+    #expect(try fixture.dump().keys.allSatisfy { $0.expiresAt == nil })
   }
 
   @Test("the hash of a query is the SHA-256 of its normalised text")
   func hash() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", " Hello \n WORLD ", "r")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", " Hello \n WORLD ", "r")
     // printf 'hello world' | sha256sum
     let hash = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"
-    #expect(try stage.redis.send("GET", stage.key("hash:default:\(hash)")).text == "1")
+    #expect(try fixture.redis.send("GET", fixture.key("hash:default:\(hash)")).text == "1")
   }
 
   @Test("with native expiry the entry and its hash key expire by themselves, and a put without takes it off")
   func nativeTTL() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r", "--ttl", "1h", "--native-ttl")
-    let mortal = try stage.dump().keys.filter { $0.expiresAt != nil }.map {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r", "--ttl", "1h", "--native-ttl")
+    let mortal = try fixture.dump().keys.filter { $0.expiresAt != nil }.map {
       String(decoding: $0.name, as: UTF8.self)
     }
     #expect(mortal.count == 2)
-    #expect(mortal.allSatisfy { $0.hasPrefix(stage.key("entry:")) || $0.hasPrefix(stage.key("hash:")) })
-    try stage.mneme.run("put", "q", "r")
-    #expect(try stage.dump().keys.allSatisfy { $0.expiresAt == nil })
+    #expect(mortal.allSatisfy { $0.hasPrefix(fixture.key("entry:")) || $0.hasPrefix(fixture.key("hash:")) })
+    try fixture.mneme.run("put", "q", "r")
+    #expect(try fixture.dump().keys.allSatisfy { $0.expiresAt == nil })
   }
 
   @Test("a hit counts itself and its use, and leaves the version alone")
   func touch() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r")
-    try stage.mneme.run("get", "q")
-    try stage.mneme.run("get", "q")
-    try stage.mneme.run("get", "another", expecting: 1)
-    #expect(try stage.fields(of: 1)["access_count"] == "2")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    try fixture.mneme.run("get", "q")
+    try fixture.mneme.run("get", "q")
+    try fixture.mneme.run("get", "another", expecting: 1)
+    #expect(try fixture.fields(of: 1)["access_count"] == "2")
     #expect(
-      try stage.redis.send("HGETALL", stage.key("counters:default")).pairs == [
+      try fixture.redis.send("HGETALL", fixture.key("counters:default")).pairs == [
         "hits_exact": "2", "misses": "1",
       ])
-    #expect(try stage.version() == 1)
+    #expect(try fixture.version() == 1)
   }
 
   @Test("a peek touches nothing, not even what has expired")
   func peek() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r")
-    try stage.mneme.run("put", "old", "r", "--ttl", "10")
-    try stage.age(2, by: 10)
-    try stage.expectUnchanged {
-      #expect(try stage.mneme.run("get", "--peek", "q").outputText == "r\n")
-      try stage.mneme.run("get", "--peek", "old", expecting: 1)
-      try stage.mneme.run("get", "--peek", "nothing like it", expecting: 1)
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    try fixture.mneme.run("put", "old", "r", "--ttl", "10")
+    try fixture.age(2, by: 10)
+    try fixture.expectUnchanged {
+      #expect(try fixture.mneme.run("get", "--peek", "q").outputText == "r\n")
+      try fixture.mneme.run("get", "--peek", "old", expecting: 1)
+      try fixture.mneme.run("get", "--peek", "nothing like it", expecting: 1)
     }
   }
 
   @Test("an expired entry is not served, and is removed and counted by the get that met it")
   func expired() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r", "--ttl", "10")
-    try stage.age(1, by: 10)
-    try stage.mneme.run("get", "q", expecting: 1)
-    #expect(try stage.entryCount() == 0)
-    #expect(try stage.redis.send("HGET", stage.key("counters:default"), "expirations").text == "1")
-    #expect(try stage.dump().names.allSatisfy { isLastingKey($0, of: stage.prefix) })
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r", "--ttl", "10")
+    try fixture.age(1, by: 10)
+    try fixture.mneme.run("get", "q", expecting: 1)
+    #expect(try fixture.entryCount() == 0)
+    #expect(try fixture.redis.send("HGET", fixture.key("counters:default"), "expirations").text == "1")
+    #expect(try fixture.dump().names.allSatisfy { isLastingKey($0, of: fixture.prefix) })
   }
 
   @Test("any response that is UTF-8 comes back to the byte")
   func responses() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let texts = [
       "line\nline\n\n", "\ttab\r\n", "\u{1F469}\u{200D}\u{1F680} and e\u{301} and \u{e9}",
       "\u{1B}[31mred\u{7}",
@@ -214,58 +215,58 @@ import Testing
     ]
     let directory = try TemporaryDirectory()
     for (index, text) in texts.enumerated() {
-      try stage.mneme.run("put", "input \(index)", input: text)
+      try fixture.mneme.run("put", "input \(index)", input: text)
       try directory.write(text.utf8, to: "response")
-      try stage.mneme.run("put", "file \(index)", "--response-file", directory.path("response"))
+      try fixture.mneme.run("put", "file \(index)", "--response-file", directory.path("response"))
       for query in ["input \(index)", "file \(index)"] {
-        #expect(try stage.mneme.run("get", "--exact", query).output == Array(text.utf8) + [0x0A])
-        #expect(try stage.mneme.run("get", "--exact", "--json", query).json()["response"].string == text)
+        #expect(try fixture.mneme.run("get", "--exact", query).output == Array(text.utf8) + [0x0A])
+        #expect(try fixture.mneme.run("get", "--exact", "--json", query).json()["response"].string == text)
       }
     }
   }
 
   @Test("a vector from a file takes the embedder's place")
   func precomputed() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let directory = try TemporaryDirectory()
     let vector = (0..<384).map { $0 == 7 ? "3" : "0" }.joined(separator: ",")
     let file = try directory.write("[\(vector)]".utf8, to: "vector.json")
-    try stage.mneme.run("put", "left", "found", "--embedding", file)
-    let hit = try stage.mneme.run("get", "--json", "right", "--embedding", file).json()
+    try fixture.mneme.run("put", "left", "found", "--embedding", file)
+    let hit = try fixture.mneme.run("get", "--json", "right", "--embedding", file).json()
     #expect(hit["response"].string == "found")
     #expect(hit["layer"].string == "semantic")
-    let numbers = try #require(try stage.redis.send("HGET", stage.key("entry:1"), "embedding").bytes)
+    let numbers = try #require(try fixture.redis.send("HGET", fixture.key("entry:1"), "embedding").bytes)
     #expect(Array(numbers[28..<32]) == [0, 0, 0x80, 0x3F], "the stored vector has length 1")
   }
 
   @Test("a cache without embeddings serves exact questions")
   func none() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "--embedder", "none", "q", "r")
-    #expect(try stage.redis.send("HGET", stage.key("meta"), "embedder_dim").text == "0")
-    #expect(try stage.mneme.run("get", "Q").outputText == "r\n")
-    let miss = try stage.mneme.run("get", "--json", "quite another", expecting: 1).json()
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "--embedder", "none", "q", "r")
+    #expect(try fixture.redis.send("HGET", fixture.key("meta"), "embedder_dim").text == "0")
+    #expect(try fixture.mneme.run("get", "Q").outputText == "r\n")
+    let miss = try fixture.mneme.run("get", "--json", "quite another", expecting: 1).json()
     #expect(miss["reason"].string == "no_embedder")
   }
 
   @Test("options may stand before the command, after it, joined, bundled, and end at --")
   func optionPlaces() throws {
-    let stage = try Stage()
-    try stage.mneme.run("-nfaq", "put", "--", "-q", "--json")
-    #expect(try stage.mneme.run("--namespace=faq", "get", "--", "-q").outputText == "--json\n")
-    #expect(try stage.mneme.run("get", "-qn", "faq", "--", "-q").outputText == "--json\n")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("-nfaq", "put", "--", "-q", "--json")
+    #expect(try fixture.mneme.run("--namespace=faq", "get", "--", "-q").outputText == "--json\n")
+    #expect(try fixture.mneme.run("get", "-qn", "faq", "--", "-q").outputText == "--json\n")
   }
 
   @Test("an option beats the environment, MNEME_URL beats REDIS_URL")
   func environment() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r")
-    let other = stage.mneme.with(prefix: "unused")
-    #expect(try other.run("get", "q", "-p", stage.prefix).outputText == "r\n")
-    var redisURL = Mneme(url: "", prefix: stage.prefix)
-    redisURL.environment = ["REDIS_URL": stage.mneme.url]
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    let other = fixture.mneme.with(prefix: "unused")
+    #expect(try other.run("get", "q", "-p", fixture.prefix).outputText == "r\n")
+    var redisURL = Mneme(url: "", prefix: fixture.prefix)
+    redisURL.environment = ["REDIS_URL": fixture.mneme.url]
     #expect(try redisURL.run("get", "q").outputText == "r\n")
-    let elsewhere = Mneme(url: "unix:///nonexistent/redis.sock", prefix: stage.prefix)
-    #expect(try elsewhere.run("get", "q", "--url", stage.mneme.url).outputText == "r\n")
+    let elsewhere = Mneme(url: "unix:///nonexistent/redis.sock", prefix: fixture.prefix)
+    #expect(try elsewhere.run("get", "q", "--url", fixture.mneme.url).outputText == "r\n")
   }
 }

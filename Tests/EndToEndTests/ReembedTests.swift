@@ -7,34 +7,34 @@ import Testing
 struct ReembedTests {
   private static let other = "openai:test-model:dim16"
 
-  private func filled(_ count: Int) throws -> Stage {
-    let stage = try Stage("reembed-from")
+  private func filled(_ count: Int) throws -> CacheFixture {
+    let fixture = try CacheFixture("reembed-from")
     let lines = (1...count).map {
       #"{"query":"question \#($0)","response":"answer \#($0)","metadata":{"n":\#($0).0},"ttl":90000,"access_count":\#($0)}"#
     }
-    try stage.mneme.run("import", input: lines.joined(separator: "\n") + "\n")
-    return stage
+    try fixture.mneme.run("import", input: lines.joined(separator: "\n") + "\n")
+    return fixture
   }
 
-  private func withoutVectors(_ stage: Stage, prefix: String) throws -> [String] {
-    try stage.mneme.with(prefix: prefix).run("export", "--embeddings", "none").outputLines.map {
+  private func withoutVectors(_ fixture: CacheFixture, prefix: String) throws -> [String] {
+    try fixture.mneme.with(prefix: prefix).run("export", "--embeddings", "none").outputLines.map {
       $0.replacing(/"embedder_fingerprint":"[^"]*"/, with: "").replacing(/"id":[0-9]+,/, with: "")
     }
   }
 
   @Test("a run that breaks off is gone on with, embeds nothing twice, and keeps all but the vectors")
   func goesOn() throws {
-    let stage = try filled(150)
+    let fixture = try filled(150)
     let server = try EmbeddingServer { _, count in
       count == 1 ? .status(503, headers: ["Retry-After: 7200"]) : .vectors(dimension: 16)
     }
-    var mneme = stage.mneme
+    var mneme = fixture.mneme
     mneme.environment = server.environment
     let target = uniquePrefix("reembed-to")
-    try stage.expectUnchanged {
+    try fixture.expectUnchanged {
       let broken = try mneme.run(["reembed", "--embedder", Self.other, target]).expecting(75)
       #expect(broken.errorText.contains("carried 64 entries") && broken.errorText.contains("run it again"))
-      #expect(try stage.redis.send("HGET", "\(target):meta", "copy_of").text == stage.prefix)
+      #expect(try fixture.redis.send("HGET", "\(target):meta", "copy_of").text == fixture.prefix)
       // Another cache's copy, and another embedder's, it is not.
       #expect(try mneme.run(["reembed", target]).expecting(78).errorText.contains("EmbedderMismatchError"))
       let stranger = try filled(1)
@@ -45,8 +45,8 @@ struct ReembedTests {
       #expect(report["entries"].int == 86 && report["already_there"].int == 64, "\(report)")
     }
     #expect(server.requests.map(\.texts.count) == [64, 64, 64, 22])
-    #expect(try withoutVectors(stage, prefix: target) == withoutVectors(stage, prefix: stage.prefix))
-    #expect(try stage.redis.send("HGET", "\(target):meta", "copy_of").text == nil)
+    #expect(try withoutVectors(fixture, prefix: target) == withoutVectors(fixture, prefix: fixture.prefix))
+    #expect(try fixture.redis.send("HGET", "\(target):meta", "copy_of").text == nil)
     // It is whole, and a cache like any other now.
     #expect(
       try mneme.run(["reembed", "--embedder", Self.other, target]).expecting(65).errorText
@@ -55,14 +55,14 @@ struct ReembedTests {
 
   @Test("a run that is killed in the middle leaves its copy as it was, and the next one brings only the rest")
   func killed() throws {
-    let stage = try filled(200)
+    let fixture = try filled(200)
     let server = try EmbeddingServer { _, count in
       count == 2 ? .late(.seconds(30), dimension: 16) : .vectors(dimension: 16)
     }
-    var mneme = stage.mneme
+    var mneme = fixture.mneme
     mneme.environment = server.environment
     let target = uniquePrefix("reembed-killed")
-    try stage.expectUnchanged {
+    try fixture.expectUnchanged {
       let victim = try mneme.start(["reembed", "--embedder", Self.other, target])
       try wait("the third batch to be asked for") { server.requests.count == 3 }
       victim.signal(SIGKILL)
@@ -72,21 +72,21 @@ struct ReembedTests {
     }
     // The batch that was under way when it was killed, and it alone, is asked for again.
     #expect(server.requests.map(\.texts.count) == [64, 64, 64, 64, 8])
-    #expect(try withoutVectors(stage, prefix: target) == withoutVectors(stage, prefix: stage.prefix))
+    #expect(try withoutVectors(fixture, prefix: target) == withoutVectors(fixture, prefix: fixture.prefix))
     try mneme.with(prefix: target).run("inspect-keys", "--check")
   }
 
   @Test("two runs at once make one copy, whole, with each entry once")
   func together() throws {
-    let stage = try filled(300)
+    let fixture = try filled(300)
     let server = try EmbeddingServer { _, count in
       // The first is held until the second is there too.
       count == 0 ? .late(.seconds(2), dimension: 16) : .vectors(dimension: 16)
     }
-    var mneme = stage.mneme
+    var mneme = fixture.mneme
     mneme.environment = server.environment
     let target = uniquePrefix("reembed-two")
-    try stage.expectUnchanged {
+    try fixture.expectUnchanged {
       let first = try mneme.start(["reembed", "--json", "--embedder", Self.other, target])
       try wait("the first batch to be asked for") { server.requests.count == 1 }
       let second = try mneme.start(["reembed", "--json", "--embedder", Self.other, target])
@@ -98,25 +98,25 @@ struct ReembedTests {
       #expect(reports.compactMap { $0["entries"].int }.reduce(0, +) == 300, "\(reports)")
     }
     #expect(
-      try withoutVectors(stage, prefix: target).sorted()
-        == withoutVectors(stage, prefix: stage.prefix).sorted())
-    #expect(try stage.redis.send("HGET", "\(target):meta", "copy_of").text == nil)
+      try withoutVectors(fixture, prefix: target).sorted()
+        == withoutVectors(fixture, prefix: fixture.prefix).sorted())
+    #expect(try fixture.redis.send("HGET", "\(target):meta", "copy_of").text == nil)
     try mneme.with(prefix: target).run("inspect-keys", "--check")
   }
 
   @Test("quotas go along, but for one that the copy has already")
   func quotas() throws {
-    let stage = try filled(3)
+    let fixture = try filled(3)
     for (namespace, quota) in [("default", "3"), ("faq", "70"), ("without entries", "9")] {
-      try stage.mneme.run("set-quota", namespace, quota)
+      try fixture.mneme.run("set-quota", namespace, quota)
     }
     let target = uniquePrefix("reembed-quotas")
-    let copy = stage.mneme.with(prefix: target)
-    try stage.redis.send(
+    let copy = fixture.mneme.with(prefix: target)
+    try fixture.redis.send(
       "HSET", "\(target):meta", "embedder_fingerprint", "mneme:hashed-ngrams-v1:dim384", "embedder_dim",
-      "384", "schema_version", "1", "copy_of", stage.prefix)
+      "384", "schema_version", "1", "copy_of", fixture.prefix)
     try copy.run("set-quota", "faq", "5")
-    try stage.mneme.run("reembed", target)
+    try fixture.mneme.run("reembed", target)
     for (namespace, quota) in [("default", 3), ("faq", 5), ("without entries", 9)] {
       #expect(try copy.run("set-quota", "--json", namespace).json()["quota"].int == quota, "\(namespace)")
     }
@@ -134,25 +134,25 @@ struct ReembedTests {
 
   @Test("a prefix with any key of a cache is refused, and so is the cache's own; a younger answer stays")
   func refused() throws {
-    let stage = try filled(3)
+    let fixture = try filled(3)
     for key in ["entry:7", "hash:default:\(String(repeating: "a", count: 64))", "next_id"] {
       let target = uniquePrefix("occupied")
-      try stage.redis.send("SET", "\(target):\(key)", "x")
-      #expect(try stage.mneme.run(["reembed", target]).expecting(65).errorText.contains("is not empty"))
-      #expect(try stage.redis.dump(prefix: target + ":").names.count == 1)
+      try fixture.redis.send("SET", "\(target):\(key)", "x")
+      #expect(try fixture.mneme.run(["reembed", target]).expecting(65).errorText.contains("is not empty"))
+      #expect(try fixture.redis.dump(prefix: target + ":").names.count == 1)
     }
-    try stage.refusal(of: ["reembed", stage.prefix], status: 65, type: "InvalidInputError")
+    try fixture.refusal(of: ["reembed", fixture.prefix], status: 65, type: "InvalidInputError")
 
     // Where an application has already put a younger answer, that one stays.
     let target = uniquePrefix("younger")
-    try stage.redis.send(
+    try fixture.redis.send(
       "HSET", "\(target):meta", "embedder_fingerprint", "mneme:hashed-ngrams-v1:dim384", "embedder_dim",
       "384",
-      "schema_version", "1", "copy_of", stage.prefix)
-    try stage.age(1, by: 60)
-    try stage.mneme.with(prefix: target).run("put", "question 1", "younger")
-    let report = try stage.mneme.run("reembed", "--json", target).json()
+      "schema_version", "1", "copy_of", fixture.prefix)
+    try fixture.age(1, by: 60)
+    try fixture.mneme.with(prefix: target).run("put", "question 1", "younger")
+    let report = try fixture.mneme.run("reembed", "--json", target).json()
     #expect(report["entries"].int == 2 && report["already_there"].int == 1, "\(report)")
-    #expect(try stage.mneme.with(prefix: target).run("get", "question 1").outputLines == ["younger"])
+    #expect(try fixture.mneme.with(prefix: target).run("get", "question 1").outputLines == ["younger"])
   }
 }

@@ -4,64 +4,66 @@ import Testing
 
 /// `vacuum --repair` and `inspect-keys --check`, as an operator meets them.
 @Suite struct RepairTests {
-  private func messyStage() throws -> Stage {
-    let stage = try Stage("messy")
-    try Self.fill(stage)
-    return stage
+  private func messyStage() throws -> CacheFixture {
+    let fixture = try CacheFixture("messy")
+    try Self.fill(fixture)
+    return fixture
   }
 
   /// Makes a cache with a bit of everything that goes wrong.
-  static func fill(_ stage: Stage) throws {
+  static func fill(_ fixture: CacheFixture) throws {
     for number in 1...12 {
-      try stage.mneme.run("put", "-n", number % 2 == 0 ? "even" : "odd", "--ttl", "1h", "q\(number)", "r")
+      try fixture.mneme.run("put", "-n", number % 2 == 0 ? "even" : "odd", "--ttl", "1h", "q\(number)", "r")
     }
     func hash(of id: Int) throws -> String {
-      let entry = try stage.fields(of: id)
-      return stage.key("hash:\(entry["namespace"]!):\(entry["query_hash"]!)")
+      let entry = try fixture.fields(of: id)
+      return fixture.key("hash:\(entry["namespace"]!):\(entry["query_hash"]!)")
     }
     // Expired: as they should be, in Python's form, in both forms, and where by_ttl does not say so.
-    for id in 1...4 { try stage.age(id, by: 7200) }
-    try stage.redis.send("ZREM", stage.key("by_ttl"), "2")
+    for id in 1...4 { try fixture.age(id, by: 7200) }
+    try fixture.redis.send("ZREM", fixture.key("by_ttl"), "2")
     for id in 2...3 {
-      let (created, name) = (try stage.fields(of: id)["created_at"]!, try stage.fields(of: id)["namespace"]!)
-      try stage.redis.send("ZADD", stage.key("by_ttl"), "\(Int(created)! + 3600)", "\(name)|\(id)")
+      let (created, name) = (
+        try fixture.fields(of: id)["created_at"]!, try fixture.fields(of: id)["namespace"]!
+      )
+      try fixture.redis.send("ZADD", fixture.key("by_ttl"), "\(Int(created)! + 3600)", "\(name)|\(id)")
     }
-    try stage.redis.send("ZREM", stage.key("by_ttl"), "4")
+    try fixture.redis.send("ZREM", fixture.key("by_ttl"), "4")
     // An expired one that is also damaged elsewhere: it goes, and nothing is to be mended.
-    try stage.redis.send("ZADD", stage.key("lru:odd"), "5", "1")
+    try fixture.redis.send("ZADD", fixture.key("lru:odd"), "5", "1")
     // Not due yet, though by_ttl says so, in two forms.
-    try stage.redis.send("ZADD", stage.key("by_ttl"), "5", "5", "6", "odd|5", "7", "other|6")
+    try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "5", "6", "odd|5", "7", "other|6")
     // Left by Redis's own expiry, one with its hash key.
-    try stage.redis.send("DEL", stage.key("entry:7"), stage.key("entry:8"), try hash(of: 8))
-    try stage.redis.send("ZADD", stage.key("by_ttl"), "5", "7")
+    try fixture.redis.send("DEL", fixture.key("entry:7"), fixture.key("entry:8"), try hash(of: 8))
+    try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "7")
     // By hand.
-    try stage.redis.send("DEL", try hash(of: 9))
-    try stage.redis.send("HDEL", stage.key("entry:10"), "metadata")
-    try stage.redis.send("ZADD", stage.key("lru:odd"), "5", "11", "6", "12")
-    try stage.redis.send("ZREM", stage.key("by_id"), "12")
-    try stage.redis.send("HSET", stage.key("entry:12"), "embedding", "1234")
-    try stage.redis.send("SADD", stage.key("namespaces"), "empty")
-    try stage.redis.send("SET", stage.key("hash:odd:" + String(repeating: "b", count: 64)), "no id")
-    try stage.redis.send("SET", stage.key("next_id"), "3")
+    try fixture.redis.send("DEL", try hash(of: 9))
+    try fixture.redis.send("HDEL", fixture.key("entry:10"), "metadata")
+    try fixture.redis.send("ZADD", fixture.key("lru:odd"), "5", "11", "6", "12")
+    try fixture.redis.send("ZREM", fixture.key("by_id"), "12")
+    try fixture.redis.send("HSET", fixture.key("entry:12"), "embedding", "1234")
+    try fixture.redis.send("SADD", fixture.key("namespaces"), "empty")
+    try fixture.redis.send("SET", fixture.key("hash:odd:" + String(repeating: "b", count: 64)), "no id")
+    try fixture.redis.send("SET", fixture.key("next_id"), "3")
   }
 
   @Test(
     "a dry run says exactly what a run does",
     arguments: [[], ["--repair"], ["-n", "odd"], ["-n", "odd", "--repair"]])
   func foreseen(options: [String]) throws {
-    let stage = try messyStage()
+    let fixture = try messyStage()
     var dry = JSONValue.null
-    try stage.expectUnchanged {
-      dry = try stage.mneme.run(["vacuum", "--dry-run", "--json"] + options).expecting(0).json()
+    try fixture.expectUnchanged {
+      dry = try fixture.mneme.run(["vacuum", "--dry-run", "--json"] + options).expecting(0).json()
     }
-    let real = try stage.mneme.run(["vacuum", "--json"] + options).expecting(0).json()
+    let real = try fixture.mneme.run(["vacuum", "--json"] + options).expecting(0).json()
     for figure in ["expired", "leftovers", "repaired", "left"] {
       #expect(dry[figure].int == real[figure].int, "\(figure): \(dry) and \(real)")
     }
     #expect(dry["problems"].description == real["problems"].description)
     #expect(real["expired"].int ?? 0 > 1)
     // And a second one finds nothing to do.
-    let again = try stage.mneme.run(["vacuum", "--json"] + options).expecting(0).json()
+    let again = try fixture.mneme.run(["vacuum", "--json"] + options).expecting(0).json()
     for figure in ["expired", "leftovers", "repaired"] {
       #expect(again[figure].int == 0, "\(figure): \(again)")
     }
@@ -69,9 +71,9 @@ import Testing
 
   @Test("a repair mends all but what a person must look at, and says what and why")
   func left() throws {
-    let stage = try messyStage()
-    try stage.mneme.run("inspect-keys", "--check", expecting: 1)
-    let outcome = try stage.mneme.run("vacuum", "--repair")
+    let fixture = try messyStage()
+    try fixture.mneme.run("inspect-keys", "--check", expecting: 1)
+    let outcome = try fixture.mneme.run("vacuum", "--repair")
     #expect(outcome.outputLines.first?.contains(", left 1 in ") == true, "\(outcome)")
     for line in ["wrong-embedding: 1", "  Left, because", "  Repair: 'mneme delete --id 12'"] {
       #expect(outcome.outputText.contains("\n" + line), "\(outcome)")
@@ -79,21 +81,21 @@ import Testing
     #expect(outcome.outputLines.allSatisfy { $0.count <= 80 }, "\(outcome)")
     #expect(outcome.errors.isEmpty)
     // A line for cron: not all is well.
-    let quiet = try stage.mneme.run("-q", "vacuum", "--repair")
+    let quiet = try fixture.mneme.run("-q", "vacuum", "--repair")
     #expect(quiet.outputLines.count == 1 && quiet.errors.isEmpty, "\(quiet)")
 
-    try stage.mneme.run("delete", "--id", "12")
-    try stage.mneme.run("inspect-keys", "--check")
-    let silent = try stage.mneme.run("-q", "vacuum", "--repair")
+    try fixture.mneme.run("delete", "--id", "12")
+    try fixture.mneme.run("inspect-keys", "--check")
+    let silent = try fixture.mneme.run("-q", "vacuum", "--repair")
     #expect(silent.output.isEmpty && silent.errors.isEmpty, "\(silent)")
-    let problems = LayoutAudit(try stage.dump(), prefix: stage.prefix).problems
+    let problems = LayoutAudit(try fixture.dump(), prefix: fixture.prefix).problems
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
   }
 
   @Test("the check as JSON lists every problem with its key and repair, after the survey")
   func json() throws {
-    let stage = try messyStage()
-    let outcome = try stage.mneme.run("inspect-keys", "--check", "--json", expecting: 1)
+    let fixture = try messyStage()
+    let outcome = try fixture.mneme.run("inspect-keys", "--check", "--json", expecting: 1)
     let json = try outcome.json()
     #expect(
       json.keys == ["families", "key_prefix", "keys", "memory_bytes", "memory_exact", "problems", "unknown"])
@@ -101,38 +103,38 @@ import Testing
     #expect(problems.count > 8)
     for problem in problems {
       #expect(problem.keys == ["detail", "id", "key", "namespace", "problem", "repair"])
-      #expect(problem["key"].string?.hasPrefix(stage.prefix + ":") == true)
+      #expect(problem["key"].string?.hasPrefix(fixture.prefix + ":") == true)
     }
     let lost = problems.filter { $0["problem"].string == "leftover" }
     #expect(Set(lost.compactMap { $0["id"].int }) == [7, 8])
-    let sound = try Stage("sound")
+    let sound = try CacheFixture("sound")
     try sound.mneme.run("put", "q", "r")
     #expect(try sound.mneme.run("inspect-keys", "--check", "--json").json()["problems"].array?.count == 0)
   }
 
   @Test("the check as text fits 80 columns, groups problems by name, and tells how to go on")
   func text() throws {
-    let stage = try messyStage()
-    for number in 20...40 { try stage.redis.send("ZADD", stage.key("lru:even"), "5", "\(number)") }
-    let outcome = try stage.mneme.run("inspect-keys", "--check", expecting: 1)
+    let fixture = try messyStage()
+    for number in 20...40 { try fixture.redis.send("ZADD", fixture.key("lru:even"), "5", "\(number)") }
+    let outcome = try fixture.mneme.run("inspect-keys", "--check", expecting: 1)
     #expect(outcome.outputLines.allSatisfy { $0.count <= 80 }, "\(outcome)")
     #expect(outcome.outputText.contains("\nleftover: 23\n"), "\(outcome)")
     #expect(outcome.outputText.contains("  and 18 more\n"), "\(outcome)")
     #expect(outcome.outputText.contains("  Repair: 'mneme vacuum' sweeps it."), "\(outcome)")
-    let sound = try Stage("sound")
+    let sound = try CacheFixture("sound")
     try sound.mneme.run("put", "q", "r")
     #expect(try sound.mneme.run("inspect-keys", "--check").outputText.hasSuffix("keys: no problem\n"))
   }
 
   @Test("a check of nothing, and of one namespace")
   func scope() throws {
-    let nothing = try Stage("nothing")
+    let nothing = try CacheFixture("nothing")
     #expect(try nothing.mneme.run("inspect-keys", "--check").outputText.hasPrefix("no keys"))
     #expect(try nothing.mneme.run("inspect-keys", "--check", "--json").json()["problems"].array?.count == 0)
-    let stage = try Stage("two")
-    for name in ["one", "two"] { try stage.mneme.run("put", "-n", name, "q", "r") }
-    try stage.redis.send("ZADD", stage.key("lru:one"), "5", "1")
-    try stage.mneme.run("inspect-keys", "--check", "-n", "one", expecting: 1)
-    try stage.mneme.run("inspect-keys", "--check", "-n", "two")
+    let fixture = try CacheFixture("two")
+    for name in ["one", "two"] { try fixture.mneme.run("put", "-n", name, "q", "r") }
+    try fixture.redis.send("ZADD", fixture.key("lru:one"), "5", "1")
+    try fixture.mneme.run("inspect-keys", "--check", "-n", "one", expecting: 1)
+    try fixture.mneme.run("inspect-keys", "--check", "-n", "two")
   }
 }

@@ -10,47 +10,48 @@ import Testing
 
   @Test("an import that met a broken line goes on after what is in, and stores nothing twice")
   func afterBrokenLine() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let broken = try lines(1...100) + "{broken\n" + lines(102...150)
-    let complaint = try Complaint(text: stage.mneme.run("import", input: broken, expecting: 65))
+    let complaint = try Complaint(text: fixture.mneme.run("import", input: broken, expecting: 65))
     #expect(complaint.message.contains("line 101:"))
     #expect(complaint.remediation.hasSuffix("The lines up to 100 are in; go on with --since-line 100."))
-    #expect(try stage.entryCount() == 100)
+    #expect(try fixture.entryCount() == 100)
 
     let mended = try lines(1...150)
-    let report = try stage.mneme.run("import", "--since-line", "100", "--json", input: mended).json()
+    let report = try fixture.mneme.run("import", "--since-line", "100", "--json", input: mended).json()
     #expect(report["imported"].int == 50 && report["replaced"].int == 0)
-    #expect(try stage.entryCount() == 150)
-    #expect(try stage.version() == 150, "nothing was written twice")
+    #expect(try fixture.entryCount() == 150)
+    #expect(try fixture.version() == 150, "nothing was written twice")
   }
 
   @Test("the number of a line counts from the beginning of the file, also when some are passed over")
   func numbers() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let input = try lines(1...4) + "\n" + lines(6...7) + "{broken\n"
     let complaint = try Complaint(
-      text: stage.mneme.run("import", "--since-line", "2", input: input, expecting: 65))
+      text: fixture.mneme.run("import", "--since-line", "2", input: input, expecting: 65))
     #expect(complaint.message.contains("line 8:"), "\(complaint)")
     #expect(complaint.remediation.contains("--since-line 7"))
-    #expect(try stage.entryCount() == 4)
+    #expect(try fixture.entryCount() == 4)
     #expect(
-      try stage.mneme.run("import", "--since-line", "99", "--json", input: input).json()["imported"].int == 0)
+      try fixture.mneme.run("import", "--since-line", "99", "--json", input: input).json()["imported"].int
+        == 0)
   }
 
   @Test("a conflict that must not be stops an import at its line, with all before it in")
   func conflict() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q70", "old")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q70", "old")
     let arguments = ["import", "--on-conflict", "fail"]
-    let outcome = try stage.mneme.run(arguments, input: Array(lines(1...100).utf8)).expecting(65)
+    let outcome = try fixture.mneme.run(arguments, input: Array(lines(1...100).utf8)).expecting(65)
     let complaint = try Complaint(text: outcome)
     #expect(complaint.message.contains("line 70:"), "\(complaint)")
     #expect(complaint.remediation.contains("The lines up to 69 are in"))
-    #expect(try stage.entryCount() == 70)
-    #expect(try stage.mneme.run("get", "--exact", "q70").outputText == "old\n")
+    #expect(try fixture.entryCount() == 70)
+    #expect(try fixture.mneme.run("get", "--exact", "q70").outputText == "old\n")
     // A trial finds the same and stores nothing.
-    try stage.expectUnchanged {
-      try stage.mneme.run(
+    try fixture.expectUnchanged {
+      try fixture.mneme.run(
         ["import", "--on-conflict", "fail", "--dry-run"], input: Array(lines(70...99).utf8)
       )
       .expecting(65)
@@ -59,37 +60,37 @@ import Testing
 
   @Test("a trial names the first conflict, whatever the namespaces")
   func firstConflict() throws {
-    let stage = try Stage()
-    for number in 1...8 { try stage.mneme.run("put", "q", "old", "-n", "n\(number)") }
+    let fixture = try CacheFixture()
+    for number in 1...8 { try fixture.mneme.run("put", "q", "old", "-n", "n\(number)") }
     let input = try (1...8).map { try jsonLine(["query": "q", "response": "new", "namespace": "n\($0)"]) }
       .joined()
     let complaint = try Complaint(
-      text: stage.mneme.run("import", "--on-conflict", "fail", "--dry-run", input: input, expecting: 65))
+      text: fixture.mneme.run("import", "--on-conflict", "fail", "--dry-run", input: input, expecting: 65))
     #expect(complaint.message.contains("line 1:"), "\(complaint)")
   }
 
   @Test("input that cannot be read any more ends an import with what came before it stored")
   func brokenInput() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let source = try RudeSource()
     let command = try ChildProcess(
       ["bash", "-c", "exec \"$0\" -u \"$1\" -p \"$2\" import < /dev/tcp/127.0.0.1/$3", Mneme.binary]
-        + [stage.mneme.url, stage.mneme.prefix, "\(source.port)"], environment: Mneme.plainEnvironment)
+        + [fixture.mneme.url, fixture.mneme.prefix, "\(source.port)"], environment: Mneme.plainEnvironment)
     try source.send(Array(lines(1...150).utf8))
-    while try stage.entryCount() < 64, command.poll() == nil { usleep(5000) }
+    while try fixture.entryCount() < 64, command.poll() == nil { usleep(5000) }
     try source.reset()
     let outcome = try command.finish(within: .seconds(60)).expecting(66)
     let complaint = try Complaint(text: outcome)
     #expect(complaint.remediation.hasSuffix("The lines up to 150 are in; go on with --since-line 150."))
-    #expect(try stage.entryCount() == 150)
+    #expect(try fixture.entryCount() == 150)
   }
 
   @Test("entries that have expired since they were exported are left out and counted")
   func expired() throws {
-    let (stage, copy) = (try Stage("from"), try Stage("to"))
-    for number in 1...3 { try stage.mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
-    for id in 1...2 { try stage.age(id, by: 3600) }
-    let exported = try stage.mneme.run("export", "--include-expired").output
+    let (fixture, copy) = (try CacheFixture("from"), try CacheFixture("to"))
+    for number in 1...3 { try fixture.mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
+    for id in 1...2 { try fixture.age(id, by: 3600) }
+    let exported = try fixture.mneme.run("export", "--include-expired").output
     let text = try copy.mneme.run(["import"], input: exported).expecting(0).outputText
     #expect(text == "imported 1 entry, left out 2 that have expired\n")
     #expect(try copy.entryCount() == 1)
@@ -99,7 +100,7 @@ import Testing
 
   @Test("every field comes back to the byte and the bit, whoever wrote it")
   func toTheBit() throws {
-    let (stage, copy) = (try Stage("from"), try Stage("to"))
+    let (fixture, copy) = (try CacheFixture("from"), try CacheFixture("to"))
     let metadata = [
       #"{"n":1e400,"d":0.1,"i":12345678901234567890,"z":-0.0,"b":1,"a":2,"b":3}"#,
       "{\n  \"pretty\" : [ 1.50 , \"\u{2028}\u{0301}e\" ]\r\n}\n", "  {\"blank\":1}\t", "{ }",
@@ -109,45 +110,46 @@ import Testing
     (vector[0], vector[1], vector[2]) = (1, .leastNonzeroMagnitude, -.leastNormalMagnitude)
     let bits = vector.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian, Array.init) }
     for (index, text) in metadata.enumerated() {
-      try stage.mneme.run("put", "q\(index)", "r\u{0}\u{FEFF}\u{10FFFF}\r\n", "--ttl", "\(9_000_000 + index)")
-      try stage.redis.send(
-        "HSET", stage.key("entry:\(index + 1)"), "metadata", text, "access_count", "\(1 << 40)")
-      let set = ["HSET", stage.key("entry:\(index + 1)"), "embedding"].map { Array($0.utf8) }
-      try stage.redis.send(set + [bits])
+      try fixture.mneme.run(
+        "put", "q\(index)", "r\u{0}\u{FEFF}\u{10FFFF}\r\n", "--ttl", "\(9_000_000 + index)")
+      try fixture.redis.send(
+        "HSET", fixture.key("entry:\(index + 1)"), "metadata", text, "access_count", "\(1 << 40)")
+      let set = ["HSET", fixture.key("entry:\(index + 1)"), "embedding"].map { Array($0.utf8) }
+      try fixture.redis.send(set + [bits])
     }
-    let exported = try stage.mneme.run("export")
+    let exported = try fixture.mneme.run("export")
     #expect(exported.outputLines.count == metadata.count)
     try copy.mneme.run(["import"], input: exported.output).expecting(0)
     for id in 1...metadata.count {
-      #expect(try bytes(of: id, in: copy) == bytes(of: id, in: stage), "entry \(id)")
+      #expect(try bytes(of: id, in: copy) == bytes(of: id, in: fixture), "entry \(id)")
     }
     #expect(try copy.mneme.run("export").output == exported.output)
   }
 
   /// The fields of an entry and their bytes, in the order of the names.
-  private func bytes(of id: Int, in stage: Stage) throws -> [[[UInt8]?]] {
-    let flat = try stage.redis.send("HGETALL", stage.key("entry:\(id)")).items.map(\.bytes)
+  private func bytes(of id: Int, in fixture: CacheFixture) throws -> [[[UInt8]?]] {
+    let flat = try fixture.redis.send("HGETALL", fixture.key("entry:\(id)")).items.map(\.bytes)
     let pairs = stride(from: 0, to: flat.count, by: 2).map { [flat[$0], flat[$0 + 1]] }
     return pairs.sorted { ($0[0] ?? []).lexicographicallyPrecedes($1[0] ?? []) }
   }
 
   @Test("a cache without vectors goes out and comes back")
   func withoutVectors() throws {
-    let (stage, copy) = (try Stage("from"), try Stage("to"))
-    try stage.mneme.run("put", "--embedder", "none", "q", "r")
-    try copy.mneme.run(["import"], input: stage.mneme.run("export").output).expecting(0)
-    #expect(try copy.fields(of: 1) == stage.fields(of: 1))
+    let (fixture, copy) = (try CacheFixture("from"), try CacheFixture("to"))
+    try fixture.mneme.run("put", "--embedder", "none", "q", "r")
+    try copy.mneme.run(["import"], input: fixture.mneme.run("export").output).expecting(0)
+    #expect(try copy.fields(of: 1) == fixture.fields(of: 1))
     #expect(try copy.mneme.run("get", "q").outputText == "r\n")
   }
 
   @Test("an export that cannot go on leaves the old file alone, and none beside it")
   func failedExport() throws {
     let server = try RedisServer()
-    let stage = try Stage(on: server)
-    try stage.mneme.run(["import"], input: Array(lines(1...500).utf8)).expecting(0)
+    let fixture = try CacheFixture(on: server)
+    try fixture.mneme.run(["import"], input: Array(lines(1...500).utf8)).expecting(0)
     let directory = try TemporaryDirectory()
     let path = try directory.write("old".utf8, to: "out.jsonl")
-    let export = try stage.mneme.start(["export", "-o", path, "--pace", "200ms"])
+    let export = try fixture.mneme.start(["export", "-o", path, "--pace", "200ms"])
     while try directory.names().count < 2, export.poll() == nil { usleep(5000) }
     usleep(300_000)
     try server.crash()
@@ -160,19 +162,19 @@ import Testing
   @Test(
     "a disk that is full is status 74, on standard output and in a file", .enabled(if: isThere("/dev/full")))
   func fullDisk() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r")
-    #expect(try stage.mneme.shell("mneme export > /dev/full").status == 74)
-    #expect(try stage.mneme.run(["export", "-o", "/dev/full"]).status == 74)
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    #expect(try fixture.mneme.shell("mneme export > /dev/full").status == 74)
+    #expect(try fixture.mneme.run(["export", "-o", "/dev/full"]).status == 74)
   }
 
   @Test(
     "an interrupted export says how to go on, or that the file is as it was", arguments: [SIGINT, SIGTERM])
   func interruptedExport(number: Int32) throws {
-    let stage = try Stage()
-    try stage.mneme.run(["import"], input: Array(lines(1...1000).utf8)).expecting(0)
+    let fixture = try CacheFixture()
+    try fixture.mneme.run(["import"], input: Array(lines(1...1000).utf8)).expecting(0)
     let directory = try TemporaryDirectory()
-    let toFile = try stage.mneme.start(["export", "-o", directory.path("out"), "--pace", "100ms"])
+    let toFile = try fixture.mneme.start(["export", "-o", directory.path("out"), "--pace", "100ms"])
     while try directory.names().isEmpty, toFile.poll() == nil { usleep(5000) }
     usleep(200_000)
     toFile.signal(number)
@@ -181,7 +183,7 @@ import Testing
     #expect(first.errorText.contains("remediation: The file '\(directory.path("out"))' is as it was before."))
     #expect(try directory.names().isEmpty)
 
-    let toPipe = try stage.mneme.start(["export", "--embeddings", "array", "--pace", "100ms"])
+    let toPipe = try fixture.mneme.start(["export", "--embeddings", "array", "--pace", "100ms"])
     _ = try toPipe.readLine()
     toPipe.signal(number)
     let second = try toPipe.finish(within: .seconds(60))
@@ -190,7 +192,7 @@ import Testing
     #expect((1..<1000).contains(written))
     let state = "\(written) entries were written; go on with --since-id \(written)."
     #expect(second.errorText.contains(state), "\(written): \(second.errorText)")
-    #expect(try stage.mneme.run("export", "--since-id", "\(written)").outputLines.count == 1000 - written)
+    #expect(try fixture.mneme.run("export", "--since-id", "\(written)").outputLines.count == 1000 - written)
   }
 }
 

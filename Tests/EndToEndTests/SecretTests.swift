@@ -101,12 +101,12 @@ struct SecretTests {
   @Test("a program that makes vectors inherits no connection and no ignored signal")
   func descriptors() throws {
     let directory = try TemporaryDirectory()
-    let stage = try Stage("inherits")
+    let fixture = try CacheFixture("inherits")
     // What the runner has let through to everyone is not ours.
     let look = "for f in /proc/self/fd/*; do readlink $f; done; grep SigIgn /proc/self/status"
     let others = try ChildProcess(["/bin/sh", "-c", look]).finish().outputLines
     let spy = "( \(look) ) >'\(directory.path("seen"))'; read -r line; echo '[1,2]'"
-    try stage.mneme.run("put", "--embedder", "command:spy:dim2", "--embedder-command", spy, "q", "r")
+    try fixture.mneme.run("put", "--embedder", "command:spy:dim2", "--embedder-command", spy, "q", "r")
     let seen = String(decoding: try directory.read("seen"), as: UTF8.self)
     let inherited = seen.split(separator: "\n").map(String.init)
     #expect(inherited.contains { $0.hasPrefix("pipe:") }, "\(seen)")
@@ -156,8 +156,8 @@ struct SecretTests {
   /// The command on a server that never answers, asked by one who may be of another user's rights.
   private func start(
     _ holding: Holding, in directory: TemporaryDirectory, _ script: String, as user: [String] = []
-  ) throws -> (ChildProcess, FaultyProxy) {
-    let proxy = try FaultyProxy(to: try RedisServer.shared(), .stall(after: 0))
+  ) throws -> (ChildProcess, ScriptedProxy) {
+    let proxy = try ScriptedProxy(to: try RedisServer.shared(), .stall(after: 0))
     let file = try directory.write(Array(Self.secret.utf8), to: "secret")
     chmod(file, 0o644)
     // A debug build catches the signal otherwise, to print where it was.

@@ -5,15 +5,15 @@ import Testing
 @Suite struct StatsAndQuotaTests {
   @Test("stats counts entries, hits, misses and the rest, in total and for each namespace")
   func stats() throws {
-    let stage = try Stage()
-    for query in ["a", "b", "c"] { try stage.mneme.run("put", query, "r") }
-    try stage.mneme.run("put", "-n", "faq", "a", "r", "--ttl", "10")
-    try stage.mneme.run("set-quota", "faq", "10k")
-    try stage.mneme.run("get", "a")
-    try stage.mneme.run("get", "--exact", "nothing", expecting: 1)
-    try stage.age(4, by: 10)
+    let fixture = try CacheFixture()
+    for query in ["a", "b", "c"] { try fixture.mneme.run("put", query, "r") }
+    try fixture.mneme.run("put", "-n", "faq", "a", "r", "--ttl", "10")
+    try fixture.mneme.run("set-quota", "faq", "10k")
+    try fixture.mneme.run("get", "a")
+    try fixture.mneme.run("get", "--exact", "nothing", expecting: 1)
+    try fixture.age(4, by: 10)
 
-    let json = try stage.mneme.run("stats", "--json").json()
+    let json = try fixture.mneme.run("stats", "--json").json()
     #expect(
       json.keys == [
         "embedder_dim", "embedder_fingerprint", "entries", "evictions", "expirations", "expired_pending",
@@ -21,7 +21,7 @@ import Testing
         "hits_exact", "hits_semantic", "key_prefix", "misses", "namespaces", "schema_version", "vector_bytes",
         "version",
       ])
-    #expect(json["key_prefix"].string == stage.prefix)
+    #expect(json["key_prefix"].string == fixture.prefix)
     #expect(json["entries"].int == 4)
     #expect(json["hits_exact"].int == 1)
     #expect(json["hits_semantic"].int == 0)
@@ -45,122 +45,122 @@ import Testing
         "quota",
       ])
 
-    let text = try stage.mneme.run("stats").outputText
+    let text = try fixture.mneme.run("stats").outputText
     for shown in ["default", "faq", "mneme:hashed-ngrams-v1:dim384"] { #expect(text.contains(shown)) }
-    let one = try stage.mneme.run("stats", "-n", "faq", "--json").json()
+    let one = try fixture.mneme.run("stats", "-n", "faq", "--json").json()
     #expect(one["namespaces"].array?.map { $0["namespace"].string } == ["faq"])
   }
 
   @Test("stats of nothing is status 1")
   func nothing() throws {
-    let stage = try Stage()
-    try stage.mneme.run("stats", expecting: 1)
-    try stage.mneme.run("stats", "--json", expecting: 1)
-    #expect(try stage.dump().isEmpty)
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("stats", expecting: 1)
+    try fixture.mneme.run("stats", "--json", expecting: 1)
+    #expect(try fixture.dump().isEmpty)
   }
 
   @Test("the hit rate of a cache that was never asked is null")
   func neverAsked() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r")
-    let rate = try stage.mneme.run("stats", "--json").json()["hit_rate"]
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    let rate = try fixture.mneme.run("stats", "--json").json()["hit_rate"]
     #expect(rate.isNull || rate.double == 0, "\(rate)")
   }
 
   @Test("a quota is set in both places, printed, and taken from both")
   func quota() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r")
-    let set = try stage.mneme.run("set-quota", "--json", "faq", "1_000").json()
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    let set = try fixture.mneme.run("set-quota", "--json", "faq", "1_000").json()
     #expect(set.keys == ["entries", "evicted", "namespace", "previous", "quota"])
     #expect(set["quota"].int == 1000)
     #expect(set["previous"].isNull)
-    #expect(try stage.redis.send("HGET", stage.key("quotas"), "faq").text == "1000")
-    #expect(try stage.redis.send("GET", stage.key("quota:faq")).text == "1000")
-    #expect(try stage.mneme.run("set-quota", "faq").outputText.contains("1"))
-    #expect(try stage.mneme.run("set-quota", "--json", "faq").json()["quota"].int == 1000)
-    #expect(try stage.mneme.run("set-quota", "--json", "faq", "7").json()["previous"].int == 1000)
-    try stage.mneme.run("set-quota", "faq", "--remove")
-    try stage.mneme.run("set-quota", "faq", expecting: 1)
-    #expect(try stage.redis.send("EXISTS", stage.key("quotas"), stage.key("quota:faq")).integer == 0)
-    #expect(try stage.version() == 1, "quotas do not move the version")
+    #expect(try fixture.redis.send("HGET", fixture.key("quotas"), "faq").text == "1000")
+    #expect(try fixture.redis.send("GET", fixture.key("quota:faq")).text == "1000")
+    #expect(try fixture.mneme.run("set-quota", "faq").outputText.contains("1"))
+    #expect(try fixture.mneme.run("set-quota", "--json", "faq").json()["quota"].int == 1000)
+    #expect(try fixture.mneme.run("set-quota", "--json", "faq", "7").json()["previous"].int == 1000)
+    try fixture.mneme.run("set-quota", "faq", "--remove")
+    try fixture.mneme.run("set-quota", "faq", expecting: 1)
+    #expect(try fixture.redis.send("EXISTS", fixture.key("quotas"), fixture.key("quota:faq")).integer == 0)
+    #expect(try fixture.version() == 1, "quotas do not move the version")
   }
 
   @Test("a put into a full namespace evicts its least recently used entries and no others")
   func eviction() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "-n", "other", "q1", "r")
-    try stage.mneme.run("set-quota", "default", "3")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "-n", "other", "q1", "r")
+    try fixture.mneme.run("set-quota", "default", "3")
     for number in 1...3 {
-      let id = try #require(try stage.mneme.run("put", "--json", "q\(number)", "r").json()["id"].int)
+      let id = try #require(try fixture.mneme.run("put", "--json", "q\(number)", "r").json()["id"].int)
       // As if each had been put long ago, one after the other.
-      try stage.redis.send("HSET", stage.key("entry:\(id)"), "last_accessed_at", "\(number)")
-      try stage.redis.send("ZADD", stage.key("lru:default"), "\(number)", "\(id)")
+      try fixture.redis.send("HSET", fixture.key("entry:\(id)"), "last_accessed_at", "\(number)")
+      try fixture.redis.send("ZADD", fixture.key("lru:default"), "\(number)", "\(id)")
     }
-    try stage.mneme.run("get", "--exact", "q1")
-    #expect(try stage.mneme.run("put", "--json", "q4", "r").json()["evicted"].int == 1)
-    try stage.mneme.run("get", "--exact", "q1")
-    try stage.mneme.run("get", "--exact", "q2", expecting: 1)
-    try stage.mneme.run("get", "--exact", "-n", "other", "q1")
-    #expect(try stage.redis.send("HGET", stage.key("counters:default"), "evictions").text == "1")
-    #expect(try stage.version() == 6)
+    try fixture.mneme.run("get", "--exact", "q1")
+    #expect(try fixture.mneme.run("put", "--json", "q4", "r").json()["evicted"].int == 1)
+    try fixture.mneme.run("get", "--exact", "q1")
+    try fixture.mneme.run("get", "--exact", "q2", expecting: 1)
+    try fixture.mneme.run("get", "--exact", "-n", "other", "q1")
+    #expect(try fixture.redis.send("HGET", fixture.key("counters:default"), "evictions").text == "1")
+    #expect(try fixture.version() == 6)
   }
 
   @Test("--evict brings a namespace under its quota at once")
   func evictNow() throws {
-    let stage = try Stage()
-    for number in 1...6 { try stage.mneme.run("put", "q\(number)", "r") }
-    let json = try stage.mneme.run("set-quota", "--json", "--evict", "default", "2").json()
+    let fixture = try CacheFixture()
+    for number in 1...6 { try fixture.mneme.run("put", "q\(number)", "r") }
+    let json = try fixture.mneme.run("set-quota", "--json", "--evict", "default", "2").json()
     #expect(json["evicted"].int == 4)
     #expect(json["entries"].int == 2)
-    #expect(try stage.entryCount() == 2)
+    #expect(try fixture.entryCount() == 2)
   }
 
   @Test("a trial says what a quota would send away, and changes nothing")
   func trial() throws {
-    let stage = try Stage()
-    for number in 1...6 { try stage.mneme.run("put", "q\(number)", "r") }
-    try stage.expectUnchanged {
-      let json = try stage.mneme.run("set-quota", "--json", "--evict", "--dry-run", "default", "2").json()
+    let fixture = try CacheFixture()
+    for number in 1...6 { try fixture.mneme.run("put", "q\(number)", "r") }
+    try fixture.expectUnchanged {
+      let json = try fixture.mneme.run("set-quota", "--json", "--evict", "--dry-run", "default", "2").json()
       #expect(json["evicted"].int == 4 && json["entries"].int == 6)
-      let text = try stage.mneme.run("-q", "set-quota", "--evict", "--dry-run", "default", "2").outputText
+      let text = try fixture.mneme.run("-q", "set-quota", "--evict", "--dry-run", "default", "2").outputText
       #expect(text == "'default': would get the quota 2 (was none), holds 6 (300 %), would evict 4\n")
     }
-    try stage.mneme.run("set-quota", "default", "2")
-    try stage.expectUnchanged {
-      let text = try stage.mneme.run("set-quota", "--remove", "--dry-run", "default").outputText
+    try fixture.mneme.run("set-quota", "default", "2")
+    try fixture.expectUnchanged {
+      let text = try fixture.mneme.run("set-quota", "--remove", "--dry-run", "default").outputText
       #expect(text == "'default' would have no quota any more (it was 2)\n")
     }
   }
 
   @Test("a quota far below what is there sends all of it away, in batches")
   func farBelow() throws {
-    let stage = try Stage()
+    let fixture = try CacheFixture()
     let lines = try (1...3000).map { number in
       try jsonLine(
         ["query": "query \(number)", "response": "r", "last_accessed_at": 1_700_000_000 + number])
     }.joined()
-    try stage.mneme.run("import", input: lines)
+    try fixture.mneme.run("import", input: lines)
     #expect(
-      try stage.mneme.run("set-quota", "--json", "--evict", "default", "7").json()["evicted"].int == 2993)
-    #expect(try stage.mneme.run("export").jsonLines().map { $0["id"].int } == Array(2994...3000))
+      try fixture.mneme.run("set-quota", "--json", "--evict", "default", "7").json()["evicted"].int == 2993)
+    #expect(try fixture.mneme.run("export").jsonLines().map { $0["id"].int } == Array(2994...3000))
   }
 
   @Test("a quota that Python has set alone is the one that holds")
   func pythonQuota() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r")
-    try stage.mneme.run("set-quota", "default", "5")
-    try stage.redis.send("SET", stage.key("quota:default"), "9")
-    #expect(try stage.mneme.run("set-quota", "--json", "default").json()["quota"].int == 9)
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    try fixture.mneme.run("set-quota", "default", "5")
+    try fixture.redis.send("SET", fixture.key("quota:default"), "9")
+    #expect(try fixture.mneme.run("set-quota", "--json", "default").json()["quota"].int == 9)
   }
 
   @Test("--max-entries holds the whole cache to a number")
   func maxEntries() throws {
-    let stage = try Stage()
-    for number in 1...3 { try stage.mneme.run("put", "-n", "ns\(number)", "q", "r") }
-    let put = try stage.mneme.run("put", "--json", "--max-entries", "2", "q", "r").json()
+    let fixture = try CacheFixture()
+    for number in 1...3 { try fixture.mneme.run("put", "-n", "ns\(number)", "q", "r") }
+    let put = try fixture.mneme.run("put", "--json", "--max-entries", "2", "q", "r").json()
     #expect(put["evicted"].int == 2)
-    #expect(try stage.entryCount() == 2)
+    #expect(try fixture.entryCount() == 2)
   }
 }

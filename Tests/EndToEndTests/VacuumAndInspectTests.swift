@@ -5,22 +5,22 @@ import Testing
 @Suite struct VacuumAndInspectTests {
   @Test("vacuum removes what has expired and leaves nothing of it")
   func vacuum() throws {
-    let stage = try Stage()
-    for number in 1...5 { try stage.mneme.run("put", "q\(number)", "r", "--ttl", "10") }
-    try stage.mneme.run("put", "stays", "r")
-    try stage.mneme.run("put", "-n", "faq", "q", "r", "--ttl", "10")
-    for id in [1, 2, 3, 4, 7] { try stage.age(id, by: 10) }
+    let fixture = try CacheFixture()
+    for number in 1...5 { try fixture.mneme.run("put", "q\(number)", "r", "--ttl", "10") }
+    try fixture.mneme.run("put", "stays", "r")
+    try fixture.mneme.run("put", "-n", "faq", "q", "r", "--ttl", "10")
+    for id in [1, 2, 3, 4, 7] { try fixture.age(id, by: 10) }
 
-    let dry = try stage.mneme.run("vacuum", "--dry-run", "--json").json()
+    let dry = try fixture.mneme.run("vacuum", "--dry-run", "--json").json()
     #expect(dry["expired"].int == 5)
     #expect(dry["dry_run"].bool == true)
-    #expect(try stage.entryCount() == 7)
+    #expect(try fixture.entryCount() == 7)
 
-    let one = try stage.mneme.run("vacuum", "-n", "faq", "--json").json()
+    let one = try fixture.mneme.run("vacuum", "-n", "faq", "--json").json()
     #expect(one["expired"].int == 1)
-    #expect(try stage.redis.send("SMEMBERS", stage.key("namespaces")).texts == ["default"])
+    #expect(try fixture.redis.send("SMEMBERS", fixture.key("namespaces")).texts == ["default"])
 
-    let json = try stage.mneme.run("vacuum", "--json").json()
+    let json = try fixture.mneme.run("vacuum", "--json").json()
     #expect(
       json.keys == [
         "complete", "dry_run", "duration_seconds", "expired", "leftovers", "remaining", "repaired",
@@ -28,67 +28,67 @@ import Testing
     #expect(json["expired"].int == 4)
     #expect(json["complete"].bool == true)
     #expect(json["dry_run"].bool == false)
-    #expect(try stage.entryCount() == 2)
-    #expect(try stage.redis.send("ZCARD", stage.key("by_ttl")).integer == 1)
-    #expect(try stage.redis.send("HGET", stage.key("counters:default"), "expirations").text == "4")
-    #expect(try stage.version() == 7 + 5)
-    try stage.expectUnchanged { try stage.mneme.run("vacuum") }
+    #expect(try fixture.entryCount() == 2)
+    #expect(try fixture.redis.send("ZCARD", fixture.key("by_ttl")).integer == 1)
+    #expect(try fixture.redis.send("HGET", fixture.key("counters:default"), "expirations").text == "4")
+    #expect(try fixture.version() == 7 + 5)
+    try fixture.expectUnchanged { try fixture.mneme.run("vacuum") }
   }
 
   @Test("vacuum sweeps what native expiry left behind")
   func leftovers() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "stays", "r")
-    for number in 1...3 { try stage.mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "stays", "r")
+    for number in 1...3 { try fixture.mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
     // What Redis does in time with keys that have an EXPIREAT.
-    let hashes = try (2...4).map { try #require(try stage.fields(of: $0)["query_hash"]) }
-    try stage.redis.send("DEL", stage.key("entry:2"), stage.key("hash:default:\(hashes[0])"))
-    try stage.redis.send("ZADD", stage.key("by_ttl"), "5", "2")
+    let hashes = try (2...4).map { try #require(try fixture.fields(of: $0)["query_hash"]) }
+    try fixture.redis.send("DEL", fixture.key("entry:2"), fixture.key("hash:default:\(hashes[0])"))
+    try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "2")
     // And what Python leaves: its hash key without expiry, its own form of the by_ttl member.
-    try stage.redis.send("DEL", stage.key("entry:3"))
-    try stage.redis.send("ZREM", stage.key("by_ttl"), "3")
-    try stage.redis.send("ZADD", stage.key("by_ttl"), "5", "default|3")
-    let json = try stage.mneme.run("vacuum", "--json").json()
+    try fixture.redis.send("DEL", fixture.key("entry:3"))
+    try fixture.redis.send("ZREM", fixture.key("by_ttl"), "3")
+    try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "default|3")
+    let json = try fixture.mneme.run("vacuum", "--json").json()
     #expect(try #require(json["leftovers"].int) > 0)
-    let left = try stage.dump()
-    #expect(try stage.redis.send("ZRANGE", stage.key("by_id"), "0", "-1").texts == ["1", "4"])
-    #expect(try stage.redis.send("ZRANGE", stage.key("lru:default"), "0", "-1").texts == ["1", "4"])
-    #expect(try stage.redis.send("ZRANGE", stage.key("by_ttl"), "0", "-1").texts == ["4"])
-    #expect(!left.names.contains(stage.key("hash:default:\(hashes[1])")), "\(left)")
+    let left = try fixture.dump()
+    #expect(try fixture.redis.send("ZRANGE", fixture.key("by_id"), "0", "-1").texts == ["1", "4"])
+    #expect(try fixture.redis.send("ZRANGE", fixture.key("lru:default"), "0", "-1").texts == ["1", "4"])
+    #expect(try fixture.redis.send("ZRANGE", fixture.key("by_ttl"), "0", "-1").texts == ["4"])
+    #expect(!left.names.contains(fixture.key("hash:default:\(hashes[1])")), "\(left)")
   }
 
   @Test("the entry's own fields have the last word over by_ttl")
   func staleScore() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r", "--ttl", "1h")
-    try stage.redis.send("ZADD", stage.key("by_ttl"), "5", "1")
-    #expect(try stage.mneme.run("vacuum", "--json").json()["expired"].int == 0)
-    #expect(try stage.mneme.run("get", "q").outputText == "r\n")
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r", "--ttl", "1h")
+    try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "1")
+    #expect(try fixture.mneme.run("vacuum", "--json").json()["expired"].int == 0)
+    #expect(try fixture.mneme.run("get", "q").outputText == "r\n")
   }
 
   @Test("vacuum of nothing does nothing")
   func nothing() throws {
-    let stage = try Stage()
-    #expect(try stage.mneme.run("vacuum", "--json").json()["expired"].int == 0)
-    #expect(try stage.dump().isEmpty)
+    let fixture = try CacheFixture()
+    #expect(try fixture.mneme.run("vacuum", "--json").json()["expired"].int == 0)
+    #expect(try fixture.dump().isEmpty)
   }
 
   @Test("inspect-keys shows each family with its type and number, and what is no part of the layout")
   func inspect() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q1", "r", "--ttl", "1h", "--native-ttl")
-    try stage.mneme.run("put", "-n", "faq", "q1", "r")
-    try stage.mneme.run("get", "q1")
-    try stage.mneme.run("set-quota", "faq", "5")
-    try stage.redis.send("SET", stage.key("stranger"), "x")
-    try stage.expectUnchanged {
-      let json = try stage.mneme.run("inspect-keys", "--json", "--sample", "all").json()
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q1", "r", "--ttl", "1h", "--native-ttl")
+    try fixture.mneme.run("put", "-n", "faq", "q1", "r")
+    try fixture.mneme.run("get", "q1")
+    try fixture.mneme.run("set-quota", "faq", "5")
+    try fixture.redis.send("SET", fixture.key("stranger"), "x")
+    try fixture.expectUnchanged {
+      let json = try fixture.mneme.run("inspect-keys", "--json", "--sample", "all").json()
       #expect(
         json.keys == [
           "families", "key_prefix", "keys", "memory_bytes", "memory_exact", "problems", "unknown",
         ])
-      #expect(json["key_prefix"].string == stage.prefix)
-      #expect(json["keys"].int == (try stage.dump().keys.count))
+      #expect(json["key_prefix"].string == fixture.prefix)
+      #expect(json["keys"].int == (try fixture.dump().keys.count))
       #expect(json["memory_exact"].bool == true)
       let families = try #require(json["families"].array)
       func keys(_ family: String) -> Int? { families.first { $0["family"].string == family }?["keys"].int }
@@ -101,41 +101,42 @@ import Testing
       #expect(families.first { $0["family"].string == "entry" }?["type"].string == "hash")
       #expect("\(json["unknown"])".contains("stranger"))
 
-      let list = try stage.mneme.run("inspect-keys", "--list", "--json").jsonLines()
-      #expect(Set(list.compactMap { $0["key"].string }) == Set(try stage.dump().names))
+      let list = try fixture.mneme.run("inspect-keys", "--list", "--json").jsonLines()
+      #expect(Set(list.compactMap { $0["key"].string }) == Set(try fixture.dump().names))
       #expect(list[0].keys == ["family", "key", "memory_bytes", "namespace", "ttl", "type"])
-      let some = try stage.mneme.run("inspect-keys", "--list", "--family", "entry", "--limit", "1")
+      let some = try fixture.mneme.run("inspect-keys", "--list", "--family", "entry", "--limit", "1")
       #expect(some.outputLines.count == 1)
-      #expect(try stage.mneme.run("inspect-keys").outputText.contains("entry"))
+      #expect(try fixture.mneme.run("inspect-keys").outputText.contains("entry"))
     }
   }
 
   @Test("sizes of a sample are scaled up and marked, those of all are exact, and the largest keys are named")
   func sample() throws {
-    let stage = try Stage("sample")
+    let fixture = try CacheFixture("sample")
     let lines = try (1...300).map { try jsonLine(["query": "q\($0)", "response": "r"]) }.joined()
-    try stage.mneme.run("import", "--embedder", "none", input: lines)
+    try fixture.mneme.run("import", "--embedder", "none", input: lines)
     func memory(_ sample: String) throws -> (bytes: Int, isExact: Bool?) {
-      let json = try stage.mneme.run("inspect-keys", "--json", "--sample", sample).json()
+      let json = try fixture.mneme.run("inspect-keys", "--json", "--sample", sample).json()
       return (try #require(json["memory_bytes"].int), json["memory_exact"].bool)
     }
     let (all, some) = (try memory("all"), try memory("10"))
     #expect(all.isExact == true && some.isExact == false)
     #expect((all.bytes / 2...all.bytes * 2).contains(some.bytes), "\(some) and \(all)")
-    #expect(try stage.mneme.run("inspect-keys", "--sample", "10").outputText.contains("~"))
-    #expect(!(try stage.mneme.run("inspect-keys", "--sample", "all").outputText.contains("~")))
-    try stage.mneme.run("put", "--embedder", "none", "large", String(repeating: "x", count: 100_000))
-    let top = try stage.mneme.run("inspect-keys", "--json", "--sample", "all", "--top", "3").json()["largest"]
-    #expect(top.array?.count == 3 && top.array?[0]["key"].string == stage.key("entry:301"), "\(top)")
+    #expect(try fixture.mneme.run("inspect-keys", "--sample", "10").outputText.contains("~"))
+    #expect(!(try fixture.mneme.run("inspect-keys", "--sample", "all").outputText.contains("~")))
+    try fixture.mneme.run("put", "--embedder", "none", "large", String(repeating: "x", count: 100_000))
+    let top = try fixture.mneme.run("inspect-keys", "--json", "--sample", "all", "--top", "3").json()[
+      "largest"]
+    #expect(top.array?.count == 3 && top.array?[0]["key"].string == fixture.key("entry:301"), "\(top)")
     let sizes = (top.array ?? []).compactMap { $0["memory_bytes"].int }
     #expect(sizes == sizes.sorted(by: >) && sizes[0] > 100_000, "\(sizes)")
   }
 
   @Test("inspect-keys of nothing creates nothing")
   func inspectNothing() throws {
-    let stage = try Stage()
-    #expect(try stage.mneme.run("inspect-keys", "--json").json()["keys"].int == 0)
-    #expect(try stage.dump().isEmpty)
+    let fixture = try CacheFixture()
+    #expect(try fixture.mneme.run("inspect-keys", "--json").json()["keys"].int == 0)
+    #expect(try fixture.dump().isEmpty)
   }
 
   @Test("every reading command works for a user who may only read the prefix, and changes nothing")
@@ -143,7 +144,7 @@ import Testing
     let server = try RedisServer(configuration: [
       "user reader on >secret ~reader:* +@read +@connection -@dangerous +info"
     ])
-    let writer = try Stage(on: server, prefix: "reader")
+    let writer = try CacheFixture(on: server, prefix: "reader")
     try writer.mneme.run("put", "q", "r")
     let reader = Mneme(url: "unix://reader:secret@\(server.socketPath)", prefix: "reader")
     try writer.expectUnchanged {

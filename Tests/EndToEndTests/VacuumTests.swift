@@ -5,66 +5,67 @@ import Testing
 /// `vacuum` as cron runs it: beside others, killed, out of time.
 @Suite struct VacuumTests {
   /// A cache of so many entries that have all expired.
-  private func expiredStage(_ count: Int, on server: RedisServer? = nil) throws -> Stage {
-    let stage = try Stage("vacuum", on: server)
+  private func expiredStage(_ count: Int, on server: RedisServer? = nil) throws -> CacheFixture {
+    let fixture = try CacheFixture("vacuum", on: server)
     let lines = try (1...count).map { try jsonLine(["query": "q\($0)", "response": "r", "ttl": 3600]) }
       .joined()
-    try stage.mneme.run(["import", "--embedder", "none"], input: Array(lines.utf8)).expecting(0)
+    try fixture.mneme.run(["import", "--embedder", "none"], input: Array(lines.utf8)).expecting(0)
     let created = Int(Date().timeIntervalSince1970) - 7200
     let commands = (1...count).flatMap { id in
       [
-        ["HSET", stage.key("entry:\(id)"), "created_at", "\(created)"],
-        ["ZADD", stage.key("by_ttl"), "\(created + 3600)", "\(id)"],
+        ["HSET", fixture.key("entry:\(id)"), "created_at", "\(created)"],
+        ["ZADD", fixture.key("by_ttl"), "\(created + 3600)", "\(id)"],
       ].map { $0.map { Array($0.utf8) } }
     }
-    _ = try stage.redis.pipeline(commands)
-    return stage
+    _ = try fixture.redis.pipeline(commands)
+    return fixture
   }
 
-  private func expectSound(_ stage: Stage, sourceLocation: SourceLocation = #_sourceLocation) throws {
-    let problems = LayoutAudit(try stage.dump(), prefix: stage.prefix).problems
+  private func expectSound(_ fixture: CacheFixture, sourceLocation: SourceLocation = #_sourceLocation) throws
+  {
+    let problems = LayoutAudit(try fixture.dump(), prefix: fixture.prefix).problems
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))", sourceLocation: sourceLocation)
-    try stage.mneme.run("inspect-keys", "--check")
+    try fixture.mneme.run("inspect-keys", "--check")
   }
 
   @Test("vacuums at once share the work and count each entry once")
   func shared() throws {
-    let stage = try expiredStage(1500)
+    let fixture = try expiredStage(1500)
     // All of them expire in the same second.
-    #expect(try stage.mneme.run("vacuum", "--dry-run", "--json").json()["expired"].int == 1500)
-    let outcome = try stage.mneme.shell(
+    #expect(try fixture.mneme.run("vacuum", "--dry-run", "--json").json()["expired"].int == 1500)
+    let outcome = try fixture.mneme.shell(
       "for run in 1 2 3; do mneme vacuum --json --batch-size 16 & done; wait", within: .seconds(200))
     let reports = try outcome.expecting(0).jsonLines()
     #expect(reports.count == 3 && outcome.errors.isEmpty, "\(outcome)")
     #expect(reports.compactMap { $0["expired"].int }.reduce(0, +) == 1500, "\(outcome)")
     #expect(reports.allSatisfy { $0["complete"].bool == true })
-    #expect(try stage.redis.send("HGET", stage.key("counters:default"), "expirations").text == "1500")
-    #expect(try stage.version() == 3000)
-    #expect(try stage.entryCount() == 0)
-    try expectSound(stage)
+    #expect(try fixture.redis.send("HGET", fixture.key("counters:default"), "expirations").text == "1500")
+    #expect(try fixture.version() == 3000)
+    #expect(try fixture.entryCount() == 0)
+    try expectSound(fixture)
   }
 
   @Test("a vacuum that is killed at any instant leaves a sound cache, and the next one finishes")
   func killed() throws {
-    let stage = try expiredStage(400)
+    let fixture = try expiredStage(400)
     for _ in 0..<12 {
-      let run = try stage.mneme.start(["vacuum", "--batch-size", "4", "--pace", "1ms"])
+      let run = try fixture.mneme.start(["vacuum", "--batch-size", "4", "--pace", "1ms"])
       usleep(.random(in: 0...80_000))
       run.signal(SIGKILL)
       _ = try run.finish()
-      try expectSound(stage)
+      try expectSound(fixture)
     }
-    try stage.mneme.run("vacuum")
-    #expect(try stage.entryCount() == 0)
-    #expect(try stage.redis.send("HGET", stage.key("counters:default"), "expirations").text == "400")
-    #expect(try stage.version() == 800)
-    try expectSound(stage)
+    try fixture.mneme.run("vacuum")
+    #expect(try fixture.entryCount() == 0)
+    #expect(try fixture.redis.send("HGET", fixture.key("counters:default"), "expirations").text == "400")
+    #expect(try fixture.version() == 800)
+    try expectSound(fixture)
   }
 
   @Test("an entry that is put anew while a vacuum goes on stays")
   func refreshed() throws {
-    let stage = try expiredStage(120)
-    let outcome = try stage.mneme.shell(
+    let fixture = try expiredStage(120)
+    let outcome = try fixture.mneme.shell(
       """
       mneme vacuum --batch-size 2 --pace 3ms & run=$!
       for number in $(seq 120 -5 1); do mneme put --embedder none -q "q$number" fresh || exit; done
@@ -72,48 +73,48 @@ import Testing
       """, within: .seconds(120))
     #expect(outcome.status == 0, "\(outcome)")
     for number in stride(from: 120, through: 1, by: -5) {
-      #expect(try stage.mneme.run("get", "--exact", "q\(number)").outputText == "fresh\n")
+      #expect(try fixture.mneme.run("get", "--exact", "q\(number)").outputText == "fresh\n")
     }
-    try stage.mneme.run("vacuum")
-    #expect(try stage.entryCount() == 24)
-    try expectSound(stage)
+    try fixture.mneme.run("vacuum")
+    #expect(try fixture.entryCount() == 24)
+    try expectSound(fixture)
   }
 
   @Test("with its time over a vacuum ends with 75 and what remains, in one line, and the next one goes on")
   func outOfTime() throws {
-    let stage = try expiredStage(40)
+    let fixture = try expiredStage(40)
     let slow = ["-q", "vacuum", "--batch-size", "1", "--pace", "200ms", "--max-duration", "1s"]
-    let outcome = try stage.mneme.run(slow).expecting(75)
+    let outcome = try fixture.mneme.run(slow).expecting(75)
     #expect(outcome.outputLines.count == 1 && outcome.errors.isEmpty, "\(outcome)")
-    let left = try stage.entryCount()
+    let left = try fixture.entryCount()
     #expect(left > 0 && left < 40)
     #expect(outcome.outputText.contains("; about \(left) remain"), "\(outcome)")
-    let dry = try stage.mneme.run(["vacuum", "--json"] + slow.dropFirst(2) + ["--dry-run"]).expecting(75)
+    let dry = try fixture.mneme.run(["vacuum", "--json"] + slow.dropFirst(2) + ["--dry-run"]).expecting(75)
       .json()
     #expect(dry["complete"].bool == false)
     #expect((dry["remaining"].int ?? 0) + (dry["expired"].int ?? 0) == left, "\(dry)")
     // Nothing to say where all is well.
-    let last = try stage.mneme.run("-q", "vacuum", "--max-duration", "10m")
+    let last = try fixture.mneme.run("-q", "vacuum", "--max-duration", "10m")
     #expect(last.output.isEmpty && last.errors.isEmpty, "\(last)")
-    #expect(try stage.entryCount() == 0)
+    #expect(try fixture.entryCount() == 0)
   }
 
   @Test(
     "it looks for hash keys by SCAN only where it has met leftovers, and removes a batch in each transaction")
   func commands() throws {
     let server = try RedisServer()
-    let stage = try expiredStage(100, on: server)
-    try stage.redis.send("SET", "neighbour:hash:x", "1")
+    let fixture = try expiredStage(100, on: server)
+    try fixture.redis.send("SET", "neighbour:hash:x", "1")
     let monitor = try Monitor(server)
     func run(_ arguments: String...) throws -> [Monitor.Command] {
-      try stage.mneme.run(["vacuum"] + arguments).expecting(0)
+      try fixture.mneme.run(["vacuum"] + arguments).expecting(0)
       let commands = try monitor.commands()
       #expect(!commands.contains { $0.words.dropFirst().contains { $0.starts(with: "neighbour".utf8) } })
       return commands
     }
     let swept = try run("--batch-size", "16")
     #expect(!swept.contains { $0.name == "SCAN" })
-    let entry = Array(stage.key("entry:").utf8)
+    let entry = Array(fixture.key("entry:").utf8)
     var removed: [Int] = []
     for command in swept {
       if command.name == "MULTI" { removed.append(0) }
@@ -123,14 +124,14 @@ import Testing
     }
     #expect(removed.reduce(0, +) == 100 && removed.max() == 16, "\(removed)")
 
-    try stage.mneme.run("put", "--ttl", "1h", "q", "r")
-    try stage.redis.send("DEL", stage.key("entry:101"))
-    try stage.redis.send("ZADD", stage.key("by_ttl"), "5", "101")
+    try fixture.mneme.run("put", "--ttl", "1h", "q", "r")
+    try fixture.redis.send("DEL", fixture.key("entry:101"))
+    try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "101")
     _ = try monitor.commands()
     let scans = try run().filter { $0.name == "SCAN" }
-    #expect(!scans.isEmpty && scans.allSatisfy { $0.text(3) == stage.key("hash:*") }, "\(scans)")
+    #expect(!scans.isEmpty && scans.allSatisfy { $0.text(3) == fixture.key("hash:*") }, "\(scans)")
     #expect(!(try run("--repair").filter { $0.name == "SCAN" }.isEmpty))
-    try expectSound(stage)
+    try expectSound(fixture)
   }
 
   @Test("the README's cron line is silent when all is well, and tells what is not")
@@ -139,10 +140,10 @@ import Testing
     let line = try #require(
       readme.split(separator: "\n").first { $0.contains("-q -u") && $0.contains("vacuum") })
     let command = String(line).replacing(#/^\s*(\S+\s+){5}/#, with: "").replacing(#/-u \S+ /#, with: "")
-    let stage = try expiredStage(20)
-    let outcome = try stage.mneme.shell(command)
+    let fixture = try expiredStage(20)
+    let outcome = try fixture.mneme.shell(command)
     #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(command)\n\(outcome)")
-    #expect(try stage.entryCount() == 0)
+    #expect(try fixture.entryCount() == 0)
     let away = try Mneme(url: "unix:///nonexistent", prefix: "p").shell(command)
     #expect(away.status == 69 && away.errorText.hasPrefix("mneme: StoreBackendError: "), "\(away)")
   }
@@ -151,19 +152,19 @@ import Testing
     "interrupted, a vacuum says what it did and what remains, and a check claims nothing of what it did not see"
   )
   func interrupted() throws {
-    let stage = try expiredStage(60)
-    let vacuum = try stage.mneme.start(["vacuum", "--batch-size", "1", "--pace", "200ms"])
-    while try stage.entryCount() == 60 { usleep(10_000) }
+    let fixture = try expiredStage(60)
+    let vacuum = try fixture.mneme.start(["vacuum", "--batch-size", "1", "--pace", "200ms"])
+    while try fixture.entryCount() == 60 { usleep(10_000) }
     vacuum.signal(SIGINT)
     let outcome = try vacuum.finish()
     #expect(outcome.status == 130 && outcome.outputLines.count == 1, "\(outcome)")
-    let left = try stage.entryCount()
+    let left = try fixture.entryCount()
     #expect(left > 0 && outcome.outputText.hasPrefix("removed \(60 - left) expired entr"), "\(outcome)")
     #expect(outcome.outputText.contains("; about \(left) remain"), "\(outcome)")
-    try expectSound(stage)
+    try expectSound(fixture)
 
-    let proxy = try CountingProxy(to: RedisServer.shared())
-    let check = try Mneme(url: proxy.url, prefix: stage.prefix).start([
+    let proxy = try ScriptedProxy(to: RedisServer.shared())
+    let check = try Mneme(url: proxy.url, prefix: fixture.prefix).start([
       "inspect-keys", "--check", "--pace", "1m",
     ])
     // From its first question on it listens for signals, and it rests after the first page.
@@ -175,11 +176,11 @@ import Testing
 
   @Test("a namespace that a killed run left on the list without entries is taken off it by the next")
   func abandoned() throws {
-    let stage = try Stage("abandoned")
-    try stage.mneme.run("put", "q", "r")
-    try stage.redis.send("SADD", stage.key("namespaces"), "abandoned")
-    #expect(try stage.mneme.run("vacuum", "--dry-run", "--json").json()["repaired"].int == 1)
-    #expect(try stage.mneme.run("vacuum", "--json").json()["repaired"].int == 1)
-    try expectSound(stage)
+    let fixture = try CacheFixture("abandoned")
+    try fixture.mneme.run("put", "q", "r")
+    try fixture.redis.send("SADD", fixture.key("namespaces"), "abandoned")
+    #expect(try fixture.mneme.run("vacuum", "--dry-run", "--json").json()["repaired"].int == 1)
+    #expect(try fixture.mneme.run("vacuum", "--json").json()["repaired"].int == 1)
+    try expectSound(fixture)
   }
 }

@@ -3,36 +3,6 @@ import Testing
 
 /// What goes over the wire: which commands, how they are bound together, how often the server is waited for.
 @Suite struct WireTests {
-  /// A run of every command that talks to Redis.
-  private func tour(_ mneme: Mneme, _ copy: Mneme) throws {
-    try mneme.run("put", "q1", "r", "--ttl", "1h")
-    try mneme.run("put", "q1", "replaced")
-    try mneme.run("put", "-n", "faq", "How do I reset my password?", "Use the link.")
-    try mneme.run("get", "q1")
-    try mneme.run("get", "-n", "faq", "--threshold", "0.5", "how can I reset my password")
-    try mneme.run("get", "nothing of the kind", expecting: 1)
-    try mneme.run("get", "--peek", "q1")
-    try mneme.run("set-quota", "default", "10")
-    let lines = try (1...200).map { try jsonLine(["query": "line \($0)", "response": "r", "ttl": 3600]) }
-      .joined()
-    try mneme.run("import", input: lines)
-    try mneme.run("set-quota", "--evict", "default", "4")
-    try mneme.run("set-quota", "default")
-    try mneme.run("put", "q2", "evicts")
-    try mneme.run("put", "-n", "faq", "q3", "r")
-    try mneme.run("stats")
-    try mneme.run("inspect-keys")
-    try mneme.run("inspect-keys", "--list")
-    let exported = try mneme.run("export")
-    try copy.run(["import"], input: exported.output).expecting(0)
-    try copy.run("import", "--on-conflict", "skip", input: exported.outputText)
-    try mneme.run("vacuum")
-    try mneme.run("delete", "-n", "faq", "q3")
-    try mneme.run("set-quota", "default", "--remove")
-    try mneme.run("clear", "--yes", "--all")
-    try mneme.run("get", "q1", expecting: 1)
-  }
-
   @Test(
     "no command walks or flushes the keyspace or runs a script, and no entry is written outside a transaction that moves the version"
   )
@@ -40,7 +10,12 @@ import Testing
     let server = try RedisServer(tcp: true)
     let mneme = Mneme(url: server.tcpURL, prefix: "tour")
     let monitor = try Monitor(server)
-    try tour(mneme, mneme.with(prefix: "copy"))
+    try expectTourToWork(mneme, other: "copy")
+    // One that evicts, and a miss.
+    try mneme.run("put", "--max-entries", "1", "q1", "r")
+    try mneme.run("put", "--max-entries", "1", "q2", "r")
+    try mneme.run("get", "q1", expecting: 1)
+    try mneme.run("clear", "--yes", "--all")
     let commands = try monitor.commands()
     #expect(commands.count > 100)
 
@@ -51,17 +26,18 @@ import Testing
     for prefix in ["tour", "copy"] { try checkTransactions(commands, prefix: prefix) }
 
     // The same again with entries that have expired by themselves and by the clock.
-    let stage = try Stage(on: server, prefix: "tour")
-    for number in 1...100 { try mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
-    let ids = try stage.redis.send("ZRANGE", "tour:by_id", "0", "-1").texts.compactMap { Int($0) }
-    for id in ids.prefix(90) { try stage.age(id, by: 3600) }
+    let fixture = try CacheFixture(on: server, prefix: "tour")
+    let lines = try (1...100).map { try jsonLine(["query": "q\($0)", "response": "r", "ttl": 3600]) }.joined()
+    try mneme.run("import", input: lines)
+    let ids = try fixture.redis.send("ZRANGE", "tour:by_id", "0", "-1").texts.compactMap { Int($0) }
+    try fixture.age(Array(ids.prefix(90)), by: 3600)
     _ = try monitor.commands()
     try mneme.run("get", "q1", expecting: 1)
     try mneme.run("vacuum")
     let sweep = try monitor.commands()
     #expect(sweep.filter { forbidden.contains($0.name) }.isEmpty)
     try checkTransactions(sweep, prefix: "tour")
-    #expect(try stage.entryCount() == 10)
+    #expect(try fixture.entryCount() == 10)
     #expect(sweep.count < 90 * 12, "vacuum goes in batches")
   }
 
@@ -118,11 +94,13 @@ import Testing
 
   @Test("an exact get costs at most three round trips")
   func getRoundTrips() throws {
-    let stage = try Stage()
-    for number in 1...100 { try stage.mneme.run("put", "q\(number)", "r") }
-    let proxy = try CountingProxy(to: RedisServer.shared())
-    let through = Mneme(url: proxy.url, prefix: stage.prefix)
-    for arguments in [["get", "q7"], ["get", "--peek", "q7"], ["get", "--exact", "--json", "q7"]] {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run(["import"], input: importLines(1...100)).expecting(0)
+    let proxy = try ScriptedProxy(to: RedisServer.shared())
+    let through = Mneme(url: proxy.url, prefix: fixture.prefix)
+    for arguments in [
+      ["get", "query 7"], ["get", "--peek", "query 7"], ["get", "--exact", "--json", "query 7"],
+    ] {
       try through.run(arguments).expecting(0)
       let trips = proxy.roundTrips()
       #expect((1...3).contains(trips.count), "\(arguments): \(trips)")
@@ -134,10 +112,10 @@ import Testing
 
   @Test("a get by meaning costs at most three round trips in a small namespace")
   func semanticRoundTrips() throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "How do I reset my password?", "Use the link.")
-    let proxy = try CountingProxy(to: RedisServer.shared())
-    let through = Mneme(url: proxy.url, prefix: stage.prefix)
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "How do I reset my password?", "Use the link.")
+    let proxy = try ScriptedProxy(to: RedisServer.shared())
+    let through = Mneme(url: proxy.url, prefix: fixture.prefix)
     try through.run("get", "--threshold", "0.5", "how can I reset my password")
     let trips = proxy.roundTrips()
     #expect((1...3).contains(trips.count), "\(trips)")
@@ -145,9 +123,9 @@ import Testing
 
   @Test("a put costs at most four round trips: the first, a new one, a replacement, and one that evicts")
   func putRoundTrips() throws {
-    let stage = try Stage()
-    let proxy = try CountingProxy(to: RedisServer.shared())
-    let through = Mneme(url: proxy.url, prefix: stage.prefix)
+    let fixture = try CacheFixture()
+    let proxy = try ScriptedProxy(to: RedisServer.shared())
+    let through = Mneme(url: proxy.url, prefix: fixture.prefix)
     func put(_ what: String, _ arguments: String...) throws {
       try through.run(["put"] + arguments).expecting(0)
       let trips = proxy.roundTrips()
@@ -159,30 +137,31 @@ import Testing
     try through.run("set-quota", "default", "2")
     _ = proxy.roundTrips()
     try put("one that evicts", "q3", "r")
-    #expect(try stage.entryCount() == 2)
+    #expect(try fixture.entryCount() == 2)
   }
 
   @Test("what goes over many entries goes in batches")
   func batches() throws {
     // Of its own: SCAN walks over the keys of all tests that share one.
     let server = try RedisServer()
-    let stage = try Stage(on: server)
-    let proxy = try CountingProxy(to: server)
-    let through = Mneme(url: proxy.url, prefix: stage.prefix)
+    let fixture = try CacheFixture(on: server)
+    let proxy = try ScriptedProxy(to: server)
+    let through = Mneme(url: proxy.url, prefix: fixture.prefix)
     let lines = try (1...1000).map { try jsonLine(["query": "q\($0)", "response": "r", "ttl": 3600]) }
       .joined()
     func expectBatches(_ arguments: String..., input: String = "") throws {
       try through.run(arguments, input: Array(input.utf8)).expecting(0)
       let trips = proxy.roundTrips()
-      #expect((1...200).contains(trips.count), "\(arguments): \(trips.count) round trips")
+      // A few entries share a round trip; see `RequestSizeTests` for how many at most.
+      #expect((1...500).contains(trips.count), "\(arguments): \(trips.count) round trips")
     }
     try expectBatches("import", input: lines)
     try expectBatches("export")
     try expectBatches("inspect-keys")
     try expectBatches("stats")
-    for id in 1...1000 { try stage.age(id, by: 3600) }
+    try fixture.age(by: 3600)
     try expectBatches("vacuum")
-    #expect(try stage.entryCount() == 0)
+    #expect(try fixture.entryCount() == 0)
     try expectBatches("import", input: lines)
     try expectBatches("clear", "--yes", "--all")
   }

@@ -9,31 +9,37 @@ import Testing
 
   @Test(
     "a command that meets a key of another type ends with CorruptCacheError and writes nothing",
-    arguments: families, BadInputTests.everyCommand)
-  func wrongType(family: String, command: [String]) throws {
-    let stage = try Stage("wrong")
-    try stage.mneme.run("put", "q", "r", "--ttl", "1h")
-    try stage.redis.send("DEL", stage.key(family))
-    try stage.redis.send("RPUSH", stage.key(family), "a", "list")
-    let before = try stage.dump()
-    let line = Array("{\"query\":\"new\",\"response\":\"r\"}\n".utf8)
-    let outcome = try stage.mneme.run(command, input: line)
-    let after = try stage.dump()
-    // Who does not meet the key may do its work. The key stays as it is, for a person to look at.
-    if outcome.status > 1 {
-      #expect(outcome.status == 65, "\(outcome)")
-      // Who reads on tells of it in a warning.
-      if !outcome.errorText.hasPrefix("mneme: warning: The key \(stage.key(family)) ") {
-        #expect(try Complaint(text: outcome).type == "CorruptCacheError", "\(outcome)")
+    arguments: families)
+  func wrongType(family: String) throws {
+    for line in CommandExample.oneEach {
+      let fixture = try CacheFixture("wrong")
+      try CommandExample.sampleCache(fixture)
+      try fixture.redis.send("DEL", fixture.key(family))
+      try fixture.redis.send("RPUSH", fixture.key(family), "a", "list")
+      let before = try fixture.dump()
+      let outcome = try fixture.mneme.run(
+        line.words(file: "/dev/null", other: fixture.prefix + "2"), input: line.input)
+      let after = try fixture.dump()
+      // A command that does not meet the key may do its work. The key stays as it is, for a person to look at.
+      if outcome.status > 1 {
+        #expect(outcome.status == 65, "\(outcome)")
+        // A command that reads on tells of it in a warning.
+        if !outcome.errorText.hasPrefix("mneme: warning: The key \(fixture.key(family)) ") {
+          #expect(try Complaint(text: outcome).type == "CorruptCacheError", "\(outcome)")
+        }
+        // A vacuum works through many entries, and may have done part when it meets the key.
+        if line.command != "vacuum" {
+          #expect(after == before, "\(after.changes(since: before)) by \(outcome)")
+        }
       }
-      #expect(after == before, "\(after.changes(since: before)) by \(outcome)")
-    }
-    if ["put", "import"].contains(command[0]), family != "entry:1" {
-      #expect(outcome.status == 65, "\(outcome)")
-    }
-    if command[0] == "inspect-keys" { #expect(outcome.status == 0, "\(outcome)") }
-    if family != "entry:1" {
-      #expect(try stage.redis.send("TYPE", stage.key(family)).text == "list", "\(outcome)")
+      if ["put", "import"].contains(line.command), family != "entry:1" {
+        #expect(outcome.status == 65, "\(outcome)")
+      }
+      if line.command == "inspect-keys" { #expect(outcome.status == 0, "\(outcome)") }
+      if family != "entry:1" {
+        #expect(try fixture.redis.send("TYPE", fixture.key(family)).text == "list", "\(outcome)")
+      }
+      try fixture.redis.removeKeys(beginningWith: fixture.prefix)
     }
   }
 
@@ -41,9 +47,9 @@ import Testing
     "a schema from the future is refused by every command that would rely on it",
     arguments: [["put", "q", "r"], ["get", "q"], ["vacuum"]])
   func futureSchema(command: [String]) throws {
-    let stage = try Stage()
-    try stage.mneme.run("put", "q", "r")
-    try stage.redis.send("HSET", stage.key("meta"), "schema_version", "2")
-    try stage.expectUnchanged { try stage.refusal(of: command, status: 78, type: "SchemaMigrationError") }
+    let fixture = try CacheFixture()
+    try CommandExample.sampleCache(fixture)
+    try fixture.redis.send("HSET", fixture.key("meta"), "schema_version", "2")
+    try fixture.expectUnchanged { try fixture.refusal(of: command, status: 78, type: "SchemaMigrationError") }
   }
 }

@@ -49,7 +49,7 @@ struct CacheCheck {
   private let keys: [[UInt8]: KeyspaceDump.Key]
   private var damaged: Set<Int64> = []
 
-  init(_ cache: SharedCache) throws {
+  init(_ cache: CacheFixture) throws {
     base = Array((cache.prefix + ":").utf8)
     keys = Dictionary(uniqueKeysWithValues: try cache.dump().keys.map { ($0.name, $0) })
     readEntries()

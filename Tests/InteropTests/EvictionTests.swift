@@ -17,10 +17,10 @@ import Testing
   @Test(
     "the same history leaves the same entries, whether Python makes it, or we do, or both by turns",
     arguments: [1, 2] as [UInt64])
-  func histories(seed: UInt64) throws {
-    let python = try SharedCache("python")
-    let ours = try SharedCache("ours")
-    let mixed = try SharedCache("mixed")
+  func histories(stream: UInt64) throws {
+    let python = try CacheFixture("python")
+    let ours = try CacheFixture("ours")
+    let mixed = try CacheFixture("mixed")
     // What Python's constructor stores as the quota of a namespace is all that we are told of it.
     for cache in [python, ours, mixed] {
       try cache.python(
@@ -28,7 +28,7 @@ import Testing
         cache = open_cache(native=False, max_entries=\(Self.maxEntries), namespace_quotas={"\(Self.capped)": \(Self.quota)})
         """)
     }
-    var random = SeededGenerator(seed: seed)
+    var random = SeededGenerator(stream: stream)
     var evictions = 0
     for number in 0..<70 {
       let there = try survivors(python).sorted()
@@ -56,7 +56,7 @@ import Testing
     "among entries of one second the same ones go, few or many, of a namespace or of all",
     arguments: [(10, nil), (60, nil), (nil, 110), (nil, 60)] as [(Int?, Int?)])
   func ties(quota: Int?, maxEntries: Int?) throws {
-    let caches = try [SharedCache("python"), SharedCache("ours")]
+    let caches = try [CacheFixture("python"), CacheFixture("ours")]
     let isFew = quota == 10
     for cache in caches {
       let quotas = quota.map { "{'faq': \($0)}" } ?? "None"
@@ -80,7 +80,7 @@ import Testing
 
   @Test("the entry that was just put stays, where Python may evict it for being no younger than the rest")
   func justPut() throws {
-    let caches = try [SharedCache("python"), SharedCache("ours")]
+    let caches = try [CacheFixture("python"), CacheFixture("ours")]
     for cache in caches {
       try cache.python(
         """
@@ -111,7 +111,7 @@ import Testing
       query: "question \(Int.random(in: 0..<60, using: &random))")
   }
 
-  private func play(_ step: Step, byPython: Bool, _ cache: SharedCache) throws {
+  private func play(_ step: Step, byPython: Bool, _ cache: CacheFixture) throws {
     switch (step, byPython) {
     case (.put(let namespace, let query), true):
       try cache.python("cache.put('\(query)', 'r', namespace='\(namespace)')")
@@ -125,7 +125,7 @@ import Testing
   }
 
   /// Each entry as its namespace and query.
-  private func survivors(_ cache: SharedCache) throws -> Set<String> {
+  private func survivors(_ cache: CacheFixture) throws -> Set<String> {
     let list = try cache.python("[e.namespace + ' ' + e.query for e in cache._store.iter_all()]")
     return Set((list.array ?? []).compactMap(\.string))
   }

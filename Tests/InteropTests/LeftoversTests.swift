@@ -14,7 +14,7 @@ import Testing
     /// What Python's `count()` says.
     var pythonCount = 0
 
-    init(_ cache: SharedCache) throws {
+    init(_ cache: CacheFixture) throws {
       for key in try cache.dump().keys {
         let name = String(decoding: key.name, as: UTF8.self).dropFirst(cache.prefix.count + 1)
         if name.hasPrefix("entry:") { entries += 1 }
@@ -35,7 +35,7 @@ import Testing
     "vacuum removes what Python's own leaves for ever: index members and hash keys of entries that Redis expired"
   )
   func table() throws {
-    let cache = try SharedCache("leftovers")
+    let cache = try CacheFixture("leftovers")
     // A process that closes leaves its counters, which are no leftover.
     try cache.python(
       """
@@ -84,7 +84,7 @@ import Testing
 
   @Test("what our own native expiry leaves goes the same way")
   func ours() throws {
-    let cache = try SharedCache("leftovers")
+    let cache = try CacheFixture("leftovers")
     for number in 1...8 { try cache.mneme.run("put", "q\(number)", "r", "--ttl", "1s", "--native-ttl") }
     try cache.mneme.run("put", "-n", "other", "stays", "r")
     sleep(2)
@@ -99,7 +99,7 @@ import Testing
 
   @Test("a query whose entry Redis expired is a miss, can be put again, and keeps no trace of its old life")
   func again() throws {
-    let cache = try SharedCache("again")
+    let cache = try CacheFixture("again")
     try cache.python("cache = open_cache()\ncache.put('q', 'old', ttl=1)\ncache.put('q2', 'old', ttl=1)")
     sleep(2)
     try cache.mneme.run("get", "q", expecting: 1)
@@ -116,7 +116,7 @@ import Testing
   @Test("an entry that Python replaced by one that stays dies with the old native expiry, as Python's own do")
   func inheritedExpiry() throws {
     // Why --native-ttl is not the default: Python's put leaves the expiry of the key on it.
-    let cache = try SharedCache("inherited")
+    let cache = try CacheFixture("inherited")
     try cache.mneme.run("put", "q", "ours", "--ttl", "1s", "--native-ttl")
     try cache.mneme.run("put", "safe", "ours", "--ttl", "1s")
     try cache.python("cache = open_cache()\ncache.put('q', 'theirs')\ncache.put('safe', 'theirs')")

@@ -29,7 +29,7 @@ struct ModelTests {
         $1
       })
     let ready = try JSONValue(#require(try server.readLine(within: .seconds(400))))
-    let cache = try SharedCache("model")
+    let cache = try CacheFixture("model")
     var mneme = cache.mneme
     mneme.environment["OPENAI_BASE_URL"] = "http://127.0.0.1:\(try #require(ready["port"].int))/v1"
     try mneme.run(["import", "--embedder", "openai:all-MiniLM-L6-v2:dim384", lines], within: .seconds(200))

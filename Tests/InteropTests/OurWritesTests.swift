@@ -18,7 +18,7 @@ import Testing
 
   @Test("Python opens a cache that we made, and serves its answers by the question and by its meaning")
   func get() throws {
-    let cache = try SharedCache("opens")
+    let cache = try CacheFixture("opens")
     let metadata = #"{"b":[1.0,-0.0,1e400,12345678901234567890,null],"a":"\u00e9 🧠","":{}}"#
     try cache.mneme.run("put", "  Where is\tMY card? ", "On its\r\nway. 🧠 ", "--metadata", metadata)
     try cache.python("cache = open_cache()")
@@ -39,7 +39,7 @@ import Testing
 
   @Test("both embedders give the same vector, to the byte")
   func vectors() throws {
-    let cache = try SharedCache("vectors")
+    let cache = try CacheFixture("vectors")
     for text in ["Where is my card?", "WO IST MEINE KARTE", "1234 🧠", "?"] {
       try cache.mneme.run("put", "-n", "ours", text, "r")
       try cache.python("cache = open_cache(); cache.put(\(pythonLiteral(text)), 'r', namespace='theirs')")
@@ -54,7 +54,7 @@ import Testing
 
   @Test("Python iterates over our entries and reads every field", arguments: NativeTTL.all)
   func iterate(native: NativeTTL) throws {
-    let cache = try SharedCache("iterate")
+    let cache = try CacheFixture("iterate")
     for (number, namespace) in PythonWritesTests.namespaces.enumerated() {
       let ttl = number % 2 == 0 ? ["--ttl", "1h"] : []
       try cache.mneme.run(
@@ -95,7 +95,7 @@ import Testing
     "Python's put replaces our entry and its vacuum removes it, and our vacuum then finds the rest",
     arguments: NativeTTL.all)
   func vacuum(native: NativeTTL) throws {
-    let cache = try SharedCache("vacuum")
+    let cache = try CacheFixture("vacuum")
     for number in 1...3 {
       try cache.mneme.run(["put", "q\(number)", "r", "--ttl", "2h"] + native.option).expecting(0)
     }
@@ -124,7 +124,7 @@ import Testing
     "Python evicts our entries by the quota and by the total, the least recently used first",
     arguments: NativeTTL.all)
   func evict(native: NativeTTL) throws {
-    let cache = try SharedCache("evict")
+    let cache = try CacheFixture("evict")
     for (number, second) in zip(1...5, [50, 10, 40, 20, 30]) {
       try cache.mneme.run(["put", "-n", "faq", "q\(number)", "r", "--ttl", "2h"] + native.option).expecting(0)
       try cache.mneme.run(["put", "other \(number)", "r"] + native.option).expecting(0)
@@ -160,7 +160,7 @@ import Testing
     "Python deletes and clears our entries, and nothing of them stays but what vacuum then finds",
     arguments: NativeTTL.all)
   func clear(native: NativeTTL) throws {
-    let cache = try SharedCache("clear")
+    let cache = try CacheFixture("clear")
     for namespace in PythonWritesTests.namespaces {
       for query in ["one", "two", "three"] {
         try cache.mneme.run(["put", "--namespace=\(namespace)", query, "r", "--ttl", "1h"] + native.option)
@@ -183,7 +183,7 @@ import Testing
 
   @Test("a stale-tolerant Python process sees what we put, replace and delete")
   func staleTolerant() throws {
-    let cache = try SharedCache("stale")
+    let cache = try CacheFixture("stale")
     try cache.python("cache = open_cache(multi_process_mode='stale-tolerant')")
     try cache.mneme.run("put", "where is my card", "on its way")
     #expect(try cache.python("cache.get('where is my card?').response").string == "on its way")
@@ -216,7 +216,7 @@ import Testing
     "metadata that Python could not read, and that would keep it from opening the cache, is refused",
     arguments: [Metadata.digits(4301), .digits(4301, sign: "-"), .nested(257), .nested(2000)])
   func unreadableMetadata(metadata: Metadata) throws {
-    let cache = try SharedCache("metadata")
+    let cache = try CacheFixture("metadata")
     try cache.mneme.run("put", "q", "r")
     let before = try cache.dump()
     let put = try cache.mneme.run("put", "other", "r", "--metadata", metadata.text, expecting: 65)
@@ -233,7 +233,7 @@ import Testing
       .nested(256),
     ])
   func readableMetadata(metadata: Metadata) throws {
-    let cache = try SharedCache("metadata")
+    let cache = try CacheFixture("metadata")
     try cache.mneme.run("put", "q", "r", "--metadata", metadata.text)
     #expect(try cache.python("open_cache().get('q').response").string == "r")
   }

@@ -59,3 +59,11 @@ extension Trait where Self == ConditionTrait {
       "no mneme-cache 1.0.1 from PyPI in .build/interop; Tests/run puts it there where PyPI can be reached")
   }
 }
+
+extension CacheFixture {
+  /// Runs a snippet of Python with the variables of this prefix; see `PythonPeer`.
+  @discardableResult
+  func python(_ code: String) throws -> JSONValue {
+    try PythonPeer.shared.run(code, url: mneme.url, prefix: prefix)
+  }
+}

@@ -13,7 +13,7 @@ import Testing
 
   @Test("an answer that Python put is served, by the question and by its meaning")
   func get() throws {
-    let cache = try SharedCache("get")
+    let cache = try CacheFixture("get")
     try cache.python(
       """
       cache = open_cache()
@@ -33,7 +33,7 @@ import Testing
 
   @Test("every entry is exported as Python itself reads it, metadata of every JSON kind included")
   func export() throws {
-    let cache = try SharedCache("export")
+    let cache = try CacheFixture("export")
     try cache.python(
       #"""
       cache = open_cache(native=False)
@@ -76,7 +76,7 @@ import Testing
 
   @Test("what Python's JSON alone knows, NaN and infinities, is exported as valid JSON and comes back whole")
   func notANumber() throws {
-    let cache = try SharedCache("nan")
+    let cache = try CacheFixture("nan")
     try cache.python(
       #"""
       cache = open_cache(native=False)
@@ -99,7 +99,7 @@ import Testing
 
   @Test("quotas that Python stores are shown, enforced, changed and taken away for both sides")
   func quotas() throws {
-    let cache = try SharedCache("quotas")
+    let cache = try CacheFixture("quotas")
     try cache.python(
       """
       cache = open_cache(native=False, namespace_quotas={"faq": 2, "a:b": 7})
@@ -126,7 +126,7 @@ import Testing
   @Test(
     "Python's counters and ours add up, for each namespace, whatever its name holds", arguments: namespaces)
   func counters(namespace: String) throws {
-    let cache = try SharedCache("counters")
+    let cache = try CacheFixture("counters")
     let name = try pythonLiteral(namespace)
     try cache.python(
       """
@@ -163,7 +163,7 @@ import Testing
     "vacuum removes what Python stored and has expired, in the namespace asked for and then in all, and nothing else",
     arguments: namespaces)
   func vacuum(namespace: String) throws {
-    let cache = try SharedCache("vacuum")
+    let cache = try CacheFixture("vacuum")
     let name = try pythonLiteral(namespace)
     try cache.python(
       """
@@ -193,7 +193,7 @@ import Testing
 
   @Test("inspect-keys knows every key that Python writes")
   func inspectKeys() throws {
-    let cache = try SharedCache("inspect")
+    let cache = try CacheFixture("inspect")
     for namespace in PythonWritesTests.namespaces {
       let name = try pythonLiteral(namespace)
       try cache.python(
@@ -221,7 +221,7 @@ import Testing
 
   @Test("delete and clear leave nothing of what Python stored", arguments: namespaces)
   func delete(namespace: String) throws {
-    let cache = try SharedCache("delete")
+    let cache = try CacheFixture("delete")
     let name = try pythonLiteral(namespace)
     try cache.python(
       """
@@ -245,7 +245,7 @@ import Testing
     "replacing what Python stored keeps the id, and nothing of the old entry stays, its native expiry least of all"
   )
   func replace() throws {
-    let cache = try SharedCache("replace")
+    let cache = try CacheFixture("replace")
     try cache.python(
       """
       cache = open_cache()
@@ -266,7 +266,7 @@ import Testing
 
   @Test("an entry whose writer's clock runs ahead is served, kept and exported")
   func future() throws {
-    let cache = try SharedCache("future")
+    let cache = try CacheFixture("future")
     try cache.python(
       """
       cache = open_cache(native=False)
@@ -282,8 +282,8 @@ import Testing
 
   @Test("an export of Python's cache, imported under a new prefix, is a cache that Python reads the same")
   func copy() throws {
-    let cache = try SharedCache("source")
-    let copy = try SharedCache("copy")
+    let cache = try CacheFixture("source")
+    let copy = try CacheFixture("copy")
     try cache.python(
       """
       cache = open_cache(Scattered("application:own-model"))

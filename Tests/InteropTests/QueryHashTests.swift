@@ -65,7 +65,7 @@ import Testing
 
   @Test("folding does not depend on what stands beside a letter")
   func context() throws {
-    var random = SeededGenerator(seed: 4)
+    var random = SeededGenerator()
     let letters = Array(
       "aZßẞıİiIσςΣΐ\u{1FB3}ᾼǆǅǄﬁﬃŉῼᏸᏰ\u{AB70}ᲐაẚK\u{212A}Å\u{212B}\u{345}\u{307}\u{301}e\u{1E9B}𐐀𞤀Ⓐ٣\u{200D}’ ."
         .unicodeScalars)
@@ -79,7 +79,7 @@ import Testing
 
   @Test("an application that does not normalise queries is served under --no-normalize, and stored for")
   func asTheyAre() throws {
-    let cache = try SharedCache("as-they-are")
+    let cache = try CacheFixture("as-they-are")
     try cache.python("cache = open_cache(normalize=False)\ncache.put('  Straße ', 'theirs')")
     #expect(try cache.mneme.run("get", "--exact", "--no-normalize", "  Straße ").outputText == "theirs\n")
     try cache.mneme.run("get", "--exact", "  Straße ", expecting: 1)
@@ -109,21 +109,5 @@ import Testing
   private func hash(of query: String, begins digits: UnsafeRawPointer) -> Bool {
     var hash = QueryNormalizer.queryHash(query)
     return hash.withUTF8 { memcmp($0.baseAddress!, digits, 16) == 0 }
-  }
-}
-
-/// The same numbers in every run.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    // SplitMix64.
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
   }
 }

@@ -52,7 +52,7 @@ import Testing
     "each race leaves the damage that is known of it, which a check names and a repair mends",
     arguments: races)
   func race(race: Race) throws {
-    let cache = try SharedCache("race")
+    let cache = try CacheFixture("race")
     try cache.python("one, two = open_cache(native=False), open_cache(native=False)\n" + race.python)
     let damage = try CacheCheck(cache)
     #expect(Set(damage.problems.map(\.kind)) == race.leaves, "\(damage.problems)")
@@ -71,7 +71,7 @@ import Testing
 
   @Test("a replacement of ours by Python's leaves our member of by_ttl, until it is due or a repair comes by")
   func memberOfOurs() throws {
-    let cache = try SharedCache("members")
+    let cache = try CacheFixture("members")
     try cache.mneme.run("put", "q", "ours", "--ttl", "1h")
     try cache.python("open_cache(native=False).put('q', 'theirs', ttl=7200)")
     #expect(try CacheCheck(cache).problems.map(\.kind) == [.wrongMember])

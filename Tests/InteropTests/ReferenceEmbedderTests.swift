@@ -37,7 +37,7 @@ import Testing
     try mneme.run("inspect-keys", "--check")
     #expect(try mneme.run("vacuum", "--json").json()["expired"].int == 0)
     let lines = try mneme.run("export").output
-    let copy = try SharedCache("copy")
+    let copy = try CacheFixture("copy")
     try copy.mneme.run(["import"], input: lines).expecting(0)
     #expect(
       try copy.redis.send("HGET", copy.key("meta"), "embedder_fingerprint").text == stamp.fingerprint)
@@ -87,8 +87,8 @@ import Testing
   }
 
   /// A cache that Python has filled, and the command with nothing set that would lead to a server.
-  private func filled(_ stamp: Stamp) throws -> (SharedCache, Mneme) {
-    let cache = try SharedCache("stamped")
+  private func filled(_ stamp: Stamp) throws -> (CacheFixture, Mneme) {
+    let cache = try CacheFixture("stamped")
     try cache.python(
       """
       cache = open_cache(Scattered(\(pythonLiteral(stamp.fingerprint)), \(stamp.dimension)), native=False)

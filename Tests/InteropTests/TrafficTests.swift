@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// An hour's traffic in a minute: programs of both languages put, get, delete, evict and vacuum on one prefix.
-@Suite(.needsPythonPeer, .serialized) struct TrafficTests {
+@Suite(.needsPythonPeer, .thorough, .serialized) struct TrafficTests {
   /// The damage that Python's own races leave, and how.
   static let racesOfPython: [CacheCheck.Kind: String] = [
     .damagedEntry:
@@ -28,7 +28,7 @@ import Testing
 
   @Test("mneme alone leaves no damage, whatever its processes do to each other")
   func oursAlone() throws {
-    let cache = try SharedCache("ours")
+    let cache = try CacheFixture("ours")
     let report = try run(on: cache, python: 0, ours: 3, seconds: 8)
     #expect(report.faults.isEmpty, "\(report.faults.count): \(report.faults.prefix(5))")
     #expect(report.oursDid > 0)
@@ -46,10 +46,10 @@ import Testing
     "Python and mneme together: no answer of another question, no version that falls, and a repair leaves a sound cache that both count alike"
   )
   func together() throws {
-    let alone = try SharedCache("python")
+    let alone = try CacheFixture("python")
     let python = try run(on: alone, python: 3, ours: 0, seconds: 8)
     #expect(python.faults.isEmpty, "\(python.faults.count): \(python.faults.prefix(5))")
-    let cache = try SharedCache("both")
+    let cache = try CacheFixture("both")
     let both = try run(on: cache, python: 3, ours: 3, seconds: 20)
     #expect(both.faults.isEmpty, "\(both.faults.count): \(both.faults.prefix(5))")
     #expect(both.pythonDid > 0 && both.oursDid > 0)
@@ -75,7 +75,7 @@ import Testing
 
   // MARK: Traffic
 
-  private func run(on cache: SharedCache, python: Int, ours: Int, seconds: Int) throws -> Report {
+  private func run(on cache: CacheFixture, python: Int, ours: Int, seconds: Int) throws -> Report {
     try cache.python("open_cache().close()")
     let environment = Mneme.plainEnvironment.merging([
       "MNEME_URL": cache.mneme.url, "MNEME_KEY_PREFIX": cache.prefix,
@@ -112,7 +112,7 @@ import Testing
     return report
   }
 
-  private func watchVersion(of cache: SharedCache, seconds: Int, _ report: inout Report) throws {
+  private func watchVersion(of cache: CacheFixture, seconds: Int, _ report: inout Report) throws {
     let end = ContinuousClock.now + .seconds(seconds)
     var last: Int64 = 0
     while ContinuousClock.now < end {
@@ -127,7 +127,7 @@ import Testing
   private func sleepPastExpiry() throws { sleep(3) }
 
   /// Entries, namespaces and what is in each, as Python, mneme and a look at the keys count them.
-  private func expectSameCounts(_ cache: SharedCache) throws {
+  private func expectSameCounts(_ cache: CacheFixture) throws {
     let check = try CacheCheck(cache)
     let python = try cache.python(
       """

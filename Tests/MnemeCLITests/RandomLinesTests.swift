@@ -1,5 +1,6 @@
 import CommandGrammar
 import Mneme
+import TestSupport
 import Testing
 
 @testable import MnemeCLI
@@ -22,8 +23,8 @@ struct RandomLinesTests {
   }()
 
   @Test("none crashes, and a command is asked for only by its name", arguments: 1...4 as ClosedRange<UInt64>)
-  func lines(seed: UInt64) throws {
-    var random = SplitMix64(state: seed)
+  func lines(stream: UInt64) throws {
+    var random = SeededGenerator(stream: stream)
     var runs = 0
     for _ in 0..<4000 {
       var line = (0..<Int.random(in: 0...6, using: &random)).map { _ in
@@ -51,18 +52,5 @@ struct RandomLinesTests {
       }
     }
     #expect(runs > 0)
-  }
-}
-
-/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014; a seed gives the same lines
-/// again.
-private struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

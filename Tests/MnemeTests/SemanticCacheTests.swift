@@ -92,20 +92,6 @@ struct SemanticCacheTests {
     #expect(try cache.get("also east")?.response == "here")
   }
 
-  @Test("never serves another query's entry, also when the index points at one")
-  func misleadingIndex() throws {
-    let cache = try cache(Self.vectors)
-    let id = try cache.put("north", "another answer").id
-    var stray = try #require(try store.entry(id: id))
-    stray.queryHash = QueryNormalizer.queryHash("east")
-    stray.query = "north"
-    // The index of MemoryStore cannot lie, so the entry does: it is found under a hash that its query has not.
-    try store.insert(stray)
-    let lookup = try cache.lookUp("east", options: .init())
-    #expect(lookup.hit?.query == "north", "its own fields say that it is the entry of this hash")
-    #expect(lookup.hit?.layer == .exact)
-  }
-
   // MARK: Layer 2
 
   @Test("serves the nearest question at or above the threshold, with its similarity and confidence")

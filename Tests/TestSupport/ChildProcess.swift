@@ -114,7 +114,7 @@ package final class ChildProcess {
   package func closeOutput() { output = nil }
 
   /// Reads standard output up to and without the next newline; nil at its end.
-  package func readLine(within limit: Duration = .seconds(20)) throws -> String? {
+  package func readLine(within limit: Duration = .seconds(60)) throws -> String? {
     guard let output else { return nil }
     let deadline = Deadline(in: limit)
     var line: [UInt8] = []

@@ -62,35 +62,52 @@ extension RawRedis {
     if !names.isEmpty { try send([Array("UNLINK".utf8)] + names) }
   }
 
-  /// Those keys with all that they hold.
+  /// Those keys with all that they hold, in two round trips.
   package func dump(prefix: String = "") throws -> KeyspaceDump {
-    KeyspaceDump(keys: try names(beginningWith: prefix).compactMap(dump(key:)))
+    let names = try names(beginningWith: prefix)
+    func command(_ words: [String], _ name: [UInt8]) -> [[UInt8]] {
+      [Array(words[0].utf8), name] + words.dropFirst().map { Array($0.utf8) }
+    }
+    let types = try pipeline(names.map { command(["TYPE"], $0) }).map { $0.text ?? "none" }
+    // A key's own moment of expiry can be asked for from Redis 7.0 on; an older server answers with an error.
+    let replies = try pipeline(
+      zip(names, types).flatMap { name, type in
+        [command(KeyspaceDump.contentCommand(of: type), name), command(["PEXPIRETIME"], name)]
+      })
+    return KeyspaceDump(
+      keys: names.indices.compactMap { index in
+        guard types[index] != "none" else { return nil }
+        let expiresAt = replies[2 * index + 1].integer ?? 0
+        return KeyspaceDump.Key(
+          name: names[index], type: types[index],
+          content: KeyspaceDump.content(of: types[index], replies[2 * index]),
+          expiresAt: expiresAt > 0 ? expiresAt : nil)
+      })
+  }
+}
+
+extension KeyspaceDump {
+  fileprivate static func contentCommand(of type: String) -> [String] {
+    switch type {
+    case "string": ["GET"]
+    case "list": ["LRANGE", "0", "-1"]
+    case "set": ["SMEMBERS"]
+    case "zset": ["ZRANGE", "0", "-1", "WITHSCORES"]
+    case "hash": ["HGETALL"]
+    default: ["DUMP"]
+    }
   }
 
-  /// - Returns: nil when the key is not there.
-  private func dump(key: [UInt8]) throws -> KeyspaceDump.Key? {
-    func ask(_ words: String...) throws -> RESPValue {
-      try send([Array(words[0].utf8), key] + words.dropFirst().map { Array($0.utf8) })
-    }
-    let type = try ask("TYPE").text ?? ""
-    let content: [[UInt8]]
+  fileprivate static func content(of type: String, _ reply: RESPValue) -> [[UInt8]] {
+    let items = reply.items.compactMap(\.bytes)
     switch type {
-    case "string": content = try [ask("GET").bytes ?? []]
-    case "list": content = try ask("LRANGE", "0", "-1").items.compactMap(\.bytes)
-    case "set":
-      content = try ask("SMEMBERS").items.compactMap(\.bytes).sorted { $0.lexicographicallyPrecedes($1) }
-    case "zset": content = try ask("ZRANGE", "0", "-1", "WITHSCORES").items.compactMap(\.bytes)
+    case "list", "zset": return items
+    case "set": return items.sorted { $0.lexicographicallyPrecedes($1) }
     case "hash":
-      let flat = try ask("HGETALL").items.compactMap(\.bytes)
-      content = stride(from: 0, to: flat.count - 1, by: 2)
-        .sorted { flat[$0].lexicographicallyPrecedes(flat[$1]) }
-        .flatMap { [flat[$0], flat[$0 + 1]] }
-    case "none": return nil
-    default: content = try [ask("DUMP").bytes ?? []]
+      return stride(from: 0, to: items.count - 1, by: 2)
+        .sorted { items[$0].lexicographicallyPrecedes(items[$1]) }
+        .flatMap { [items[$0], items[$0 + 1]] }
+    default: return [reply.bytes ?? []]
     }
-    // A key's own moment of expiry can be asked for from Redis 7.0 on.
-    let expiresAt = try? ask("PEXPIRETIME").integer
-    return KeyspaceDump.Key(
-      name: key, type: type, content: content, expiresAt: expiresAt.flatMap { $0 > 0 ? $0 : nil })
   }
 }

@@ -72,7 +72,7 @@ package struct Unexpected: Error, CustomStringConvertible {
 extension ChildProcess {
   /// Writes `input`, ends it, reads both streams to their ends and waits.
   /// - Throws: `TestTimeout` with what there was until then; the program is killed.
-  package func finish(input text: [UInt8] = [], within limit: Duration = .seconds(30)) throws -> Outcome {
+  package func finish(input text: [UInt8] = [], within limit: Duration = .seconds(60)) throws -> Outcome {
     let deadline = Deadline(in: limit)
     var pending = text[...]
     var captured: [[UInt8]] = [[], []]

@@ -93,6 +93,12 @@ package struct RESPParser {
     return nil
   }
 
+  /// The bytes of the next whole value; nil until more bytes have come.
+  package mutating func nextBytes() throws -> [UInt8]? {
+    let start = position
+    return try next().map { _ in Array(buffer[start..<position]) }
+  }
+
   private mutating func value() throws -> RESPValue? {
     guard let line = line() else { return nil }
     guard let kind = line.first else { throw Violation(description: "an empty line") }

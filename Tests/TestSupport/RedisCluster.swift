@@ -58,7 +58,7 @@ package final class RedisCluster: Sendable {
 
 /// Waits until something holds, for 20 seconds.
 package func eventually(_ what: String, _ condition: () throws -> Bool) throws {
-  for _ in 0..<2000 {
+  for _ in 0..<6000 {
     if try condition() { return }
     usleep(10_000)
   }

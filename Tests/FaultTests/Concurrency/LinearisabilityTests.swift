@@ -8,8 +8,8 @@ import Testing
 /// Puts, gets and deletes of one query by several at once look as if they had been done one after another.
 @Suite("Linearisability")
 struct LinearisabilityTests {
-  /// Rounds with a new key each; `MNEME_ROUNDS` plays more.
-  static let rounds = ProcessInfo.processInfo.environment["MNEME_ROUNDS"].flatMap { Int($0) } ?? 150
+  /// Rounds with a new key each.
+  static let rounds = Effort.rounds(150, thorough: 1500)
 
   @Test("the checker tells histories that can be from those that cannot")
   func checker() {
@@ -59,17 +59,17 @@ struct LinearisabilityTests {
 
   private func play(_ open: (Int) throws -> any Store) throws {
     let workers = try (0..<4).map(open)
-    for round in 0..<Self.rounds {
+    for round in SeededGenerator.seeds(Self.rounds) {
       let key = Key(namespace: .default, query: "register \(round)")
       let operations = try atOnce(workers.count) { worker in
-        try key.play(on: workers[worker], worker, seed: UInt64(round * 10 + worker))
+        try key.play(on: workers[worker], worker, seed: round)
       }.flatMap(\.self)
       guard isLinearisable(operations) else {
         let start = operations.map(\.begin).min() ?? .now
         let lines = operations.sorted { $0.begin < $1.begin }.map {
           "\(start.duration(to: $0.begin)) … \(start.duration(to: $0.end)): \($0)"
         }
-        Issue.record("round \(round):\n\(lines.joined(separator: "\n"))")
+        Issue.record("MNEME_SEED=\(round):\n\(lines.joined(separator: "\n"))")
         return
       }
     }
@@ -81,7 +81,7 @@ struct LinearisabilityTests {
     let query: String
 
     func play(on store: any Store, _ worker: Int, seed: UInt64) throws -> [Operation<String>] {
-      var random = SplitMix64(state: seed)
+      var random = SeededGenerator(seed: seed, stream: UInt64(worker + 1))
       return try (0..<6).map { number in
         let begin = ContinuousClock.now
         let action: Operation<String>.Action =

@@ -11,7 +11,9 @@ import Testing
 /// `Tests/soak 3600` goes on for an hour and prints a line a minute.
 @Suite("Soak")
 struct SoakTests {
-  static let duration = ProcessInfo.processInfo.environment["MNEME_SOAK"].flatMap { Int($0) } ?? 20
+  static let duration =
+    ProcessInfo.processInfo.environment["MNEME_SOAK"].flatMap { Int($0) }
+    ?? (Effort.isThorough ? 20 : 4)
   static let workers = 4
 
   @Test(
@@ -50,7 +52,7 @@ struct SoakTests {
   }
 
   private func work(on cache: SemanticCache, _ worker: Int, until end: ContinuousClock.Instant) throws {
-    var random = SplitMix64(state: UInt64(worker))
+    var random = SeededGenerator(stream: UInt64(worker + 1))
     var step = 0
     while ContinuousClock.now < end {
       step += 1

@@ -6,12 +6,11 @@ import Testing
 
 /// Random histories of every store operation, played on a store and on a plain model side by side.
 ///
-/// `MNEME_HISTORIES=5000 swift test --filter Histories` plays more of them; a failure names its seed and prints the
-/// shortest history that still shows it.
+/// A failure names its seed and prints the shortest history that still shows it.
 @Suite("Histories")
 struct HistoryTests {
   /// How many each shard plays, in proportion.
-  static let scale = ProcessInfo.processInfo.environment["MNEME_HISTORIES"].flatMap { Int($0) } ?? 1000
+  static let scale = Effort.rounds(100, thorough: 1000)
 
   @Test("a MemoryStore is the model of stores", arguments: [1, 2] as [UInt64])
   func memory(shard: UInt64) throws {
@@ -93,23 +92,23 @@ struct HistoryTests {
   }
 
   private func play(
-    _ shard: UInt64, count: Int, _ kind: HistoryKind, on stage: ([PlacedStep]) throws -> Void
+    _ shard: UInt64, count: Int, _ kind: HistoryKind, on fixture: ([PlacedStep]) throws -> Void
   ) throws {
-    for number in 0..<count {
-      let seed = shard << 32 | UInt64(number)
+    for round in SeededGenerator.seeds(count) {
+      let seed = shard << 32 | round
       let steps = history(seed: seed, kind)
-      guard let first = failure(of: steps, on: stage) else { continue }
-      let shortest = shrunk(steps) { failure(of: $0, on: stage) != nil }
+      guard let first = failure(of: steps, on: fixture) else { continue }
+      let shortest = shrunk(steps) { failure(of: $0, on: fixture) != nil }
       let script = shortest.map(\.description).joined(separator: "\n")
-      let last = failure(of: shortest, on: stage) ?? first
-      Issue.record("history \(seed), \(last), shortened to:\n\(script)")
+      let last = failure(of: shortest, on: fixture) ?? first
+      Issue.record("history of MNEME_SEED=\(round), \(last), shortened to:\n\(script)")
       return
     }
   }
 
-  private func failure(of steps: [PlacedStep], on stage: ([PlacedStep]) throws -> Void) -> String? {
+  private func failure(of steps: [PlacedStep], on fixture: ([PlacedStep]) throws -> Void) -> String? {
     do {
-      try stage(steps)
+      try fixture(steps)
       return nil
     } catch {
       return "\(error)"

@@ -1,4 +1,5 @@
 import Mneme
+import TestSupport
 
 /// One thing that is done to a store in a random history.
 ///
@@ -59,7 +60,7 @@ struct HistoryKind: Sendable {
 
 /// A random history: the same for the same seed.
 func history(seed: UInt64, _ kind: HistoryKind) -> [PlacedStep] {
-  var random = SplitMix64(state: seed)
+  var random = SeededGenerator(seed: seed)
   return (0..<Int.random(in: kind.steps, using: &random)).map { _ in
     PlacedStep(
       place: Int.random(in: 0..<kind.places, using: &random),
@@ -68,7 +69,7 @@ func history(seed: UInt64, _ kind: HistoryKind) -> [PlacedStep] {
 }
 
 extension Step {
-  fileprivate static func random(_ kind: HistoryKind, using random: inout SplitMix64) -> Step {
+  fileprivate static func random(_ kind: HistoryKind, using random: inout SeededGenerator) -> Step {
     func entry() -> Int { Int.random(in: 0..<24, using: &random) }
     func namespace() -> Int { Int.random(in: 0..<History.namespaces.count, using: &random) }
     switch Int.random(in: 0..<100, using: &random) {
@@ -97,7 +98,7 @@ extension Step {
     }
   }
 
-  private static func lifetime(_ kind: HistoryKind, using random: inout SplitMix64) -> Int64? {
+  private static func lifetime(_ kind: HistoryKind, using random: inout SeededGenerator) -> Int64? {
     switch Int.random(in: 0..<10, using: &random) {
     case 0..<4: nil
     case 4 where kind.hasStillborn: -1
@@ -105,7 +106,7 @@ extension Step {
     }
   }
 
-  private static func limit(using random: inout SplitMix64) -> Limit {
+  private static func limit(using random: inout SeededGenerator) -> Limit {
     Bool.random(using: &random) ? .quotaOnly : .wholeCache(Int.random(in: 1...10, using: &random))
   }
 }
@@ -124,17 +125,4 @@ enum History {
 
   /// Hours ahead of the clock, so that a store with native expiry drops nothing that is not meant to go.
   static let start = systemClock() + Seconds(100_000)
-}
-
-/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
 }

@@ -7,22 +7,20 @@ import Testing
 @Suite("Data of an enemy")
 struct HostileDataTests {
   /// `MNEME_ENEMY_BYTES` and `MNEME_ENEMY_NAMESPACES` make it worse: 512 MB, millions.
-  static let largeField = number("MNEME_ENEMY_BYTES") ?? 32 << 20
-  static let namespaces = number("MNEME_ENEMY_NAMESPACES") ?? 5_000
+  static let largeField = number("MNEME_ENEMY_BYTES") ?? (Effort.isThorough ? 32 << 20 : 8 << 20)
+  static let namespaces = number("MNEME_ENEMY_NAMESPACES") ?? (Effort.isThorough ? 5000 : 2000)
 
   private static func number(_ variable: String) -> Int? {
     ProcessInfo.processInfo.environment[variable].flatMap { Int($0) }
   }
 
-  /// What each reading command and each careful writing one may be asked on any cache.
-  static let lines = [
-    "stats", "stats --json", "stats --prometheus", "health", "inspect-keys --sample all --top 5",
-    "inspect-keys --list", "inspect-keys --check", "inspect-keys --check --json", "inspect-keys --discover",
-    "export -o /dev/null", "export --format csv -o /dev/null", "export --embeddings array -o /dev/null",
-    "get --peek nothing_of_the_kind", "get --threshold 0.1 --explain sound_question_1", "vacuum --dry-run",
-    "vacuum --repair --dry-run", "vacuum", "put -n other q r", "set-quota other 5",
-    "set-quota --evict --dry-run default 2", "delete no_such_question", "clear --dry-run --all",
-  ]
+  /// The lines that read, and one of each command that writes.
+  static let lines =
+    CommandExample.withServer.filter { $0.use == .reads || $0.isMainForm } + [
+      CommandExample(.reads, "inspect-keys --discover"),
+      CommandExample(.reads, "export --embeddings array -o FILE"),
+      CommandExample(.reads, "vacuum --repair --dry-run"), CommandExample(.reads, "clear --dry-run --all"),
+    ]
 
   /// One kind of ill will: what it is called, and what it writes under a prefix.
   struct Attack: Sendable, CustomTestStringConvertible {
@@ -112,44 +110,45 @@ struct HostileDataTests {
 
   @Test("keeps no command from being bounded and honest", .timeLimit(.minutes(60)), arguments: attacks)
   func attack(_ attack: Attack) throws {
-    let stage = try SharedPrefix("enemy")
-    for number in 1...3 { try stage.mneme.run("put", "sound question \(number)", "sound answer \(number)") }
-    try attack.write(Enemy(stage))
+    let fixture = try CacheFixture("enemy")
+    try CommandExample.sampleCache(fixture)
+    try attack.write(Enemy(fixture))
     for line in Self.lines {
-      let words = line.split(separator: " ").map { String($0).replacing("_", with: " ") }
-      let outcome = try stage.mneme.start(words, memoryLimit: Self.mebibytes).finish(within: Self.patience)
+      let words = line.words(file: "/dev/null", other: fixture.prefix + "2")
+      let outcome = try fixture.mneme.start(words, memoryLimit: Self.mebibytes)
+        .finish(input: line.input, within: Self.patience)
       // Done, an answer that is no, or damage that was told of.
       #expect([0, 1, 65].contains(outcome.status), "\(outcome)")
       #expect(outcome.status != 65 || !outcome.errors.isEmpty, "\(outcome)")
       #expect(!outcome.errors.contains(0x1B) && !outcome.errors.contains(0x07), "\(outcome)")
     }
-    try expectSoundAnswers(stage)
-    let repair = try stage.mneme.start(["vacuum", "--repair"], memoryLimit: Self.mebibytes)
+    try expectSoundAnswers(fixture)
+    let repair = try fixture.mneme.start(["vacuum", "--repair"], memoryLimit: Self.mebibytes)
       .finish(within: Self.patience)
     #expect([0, 1, 65].contains(repair.status), "\(repair)")
-    try expectSoundAnswers(stage)
+    try expectSoundAnswers(fixture)
   }
 
   /// Six times what is needed for the largest field, and what a command needs anyhow.
   private static let mebibytes = 700 + 6 * (largeField >> 20)
 
-  private func expectSoundAnswers(_ stage: SharedPrefix) throws {
-    for number in 1...3 {
-      let outcome = try stage.mneme.run("get", "--exact", "--peek", "sound question \(number)")
-      #expect(outcome.outputText == "sound answer \(number)\n", "\(outcome)")
+  private func expectSoundAnswers(_ fixture: CacheFixture) throws {
+    for number in 11...13 {
+      let outcome = try fixture.mneme.run("get", "--exact", "--peek", "question \(number)")
+      #expect(outcome.outputText == "answer \(number)\n", "\(outcome)")
     }
   }
 }
 
 /// Who writes past the library.
 struct Enemy {
-  private let stage: SharedPrefix
+  private let fixture: CacheFixture
 
-  init(_ stage: SharedPrefix) { self.stage = stage }
+  init(_ fixture: CacheFixture) { self.fixture = fixture }
 
-  func key(_ rest: String) -> String { stage.key(rest) }
+  func key(_ rest: String) -> String { fixture.key(rest) }
 
-  func send(_ words: [String]) throws { try stage.redis.send(words.map { Array($0.utf8) }) }
+  func send(_ words: [String]) throws { try fixture.redis.send(words.map { Array($0.utf8) }) }
 
   /// A copy of the first entry under another id, listed where an entry is, with some fields of the enemy's.
   func entry(_ id: Int, fields: [String: [UInt8]]) throws {
@@ -157,7 +156,7 @@ struct Enemy {
     let hash = String(repeating: "e", count: 61) + "\(id)"
     try send(["HSET", key("entry:\(id)"), "query_hash", hash])
     for (field, value) in fields {
-      try stage.redis.send([Array("HSET".utf8), Array(key("entry:\(id)").utf8), Array(field.utf8), value])
+      try fixture.redis.send([Array("HSET".utf8), Array(key("entry:\(id)").utf8), Array(field.utf8), value])
     }
     try send(["SET", key("hash:default:\(hash)"), "\(id)"])
     try send(["ZADD", key("by_id"), "\(id)", "\(id)"])

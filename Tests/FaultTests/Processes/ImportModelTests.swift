@@ -8,21 +8,17 @@ import Testing
 /// Random imports, through lines that break and beside others who write, held against a model of what a file means:
 /// what stands in Redis is what the command says.
 ///
-/// `MNEME_IMPORTS=2000 swift test --filter ImportModelTests` plays more; a failure names its seed.
+/// A failure names its seed.
 @Suite("Imports against a model")
 struct ImportModelTests {
-  static let count = ProcessInfo.processInfo.environment["MNEME_IMPORTS"].flatMap { Int($0) } ?? 24
-  /// The first seed.
-  static let start = ProcessInfo.processInfo.environment["MNEME_IMPORT_SEED"].flatMap { UInt64($0) } ?? 1
-
-  private static var seeds: Range<UInt64> { start..<start + UInt64(count) }
+  static let count = Effort.rounds(8, thorough: 100)
 
   @Test("a whole line: what is stored, counted and said is what the lines mean", .timeLimit(.minutes(60)))
   func whole() throws {
-    let stage = try SharedPrefix("imports")
-    for seed in Self.seeds {
-      var random = SplitMix64(state: seed)
-      let trial = try ImportTrial(seed, on: stage, using: &random)
+    let fixture = try CacheFixture("imports")
+    for seed in SeededGenerator.seeds(Self.count) {
+      var random = SeededGenerator(seed: seed)
+      let trial = try ImportTrial(seed, on: fixture, using: &random)
       try trial.expectEnd(of: trial.run(since: 0), since: 0)
     }
   }
@@ -31,19 +27,19 @@ struct ImportModelTests {
     "a line that breaks: what is said to be in is in, no more than may be is, and a second run does the rest",
     .timeLimit(.minutes(60)))
   func broken() throws {
-    let stage = try SharedPrefix("imports")
+    let fixture = try CacheFixture("imports")
     var hits = 0
-    for seed in Self.seeds {
-      var random = SplitMix64(state: seed &+ 1 << 32)
-      let trial = try ImportTrial(seed, on: stage, using: &random)
+    for seed in SeededGenerator.seeds(Self.count) {
+      var random = SeededGenerator(seed: seed, stream: 1)
+      let trial = try ImportTrial(seed, on: fixture, using: &random)
       let place = Int.random(in: 0...300 + 100 * trial.file.lines.count, using: &random)
-      let faults: [FaultyProxy.Fault] = [
+      let faults: [ScriptedProxy.Script] = [
         .cut(after: place), .reset(after: place), .garbage(after: place), .stall(after: place),
         .behead(after: 6 * place),
       ]
       let fault = faults.randomElement(using: &random) ?? .none
       let times = Bool.random(using: &random) ? 1 : Int.max
-      let proxy = try FaultyProxy(to: trial.stage.server, fault, times: times)
+      let proxy = try ScriptedProxy(to: trial.fixture.server, fault, times: times)
       let limits =
         if case .stall = fault { ["--connect-timeout", "1s", "--timeout", "1s"] } else { [String]() }
       let outcome = try trial.run(since: 0, through: proxy.url, limits)
@@ -63,11 +59,11 @@ struct ImportModelTests {
   @Test(
     "others who write the same at the same time: every entry is somebody's, whole", .timeLimit(.minutes(60)))
   func others() throws {
-    let stage = try SharedPrefix("imports")
-    for seed in Self.seeds {
-      var random = SplitMix64(state: seed &+ 2 << 32)
+    let fixture = try CacheFixture("imports")
+    for seed in SeededGenerator.seeds(Self.count) {
+      var random = SeededGenerator(seed: seed, stream: 2)
       let trial = try ImportTrial(
-        seed, on: stage, using: &random, policies: ["replace", "skip"], breaks: false)
+        seed, on: fixture, using: &random, policies: ["replace", "skip"], breaks: false)
       let stranger = try Stranger(trial, seed: seed)
       let outcome = try trial.run(since: 0)
       try stranger.end()
@@ -86,7 +82,7 @@ struct ImportModelTests {
         #expect(isOurs || isTheirs, "seed \(seed): \(place) \(entry)")
         #expect(stranger.places[entry.id].map { $0 == place } ?? true, "seed \(seed): \(place) \(entry)")
       }
-      #expect(try trial.stage.problems() == [], "seed \(seed)")
+      #expect(try trial.fixture.problems() == [], "seed \(seed)")
     }
   }
 }
@@ -123,7 +119,7 @@ private struct ImportFile {
   var lines: [Line] = []
   var policy: String
 
-  init(using random: inout SplitMix64, policies: [String], breaks: Bool) {
+  init(using random: inout SeededGenerator, policies: [String], breaks: Bool) {
     policy = policies.randomElement(using: &random) ?? "replace"
     let count =
       Bool.random(using: &random)
@@ -218,21 +214,21 @@ private final class ImportTrial {
 
   let seed: UInt64
   let file: ImportFile
-  let stage: SharedPrefix
+  let fixture: CacheFixture
   /// What was there.
   let before: [Place: String]
   /// Every id that was met, with what it stood for.
   private var places: [Int64: Place] = [:]
 
   init(
-    _ seed: UInt64, on stage: SharedPrefix, using random: inout SplitMix64,
+    _ seed: UInt64, on fixture: CacheFixture, using random: inout SeededGenerator,
     policies: [String] = ["replace", "skip", "fail"], breaks: Bool = true
   ) throws {
     self.seed = seed
-    self.stage = try stage.again(uniquePrefix("import"))
+    self.fixture = try fixture.again(uniquePrefix("import"))
     let file = ImportFile(using: &random, policies: policies, breaks: breaks)
     self.file = file
-    let store = try RedisStore(url: stage.server.url, keyPrefix: self.stage.mneme.prefix)
+    let store = try RedisStore(url: fixture.server.url, keyPrefix: self.fixture.mneme.prefix)
     defer { store.close() }
     try store.open(expecting: CacheIdentity(fingerprint: "none", dimension: 0))
     // Of its questions few, many or one are there, and others.
@@ -250,7 +246,7 @@ private final class ImportTrial {
     let words = [
       "import", "--json", "--batch-size", "64", "--on-conflict", file.policy, "--since-line", "\(line)",
     ]
-    return try (url.map { Mneme(url: $0, prefix: stage.mneme.prefix) } ?? stage.mneme)
+    return try (url.map { Mneme(url: $0, prefix: fixture.mneme.prefix) } ?? fixture.mneme)
       .run(words + options, input: file.text, within: .seconds(120))
   }
 
@@ -262,9 +258,9 @@ private final class ImportTrial {
   /// What is there, each id still what it was.
   func entries() throws -> [Place: Entry] {
     var entries: [Place: Entry] = [:]
-    for member in try stage.redis.send("ZRANGE", stage.key("by_id"), "0", "-1").texts {
-      let fields = try stage.redis.send(
-        "HMGET", stage.key("entry:\(member)"), "namespace", "query", "response"
+    for member in try fixture.redis.send("ZRANGE", fixture.key("by_id"), "0", "-1").texts {
+      let fields = try fixture.redis.send(
+        "HMGET", fixture.key("entry:\(member)"), "namespace", "query", "response"
       ).texts
       guard fields.count == 3, let id = Int64(member), let query = Int(fields[1].dropFirst()) else {
         continue
@@ -289,7 +285,7 @@ private final class ImportTrial {
       return entries == end.states[end.states.count - 1].entries && said(outcome, end)
     }
     #expect(isTrue, "seed \(seed), since \(since): \(outcome)")
-    #expect(try stage.problems() == [], "seed \(seed)")
+    #expect(try fixture.problems() == [], "seed \(seed)")
   }
 
   private func said(_ outcome: Outcome, _ end: ImportFile.End) -> Bool {
@@ -322,11 +318,11 @@ private final class ImportTrial {
     let states = file.end(since: 0, on: before).states
     let sure = try #require(states.lastIndex { $0.line <= stored }, "\(what)")
     #expect(states[sure].line == stored || stored == 0, "\(what)")
-    try stage.awaitNoOtherClients()
+    try fixture.awaitNoOtherClients()
     let found = try entries().mapValues(\.response)
     let allowed = states[sure...].prefix(isUnsure ? 2 : 1).map(\.entries)
     #expect(allowed.contains(found), "\(what)\n\(found.count) entries, not \(allowed.map(\.count))")
-    #expect(try stage.problems() == [], "\(what)")
+    #expect(try fixture.problems() == [], "\(what)")
     return stored
   }
 }
@@ -350,16 +346,16 @@ private final class Stranger: Sendable {
   var places: [Int64: ImportFile.Place] { found.withLock { $0 } }
 
   init(_ trial: ImportTrial, seed: UInt64) throws {
-    let stage = try trial.stage.again()
-    let store = try RedisStore(url: stage.server.url, keyPrefix: stage.mneme.prefix)
+    let fixture = try trial.fixture.again()
+    let store = try RedisStore(url: fixture.server.url, keyPrefix: fixture.mneme.prefix)
     let places = trial.file.lines.map(\.place)
-    nonisolated(unsafe) let raw = stage
+    nonisolated(unsafe) let raw = fixture
     Thread.detachNewThread { [self] in
       defer {
         store.close()
         thread.signal()
       }
-      var random = SplitMix64(state: seed)
+      var random = SeededGenerator(seed: seed)
       do {
         while !isOver.load(ordering: .relaxed) {
           let place = places.randomElement(using: &random) ?? places[0]

@@ -5,36 +5,35 @@ import Testing
 /// A redis-server that is killed in the middle of a command's work and comes back from its append-only file.
 @Suite("Killed servers")
 struct ServerCrashTests {
-  /// How often the server is killed under each command; `MNEME_SERVER_KILLS` kills more.
-  static let kills =
-    ProcessInfo.processInfo.environment["MNEME_SERVER_KILLS"].flatMap { Int($0) } ?? 12
+  /// How often the server is killed under each command.
+  static let kills = Effort.rounds(4, thorough: 20)
 
   @Test(
     "come back with a whole cache, and a rerun does the rest", .timeLimit(.minutes(10)),
     arguments: ["always", "everysec"])
   func bulk(fsync: String) throws {
-    var stage = try SharedPrefix(
+    var fixture = try CacheFixture(
       "server", configuration: ["appendonly yes", "appendfsync \(fsync)", "auto-aof-rewrite-percentage 0"])
-    var random = SplitMix64(state: 11)
+    var random = SeededGenerator()
     let lines = importLines(0..<600, ttl: 3600, by: "line")
     for round in 0..<Self.kills {
       // 1. An import is cut off, and run again.
-      let run = try interrupted(&stage, ["import"], input: lines, &random)
+      let run = try interrupted(&fixture, ["import"], input: lines, &random)
       #expect([0, 69, 75].contains(run.status), "\(run)")
       #expect(run.status == 0 || run.errorText.contains("StoreBackendError"), "\(run)")
-      try expectWhole(stage, "import \(round)")
-      try stage.mneme.run(["import"], input: lines).expecting(0)
-      #expect(try stage.redis.send("ZCARD", stage.key("by_id")).integer == 600)
+      try expectWhole(fixture, "import \(round)")
+      try fixture.mneme.run(["import"], input: lines).expecting(0)
+      #expect(try fixture.redis.send("ZCARD", fixture.key("by_id")).integer == 600)
 
       // 2. A vacuum of all of it likewise.
-      try stage.expireAll()
-      let sweep = try interrupted(&stage, ["vacuum"], &random)
+      try fixture.age(by: 3600)
+      let sweep = try interrupted(&fixture, ["vacuum"], &random)
       #expect([0, 69, 75].contains(sweep.status), "\(sweep)")
-      try expectWhole(stage, "vacuum \(round)")
+      try expectWhole(fixture, "vacuum \(round)")
       // A server that writes every second may have forgotten that they have expired.
-      try stage.expireAll()
-      try stage.mneme.run("vacuum", "-q")
-      #expect(try stage.redis.send("ZCARD", stage.key("by_id")).integer == 0)
+      try fixture.age(by: 3600)
+      try fixture.mneme.run("vacuum", "-q")
+      #expect(try fixture.redis.send("ZCARD", fixture.key("by_id")).integer == 0)
     }
   }
 
@@ -42,11 +41,11 @@ struct ServerCrashTests {
     "that write each command to disk keep every answer that was reported as stored",
     .timeLimit(.minutes(5)))
   func acknowledged() throws {
-    var stage = try SharedPrefix("acked", configuration: ["appendonly yes", "appendfsync always"])
-    var random = SplitMix64(state: 13)
+    var fixture = try CacheFixture("acked", configuration: ["appendonly yes", "appendfsync always"])
+    var random = SeededGenerator()
     var stored: [String: String] = [:]
     for round in 0..<Self.kills {
-      let server = stage.server
+      let server = fixture.server
       let delay = useconds_t.random(in: 1000...150_000, using: &random)
       let killer = Thread {
         usleep(delay)
@@ -56,7 +55,7 @@ struct ServerCrashTests {
       var number = 0
       while true {
         let (query, answer) = ("query \(number % 7)", "answer \(round).\(number)")
-        let outcome = try stage.mneme.run(["put", "-q", query, answer])
+        let outcome = try fixture.mneme.run(["put", "-q", query, answer])
         guard outcome.status == 0 else {
           #expect([69, 75].contains(outcome.status), "\(outcome)")
           // It may have been done all the same: either answer is right.
@@ -67,11 +66,11 @@ struct ServerCrashTests {
         number += 1
       }
       while !killer.isFinished { usleep(1000) }
-      try stage.server.start()
-      stage = try stage.again()
-      try expectWhole(stage, "put \(round)")
+      try fixture.server.start()
+      fixture = try fixture.again()
+      try expectWhole(fixture, "put \(round)")
       for (query, answer) in stored {
-        let outcome = try stage.mneme.run("get", "--exact", "--peek", query)
+        let outcome = try fixture.mneme.run("get", "--exact", "--peek", query)
         #expect(outcome.outputText == answer + "\n", "\(outcome)")
       }
     }
@@ -80,21 +79,21 @@ struct ServerCrashTests {
 
   /// Runs a command and kills the server somewhere on the way; the server is up again afterwards.
   private func interrupted(
-    _ stage: inout SharedPrefix, _ words: [String], input: [UInt8] = [], _ random: inout SplitMix64
+    _ fixture: inout CacheFixture, _ words: [String], input: [UInt8] = [], _ random: inout SeededGenerator
   ) throws -> Outcome {
-    let command = try stage.mneme.start(words + ["--timeout", "5s", "--connect-timeout", "2s"])
+    let command = try fixture.mneme.start(words + ["--timeout", "5s", "--connect-timeout", "2s"])
     try command.write(input)
     command.closeInput()
     usleep(useconds_t.random(in: 2000...80_000, using: &random))
-    try stage.server.crash()
+    try fixture.server.crash()
     let outcome = try command.finish()
-    try stage.server.start()
-    stage = try stage.again()
+    try fixture.server.start()
+    fixture = try fixture.again()
     return outcome
   }
 
-  private func expectWhole(_ stage: SharedPrefix, _ what: String) throws {
-    let problems = try stage.problems()
+  private func expectWhole(_ fixture: CacheFixture, _ what: String) throws {
+    let problems = try fixture.problems()
     #expect(problems.isEmpty, "\(what): \(problems.joined(separator: "\n"))")
   }
 }

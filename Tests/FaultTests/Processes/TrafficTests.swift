@@ -7,34 +7,34 @@ import Testing
 @Suite("Traffic")
 struct TrafficTests {
   static let workers = 6
-  /// Commands of each worker; `MNEME_TRAFFIC` sends more.
-  static let commands = ProcessInfo.processInfo.environment["MNEME_TRAFFIC"].flatMap { Int($0) } ?? 60
+  /// Commands of each worker.
+  static let commands = Effort.rounds(60, thorough: 300)
 
   @Test(
     "puts, gets, deletes, evictions, vacuums, imports and clears at once lose nothing, and every count adds up",
     .timeLimit(.minutes(10)))
   func everything() throws {
-    let stage = try SharedPrefix("traffic")
+    let fixture = try CacheFixture("traffic")
     // A lookup is counted only where there is a cache.
     var first = Ledger()
     first.written += 1
-    try stage.mneme.run("put", "the first", "makes the cache")
-    try stage.mneme.run("set-quota", "crowded", "10")
-    let mneme = stage.mneme
+    try fixture.mneme.run("put", "the first", "makes the cache")
+    try fixture.mneme.run("set-quota", "crowded", "10")
+    let mneme = fixture.mneme
     let ledgers = try atOnce(Self.workers) { number in
       var worker = Worker(number, mneme)
       for _ in 0..<Self.commands { try worker.act() }
       return worker.ledger
     }
     let sum = ledgers.reduce(first, +)
-    try stage.mneme.run("vacuum", "-q")
+    try fixture.mneme.run("vacuum", "-q")
 
-    let problems = try stage.problems()
+    let problems = try fixture.problems()
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
-    let stats = try stage.mneme.run("stats", "--json").json()
+    let stats = try fixture.mneme.run("stats", "--json").json()
     let expirations = try #require(stats["expirations"].int)
     // Every entry written and removed moved the version by one, and was reported by whoever did it.
-    #expect(try stage.version() == sum.written + sum.removed + expirations, "\(sum)")
+    #expect(try fixture.version() == sum.written + sum.removed + expirations, "\(sum)")
     #expect(stats["entries"].int == sum.written - sum.replaced - sum.removed - expirations, "\(sum)")
     #expect(stats["evictions"].int == sum.evicted, "\(sum)")
     let lookups = ["hits_exact", "hits_semantic", "misses"].compactMap { stats[$0].int }.reduce(0, +)
@@ -42,7 +42,7 @@ struct TrafficTests {
     // Nobody else writes a worker's own answers: the last one is there.
     for (number, ledger) in ledgers.enumerated() {
       for (query, answer) in ledger.own {
-        let outcome = try stage.mneme.run("get", "-n", "own \(number)", "--exact", "--peek", query)
+        let outcome = try fixture.mneme.run("get", "-n", "own \(number)", "--exact", "--peek", query)
         #expect(outcome.outputText == answer + "\n", "\(outcome)")
       }
     }
@@ -79,14 +79,14 @@ private struct Ledger: Sendable, CustomStringConvertible {
 private struct Worker {
   private let number: Int
   private let mneme: Mneme
-  private var random: SplitMix64
+  private var random: SeededGenerator
   private(set) var ledger = Ledger()
   private var step = 0
 
   init(_ number: Int, _ mneme: Mneme) {
     self.number = number
     self.mneme = mneme
-    random = SplitMix64(state: UInt64(number + 1))
+    random = SeededGenerator(stream: UInt64(number + 1))
   }
 
   mutating func act() throws {

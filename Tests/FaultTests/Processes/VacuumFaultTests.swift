@@ -3,20 +3,18 @@ import TestSupport
 import Testing
 
 /// Vacuums on lines that break: each entry goes once and is counted once, whatever becomes of the command.
-///
-/// `MNEME_VACUUMS=1000 swift test --filter VacuumFaultTests` runs more of them.
 @Suite("Vacuums on a line that breaks")
 struct VacuumFaultTests {
-  static let count = ProcessInfo.processInfo.environment["MNEME_VACUUMS"].flatMap { Int($0) } ?? 10
+  static let count = Effort.rounds(8, thorough: 60)
 
   @Test(
     "what is gone is counted, nothing else is gone, and the next run does the rest", .timeLimit(.minutes(60)))
   func broken() throws {
-    let origin = try SharedPrefix("vacuum")
-    var random = SplitMix64(state: 5)
+    let origin = try CacheFixture("vacuum")
     var hits = 0
-    for round in 0..<Self.count {
-      let stage = try origin.again(uniquePrefix("vacuum"))
+    for round in SeededGenerator.seeds(Self.count) {
+      var random = SeededGenerator(seed: round)
+      let fixture = try origin.again(uniquePrefix("vacuum"))
       let spaces = ["a", "b", "c"].prefix(Int.random(in: 1...3, using: &random))
       var (due, kept, lines) = (0, 0, [UInt8]())
       for space in spaces {
@@ -25,22 +23,22 @@ struct VacuumFaultTests {
         lines += importLines(dying..<dying + living, namespace: space, by: "kept")
         (due, kept) = (due + dying, kept + living)
       }
-      try stage.mneme.run(["import", "--embedder", "none"], input: lines).expecting(0)
-      try stage.expireAll()
+      try fixture.mneme.run(["import", "--embedder", "none"], input: lines).expecting(0)
+      try fixture.age(by: 3600)
       let place = Int.random(in: 0...300 + 70 * due, using: &random)
-      let faults: [FaultyProxy.Fault] = [
+      let faults: [ScriptedProxy.Script] = [
         .cut(after: place), .reset(after: place), .garbage(after: place), .behead(after: 4 * place),
       ]
       let fault = faults.randomElement(using: &random) ?? .none
-      let proxy = try FaultyProxy(to: stage.server, fault, times: Bool.random(using: &random) ? 1 : .max)
-      let outcome = try Mneme(url: proxy.url, prefix: stage.mneme.prefix).run(["vacuum", "--json"])
-      try stage.awaitNoOtherClients()
-      let what: Comment = "round \(round), \(fault): \(outcome)"
+      let proxy = try ScriptedProxy(to: fixture.server, fault, times: Bool.random(using: &random) ? 1 : .max)
+      let outcome = try Mneme(url: proxy.url, prefix: fixture.mneme.prefix).run(["vacuum", "--json"])
+      try fixture.awaitNoOtherClients()
+      let what: Comment = "MNEME_SEED=\(round), \(fault): \(outcome)"
 
       // 1. What it has done.
-      let gone = try counted(stage, Array(spaces))
-      #expect(try stage.count() == due + kept - gone, what)
-      #expect(try stage.problems() == [], what)
+      let gone = try counted(fixture, Array(spaces))
+      #expect(try fixture.count() == due + kept - gone, what)
+      #expect(try fixture.problems() == [], what)
       if outcome.status == 0 {
         #expect(try outcome.json()["expired"].int == due && gone == due, what)
       } else {
@@ -49,22 +47,23 @@ struct VacuumFaultTests {
       }
 
       // 2. The rest.
-      let rest = try stage.mneme.run("vacuum", "--json")
+      let rest = try fixture.mneme.run("vacuum", "--json")
       #expect(try rest.json()["expired"].int == due - gone, "\(what): \(rest)")
-      #expect(try stage.count() == kept && counted(stage, Array(spaces)) == due, what)
-      #expect(try stage.problems() == [], what)
+      #expect(try fixture.count() == kept && counted(fixture, Array(spaces)) == due, what)
+      #expect(try fixture.problems() == [], what)
     }
     #expect(hits > Self.count / 4)
   }
 
-  private func counted(_ stage: SharedPrefix, _ spaces: [String]) throws -> Int {
+  private func counted(_ fixture: CacheFixture, _ spaces: [String]) throws -> Int {
     try spaces.reduce(0) { sum, space in
       sum
-        + (Int(try stage.redis.send("HGET", stage.key("counters:\(space)"), "expirations").text ?? "0") ?? 0)
+        + (Int(try fixture.redis.send("HGET", fixture.key("counters:\(space)"), "expirations").text ?? "0")
+          ?? 0)
     }
   }
 }
 
-extension SharedPrefix {
+extension CacheFixture {
   fileprivate func count() throws -> Int { Int(try redis.send("ZCARD", key("by_id")).integer ?? 0) }
 }

@@ -157,8 +157,8 @@ struct AccessTests {
   @Test("A connection costs no round trip of its own to what reads, and one to what writes")
   func roundTrips() throws {
     let server = try RedisServer(configuration: ["user alice on >w0nder ~* +@all"])
-    let proxy = try CountingProxy(to: server)
-    let url = proxy.url.replacing("unix://", with: "unix://alice:w0nder@") + "?db=2"
+    let proxy = try ScriptedProxy(to: server)
+    let url = proxy.url.replacing("://", with: "://alice:w0nder@") + "?db=2"
     let reader = try RedisClient(url)
     _ = try reader.ask("GET", "k")
     _ = try reader.ask("GET", "k")

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import MnemeRedis
@@ -184,7 +185,7 @@ struct RedisURLTests {
       ".", "\r",
       "\u{202e}", "\u{feff}", "socket_timeout", "username", String(repeating: "x", count: 300),
     ]
-    var random = SeededGenerator(state: 0x6d6e_656d_65)
+    var random = SeededGenerator()
     var parsed = 0
     for _ in 0..<20_000 {
       var text =
@@ -197,18 +198,5 @@ struct RedisURLTests {
       }
     }
     #expect(parsed > 100)
-  }
-}
-
-/// SplitMix64: the same sequence on every run.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
   }
 }

@@ -25,7 +25,7 @@ final class IndexStage {
     self.dimension = dimension
     prefix = uniquePrefix(what)
     directory = try TemporaryDirectory()
-    random = SeededGenerator(state: seed)
+    random = SeededGenerator(seed: seed)
     store = try RedisStore(url: self.server.url, keyPrefix: prefix)
     try store.open(expecting: CacheIdentity(fingerprint: Placed(dimension).fingerprint, dimension: dimension))
     redis = try self.server.connect()

@@ -1,7 +1,7 @@
 import CommandGrammar
 
 /// A made-up program that keeps a larder, with every feature of the grammar in use somewhere.
-enum Larder {
+enum SampleProgram {
   enum When: String, CaseIterable, Sendable {
     case auto, always, never
   }

@@ -1,0 +1,26 @@
+import Foundation
+import Testing
+
+/// How much the tests try: what a change can break, in minutes, or more of the same. `Tests/run --thorough` sets
+/// MNEME_THOROUGH.
+package enum Effort {
+  package static let isThorough = ProcessInfo.processInfo.environment["MNEME_THOROUGH"] != nil
+
+  /// How many rounds a random test plays. MNEME_ROUNDS, for one test that is looked into, beats both numbers.
+  package static func rounds(_ few: Int, thorough: Int) -> Int {
+    ProcessInfo.processInfo.environment["MNEME_ROUNDS"].flatMap { Int($0) } ?? (isThorough ? thorough : few)
+  }
+
+  /// All cases in a thorough run. Otherwise every so many-th, which are the ones that differ most when the list is
+  /// ordered by kind.
+  package static func some<Case>(_ cases: [Case], every step: Int) -> [Case] {
+    isThorough ? cases : stride(from: 0, to: cases.count, by: step).map { cases[$0] }
+  }
+}
+
+extension Trait where Self == ConditionTrait {
+  /// Skips the test unless the run is a thorough one.
+  package static var thorough: Self {
+    .enabled(if: Effort.isThorough, "takes long; Tests/run --thorough runs it")
+  }
+}
