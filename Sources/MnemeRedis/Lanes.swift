@@ -58,8 +58,10 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
   /// How many pieces were submitted, and how many outcomes were taken.
   private var (submitted, taken) = (0, 0)
 
-  /// How many changes are made before lanes are opened.
-  private static var fewest: Int { 4 }
+  /// How many changes are made before lanes are opened: one where the server is far, since each takes three round trips.
+  private var fewest: Int { roundTrip > .milliseconds(2) ? 1 : 4 }
+  /// As the store's own connection has measured it.
+  private var roundTrip: Duration { store.client.shortestRoundTrip ?? .zero }
   /// What a change takes the server and this process, about. A round trip is filled by as many lanes as it holds of these.
   private static var laneTime: Duration { .microseconds(300) }
 
@@ -93,7 +95,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
   deinit { close() }
 
   /// Whether the next piece goes to a lane, rather than to the store's own connection.
-  var areOpen: Bool { submitted >= Self.fewest }
+  var areOpen: Bool { submitted >= fewest }
 
   /// Does a piece of work, now or when a lane is free. Waits while all lanes have enough to do. After an error it is
   /// dropped.
@@ -155,8 +157,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
   }
 
   private func openLanes() {
-    let count = store.client.shortestRoundTrip.map { Int($0 / Self.laneTime) + 1 } ?? 2
-    for _ in 0..<min(max(2, count), 16) {
+    for _ in 0..<min(max(2, Int(roundTrip / Self.laneTime) + 1), 16) {
       let lane = store.another()
       guard let thread = WorkerThread({ [makeStep, board] in Self.work(board, makeStep(lane)) }) else { break }
       threads.append(thread)
