@@ -107,15 +107,18 @@ struct VacuumRun {
     let lanes = store.removalLanes(counting: .own(.expirations)) { $0.isExpired(at: now) }
     defer { lanes.close() }
     while !options.control.shouldStop() {
+      // Where members stay, most pages have some: see below.
+      if kept > 0 { try settleAll(lanes) }
       let page = try duePage()
-      if page.isEmpty {
-        if underWay == 0 { return true }
-        // A page that was asked for while entries before it went may have begun too late. What it left out is met now.
+      if page.isEmpty, underWay == 0 { return true }
+      let entries = try store.entries(named: Set(page.compactMap(\.id)).sorted())
+      let plan = PageContents(members: page, entries: entries).plan(at: now, in: options.namespace)
+      if underWay > 0, page.isEmpty || plan.kept > 0 {
+        // While entries before it are removed, a page may begin too late. What it leaves out is met when the end is
+        // reached and nothing is under way, as long as all that stays is in front of it.
         try settleAll(lanes)
         continue
       }
-      let entries = try store.entries(named: Set(page.compactMap(\.id)).sorted())
-      let plan = PageContents(members: page, entries: entries).plan(at: now, in: options.namespace)
       if options.dryRun {
         kept += page.count
         count(plan)

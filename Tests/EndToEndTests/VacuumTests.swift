@@ -10,15 +10,20 @@ import Testing
     let lines = try (1...count).map { try jsonLine(["query": "q\($0)", "response": "r", "ttl": 3600]) }
       .joined()
     try fixture.mneme.run(["import", "--embedder", "none"], input: Array(lines.utf8)).expecting(0)
+    try expire(1...count, in: fixture)
+    return fixture
+  }
+
+  /// Makes all of them due in the same second.
+  private func expire(_ ids: ClosedRange<Int>, in fixture: CacheFixture) throws {
     let created = Int(Date().timeIntervalSince1970) - 7200
-    let commands = (1...count).flatMap { id in
+    let commands = ids.flatMap { id in
       [
         ["HSET", fixture.key("entry:\(id)"), "created_at", "\(created)"],
         ["ZADD", fixture.key("by_ttl"), "\(created + 3600)", "\(id)"],
       ].map { $0.map { Array($0.utf8) } }
     }
     _ = try fixture.redis.pipeline(commands)
-    return fixture
   }
 
   private func expectSound(_ fixture: CacheFixture, sourceLocation: SourceLocation = #_sourceLocation) throws
@@ -42,6 +47,22 @@ import Testing
     #expect(try fixture.redis.send("HGET", fixture.key("counters:default"), "expirations").text == "1500")
     #expect(try fixture.version() == 3000)
     #expect(try fixture.entryCount() == 0)
+    try expectSound(fixture)
+  }
+
+  @Test("a vacuum of one namespace removes all that is due there, however it lies among the others")
+  func oneNamespace() throws {
+    let fixture = try CacheFixture("vacuum")
+    let lines = try (1...1500).map { number in
+      let name = number % 3 == 0 ? "one" : "other"
+      return try jsonLine(["query": "q\(number)", "response": "r", "ttl": 3600, "namespace": name])
+    }.joined()
+    try fixture.mneme.run(["import", "--embedder", "none"], input: Array(lines.utf8)).expecting(0)
+    try expire(1...1500, in: fixture)
+    let report = try fixture.mneme.run("vacuum", "-n", "one", "--json").json()
+    #expect(report["expired"].int == 500 && report["complete"].bool == true, "\(report)")
+    #expect(try fixture.entryCount() == 1000)
+    #expect(try fixture.mneme.run("vacuum", "--json").json()["expired"].int == 1000)
     try expectSound(fixture)
   }
 
