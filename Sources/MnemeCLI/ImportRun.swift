@@ -33,8 +33,8 @@ struct ImportRun {
   private var underWay: [Batch] = []
   /// The last line up to which all entries are stored.
   private var storedLine: Int
-  /// Lines behind that whose entries are stored all the same, after an error.
-  private var storedBeyond: [ClosedRange<Int>] = []
+  /// Lines behind that whose entries are stored all the same, after an error, and those of which that is not known.
+  private var (storedBeyond, unknownBeyond): ([String], [String]) = ([], [])
   private let sinceLine: Int
   /// Vectors that were taken as they are and cannot be compared.
   private var flawed: (count: Int, firstLine: Int) = (0, 0)
@@ -71,14 +71,14 @@ struct ImportRun {
   /// - Parameter isSure: nothing of what follows is in.
   private func state(isSure: Bool = true) -> String {
     if options.dryRun { return "Nothing was to be stored." }
-    let beyond =
-      storedBeyond.isEmpty
-      ? "" : " Of the lines after that, \(list(storedBeyond.map { "\($0.lowerBound) to \($0.upperBound)" })) are in too."
+    // Of what several connections did at the same time, the later may be in and the earlier not.
+    let stored = storedBeyond.isEmpty ? "" : "Out of turn, lines \(list(storedBeyond)) are in. "
+    let unknown = unknownBeyond.isEmpty ? "" : "Lines \(list(unknownBeyond)) may be in. "
     guard storedLine == sinceLine else {
-      return "The lines up to \(storedLine) are in; go on with --since-line \(storedLine).\(beyond)"
+      return "\(stored)\(unknown)The lines up to \(storedLine) are in; go on with --since-line \(storedLine)."
     }
-    if !beyond.isEmpty { return "The first line is not stored.\(beyond)" }
-    return isSure ? "Nothing was stored." : "Nothing is known to be stored."
+    guard storedBeyond.isEmpty else { return "\(stored)\(unknown)Import all of it again." }
+    return isSure && unknown.isEmpty ? "Nothing was stored." : "\(unknown)Nothing is known to be stored."
   }
 
   /// Ends the connections that the import has made.
@@ -233,23 +233,36 @@ struct ImportRun {
     // It is of the first batch that is not in.
     guard let batch = underWay.first else { throw error }
     for (place, outcome) in insertion.takeSettledBeyondError() where underWay.indices.contains(place) {
-      take(outcome)
-      let lines = underWay[place].lines
-      storedBeyond.append(lines[0]...lines[lines.count - 1])
+      let lines = "\(underWay[place].lines[0]) to \(underWay[place].lines.last ?? 0)"
+      if let outcome {
+        take(outcome)
+        storedBeyond.append(lines)
+      } else {
+        unknownBeyond.append(lines)
+      }
     }
     underWay = []
     guard let conflict = error as? ConflictError else { throw lineError(batch.lines[0], error) }
-    // What stands before the conflict in its batch is stored.
+    let first = try storeEntries(before: conflict, of: batch)
+    throw conflictError(first, in: batch)
+  }
+
+  /// Stores what is before a conflict in its batch.
+  /// - Returns: the first conflict of the batch. That may be an earlier one: an entry that is there, after two of one query.
+  private mutating func storeEntries(before conflict: ConflictError, of batch: Batch) throws -> ConflictError {
     var before = Batch(lines: batch.lines.filter { $0 < batch.entryLines[conflict.index] })
     before.entries = Array(batch.entries[..<conflict.index])
-    if !before.lines.isEmpty {
+    guard !before.lines.isEmpty else { return conflict }
+    do {
       take(
         try store.insert(
           before.entries, onConflict: options.onConflict, evictingOver: options.maxEntries))
-      underWay = [before]
-      settle()
+    } catch let earlier as ConflictError {
+      return try storeEntries(before: earlier, of: batch)
     }
-    throw conflictError(conflict, in: batch)
+    underWay = [before]
+    settle()
+    return conflict
   }
 
   private mutating func take(_ outcome: BatchInsertion.Outcome) {
@@ -270,8 +283,7 @@ struct ImportRun {
     let state =
       switch (error as? StoreBackendError)?.reason {
       case .lostWrites: "Import all of it again."
-      case .connectionLost, .timedOut, .protocolViolation: state(isSure: false)
-      default: state
+      default: state(isSure: (error as? StoreBackendError)?.isUnsure != true)
       }
     return LineError(line: line, source: source, underlying: error, state: state)
   }

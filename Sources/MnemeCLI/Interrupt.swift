@@ -54,6 +54,14 @@ struct Interrupt: Sendable {
     if let status { throw Interruption(status: status) }
   }
 
+  /// Waits for a time. A signal ends the wait, also one that came before it.
+  func pause(for duration: Duration) {
+    guard duration > .zero else { return }
+    var entry = pollfd(
+      fd: Interrupt.readEnd.load(ordering: .relaxed), events: Int16(POLLIN), revents: 0)
+    poll(&entry, 1, Int32(clamping: Int64((duration / .milliseconds(1)).rounded(.up))))
+  }
+
   /// Called by the handler: nothing here may allocate or wait.
   private static func take(_ signal: Int32) {
     received.store(signal, ordering: .relaxed)

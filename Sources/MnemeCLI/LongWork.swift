@@ -42,7 +42,7 @@ final class LongWork: Sendable {
   func tell(_ done: Int, share: Double? = nil) { line.update(done, share: share) }
 
   /// Between two batches.
-  func pause() { sleep(for: pace) }
+  func pause() { interrupt.pause(for: pace) }
 
   /// The status with which to end; nil when no signal has come.
   var interruption: ExitStatus? { interrupt.status }

@@ -36,8 +36,8 @@ public final class BatchInsertion {
   /// Whether the last batch held anything new, so that ids will be needed.
   private var meetsNewQueries = false
   private var isOneByOne: Bool
-  /// After an error, what became of the batches behind the first that was not stored: its place, counted from that.
-  private var beyondError: [(place: Int, outcome: Outcome)] = []
+  /// After an error, what became of later batches that were under way.
+  private var beyondError: [(place: Int, outcome: Outcome?)] = []
 
   /// How many entries more might bring a limit into play.
   private static let margin = 4096
@@ -77,7 +77,7 @@ public final class BatchInsertion {
 
   /// Stores the entries, at most a thousand, after all that came before. It may be under way when this returns.
   /// - Throws: as `RedisStore.insert` does, of the first batch that is not stored. `takeSettled` then has what came
-  ///   before it, and `takeSettledBeyondError` which of the later batches were stored all the same.
+  ///   before it, and `takeSettledBeyondError` which of the later batches were stored, or may have been, all the same.
   public func insert(_ entries: [StoredEntry]) throws {
     guard !entries.isEmpty else {
       try finish()
@@ -112,9 +112,10 @@ public final class BatchInsertion {
     return settled
   }
 
-  /// After an error: the batches behind the one that was not stored which were stored all the same.
-  /// - Returns: the place of each, counted from the one that was not stored, and what has become of it.
-  public func takeSettledBeyondError() -> [(place: Int, outcome: Outcome)] {
+  /// After an error: later batches that were stored all the same, or may have been.
+  /// - Returns: the place of each, counted from the batch that was not stored, and what has become of it; nil where the
+  ///   connection was lost before the server said.
+  public func takeSettledBeyondError() -> [(place: Int, outcome: Outcome?)] {
     defer { beyondError = [] }
     return beyondError
   }
@@ -123,7 +124,12 @@ public final class BatchInsertion {
     for outcome in lanes.takeOutcomes() {
       switch outcome {
       case .failure(let error):
-        beyondError = lanes.takeDoneBeyondError().map { ($0.place, ($0.outcome.outcomes, $0.outcome.evicted)) }
+        beyondError = lanes.takeOutcomesBeyondError().compactMap { place, outcome in
+          switch outcome {
+          case .success(let stored): (place, (stored.outcomes, stored.evicted))
+          case .failure(let error): (error as? StoreBackendError)?.isUnsure == true ? (place, nil) : nil
+          }
+        }
         underWay = []
         throw error
       case .success(let stored):
@@ -143,5 +149,15 @@ public final class BatchInsertion {
     if ids.count < count { ids += try store.allocateRun(of: max(1, Self.batchesOfIDs * count)) }
     defer { ids.removeFirst(count) }
     return Array(ids.prefix(count))
+  }
+}
+
+extension StoreBackendError {
+  /// The connection broke while a command was under way, so that it may have been run.
+  package var isUnsure: Bool {
+    switch reason {
+    case .connectionLost, .timedOut, .protocolViolation: true
+    default: false
+    }
   }
 }

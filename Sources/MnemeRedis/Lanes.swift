@@ -134,14 +134,12 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
   /// Waits until no work is under way.
   func finish() { board.wait { $0.waiting.isEmpty && $0.underWay == 0 ? () : nil } }
 
-  /// After an error: the places, counted from it, of the later pieces that were done all the same.
-  func takeDoneBeyondError() -> [(place: Int, outcome: Outcome)] {
+  /// After an error: the outcomes of later pieces that were under way, with their places, counted from the error.
+  func takeOutcomesBeyondError() -> [(place: Int, outcome: Result<Outcome, any Error>)] {
     finish()
     return board.change { board in
       defer { board.outcomes = [:] }
-      return board.outcomes.compactMap { number, outcome in
-        (try? outcome.get()).map { (number - taken + 1, $0) }
-      }.sorted { $0.place < $1.place }
+      return board.outcomes.map { ($0 - taken + 1, $1) }.sorted { $0.0 < $1.0 }
     }
   }
 

@@ -241,6 +241,7 @@ import Testing
   @Test("a server that withholds MEMORY, INFO and CONFIG altogether is worked with all the same")
   func withholding() throws {
     let guarded = try Guarded()
+    try guarded.fixture.mneme.run("vacuum")
     let user = ["plain", "on", ">PASSWORD", "~mneme:*", "+@all", "-memory", "-info", "-config"]
     try guarded.fixture.redis.send((["ACL", "SETUSER"] + user).map { Array($0.utf8) })
     let mneme = guarded.mneme(as: "plain")
