@@ -49,14 +49,25 @@ extension RedisStore {
         control.progress(WorkProgress(done: removed))
       }
     }
+    func submit(_ ids: [EntryID]) throws {
+      if control.shouldStop() { return }
+      lanes.submit(ids)
+      try settle()
+    }
+    /// The last batch waits until all others are gone, so that its transaction sees the namespace emptied: of two at the
+    /// same time neither would, and a process that is killed then would leave the namespace listed.
+    var last: [EntryID] = []
     let lru = Cursor.Subject.sortedSet(layout.lru(namespace))
     try forEachPairPage(of: lru, shouldStop: control.shouldStop) { page in
       let ids = Set(page.compactMap { EntryID(member: $0.name.bytes) }).sorted()
-      for slice in ids.slices(of: Batch.removed) where !control.shouldStop() {
-        lanes.submit(Array(slice))
-        try settle()
+      for slice in ids.slices(of: Batch.removed) {
+        if !last.isEmpty { try submit(last) }
+        last = Array(slice)
       }
     }
+    lanes.finish()
+    try settle()
+    if !last.isEmpty { try submit(last) }
     lanes.finish()
     try settle()
     return removed

@@ -124,17 +124,21 @@ struct VacuumRun {
         count(plan)
       } else {
         kept += plan.kept
-        try carryOut(plan, lanes)
+        try carryOut(plan, isLastPage: page.count < pageSize, lanes)
       }
     }
     try settleAll(lanes)
     return try remaining() == 0
   }
 
+  private var pageSize: Int {
+    options.dryRun ? options.batchSize ?? Batch.page : max(Batch.page, options.batchSize ?? 0)
+  }
+
   /// The members that are due are the first of `by_ttl`. A page is asked for by its rank, which costs the server the
   /// same however many members stand before it; an offset within a range of scores is counted off one by one.
   private func duePage() throws -> [DueMember] {
-    let size = options.dryRun ? options.batchSize ?? Batch.page : max(Batch.page, options.batchSize ?? 0)
+    let size = pageSize
     return try store.read { pipeline in
       let first = kept + underWay
       let slot = pipeline.append("ZRANGE", store.layout.byTTL, first, first + size - 1, "WITHSCORES")
@@ -157,9 +161,13 @@ struct VacuumRun {
 
   private func remaining() throws -> Int { max(0, try store.expiredCount(at: options.now) - kept) }
 
-  private mutating func carryOut(_ plan: PagePlan, _ lanes: RemovalLanes) throws {
-    for batch in plan.expired.slices(of: options.batchSize ?? Batch.removed) {
+  /// - Parameter isLastPage: its last batch waits until all others are gone, so that its transaction sees namespaces
+  ///   emptied: of two at the same time neither would, and a run that is killed then would leave them listed.
+  private mutating func carryOut(_ plan: PagePlan, isLastPage: Bool, _ lanes: RemovalLanes) throws {
+    let batches = plan.expired.slices(of: options.batchSize ?? Batch.removed)
+    for (number, batch) in batches.enumerated() {
       if options.control.shouldStop() { return }
+      if isLastPage, number == batches.count - 1 { try settleAll(lanes) }
       lanes.submit(Array(batch))
       underWay += batch.count
       try settle(lanes)
