@@ -249,7 +249,8 @@ struct ImportRun {
 
   /// Stores what is before a conflict in its batch.
   /// - Returns: the first conflict of the batch. That may be an earlier one: an entry that is there, after two of one query.
-  private mutating func storeEntries(before conflict: ConflictError, of batch: Batch) throws -> ConflictError {
+  private mutating func storeEntries(before conflict: ConflictError, of batch: Batch) throws -> ConflictError
+  {
     var before = Batch(lines: batch.lines.filter { $0 < batch.entryLines[conflict.index] })
     before.entries = Array(batch.entries[..<conflict.index])
     guard !before.lines.isEmpty else { return conflict }

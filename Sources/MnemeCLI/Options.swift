@@ -171,7 +171,9 @@ enum Options {
 
   static let batchSize = Option(
     "batch-size", value: .count("N", 1...1000), summary: "how many entries one transaction stores or removes",
-    details: "If not given, mneme stores 8 entries or removes 16: other clients of the server wait for each transaction.")
+    details: """
+      If not given, mneme stores 8 entries or removes 16 in one. Other clients of the server wait for each transaction.
+      """)
 
   static let pace = Option(
     "pace", value: .duration(in: .zero...(.seconds(60)), milliseconds: true), default: .zero,

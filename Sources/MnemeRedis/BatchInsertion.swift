@@ -137,7 +137,8 @@ public final class BatchInsertion {
         settled.append((stored.outcomes, stored.evicted))
         ids = (stored.unusedIDs + ids).sorted()
         meetsNewQueries = stored.outcomes.contains { $0.isInserted }
-        isOneByOne = options.policy == .fail
+        isOneByOne =
+          options.policy == .fail
           || stored.fills.contains { $0.isNearLimit(maxEntries, adding: Self.margin) }
       }
     }

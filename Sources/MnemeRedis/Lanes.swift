@@ -157,7 +157,9 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
   private func openLanes() {
     for _ in 0..<min(max(2, Int(roundTrip / Self.laneTime) + 1), 16) {
       let lane = store.another()
-      guard let thread = WorkerThread({ [makeStep, board] in Self.work(board, makeStep(lane)) }) else { break }
+      guard let thread = WorkerThread({ [makeStep, board] in Self.work(board, makeStep(lane)) }) else {
+        break
+      }
       threads.append(thread)
       stores.append(lane)
     }

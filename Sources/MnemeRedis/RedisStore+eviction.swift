@@ -26,7 +26,8 @@ extension RedisStore {
     let total = request.append("ZCARD", layout.byID)
     let seen = try read(request)
     let fill = Fill(
-      namespace: namespace, quota: try seen[quota], count: seen[count].size ?? 0, total: seen[total].size ?? 0)
+      namespace: namespace, quota: try seen[quota], count: seen[count].size ?? 0, total: seen[total].size ?? 0
+    )
     let scope = fill.quota == nil ? nil : namespace
     // What is to stay, and what would not go: neither is chosen while there are others.
     var passedOver = spared

@@ -166,7 +166,9 @@ extension RedisStore {
   /// Allocates ids for entries of several batches, so that their ids are in the order of the entries. Two round trips.
   func allocateRun(of count: Int) throws -> [EntryID] {
     let ids = AllocatedIDs()
-    try client.change { appendIDLook([], to: &$0) } decide: { transaction, seen -> Plan<Void> in
+    try client.change {
+      appendIDLook([], to: &$0)
+    } decide: { transaction, seen -> Plan<Void> in
       try allocate(count, for: ids, after: seen, transaction)
       return .done(())
     }
@@ -175,7 +177,8 @@ extension RedisStore {
 
   /// Gives back ids that were not used, where nobody has been allocated others since. Two round trips.
   func release(_ ids: [EntryID]) throws {
-    guard let first = ids.first, let last = ids.last, Self.run(of: ids.count, after: first.rawValue - 1) == ids
+    guard let first = ids.first, let last = ids.last,
+      Self.run(of: ids.count, after: first.rawValue - 1) == ids
     else { return }
     try client.change { pipeline in
       pipeline.append("WATCH", layout.nextID)

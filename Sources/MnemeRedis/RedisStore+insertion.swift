@@ -128,7 +128,8 @@ extension RedisStore {
       decide: { transaction, seen in try self.decide(request, seen, transaction) })
   }
 
-  private func appendLook(for request: InsertRequest, to pipeline: inout Pipeline) -> Question<InsertionLook> {
+  private func appendLook(for request: InsertRequest, to pipeline: inout Pipeline) -> Question<InsertionLook>
+  {
     let namespaces = request.namespaces
     pipeline.append(
       "WATCH", each: [layout.meta] + request.keys.map { layout.hash($0.namespace, $0.queryHash) })
@@ -266,7 +267,8 @@ extension RedisStore {
       pipeline.append("SET", layout.hash(entry.namespace, entry.queryHash), id.rawValue)
     }
     let stored = Array(zip(entries, ids))
-    for (namespace, members) in Dictionary(grouping: stored, by: \.0.namespace).sorted(by: { $0.key < $1.key }) {
+    for (namespace, members) in Dictionary(grouping: stored, by: \.0.namespace).sorted(by: { $0.key < $1.key }
+    ) {
       pipeline.append(
         "ZADD", to: layout.lru(namespace), members.map { ($0.lastAccessedAt.rawValue, $1.rawValue) })
       pipeline.append("SADD", layout.namespaces, namespace.name)

@@ -10,14 +10,15 @@ extension RedisStore {
   /// someone sets by hand.
   public func mark(leavingTrace: Bool) throws -> StoreMark? {
     for attempt in 0..<2 {
-      let seen = try look {
-        $0.append("ZCARD", layout.byID)
-        $0.append("ZRANGE", layout.byID, -1, -1)
+      let seen = try look { pipeline in
+        let entries = pipeline.append("ZCARD", layout.byID)
+        let highest = pipeline.append("ZRANGE", layout.byID, -1, -1)
+        return Question { (entries: $0[entries].integer, highest: $0[highest]) }
       }
       guard let seen else { return nil }
       if let lineage = seen.lineage {
-        guard let entries = seen.answers[0].integer, seen.answers[1].error == nil else { return nil }
-        let highest = seen.answers[1].first.map { EntryID(member: $0.bytes) } ?? EntryID(0)
+        guard let entries = seen.answers.entries, seen.answers.highest.error == nil else { return nil }
+        let highest = seen.answers.highest.first.map { EntryID(member: $0.bytes) } ?? EntryID(0)
         return highest.map {
           StoreMark(lineage: lineage, version: seen.version, entries: entries, highestID: $0)
         }
@@ -25,10 +26,9 @@ extension RedisStore {
       guard attempt == 0, leavingTrace, seen.canBeMarked else { return nil }
       // Another process may have come first; a server that takes no writes says so, and is not asked again.
       let incarnation = String(UInt64.random(in: 1 ... .max), radix: 16)
-      let written = try client.write(
-        pipeline { $0.append("HSETNX", layout.meta, KeyLayout.MetaField.incarnation, incarnation) },
-        tolerating: true)
-      if written[0].error != nil { return nil }
+      var request = Pipeline()
+      let set = request.append("HSETNX", layout.meta, KeyLayout.MetaField.incarnation, incarnation)
+      if try client.write(request, tolerating: true)[set].error != nil { return nil }
     }
     return nil
   }
@@ -38,59 +38,62 @@ extension RedisStore {
     since mark: StoreMark, in namespace: Namespace, atMost limit: Int
   ) throws -> [EntryID]? {
     let above = "(\(mark.highestID)"
-    let seen = try look {
-      $0.append("ZCOUNT", layout.byID, above, "+inf")
-      $0.append("ZCOUNT", layout.byID, "-inf", mark.highestID.rawValue)
+    let seen = try look { pipeline in
+      let added = pipeline.append("ZCOUNT", layout.byID, above, "+inf")
+      let remaining = pipeline.append("ZCOUNT", layout.byID, "-inf", mark.highestID.rawValue)
+      return Question { (added: $0[added].integer, remaining: $0[remaining].integer) }
     }
-    guard let seen, let lineage = seen.lineage, let added = seen.answers[0].integer,
-      let remaining = seen.answers[1].integer,
+    guard let seen, let lineage = seen.lineage, let added = seen.answers.added,
+      let remaining = seen.answers.remaining,
       mark.isOfLineage(lineage),
       mark.allowsOnlyAdditions(version: seen.version, added: added, remaining: remaining), added <= limit
     else { return nil }
     guard added > 0 else { return [] }
-    let new = try read(pipeline { $0.append("ZRANGEBYSCORE", layout.byID, above, "+inf", "LIMIT", 0, limit) })
-    let ids = new[0].elements.compactMap { EntryID(member: $0.bytes) }
+    let new = try answer { $0.append("ZRANGEBYSCORE", layout.byID, above, "+inf", "LIMIT", 0, limit) }
+    let ids = new.elements.compactMap { EntryID(member: $0.bytes) }
     // The index says which entries are searched, also where an entry's own field says otherwise. A user who may not
     // ask it has nothing proven.
-    let scores = try read(
-      pipeline { for id in ids { $0.append("ZSCORE", layout.lru(namespace), id.member) } }, tolerating: true)
-    guard scores.prefix(ids.count).allSatisfy({ $0.error == nil }) else { return nil }
-    return zip(ids, scores).filter { !$1.isNull }.map(\.0).sorted()
+    var request = Pipeline()
+    let scores = ids.map { (id: $0, score: request.append("ZSCORE", layout.lru(namespace), $0.member)) }
+    let replies = try read(request, tolerating: true)
+    guard scores.allSatisfy({ replies[$0.score].error == nil }) else { return nil }
+    return scores.filter { !replies[$0.score].isNull }.map(\.id).sorted()
   }
 
-  private struct Look {
+  private struct LineageLook<Answers> {
     /// nil where a part of it is missing.
     var lineage: [String]?
     /// The server tells what it takes; only the incarnation may be missing.
     var canBeMarked: Bool
     var version: Int64
-    var answers: [Reply]
+    var answers: Answers
   }
 
   /// Asks questions, and for the lineage and the version that the answers belong to. The version is asked for before
   /// and after: where it is the same no entry was written in between.
   /// - Returns: nil where something was, several times in a row, or there is no version.
-  private func look(asking questions: (inout Pipeline) -> Void) throws -> Look? {
+  private func look<Answers>(
+    asking questions: (inout Pipeline) -> Question<Answers>
+  ) throws -> LineageLook<Answers>? {
     var request = Pipeline()
-    request.append("GET", layout.version)
-    request.append("INFO", "server")
-    request.append("INFO", "replication")
-    request.append("HGET", layout.meta, KeyLayout.MetaField.incarnation)
-    let head = request.count
-    questions(&request)
-    let count = request.count - head
-    request.append("GET", layout.version)
+    let before = request.append("GET", layout.version)
+    let server = request.append("INFO", "server")
+    let replication = request.append("INFO", "replication")
+    let incarnation = request.append("HGET", layout.meta, KeyLayout.MetaField.incarnation)
+    let answers = questions(&request)
+    let after = request.append("GET", layout.version)
     for _ in 0..<5 {
       let replies = try read(request, tolerating: true)
-      guard let version = replies[0].integer, let after = replies[head + count].integer else { return nil }
-      guard version == after else { continue }
-      let server = [
-        Self.identifier("run_id", in: replies[1]), Self.identifier("master_replid", in: replies[2]),
+      guard let version = replies[before].integer, let last = replies[after].integer else { return nil }
+      guard version == last else { continue }
+      let identifiers = [
+        Self.identifier("run_id", in: replies[server]),
+        Self.identifier("master_replid", in: replies[replication]),
       ].compactMap(\.self)
-      let incarnation = replies[3].string.flatMap { $0.isEmpty ? nil : $0 }
-      return Look(
-        lineage: server.count == 2 ? incarnation.map { server + [$0] } : nil, canBeMarked: server.count == 2,
-        version: version, answers: replies[head..<head + count].map(\.self))
+      let incarnation = replies[incarnation].string.flatMap { $0.isEmpty ? nil : $0 }
+      return LineageLook(
+        lineage: identifiers.count == 2 ? incarnation.map { identifiers + [$0] } : nil,
+        canBeMarked: identifiers.count == 2, version: version, answers: try replies[answers])
     }
     return nil
   }

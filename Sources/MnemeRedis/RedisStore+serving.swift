@@ -4,22 +4,21 @@ extension RedisStore {
   /// One round trip. `members` is set up to 16 entries: what they weigh is then less than a round trip.
   public func locate(namespace: Namespace, queryHash: String) throws -> Location {
     let fewest = 16
-    let replies = try read(
-      pipeline {
-        $0.append("GET", layout.hash(namespace, queryHash))
-        $0.append("GET", layout.version)
-        $0.append("ZRANGE", layout.lru(namespace), 0, fewest)
-      })
-    let members = replies[2].elements.compactMap { EntryID(member: $0.bytes) }.sorted()
-    let exact = EntryID(member: replies[0].bytes)
-    guard exact != nil || replies[0].isNull else {
+    var request = Pipeline()
+    let pointer = request.append("GET", layout.hash(namespace, queryHash))
+    let version = request.append("GET", layout.version)
+    let listed = request.append("ZRANGE", layout.lru(namespace), 0, fewest)
+    let replies = try read(request)
+    let members = replies[listed].elements.compactMap { EntryID(member: $0.bytes) }.sorted()
+    let exact = EntryID(member: replies[pointer].bytes)
+    guard exact != nil || replies[pointer].isNull else {
       throw CorruptCacheError(
         "The key '\(layout.hash(namespace, queryHash).text)' holds no id.",
         remediation: "Put the answer again, or delete the key with 'redis-cli DEL'.")
     }
     return Location(
-      exact: exact, members: replies[2].count <= fewest ? members : nil,
-      version: try integer(replies[1], in: layout.version) ?? 0)
+      exact: exact, members: replies[listed].count <= fewest ? members : nil,
+      version: try integer(replies[version], in: layout.version) ?? 0)
   }
 
   /// Two round trips: the entries under `WATCH`, then the access and the counter.
@@ -32,32 +31,34 @@ extension RedisStore {
       return nil
     }
     try checkOpen()
-    let served: (entry: StoredEntry?, damaged: [CorruptCacheError]) = try client.transaction { transaction in
-      let seen = try transaction.read(
-        pipeline {
-          $0.begin("WATCH", argumentCount: ids.count)
-          for id in ids { $0.argument(layout.entry(id)) }
-          for id in ids { $0.append("HGETALL", layout.entry(id)) }
-          appendTouchChecks(of: namespace, to: &$0)
-        }, tolerating: true)
+    typealias Served = (entry: StoredEntry?, damaged: [CorruptCacheError])
+    let served: Served = try client.change(tolerating: true) { pipeline in
+      pipeline.append("WATCH", each: ids.map(layout.entry))
+      let entries = ids.map { pipeline.append("HGETALL", layout.entry($0)) }
+      let touched = appendTouchCheck(of: namespace, to: &pipeline)
+      return Question { replies in (entries.map { replies[$0] }, Result { try replies[touched] }) }
+    } decide: { transaction, seen -> Plan<Served> in
       // An entry of another type is damaged; an index of another type ends it.
-      for (reply, key) in zip(seen.suffix(2), [layout.lru(namespace), layout.counters(namespace)]) {
-        if let error = reply.error { throw transaction.translate(error, command: "WATCH", key: key.text) }
+      do {
+        try seen.1.get()
+      } catch let error as TouchCheckFailure {
+        throw transaction.translate(error.reply, command: "WATCH", key: error.key.text)
       }
       var damaged: [CorruptCacheError] = []
-      try checkCounters(seen[seen.count - 1], of: namespace)
-      let entries = try ids.enumerated().map { place, id in
+      let entries = try zip(ids, seen.0).map { id, reply in
         do {
-          return try decode(seen[1 + place], id: id) { transaction.translate($0, command: $1, key: $2) }
+          return try decode(reply, id: id) { transaction.translate($0, command: $1, key: $2) }
         } catch let error as CorruptCacheError {
           damaged.append(error)
           return nil
         }
       }
       guard let place = try choose(entries), let entry = entries[place] else { return .done((nil, damaged)) }
-      let written = try transaction.commit(
-        pipeline { appendHit(entry, counting: counter, at: now, to: &$0) })
-      return written == nil ? .retry : .done((entry, damaged))
+      return .write { pipeline in
+        appendTouch(entry.id, in: entry.namespace, after: entry.accessCount, at: now, to: &pipeline)
+        appendCount(1, of: counter, in: entry.namespace, to: &pipeline)
+        return Question { [damaged] _ in (entry, damaged) }
+      }
     }
     try served.damaged.forEach(whenDamaged)
     return served.entry
@@ -73,31 +74,25 @@ extension RedisStore {
 
   private func touch(_ id: EntryID, at now: UnixTime, counting: (Counter, Namespace)?) throws {
     try checkOpen()
-    try client.transaction { transaction in
-      let seen = try transaction.read(
-        pipeline {
-          $0.append("WATCH", layout.entry(id))
-          appendHeadQuestion(about: id, to: &$0)
-          $0.append("HGET", layout.entry(id), EntryField.accessCount)
-          if let (_, namespace) = counting { appendTouchChecks(of: namespace, to: &$0) }
-        })
-      if let (_, namespace) = counting { try checkCounters(seen[seen.count - 1], of: namespace) }
-      let head = try head(of: id, in: seen[1])
-      guard head != nil || counting != nil else { return .done(()) }
-      let written = try transaction.commit(
-        pipeline {
-          if let head { appendTouch(id, in: head.namespace, after: seen[2].integer, at: now, to: &$0) }
-          if let (counter, namespace) = counting { appendCount(1, of: counter, in: namespace, to: &$0) }
-        })
-      return written == nil ? .retry : .done(())
+    try client.change { pipeline in
+      pipeline.append("WATCH", layout.entry(id))
+      let head = appendHeadQuestion(about: id, to: &pipeline)
+      let count = pipeline.append("HGET", layout.entry(id), EntryField.accessCount)
+      let touched = counting.map { appendTouchCheck(of: $1, to: &pipeline) }
+      return Question { replies in
+        if let touched { try replies[touched] }
+        return (head: try replies[head], count: replies[count].integer)
+      }
+    } decide: { _, seen -> Plan<Void> in
+      guard seen.head != nil || counting != nil else { return .done(()) }
+      return .write { pipeline in
+        if let head = seen.head {
+          appendTouch(id, in: head.namespace, after: seen.count, at: now, to: &pipeline)
+        }
+        if let (counter, namespace) = counting { appendCount(1, of: counter, in: namespace, to: &pipeline) }
+        return .nothing
+      }
     }
-  }
-
-  private func appendHit(
-    _ entry: StoredEntry, counting counter: Counter, at now: UnixTime, to pipeline: inout Pipeline
-  ) {
-    appendTouch(entry.id, in: entry.namespace, after: entry.accessCount, at: now, to: &pipeline)
-    appendCount(1, of: counter, in: entry.namespace, to: &pipeline)
   }
 
   /// The entry is watched, so none of this can make a key of an entry that is gone.
@@ -112,9 +107,21 @@ extension RedisStore {
     pipeline.append("ZADD", layout.lru(namespace), now.rawValue, id.member)
   }
 
-  /// Reads that fail where a key that a touch writes has another type.
-  private func appendTouchChecks(of namespace: Namespace, to pipeline: inout Pipeline) {
-    pipeline.append("ZCARD", layout.lru(namespace))
-    appendCounterQuestion(for: namespace, to: &pipeline)
+  /// Reads that fail where a key that a touch writes has another type, or a counter cannot grow.
+  private func appendTouchCheck(of namespace: Namespace, to pipeline: inout Pipeline) -> Question<Void> {
+    let lru = pipeline.append("ZCARD", layout.lru(namespace))
+    let counters = appendCounterQuestion(for: namespace, to: &pipeline)
+    return Question { replies in
+      for (slot, key) in [(lru, self.layout.lru(namespace)), (counters, self.layout.counters(namespace))] {
+        if let error = replies[slot].error { throw TouchCheckFailure(reply: error, key: key) }
+      }
+      try self.checkCounters(replies[counters], of: namespace)
+    }
   }
+}
+
+/// A key that a touch writes cannot be read. The server's error has not been put into words yet.
+private struct TouchCheckFailure: Error {
+  let reply: ServerError
+  let key: Key
 }

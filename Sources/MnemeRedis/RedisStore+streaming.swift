@@ -151,7 +151,8 @@ private struct IDSource {
     guard let namespace else { return }
     var ids: Set<EntryID> = []
     try store.forEachPairPage(of: .sortedSet(store.layout.lru(namespace))) { page in
-      for case let member? in page.map({ EntryID(member: $0.name.bytes) }) where id.map({ member > $0 }) ?? true {
+      for case let member? in page.map({ EntryID(member: $0.name.bytes) })
+      where id.map({ member > $0 }) ?? true {
         ids.insert(member)
       }
     }

@@ -42,7 +42,9 @@ struct RemovalPlan: Equatable, Sendable {
 
   init(heads: [EntryHead], _ pointers: Pointers, in layout: KeyLayout) {
     self.heads = heads
-    hashKeys = zip(heads, pointers.named).filter { $0.id == $1 }.map { layout.hash($0.0.namespace, $0.0.queryHash) }
+    hashKeys = zip(heads, pointers.named).filter { $0.id == $1 }.map {
+      layout.hash($0.0.namespace, $0.0.queryHash)
+    }
     let going = Dictionary(grouping: heads, by: \.namespace).mapValues(\.count)
     emptied = pointers.counts.filter { $1 <= going[$0] ?? 0 }.keys.sorted()
   }

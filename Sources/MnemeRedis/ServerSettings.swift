@@ -30,16 +30,15 @@ extension RedisStore {
   /// One round trip, for `INFO` and `CONFIG GET`. What the server withholds is left out.
   public func serverSettings() throws -> ServerSettings {
     try checkOpen()
-    let replies = try client.read(
-      pipeline {
-        $0.append("INFO", "memory")
-        $0.append("INFO", "persistence")
-        $0.append("CONFIG", "GET", "maxmemory*")
-        $0.append("CONFIG", "GET", "save")
-        $0.append("CONFIG", "GET", "appendonly")
-      }, tolerating: true)
-    let (memory, persistence) = (replies[0].information, replies[1].information)
-    let limits = replies[2].configuration
+    var request = Pipeline()
+    let memorySection = request.append("INFO", "memory")
+    let persistenceSection = request.append("INFO", "persistence")
+    let limitSettings = request.append("CONFIG", "GET", "maxmemory*")
+    let saveSetting = request.append("CONFIG", "GET", "save")
+    let logSetting = request.append("CONFIG", "GET", "appendonly")
+    let replies = try client.read(request, tolerating: true)
+    let (memory, persistence) = (replies[memorySection].information, replies[persistenceSection].information)
+    let limits = replies[limitSettings].configuration
     let role = client.role
     var settings = ServerSettings()
     (settings.version, settings.isCluster, settings.isReplica) = (
@@ -48,10 +47,10 @@ extension RedisStore {
     settings.usedMemory = memory["used_memory"].flatMap { Int64($0) }
     settings.maxMemory = (memory["maxmemory"] ?? limits["maxmemory"]).flatMap { Int64($0) }
     settings.evictionPolicy = memory["maxmemory_policy"] ?? limits["maxmemory-policy"]
-    settings.savePoints = replies[3].configuration["save"]
+    settings.savePoints = replies[saveSetting].configuration["save"]
     settings.logsWrites =
       persistence["aof_enabled"].map { $0 == "1" }
-      ?? replies[4].configuration["appendonly"].map { $0 == "yes" }
+      ?? replies[logSetting].configuration["appendonly"].map { $0 == "yes" }
     let outcomes = ["rdb_last_bgsave_status", "aof_last_write_status"].compactMap { persistence[$0] }
     settings.savingFailed = outcomes.isEmpty ? nil : outcomes.contains("err")
     return settings

@@ -97,9 +97,9 @@ package struct CacheFixture {
   package func age(_ id: Int, by seconds: Int) throws { try age([id], by: seconds) }
 
   /// Makes entries look as if they had been written and read so many seconds earlier.
-  /// - Parameter ids: all entries when nil.
-  package func age(_ ids: [Int]? = nil, by seconds: Int) throws {
-    let ids = try ids?.map(String.init) ?? redis.send("ZRANGE", key("by_id"), "0", "-1").texts
+  /// - Parameter chosen: all entries when nil, and members of `by_ttl` whose entry is gone.
+  package func age(_ chosen: [Int]? = nil, by seconds: Int) throws {
+    let ids = try chosen?.map(String.init) ?? redis.send("ZRANGE", key("by_id"), "0", "-1").texts
     let found = try redis.pipeline(
       ids.map { id in
         ["HMGET", key("entry:\(id)"), "namespace", "created_at", "last_accessed_at", "ttl"].map {
@@ -107,6 +107,12 @@ package struct CacheFixture {
         }
       })
     var commands = [["MULTI"]]
+    if chosen == nil {
+      for member in try redis.send("ZRANGE", key("by_ttl"), "0", "-1").texts
+      where !ids.contains(String(member.split(separator: "|").last ?? "")) {
+        commands.append(["ZINCRBY", key("by_ttl"), "\(-seconds)", member])
+      }
+    }
     for (id, entry) in zip(ids, found.map(\.items)) where entry.count == 4 {
       guard let created = entry[1].integer, let accessed = entry[2].integer, let namespace = entry[0].text
       else { continue }

@@ -31,6 +31,8 @@ struct Look<Seen> {
 
 /// A change of the cache in its three steps: look, decide, write.
 struct Change<Seen, Result> {
+  /// Whether the server's errors stay in their places among the answers to the look.
+  var tolerates = false
   let look: () throws -> Look<Seen>
   /// Decides from what was seen. It may read more on the way, with `Transaction.read`.
   let decide: (borrowing Transaction, Seen) throws -> Plan<Result>
@@ -55,13 +57,15 @@ extension RedisClient {
   /// Two round trips, one where there is nothing to write, and one for each further `Transaction.read`. `decide` must not
   /// use the client itself.
   /// - Throws: what `look` and `decide` throw; `StoreBackendError` with `contention` after `attemptLimit` attempts.
+  /// - Parameter tolerating: leaves the server's errors in their places among the answers to the look.
   func change<Seen, Result>(
-    _ look: (inout Pipeline) throws -> Question<Seen>,
+    tolerating: Bool = false, _ look: (inout Pipeline) throws -> Question<Seen>,
     decide: (borrowing Transaction, Seen) throws -> Plan<Result>
   ) throws -> Result {
     try withoutActuallyEscaping(look) { look in
       try withoutActuallyEscaping(decide) { decide in
-        try perform(Change(look: { try Look(look) }, decide: decide), looked: nil, upcoming: { nil }).result
+        let change = Change(tolerates: tolerating, look: { try Look(look) }, decide: decide)
+        return try perform(change, looked: nil, upcoming: { nil }).result
       }
     }
   }
@@ -85,11 +89,12 @@ extension RedisClient {
       if let known = looked.take(), known.connection === connection,
         known.exchangeCount == connection.exchangeCount
       {
-        seen = try check(known.replies, of: known.look.commands, tolerating: false)[known.look.question]
+        seen = try check(known.replies, of: known.look.commands, tolerating: change.tolerates)[
+          known.look.question]
       } else {
         connection.endTransaction()
         let look = try change.look()
-        seen = try transaction.read(look.commands)[look.question]
+        seen = try transaction.read(look.commands, tolerating: change.tolerates)[look.question]
       }
       switch try change.decide(transaction, seen) {
       case .done(let result):
@@ -160,20 +165,5 @@ extension RedisClient {
   private func backOff(_ attempts: Int) {
     let longest = 500 << min(attempts, 7)
     sleep(for: .microseconds(Int.random(in: 0...longest)))
-  }
-
-  /// The old form of a change, in which the body reads, decides and commits itself.
-  @_optimize(none)
-  func transaction<R>(_ body: (borrowing Transaction) throws -> Transaction.Outcome<R>) throws -> R {
-    var done: R?
-    try attempting { connection in
-      defer { connection.endTransaction() }
-      let outcome = try body(Transaction(client: self, connection: connection))
-      guard case .done(let result) = outcome else { return false }
-      done = result
-      return true
-    }
-    guard let done else { preconditionFailure("an attempt that was done has a result") }
-    return done
   }
 }

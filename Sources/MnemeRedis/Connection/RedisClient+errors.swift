@@ -65,7 +65,8 @@ extension RedisClient {
         remediation: "Look at redis-cli --cluster check.")
     case .later:
       StoreBackendError(
-        .notReady, "The cluster at \(description) is moving the keys to another node, or has no node for them.",
+        .notReady,
+        "The cluster at \(description) is moving the keys to another node, or has no node for them.",
         remediation: "Look at redis-cli CLUSTER INFO, and try again.")
     }
   }

@@ -5,12 +5,6 @@ struct Transaction: ~Copyable {
   let client: RedisClient
   let connection: Connection
 
-  enum Outcome<R> {
-    case done(R)
-    /// A watched key had changed: once more from the beginning.
-    case retry
-  }
-
   /// Sends `WATCH` and commands that only read. One round trip.
   func read(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
     if commands.isEmpty { return Replies.none }
@@ -57,10 +51,6 @@ struct Transaction: ~Copyable {
     // A look that a node has redirected is made again when its turn comes.
     return (written, client.redirectedCommands(following) == nil ? following : nil)
   }
-
-  /// Sends the commands between `MULTI` and `EXEC` in one write. One round trip.
-  /// - Returns: a reply for each command; nil where a watched key had changed and nothing was done.
-  func commit(_ commands: Pipeline) throws -> Replies? { try commit(commands, followedBy: nil)?.written }
 
   /// The server's error among replies that were tolerated, as the user meets it.
   func translate(_ error: ServerError, command: String, key: String) -> any MnemeError {

@@ -310,7 +310,8 @@ private final class ImportTrial {
     let stored = stored(complaint) ?? 0
     let isUnsure = complaint.message.contains("may have been written")
     if stored == 0, complaint.message.contains(", line ") {
-      let state = isUnsure ? #/(Nothing is known to be stored|Import all of it again)\.$/# : #/(stored|again)\.$/#
+      let state =
+        isUnsure ? #/(Nothing is known to be stored|Import all of it again)\.$/# : #/(stored|again)\.$/#
       #expect(complaint.remediation.firstMatch(of: state) != nil, "\(what)")
     }
     let states = file.end(since: 0, on: before).states
@@ -340,7 +341,9 @@ extension ImportTrial {
     let sure = ranges(said.firstMatch(of: #/Out of turn, lines (.*?) are in\./#)?.1)
     var unsure = ranges(said.firstMatch(of: #/Lines ([^.]*?) may be in\./#)?.1)
     // The batch that failed first is told by the error's own text.
-    let next = file.lines.indices.filter { $0 + 1 > line && file.lines[$0].kind != .blank }.prefix(64).map { $0 + 1 }
+    let next = file.lines.indices.filter { $0 + 1 > line && file.lines[$0].kind != .blank }.prefix(64).map {
+      $0 + 1
+    }
     if complaint.message.contains("may have been written"), let first = next.first, let last = next.last {
       unsure.append(first...last)
     }

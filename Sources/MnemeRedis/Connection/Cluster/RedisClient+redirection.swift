@@ -23,19 +23,22 @@ extension RedisClient {
   func locateOwner(from connection: Connection) throws -> Bool {
     var nodes = ClusterNodes()
     nodes.insert(connector.url.endpoint)
-    let replies = try connection.exchange(ownerQuestion)
-    nodes.insert(slots: replies[1], from: connection.endpoint)
+    let question = ownerQuestion
+    let replies = try connection.exchange(question.commands)
+    nodes.insert(slots: replies[question.slots], from: connection.endpoint)
     cluster = nodes
-    guard case .moved(let owner)? = redirection(in: replies[0], from: connection) else { return false }
+    guard case .moved(let owner)? = redirection(in: replies[question.probe], from: connection) else {
+      return false
+    }
     move(to: owner)
     return true
   }
 
-  private var ownerQuestion: Pipeline {
-    var question = keyspaces.first?.probe ?? Pipeline()
-    if question.isEmpty { question.append("PING") }
-    question.append("CLUSTER", "SLOTS")
-    return question
+  private var ownerQuestion: (commands: Pipeline, probe: Slot, slots: Slot) {
+    var commands = keyspaces.first?.probe ?? Pipeline()
+    if commands.isEmpty { commands.append("PING") }
+    let probe = Slot(position: 0)
+    return (commands, probe, commands.append("CLUSTER", "SLOTS"))
   }
 
   private func redirection(in reply: Reply, from connection: Connection) -> Redirection? {
@@ -68,14 +71,17 @@ extension RedisClient {
 
   /// Asks a node, and the one it names, whether the keys are theirs.
   private func owner(accordingTo node: Endpoint) -> Connection? {
+    let question = ownerQuestion
     var next = node
     for _ in 0..<2 {
       guard let connection = try? connector.connect(to: next),
-        let replies = try? connection.exchange(ownerQuestion)
+        let replies = try? connection.exchange(question.commands)
       else { return nil }
-      cluster?.insert(slots: replies[1], from: next)
-      guard replies[0].kind == .error else { return connection }
-      guard case .moved(let owner)? = redirection(in: replies[0], from: connection) else { return nil }
+      cluster?.insert(slots: replies[question.slots], from: next)
+      guard replies[question.probe].kind == .error else { return connection }
+      guard case .moved(let owner)? = redirection(in: replies[question.probe], from: connection) else {
+        return nil
+      }
       next = owner
     }
     return nil
