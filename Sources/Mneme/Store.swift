@@ -216,6 +216,11 @@ public protocol Store: AnyObject, Sendable {
   @discardableResult
   func removeExpired(id: EntryID, at now: UnixTime) throws -> Bool
 
+  /// Stores entries, the later of two that have one namespace and query hash.
+  /// - Returns: the id of each, in their order.
+  @discardableResult
+  func insert(_ entries: [StoredEntry]) throws -> [EntryID]
+
   /// `insert`, then `evict`, sparing the entry itself.
   func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion
 
@@ -326,6 +331,9 @@ extension Store {
 
   @discardableResult
   public func remove(ids: [EntryID]) throws -> [EntryID] { try ids.filter { try remove(id: $0) } }
+
+  @discardableResult
+  public func insert(_ entries: [StoredEntry]) throws -> [EntryID] { try entries.map { try insert($0) } }
 
   public func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
     let replaced = try self.entry(namespace: entry.namespace, queryHash: entry.queryHash) != nil

@@ -62,6 +62,12 @@ extension RedisStore {
     )
   }
 
+  /// One transaction for all, at most a thousand.
+  @discardableResult
+  public func insert(_ entries: [StoredEntry]) throws -> [EntryID] {
+    try insert(entries, onConflict: .replace, evictingOver: nil).outcomes.map(\.id)
+  }
+
   /// Evicts where a batch has passed a limit.
   func evict(over maxEntries: Int?, after fills: [Fill], sparing written: Set<EntryID>) throws -> Int {
     try fills.filter { $0.excess(over: maxEntries) > 0 }.reduce(0) { evicted, fill in

@@ -44,7 +44,7 @@ import Testing
       #expect(try survivors(mixed) == left, "after step \(number), \(step), by both")
       for cache in [python, ours, mixed] { try cache.age(by: 1) }
     }
-    #expect(evictions > 3, "the history evicts too little to tell anything")
+    #expect(evictions > 0, "the history evicts nothing")
     for cache in [python, ours, mixed] { #expect(try CacheCheck(cache).problems.isEmpty) }
     // Both sides have counted what they themselves evicted.
     try python.python("cache.close()")

@@ -117,10 +117,10 @@ import Testing
   func inheritedExpiry() throws {
     // Why --native-ttl is not the default: Python's put leaves the expiry of the key on it.
     let cache = try CacheFixture("inherited")
-    try cache.mneme.run("put", "q", "ours", "--ttl", "1s", "--native-ttl")
-    try cache.mneme.run("put", "safe", "ours", "--ttl", "1s")
+    try cache.mneme.run("put", "q", "ours", "--ttl", "5s", "--native-ttl")
+    try cache.mneme.run("put", "safe", "ours", "--ttl", "5s")
     try cache.python("cache = open_cache()\ncache.put('q', 'theirs')\ncache.put('safe', 'theirs')")
-    sleep(2)
+    sleep(6)
     #expect(
       try cache.python("[cache.get(q) and cache.get(q).response for q in ('q', 'safe')]").description
         == "[null,\"theirs\"]")

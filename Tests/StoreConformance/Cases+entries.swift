@@ -15,6 +15,20 @@ extension StoreBattery {
       try expect(try store.entry(id: EntryID(entry.id.rawValue + 1)) == nil, "another id has an entry")
     },
 
+    StoreCase("of a query that is in a batch twice the later is stored, once") { place in
+      let store = try place.store()
+      let batch = [
+        Sample.entry("a", response: "first"), Sample.entry("b"), Sample.entry("a", response: "second"),
+      ]
+      let ids = try store.insert(batch)
+      try expect(ids.count == 3 && ids[0] == ids[2] && ids[0] != ids[1], "the ids are \(ids)")
+      try expectEqual(try store.entry("a")?.response, "second", "the answer that is found")
+      try expectEqual(try store.entry(id: ids[0])?.response, "second", "the answer under its id")
+      try store.expectCount(2)
+      try expectEqual(try store.allEntries().map(\.id), [ids[0], ids[1]].sorted(), "walked through")
+      try expectEqual(try store.insert([]), [], "nothing")
+    },
+
     StoreCase("texts are kept to the byte") { place in
       let store = try place.store()
       let texts = [

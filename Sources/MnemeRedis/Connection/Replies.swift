@@ -30,7 +30,8 @@ struct Replies: RandomAccessCollection, Sendable {
   var endIndex: Int { exec?.count ?? tape.rootCount - skipped }
 
   subscript(position: Int) -> Reply {
-    exec?[position] ?? Reply(tape: tape, index: tape.root(skipped + position))
+    precondition(indices.contains(position), "a reply that was not asked for")
+    return exec?[position] ?? Reply(tape: tape, index: tape.root(skipped + position))
   }
 
   /// Those behind the first `count`, which are the replies to a pipeline of their own.

@@ -15,7 +15,9 @@ extension Transaction {
 
 extension RedisClient {
   func transaction<R>(_ body: (borrowing Transaction) throws -> Transaction.Outcome<R>) throws -> R {
-    try change { _ in .nothing } decide: { transaction, _ in
+    try change { _ in
+      .nothing
+    } decide: { transaction, _ in
       switch try body(transaction) {
       case .done(let result): .done(result)
       case .retry: .lookAgain

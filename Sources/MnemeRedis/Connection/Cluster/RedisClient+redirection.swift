@@ -37,8 +37,8 @@ extension RedisClient {
   private var ownerQuestion: (commands: Pipeline, probe: Slot, slots: Slot) {
     var commands = keyspaces.first?.probe ?? Pipeline()
     if commands.isEmpty { commands.append("PING") }
-    let probe = Slot(position: 0)
-    return (commands, probe, commands.append("CLUSTER", "SLOTS"))
+    let slots = commands.append("CLUSTER", "SLOTS")
+    return (commands, Slot(position: 0), slots)
   }
 
   private func redirection(in reply: Reply, from connection: Connection) -> Redirection? {
