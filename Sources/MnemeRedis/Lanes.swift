@@ -59,7 +59,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
   private var (submitted, taken) = (0, 0)
 
   /// How many changes are made before lanes are opened: one where the server is far, since each takes three round trips.
-  private var fewest: Int { roundTrip > .milliseconds(2) ? 1 : 4 }
+  private var fewest: Int { roundTrip > .milliseconds(20) ? 1 : 4 }
   /// As the store's own connection has measured it.
   private var roundTrip: Duration { store.client.shortestRoundTrip ?? .zero }
   /// What a change takes the server and this process, about. A round trip is filled by as many lanes as it holds of these.
