@@ -134,13 +134,13 @@ struct ConnectionFailureTests {
     let lines = (1...300).map { "{\"query\":\"q\($0)\",\"response\":\"r\"}\n" }
     let importing = try fixture.mneme.start(["import"])
     try importing.write(lines[..<150].joined().utf8)
-    try eventually("two batches to be in") { try fixture.entryCount() == 128 }
+    try eventually("some batches to be in") { try fixture.entryCount() >= 64 }
     try server.crash()
     try server.start()
     let complaint = try Complaint(
       text: importing.finish(input: Array(lines[150...].joined().utf8)).expecting(69))
     #expect(complaint.type == "StoreBackendError")
-    #expect(complaint.message.contains(#/version' went back from 1\d\d to 0/#), "\(complaint)")
+    #expect(complaint.message.contains(#/version' went back from \d+ to 0/#), "\(complaint)")
     #expect(complaint.remediation.contains("Import all of it again."), "\(complaint)")
     let again = try CacheFixture(on: server, prefix: fixture.prefix)
     try again.mneme.run("import", input: lines.joined())
