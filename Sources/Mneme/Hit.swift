@@ -86,6 +86,9 @@ public struct Lookup: Sendable {
   public var candidates: [Candidate] = []
   /// Entries that could not be read and were passed over, each named with what is wrong with it.
   public var damaged: [CorruptCacheError] = []
+  /// All vectors of the namespace were read and could not be kept in a file, although there is a directory for it: the
+  /// store does not say who it is. A cache in Redis does as soon as it has been searched once by someone who may write.
+  public var isIndexUnproven = false
   /// What the embedder said when it failed.
   public var embedderFailure: (any Error)?
 }

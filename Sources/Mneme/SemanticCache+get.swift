@@ -29,9 +29,10 @@ extension SemanticCache {
 
   /// The answer for a query, or the reason why there is none.
   ///
-  /// On Redis an exact hit takes three round trips: where it is, what it is, the access and the counter. So does one
-  /// by meaning in a namespace of a few entries; in a larger one those that read the vectors come in between. An
-  /// embedder that fails is a miss with that reason, not an error.
+  /// On Redis an exact hit takes three round trips: where it is, what it is, the access and the counter. So does a
+  /// semantic hit in a namespace of up to 16 entries. In a larger one two more are usual, that the index is as the store
+  /// is and the vectors of the candidates; the first lookup of a namespace reads all of its vectors, and one after
+  /// changes reads what has changed. An embedder that fails is a miss with that reason, not an error.
   public func lookUp(
     _ query: String, namespace: Namespace = .default, embedding: [Float]? = nil, options get: GetOptions
   ) throws -> Lookup {
@@ -97,121 +98,84 @@ extension SemanticCache {
     neighboursOf vector: Embedding, in namespace: Namespace, at now: UnixTime, _ location: Location,
     _ get: GetOptions
   ) throws -> Lookup {
-    let count = max(options.neighbours, get.explain ?? 0)
+    var weighing = Weighing(
+      vector: vector, namespace: namespace, now: now, threshold: get.threshold ?? threshold,
+      minConfidence: get.minConfidence ?? options.minConfidence, deciding: options.neighbours,
+      reporting: max(options.neighbours, get.explain ?? 0), validator: options.validator)
     var damaged: [CorruptCacheError] = []
-    let ids: [EntryID]
+    var served: StoredEntry?
+    var isUnproven = false
+    var isEmpty = location.members?.isEmpty ?? false
     if let members = location.members {
-      ids = members
+      served = try weigh(members, &weighing, damaged: &damaged, get)
     } else {
-      // Far below the threshold there is nothing to read, unless the caller wants to see it.
-      let margin: Float = 0.02
-      let least = get.explain == nil ? Float(get.threshold ?? threshold) - margin : -.infinity
-      let kept = try options.indexDirectory.flatMap {
-        try nearest(
-          to: vector, in: namespace, count: count, threshold: least, by: $0, leavesTrace: !get.peek,
-          damaged: &damaged)
+      let current: CurrentIndex
+      var neighbours: Neighbours
+      (current, neighbours) = try self.neighbours(of: vector, in: namespace, get, damaged: &damaged)
+      isUnproven = current.isUnproven
+      isEmpty = current.index.isEmpty
+      defer { note(gone: neighbours.gone, changed: neighbours.changed, in: current) }
+      var size = options.neighbours
+      while !weighing.isDone(explaining: get.explain != nil) {
+        let ids = try neighbours.next(size)
+        if ids.isEmpty { break }
+        let hit = try weigh(ids, &weighing, damaged: &damaged, get)
+        served = served ?? hit
+        size = min(16, 2 * size)
       }
-      let found =
-        try kept
-        ?? nearest(to: vector, in: namespace, count: count, version: location.version, damaged: &damaged)
-      ids = found.filter { $0.similarity >= least }.map(\.id)
-      if ids.isEmpty {
-        var lookup = try miss(found.isEmpty ? .noMatch : .belowThreshold, in: namespace, get)
-        lookup.damaged = damaged
-        return lookup
-      }
+      damaged += neighbours.damaged
     }
-    var weighing = Weighing()
-    func choose(_ entries: [StoredEntry?]) -> Int? {
-      weighing = weigh(entries, ids: ids, against: vector, count, in: namespace, at: now, get)
-      return weighing.served
+    var lookup: Lookup
+    if let served {
+      lookup = Lookup(hit: Hit(served, layer: .semantic, similarity: weighing.similarity, at: now))
+    } else {
+      lookup = try miss(weighing.missReason(isEmpty: isEmpty), in: namespace, get)
     }
-    let served =
-      get.peek
-      ? try { entries in choose(entries).flatMap { entries[$0] } }(
-        store.entries(ids: ids) { damaged.append($0) })
-      : try store.serve(
-        ids: ids, in: namespace, counting: .hitsSemantic, at: now, whenDamaged: { damaged.append($0) },
-        choosing: choose)
-    guard let served else {
-      var lookup = try miss(weighing.missReason(deciding: options.neighbours), in: namespace, get)
-      lookup.candidates = weighing.candidates
-      lookup.damaged = damaged
-      return lookup
-    }
-    return Lookup(
-      hit: Hit(served, layer: .semantic, similarity: weighing.similarity, at: now),
-      candidates: weighing.candidates, damaged: damaged)
+    lookup.candidates = weighing.candidates
+    lookup.damaged = damaged
+    lookup.isIndexUnproven = isUnproven
+    return lookup
   }
 
-  /// The neighbours in order, each with its verdict, and which of the entries is served.
-  private struct Weighing {
-    var candidates: [Candidate] = []
-    /// The place of the served entry among those that were read.
-    var served: Int?
-    var similarity = 0.0
-
-    func missReason(deciding: Int) -> MissReason {
-      let weighed = candidates.prefix(deciding)
-      if weighed.contains(where: { $0.verdict == .lowConfidence }) { return .lowConfidence }
-      return weighed.first?.verdict == .belowThreshold ? .belowThreshold : .noMatch
+  /// The neighbours by an index that is whole: one that turns out to be damaged is made again, once.
+  private func neighbours(
+    of vector: Embedding, in namespace: Namespace, _ get: GetOptions, damaged: inout [CorruptCacheError]
+  ) throws -> (CurrentIndex, Neighbours) {
+    let least = get.explain == nil ? Float(get.threshold ?? threshold) : -.infinity
+    for _ in 0..<2 {
+      let current = try currentIndex(
+        of: namespace, dimension: vector.dimension, leavesTrace: !get.peek, damaged: &damaged)
+      if let neighbours = Neighbours(
+        of: vector, in: current, atLeast: max(options.neighbours, get.explain ?? 0), threshold: least,
+        store: store)
+      {
+        return (current, neighbours)
+      }
+      drop(current)
     }
+    throw StoreBackendError(
+      .refused, "The file of vectors was damaged again while it was read.",
+      remediation: "Delete the directory that vectors are kept in, or keep none.")
   }
 
-  /// Goes through the entries, nearest first, ties by id, up to the first that may be served. The entry's own
-  /// embedding has the last word over the index, which may be older.
+  /// Reads entries and weighs them. The first that may be served is served, if none was before.
   private func weigh(
-    _ entries: [StoredEntry?], ids: [EntryID], against vector: Embedding, _ count: Int,
-    in namespace: Namespace, at now: UnixTime, _ get: GetOptions
-  ) -> Weighing {
-    let threshold = get.threshold ?? self.threshold
-    let ranked = entries.enumerated().map { place, entry in
-      // An id names one question for ever, but a damaged or hostile store may move it to another namespace.
-      let entry = entry.flatMap { $0.namespace == namespace ? $0 : nil }
-      // A vector with a NaN, which Python stores without a word, is near nothing.
-      let similarity = entry?.embedding.dot(vector) ?? -1
-      return (place: place, similarity: similarity.isFinite ? similarity : -1, entry: entry)
-    }.sorted { ($1.similarity, ids[$0.place]) < ($0.similarity, ids[$1.place]) }
-    var weighing = Weighing()
-    for (rank, neighbour) in ranked.prefix(count).enumerated() {
-      let age = neighbour.entry?.age(at: now) ?? Seconds(0)
-      var candidate = Candidate(
-        id: ids[neighbour.place], query: neighbour.entry?.query ?? "", similarity: neighbour.similarity,
-        confidence: Confidence.of(similarity: neighbour.similarity, age: age), age: age, verdict: .gone)
-      if let entry = neighbour.entry {
-        candidate.verdict = verdict(
-          on: entry, similarity: neighbour.similarity, confidence: candidate.confidence, threshold, at: now,
-          get)
-        let cutoff = get.minConfidence ?? options.minConfidence
-        if candidate.confidence < cutoff {
-          candidate.lowConfidenceSince = Confidence.age(
-            belowCutoff: cutoff, similarity: neighbour.similarity
-          ).map { entry.createdAt + $0 }
-        }
-      }
-      if candidate.verdict == .served {
-        if weighing.served != nil {
-          candidate.verdict = .notNeeded
-        } else if rank >= options.neighbours {
-          candidate.verdict = .notWeighed
-        } else {
-          weighing.served = neighbour.place
-          weighing.similarity = neighbour.similarity
-        }
-      }
-      weighing.candidates.append(candidate)
+    _ ids: [EntryID], _ weighing: inout Weighing, damaged: inout [CorruptCacheError], _ get: GetOptions
+  ) throws -> StoredEntry? {
+    guard !get.peek, !weighing.isDecided else {
+      let entries = try store.entries(ids: ids) { damaged.append($0) }
+      return weighing.weigh(entries, ids: ids).flatMap { entries[$0] }
     }
-    return weighing
-  }
-
-  private func verdict(
-    on entry: StoredEntry, similarity: Double, confidence: Double, _ threshold: Double, at now: UnixTime,
-    _ get: GetOptions
-  ) -> Candidate.Verdict {
-    if similarity < threshold { return .belowThreshold }
-    if entry.isExpired(at: now) { return .expired }
-    if !options.validator(entry.response) { return .refused }
-    return confidence < get.minConfidence ?? options.minConfidence ? .lowConfidence : .served
+    // Entries that change while the access is recorded are read and weighed again.
+    var weighed = weighing
+    defer { weighing = weighed }
+    return try store.serve(
+      ids: ids, in: weighing.namespace, counting: .hitsSemantic, at: weighing.now,
+      whenDamaged: { damaged.append($0) },
+      choosing: { entries in
+        weighed = weighing
+        return weighed.weigh(entries, ids: ids)
+      })
   }
 
   private func miss(_ reason: MissReason, in namespace: Namespace, _ get: GetOptions) throws -> Lookup {

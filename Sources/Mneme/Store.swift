@@ -52,13 +52,10 @@ public struct Location: Sendable, Equatable {
   /// Every entry of the namespace, in id order, where these are so few that they are best read without an index;
   /// else nil.
   public var members: [EntryID]?
-  /// The version counter.
-  public var version: Int64
 
-  public init(exact: EntryID?, members: [EntryID]?, version: Int64) {
+  public init(exact: EntryID?, members: [EntryID]?) {
     self.exact = exact
     self.members = members
-    self.version = version
   }
 }
 
@@ -256,17 +253,6 @@ public protocol Store: AnyObject, Sendable {
   func forEachEmbedding(
     of ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer?) throws -> Void) throws
-
-  // MARK: Telling what has changed
-
-  /// What the store is like now; nil where it cannot be known again later.
-  /// - Parameter leavingTrace: something may be left in the store that makes it known again.
-  func mark(leavingTrace: Bool) throws -> StoreMark?
-
-  /// The ids of the entries of a namespace that were written since a mark, rising, where it is proven that nothing
-  /// else of it has changed but by removals.
-  /// - Returns: nil where that is not proven, or more than `limit` came into the whole store.
-  func additions(since mark: StoreMark, in namespace: Namespace, atMost limit: Int) throws -> [EntryID]?
 }
 
 extension Store {
@@ -287,9 +273,7 @@ extension Store {
   public func entries(ids: [EntryID]) throws -> [StoredEntry?] { try entries(ids: ids) { throw $0 } }
 
   public func locate(namespace: Namespace, queryHash: String) throws -> Location {
-    Location(
-      exact: try entry(namespace: namespace, queryHash: queryHash)?.id, members: nil,
-      version: try versionCounter())
+    Location(exact: try entry(namespace: namespace, queryHash: queryHash)?.id, members: nil)
   }
 
   public func serve(
@@ -378,10 +362,4 @@ extension Store {
       try entry.embedding.bytes.withUnsafeBytes { try body(id, $0) }
     }
   }
-
-  public func mark(leavingTrace: Bool) throws -> StoreMark? { nil }
-
-  public func additions(
-    since mark: StoreMark, in namespace: Namespace, atMost limit: Int
-  ) throws -> [EntryID]? { nil }
 }

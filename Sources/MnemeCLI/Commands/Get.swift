@@ -113,6 +113,11 @@ struct Get: Command {
 
   /// A hit speaks for itself. A miss is silent where a program reads, but a person wants to know why.
   private func comment(on lookup: Lookup, _ store: RedisStore, _ context: Context) throws {
+    if lookup.isIndexUnproven, context.settings.isVerbose {
+      context.note(
+        "every vector was read, and none was kept: the cache has no 'incarnation' that proves whose they are. The first "
+          + "'mneme get' without --peek stores one, if it may write and may ask for INFO.")
+    }
     if let hit = lookup.hit {
       context.remark(
         list([
