@@ -30,7 +30,7 @@ import Testing
     }
     var random = SeededGenerator(stream: stream)
     var evictions = 0
-    for number in 0..<70 {
+    for number in 0..<130 {
       let there = try survivors(python).sorted()
       let step = step(number, among: there, &random)
       try play(step, byPython: true, python)
@@ -44,7 +44,7 @@ import Testing
       #expect(try survivors(mixed) == left, "after step \(number), \(step), by both")
       for cache in [python, ours, mixed] { try cache.age(by: 1) }
     }
-    #expect(evictions > 0, "the history evicts nothing")
+    #expect(evictions > 5, "the history evicts too little to tell anything")
     for cache in [python, ours, mixed] { #expect(try CacheCheck(cache).problems.isEmpty) }
     // Both sides have counted what they themselves evicted.
     try python.python("cache.close()")
