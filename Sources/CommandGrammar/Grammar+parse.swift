@@ -118,7 +118,7 @@ extension Grammar {
     return Invocation.Given(member: member, text: text)
   }
 
-  /// What is wrong with a text, and whose it is.
+  /// A fault of a text, and the option or argument that it is in.
   func error(_ problem: ValueProblem, in text: String, of name: String, _ command: CommandSpec) -> UsageError
   {
     usageError(

@@ -48,7 +48,7 @@ package final class Monitor<State>: @unchecked Sendable {
 package struct WorkerThread: @unchecked Sendable {
   private let thread: pthread_t
 
-  /// What the thread is started with: a C function takes no Swift closure.
+  /// Carries the closure to the thread: a C function takes no Swift closure.
   private final class Body {
     let run: @Sendable () -> Void
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }

@@ -25,7 +25,7 @@ final class LongWork: Sendable {
     interrupt.begin()
   }
 
-  /// What the library is given to be watched and ended by.
+  /// Makes the control that the library reports to and asks whether to stop.
   /// - Parameter base: how many were done before.
   func control(after base: Int = 0) -> WorkControl {
     WorkControl(shouldStop: { self.shouldStop }) { progress in

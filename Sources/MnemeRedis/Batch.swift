@@ -18,7 +18,7 @@ enum Batch {
   static let page = Cursor.pageSize
   /// Vectors in one request.
   static let vectors = 256
-  /// What the answers of one request should weigh at most; pages shrink where entries are large.
+  /// The bytes that the answers to one request should have at most. Pages shrink where entries are large.
   static let bytes = 512 << 10
 }
 

@@ -6,7 +6,7 @@ import Mneme
 /// Redis promises that what is there throughout the walk is met at least once. It may be met twice, and what comes or
 /// goes meanwhile may be missed (<https://redis.io/docs/latest/commands/scan/>).
 struct Cursor {
-  /// What is walked over.
+  /// The key or keys to walk over.
   enum Subject: Sendable {
     /// The keys of the server that a pattern matches, and of one type where that is given (`hash`, `zset`).
     case keys(matching: [UInt8], type: String? = nil)

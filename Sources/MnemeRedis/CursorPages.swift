@@ -13,7 +13,7 @@ final class CursorPages<Item: Sendable, Asked: Sendable>: @unchecked Sendable {
   private var cursor: Cursor
   private let read: @Sendable ([Reply]) -> [Item]
   private let ask: @Sendable (Item, inout Pipeline) -> Asked
-  /// What is on the page that the cursor brought last; nil before the first.
+  /// The elements of the page that the cursor brought last; nil before the first.
   private var items: [Item]?
   private var isAtEnd = false
 

@@ -1,11 +1,11 @@
 import Mneme
 
-/// What to do with an entry whose query the namespace already has.
+/// The treatment of an entry whose query the namespace already has.
 public enum ConflictPolicy: String, Sendable, CaseIterable {
   case replace, skip, fail
 }
 
-/// What became of one entry of a batch.
+/// The outcome for one entry of a batch.
 public enum InsertOutcome: Sendable, Equatable {
   case inserted(EntryID)
   case replaced(EntryID)
@@ -101,7 +101,7 @@ struct Claim: Equatable {
   var createdAt: UnixTime?
 }
 
-/// What is decided about a batch: which entry is written under which id.
+/// The decision about a batch: which entry is written under which id.
 struct InsertionPlan: Equatable {
   /// One for each entry.
   var outcomes: [InsertOutcome]

@@ -156,7 +156,7 @@ extension RedisStore {
 /// The walk was told to stop.
 private struct Stopped: Error {}
 
-/// What is asked about a key.
+/// The question about one key.
 private struct KeyQuestion: Sendable {
   private let type, timeLeft: Slot
   private let memory, namespace: Slot?

@@ -19,7 +19,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
     let work: Work
   }
 
-  /// What the caller and the lanes tell each other.
+  /// The state that the caller and the lanes share.
   private struct Board: Sendable {
     var waiting: [Piece] = []
     var underWay = 0
@@ -60,9 +60,9 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
 
   /// How many changes are made before lanes are opened: one where the server is far, since each takes three round trips.
   private var fewest: Int { roundTrip > .milliseconds(20) ? 1 : 4 }
-  /// As the store's own connection has measured it.
+  /// The round trip that the store's own connection has measured.
   private var roundTrip: Duration { store.client.shortestRoundTrip ?? .zero }
-  /// What a change takes the server and this process, about. A round trip is filled by as many lanes as it holds of these.
+  /// The time that a change takes the server and this process, about. So many of these fill a round trip.
   private static var laneTime: Duration { .microseconds(300) }
 
   /// - Parameters:
@@ -165,7 +165,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
     }
   }
 
-  /// What a lane's thread does.
+  /// Runs in a lane's thread.
   private static func work(_ board: Monitor<Board>, _ step: Step) {
     /// Waits for a piece. nil: there will be no more.
     func next() -> Piece? {

@@ -8,9 +8,9 @@ struct DueMember: Equatable, Sendable {
   var namespace: Namespace?
 }
 
-/// What a page of `by_ttl` names, and what there is of it.
+/// The members on a page of `by_ttl`, and the state of their entries.
 struct PageContents: Equatable {
-  /// What there is of an entry.
+  /// The state of an entry.
   enum Entry: Equatable, Sendable {
     case present(Namespace, EntryHead.Expiry)
     /// It is there and does not say where it belongs, or its key is of another type.
@@ -58,7 +58,7 @@ struct PageContents: Equatable {
   }
 }
 
-/// What is to be done about a page of `by_ttl`.
+/// The decision about a page of `by_ttl`.
 struct PagePlan: Equatable {
   /// Entries to remove, each once.
   var expired: [EntryID] = []

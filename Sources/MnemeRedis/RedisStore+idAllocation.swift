@@ -13,7 +13,7 @@ final class AllocatedIDs {
 
   func prefix(_ count: Int) -> [EntryID] { Array(ids.prefix(count)) }
 
-  /// What is left.
+  /// The ids that are left.
   var unused: [EntryID] { Array(ids) }
 
   func replace(with new: [EntryID]) { ids = new[...] }
@@ -26,7 +26,7 @@ final class AllocatedIDs {
   }
 }
 
-/// What is known of ids before entries are stored under them.
+/// The state of the id counter and of ids before entries are stored under them.
 struct IDLook {
   /// The last id that was allocated to anyone.
   var last: Int64

@@ -77,7 +77,7 @@ extension RedisStore {
 
   // MARK: The change
 
-  /// What is to be stored where.
+  /// The entries to store, and how.
   struct InsertRequest {
     var keys: [QueryKey]
     var options = InsertOptions()
@@ -116,7 +116,7 @@ extension RedisStore {
     return try client.perform(change, looked: nil, upcoming: { nil }).result
   }
 
-  /// What is there where entries are to go, and whether every key that is about to be written can be.
+  /// The state of the keys that an insertion will write.
   struct InsertionLook {
     var stored: CacheIdentity?
     var ids: IDLook

@@ -14,7 +14,7 @@ extension RedisStore {
     try !removeBatch([id], counting: .own(.expirations)) { $0.isExpired(at: now) }.isEmpty
   }
 
-  /// As `vacuum` without its reports; see there.
+  /// Runs `vacuum` without its reports.
   @discardableResult
   public func removeExpired(at now: UnixTime, in namespace: Namespace?) throws -> Int {
     var options = VacuumOptions()

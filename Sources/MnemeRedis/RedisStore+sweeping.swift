@@ -159,7 +159,7 @@ struct HashKey: Sendable {
   }
 }
 
-/// What a `hash:` key holds.
+/// The value of a `hash:` key.
 private struct Pointer: Sendable {
   let key: HashKey
   /// nil where it is not an id.

@@ -1,6 +1,6 @@
 import Mneme
 
-/// What a vacuum is asked to do.
+/// The options of a vacuum.
 public struct VacuumOptions {
   /// nil: every namespace.
   public var namespace: Namespace?

@@ -84,7 +84,7 @@ public final class RedisStore: Store {
     client.serve(keyPrefix: keyPrefix, key: layout.meta)
   }
 
-  /// The same store over a connection of its own. No round trip.
+  /// Makes another store for this cache, over a connection of its own. No round trip.
   func another() -> RedisStore {
     let other = RedisStore(like: self, client: client.another())
     other.state.withLock { $0 = state.withLock(\.self) }
@@ -171,7 +171,7 @@ public final class RedisStore: Store {
     return try read(look.commands, tolerating: tolerating)[look.question]
   }
 
-  /// Who filled the cache, held against who is expected; nil where there is no cache.
+  /// Asks for the identity of the cache, and checks it against the expected one; nil where there is no cache.
   @discardableResult
   func appendIdentityQuestion(to pipeline: inout Pipeline) -> Question<CacheIdentity?> {
     typealias Field = KeyLayout.MetaField

@@ -1,6 +1,6 @@
 import Mneme
 
-/// What decides whether an entry goes, read under `WATCH`.
+/// The fields that decide whether an entry is removed, read under `WATCH`.
 struct EntryHead: Sendable, Equatable {
   var id: EntryID
   var namespace: Namespace
@@ -25,7 +25,7 @@ enum Counting: Sendable {
   case all(Counter, Namespace)
 }
 
-/// What is decided about a removal: the entries, and what else of the layout goes with them.
+/// The decision about a removal: the entries, and the keys and members that go with them.
 struct RemovalPlan: Equatable, Sendable {
   var heads: [EntryHead]
   /// The `hash:` keys that name one of the entries. One that names another (a shadowed entry's) stays.
@@ -33,7 +33,7 @@ struct RemovalPlan: Equatable, Sendable {
   /// The namespaces that are left without entries.
   var emptied: [Namespace] = []
 
-  /// What else points at entries, and how many entries their namespaces have.
+  /// The `hash:` keys of entries, and how many entries their namespaces have.
   struct Pointers: Equatable {
     /// For each entry the id that its `hash:` key names.
     var named: [EntryID?]

@@ -15,7 +15,7 @@ public struct CompletionRequest: Sendable {
     }
   }
 
-  /// What is expected at the cursor.
+  /// The kind of word that is expected at the cursor.
   enum Expected: Sendable, Equatable {
     case candidates([Candidate])
     /// Text that nobody can foresee, by the name that help gives it.
@@ -62,7 +62,7 @@ public struct CompletionRequest: Sendable {
     invocation = Invocation(understoodIn: parser)
   }
 
-  /// What the stub of the shell reads from standard output.
+  /// The text that the stub of the shell reads from standard output.
   ///
   /// - Parameter live: gives the values of a kind, as `Completion.dynamic` names it.
   public func answer(live: (_ kind: String, Invocation) -> [Candidate]) -> String {

@@ -1,5 +1,5 @@
 extension Grammar {
-  /// What `-h`, `--help` and `help` print, the last line ended.
+  /// The text that `-h`, `--help` and `help` print. It ends with a line end.
   ///
   /// The short form fits a screen of 80 by 24 with the prompt on it; `problems()` says where it does not.
   public func help(_ command: CommandSpec?, _ form: HelpForm, style: TextStyle = TextStyle()) -> String {

@@ -4,10 +4,10 @@ import MnemeRedis
 extension InspectKeys {
   func discover(_ store: RedisStore, _ context: Context) throws -> any Report {
     let work = LongWork(context, unit: "keys", pace: pace)
-    var withheld: Set<[UInt8]> = []
-    let caches = try store.discoverCaches(work.control()) { key in withheld.insert(key) }
-    if let first = withheld.min(by: { $0.lexicographicallyPrecedes($1) }) {
-      let keys = withheld.count == 1 ? "a key" : "\(grouped(withheld.count)) keys, first"
+    var notPermitted: Set<[UInt8]> = []
+    let caches = try store.discoverCaches(work.control()) { key in notPermitted.insert(key) }
+    if let first = notPermitted.min(by: { $0.lexicographicallyPrecedes($1) }) {
+      let keys = notPermitted.count == 1 ? "a key" : "\(grouped(notPermitted.count)) keys, first"
       context.warn(
         "this user may not read \(keys) '\(String(decoding: first, as: UTF8.self))', and what may be a cache there "
           + "is left out")

@@ -81,7 +81,7 @@ public struct CacheProblem: Sendable, Equatable {
     self.detail = detail
   }
 
-  /// What repairs it, in one sentence.
+  /// The repair, in one sentence.
   public var repair: String {
     switch kind {
     case .leftover: "'mneme vacuum' sweeps it."

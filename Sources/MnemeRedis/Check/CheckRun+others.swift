@@ -1,6 +1,6 @@
 import Mneme
 
-/// What is not an entry: keys of exact matches, members, numbers.
+/// Examines keys of exact matches, members and numbers.
 extension CheckRun {
   /// - Parameter pointer: what a `hash:` key was seen to hold.
   func appendQuestion(
@@ -299,7 +299,7 @@ extension RedisStore {
   }
 }
 
-/// What a key or field holds that should hold a whole number.
+/// The value of a key or field that should hold a whole number.
 enum StoredNumber: Equatable {
   case missing
   case number(Int64)

@@ -2,7 +2,7 @@ import Mneme
 
 /// The walks.
 extension CheckRun {
-  /// What of a whole run the walk over the keys takes, about.
+  /// The part of a whole run that the walk over the keys takes, about.
   private static let keysShare = 0.3
 
   // MARK: Keys

@@ -26,12 +26,12 @@ final class CheckRun {
   let report: (CacheProblem) throws -> Void
   var summary = CheckSummary()
 
-  /// What entries are held against.
+  /// The values that entries are checked against.
   var standard: EntryStandard
   var highestID: Int64 = 0
 
   private var share = 0.0
-  /// What was found wrong once.
+  /// The problems that were found once and not confirmed yet.
   private var pending: [(candidate: Candidate, problems: [CacheProblem])] = []
   /// More than this is not pending at a time: each pause is for as many as there may be.
   private static let pendingLimit = 4096

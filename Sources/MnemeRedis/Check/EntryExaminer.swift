@@ -219,7 +219,7 @@ final class EntryExaminer: @unchecked Sendable {
 }
 
 extension EntryExaminer.Page {
-  /// What the answers say.
+  /// The reading of the answers.
   var views: [EntryView] { asked.map { $0.view(in: replies) } }
 }
 

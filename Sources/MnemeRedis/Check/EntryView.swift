@@ -13,7 +13,7 @@ struct EntryView {
   /// Where the entry says that it belongs; the claimant where it says nothing.
   var namespace: Namespace
   var reading: EntryReading
-  /// What is wrong with the numbers of the vector.
+  /// The fault of the vector's numbers; nil where there is none.
   var flaw: Embedding.Flaw?
   var byID = IndexPlace.missing
   var lru = IndexPlace.missing
@@ -29,7 +29,7 @@ struct EntryView {
   var claimantLRU = IndexPlace.missing
   var claimantTTL = IndexPlace.missing
 
-  /// What the `hash:` key of the entry's query holds.
+  /// The value of the `hash:` key of the entry's query.
   enum Pointer: Equatable {
     case right, missing, noID
     /// The key is of another type, which is a problem of its own.
@@ -61,7 +61,7 @@ enum IndexPlace: Equatable, Sendable {
   func isAt(_ number: Int64) -> Bool { score == Double(number) }
 }
 
-/// What entries of a cache are held against.
+/// The values that entries of a cache are checked against.
 struct EntryStandard {
   let layout: KeyLayout
   /// The length of every vector in bytes; nil where `meta` does not say it.
@@ -83,7 +83,7 @@ struct EntryStandard {
 
   // MARK: Problems
 
-  /// What is wrong with an entry, and with what points at it.
+  /// The problems of an entry and of the index members that name it.
   func problems(of view: EntryView) -> [CacheProblem] {
     let (id, claimant) = (view.candidate.id, view.candidate.claimant)
     switch view.reading {

@@ -1,6 +1,6 @@
 import Mneme
 
-/// What a repair decides from what it has read, apart from the cache.
+/// The decision of a repair, made from the values that it has read.
 
 /// Where an entry is, as it was read under `WATCH`.
 struct EntryPlaces: Equatable {

@@ -1,10 +1,10 @@
 import Mneme
 
-/// What a change of the cache comes to, once it is known what is there.
+/// The outcome of deciding about a change: nothing to write, or the commands to commit.
 enum Plan<Result> {
   /// Nothing is to be written.
   case done(Result)
-  /// What was seen has changed meanwhile.
+  /// The keys that were read have changed since. The change starts again.
   case lookAgain
   /// All of these commands in one transaction. The question reads the result from their replies.
   case commit(Pipeline, Question<Result>)
@@ -17,7 +17,7 @@ enum Plan<Result> {
   }
 }
 
-/// What a change rests on: `WATCH` for the keys that it depends on, and commands that read.
+/// The first step of a change: `WATCH` for the keys that it depends on, and commands that read.
 struct Look<Seen> {
   let commands: Pipeline
   let question: Question<Seen>
@@ -70,7 +70,7 @@ extension RedisClient {
     }
   }
 
-  /// As `change`, one of several that come one after the other.
+  /// Makes one of several changes that come one after the other, as `change` does.
   /// - Parameters:
   ///   - looked: the answers to this change's look, where it was sent with the change before.
   ///   - upcoming: the look of the change that comes next. It is sent behind the transaction, in the same write, so that

@@ -8,14 +8,14 @@ import Synchronization
 public final class RedisClient: @unchecked Sendable {
   private let lock = Mutex(())
 
-  // What follows is used under the lock alone, which is what makes the class safe to share.
+  // The properties below are used under the lock only. That makes the class safe to share.
 
   let connector: Connector
   let options: ConnectionOptions
   /// The server that is connected to, or to be connected to.
   var endpoint: Endpoint
   var connection: Connection?
-  /// What the server last connected to said about itself.
+  /// The role that the server reported when it was last connected to.
   private var knownRole = ServerRole()
   /// The keys that the client is used for.
   var keyspaces: [Keyspace] = []

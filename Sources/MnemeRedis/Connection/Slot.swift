@@ -33,7 +33,7 @@ extension Replies {
   /// The reply to one command.
   subscript(slot: Slot) -> Reply { self[slot.position] }
 
-  /// What the replies to several commands say together.
+  /// The answer that the replies to several commands give together.
   subscript<Value>(question: Question<Value>) -> Value {
     get throws { try question.answer(in: self) }
   }
