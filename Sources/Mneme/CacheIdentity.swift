@@ -66,7 +66,7 @@ public struct CacheIdentity: Sendable, Equatable {
   public func check(_ embedding: Embedding) throws {
     guard embedding.dimension == dimension else {
       throw EmbedderDimensionError(
-        "The embedding has \(embedding.dimension) numbers; the cache '\(fingerprint)' holds \(dimension).",
+        "The embedding has \(embedding.dimension) \(embedding.dimension == 1 ? "number" : "numbers"); the cache '\(fingerprint)' holds \(dimension).",
         remediation: "Give an embedding of \(dimension) numbers.")
     }
   }

@@ -15,8 +15,7 @@ public struct AbsentEmbedder: Embedder {
   public func embed(_ texts: [String]) throws -> [[Float]] {
     guard dimension > 0 else { return texts.map { _ in [] } }
     throw EmbedderError(
-      "The cache was filled by '\(fingerprint)', an embedder that cannot be run here.",
-      remediation:
-        "Hand in the embedding (--embedding), or a program that makes such embeddings (--embedder-command).")
+      "The embedder '\(fingerprint)' cannot run here.",
+      remediation: "Give vectors of your own, or a program that makes them (--embedder-command).")
   }
 }

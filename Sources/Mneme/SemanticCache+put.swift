@@ -53,7 +53,7 @@ extension SemanticCache {
   static func check(_ given: [Float], isOf embedder: any Embedder) throws {
     guard given.count == embedder.dimension else {
       throw InvalidInputError(
-        "The embedding has \(given.count) numbers; those of '\(embedder.fingerprint)' have \(embedder.dimension).",
+        "The embedding has \(given.count) \(given.count == 1 ? "number" : "numbers"); those of '\(embedder.fingerprint)' have \(embedder.dimension).",
         remediation: "Give an embedding of \(embedder.dimension) numbers.")
     }
   }

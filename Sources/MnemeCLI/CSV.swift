@@ -1,6 +1,6 @@
 import Mneme
 
-/// Rows for a spreadsheet, as RFC 4180 has them: for people, not for `import`.
+/// Rows for a spreadsheet, as RFC 4180 has them.
 enum CSV {
   /// One record, with its line end.
   static func record(_ fields: [String]) -> String {
@@ -53,8 +53,13 @@ enum CSV {
     text.utf8.allSatisfy { "0123456789.eE+-".utf8.contains($0) } && Double(text) != nil
   }
 
-  /// The records of a text; quoted fields may hold commas, line breaks and doubled quotes.
-  static func records(of text: String) -> [[String]] {
+  /// The fields of one record.
+  static func fields(of record: String, separator: UInt8) -> [String] {
+    records(of: record, separator: separator).first ?? []
+  }
+
+  /// The records of a text; quoted fields may hold separators, line breaks and doubled quotes.
+  static func records(of text: String, separator: UInt8 = UInt8(ascii: ",")) -> [[String]] {
     var records: [[String]] = []
     var record: [String] = []
     var field: [UInt8] = []
@@ -85,7 +90,7 @@ enum CSV {
           isQuoted = false
         }
       case UInt8(ascii: "\"") where field.isEmpty: isQuoted = true
-      case UInt8(ascii: ",") where !isQuoted: endField()
+      case separator where !isQuoted: endField()
       case UInt8(ascii: "\n") where !isQuoted: endRecord()
       case UInt8(ascii: "\r") where !isQuoted: break
       default: field.append(byte)

@@ -73,8 +73,16 @@ final class Context {
     if let server { return server }
     let url = try settings.redisURL()
     remark(settings.whereabouts(url))
+    if !url.ignoredParameters.isEmpty {
+      remark("ignored parameters of the URL: \(list(url.ignoredParameters))")
+    }
     if settings.hasSecret(for: url) { closeMemory() }
-    let options = try settings.connectionOptions(for: url) { note("warning: \($0)") }
+    settings.prefixWarning.map(warn)
+    let options = try settings.connectionOptions(for: url, warn: warn)
+    if settings.sendsPasswordToAnyone(url) {
+      note(
+        "warning: any server can pretend to be this one and get the password: its certificate is not checked")
+    }
     server = (url, options)
     return (url, options)
   }

@@ -15,15 +15,23 @@ final class DraftReader: @unchecked Sendable {
 
   private var lines: LineReader
   private let sinceLine: Int
+  private let blanks: [UInt8]
+  private let parse: (ArraySlice<UInt8>) throws -> EntryLine.Draft
   /// What ended the reading, to be thrown after the lines before it.
   private var failure: (any Error)?
 
   private static let largestCount = 64
   private static let largestBytes = 4 << 20
 
-  /// - Parameter sinceLine: the last line that is passed over.
-  init(_ lines: LineReader, sinceLine: Int) {
-    (self.lines, self.sinceLine) = (lines, sinceLine)
+  /// - Parameters:
+  ///   - sinceLine: the last line that is passed over.
+  ///   - blanks: what a line that is passed over consists of.
+  ///   - parse: makes a draft of a line.
+  init(
+    _ lines: LineReader, sinceLine: Int, blanks: [UInt8] = [0x20, 0x09],
+    parse: @escaping (ArraySlice<UInt8>) throws -> EntryLine.Draft = { try EntryLine.draft(from: Array($0)) }
+  ) {
+    (self.lines, self.sinceLine, self.blanks, self.parse) = (lines, sinceLine, blanks, parse)
   }
 
   /// The next lines, without waiting for more once there is one; nil after the last. A line that is no draft is the
@@ -36,8 +44,8 @@ final class DraftReader: @unchecked Sendable {
       while taken.count < Self.largestCount, bytes < Self.largestBytes, taken.isEmpty || lines.holdsLine(),
         let line = try lines.next()
       {
-        guard lines.number > sinceLine, !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) else { continue }
-        let draft = Result { try EntryLine.draft(from: Array(line)) }
+        guard lines.number > sinceLine, !line.allSatisfy(blanks.contains) else { continue }
+        let draft = Result { try parse(line) }
         taken.append(
           Line(number: lines.number, byteCount: line.count, draft: draft, share: lines.share))
         bytes += line.count

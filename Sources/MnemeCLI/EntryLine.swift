@@ -132,6 +132,8 @@ enum EntryLine {
     var raw: StoredEntry.RawTexts?
     /// What keeps the vector from being compared.
     var flaw: Embedding.Flaw?
+    /// The names of members that are not read.
+    var unknownFields: [String] = []
   }
 
   /// Reads a line.
@@ -141,13 +143,16 @@ enum EntryLine {
     do {
       object = try JSONText(parsing: line)
     } catch {
+      // An object that is spread over several lines, as `jq` and `json.dump(indent=…)` write it.
+      let isOpened = error.offset >= line.count && line.first(where: { !$0.isJSONSpace }) == UInt8(ascii: "{")
       throw InvalidInputError(
-        "not JSON: \(error.description) at byte \(error.offset + 1).", remediation: "Mend or remove the line."
-      )
+        "not JSON: \(error.description) at byte \(error.offset + 1).",
+        remediation: isOpened
+          ? "Write each object on one line; 'jq -c .' does that." : "Correct or remove the line.")
     }
     guard object.kind == .object else {
       throw InvalidInputError(
-        "a JSON \(object.kind), not an object.", remediation: "Mend or remove the line.")
+        "a JSON \(object.kind), not an object.", remediation: "Correct or remove the line.")
     }
     let fields = Fields(of: object)
     var draft = Draft(
@@ -159,6 +164,7 @@ enum EntryLine {
       accessCount: try fields.integer(.accessCount, atLeast: 0) ?? 0,
       fingerprint: try fields.text(.fingerprint), embedding: try fields.embedding())
     draft.flaw = draft.embedding?.flaw
+    draft.unknownFields = fields.unknown
     let raw = StoredEntry.RawTexts(
       query: try fields.bytes(.rawQuery, of: draft.query),
       response: try fields.bytes(.rawResponse, of: draft.response),
@@ -174,12 +180,18 @@ enum EntryLine {
     /// The names as they stand in a line that we have written, quotes included.
     private static let names = Member.allCases.map { Array("\"\($0.rawValue)\"".utf8) }
 
-    /// Of a name that comes twice the last counts, as in Python. What has no name of ours is passed over.
+    /// Names that are none of ours, the first few.
+    private(set) var unknown: [String] = []
+
+    /// Of a name that comes twice the last counts, as in Python.
     init(of object: JSONText) {
       // Lines have their members in one order: nearly each stands where it is looked for first.
       var next = 0
       object.forEachMember { name, value in
-        guard let place = Self.place(of: name, expecting: next) else { return }
+        guard let place = Self.place(of: name, expecting: next) else {
+          if unknown.count < 8 { unknown.append(name.string ?? name.text) }
+          return
+        }
         values[place] = value
         next = place + 1
       }
@@ -259,7 +271,7 @@ enum EntryLine {
 
     func integer(_ name: Member, atLeast least: Int64) throws -> Int64? {
       guard let value = value(name) else { return nil }
-      guard let number = value.integer, number >= least else {
+      guard let number = value.integer ?? value.wholeNumber, number >= least else {
         throw wrong(name, "a whole number of \(least) or more")
       }
       return number
@@ -267,7 +279,10 @@ enum EntryLine {
 
     func time(_ name: Member) throws -> UnixTime? {
       guard let value = value(name) else { return nil }
-      guard let seconds = value.integer, seconds.magnitude < 1 << 50 else {
+      // Python's `time.time()` has a fraction.
+      guard let seconds = value.integer ?? value.double.flatMap({ Int64(exactly: $0.rounded(.down)) }),
+        seconds.magnitude < 1 << 50
+      else {
         throw wrong(name, "a time in Unix seconds")
       }
       return UnixTime(seconds)
@@ -295,7 +310,7 @@ enum EntryLine {
 
     private func wrong(_ name: Member, _ right: String) -> InvalidInputError {
       InvalidInputError(
-        "the field '\(name.rawValue)' is not \(right).", remediation: "Mend or remove the line.")
+        "the field '\(name.rawValue)' is not \(right).", remediation: "Correct or remove the line.")
     }
   }
 }
@@ -306,5 +321,13 @@ extension Embedding {
     let numbers = numbers
     let squares = numbers.reduce(0.0) { $0 + Double($1) * Double($1) }
     return abs(squares - 1) < 1e-3 ? self : try Embedding.normalizing(numbers)
+  }
+}
+
+extension JSONText {
+  /// A whole number that is written with a fraction or an exponent: `86400.0`, `1e5`. nil for any other, and where a
+  /// double does not hold it exactly.
+  fileprivate var wholeNumber: Int64? {
+    double.flatMap { $0.magnitude < 0x1p53 ? Int64(exactly: $0) : nil }
   }
 }

@@ -57,8 +57,8 @@ struct ErrorPrinter {
         causes: error.cause.map { [$0] } ?? [])
     case let error as LineError:
       var parts = parts(of: error.underlying, status)
-      parts.message = "\(error.source), line \(error.line): \(parts.message)"
-      parts.remediation += " \(error.state)"
+      parts.message = "\(error.source), \(error.unit) \(error.line): \(parts.message)"
+      if !error.state.isEmpty { parts.remediation += " \(error.state)" }
       return parts
     case let error as Interruption:
       return Parts(

@@ -35,6 +35,8 @@ struct FileError: Error {
 struct LineError: Error {
   /// Counted from 1.
   var line: Int
+  /// What a line is called in this file.
+  var unit = "line"
   var source: String
   var underlying: any Error
   /// What was done before, and how to go on.

@@ -63,7 +63,8 @@ struct GlobalSettings {
     } catch {
       throw invocation.usageError(
         "the Redis URL\(urlOrigin == .commandLine ? "" : " (\(urlOrigin.text))") cannot be used: \(error)",
-        suggestion: "Write it as redis://[[user][:password]@]host[:port][/db], rediss://... or unix:///path.")
+        suggestion: (error.suggestion.map { "Did you mean '\($0)'? " } ?? "")
+          + "Write it as redis://[[user][:password]@]host[:port][/db], rediss://... or unix:///path.")
     }
   }
 
@@ -81,14 +82,33 @@ struct GlobalSettings {
     case .url: break
     case .file(let path): options.password = try readPassword(from: path, warn: warn)
     case .terminal: options.password = try askForPassword()
-    case .variable(_, let text): options.password = text
+    case .variable(let name, let text):
+      if text.endsInNewline { warn(GlobalSettings.newline(at: name, "password")) }
+      options.password = text
     }
     return options
+  }
+
+  /// Warned of where the prefix comes from the environment.
+  var prefixWarning: String? {
+    guard case .variable(let name) = prefixOrigin, keyPrefix.endsInNewline else { return nil }
+    return GlobalSettings.newline(at: name, "prefix")
+  }
+
+  private static func newline(at variable: String, _ what: String) -> String {
+    "the variable \(variable) ends in a line break, which is taken as a part of the \(what). Set it without one, as "
+      + "with \(variable)=\"$(cat FILE)\"."
   }
 
   /// Whether connecting takes a password or a key of ours.
   func hasSecret(for url: RedisURL) -> Bool {
     password != .url || url.hasPassword || tls.overriding(url.tls).privateKeyFile != nil
+  }
+
+  /// Whether a password goes to a server whose certificate nobody checks.
+  func sendsPasswordToAnyone(_ url: RedisURL) -> Bool {
+    url.usesTLS && tls.overriding(url.tls).verifiesCertificate == false
+      && (password != .url || url.hasPassword)
   }
 
   /// Said where a command finds nothing to work on.
@@ -139,4 +159,8 @@ extension ValueOrigin {
     case .default: "the default"
     }
   }
+}
+
+extension String {
+  fileprivate var endsInNewline: Bool { utf8.last == 0x0A || utf8.last == 0x0D }
 }

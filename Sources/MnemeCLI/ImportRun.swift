@@ -11,6 +11,8 @@ struct ImportOptions {
   /// The entries in one transaction; nil: as the store prefers.
   var batchSize: Int?
   var pace: Duration
+  /// Queries are hashed and embedded as the application's are by default.
+  var normalizes: Bool
 }
 
 /// Takes lines, gathers them in batches, and stores each batch in one transaction.
@@ -23,6 +25,8 @@ struct ImportRun {
   private let options: ImportOptions
   private let context: Context
   private let source: String
+  /// What a line is called in this file.
+  private let unit: String
   private let limits = Limits()
   private var identity: CacheIdentity?
   private var embedder: (any Embedder)?
@@ -39,6 +43,9 @@ struct ImportRun {
   /// Vectors that were taken as they are and cannot be compared.
   private var flawed: (count: Int, firstLine: Int) = (0, 0)
 
+  /// Members that are not read, and the first line that has one.
+  private var unknownFields: (names: [String], firstLine: Int) = ([], 0)
+
   /// Lines that are stored together.
   private struct Batch {
     var lines: [Int]
@@ -53,8 +60,11 @@ struct ImportRun {
   /// How many entries are to share the next transaction.
   private var batchSize: Int { options.batchSize ?? RedisStore.preferredBatch.count }
 
-  init(_ store: RedisStore, _ options: ImportOptions, _ context: Context, source: String, sinceLine: Int = 0)
-  {
+  init(
+    _ store: RedisStore, _ options: ImportOptions, _ context: Context, source: String, unit: String,
+    sinceLine: Int = 0
+  ) {
+    self.unit = unit
     self.store = store
     self.options = options
     self.context = context
@@ -72,10 +82,11 @@ struct ImportRun {
   private func state(isSure: Bool = true) -> String {
     if options.dryRun { return "Nothing was to be stored." }
     // Of what several connections did at the same time, the later may be in and the earlier not.
-    let stored = storedBeyond.isEmpty ? "" : "Out of turn, lines \(list(storedBeyond)) are in. "
-    let unknown = unknownBeyond.isEmpty ? "" : "Lines \(list(unknownBeyond)) may be in. "
+    let stored = storedBeyond.isEmpty ? "" : "Out of turn, \(unit)s \(list(storedBeyond)) are in. "
+    let unknown = unknownBeyond.isEmpty ? "" : "The \(unit)s \(list(unknownBeyond)) may be in. "
     guard storedLine == sinceLine else {
-      return "\(stored)\(unknown)The lines up to \(storedLine) are in; go on with --since-line \(storedLine)."
+      return
+        "\(stored)\(unknown)The \(unit)s up to \(storedLine) are in; go on with --since-line \(storedLine)."
     }
     guard storedBeyond.isEmpty else { return "\(stored)\(unknown)Import all of it again." }
     return isSure && unknown.isEmpty ? "Nothing was stored." : "\(unknown)Nothing is known to be stored."
@@ -95,10 +106,12 @@ struct ImportRun {
       guard defaultValidator(draft.response) else {
         throw InvalidInputError(
           "the response is one that is never served: empty, blank, or an error message.",
-          remediation: "Mend or remove the line.")
+          remediation: "Correct or remove the \(unit).")
       }
       try settleIdentity(by: draft)
-      draft.queryHash = draft.queryHash ?? QueryNormalizer.queryHash(draft.query)
+      note(draft.unknownFields, line.number)
+      draft.queryHash =
+        draft.queryHash ?? QueryNormalizer.queryHash(draft.query, normalizing: options.normalizes)
       let isFull =
         pending.count >= (pendingLacksVectors ? max(Self.leastTexts, batchSize) : batchSize)
         || pendingBytes >= RedisStore.preferredBatch.bytes
@@ -114,7 +127,7 @@ struct ImportRun {
       // What came before this line is in, whatever this line holds.
       guard !(error is LineError) else { throw error }
       try finish()
-      throw LineError(line: line.number, source: source, underlying: error, state: state)
+      throw LineError(line: line.number, unit: unit, source: source, underlying: error, state: state)
     }
   }
 
@@ -134,6 +147,22 @@ struct ImportRun {
     context.warn(
       "\(vectors) of line \(flawed.firstLine) cannot be compared: not of length 1, all zeros, or not finite; kept as "
         + "exported, and 'mneme inspect-keys --check' names what is stored")
+  }
+
+  private mutating func note(_ names: [String], _ line: Int) {
+    guard !names.isEmpty else { return }
+    if unknownFields.names.isEmpty { unknownFields.firstLine = line }
+    for name in names where unknownFields.names.count < 8 && !unknownFields.names.contains(name) {
+      unknownFields.names.append(name)
+    }
+  }
+
+  /// Names members that were not read: one may be a known one misspelled.
+  func noteUnknownFields() {
+    guard !unknownFields.names.isEmpty else { return }
+    context.note(
+      "fields that are not known were not read, first on \(unit) \(unknownFields.firstLine): "
+        + "\(list(unknownFields.names))")
   }
 
   // MARK: The embedder
@@ -286,7 +315,7 @@ struct ImportRun {
       case .lostWrites: "Import all of it again."
       default: state(isSure: (error as? StoreBackendError)?.isUnsure != true)
       }
-    return LineError(line: line, source: source, underlying: error, state: state)
+    return LineError(line: line, unit: unit, source: source, underlying: error, state: state)
   }
 
   private func conflictError(_ conflict: ConflictError, in batch: Batch) -> LineError {
@@ -333,7 +362,9 @@ struct ImportRun {
   private func entries(of drafts: [EntryLine.Draft], at now: UnixTime) throws -> [StoredEntry] {
     let bare =
       options.dryRun
-      ? [] : drafts.filter { $0.embedding == nil }.map { QueryNormalizer.normalize($0.query) }
+      ? []
+      : drafts.filter { $0.embedding == nil }
+        .map { options.normalizes ? QueryNormalizer.normalize($0.query) : $0.query }
     var made = try (bare.isEmpty ? [] : embedder?.embed(bare) ?? []).makeIterator()
     return try drafts.map { draft in
       StoredEntry(

@@ -5,6 +5,8 @@ final class InputFile {
   let name: String
   private let descriptor: Int32
   private let status: stat
+  /// What was read to see what the file is, and not handed out yet.
+  private var peeked: [UInt8] = []
 
   /// - Throws: `FileError` (exit status 66) when it cannot be opened.
   init(_ path: String) throws {
@@ -52,13 +54,30 @@ final class InputFile {
 
   /// Whether reading would not wait: bytes have come, or the end.
   var isReady: Bool {
+    guard peeked.isEmpty else { return true }
     var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     return poll(&wanted, 1, 0) != 0
+  }
+
+  /// The first bytes, which are read again afterwards: those of the first line, or so many.
+  func peek(atMost count: Int) throws -> [UInt8] {
+    while peeked.count < count, !peeked.contains(0x0A) {
+      let taken = peeked
+      peeked = []
+      let piece = try read(atMost: count - taken.count)
+      peeked = taken + piece
+      if piece.isEmpty { break }
+    }
+    return peeked
   }
 
   /// The next bytes; empty at the end.
   /// - Throws: `FileError` (exit status 66), and `Interruption` where signals are taken and one comes first.
   func read(atMost count: Int) throws -> [UInt8] {
+    if !peeked.isEmpty {
+      defer { peeked = [] }
+      return peeked
+    }
     while true {
       try Interrupt().awaitInput(on: descriptor)
       var number: Int32 = 0

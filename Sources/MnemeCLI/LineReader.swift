@@ -1,6 +1,10 @@
 import Glibc
+import Mneme
 
-/// Hands out the lines of a file, without their line ends, one at a time.
+/// Hands out the lines of a file, without their line ends, one at a time. A byte order mark at its beginning is passed
+/// over.
+///
+/// In a file of another form, an element of a JSON array or a row of CSV is handed out in place of a line.
 struct LineReader {
   private let file: InputFile
   private var buffer: [UInt8] = []
@@ -12,11 +16,15 @@ struct LineReader {
   private var bytesRead = 0
   /// The number of the line that was handed out last, from 1.
   private(set) var number = 0
+  private var scanner: RecordScanner
+  /// Up to where the scanner has looked.
+  private var scanned = 0
 
   /// - Parameter limit: the longest line in bytes; a longer one is handed out in part, and never ends well.
-  init(_ file: InputFile, limit: Int) {
+  init(_ file: InputFile, form: InputForm = .lines, limit: Int) {
     self.file = file
     self.limit = limit
+    scanner = RecordScanner(form)
   }
 
   /// How much of the file was handed out, from 0 to 1; nil where its size cannot be known.
@@ -33,8 +41,13 @@ struct LineReader {
   /// Whether the next line has not come yet, and may take any time.
   mutating func wouldWait() -> Bool { !holdsLine() && !isAtEnd && !file.isReady }
 
-  private func newline(from index: Int) -> Int? {
-    buffer.withUnsafeBytes { bytes in
+  private mutating func newline(from index: Int) -> Int? {
+    guard scanner.form == .lines else {
+      let end = scanner.end(in: buffer, from: scanned)
+      scanned = end.map { $0 + 1 } ?? buffer.count
+      return end
+    }
+    return buffer.withUnsafeBytes { bytes in
       let rest = UnsafeRawBufferPointer(rebasing: bytes[index...])
       guard let start = rest.baseAddress, let found = memchr(start, Int32(UInt8(ascii: "\n")), rest.count)
       else {
@@ -46,6 +59,21 @@ struct LineReader {
 
   /// nil after the last line. A line that the file's end cuts short is one too.
   mutating func next() throws -> ArraySlice<UInt8>? {
+    guard scanner.form == .array else { return try nextRecord() }
+    // What is before and behind the elements of an array ends as they do, and is none.
+    while let record = try nextRecord() {
+      guard record.allSatisfy(\.isJSONSpace) else { return record }
+      number -= 1
+    }
+    guard !scanner.isOpen else {
+      throw InvalidInputError(
+        "the JSON array does not end.",
+        remediation: "Check that the file is whole: its last character is ']'.")
+    }
+    return nil
+  }
+
+  private mutating func nextRecord() throws -> ArraySlice<UInt8>? {
     var searched = start
     while true {
       if let newline = nextNewline ?? newline(from: searched) {
@@ -62,12 +90,72 @@ struct LineReader {
         return buffer[start...]
       }
       if start > 0 { buffer.removeSubrange(..<start) }
+      scanned = max(0, scanned - start)
       start = 0
       searched = buffer.count
-      let piece = try file.read(atMost: 1 << 17)
+      var piece = try file.read(atMost: 1 << 17)
+      // A file whose first piece is shorter than the mark has none worth looking for.
+      if bytesRead == 0, piece.starts(with: byteOrderMark) {
+        bytesRead = byteOrderMark.count
+        piece.removeFirst(byteOrderMark.count)
+        if piece.isEmpty { continue }
+      }
       isAtEnd = piece.isEmpty
       bytesRead += piece.count
       buffer += piece
     }
+  }
+}
+
+/// Finds where the elements of a JSON array or the rows of CSV end, in text that comes in pieces.
+private struct RecordScanner {
+  let form: InputForm
+  private var isQuoted = false
+  private var isEscaped = false
+  /// How many brackets are open, that of the array itself included.
+  private var depth = 0
+  private var isAfterArray = false
+
+  init(_ form: InputForm) { self.form = form }
+
+  /// An array has begun and not ended.
+  var isOpen: Bool { depth > 0 }
+
+  /// The first byte behind a record, from where the last search ended; nil where more of the text is needed.
+  mutating func end(in bytes: [UInt8], from start: Int) -> Int? {
+    for index in start..<bytes.count where isEnd(bytes[index]) { return index }
+    return nil
+  }
+
+  private mutating func isEnd(_ byte: UInt8) -> Bool {
+    if form == .csv {
+      // A doubled quote ends the quotes and begins them anew.
+      if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
+      return byte == UInt8(ascii: "\n") && !isQuoted
+    }
+    if isQuoted {
+      if isEscaped {
+        isEscaped = false
+      } else if byte == UInt8(ascii: "\\") {
+        isEscaped = true
+      } else {
+        isQuoted = byte != UInt8(ascii: "\"")
+      }
+      return false
+    }
+    switch byte {
+    case UInt8(ascii: "\""): isQuoted = true
+    case UInt8(ascii: "["), UInt8(ascii: "{"):
+      depth += 1
+      return depth == 1 && !isAfterArray
+    case UInt8(ascii: "]"), UInt8(ascii: "}"):
+      depth -= 1
+      guard depth == 0, !isAfterArray else { return false }
+      isAfterArray = true
+      return true
+    case UInt8(ascii: ","): return depth == 1 && !isAfterArray
+    default: break
+    }
+    return false
   }
 }

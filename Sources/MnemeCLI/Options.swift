@@ -147,7 +147,7 @@ enum Options {
   static let embedding = Option(
     "embedding", value: .file(), group: embedders,
     summary: "a file with the query's vector",
-    details: "A JSON array of numbers, or raw little-endian float32. It is scaled to length 1.")
+    details: "A JSON array of numbers, or raw numbers. It is scaled to length 1.")
 
   static let noNormalize = Switch(
     "no-normalize", summary: "take the query as it is",

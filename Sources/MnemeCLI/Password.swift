@@ -8,7 +8,7 @@ func readPassword(from path: String, warn: (String) -> Void) throws -> String {
   if file.isReadableByOthers {
     warn("the password file '\(path)' can be read by others on this machine; run 'chmod 600' on it.")
   }
-  guard let bytes = try file.readAll(limit: 1 << 16),
+  guard let all = try file.readAll(limit: 1 << 16), case let bytes = withoutByteOrderMark(all),
     let text = String(validating: bytes.prefix { $0 != 0x0A && $0 != 0x0D }, as: UTF8.self), !text.isEmpty
   else {
     throw FileError(

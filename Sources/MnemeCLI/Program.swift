@@ -1,3 +1,4 @@
+import CProcess
 import CommandGrammar
 import Glibc
 import Mneme
@@ -6,15 +7,13 @@ import MnemeRedis
 /// From the command line to an exit status: words, a request, the work, a report, text or JSON.
 public enum Program {
   /// Runs the command line of this process, and hides the passwords in it.
-  /// - Parameter arguments: as the system hands them over, the program's name first.
-  public static func run(
-    argumentCount: Int32, arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
-  ) -> Int32 {
-    let words = (1..<max(1, Int(argumentCount))).map { index in
+  public static func run() -> Int32 {
+    let (count, arguments) = (Int(process_argument_count()), process_arguments())
+    let words = (1..<max(1, count)).map { index in
       arguments[index].map { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) } ?? []
     }
     let passwords = TypedPasswords(in: words)
-    erasePasswords(in: arguments, count: Int(argumentCount))
+    erasePasswords(in: arguments, count: count)
     if !passwords.isEmpty || holdsSecret(.process) { closeMemory() }
     return run(rawArguments: words, hiding: passwords)
   }

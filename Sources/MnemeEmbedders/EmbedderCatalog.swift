@@ -51,11 +51,27 @@ public enum EmbedderCatalog {
     }
     if let cache, cache.fingerprint.utf8.elementsEqual(fingerprint.utf8) { return cache }
     guard let dimension = dimension(in: fingerprint) else {
+      if hasLargeDimension(fingerprint) {
+        throw InvalidInputError(
+          "The dimension in the embedder '\(fingerprint)' is too large.",
+          remediation: "End it in ':dimN', with N at most \(largestDimension).")
+      }
       throw InvalidInputError(
         "The embedder '\(fingerprint)' does not say the dimension of its vectors.",
         remediation: "End it in ':dimN', as in 'openai:text-embedding-3-small:dim1536'.")
     }
     return CacheIdentity(fingerprint: fingerprint, dimension: dimension)
+  }
+
+  private static let largestDimension = 65_536
+
+  /// Whether it ends in a dimension that is beyond what is possible.
+  private static func hasLargeDimension(_ fingerprint: String) -> Bool {
+    guard let last = fingerprint.split(separator: ":").last, last.utf8.starts(with: "dim".utf8) else {
+      return false
+    }
+    let digits = last.utf8.dropFirst(3)
+    return digits.count >= 5 && digits.first != UInt8(ascii: "0") && digits.allSatisfy { 48...57 ~= $0 }
   }
 
   /// The N of a fingerprint that ends in `:dimN`.
@@ -66,7 +82,7 @@ public enum EmbedderCatalog {
     else { return nil }
     let digits = last.dropFirst(marker.utf8.count - 1)
     // Spelled in one way, or one embedder would have many names.
-    return Int(digits).flatMap { (1...65_536).contains($0) && String($0) == digits ? $0 : nil }
+    return Int(digits).flatMap { (1...largestDimension).contains($0) && String($0) == digits ? $0 : nil }
   }
 }
 

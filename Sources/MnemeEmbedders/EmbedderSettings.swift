@@ -34,9 +34,13 @@ public struct EmbedderSettings: Sendable, CustomStringConvertible {
   public static func withoutSecrets(_ environment: [String: String]) -> [String: String] {
     environment.filter { variable in
       !secretVariables.contains(variable.key) && !urlVariables.contains(variable.key)
+        // A user and a password may stand in these, before an '@'.
+        && !(serverVariables.contains(variable.key) && variable.value.utf8.contains(UInt8(ascii: "@")))
     }
   }
 
+  /// Variables that hold the address of a server of embeddings.
+  private static let serverVariables = ["OPENAI_BASE_URL", "OLLAMA_HOST"]
   /// Variables that hold a key or a password.
   public static let secretVariables = ["OPENAI_API_KEY", "MNEME_PASSWORD", "REDISCLI_AUTH"]
   /// Variables that hold a URL, in which a password may stand.

@@ -12,17 +12,40 @@ extension RedisURL {
       let name = try decode(rawName, as: .parameter(String(Substring(rawName))), plusIsSpace: true)
       let value = try decode(
         pair[rawName.endIndex...].dropFirst(), as: .parameter(name), plusIsSpace: true)
-      guard Parameter(rawValue: name) != nil else {
-        throw ParseError(
-          .parameter(name), "The parameter '\(visible(name))' is none that is known here."
-        )
+      guard Parameter(rawValue: name) != nil || ignoredParameters.contains(name) else {
+        throw unknown(name)
       }
       if !value.isEmpty, parameters[name] == nil { parameters[name] = value }
     }
     return parameters
   }
 
-  private enum Parameter: String {
+  /// Parameters of redis-py that concern its pool of connections, how it tries again, or what it makes of answers. They
+  /// change neither which server is asked nor how safely.
+  private static let ignoredParameters: Set<String> = [
+    "decode_responses", "encoding", "encoding_errors", "health_check_interval", "legacy_responses",
+    "lib_name",
+    "lib_version", "max_connections", "protocol", "retry_on_error", "retry_on_timeout",
+    "single_connection_client", "socket_keepalive", "socket_keepalive_options", "socket_read_size", "timeout",
+  ]
+
+  /// The error for a parameter that is not taken, by what ignoring it would change.
+  private static func unknown(_ name: String) -> ParseError {
+    let shown = visible(name)
+    let reason =
+      if ["host", "port", "path"].contains(name) {
+        "The parameter '\(shown)' would name another server; write it before the '?'."
+      } else if name.hasPrefix("ssl_") || name == "credential_provider" {
+        "The parameter '\(shown)' changes how safe the connection is, and mneme does not support it."
+      } else {
+        "The parameter '\(shown)' is not known."
+      }
+    let known = Parameter.allCases.map(\.rawValue).joined(separator: ", ")
+    return ParseError(
+      .parameter(name), "\(reason) mneme reads \(known), and ignores redis-py's parameters for its pool.")
+  }
+
+  private enum Parameter: String, CaseIterable {
     case database = "db"
     case username, password
     case clientName = "client_name"
@@ -40,7 +63,10 @@ extension RedisURL {
   /// Takes over what the query says. Credentials before the host win over those in the query, as in redis-py.
   mutating func apply(_ parameters: [String: String]) throws(ParseError) {
     for (name, value) in parameters {
-      guard let parameter = Parameter(rawValue: name) else { continue }
+      guard let parameter = Parameter(rawValue: name) else {
+        ignoredParameters.append(name)
+        continue
+      }
       if parameter.isForTLS && !usesTLS {
         throw ParseError(.parameter(name), "The parameter '\(name)' goes with rediss:// only.")
       }
@@ -48,7 +74,7 @@ extension RedisURL {
       case .database: database = try RedisURL.database(value[...].unicodeScalars)
       case .username: username = username ?? value
       case .password: password = password ?? Secret(value)
-      case .clientName: clientName = value
+      case .clientName: clientName = try RedisURL.clientName(value, name)
       case .commandTimeout: commandTimeout = try RedisURL.seconds(value, name)
       case .connectTimeout: connectTimeout = try RedisURL.seconds(value, name)
       case .certificateRequirement: tls.verifiesCertificate = try RedisURL.requirement(value, name)
@@ -58,6 +84,16 @@ extension RedisURL {
       case .checkHostname: tls.verifiesHostname = try RedisURL.boolean(value, name)
       }
     }
+    ignoredParameters.sort()
+  }
+
+  /// `CLIENT SETNAME` takes printable ASCII without blanks.
+  private static func clientName(_ text: String, _ name: String) throws(ParseError) -> String {
+    guard text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+      throw ParseError(
+        .parameter(name), "The parameter '\(name)' holds a character that no name of a connection may have.")
+    }
+    return text
   }
 
   private static func seconds(_ text: String, _ name: String) throws(ParseError) -> Duration {
@@ -77,9 +113,10 @@ extension RedisURL {
 
   /// `optional` is `required` for a client: a TLS server always sends a certificate.
   private static func requirement(_ text: String, _ name: String) throws(ParseError) -> Bool {
+    // Celery and kombu write the names of Python's constants.
     switch text {
-    case "required", "optional": return true
-    case "none": return false
+    case "required", "optional", "CERT_REQUIRED", "CERT_OPTIONAL": return true
+    case "none", "CERT_NONE": return false
     default: throw ParseError(.parameter(name), "The parameter '\(name)' is none, optional or required.")
     }
   }

@@ -12,10 +12,13 @@ extension RedisURL {
     public let part: Part
     /// What is wrong with it, as a sentence.
     public let description: String
+    /// The URL that was probably meant.
+    public let suggestion: String?
 
-    init(_ part: Part, _ description: String) {
+    init(_ part: Part, _ description: String, suggestion: String? = nil) {
       self.part = part
       self.description = description
+      self.suggestion = suggestion
     }
   }
 
@@ -57,7 +60,33 @@ extension RedisURL {
       default: break
       }
     }
-    throw ParseError(.scheme, "The URL must begin with redis://, rediss:// or unix://.")
+    throw ParseError(
+      .scheme, "The URL must begin with redis://, rediss:// or unix://.", suggestion: probableURL(text))
+  }
+
+  /// The URL that was meant by a host, a path, or a URL with the scheme of another program; nil where that is not plain,
+  /// and where a password may stand in it.
+  private static func probableURL(_ text: String) -> String? {
+    guard !text.utf8.contains(UInt8(ascii: "@")), !text.utf8.contains(UInt8(ascii: "?")) else { return nil }
+    let others = [
+      "valkey": "redis", "valkeys": "rediss", "tcp": "redis", "redis+socket": "unix", "redis+unix": "unix",
+      "socket": "unix",
+    ]
+    let scalars = text.unicodeScalars
+    let scheme = scalars.prefix { $0 != ":" }
+    let rest = scalars[scheme.endIndex...]
+    if rest.starts(with: "://".unicodeScalars) {
+      return others[Substring(scheme).lowercased()].map { $0 + String(Substring(rest)) }
+    }
+    if scalars.first == "/" { return "unix://\(text)" }
+    let host = scalars.prefix { $0 != ":" && $0 != "/" }
+    let isHost = host.allSatisfy {
+      $0.properties.isAlphabetic || ("0"..."9").contains($0) || ".-".unicodeScalars.contains($0)
+    }
+    let port = scalars[host.endIndex...].dropFirst().prefix { $0 != "/" }
+    let hasPort = scalars[host.endIndex...].first == ":" && decimal(port) != nil
+    let isNamed = Substring(host) == "localhost" || host.contains(".")
+    return !host.isEmpty && isHost && (hasPort || rest.isEmpty && isNamed) ? "redis://\(text)" : nil
   }
 
   private static func parse(
@@ -120,6 +149,8 @@ extension RedisURL {
       guard name.contains(":"), rest.isEmpty || rest.first == ":" else {
         throw ParseError(.host, "Between '[' and ']' stands an IPv6 address, and behind it ':' and the port.")
       }
+    } else if text.contains(",") {
+      throw ParseError(.host, "The URL names several hosts; mneme takes one, and does not know Sentinel.")
     } else if rest.dropFirst().contains(":") {
       throw ParseError(.host, "An IPv6 address stands in brackets: [::1]:6379.")
     }

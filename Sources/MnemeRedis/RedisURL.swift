@@ -26,6 +26,8 @@ public struct RedisURL: Sendable, Hashable {
   public var connectTimeout: Duration?
   /// From `socket_timeout`.
   public var commandTimeout: Duration?
+  /// The names of parameters that redis-py takes and that change nothing here.
+  public internal(set) var ignoredParameters: [String] = []
   /// From the `ssl_` parameters.
   public var tls: TLSOptions
   var password: Secret?

@@ -7,4 +7,4 @@ signal(SIGPIPE, SIG_IGN)
 signal(SIGXFSZ, SIG_IGN)
 // Nothing else here: a variable or a closure would belong to the main actor, and with that the runtime of Swift's
 // concurrency and libdispatch would be linked, and started with each command.
-exit(Program.run(argumentCount: CommandLine.argc, arguments: CommandLine.unsafeArgv))
+exit(Program.run())

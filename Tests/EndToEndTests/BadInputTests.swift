@@ -41,6 +41,9 @@ import Testing
         arguments: ["put", "q", "r", "--metadata", "{\"k\":\"\(metadata)\"}"], status: 65,
         type: "InvalidInputError",
         mentions: ["65536"]),
+      // An unset variable in a script.
+      Line(arguments: ["put", "", "r"], status: 64, type: "UsageError", mentions: ["--allow-empty"]),
+      Line(arguments: ["put", " \t", "r"], status: 64, type: "UsageError", mentions: ["--allow-empty"]),
       // What the validator refuses.
       Line(arguments: ["put", "q", ""], status: 65, type: "InvalidInputError"),
       Line(arguments: ["put", "q", " \n\t"], status: 65, type: "InvalidInputError"),
@@ -127,6 +130,13 @@ import Testing
     }
   }
 
+  @Test("an answer to the empty query is stored where that is asked for")
+  func emptyQuery() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "--allow-empty", "", "nothing asked")
+    #expect(try fixture.mneme.run("get", "").outputText == "nothing asked\n")
+  }
+
   @Test("a response from a file that is no UTF-8 is refused")
   func invalidResponse() throws {
     let fixture = try CacheFixture()
@@ -152,6 +162,9 @@ import Testing
     let file = try directory.write("[1,0,0]".utf8, to: "vector")
     try fixture.expectUnchanged {
       try fixture.refusal(of: ["put", "new", "r", "--embedding", file], status: 65)
+      try directory.write([UInt8](repeating: 0x3F, count: 384 * 8 - 1) + [0xBF], to: "vector")
+      let other = try fixture.refusal(of: ["put", "new", "r", "--embedding", file], status: 65)
+      #expect(other.remediation.contains("--embedding-type f64"), "\(other)")
       for text in ["[]", "[1,", "[\"a\"]", "{}", "nope", "[1e400,0]", "[[1]]"] {
         try directory.write(text.utf8, to: "vector")
         try fixture.refusal(of: ["put", "new", "r", "--embedding", file], status: 65)

@@ -195,6 +195,67 @@ import Testing
     #expect(try fixture.entryCount() == 2)
   }
 
+  @Test("a JSON array, lines with a byte order mark and a table are imported like lines")
+  func otherForms() throws {
+    let fixture = try CacheFixture()
+    let (a, b) = (#"{"query":"q1","response":"r1"}"#, #"{"query":"q2","response":"r2"}"#)
+    for (arguments, input) in [
+      ([], "[\n  \(a),\n  \(b)\n]\n"), ([], "\u{FEFF}\(a)\n\(b)\n"),
+      (["--format", "csv"], "\u{FEFF}query;response\r\nq1;r1\r\n;\r\n\"q2\";\"r2\"\r\n"),
+    ] {
+      let copy = try fixture.again(uniquePrefix("form"))
+      let report = try copy.mneme.run(["import", "--json"] + arguments, input: Array(input.utf8)).expecting(0)
+      #expect(try report.json()["imported"].int == 2, "\(report)")
+      #expect(try copy.fields(of: 1)["response"] == "r1" && copy.fields(of: 2)["response"] == "r2")
+    }
+    let broken = try fixture.refusal(of: ["import"], input: Array("[\(a),{}]".utf8), status: 65)
+    #expect(broken.message.contains("standard input, element 2: "), "\(broken)")
+    #expect(broken.remediation.contains("--since-line 1"), "\(broken)")
+    let row = try fixture.refusal(
+      of: ["import", "--format", "csv"], input: Array("query,response\nq,".utf8), status: 65)
+    #expect(row.message.contains("standard input, row 2: "), "\(row)")
+    let packed = try fixture.refusal(of: ["import"], input: [0x1F, 0x8B, 8, 0], status: 65)
+    #expect(packed.remediation.contains("gzip -dc | mneme import"), "\(packed)")
+  }
+
+  @Test("an import says which fields and columns it has not read, and that there was nothing to read")
+  func unknownFields() throws {
+    let fixture = try CacheFixture()
+    let line = #"{"query":"u","response":"r","TTL":60,"embeding":[1]}"# + "\n"
+    let outcome = try fixture.mneme.run(["import"], input: Array((line + line).utf8)).expecting(0)
+    #expect(outcome.errorText.contains("first on line 1: TTL, embeding\n"), "\(outcome)")
+    let table = "query,response,note\nq,r,n\n"
+    let csv = try fixture.mneme.run(["import", "--format", "csv"], input: Array(table.utf8)).expecting(0)
+    #expect(csv.errorText.contains("columns that are not read: note"), "\(csv)")
+    let quiet = try fixture.mneme.run(["-q", "import"], input: Array(line.utf8)).expecting(0)
+    #expect(quiet.errorText.isEmpty)
+    let nothing = try fixture.mneme.run(["import"], input: Array("\n\n".utf8)).expecting(0)
+    #expect(nothing.errorText.contains("nothing to import"), "\(nothing)")
+  }
+
+  @Test("an import for an application that takes queries as they are is found by it")
+  func noNormalize() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "--no-normalize", "Hello  World", "old")
+    let lines =
+      try jsonLine(["query": "Hello  World", "response": "new"])
+      + jsonLine(["query": "Other  One", "response": "other"])
+    let report = try fixture.mneme.run("import", "--no-normalize", "--json", input: lines).json()
+    #expect(report["imported"].int == 2 && report["replaced"].int == 1)
+    for (query, response) in [("Hello  World", "new\n"), ("Other  One", "other\n")] {
+      #expect(try fixture.mneme.run("get", "--exact", "--no-normalize", query).outputText == response)
+    }
+    // The vector is that of the query as it is, as `put` makes it.
+    let put = try fixture.again(uniquePrefix("put"))
+    try put.mneme.run("put", "--no-normalize", "Other  One", "other")
+    func vector(_ fixture: CacheFixture) throws -> [UInt8]? {
+      let hit = try fixture.mneme.run("get", "--exact", "--no-normalize", "--json", "Other  One").json()
+      let id = try #require(hit["id"].int)
+      return try fixture.redis.send("HGET", fixture.key("entry:\(id)"), "embedding").bytes
+    }
+    #expect(try vector(put) != nil && vector(put) == vector(fixture))
+  }
+
   @Test("a trial import changes nothing")
   func dryRun() throws {
     let fixture = try CacheFixture()

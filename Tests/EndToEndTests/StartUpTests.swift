@@ -20,6 +20,42 @@ import Testing
   }
 
   @Test(
+    "the arguments are seen where a library that is loaded first has set a variable", .needs(program: "clang")
+  )
+  func preloaded() throws {
+    let directory = try TemporaryDirectory()
+    let source = try directory.write(
+      Array(
+        "#include <stdlib.h>\n__attribute__((constructor)) static void c(void) { setenv(\"A\", \"1\", 1); }\n"
+          .utf8),
+      to: "agent.c")
+    let library = directory.path("agent.so")
+    try ChildProcess(["clang", "-shared", "-fPIC", "-o", library, source]).finish().expecting(0)
+    var environment = Mneme.plainEnvironment
+    environment["LD_PRELOAD"] = library
+    let outcome = try ChildProcess([Mneme.binary, "--version"], environment: environment).finish()
+    #expect(try outcome.expecting(0).outputText.hasPrefix("mneme "), "\(outcome)")
+  }
+
+  @Test("the arguments are seen where /proc is not mounted")
+  func withoutProc() throws {
+    let script = "mount -t tmpfs none /proc && exec \"$0\" \"$@\""
+    func run(_ words: [String]) throws -> Outcome {
+      try ChildProcess(["unshare", "-rm", "sh", "-c", script] + words, environment: Mneme.plainEnvironment)
+        .finish()
+    }
+    guard try run(["true"]).status == 0 else {
+      try Test.cancel("no mount namespace is to be had here")
+    }
+    let outcome = try run([Mneme.binary, "--version"]).expecting(0)
+    #expect(outcome.outputText.hasPrefix("mneme "), "\(outcome)")
+    let fixture = try CacheFixture("no-proc")
+    let words = ["put", "-u", fixture.mneme.url, "-p", fixture.prefix, "q", "r"]
+    try run([Mneme.binary] + words).expecting(0)
+    #expect(try fixture.entryCount() == 1)
+  }
+
+  @Test(
     "the command uses nothing of Swift's concurrency, of libdispatch or of Foundation", .needs(program: "nm"))
   func linked() throws {
     let used = try symbols("--undefined-only", Mneme.binary)

@@ -26,7 +26,7 @@ extension Target {
           }
         }
       }
-      _ = try? readVector(from: path)
+      _ = try? VectorFile(path: path).read()
     }
     var vectors = PrecomputedEmbedder(fingerprint: "f", dimension: 2, source: "s")
     try? vectors.add(line: bytes)
@@ -34,6 +34,7 @@ extension Target {
 }
 
 private func expectEveryLine(of bytes: [UInt8], _ path: String) {
+  let bytes = withoutByteOrderMark(bytes)
   var expected = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
   if expected.last?.isEmpty == true { expected.removeLast() }
   let isCut = bytes.last.map { $0 != UInt8(ascii: "\n") } ?? false

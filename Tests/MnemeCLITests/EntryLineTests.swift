@@ -82,6 +82,35 @@ struct EntryLineTests {
     }
   }
 
+  @Test("whole numbers are taken however they are written, and the fraction of a time is cut off")
+  func numbers() throws {
+    for (text, ttl) in [("86400.0", 86_400), ("1e5", 100_000), ("1E5", 100_000), ("6.0e1", 60)] {
+      #expect(try draft(#"{"query":"q","response":"r","ttl":\#(text)}"#).ttl == Seconds(Int64(ttl)))
+    }
+    let line =
+      #"{"query":"q","response":"r","access_count":3.0,"created_at":1795905398.25,"last_accessed_at":-1.5}"#
+    let draft = try draft(line)
+    #expect(draft.accessCount == 3)
+    #expect(draft.createdAt == UnixTime(1_795_905_398) && draft.lastAccessedAt == UnixTime(-2))
+  }
+
+  @Test("members that are not known are named")
+  func unknownMembers() throws {
+    #expect(
+      try draft(#"{"query":"u","TTL":60,"response":"r","embeding":[1]}"#).unknownFields == [
+        "TTL", "embeding",
+      ])
+    #expect(try draft(#"{"id":1,"query":"u","response":"r","ttl":null}"#).unknownFields == [])
+  }
+
+  @Test("an object that is spread over lines says how to bring it onto one")
+  func spread() {
+    let error = #expect(throws: InvalidInputError.self) { try draft("{") }
+    #expect(error?.remediation.contains("jq -c .") == true)
+    let other = #expect(throws: InvalidInputError.self) { try draft(#"{"query" "q"}"#) }
+    #expect(other?.remediation == "Correct or remove the line.")
+  }
+
   @Test("of a name that comes twice the last counts, as in Python")
   func twice() throws {
     #expect(try draft(#"{"query":"a","response":"r","query":"b"}"#).query == "b")

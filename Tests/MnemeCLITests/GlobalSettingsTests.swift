@@ -51,6 +51,48 @@ struct GlobalSettingsTests {
     #expect(try password([], ["REDISCLI_AUTH": "", "MNEME_PASSWORD": ""]) == nil)
   }
 
+  @Test("a password or a prefix from the environment that ends in a line break is warned about")
+  func lineBreaks() throws {
+    func warnings(_ environment: Environment, _ words: [String] = []) throws -> [String] {
+      let settings = try settings(words, environment)
+      var warnings = settings.prefixWarning.map { [$0] } ?? []
+      _ = try settings.connectionOptions(for: RedisURL("redis://h")) { warnings.append($0) }
+      return warnings
+    }
+    for name in ["MNEME_PASSWORD", "REDISCLI_AUTH", "MNEME_KEY_PREFIX"] {
+      for end in ["\n", "\r\n"] {
+        let found = try warnings(["MNEME_URL": "redis://h", name: "text" + end])
+        #expect(
+          found.count == 1 && found.allSatisfy { $0.contains(name) && !$0.contains("text") }, "\(found)")
+      }
+      #expect(try warnings([name: "text"]).isEmpty)
+    }
+    // What is typed means what it says.
+    #expect(try warnings(["MNEME_KEY_PREFIX": "e\n"], ["-p", "o\n"]).isEmpty)
+  }
+
+  @Test("a password file may begin with a byte order mark, and its line may end as on Windows")
+  func passwordFile() throws {
+    let directory = try TemporaryDirectory()
+    for text in ["pass", "pass\n", "pass\r\nmore", "\u{FEFF}pass\r\n"] {
+      let path = try directory.write(text.utf8, to: "password")
+      chmod(path, 0o600)
+      #expect(try readPassword(from: path) { _ in } == "pass")
+    }
+  }
+
+  @Test("a password that goes to a server whose certificate is not checked is warned about")
+  func unverified() throws {
+    func warns(_ words: [String], _ url: String, _ environment: Environment = [:]) throws -> Bool {
+      try settings(words, environment).sendsPasswordToAnyone(RedisURL(url))
+    }
+    #expect(try warns(["--insecure"], "rediss://:pw@h"))
+    #expect(try warns([], "rediss://h?ssl_cert_reqs=none", ["MNEME_PASSWORD": "pw"]))
+    #expect(try !warns(["--insecure"], "rediss://h"))
+    #expect(try !warns(["--insecure"], "redis://:pw@h"))
+    #expect(try !warns([], "rediss://:pw@h"))
+  }
+
   @Test("a key file that others can read is warned about, wherever it is named, and only where TLS uses it")
   func sharedKey() throws {
     let directory = try TemporaryDirectory()

@@ -5,6 +5,12 @@
 
 // System calls with open lists of arguments or with constants that Swift does not see.
 
+/// The number of the words with which this process was started, the program's name among them.
+int process_argument_count(void);
+
+/// Those words, as the kernel has put them there: `ps` shows what is written over them.
+char *_Nullable *_Nonnull process_arguments(void);
+
 /// Keeps this process's memory to itself, until it runs another program: no core dump is made of it, whatever
 /// `core_pattern` says, and no other process, of the same user either, may trace it or read its memory and environment.
 /// Returns 0, or -1 with `errno`.

@@ -12,7 +12,14 @@ extension ValueKind where Value == Duration {
       placeholder: "DURATION",
       isNumeric: true,
       parse: { text throws(ValueProblem) in
-        let value = try parseDuration(text, milliseconds: milliseconds)
+        // What is too large for a number is over the limit, where there is one that is worth naming.
+        let value: Duration
+        do throws(ValueProblem) {
+          value = try parseDuration(text, milliseconds: milliseconds)
+        } catch {
+          guard error.isOverflow, limits.upperBound < .longest else { throw error }
+          value = .longest
+        }
         return try limits.admit(value, within: .zero...(.longest)) { formatDuration($0) }
       },
       format: { formatDuration($0) })
@@ -41,7 +48,7 @@ private let units = [
 ]
 
 private func parseDuration(_ text: String, milliseconds: Bool) throws(ValueProblem) -> Duration {
-  let examples = "90, 90s, 15m, 12h, 7d" + (milliseconds ? ", 250ms" : "") + " or 1h30m"
+  let examples = "90, 90s, 15m, 12h, 7d, 2w" + (milliseconds ? ", 250ms" : "") + " or 1h30m"
   let noDuration = ValueProblem("is no duration", advice: "write it as \(examples)")
   var rest = text.utf8[...]
   if rest.first == UInt8(ascii: "-"), rest.dropFirst().first.map(isDigit) == true {
@@ -73,6 +80,10 @@ private func parseDuration(_ text: String, milliseconds: Bool) throws(ValueProbl
 }
 
 private let tooLong = ValueProblem("is too long", advice: "no duration goes beyond 15000000000w")
+
+extension ValueProblem {
+  fileprivate var isOverflow: Bool { advice == tooLong.advice }
+}
 
 /// The shortest spelling of which every part is below the next unit: `90` seconds are `1m30s`.
 private func formatDuration(_ duration: Duration) -> String {

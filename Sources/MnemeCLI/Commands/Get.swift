@@ -44,9 +44,9 @@ struct Get: Command {
     arguments: [query],
     options: [
       Options.namespace, exact, threshold, minConfidence, peek, explain, nearest, Options.noNormalize,
-      noIndexCache, Options.embedding,
-    ] + EmbedderChoice.options,
-    rules: [.dependency(of: nearest, on: explain), EmbedderChoice.rule],
+      noIndexCache,
+    ] + VectorFile.options + EmbedderChoice.options,
+    rules: [.dependency(of: nearest, on: explain), EmbedderChoice.rule, VectorFile.rule],
     examples: [
       Example(command: "mneme get 'What are your hours?'", says: "print an answer"),
       Example(
@@ -59,7 +59,7 @@ struct Get: Command {
   let namespace: Namespace
   let options: SemanticCache.GetOptions
   let embedder: EmbedderChoice
-  let embedding: String?
+  let embedding: VectorFile?
   let normalizes: Bool
   let keepsIndex: Bool
   /// What a miss is called where the request itself decides that.
@@ -82,7 +82,7 @@ struct Get: Command {
     var embedder = EmbedderChoice(invocation)
     if isNone { embedder.spec = nil }
     self.embedder = embedder
-    embedding = invocation[Options.embedding]
+    embedding = VectorFile(invocation)
     normalizes = !invocation[Options.noNormalize]
     keepsIndex = !invocation[Self.noIndexCache]
   }
@@ -91,10 +91,10 @@ struct Get: Command {
     var cacheOptions = SemanticCache.Options()
     cacheOptions.normalizesQueries = normalizes
     if keepsIndex { cacheOptions.indexDirectory = try context.indexDirectory() }
-    let vector = try embedding.map { try readVector(from: $0) }
     let store = try context.openStore()
     let cache = try context.openCache(store, embedder: embedder, options: cacheOptions)
     defer { cache.close() }
+    let vector = try embedding?.read(for: store.identity()?.dimension)
     var lookup = try cache.lookUp(query, namespace: namespace, embedding: vector, options: options)
     if let failure = lookup.embedderFailure as? any MnemeError {
       context.warn("\(failure.message) \(failure.remediation)")

@@ -4,6 +4,10 @@ import MnemeRedis
 
 /// `mneme import`
 struct Import: Command {
+  enum Format: String, CaseIterable, Sendable {
+    case json, csv
+  }
+
   static let file = Argument(
     optional: "FILE", value: .file(), summary: "what {command:export} wrote; standard input without it")
   static let onConflict = Option(
@@ -15,56 +19,91 @@ struct Import: Command {
     details: "For going on with a run that ended early: its message says with which line.")
   static let namespace = Option(
     "namespace", short: "n", value: .namespace, summary: "put every entry into this namespace")
+  static let format = Option(
+    "format", value: .choice(Format.self, "FORMAT"), default: .json,
+    summary: "JSON lines or a JSON array, or a table in CSV",
+    details: """
+      The first row of a table names its columns: `query` and `response`, and any of `namespace`, `ttl` (seconds, or for \
+      example `7d`), `metadata` (a JSON object) and `created_at` (Unix seconds). The fields are separated by commas, \
+      semicolons or tabs.
+      """)
 
   static let spec = CommandSpec(
     name: "import", summary: "store entries from JSON lines",
     description: """
-      Reads one JSON object a line. `query` and `response` must be there; what else is missing is made as \
+      Reads one JSON object a line, or the objects of one JSON array. `query` and `response` must be there; what else is missing is made as \
       {command:put} makes it, and what is there is kept: namespace, metadata, times, time to live, access count, \
       vector. A vector in base64 is kept bit for bit, and one that cannot be compared is told of; numbers in an array are \
       scaled to length 1. Only the id is handed out anew. A new prefix takes the embedder of the lines. Entries that have expired \
       meanwhile are left out.
+
+      Members that are not known are named in a note. Of an array, an element counts as a line; of a table, a row.
 
       Entries are stored in transactions of up to 64. A line that cannot be read ends the run with its number; what \
       came before it is in, and {option:since-line} goes on from there.
       """,
     arguments: [file],
     options: [
-      namespace, onConflict, sinceLine, Options.nativeTTL, Options.maxEntries, Options.dryRun,
-      Options.batchSize, Options.pace,
+      namespace, format, onConflict, sinceLine, Options.nativeTTL, Options.maxEntries, Options.noNormalize,
+      Options.dryRun, Options.batchSize, Options.pace,
     ] + EmbedderChoice.options,
     rules: [EmbedderChoice.rule],
     examples: [
       Example(command: "mneme import cache.jsonl", says: "bring everything back"),
       Example(command: "mneme -p new import --on-conflict skip cache.jsonl", says: "add what is missing"),
+      Example(
+        command: "mneme import -n faq --format csv questions.csv", says: "fill a cache from a spreadsheet"),
     ])
 
   let path: String
   let sinceLine: Int
   let options: ImportOptions
   let nativeTTL: Bool
+  let format: Format
 
   init(_ invocation: Invocation) throws(UsageError) {
     path = invocation[Self.file] ?? "-"
     sinceLine = invocation[Self.sinceLine]
     nativeTTL = invocation[Options.nativeTTL]
+    format = invocation[Self.format]
     options = ImportOptions(
       namespace: invocation[Self.namespace], onConflict: invocation[Self.onConflict],
       embedder: EmbedderChoice(invocation), maxEntries: invocation[Options.maxEntries],
       dryRun: invocation[Options.dryRun], batchSize: invocation[Options.batchSize],
-      pace: invocation[Options.pace])
+      pace: invocation[Options.pace], normalizes: !invocation[Options.noNormalize])
+  }
+
+  /// Sees what the file is.
+  /// - Returns: the form, what makes drafts, and the columns of a table that are not read.
+  private func open(_ file: InputFile) throws -> (InputForm, DraftReader, unknown: [String]) {
+    // A line holds a query, a response and metadata at their limits, each byte escaped, and a vector.
+    let limit = 48 << 20
+    let form: InputForm =
+      format == .csv
+      ? .csv : try InputForm(of: file.peek(atMost: InputForm.lookAhead), path: path == "-" ? nil : path)
+    var lines = LineReader(file, form: form, limit: limit)
+    guard form == .csv else { return (form, DraftReader(lines, sinceLine: sinceLine), []) }
+    do {
+      let columns = try CSVColumns(heading: try lines.next() ?? [])
+      let reader = DraftReader(
+        lines, sinceLine: sinceLine, blanks: [0x20, 0x09, columns.separator], parse: columns.draft)
+      return (form, reader, columns.unknown)
+    } catch let error as InvalidInputError {
+      throw LineError(line: 1, unit: form.unit, source: file.name, underlying: error, state: "")
+    }
   }
 
   func run(_ context: Context) throws -> any Report {
     let file = try InputFile(path)
     let store = try context.openStore(nativeTTL: nativeTTL)
     defer { store.close() }
-    var run = ImportRun(store, options, context, source: file.name, sinceLine: sinceLine)
-    defer { run.close() }
-    // A line holds a query, a response and metadata at their limits, each byte escaped, and a vector.
-    let lines = DraftReader(LineReader(file, limit: 48 << 20), sinceLine: sinceLine)
-    let work = LongWork(context, unit: "lines", pace: options.pace)
     if file.isTerminal { context.note("reading lines from the terminal; Ctrl-D ends them") }
+    let (form, lines, unknown) = try open(file)
+    var run = ImportRun(
+      store, options, context, source: file.name, unit: form.unit, sinceLine: sinceLine)
+    defer { run.close() }
+    if !unknown.isEmpty { context.note("columns that are not read: \(list(unknown))") }
+    let work = LongWork(context, unit: "lines", pace: options.pace)
     do {
       try forEachReadAhead(lines.next) { lines in
         for line in lines {
@@ -85,11 +124,14 @@ struct Import: Command {
     }
     try run.finish()
     run.warnOfVectors()
+    run.noteUnknownFields()
+    if run.report.isEmpty, sinceLine == 0 { context.note("\(file.name) holds nothing to import") }
     return run.report
   }
 }
 
 struct ImportReport: Report {
+  /// Those that are new.
   var imported = 0
   var replaced = 0
   var skipped = 0
@@ -98,9 +140,13 @@ struct ImportReport: Report {
   var evicted = 0
   var dryRun = false
 
+  /// There was no line.
+  var isEmpty: Bool { imported + replaced + skipped == 0 }
+
   var json: JSONOutput {
     [
-      "imported": JSONOutput(imported), "replaced": JSONOutput(replaced), "skipped": JSONOutput(skipped),
+      "imported": JSONOutput(imported + replaced), "replaced": JSONOutput(replaced),
+      "skipped": JSONOutput(skipped),
       "evicted": JSONOutput(evicted), "dry_run": JSONOutput(dryRun),
     ]
   }

@@ -1,5 +1,6 @@
 import CommandGrammar
 import Mneme
+import MnemeRedis
 
 /// `mneme put`
 struct Put: Command {
@@ -11,6 +12,9 @@ struct Put: Command {
   static let metadata = Option(
     "metadata", value: .text("JSON", allowsEmpty: false), summary: "a JSON object to keep with the answer",
     details: "It is kept as it is written, numbers and the order of keys included.")
+  static let allowEmpty = Switch(
+    "allow-empty", summary: "store an answer to the empty query",
+    details: "Otherwise a query that is empty or blank is refused: it is mostly a variable that is not set.")
 
   static let spec = CommandSpec(
     name: "put", summary: "store an answer",
@@ -25,9 +29,9 @@ struct Put: Command {
     arguments: [query, response],
     options: [
       Options.namespace, Options.ttl, metadata, responseFile, Options.nativeTTL, Options.maxEntries,
-      Options.noNormalize, Options.embedding,
-    ] + EmbedderChoice.options,
-    rules: [.atMostOne(of: response, responseFile), EmbedderChoice.rule],
+      Options.noNormalize, allowEmpty,
+    ] + VectorFile.options + EmbedderChoice.options,
+    rules: [.atMostOne(of: response, responseFile), EmbedderChoice.rule, VectorFile.rule],
     examples: [
       Example(command: "mneme put 'What are your hours?' 'Nine to five.'", says: "store an answer"),
       Example(
@@ -41,7 +45,7 @@ struct Put: Command {
   let ttl: Seconds?
   let metadata: String
   let embedder: EmbedderChoice
-  let embedding: String?
+  let embedding: VectorFile?
   let nativeTTL: Bool
   let maxEntries: Int?
   let normalizes: Bool
@@ -58,10 +62,15 @@ struct Put: Command {
     ttl = invocation[Options.ttl].map(Seconds.init)
     metadata = invocation[Self.metadata] ?? "{}"
     embedder = EmbedderChoice(invocation)
-    embedding = invocation[Options.embedding]
+    embedding = VectorFile(invocation)
     nativeTTL = invocation[Options.nativeTTL]
     maxEntries = invocation[Options.maxEntries]
     normalizes = !invocation[Options.noNormalize]
+    let effective = normalizes ? QueryNormalizer.normalize(query) : query
+    guard !effective.isEmpty || invocation[Self.allowEmpty] else {
+      throw invocation.usageError(
+        "the query is empty", suggestion: "Add --allow-empty to store an answer to the empty query.")
+    }
   }
 
   func run(_ context: Context) throws -> any Report {
@@ -69,10 +78,10 @@ struct Put: Command {
     options.maxEntries = maxEntries
     options.normalizesQueries = normalizes
     let response = try readResponse(limit: options.limits.responseBytes, context)
-    let vector = try embedding.map { try readVector(from: $0) }
-    let cache = try context.openCache(
-      try context.openStore(nativeTTL: nativeTTL), embedder: embedder, options: options)
+    let store = try context.openStore(nativeTTL: nativeTTL)
+    let cache = try context.openCache(store, embedder: embedder, options: options)
     defer { cache.close() }
+    let vector = try embedding?.read(for: store.identity()?.dimension)
     let insertion = try cache.put(
       query, response, namespace: namespace, metadata: JSONOutput.onOneLine(metadata), ttl: ttl,
       embedding: vector)

@@ -29,21 +29,28 @@ enum EmbeddingProtocol {
         "\(received.source) gave an answer without \"\(name)\".",
         remediation: "Check that the URL is that of a server for embeddings.")
     }
-    var vectors: [[Float]] = []
-    for (place, element) in list.elements.enumerated() {
-      guard self == .openAI else {
-        vectors.append(try received.numbers(in: element))
-        continue
-      }
-      // The elements say which text they are of; servers are seen to keep the order, and must.
-      if let index = element["index"], index.integer != Int64(place) {
-        throw EmbedderError(
-          "\(received.source) gave its vectors in another order than the texts.",
-          remediation: "Each element's \"index\" must be its place.")
-      }
-      vectors.append(try received.numbers(in: element["embedding"]))
+    let elements = list.elements
+    guard self == .openAI else {
+      var vectors: [[Float]] = []
+      for element in elements { vectors.append(try received.numbers(in: element)) }
+      return vectors
     }
-    return vectors
+    // The elements say which text they are of, in whatever order they come.
+    var vectors = [[Float]?](repeating: nil, count: elements.count)
+    for element in elements {
+      guard let index = element["index"]?.integer, vectors.indices.contains(Int(index)) else {
+        throw EmbedderError(
+          "\(received.source) gave a vector whose \"index\" is missing or is not that of a text.",
+          remediation: "It must number its vectors from 0 as the texts.")
+      }
+      guard vectors[Int(index)] == nil else {
+        throw EmbedderError(
+          "\(received.source) gave two vectors with the \"index\" \(index).",
+          remediation: "It must number its vectors from 0 as the texts.")
+      }
+      vectors[Int(index)] = try received.numbers(in: element["embedding"])
+    }
+    return vectors.compactMap(\.self)
   }
 
   /// The dimension that a model has of its own, where that is known.

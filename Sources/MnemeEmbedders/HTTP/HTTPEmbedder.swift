@@ -15,9 +15,13 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
   public let dimension: Int
   private let form: EmbeddingProtocol
   private let model: String
+  /// Where it is asked.
+  let url: String
   private let client: HTTPClient
   private let received: ReceivedVectors
   private let key: String?
+  /// The URL begins with http:// or https://.
+  private let isWebAddress: Bool
   /// Why nothing can be asked.
   private let misconfiguration: EmbedderError?
   private let timeLimit: Duration
@@ -36,10 +40,13 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
     dimension = identity.dimension
     self.form = form
     self.model = model
+    self.url = url
     self.key = key
     self.misconfiguration = misconfiguration
     self.timeLimit = timeLimit
     self.retries = retries
+    let start = url.prefix(8).lowercased()
+    isWebAddress = start.hasPrefix("http://") || start == "https://"
     client = HTTPClient(url: url, headers: key.map { ["Authorization: Bearer \($0)"] } ?? [])
     received = ReceivedVectors(
       source: "The embedding server \(address(of: url))", dimension: identity.dimension)
@@ -220,7 +227,10 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
     let (what, remediation): (String, String) =
       switch failure.reason {
       case .missingLibrary: ("cannot be asked without libcurl", "Install it: 'apt install libcurl4'.")
-      case .badURL: ("has a URL that cannot be used", "Write it as http://host:port or https://host.")
+      case .otherProtocol where isWebAddress:
+        ("does not speak HTTP", "Check the host and port: an older or another program listens there.")
+      case .badURL, .otherProtocol:
+        ("has a URL that cannot be used", "Write it as http://host:port or https://host.")
       case .unreachable:
         ("is unreachable", "Check that it runs there and that the network lets it be reached.")
       case .timedOut:
@@ -252,9 +262,16 @@ extension HTTPEmbedder {
   static func openAI(
     _ model: String, _ identity: CacheIdentity, _ settings: EmbedderSettings
   ) -> HTTPEmbedder {
-    let base = settings.openAIBaseURL.withoutSlashAtEnd
+    // Azure wants a query, such as `?api-version=…`, which belongs behind the path.
+    let parts = settings.openAIBaseURL.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    let base = String(parts[0]).withoutSlashAtEnd
+    let query = parts.count > 1 ? "?" + parts[1] : ""
     var problem: EmbedderError?
-    if let key = settings.openAIKey, !key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
+    if settings.openAIBaseURL.utf8.contains(UInt8(ascii: "#")) {
+      problem = EmbedderError(
+        "OPENAI_BASE_URL holds a '#', and what follows it is not sent to a server.",
+        remediation: "Write a '#' that belongs to the URL as %23.")
+    } else if let key = settings.openAIKey, !key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
       problem = EmbedderError(
         "OPENAI_API_KEY holds a blank, a line break or another character that no key has.",
         remediation: "Set it to the key alone.")
@@ -264,7 +281,7 @@ extension HTTPEmbedder {
         remediation: "Set it, or OPENAI_BASE_URL to a server that needs none.")
     }
     return HTTPEmbedder(
-      .openAI, model: model, identity, url: base + "/embeddings", key: settings.openAIKey,
+      .openAI, model: model, identity, url: base + "/embeddings" + query, key: settings.openAIKey,
       misconfiguration: problem, timeLimit: settings.timeLimit)
   }
 

@@ -7,6 +7,8 @@ struct HTTPFailure: Error, CustomStringConvertible {
     case missingLibrary
     /// The URL is none that can be asked.
     case badURL
+    /// What answers does not speak HTTP 1 or later, or the URL asks for another protocol.
+    case otherProtocol
     /// Nobody is there.
     case unreachable
     /// The time limit passed.
@@ -33,7 +35,8 @@ struct HTTPFailure: Error, CustomStringConvertible {
   init(code: UInt32, _ description: String) {
     let reason: Reason =
       switch code {
-      case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT: .badURL
+      case CURLE_URL_MALFORMAT: .badURL
+      case CURLE_UNSUPPORTED_PROTOCOL: .otherProtocol
       case CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT: .unreachable
       case CURLE_PARTIAL_FILE, CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR: .dropped
       case CURLE_WRITE_ERROR: .tooLarge

@@ -102,7 +102,13 @@ struct RedisURLTests {
       ("redis://:pa/ss@host", .password),
       ("redis://:pa#ss@host", .password),
       ("redis://user:p@a?ss@host", .password),
-      ("redis://host?timeout=5", .parameter("timeout")),
+      ("redis://h1:6379,h2:6379/0", .host),
+      ("redis://host?client_name=a%20b%0A", .parameter("client_name")),
+      ("redis://host?host=other", .parameter("host")),
+      ("redis://host?credential_provider=x", .parameter("credential_provider")),
+      ("rediss://host?ssl_min_version=TLSv1_3", .parameter("ssl_min_version")),
+      ("rediss://host?ssl_ca_path=/etc/ssl", .parameter("ssl_ca_path")),
+      ("rediss://host?ssl_cert_reqs=CERT_MAYBE", .parameter("ssl_cert_reqs")),
       ("redis://host?=5", .parameter("")),
       ("redis://host?DB=5", .parameter("DB")),
       ("redis://host?socket_timeout=soon", .parameter("socket_timeout")),
@@ -124,11 +130,11 @@ struct RedisURLTests {
   @Test("The parameters of the query are read")
   func parameters() throws {
     let url = try RedisURL(
-      "rediss://host?socket_timeout=2.5&socket_connect_timeout=1&client_name=job+1&ssl_cert_reqs=none"
+      "rediss://host?socket_timeout=2.5&socket_connect_timeout=1&client_name=job-1&ssl_cert_reqs=none"
         + "&ssl_ca_certs=%2Fca.pem&ssl_certfile=/c.pem&ssl_keyfile=/k.pem&ssl_check_hostname=False")
     #expect(url.commandTimeout == .seconds(2.5))
     #expect(url.connectTimeout == .seconds(1))
-    #expect(url.clientName == "job 1")
+    #expect(url.clientName == "job-1")
     #expect(url.tls.verifiesCertificate == false)
     #expect(url.tls.caFile == "/ca.pem")
     #expect(url.tls.certificateFile == "/c.pem")
@@ -137,6 +143,50 @@ struct RedisURLTests {
     #expect(try RedisURL("rediss://host?ssl_cert_reqs=required").tls.verifiesCertificate == true)
     #expect(try RedisURL("rediss://host?ssl_check_hostname=yes").tls.verifiesHostname == true)
     #expect(try RedisURL("rediss://host").tls == TLSOptions())
+  }
+
+  @Test("Parameters of redis-py that concern a pool or a client are ignored, and can be named")
+  func ignored() throws {
+    let url = try RedisURL(
+      "redis://host/3?health_check_interval=30&protocol=3&max_connections=50&retry_on_timeout=True"
+        + "&socket_keepalive=True&decode_responses=True&timeout=20&socket_timeout=2")
+    #expect(summary(url) == "host:6379 3 - -")
+    #expect(url.commandTimeout == .seconds(2))
+    #expect(
+      url.ignoredParameters == [
+        "decode_responses", "health_check_interval", "max_connections", "protocol", "retry_on_timeout",
+        "socket_keepalive", "timeout",
+      ])
+    #expect(try RedisURL("redis://host?db=1").ignoredParameters.isEmpty)
+    for (text, verifies) in [
+      ("CERT_NONE", false), ("CERT_OPTIONAL", true), ("CERT_REQUIRED", true), ("none", false),
+      ("required", true),
+    ] {
+      #expect(try RedisURL("rediss://host?ssl_cert_reqs=\(text)").tls.verifiesCertificate == verifies)
+    }
+  }
+
+  @Test("A parameter that is not known is answered with those that are")
+  func unknownParameter() {
+    let error = #expect(throws: RedisURL.ParseError.self) { try RedisURL("redis://host?sockettimeout=1") }
+    #expect(error?.description.contains("socket_timeout") == true)
+    #expect(error?.description.contains("client_name") == true)
+  }
+
+  @Test(
+    "What lacks the scheme, or has that of another program, is answered with the URL that was meant",
+    arguments: [
+      ("host:6379", "redis://host:6379"), ("localhost", "redis://localhost"),
+      ("cache.example.com", "redis://cache.example.com"), ("10.0.0.1:6380/2", "redis://10.0.0.1:6380/2"),
+      ("/run/redis.sock", "unix:///run/redis.sock"), ("redis+socket:///run/r.sock", "unix:///run/r.sock"),
+      ("redis+unix:///run/r.sock", "unix:///run/r.sock"), ("valkey://host/1", "redis://host/1"),
+      ("valkeys://host", "rediss://host"), ("user:pa55@host:6379", nil), ("pa55word", nil),
+      ("http://host", nil), ("", nil), ("host:port", nil), ("valkey://:pa55@host", nil),
+    ])
+  func suggestion(text: String, meant: String?) throws {
+    let error = #expect(throws: RedisURL.ParseError.self) { try RedisURL(text) }
+    #expect(error?.suggestion == meant)
+    if let meant { _ = try RedisURL(meant) }
   }
 
   @Test(

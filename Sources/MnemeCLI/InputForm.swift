@@ -1,0 +1,111 @@
+import Mneme
+
+/// What the first bytes of a file show it to be.
+enum InputForm {
+  /// One JSON object a line.
+  case lines
+  /// One JSON array, whose elements are the objects.
+  case array
+  /// A heading and rows.
+  case csv
+
+  /// What one of the parts is called that are read one after the other.
+  var unit: String {
+    switch self {
+    case .lines: "line"
+    case .array: "element"
+    case .csv: "row"
+    }
+  }
+
+  /// How many of the first bytes are looked at, where no line ends before.
+  static let lookAhead = 4096
+
+  /// Recognises lines and arrays of JSON.
+  /// - Parameters:
+  ///   - bytes: the beginning of the file.
+  ///   - path: of the file; nil for standard input.
+  /// - Throws: `InvalidInputError` for a file in another form, with a command that turns it into lines.
+  init(of bytes: [UInt8], path: String?) throws {
+    if let foreign = ForeignForm(bytes) { throw foreign.error(path) }
+    let text = withoutByteOrderMark(bytes)
+    let firstLine = String(decoding: text.prefix { $0 != 0x0A && $0 != 0x0D }, as: UTF8.self)
+    switch text.first(where: { !$0.isJSONSpace }) {
+    case UInt8(ascii: "["): self = .array
+    case UInt8(ascii: "{"): self = .lines
+    default:
+      if CSVColumns.areNamed(in: firstLine) {
+        throw InvalidInputError(
+          "\(inputName(path)) is a table in CSV.", remediation: "Add --format csv to read it.")
+      }
+      self = .lines
+    }
+  }
+}
+
+/// A form of file that is recognised and not read.
+private struct ForeignForm {
+  var what: String
+  /// The command that makes readable text of its standard input; nil where there is none.
+  var filter: String?
+  var advice = ""
+
+  init?(_ bytes: [UInt8]) {
+    func begins(_ magic: [UInt8]) -> Bool { bytes.starts(with: magic) }
+    func begins(_ magic: String) -> Bool { bytes.starts(with: magic.utf8) }
+    let zeros = (bytes.dropFirst(0).first == 0, bytes.dropFirst(1).first == 0)
+    switch true {
+    case begins([0x1F, 0x8B]): (what, filter) = ("compressed with gzip", "gzip -dc")
+    case begins([0x28, 0xB5, 0x2F, 0xFD]): (what, filter) = ("compressed with zstd", "zstd -dc")
+    case begins([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00]): (what, filter) = ("compressed with xz", "xz -dc")
+    case begins("BZh"): (what, filter) = ("compressed with bzip2", "bzip2 -dc")
+    case begins([0x04, 0x22, 0x4D, 0x18]): (what, filter) = ("compressed with lz4", "lz4 -dc")
+    case begins("PK\u{3}\u{4}"):
+      what = "a zip archive, as spreadsheets are"
+      advice = "Unpack it, or save the spreadsheet as CSV in UTF-8 and add --format csv."
+    case begins("SQLite format 3\u{0}"):
+      what = "a SQLite database"
+      advice = "Give JSON lines: an object with \"query\" and \"response\" on each line."
+    case begins([0xFF, 0xFE, 0, 0]), begins([0, 0, 0xFE, 0xFF]):
+      (what, filter) = ("UTF-32", Self.iconv("UTF-32"))
+    case begins([0xFF, 0xFE]), begins([0xFE, 0xFF]): (what, filter) = ("UTF-16", Self.iconv("UTF-16"))
+    case bytes.count > 1 && zeros == (false, true): (what, filter) = ("UTF-16", Self.iconv("UTF-16LE"))
+    case bytes.count > 1 && zeros == (true, false): (what, filter) = ("UTF-16", Self.iconv("UTF-16BE"))
+    default: return nil
+    }
+  }
+
+  private static func iconv(_ name: String) -> String { "iconv -f \(name) -t UTF-8" }
+
+  func error(_ path: String?) -> InvalidInputError {
+    let verb = what.hasPrefix("compressed") ? "is" : what.hasPrefix("UTF") ? "is in" : "is"
+    let command = filter.map { filter in
+      path.map { "\(filter) < \(shellQuoted($0)) | mneme import" } ?? "... | \(filter) | mneme import"
+    }
+    return InvalidInputError(
+      "\(inputName(path)) \(verb) \(what).", remediation: command.map { "Convert it: \($0)" } ?? advice)
+  }
+}
+
+private func inputName(_ path: String?) -> String { path.map { "The file '\($0)'" } ?? "Standard input" }
+
+/// A word as a shell wants it typed.
+func shellQuoted(_ word: String) -> String {
+  let isPlain = word.unicodeScalars.allSatisfy {
+    $0.properties.isAlphabetic || ("0"..."9").contains($0) || "-_./:=,@%+".unicodeScalars.contains($0)
+  }
+  guard !isPlain || word.isEmpty || word.hasPrefix("-") else { return word }
+  return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+}
+
+/// The bytes of a text without the mark that Windows programs put before it.
+func withoutByteOrderMark(_ bytes: [UInt8]) -> [UInt8] {
+  bytes.starts(with: byteOrderMark) ? Array(bytes.dropFirst(byteOrderMark.count)) : bytes
+}
+
+/// U+FEFF in UTF-8.
+let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+extension UInt8 {
+  var isJSONSpace: Bool { self == 0x20 || self == 0x09 || self == 0x0A || self == 0x0D }
+}
