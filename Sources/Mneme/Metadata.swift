@@ -52,6 +52,18 @@ public enum Metadata {
     return bytes[range.lowerBound] == UInt8(ascii: "{")
   }
 
+  /// Why Python's `json` cannot read metadata that is sound, as it follows "metadata"; nil where it can.
+  public static func pythonObstacle(_ text: String) -> String? {
+    if text == "{}" { return nil }
+    var grammar = JSONGrammar(bytes: Array(text.utf8), allowsNaN: true)
+    guard (try? grammar.checkDocument()) != nil else { return nil }
+    if grammar.longestInteger > digitLimit { return "has an integer of \(grammar.longestInteger) digits" }
+    return grammar.depth > deepestForPython ? "nests \(grammar.depth) levels deep" : nil
+  }
+
+  /// Levels that Python reads whoever calls it.
+  private static let deepestForPython = 900
+
   /// The value as it was written, without white space around it, where every JSON parser reads it; nil for what is no
   /// JSON, or holds Python's additions.
   public static func portable(_ text: String) -> String? {

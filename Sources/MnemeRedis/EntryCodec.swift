@@ -63,7 +63,6 @@ struct EntryCodec: Sendable {
       return number
     }
     let namespace = try text(.namespace)
-    guard !namespace.isEmpty else { throw corrupt(id, "has nothing in the field 'namespace'") }
     // Another name would be another namespace.
     guard isText else { throw corrupt(id, "has no text in the field 'namespace'") }
     let queryHash = try text(.queryHash)
@@ -71,7 +70,8 @@ struct EntryCodec: Sendable {
     let embedding = try value(.embedding).bytes
     guard embedding.count % 4 == 0, dimension == nil || embedding.count == dimension.map({ $0 * 4 }) else {
       let right = dimension.map { "not \($0 * 4)" } ?? "which is no number of float32s"
-      throw corrupt(id, "has \(embedding.count) bytes in the field 'embedding', \(right)")
+      throw corrupt(
+        id, "has \(embedding.count) bytes in the field 'embedding', \(right)", isRepairable: false)
     }
     let metadata = try text(.metadata)
     guard Metadata.isSound(metadata) else { throw corrupt(id, "has no JSON object in the field 'metadata'") }
@@ -93,10 +93,12 @@ struct EntryCodec: Sendable {
     return StoredEntry.RawTexts(query: raw(.query), response: raw(.response), metadata: raw(.metadata))
   }
 
-  func corrupt(_ id: EntryID, _ what: String) -> CorruptCacheError {
+  /// - Parameter isRepairable: a repair does something about it, rather than leave it.
+  func corrupt(_ id: EntryID, _ what: String, isRepairable: Bool = true) -> CorruptCacheError {
     CorruptCacheError(
       "Entry \(id) (\(layout.entry(id).text)) \(what).",
-      remediation: "Delete it with 'mneme delete --id \(id)', or let 'mneme vacuum --repair' see to it.")
+      remediation: "Delete it with 'mneme delete --id \(id)'"
+        + (isRepairable ? ", or run 'mneme vacuum --repair'." : ", and put the answer again."))
   }
 }
 

@@ -29,7 +29,7 @@ import Mneme
 /// having another.
 struct KeyLayout: Sendable {
   let prefix: String
-  private let base: [UInt8]
+  let base: [UInt8]
 
   init(prefix: String) {
     self.init(prefixBytes: Array(prefix.utf8))
@@ -91,7 +91,7 @@ struct KeyLayout: Sendable {
     static func namespace(ofCounted field: [UInt8]) -> Namespace? {
       guard field.starts(with: countedPrefix.utf8) else { return nil }
       return String(validating: field.dropFirst(countedPrefix.utf8.count), as: UTF8.self)
-        .flatMap { try? Namespace($0) }
+        .map { Namespace(unchecked: $0) }
     }
   }
 
@@ -106,7 +106,7 @@ struct KeyLayout: Sendable {
       return EntryID(member: member).map { ($0, nil) }
     }
     guard let id = EntryID(member: member[(bar + 1)...]),
-      let name = String(validating: member[..<bar], as: UTF8.self), !name.isEmpty
+      let name = String(validating: member[..<bar], as: UTF8.self)
     else { return nil }
     return (id, Namespace(unchecked: name))
   }
@@ -181,7 +181,7 @@ struct KeyLayout: Sendable {
   }
 
   private static func namespace(_ bytes: ArraySlice<UInt8>) -> Namespace? {
-    String(validating: bytes, as: UTF8.self).flatMap { try? Namespace($0) }
+    String(validating: bytes, as: UTF8.self).map { Namespace(unchecked: $0) }
   }
 }
 

@@ -38,6 +38,8 @@ public struct KeyRecord: Sendable, Equatable {
   public var memoryIsWithheld = false
   /// nil for keys of the cache as a whole, and for entries unless a namespace was asked for.
   public var namespace: Namespace?
+  /// The prefix of another cache that the key belongs to; nil for one of this cache, or of none.
+  public var otherCache: [UInt8]?
 }
 
 /// The keys of a prefix by family.
@@ -66,6 +68,8 @@ public struct KeySurvey: Sendable, Equatable {
   public var unknown: [[UInt8]] = []
   /// The largest keys that were measured, largest first.
   public var largest: [KeyRecord] = []
+  /// Other caches whose prefix begins with this one's. Their keys are in none of the figures.
+  public var otherCaches: [OtherCache] = []
   /// Whether each key's memory was measured.
   public var memoryIsExact = true
   /// The server keeps `MEMORY` from this user or from everyone.
@@ -90,11 +94,14 @@ extension RedisStore {
   /// - Throws: `StoreBackendError` with `accessDenied` where the user may not run `SCAN`.
   public func surveyKeys(_ options: KeySurveyOptions) throws -> KeySurvey {
     var tally = SurveyTally(options)
-    let isComplete = try forEachKey(options, measuring: options.sample == .all) { record in
-      tally.add(record)
+    let otherCaches = OtherCaches(self)
+    let isComplete = try forEachKey(options, measuring: options.sample == .all, otherCaches) { record in
+      if record.otherCache == nil { tally.add(record) }
     }
     try measureSamples(&tally)
-    return tally.survey(isComplete: isComplete)
+    var survey = tally.survey(isComplete: isComplete)
+    survey.otherCaches = otherCaches.found
+    return survey
   }
 
   /// Passes on each key of the prefix that the options let pass, one or more times. Whose cache it is plays no part, so
@@ -104,6 +111,13 @@ extension RedisStore {
   @discardableResult
   public func forEachKey(
     _ options: KeySurveyOptions, measuring: Bool, _ body: (KeyRecord) throws -> Void
+  ) throws -> Bool {
+    try forEachKey(options, measuring: measuring, OtherCaches(self), body)
+  }
+
+  private func forEachKey(
+    _ options: KeySurveyOptions, measuring: Bool, _ otherCaches: OtherCaches,
+    _ body: (KeyRecord) throws -> Void
   ) throws -> Bool {
     try checkOpen()
     let (layout, isOfNamespace) = (layout, options.namespace != nil)
@@ -117,8 +131,11 @@ extension RedisStore {
     do {
       if options.control.shouldStop() { throw Stopped() }
       try pages.forEach { page in
-        for ((name, parsed), question) in page.items {
-          guard let record = question.record(of: name, parsed, in: page.replies) else { continue }
+        let owners = try otherCaches.owners(of: page.items.map(\.item.name))
+        for (((name, parsed), question), owner) in zip(page.items, owners) {
+          guard
+            let record = question.record(of: name, owner == nil ? parsed : nil, in: page.replies, owner)
+          else { continue }
           if options.namespace == nil || record.namespace == options.namespace { try body(record) }
         }
         seen += page.items.count
@@ -174,7 +191,9 @@ private struct KeyQuestion: Sendable {
   }
 
   /// - Returns: nil for a key that is gone by now.
-  func record(of key: [UInt8], _ parsed: ParsedKey?, in replies: Replies) -> KeyRecord? {
+  func record(
+    of key: [UInt8], _ parsed: ParsedKey?, in replies: Replies, _ otherCache: [UInt8]?
+  ) -> KeyRecord? {
     guard let type = replies[type].string, type != "none", let ttl = replies[timeLeft].integer else {
       return nil
     }
@@ -183,7 +202,9 @@ private struct KeyQuestion: Sendable {
       key: key, family: parsed?.family, type: type,
       ttl: ttl < 0 ? nil : Seconds(ttl / 1000 + (ttl % 1000 > 0 ? 1 : 0)), memoryBytes: size?.size,
       memoryIsWithheld: size?.error?.isWithholding == true,
-      namespace: namespace.map { replies[$0].string.flatMap { try? Namespace($0) } } ?? parsed?.namespace)
+      namespace: namespace.map { replies[$0].string.flatMap { Namespace(unchecked: $0) } }
+        ?? parsed?.namespace,
+      otherCache: otherCache)
   }
 }
 

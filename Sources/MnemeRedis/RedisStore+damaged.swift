@@ -36,7 +36,7 @@ extension RedisStore {
       if let namespace, let name, !name.utf8.elementsEqual(namespace.name.utf8) { return .done(false) }
 
       // 2. What points at it.
-      let stated = name.flatMap { try? Namespace($0) }
+      let stated = name.map { Namespace(unchecked: $0) }
       let going = listed + (stated.map { [Leftover(id: id, namespace: $0)] } ?? [])
       let namespaces = Set(going.compactMap(\.namespace)).sorted()
       let hashKeys = namespaces.compactMap { scope in queryHash.map { layout.hash(scope, $0) } }

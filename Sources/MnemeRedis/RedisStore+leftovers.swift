@@ -23,7 +23,7 @@ extension RedisStore {
   func locating(_ leftovers: [Leftover]) throws -> [Leftover] {
     let unknown = leftovers.filter { $0.namespace == nil }.map(\.id)
     guard !unknown.isEmpty else { return leftovers }
-    let places = try namespaces().flatMap { namespace in
+    let places = try namespaces().filter { isSound(layout.lru($0)) }.flatMap { namespace in
       unknown.map { Leftover(id: $0, namespace: namespace) }
     }
     return try leftovers
@@ -43,7 +43,7 @@ extension RedisStore {
     let namespaces = Set(leftovers.compactMap(\.namespace)).sorted()
     return try client.change { pipeline in
       // `by_id` is watched so that two sweeps at the same time do not both count an id.
-      pipeline.append("WATCH", each: [layout.byID] + ids.map(layout.entry))
+      pipeline.append("WATCH", each: (isSound(layout.byID) ? [layout.byID] : []) + ids.map(layout.entry))
       let questions = ids.map { id in
         (
           id: id, entry: appendAnswerQuestion(about: id, to: &pipeline),
@@ -115,27 +115,32 @@ extension RedisStore {
     about id: EntryID, _ leftovers: [Leftover], to pipeline: inout Pipeline
   ) -> Question<Bool> {
     let namespace = leftovers.first { $0.id == id && $0.namespace != nil }?.namespace ?? .default
-    let scores = [
-      pipeline.append("ZSCORE", layout.byID, id.member),
-      pipeline.append("ZSCORE", layout.byTTL, id.member),
-      pipeline.append("ZSCORE", layout.byTTL, KeyLayout.pythonTTLMember(namespace, id)),
-      pipeline.append("ZSCORE", layout.lru(namespace), id.member),
+    let places: [(Key, [UInt8])] = [
+      (layout.byID, Array(id.member.utf8)), (layout.byTTL, Array(id.member.utf8)),
+      (layout.byTTL, KeyLayout.pythonTTLMember(namespace, id)),
+      (layout.lru(namespace), Array(id.member.utf8)),
     ]
+    let scores = places.filter { isSound($0.0) }.map { pipeline.append("ZSCORE", $0, $1) }
     return Question { replies in scores.contains { !replies[$0].isNull } }
   }
 
   func appendSweep(
     _ leftovers: [Leftover], emptied: [Namespace], count: Int, to pipeline: inout Pipeline
   ) {
+    func remove(_ member: some RedisArgument, from key: Key) {
+      if isSound(key) { pipeline.append("ZREM", key, member) }
+    }
     for leftover in leftovers {
       pipeline.append("UNLINK", layout.entry(leftover.id))
-      pipeline.append("ZREM", layout.byID, leftover.id.member)
-      pipeline.append("ZREM", layout.byTTL, leftover.id.member)
+      remove(leftover.id.member, from: layout.byID)
+      remove(leftover.id.member, from: layout.byTTL)
       guard let namespace = leftover.namespace else { continue }
-      pipeline.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(namespace, leftover.id))
-      pipeline.append("ZREM", layout.lru(namespace), leftover.id.member)
+      remove(KeyLayout.pythonTTLMember(namespace, leftover.id), from: layout.byTTL)
+      remove(leftover.id.member, from: layout.lru(namespace))
     }
-    for namespace in emptied { pipeline.append("SREM", layout.namespaces, namespace.name) }
-    pipeline.append("INCRBY", layout.version, count)
+    if isSound(layout.namespaces) {
+      for namespace in emptied { pipeline.append("SREM", layout.namespaces, namespace.name) }
+    }
+    if isSound(layout.version) { pipeline.append("INCRBY", layout.version, count) }
   }
 }

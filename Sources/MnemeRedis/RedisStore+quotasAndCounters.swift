@@ -63,6 +63,7 @@ extension RedisStore {
   func appendCount(
     _ count: Int64, of counter: Counter, in namespace: Namespace, to pipeline: inout Pipeline
   ) {
+    guard isSound(layout.counters(namespace)) else { return }
     pipeline.append("HINCRBY", layout.counters(namespace), counter.rawValue, count)
     pipeline.append("HSETNX", layout.meta, KeyLayout.MetaField.counted(namespace), 1)
   }
@@ -108,7 +109,7 @@ extension RedisStore {
       known.formUnion(page.compactMap { KeyLayout.MetaField.namespace(ofCounted: $0.name.bytes) })
     }
     try forEachPairPage(of: .hash(layout.quotas)) { page in
-      known.formUnion(page.compactMap { pair in pair.name.string.flatMap { try? Namespace($0) } })
+      known.formUnion(page.compactMap { pair in pair.name.string.map { Namespace(unchecked: $0) } })
     }
     return try known.sorted().slices(of: Batch.keys).flatMap {
       try summaries(of: $0, python: python, whenDamaged: whenDamaged)
@@ -157,11 +158,10 @@ extension RedisStore {
     var counters: [Namespace: Counters] = [:]
     for (name, value) in object.members {
       guard let name, let colon = name.utf8.lastIndex(of: UInt8(ascii: ":")),
-        let namespace = try? Namespace(String(name[..<colon])),
         let counter = Counter(rawValue: String(name[name.utf8.index(after: colon)...])),
         let count = value.integer, count > 0
       else { continue }
-      counters[namespace, default: Counters()][counter] = count
+      counters[Namespace(unchecked: String(name[..<colon])), default: Counters()][counter] = count
     }
     return counters
   }

@@ -85,8 +85,9 @@ extension RedisStore {
   /// One round trip for each 200.
   public func namespaces() throws -> [Namespace] {
     var found: Set<Namespace> = []
+    guard isSound(layout.namespaces) else { return [] }
     try forEachPage(of: .set(layout.namespaces)) { page in
-      for name in page.compactMap(\.string) where !name.isEmpty { found.insert(Namespace(unchecked: name)) }
+      for name in page.compactMap(\.string) { found.insert(Namespace(unchecked: name)) }
     }
     return found.sorted()
   }

@@ -77,9 +77,11 @@ extension RedisStore {
   /// - Throws: `InvalidInputError` where any key of the layout is there. Keys that are no part of it may belong to a
   ///   neighbour whose prefix begins like this one.
   private func checkForKeys() throws {
+    let otherCaches = OtherCaches(self)
     try forEachPage(of: .keys(matching: layout.everyKey)) { page in
       // `meta` may have come since: the transaction looks at what it says.
-      if page.contains(where: { layout.parse($0.bytes).map { $0.family != .meta } ?? false }),
+      let own = try otherCaches.own(page.map(\.bytes)) { $0 }
+      if own.contains(where: { layout.parse($0).map { $0.family != .meta } ?? false }),
         try self.identity() == nil
       {
         throw occupied(by: nil)

@@ -148,11 +148,12 @@ extension RedisStore {
         let others = plan.namespaces.filter { !plan.emptied.contains($0) }
         return .write { pipeline in
           self.appendRemoval(plan, counting: counting, to: &pipeline)
-          let counts = others.map { pipeline.append("ZCARD", self.layout.lru($0)) }
+          let counted = others.filter { self.isSound(self.layout.lru($0)) }
+          let counts = counted.map { pipeline.append("ZCARD", self.layout.lru($0)) }
           return Question { replies in
             Removed(
               ids: heads.map(\.id),
-              maybeEmptied: zip(others, counts).filter { replies[$1].integer == 0 }.map(\.0))
+              maybeEmptied: zip(counted, counts).filter { replies[$1].integer == 0 }.map(\.0))
           }
         }
       })
@@ -163,7 +164,7 @@ extension RedisStore {
   /// - Returns: those that were on the list.
   @discardableResult
   func retire(_ namespaces: [Namespace]) throws -> [Namespace] {
-    guard !namespaces.isEmpty else { return [] }
+    guard !namespaces.isEmpty, isSound(layout.namespaces) else { return [] }
     return try client.change { pipeline in
       pipeline.append("WATCH", each: namespaces.map(layout.lru))
       let counts = namespaces.map { pipeline.append("ZCARD", layout.lru($0)) }
@@ -216,7 +217,7 @@ extension RedisStore {
   func head(of id: EntryID, in reply: Reply) throws -> EntryHead? {
     let fields = try reply.elements(expecting: 5)
     if fields.allSatisfy(\.isNull) { return nil }
-    guard let name = fields[0].string, !name.isEmpty, let queryHash = fields[1].string else {
+    guard let name = fields[0].string, let queryHash = fields[1].string else {
       throw codec.corrupt(id, "lacks its namespace or query hash")
     }
     return EntryHead(
@@ -241,7 +242,8 @@ extension RedisStore {
       let hashKeys = heads.map { layout.hash($0.namespace, $0.queryHash) }
       pipeline.append("WATCH", each: hashKeys)
       let named = hashKeys.map { pipeline.append("GET", $0) }
-      let counts = namespaces.map { pipeline.append("ZCARD", layout.lru($0)) }
+      let counted = namespaces.filter { isSound(layout.lru($0)) }
+      let counts = counted.map { pipeline.append("ZCARD", layout.lru($0)) }
       let version = appendVersionQuestion(to: &pipeline)
       appendTypeQuestions(of: namespaces, to: &pipeline)
       let counters = namespaces.map { appendCounterCheck(for: $0, to: &pipeline) }
@@ -251,7 +253,7 @@ extension RedisStore {
         return RemovalPlan.Pointers(
           named: named.map { EntryID(member: replies[$0].bytes) },
           counts: Dictionary(
-            uniqueKeysWithValues: zip(namespaces, counts).map { ($0, replies[$1].size ?? 0) }))
+            uniqueKeysWithValues: zip(counted, counts).map { ($0, replies[$1].size ?? 0) }))
       }
     }
     var plan = RemovalPlan(heads: heads, pointers, in: layout)
@@ -266,8 +268,9 @@ extension RedisStore {
   /// The namespaces that have no entries but these, watched so that it stays true. (Watching `lru:` makes every
   /// put and hit of the namespace a collision: only for namespaces that are about to be empty.)
   func watchEmptied(by heads: [EntryHead], _ transaction: borrowing Transaction) throws -> [Namespace] {
-    let namespaces = Set(heads.map(\.namespace)).sorted()
+    let namespaces = Set(heads.map(\.namespace)).sorted().filter { isSound(layout.lru($0)) }
     let going = Set(heads.map { Array($0.id.member.utf8) })
+    guard !namespaces.isEmpty else { return [] }
     return try transaction.read { pipeline in
       pipeline.append("WATCH", each: namespaces.map(layout.lru))
       let members = namespaces.map { pipeline.append("ZRANGE", layout.lru($0), 0, heads.count) }
@@ -284,15 +287,16 @@ extension RedisStore {
   /// Reads that fail where a key has another type than the layout's, so that a transaction, which Redis does
   /// not roll back, never stops half way.
   func appendTypeQuestions(of namespaces: some Sequence<Namespace>, to pipeline: inout Pipeline) {
-    pipeline.append("ZCARD", layout.byID)
-    pipeline.append("ZCARD", layout.byTTL)
-    pipeline.append("SCARD", layout.namespaces)
-    for namespace in namespaces { pipeline.append("ZCARD", layout.lru(namespace)) }
+    for key in [layout.byID, layout.byTTL] + namespaces.map(layout.lru) where isSound(key) {
+      pipeline.append("ZCARD", key)
+    }
+    if isSound(layout.namespaces) { pipeline.append("SCARD", layout.namespaces) }
   }
 
   /// The version counter; 0 where there is none.
   /// - Throws: `CorruptCacheError` where it is not a number that can grow.
   func appendVersionQuestion(to pipeline: inout Pipeline) -> Question<Int64> {
+    guard isSound(layout.version) else { return Question { _ in 0 } }
     let version = pipeline.append("GET", layout.version)
     return Question { replies in
       let version = try self.integer(replies[version], in: self.layout.version) ?? 0
@@ -303,6 +307,7 @@ extension RedisStore {
 
   /// - Throws: `CorruptCacheError` where a counter cannot be counted up: that would fail in the middle of a transaction.
   func appendCounterCheck(for namespace: Namespace, to pipeline: inout Pipeline) -> Question<Void> {
+    guard isSound(layout.counters(namespace)) else { return .nothing }
     let counters = appendCounterQuestion(for: namespace, to: &pipeline)
     return Question { try self.checkCounters($0[counters], of: namespace) }
   }
@@ -319,12 +324,18 @@ extension RedisStore {
   func appendRemoval(_ plan: RemovalPlan, counting: Counting?, to pipeline: inout Pipeline) {
     let heads = plan.heads
     pipeline.append("UNLINK", each: heads.map { layout.entry($0.id) } + plan.hashKeys)
-    pipeline.append("ZREM", from: layout.byID, heads.map { Array($0.id.member.utf8) })
-    pipeline.append(
-      "ZREM", from: layout.byTTL,
-      heads.flatMap { [Array($0.id.member.utf8), KeyLayout.pythonTTLMember($0.namespace, $0.id)] })
+    if isSound(layout.byID) {
+      pipeline.append("ZREM", from: layout.byID, heads.map { Array($0.id.member.utf8) })
+    }
+    if isSound(layout.byTTL) {
+      pipeline.append(
+        "ZREM", from: layout.byTTL,
+        heads.flatMap { [Array($0.id.member.utf8), KeyLayout.pythonTTLMember($0.namespace, $0.id)] })
+    }
     for (namespace, going) in Dictionary(grouping: heads, by: \.namespace).sorted(by: { $0.key < $1.key }) {
-      pipeline.append("ZREM", from: layout.lru(namespace), going.map { Array($0.id.member.utf8) })
+      if isSound(layout.lru(namespace)) {
+        pipeline.append("ZREM", from: layout.lru(namespace), going.map { Array($0.id.member.utf8) })
+      }
       if case .own(let counter) = counting {
         appendCount(Int64(going.count), of: counter, in: namespace, to: &pipeline)
       }
@@ -332,10 +343,10 @@ extension RedisStore {
     if case .all(let counter, let namespace) = counting {
       appendCount(Int64(heads.count), of: counter, in: namespace, to: &pipeline)
     }
-    if !plan.emptied.isEmpty {
+    if !plan.emptied.isEmpty, isSound(layout.namespaces) {
       pipeline.append("SREM", from: layout.namespaces, plan.emptied.map { Array($0.name.utf8) })
     }
-    pipeline.append("INCRBY", layout.version, heads.count)
+    if isSound(layout.version) { pipeline.append("INCRBY", layout.version, heads.count) }
   }
 }
 

@@ -12,7 +12,8 @@ extension RedisStore {
     in namespace: Namespace?, dryRun: Bool, into swept: inout Set<EntryID>, shouldStop: () -> Bool
   ) throws -> Bool {
     func sweep(_ key: Key, _ parse: ([UInt8]) -> Leftover?) throws -> Bool {
-      try forEachPairPage(of: .sortedSet(key), shouldStop: shouldStop) { page in
+      guard isSound(key) else { return true }
+      return try forEachPairPage(of: .sortedSet(key), shouldStop: shouldStop) { page in
         for slice in page.compactMap({ parse($0.name.bytes) }).slices(of: Batch.keys) {
           let absent = try lost(of: slice.map(\.id))
           let leftovers = slice.filter { absent.contains($0.id) }
@@ -40,7 +41,8 @@ extension RedisStore {
     let listed = try namespaces().filter { namespace == nil || $0 == namespace }
     let abandoned = try listed.slices(of: Batch.keys).flatMap { slice in
       try read { pipeline in
-        let counts = slice.map { (namespace: $0, slot: pipeline.append("ZCARD", layout.lru($0))) }
+        let counts = slice.filter { isSound(layout.lru($0)) }
+          .map { (namespace: $0, slot: pipeline.append("ZCARD", layout.lru($0))) }
         return Question { replies in counts.filter { replies[$0.slot].integer == 0 }.map(\.namespace) }
       }
     }
@@ -64,8 +66,9 @@ extension RedisStore {
     in namespace: Namespace?, dryRun: Bool, into swept: inout Set<EntryID>, shouldStop: () -> Bool
   ) throws -> Bool {
     let pattern = layout.pattern(.hash, namespace: namespace)
+    let otherCaches = OtherCaches(self)
     return try forEachPage(of: .keys(matching: pattern), shouldStop: shouldStop) { page in
-      let keys = page.compactMap { HashKey(Key(bytes: $0.bytes), layout) }
+      let keys = try otherCaches.own(page.map(\.bytes)) { $0 }.compactMap { HashKey(Key(bytes: $0), layout) }
       for slice in keys.slices(of: Batch.keys) {
         let pointers = try read(tolerating: true) { appendPointerQuestion(about: slice, to: &$0) }
           .filter { $0.id != nil }

@@ -12,6 +12,8 @@ public struct VacuumOptions {
   public var dryRun = false
   /// Looks for leftovers even when nothing suggests that there are any, and repairs what a check finds.
   public var repair = false
+  /// With `repair`: deletes the entries that cannot be repaired and that keep Python programs from opening the cache.
+  public var dropUnreadable = false
   /// Asked and told between batches. A vacuum that is stopped reports what remains.
   public var control = WorkControl()
   /// Called with each problem that a repair leaves, and the reason.
@@ -28,6 +30,8 @@ public struct VacuumReport: Sendable, Equatable {
   public var leftovers = 0
   /// Index members that differed from their entry, and with `repair` every other problem that was repaired.
   public var repaired = 0
+  /// Entries that were deleted because no Python program could read them.
+  public var dropped = 0
   /// Problems that a repair reports and does not change.
   public var left = 0
   /// Members of `by_ttl` that are due and were not reached, of all namespaces.
@@ -71,6 +75,7 @@ struct VacuumRun {
   /// Of a dry run: the entries that were counted. `by_ttl` may list an entry more than once.
   private var expired: Set<EntryID> = []
   private var stale: Set<EntryID> = []
+  private var dropped: Set<EntryID> = []
 
   init(store: RedisStore, options: VacuumOptions) {
     self.store = store
@@ -83,6 +88,9 @@ struct VacuumRun {
       if options.repair { try repair() }
       return report
     }
+    // An index of another type is reported by the repair, and keeps nothing else from being removed.
+    if options.repair { try store.passOverIndexesOfOtherTypes() }
+    defer { store.passedOver = [] }
     if options.repair, !options.dryRun {
       try store.repairNumbers(checkOptions) { _, outcome in
         if outcome == .mended { report.repaired += 1 }
@@ -103,6 +111,7 @@ struct VacuumRun {
   /// Pages are read and looked at here while others are removed over the lanes.
   /// - Returns: whether nothing that is due is left.
   private mutating func sweepDue() throws -> Bool {
+    guard store.isSound(store.layout.byTTL) else { return true }
     let now = options.now
     let lanes = store.removalLanes(counting: .own(.expirations)) { $0.isExpired(at: now) }
     defer { lanes.close() }
@@ -159,7 +168,10 @@ struct VacuumRun {
     return members
   }
 
-  private func remaining() throws -> Int { max(0, try store.expiredCount(at: options.now) - kept) }
+  private func remaining() throws -> Int {
+    guard store.isSound(store.layout.byTTL) else { return 0 }
+    return max(0, try store.expiredCount(at: options.now) - kept)
+  }
 
   /// - Parameter isLastPage: its last batch waits until all others are gone, so that its transaction sees namespaces
   ///   emptied: of two at the same time neither would, and a run that is killed then would leave them listed.
@@ -214,13 +226,18 @@ struct VacuumRun {
 
   /// Where there was one leftover there are others: in the indexes of entries that were not due, and in `hash:` keys.
   private mutating func sweepLeftovers() throws -> Bool {
-    guard options.repair || !swept.isEmpty else { return true }
     defer { report.leftovers = swept.count }
     let control = options.control
-    return try store.sweepIndexes(
-      in: options.namespace, dryRun: options.dryRun, into: &swept, shouldStop: control.shouldStop)
-      && store.sweepHashKeys(
+    if !options.repair, swept.isEmpty, try !store.countsDiffer() {
+      let isDone = try store.sweepLatestUses(
         in: options.namespace, dryRun: options.dryRun, into: &swept, shouldStop: control.shouldStop)
+      if !isDone || swept.isEmpty { return isDone }
+    }
+    let isDone = try store.sweepIndexes(
+      in: options.namespace, dryRun: options.dryRun, into: &swept, shouldStop: control.shouldStop)
+    guard isDone, options.repair || !swept.isEmpty else { return isDone }
+    return try store.sweepHashKeys(
+      in: options.namespace, dryRun: options.dryRun, into: &swept, shouldStop: control.shouldStop)
   }
 
   private mutating func retireAbandoned() throws -> Bool {
@@ -242,10 +259,12 @@ struct VacuumRun {
       return try store.check(checkOptions) { problem in try count(problem) }.complete
     }
     var hasEntered = false
-    let summary = try store.repair(checkOptions) { problem, outcome in
+    let summary = try store.repair(checkOptions, droppingUnreadable: options.dropUnreadable) {
+      problem, outcome in
       switch outcome {
       case .gone: break
-      case .mended where problem.isLeftover:
+      case .dropped: report.dropped += 1
+      case .mended where problem.isSwept:
         swept.formUnion(problem.id.map { [$0] } ?? [])
         report.leftovers = swept.count
       case .mended:
@@ -264,14 +283,19 @@ struct VacuumRun {
 
   /// Counts what a run would do about a problem, after what it would have done before.
   private mutating func count(_ problem: CacheProblem) throws {
+    if options.dropUnreadable, problem.keepsPythonOut, let id = problem.id {
+      dropped.insert(id)
+      report.dropped = dropped.count
+      return
+    }
     if let reason = problem.kind.reasonToLeave {
       report.left += 1
       return try options.whenLeft(problem, reason)
     }
     // Counted already, or gone with an entry that has expired.
-    if problem.isLeftover || problem.kind == .emptyNamespace { return }
+    if problem.isSwept || problem.kind == .emptyNamespace { return }
     if let id = problem.id {
-      if expired.contains(id) { return }
+      if expired.contains(id) || dropped.contains(id) { return }
       if stale.contains(id), problem.key == store.layout.byTTL.bytes { return }
     }
     report.repaired += 1
@@ -283,8 +307,8 @@ struct VacuumRun {
 }
 
 extension CacheProblem {
-  /// A vacuum sweeps it without being asked to repair.
-  fileprivate var isLeftover: Bool { kind == .leftover || kind == .danglingHashKey && id != nil }
+  /// A vacuum that has met leftovers takes it out without being asked to repair.
+  fileprivate var isSwept: Bool { isLeftover || kind == .danglingHashKey && id != nil }
 }
 
 extension PageContents.Entry {

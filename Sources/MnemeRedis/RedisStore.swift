@@ -16,6 +16,7 @@ public final class RedisStore: Store {
     /// What `meta` said; a cache that exists keeps its identity.
     var stored: CacheIdentity?
     var batchVersion: Int64?
+    var passedOver: Set<Key> = []
   }
 
   let client: RedisClient
@@ -133,6 +134,15 @@ public final class RedisStore: Store {
     get { state.withLock { $0.batchVersion } }
     set { state.withLock { $0.batchVersion = newValue } }
   }
+
+  /// Keys of another type that a repair goes past: no command is sent to them.
+  var passedOver: Set<Key> {
+    get { state.withLock { $0.passedOver } }
+    set { state.withLock { $0.passedOver = newValue } }
+  }
+
+  /// Whether a key may be written to. Outside a repair each may.
+  func isSound(_ key: Key) -> Bool { state.withLock { !$0.passedOver.contains(key) } }
 
   func checkOpen() throws {
     guard !state.withLock({ $0.isClosed }) else {

@@ -23,7 +23,7 @@ struct Damage: CustomTestStringConvertible, Sendable {
   }
 
   private static let holding = [
-    ("namespace", ""), ("query_hash", "abc"), ("embedding", ""), ("embedding", "abc"),
+    ("query_hash", "abc"), ("embedding", ""), ("embedding", "abc"),
     ("embedding", String(repeating: "x", count: 1540)), ("metadata", ""), ("metadata", "{"),
     ("metadata", "[1]"),
     ("created_at", "yesterday"), ("created_at", "99999999999999999999"), ("last_accessed_at", "1.5"),

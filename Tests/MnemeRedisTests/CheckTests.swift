@@ -60,6 +60,8 @@ struct DamagedCache: @unchecked Sendable {
     case .unreadableUse: try redis.send("HSET", entry, "access_count", "often")
     case .wrongEmbedding: try redis.send("HSET", entry, "embedding", "1234")
     case .incomparableEmbedding: try store(embedding: [Float](repeating: 0, count: 384))
+    case .unreadableByPython:
+      try redis.send(["HSET", entry, "response"].map { Array($0.utf8) } + [[0xFF, 0x41]])
     case .wrongQueryHash: try redis.send("HSET", entry, "query", "another")
     case .earlyExpiry: try redis.send("EXPIRE", entry, "1000")
     case .shadowedEntry:
@@ -79,13 +81,16 @@ struct DamagedCache: @unchecked Sendable {
       try redis.send("ZADD", key("by_ttl"), "9999999999", mortal)
     case .unlistedNamespace: try redis.send("SREM", key("namespaces"), "default")
     case .leftover: try redis.send("DEL", entry, hashKey)
+    case .leftoverHashKey:
+      try redis.send("SET", key("hash:default:" + String(repeating: "b", count: 64)), "4711")
     case .strayMember: try redis.send("ZADD", key("lru:default"), "5", "no id")
     case .danglingHashKey:
       try redis.send("SET", key("hash:default:" + String(repeating: "a", count: 64)), id)
     case .emptyNamespace: try redis.send("SADD", key("namespaces"), "empty")
     case .wrongNextID: try redis.send("SET", key("next_id"), "2")
     case .wrongVersion: try redis.send("SET", key("version"), "9223372036854775807")
-    case .wrongQuota: try redis.send("SET", key("quota:default"), "20")
+    case .wrongQuota: try redis.send("DEL", key("quota:default"))
+    case .overwrittenQuota: try redis.send("SET", key("quota:default"), "20")
     case .wrongCounter: try redis.send("HSET", key("counters:default"), "misses", "many")
     case .unmarkedCounters: try redis.send("HDEL", key("meta"), "counted:default")
     case .wrongMeta: try redis.send("HSET", key("meta"), "embedder_dim", "many")
@@ -293,7 +298,7 @@ struct DamagedCache: @unchecked Sendable {
     let names = (0..<3000).map { ["SADD", damaged.key("namespaces"), "crowd \($0)"] }
     _ = try damaged.redis.pipeline((hashKeys + names).map { words in words.map { Array($0.utf8) } })
     let problems = try damaged.store.check()
-    #expect(problems.count { $0.kind == .danglingHashKey } == 700)
+    #expect(problems.count { $0.kind == .leftoverHashKey } == 700)
     #expect(problems.count { $0.kind == .emptyNamespace } == 3000)
     #expect(Set(problems.compactMap(\.namespace?.name)).count == 3001)
     #expect(problems.count == 3700)

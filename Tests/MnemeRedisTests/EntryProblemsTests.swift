@@ -63,6 +63,9 @@ import Testing
     (facts.lastAccessedAt, facts.embeddingBytes, facts.queryHashFits) = (nil, 4, false)
     #expect(problems(facts) == [.unreadableUse, .wrongEmbedding, .wrongQueryHash])
     #expect(problems { $0.flaw = .allZeros } == [.incomparableEmbedding])
+    var unreadable = Self.facts
+    unreadable.pythonObstacle = "has metadata that nests 1000 levels deep"
+    #expect(problems(unreadable) == [.unreadableByPython])
     // Where meta does not say how long a vector is, it is a number of float32s.
     let unknown = EntryStandard(layout: KeyLayout(prefix: "p"), embeddingBytes: nil, tellsExpiry: true)
     #expect(problems(facts, in: unknown) == [.unreadableUse, .wrongQueryHash])

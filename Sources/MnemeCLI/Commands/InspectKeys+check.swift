@@ -20,16 +20,25 @@ extension InspectKeys {
     let head = JSONOutput.object(survey.members + [("problems", [])]).text
     try output.write(head.utf8.dropLast(2))
     var separator = ""
+    var notes: [JSONOutput] = []
     let work = LongWork(context, unit: "entries", pace: pace)
     let summary = try check(store, work, context) { problem in
+      guard !problem.kind.isNote else {
+        if !problem.isLeftover, notes.count < Self.notesInJSON { notes.append(problem.json()) }
+        return
+      }
       let text = separator + problem.json().text
       try output.write(output.style.outputIsTerminal ? JSONOutput.harmless(text).utf8 : text.utf8)
       separator = ","
     }
-    try output.print("]}")
+    try output.print(
+      "],\"leftovers\":\(summary.leftovers),\"notes\":" + JSONOutput.array(notes).text + "}")
     try work.check()
     return Silence(status: summary.problemCount > 0 ? .no : .done)
   }
+
+  /// How many notes are kept until the problems are written.
+  private static let notesInJSON = 1000
 
   private func check(
     _ store: RedisStore, _ work: LongWork, _ context: Context, report: (CacheProblem) throws -> Void
@@ -65,7 +74,30 @@ final class Findings: @unchecked Sendable {
     }
   }
 
-  private var kinds: [CacheProblem.Kind] { CacheProblem.Kind.allCases.filter { counts[$0] != nil } }
+  private var kinds: [CacheProblem.Kind] {
+    CacheProblem.Kind.allCases.filter { counts[$0] != nil && !$0.isNote }
+  }
+
+  /// What is worth knowing and no problem, a line each.
+  var notes: [String] {
+    CacheProblem.Kind.allCases.filter { $0.isNote && $0 != .leftover && $0 != .leftoverHashKey }
+      .flatMap { kind in
+        let findings = (first[kind] ?? []).prefix(Findings.shown).map { "note: \($0.problem.detail)" }
+        let rest = (counts[kind] ?? 0) - findings.count
+        return findings + (rest > 0 ? ["note: and \(grouped(rest)) more"] : [])
+      }
+  }
+
+  /// A line for each kind: what the first of it is, and why it was left.
+  var brief: [String] {
+    kinds.compactMap { kind in
+      guard let finding = first[kind]?.first else { return nil }
+      let rest = (counts[kind] ?? 1) - 1
+      let more = rest > 0 ? " (and \(grouped(rest)) more)" : ""
+      let reason = finding.reason.map { "; left, because \($0)" } ?? ""
+      return visible("\(kind.rawValue): \(finding.problem.detail)\(more)\(reason). \(finding.problem.repair)")
+    }
+  }
 
   var json: JSONOutput {
     .array(kinds.flatMap { first[$0] ?? [] }.map { $0.problem.json(because: $0.reason) })
@@ -111,7 +143,19 @@ struct CheckReport: Report {
     let isEmpty = summary.keys == 0 && summary.entries == 0 && summary.problemCount == 0
     guard !isEmpty else { return "no keys under the prefix '\(visible(keyPrefix))'" }
     let seen = "checked \(entryCount(summary.entries)) and \(counted(summary.keys, "key"))"
-    guard summary.problemCount > 0 else { return "\(seen): no problem" }
-    return "\(seen): \(counted(summary.problemCount, "problem"))\n\n\(findings.text(style))"
+    let notes = self.notes.map { "\n" + filled($0, indent: 0, style.width).joined(separator: "\n") }.joined()
+    guard summary.problemCount > 0 else { return "\(seen): no problem\(notes)" }
+    return "\(seen): \(counted(summary.problemCount, "problem"))\(notes)\n\n\(findings.text(style))"
+  }
+
+  private var notes: [String] {
+    let leftovers =
+      summary.leftovers > 0
+      ? [
+        "\(counted(summary.leftovers, "leftover")) of Redis's own expiry: normal until the next 'mneme vacuum'"
+      ]
+      : []
+    return leftovers + findings.notes.map { visible($0) }
+      + summary.otherCaches.map { $0.line + ", left alone" }
   }
 }

@@ -19,6 +19,12 @@ extension KeyRecord {
   }
 }
 
+extension OtherCache {
+  private var name: String { String(decoding: keyPrefix, as: UTF8.self) }
+  var json: JSONOutput { ["key_prefix": JSONOutput(name), "keys": JSONOutput(keys)] }
+  var line: String { "the cache \(visible(name)): \(counted(keys, "key"))" }
+}
+
 struct KeySurveyReport: Report {
   var keyPrefix: String
   var survey: KeySurvey
@@ -33,6 +39,9 @@ struct KeySurveyReport: Report {
       ("families", .array(survey.families.map(Self.row))),
       ("unknown", .array(survey.unknown.map { JSONOutput(String(decoding: $0, as: UTF8.self)) })),
     ]
+    if !survey.otherCaches.isEmpty {
+      members.append(("caches", .array(survey.otherCaches.map(\.json))))
+    }
     if !survey.largest.isEmpty { members.append(("largest", .array(survey.largest.map(\.json)))) }
     return members
   }
@@ -46,13 +55,18 @@ struct KeySurveyReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    guard survey.keys > 0 else { return "no keys under the prefix '\(visible(keyPrefix))'" }
+    guard survey.keys > 0 else {
+      let none = "no keys under the prefix '\(visible(keyPrefix))'"
+      guard !survey.otherCaches.isEmpty else { return none }
+      return (["\(none) but those of other caches:"] + survey.otherCaches.map { "  " + $0.line })
+        .joined(separator: "\n")
+    }
     func memory(_ bytes: Int?, isExact: Bool) -> String {
       bytes.map { (isExact ? "" : "~") + size($0) } ?? "-"
     }
     var table = Table([
       .init(title: "FAMILY", isFlexible: true), .init(title: "TYPE"), .init(title: "KEYS", isNumeric: true),
-      .init(title: "MEMORY", isNumeric: true), .init(title: "WITH TTL", isNumeric: true),
+      .init(title: "MEMORY", isNumeric: true), .init(title: "REDIS TTL", isNumeric: true),
     ])
     for family in survey.families {
       table.rows.append([
@@ -65,6 +79,10 @@ struct KeySurveyReport: Report {
       "total", "", grouped(survey.keys), memory(survey.memoryBytes, isExact: survey.memoryIsExact), "",
     ])
     var lines = [table.text(style)]
+    if !survey.otherCaches.isEmpty {
+      lines.append("\nother caches, left alone:")
+      lines += survey.otherCaches.map { "  " + $0.line }
+    }
     if !survey.unknown.isEmpty {
       lines.append("\nno part of the layout:")
       lines += survey.unknown.prefix(10).map { "  " + visible(String(decoding: $0, as: UTF8.self)) }

@@ -6,31 +6,45 @@ import MnemeRedis
 struct Vacuum: Command {
   static let maxDuration = Option(
     "max-duration", value: .duration(in: .seconds(1)...(.longest)),
-    summary: "end after this time, with status 75")
+    summary: "end after this time, with status 1 when work is left")
   static let repair = Switch(
-    "repair", summary: "also mend what `mneme inspect-keys --check` finds",
+    "repair", summary: "also repair what `mneme inspect-keys --check` finds",
     details: """
-      Each problem is looked at again and mended in one transaction, where that costs no answer that is served. What \
-      it leaves is told with the reason. It reads the fields and vector of every entry, and walks through all keys of \
-      the server.
+      mneme looks at each problem again and repairs it in one transaction, where that costs no answer that is served. A \
+      problem that it leaves is printed with the reason, and the exit status is 1. An index of another type is left, and \
+      the rest is repaired past it. A repair reads every entry and walks through all keys of the server.
+      """)
+  static let dropUnreadable = Switch(
+    "drop-unreadable", summary: "delete entries that no Python program can read",
+    details: """
+      A Python program reads every entry when it opens a cache, and fails at the first that it cannot read: a vector of \
+      another length, text that is not UTF-8, an integer of more than 4,300 digits in the metadata, an entry key that is \
+      not a hash. {option:repair} leaves these entries, because it cannot tell what they should be.
       """)
 
   static let spec = CommandSpec(
     name: "vacuum", summary: "remove expired entries",
     description: """
-      Removes the entries whose time to live has passed, and what Redis's own expiry has left in the indexes. An \
-      entry that is refreshed meanwhile stays. Several runs at once share the work; one that is interrupted or \
-      killed leaves nothing half done, and the next goes on.
+      Removes the entries whose time to live has passed, what Redis's own expiry has left in the indexes, and hashes \
+      that a Python program has left of a deleted entry, from which no answer can be served. An entry that is refreshed \
+      meanwhile stays. Several runs at once share the work; one that is interrupted or killed leaves nothing half done, \
+      and the next continues.
 
       Fit for cron: with {option:quiet} it prints nothing when all is well, and one line otherwise.
       """,
-    options: [Options.onlyNamespace, Options.dryRun, Options.batchSize, maxDuration, repair, Options.pace],
+    options: [
+      Options.onlyNamespace, Options.dryRun, Options.batchSize, maxDuration, repair, dropUnreadable,
+      Options.pace,
+    ],
+    rules: [.dependency(of: dropUnreadable, on: repair)],
     examples: [
       Example(command: "mneme vacuum --dry-run", says: "see what would go"),
       Example(command: "mneme -q vacuum --max-duration 5m", says: "a line for cron"),
-      Example(command: "mneme vacuum --repair --dry-run", says: "what would be mended, and what left?"),
+      Example(command: "mneme vacuum --repair --dry-run", says: "what would be repaired, and what left?"),
     ],
-    exitNotes: [ExitNote(75, "{option:max-duration} was reached with work left")],
+    exitNotes: [
+      ExitNote(1, "{option:max-duration} was reached with work left, or {option:repair} left a problem")
+    ],
     seeAlso: ["mneme-inspect-keys(1)"])
 
   let namespace: Namespace?
@@ -38,6 +52,7 @@ struct Vacuum: Command {
   let batchSize: Int?
   let maxDuration: Duration?
   let repair: Bool
+  let dropUnreadable: Bool
   let pace: Duration
 
   init(_ invocation: Invocation) throws(UsageError) {
@@ -46,6 +61,7 @@ struct Vacuum: Command {
     batchSize = invocation[Options.batchSize]
     maxDuration = invocation[Self.maxDuration]
     repair = invocation[Self.repair]
+    dropUnreadable = invocation[Self.dropUnreadable]
     pace = invocation[Options.pace]
   }
 
@@ -62,6 +78,7 @@ struct Vacuum: Command {
     options.batchSize = batchSize
     options.dryRun = dryRun
     options.repair = repair
+    options.dropUnreadable = dropUnreadable
     let left = Findings(limit: 100)
     options.whenLeft = { left.add($0, because: $1) }
     options.control = work.control()
@@ -90,10 +107,13 @@ struct VacuumReportText: Report {
   var dryRun: Bool
   var duration: Duration
   var interrupted: ExitStatus?
-  /// One line at most.
+  /// A line, and one for each kind of problem that is left.
   var isBrief = false
 
-  var status: ExitStatus { report.complete ? .done : interrupted ?? .tryLater }
+  var status: ExitStatus {
+    if !report.complete { return interrupted ?? .no }
+    return report.left > 0 ? .no : .done
+  }
 
   var json: JSONOutput {
     var members: [(String, JSONOutput)] = [
@@ -102,24 +122,31 @@ struct VacuumReportText: Report {
       ("complete", JSONOutput(report.complete)), ("dry_run", JSONOutput(dryRun)),
       ("duration_seconds", JSONOutput((duration.inSeconds * 1000).rounded() / 1000)),
     ]
-    if let left { members += [("left", JSONOutput(report.left)), ("problems", left.json)] }
+    if let left {
+      members += [
+        ("dropped", JSONOutput(report.dropped)), ("left", JSONOutput(report.left)), ("problems", left.json),
+      ]
+    }
     return .object(members)
   }
 
   func text(_ style: TerminalStyle) -> String? {
     let expired = counted(report.expired, "expired entry", plural: "expired entries")
-    let isAll = report.repaired == 0 && report.left == 0
+    let isAll = report.repaired == 0 && report.left == 0 && report.dropped == 0
     let text = list([
       "\(dryRun ? "would remove" : "removed") \(expired)",
       report.leftovers > 0
         ? counted(report.leftovers, "leftover") + (isAll ? " of Redis's own expiry" : "") : nil,
-      report.repaired > 0 ? "\(dryRun ? "would mend" : "mended") \(grouped(report.repaired))" : nil,
+      report.repaired > 0 ? "\(dryRun ? "would repair" : "repaired") \(grouped(report.repaired))" : nil,
+      report.dropped > 0
+        ? "\(dryRun ? "would delete" : "deleted") "
+          + counted(report.dropped, "unreadable entry", plural: "unreadable entries") : nil,
       report.left > 0 ? "\(dryRun ? "would leave" : "left") \(grouped(report.left))" : nil,
     ])
     let rest = report.remaining > 0 ? "about \(grouped(report.remaining)) remain" : "not all was looked at"
     let line = "\(text) in \(elapsed(duration))\(report.complete ? "" : "; \(rest)")"
-    guard let left, report.left > 0, !isBrief else { return line }
-    return "\(line)\n\n\(left.text(style))"
+    guard let left, report.left > 0 else { return line }
+    return isBrief ? ([line] + left.brief).joined(separator: "\n") : "\(line)\n\n\(left.text(style))"
   }
 
   var isConfirmation: Bool { report.complete && !dryRun && report.left == 0 }

@@ -13,6 +13,8 @@ public struct CacheProblem: Sendable, Equatable {
     case wrongEmbedding = "wrong-embedding"
     /// Its vector is all zeros, holds what is no finite number, or is not of length 1.
     case incomparableEmbedding = "incomparable-embedding"
+    /// It holds text that is not UTF-8, or metadata that Python's `json` refuses.
+    case unreadableByPython = "unreadable-by-python"
     /// `query_hash` is the hash of another query than the one it holds.
     case wrongQueryHash = "wrong-query-hash"
     /// Redis will take it, or its `hash:` key, before its own time to live is over.
@@ -37,6 +39,8 @@ public struct CacheProblem: Sendable, Equatable {
     case leftover
     /// An index lists what is no id, or an entry of another namespace.
     case strayMember = "stray-member"
+    /// A `hash:` key holds the id of an entry that is not there any more.
+    case leftoverHashKey = "leftover-hash-key"
     /// A `hash:` key holds no id, or that of no entry of its query.
     case danglingHashKey = "dangling-hash-key"
     /// `namespaces` lists one that has no entries.
@@ -47,8 +51,10 @@ public struct CacheProblem: Sendable, Equatable {
     case wrongNextID = "wrong-next-id"
     /// `version` is missing, no number, or one that cannot grow any more.
     case wrongVersion = "wrong-version"
-    /// The two places of a quota differ, or hold no number.
+    /// A quota is in one of its two places only, or is not a number there.
     case wrongQuota = "wrong-quota"
+    /// The two places of a quota differ, as each start of a Python program leaves them that has another in its settings.
+    case overwrittenQuota = "overwritten-quota"
     /// A counter is no number, or one that cannot grow any more.
     case wrongCounter = "wrong-counter"
     /// Nothing in `meta` says that a namespace has counters, so that totals leave them out.
@@ -84,26 +90,65 @@ public struct CacheProblem: Sendable, Equatable {
   /// The repair, in one sentence.
   public var repair: String {
     switch kind {
-    case .leftover: "'mneme vacuum' sweeps it."
-    case .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash:
+    case .leftover, .leftoverHashKey: "'mneme vacuum' removes it."
+    case .overwrittenQuota:
+      "None is needed: the number in quota: is in force. 'mneme set-quota' sets another until the application "
+        + "starts again."
+    case .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash, .unreadableByPython:
       "'mneme delete --id \(id.map(\.member) ?? "ID")', and put the answer again."
+        + (keepsPythonOut ? " 'mneme vacuum --repair --drop-unreadable' deletes all of these." : "")
     case .wrongMeta:
       "Restore it with 'redis-cli HSET' to what the application that fills the cache uses."
     case .wrongType where id != nil:
       "Look at it with redis-cli; 'mneme delete --id \(id.map(\.member) ?? "ID")' takes it away."
     case .wrongType:
-      "Look at it with redis-cli, delete it there, and 'mneme vacuum --repair' rebuilds it."
+      "Look at it; then \(Self.deletion(of: key)), and 'mneme vacuum --repair' rebuilds it."
     default: "'mneme vacuum --repair' \(kind.repairing)."
     }
   }
 }
 
+extension CacheProblem {
+  /// Whether it names an entry that is gone, which a vacuum removes without being asked to repair.
+  public var isLeftover: Bool { kind == .leftover || kind == .leftoverHashKey }
+
+  /// Whether no Python program can open the cache as long as the entry is there, and no repair can make it readable.
+  public var keepsPythonOut: Bool {
+    switch kind {
+    case .wrongEmbedding, .unreadableByPython: true
+    case .wrongType: id != nil
+    default: false
+    }
+  }
+
+  /// The command that deletes a key, as it is typed in a shell.
+  private static func deletion(of key: [UInt8]) -> String {
+    let name = String(decoding: key, as: UTF8.self)
+    return "redis-cli DEL "
+      + (name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ":_-.".contains($0)) }
+        ? name : "'" + name.replacing("'", with: "'\\''") + "'")
+  }
+}
+
 extension CacheProblem.Kind {
+  /// Normal in a cache that is in use, and no reason to call it damaged: what Redis's own expiry leaves until the next
+  /// vacuum, and what a Python program changes on purpose.
+  public var isNote: Bool {
+    switch self {
+    case .leftover, .leftoverHashKey, .overwrittenQuota: true
+    default: false
+    }
+  }
+
   /// Why `RedisStore.repair` reports it and does not change it; nil where it repairs it, which costs no answer that is
   /// served.
   public var reasonToLeave: String? {
     switch self {
-    case .wrongEmbedding: "whether the vector or the dimension in meta is wrong cannot be told"
+    case .wrongEmbedding:
+      "whether the vector or the dimension in meta is wrong cannot be told; no Python program can open the cache while "
+        + "it is there"
+    case .unreadableByPython:
+      "mneme serves it, and what the text should be cannot be told; no Python program can open the cache while it is there"
     case .incomparableEmbedding:
       "its very question is answered from it, and only its embedder can make the vector anew"
     case .wrongQueryHash: "it may be served, and to which query it belongs cannot be told"
@@ -122,13 +167,14 @@ extension CacheProblem.Kind {
     case .shadowedEntry: "removes it; its query keeps the other answer"
     case .missingHashKey, .unlistedNamespace, .wrongByID, .wrongLRU, .wrongByTTL:
       "enters it as the entry says"
-    case .strayMember, .danglingHashKey, .emptyNamespace: "takes it out"
+    case .strayMember, .danglingHashKey, .leftoverHashKey, .emptyNamespace: "takes it out"
     case .wrongNextID: "sets it to the highest id"
     case .wrongVersion: "sets it to a higher number"
-    case .wrongQuota: "sets both to the one that is in force"
+    case .wrongQuota, .overwrittenQuota: "sets both to the one that is in force"
     case .wrongCounter: "counts from zero"
     case .unmarkedCounters: "sets the mark"
-    case .leftover, .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash, .wrongMeta, .wrongType:
+    case .leftover, .wrongEmbedding, .incomparableEmbedding, .unreadableByPython, .wrongQueryHash, .wrongMeta,
+      .wrongType:
       "leaves it"
     }
   }
@@ -159,6 +205,11 @@ public struct CheckSummary: Sendable, Equatable {
 
   public init() {}
 
-  /// How many problems were reported.
-  public var problemCount: Int { problems.values.reduce(0, +) }
+  /// Other caches whose prefix begins with this one's, and how many of their keys were seen. They are left alone.
+  public var otherCaches: [OtherCache] = []
+
+  /// How many problems were reported, notes left out.
+  public var problemCount: Int { problems.reduce(0) { $1.key.isNote ? $0 : $0 + $1.value } }
+  /// How many index members and `hash:` keys of entries that are gone were reported. The next vacuum removes them.
+  public var leftovers: Int { (problems[.leftover] ?? 0) + (problems[.leftoverHashKey] ?? 0) }
 }

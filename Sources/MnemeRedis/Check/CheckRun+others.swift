@@ -58,11 +58,12 @@ extension CheckRun {
     }
     // An entry of another type is a problem of its own.
     if head.kind == .error || head.isEntry(of: namespace, parsed.queryHash ?? "") { return [] }
-    let isAbsent = head[0].isNull && head[1].isNull
+    if head[0].isNull, head[1].isNull {
+      return problem(
+        .leftoverHashKey, "A hash key of '\(namespace)' leads to entry \(id), which is not there.")
+    }
     return problem(
-      .danglingHashKey,
-      "A hash key of '\(namespace)' leads to entry \(id), which is \(isAbsent ? "not there" : "of another query")."
-    )
+      .danglingHashKey, "A hash key of '\(namespace)' leads to entry \(id), which is of another query.")
   }
 
   // MARK: Members
@@ -144,8 +145,10 @@ extension CheckRun {
   private func problems(
     ofQuota namespace: Namespace, field: StoredNumber, string: StoredNumber
   ) -> [CacheProblem] {
-    func problem(_ key: Key, _ detail: String) -> [CacheProblem] {
-      [CacheProblem(.wrongQuota, key, namespace: namespace, detail)]
+    func problem(
+      _ key: Key, _ detail: String, _ kind: CacheProblem.Kind = .wrongQuota
+    ) -> [CacheProblem] {
+      [CacheProblem(kind, key, namespace: namespace, detail)]
     }
     guard !StoredNumber.isSoundQuota(field: field, string: string) else { return [] }
     guard string != .missing else {
@@ -156,12 +159,13 @@ extension CheckRun {
     guard let number = string.number else {
       return problem(layout.quota(namespace), "quota:\(namespace) holds no whole number.")
     }
+    guard let other = field.number else {
+      return problem(layout.quotas, "quotas holds no whole number for '\(namespace)'.")
+    }
     return problem(
       layout.quotas,
-      field.number.map {
-        "quotas says \($0) for '\(namespace)', and quota:\(namespace) says \(number)."
-      }
-        ?? "quotas holds no whole number for '\(namespace)'.")
+      "quotas says \(other) for '\(namespace)', and quota:\(namespace) says \(number), which a Python program has set.",
+      .overwrittenQuota)
   }
 
   private func appendQuestion(

@@ -20,9 +20,10 @@ extension CheckRun {
       return pipeline.append("ZSCORE", layout.byID, id.member)
     }
     try pages.forEach { page in
-      summary.keys += page.items.count
+      let items = try otherCaches.own(page.items) { $0.item.name }
+      summary.keys += items.count
       var candidates: [Candidate] = []
-      for ((name, parsed), score) in page.items {
+      for ((name, parsed), score) in items {
         guard let parsed else { continue }
         switch (parsed.family, parsed.namespace) {
         case (.hash, _):
@@ -139,7 +140,7 @@ extension CheckRun {
     }
   }
 
-  private func namespace(named name: Reply) -> Namespace? { name.string.flatMap { try? Namespace($0) } }
+  private func namespace(named name: Reply) -> Namespace? { name.string.map { Namespace(unchecked: $0) } }
 
   /// Passes on what is small a page at a time. A key of another type holds nothing of the kind.
   private func forEachPage(of subject: Cursor.Subject, _ body: ([Reply]) throws -> Void) throws {

@@ -29,6 +29,7 @@ final class CheckRun {
   /// The values that entries are checked against.
   var standard: EntryStandard
   var highestID: Int64 = 0
+  let otherCaches: OtherCaches
 
   private var share = 0.0
   /// The problems that were found once and not confirmed yet.
@@ -47,6 +48,7 @@ final class CheckRun {
     self.options = options
     self.report = report
     standard = EntryStandard(layout: store.layout)
+    otherCaches = OtherCaches(store)
   }
 
   var layout: KeyLayout { store.layout }
@@ -68,6 +70,7 @@ final class CheckRun {
     } catch is Stopped {
       summary.complete = false
     }
+    summary.otherCaches = otherCaches.found
     return summary
   }
 
@@ -201,7 +204,7 @@ extension RedisStore {
   ///
   /// Writes nothing, and needs the rights to read the prefix, `SCAN` among them. Works on a cache that is damaged in any
   /// way, on a replica, and while others write: what is reported was seen wrong twice, each time on a view that stood
-  /// still. Reads vectors, but no answers. Memory: a few megabytes, and up to 21 bytes for each problem, of a million at
+  /// still. Reads every field, answers and vectors among them. Memory: a few megabytes, and up to 21 bytes for each problem, of a million at
   /// most. Round trips: one for each 16 entries (`Batch.examined`), two for each 64 `hash:` keys, and one for each 200
   /// keys of the server and 200 members of an index.
   /// - Parameter report: called with each problem as it is confirmed; what it throws ends the check.

@@ -135,7 +135,7 @@ final class EntryExaminer: @unchecked Sendable {
       (self.candidate, self.attempt, self.fields) = (candidate, attempt, fields)
       embeddingLength = length.size ?? 0
       namespace =
-        fields[0].string.flatMap { try? Namespace($0) } ?? candidate.claimant ?? .default
+        fields[0].string.map { Namespace(unchecked: $0) } ?? candidate.claimant ?? .default
       queryHash = fields[1].string ?? ""
     }
   }
@@ -147,7 +147,6 @@ final class EntryExaminer: @unchecked Sendable {
     private let byID, lru, byTTL, pythonTTL, hashKey: Slot
     private let entryExpiry, hashKeyExpiry: Slot
     private let claimantLRU, claimantTTL: Slot?
-    private let hasResponse: Slot
     /// Asked for where the length leaves it open.
     private let hasEmbedding: Slot?
     /// Asked for where the head leaves it open.
@@ -178,7 +177,6 @@ final class EntryExaminer: @unchecked Sendable {
       } else {
         (claimantLRU, claimantTTL) = (nil, nil)
       }
-      hasResponse = pipeline.append("HEXISTS", entry, EntryField.response)
       hasEmbedding =
         head.embeddingLength == 0 ? pipeline.append("HEXISTS", entry, EntryField.embedding) : nil
       exists =
@@ -201,7 +199,6 @@ final class EntryExaminer: @unchecked Sendable {
       let hasEmbedding = hasEmbedding.map { replies[$0].integer == 1 } ?? true
       let reading = EntryReading(
         fields: content, embeddingBytes: hasEmbedding ? head.embeddingLength : nil,
-        hasResponse: replies[hasResponse].integer == 1,
         exists: exists.map { replies[$0].integer != 0 } ?? true)
       var view = EntryView(candidate: head.candidate, namespace: head.namespace, reading: reading)
       if readsVector, case .sound = reading {

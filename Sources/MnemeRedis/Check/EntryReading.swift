@@ -1,6 +1,6 @@
 import Mneme
 
-/// The content of an entry's hash. Of the answer and the vector only the presence and the length count.
+/// The content of an entry's hash. Of the vector only the length counts.
 struct EntryFacts: Equatable {
   var namespace: Namespace
   var queryHash: String
@@ -11,8 +11,11 @@ struct EntryFacts: Equatable {
   var lastAccessedAt: Int64?
   var isAccessCountReadable: Bool
   var embeddingBytes: Int
-  /// The hash is that of the query, normalised or as it is.
+  /// The hash is that of the query, normalised or as it is. A query that is not text has none.
   var queryHashFits: Bool
+  /// What keeps a Python program from reading the entry, and so from opening the cache, as it follows `entry 7`; nil
+  /// where it can.
+  var pythonObstacle: String?
 
   var isUseReadable: Bool { lastAccessedAt != nil && isAccessCountReadable }
 }
@@ -31,50 +34,56 @@ enum EntryReading: Equatable {
   /// - Parameters:
   ///   - fields: the reply to `EntryQuestion.appendFields`.
   ///   - embeddingBytes: the length of the vector; nil where there is no such field.
-  init(fields: Reply, embeddingBytes: Int?, hasResponse: Bool, exists: Bool) {
+  init(fields: Reply, embeddingBytes: Int?, exists: Bool) {
     if let error = fields.error {
       self = error.code == "WRONGTYPE" ? .otherType : .damaged("cannot be read: \(error)")
     } else if exists {
-      self = Self.reading(fields, embeddingBytes, hasResponse)
+      self = Self.reading(fields, embeddingBytes)
     } else {
       self = .absent
     }
   }
 
-  private static func reading(_ fields: Reply, _ embeddingBytes: Int?, _ hasResponse: Bool) -> EntryReading {
+  private static func reading(_ fields: Reply, _ embeddingBytes: Int?) -> EntryReading {
     func lacks(_ field: String) -> EntryReading { .damaged("lacks the field '\(field)'") }
     func number(_ field: String, _ reply: Reply) -> EntryReading {
       reply.isNull ? lacks(field) : .damaged("has no whole number in the field '\(field)'")
     }
-    let (query, metadata) = (fields[6], fields[7])
-    if fields[0].isNull, fields[1].isNull, query.isNull, !hasResponse {
+    let (query, metadata, response) = (fields[6], fields[7], fields[EntryQuestion.response])
+    if fields[0].isNull, fields[1].isNull, query.isNull, response.isNull {
       return .damaged("has no query and no answer, as a use leaves it that comes after its deletion")
     }
     guard !fields[0].isNull else { return lacks(EntryField.namespace) }
-    guard let name = fields[0].string, let namespace = try? Namespace(name) else {
-      return .damaged("has no namespace that is text")
-    }
+    guard let name = fields[0].string else { return .damaged("has no namespace that is text") }
     guard !fields[1].isNull else { return lacks(EntryField.queryHash) }
     guard let queryHash = fields[1].string, isQueryHash(queryHash) else {
       return .damaged("has no query hash in the field '\(EntryField.queryHash)'")
     }
     guard !query.isNull else { return lacks(EntryField.query) }
-    guard hasResponse else { return lacks(EntryField.response) }
+    guard !response.isNull else { return lacks(EntryField.response) }
     guard let embeddingBytes else { return lacks(EntryField.embedding) }
     guard !metadata.isNull else { return lacks(EntryField.metadata) }
-    guard Metadata.isSound(String(decoding: metadata.bytes, as: UTF8.self)) else {
+    let metadataText = String(decoding: metadata.bytes, as: UTF8.self)
+    guard Metadata.isSound(metadataText) else {
       return .damaged("has no JSON object in the field '\(EntryField.metadata)'")
     }
     guard let createdAt = fields[2].integer else { return number(EntryField.createdAt, fields[2]) }
     guard !fields[4].isNull else { return lacks(EntryField.ttl) }
     let ttl = fields[4].integer
     guard ttl != nil || fields[4].bytes.isEmpty else { return number(EntryField.ttl, fields[4]) }
+    let bytes = [
+      (EntryField.query, query), (EntryField.response, response), (EntryField.metadata, metadata),
+    ].filter { $0.1.string == nil }.map(\.0)
+    let obstacle =
+      bytes.isEmpty
+      ? Metadata.pythonObstacle(metadataText).map { "has metadata that \($0)" }
+      : "has text that is not valid UTF-8 in \(bytes.map { "'\($0)'" }.joined(separator: " and "))"
     return .sound(
       EntryFacts(
-        namespace: namespace, queryHash: queryHash, createdAt: UnixTime(createdAt),
+        namespace: Namespace(unchecked: name), queryHash: queryHash, createdAt: UnixTime(createdAt),
         expiresAt: ttl.map { UnixTime(createdAt) + Seconds($0) }, lastAccessedAt: fields[3].integer,
         isAccessCountReadable: fields[5].integer != nil, embeddingBytes: embeddingBytes,
-        queryHashFits: fits(queryHash, String(decoding: query.bytes, as: UTF8.self))))
+        queryHashFits: query.string.map { fits(queryHash, $0) } ?? true, pythonObstacle: obstacle))
   }
 
   /// An application may hash its queries as they are.
@@ -101,29 +110,28 @@ enum EntryQuestion {
       return pipeline.append(
         "HMGET", key, EntryField.namespace, EntryField.queryHash, EntryField.createdAt,
         EntryField.lastAccessedAt, EntryField.ttl, EntryField.accessCount, EntryField.query,
-        EntryField.metadata, EntryField.embedding)
+        EntryField.metadata, EntryField.response, EntryField.embedding)
     }
     return pipeline.append(
       "HMGET", key, EntryField.namespace, EntryField.queryHash, EntryField.createdAt,
       EntryField.lastAccessedAt, EntryField.ttl, EntryField.accessCount, EntryField.query,
-      EntryField.metadata)
+      EntryField.metadata, EntryField.response)
   }
 
-  /// Where the vector is in the reply to `appendFields`.
-  static let vector = 8
+  /// Where the response and the vector are in the reply to `appendFields`.
+  static let (response, vector) = (8, 9)
 
   /// Asks for all of it together, but for the vector.
   static func append(_ key: Key, to pipeline: inout Pipeline) -> Question<EntryReading> {
     let fields = appendFields(of: key, to: &pipeline)
     let length = pipeline.append("HSTRLEN", key, EntryField.embedding)
     let hasEmbedding = pipeline.append("HEXISTS", key, EntryField.embedding)
-    let hasResponse = pipeline.append("HEXISTS", key, EntryField.response)
     let exists = pipeline.append("EXISTS", key)
     return Question { replies in
       EntryReading(
         fields: replies[fields],
         embeddingBytes: replies[hasEmbedding].integer == 1 ? replies[length].size ?? 0 : nil,
-        hasResponse: replies[hasResponse].integer == 1, exists: replies[exists].integer != 0)
+        exists: replies[exists].integer != 0)
     }
   }
 }

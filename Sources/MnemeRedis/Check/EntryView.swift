@@ -147,6 +147,7 @@ struct EntryStandard {
         }
       add(.incomparableEmbedding, "The vector of entry \(id) \(what).")
     }
+    if let obstacle = facts.pythonObstacle { add(.unreadableByPython, "Entry \(id) \(obstacle).") }
     if !facts.queryHashFits {
       add(.wrongQueryHash, "The query_hash of entry \(id) is not that of its query.")
     }

@@ -5,6 +5,8 @@ public enum RepairOutcome: Sendable, Equatable {
   case mended
   /// When it was looked at again to be repaired, there was nothing wrong any more.
   case gone
+  /// The entry was deleted: it could not be repaired, and kept Python programs from opening the cache.
+  case dropped
   /// Reported and not changed. Why, as it follows "because".
   case left(String)
 }
@@ -14,19 +16,27 @@ extension RedisStore {
   ///
   /// Each is looked at again under `WATCH` and repaired in one transaction, so that an application that writes at the
   /// same time wins. Stopped or killed at any instant, it leaves no more problems than there were.
-  /// - Parameter report: called with each problem and what became of it.
+  /// An index of another type is reported and left as it is, and the rest is repaired past it.
+  /// - Parameters:
+  ///   - dropsUnreadable: deletes entries that cannot be repaired and keep Python programs from opening the cache.
+  ///   - report: called with each problem and what became of it.
   /// - Throws: as `check`; `CorruptCacheError` for a `meta` that cannot be read, before anything is written.
   public func repair(
-    _ options: CheckOptions, report: (CacheProblem, RepairOutcome) throws -> Void
+    _ options: CheckOptions, droppingUnreadable dropsUnreadable: Bool = false,
+    report: (CacheProblem, RepairOutcome) throws -> Void
   ) throws -> CheckSummary {
     let identity = try identity()
-    let repairer = Repairer(store: self, dimension: identity?.dimension)
+    let repairer = Repairer(store: self, dimension: identity?.dimension, dropsUnreadable: dropsUnreadable)
+    let passedOverBefore = passedOver
+    defer { passedOver = passedOverBefore }
+    try passOverIndexesOfOtherTypes()
     if identity != nil { try repairNumbers(options, report: report) }
     var hasRemoved = false
     var summary = try check(options) { problem in
       guard identity != nil else {
         return try report(problem, .left("without meta there is no cache to repair"))
       }
+      if problem.kind == .wrongType, problem.id == nil { passedOver.insert(Key(bytes: problem.key)) }
       let outcome = try repairer.repair(problem)
       if problem.kind == .damagedEntry, outcome == .mended { hasRemoved = true }
       try report(problem, outcome)
@@ -44,12 +54,33 @@ extension RedisStore {
     return summary
   }
 
+  /// Notes which of the indexes, counters and numbers that transactions write to are of another type. One round trip,
+  /// and one for each 64 namespaces.
+  func passOverIndexesOfOtherTypes() throws {
+    func findOtherTypes(_ keys: [(key: Key, family: KeyFamily)]) throws {
+      for slice in keys.slices(of: Batch.keys) {
+        var request = Pipeline()
+        let types = slice.map { ($0, request.append("TYPE", $0.key)) }
+        let replies = try client.read(request, tolerating: true)
+        for (place, slot) in types {
+          let type = replies[slot].string ?? "none"
+          if replies[slot].kind != .error, type != "none", type != place.family.redisType {
+            passedOver.insert(place.key)
+          }
+        }
+      }
+    }
+    try findOtherTypes([.byID, .byTTL, .namespaces, .version].map { (layout.key($0), $0) })
+    try findOtherTypes(
+      namespaces().flatMap { [(layout.lru($0), .lru), (layout.counters($0), .counters)] })
+  }
+
   /// Repairs a version and counters that cannot grow. Each transaction that writes entries raises the one, and most raise
   /// the others, so nothing else can be repaired or removed before they are.
   func repairNumbers(
     _ options: CheckOptions, report: (CacheProblem, RepairOutcome) throws -> Void
   ) throws {
-    let repairer = Repairer(store: self, dimension: nil)
+    let repairer = Repairer(store: self, dimension: nil, dropsUnreadable: false)
     try withoutActuallyEscaping(report) { report in
       let run = CheckRun(self, options) { problem in
         if problem.kind == .wrongVersion || problem.kind == .wrongCounter {
@@ -65,20 +96,23 @@ extension RedisStore {
 final class Repairer {
   let store: RedisStore
   let dimension: Int?
+  let dropsUnreadable: Bool
   /// The entry that was last entered everywhere: one transaction repairs all that is wrong with its places.
   private var entered: EntryID?
 
-  init(store: RedisStore, dimension: Int?) {
+  init(store: RedisStore, dimension: Int?, dropsUnreadable: Bool) {
     self.store = store
     self.dimension = dimension
+    self.dropsUnreadable = dropsUnreadable
   }
 
   var layout: KeyLayout { store.layout }
 
   func repair(_ problem: CacheProblem) throws -> RepairOutcome {
-    if let reason = problem.kind.reasonToLeave { return .left(reason) }
+    let isDropped = dropsUnreadable && problem.keepsPythonOut
+    if !isDropped, let reason = problem.kind.reasonToLeave { return .left(reason) }
     do {
-      return try attempt(problem)
+      return try isDropped ? drop(problem) : attempt(problem)
     } catch let error as CorruptCacheError {
       // Another key that the transaction would write to is damaged, and a transaction is not rolled back.
       return .left(
@@ -107,14 +141,17 @@ final class Repairer {
       return try store.sweepLeftovers([Leftover(id: id, namespace: problem.namespace)]).isEmpty
         ? .gone : .mended
     case .strayMember: return try removeStray(problem)
-    case .danglingHashKey: return try store.removePointer(Key(bytes: problem.key)) ? .mended : .gone
+    case .danglingHashKey, .leftoverHashKey:
+      return try store.removePointer(Key(bytes: problem.key)) ? .mended : .gone
     case .emptyNamespace: return try store.retire([namespace]).isEmpty ? .gone : .mended
     case .wrongNextID: return try repairNextID()
     case .wrongVersion: return try repairVersion()
-    case .wrongQuota: return try repairQuota(of: namespace)
+    case .wrongQuota, .overwrittenQuota: return try repairQuota(of: namespace)
     case .wrongCounter: return try repairCounters(of: namespace)
     case .unmarkedCounters: return try markCounters(of: namespace)
-    case .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash, .wrongMeta, .wrongType: return .gone
+    case .wrongEmbedding, .incomparableEmbedding, .unreadableByPython, .wrongQueryHash, .wrongMeta,
+      .wrongType:
+      return .gone
     }
   }
 
@@ -126,15 +163,31 @@ final class Repairer {
     return isGone ? .mended : .gone
   }
 
+  /// Deletes an entry that Python programs cannot read, if that is still so.
+  private func drop(_ problem: CacheProblem) throws -> RepairOutcome {
+    guard let id = problem.id else { return .gone }
+    if problem.kind == .wrongType {
+      return try store.removeDamaged(id, from: nil, counting: nil) ? .dropped : .gone
+    }
+    let isGone = try store.removeDamaged(id, from: nil, counting: nil) { reading in
+      guard case .sound(let facts) = reading else { return false }
+      let fits = self.dimension.map { $0 * 4 == facts.embeddingBytes } ?? (facts.embeddingBytes % 4 == 0)
+      return facts.pythonObstacle != nil || !fits
+    }
+    return isGone ? .dropped : .gone
+  }
+
   // MARK: Numbers
 
   private func repairNextID() throws -> RepairOutcome {
     try store.client.change { pipeline in
-      pipeline.append("WATCH", layout.nextID, layout.byID)
+      pipeline.append("WATCH", layout.nextID, layout.byID, layout.meta)
+      let isThere = appendExistenceQuestion(to: &pipeline)
       let last = pipeline.append("GET", layout.nextID)
       let highest = pipeline.append("ZREVRANGE", layout.byID, 0, 0)
       return Question<Int64?> { replies in
-        NumberRepair.nextID(
+        guard try replies[isThere] else { return nil }
+        return NumberRepair.nextID(
           replies[last].integer,
           highest: replies[highest].first.flatMap { EntryID(member: $0.bytes) }?.rawValue ?? 0)
       }
@@ -145,12 +198,20 @@ final class Repairer {
 
   private func repairVersion() throws -> RepairOutcome {
     try store.client.change { pipeline in
-      pipeline.append("WATCH", layout.version)
+      pipeline.append("WATCH", layout.version, layout.meta)
+      let isThere = appendExistenceQuestion(to: &pipeline)
       let version = pipeline.append("GET", layout.version)
-      return Question { StoredNumber($0[version]) }
+      return Question { try $0[isThere] ? StoredNumber($0[version]) : nil }
     } decide: { _, version in
-      self.set(self.layout.version, to: NumberRepair.version(version, now: systemClock()))
+      guard let version else { return .done(.gone) }
+      return self.set(self.layout.version, to: NumberRepair.version(version, now: systemClock()))
     }
+  }
+
+  /// Asks whether the cache is still there: its numbers must not outlive a flush.
+  private func appendExistenceQuestion(to pipeline: inout Pipeline) -> Question<Bool> {
+    let meta = pipeline.append("EXISTS", layout.meta)
+    return Question { $0[meta].integer == 1 }
   }
 
   private func repairQuota(of namespace: Namespace) throws -> RepairOutcome {

@@ -16,12 +16,15 @@ struct EntryPlaces: Equatable {
 
   /// Whether `by_id`, `lru`, `by_ttl` and `namespaces` say what the entry says.
   func areRight(for id: EntryID, _ facts: EntryFacts) -> Bool {
+    // An index of another type is a problem of its own.
     let listed = byTTL.filter { $0 != .missing }
     let isExpiryRight =
-      facts.expiresAt.map { expiry in !listed.isEmpty && listed.allSatisfy { $0.isAt(expiry.rawValue) } }
-      ?? listed.isEmpty
-    let isUseRight = facts.lastAccessedAt.map { lru.isAt($0) } ?? (lru == .missing)
-    return isListed && byID.isAt(id.rawValue) && isExpiryRight && isUseRight
+      byTTL.contains(.unreadable)
+      || facts.expiresAt.map { expiry in !listed.isEmpty && listed.allSatisfy { $0.isAt(expiry.rawValue) } }
+        ?? listed.isEmpty
+    let isUseRight =
+      lru == .unreadable || facts.lastAccessedAt.map { lru.isAt($0) } ?? (lru == .missing)
+    return isListed && (byID == .unreadable || byID.isAt(id.rawValue)) && isExpiryRight && isUseRight
   }
 }
 

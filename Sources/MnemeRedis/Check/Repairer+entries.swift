@@ -37,19 +37,24 @@ extension Repairer {
       pipeline.append("WATCH", hashKey)
       let pointer = pipeline.append("GET", hashKey)
       let timeLeft = pipeline.append("PTTL", hashKey)
-      let listed = pipeline.append("SISMEMBER", layout.namespaces, facts.namespace.name)
-      let byID = pipeline.append("ZSCORE", layout.byID, id.member)
-      let lru = pipeline.append("ZSCORE", layout.lru(facts.namespace), id.member)
-      let byTTL = pipeline.append("ZSCORE", layout.byTTL, id.member)
-      let pythonTTL = pipeline.append(
-        "ZSCORE", layout.byTTL, KeyLayout.pythonTTLMember(facts.namespace, id))
+      let listed =
+        store.isSound(layout.namespaces)
+        ? pipeline.append("SISMEMBER", layout.namespaces, facts.namespace.name) : nil
+      func place(_ key: Key, _ member: some RedisArgument) -> Slot? {
+        store.isSound(key) ? pipeline.append("ZSCORE", key, member) : nil
+      }
+      let byID = place(layout.byID, id.member)
+      let lru = place(layout.lru(facts.namespace), id.member)
+      let byTTL = place(layout.byTTL, id.member)
+      let pythonTTL = place(layout.byTTL, KeyLayout.pythonTTLMember(facts.namespace, id))
       let growth = store.appendGrowthCheck(of: [facts.namespace], to: &pipeline)
       return Question { replies in
         try replies[growth]
+        func seen(_ slot: Slot?) -> IndexPlace { slot.map { IndexPlace(replies[$0]) } ?? .unreadable }
         return EntryPlaces(
-          byID: IndexPlace(replies[byID]), lru: IndexPlace(replies[lru]),
-          byTTL: [IndexPlace(replies[byTTL]), IndexPlace(replies[pythonTTL])],
-          isListed: replies[listed].integer == 1, pointer: EntryView.Pointer(replies[pointer], of: id),
+          byID: seen(byID), lru: seen(lru), byTTL: [seen(byTTL), seen(pythonTTL)],
+          isListed: listed.map { replies[$0].integer == 1 } ?? true,
+          pointer: EntryView.Pointer(replies[pointer], of: id),
           entryExpires: false, hashKeyExpires: replies[timeLeft].hasTimeLeft)
       }
     }
@@ -71,15 +76,18 @@ extension Repairer {
     let (entry, hashKey) = (layout.entry(id), layout.hash(facts.namespace, facts.queryHash))
     if repair.writesLastUse { pipeline.append("HSET", entry, EntryField.lastAccessedAt, repair.lastUse) }
     if repair.resetsAccessCount { pipeline.append("HSET", entry, EntryField.accessCount, 0) }
-    pipeline.append("ZADD", layout.byID, id.rawValue, id.member)
-    pipeline.append("ZADD", layout.lru(facts.namespace), repair.lastUse, id.member)
-    pipeline.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(facts.namespace, id), id.member)
-    if let expiry = facts.expiresAt { pipeline.append("ZADD", layout.byTTL, expiry.rawValue, id.member) }
-    pipeline.append("SADD", layout.namespaces, facts.namespace.name)
+    if store.isSound(layout.byID) { pipeline.append("ZADD", layout.byID, id.rawValue, id.member) }
+    let lru = layout.lru(facts.namespace)
+    if store.isSound(lru) { pipeline.append("ZADD", lru, repair.lastUse, id.member) }
+    if store.isSound(layout.byTTL) {
+      pipeline.append("ZREM", layout.byTTL, KeyLayout.pythonTTLMember(facts.namespace, id), id.member)
+      if let expiry = facts.expiresAt { pipeline.append("ZADD", layout.byTTL, expiry.rawValue, id.member) }
+    }
+    if store.isSound(layout.namespaces) { pipeline.append("SADD", layout.namespaces, facts.namespace.name) }
     if repair.setsHashKey { pipeline.append("SET", hashKey, id.member) }
     if repair.renewsEntryExpiry { appendExpiry(entry, facts, to: &pipeline) }
     if repair.renewsHashKeyExpiry { appendExpiry(hashKey, facts, to: &pipeline) }
-    pipeline.append("INCRBY", layout.version, 1)
+    if store.isSound(layout.version) { pipeline.append("INCRBY", layout.version, 1) }
   }
 
   private func appendExpiry(_ key: Key, _ facts: EntryFacts, to pipeline: inout Pipeline) {

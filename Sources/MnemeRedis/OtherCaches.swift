@@ -1,0 +1,90 @@
+import Mneme
+
+/// Another cache whose prefix begins with this one's.
+public struct OtherCache: Sendable, Equatable {
+  /// As bytes: another program's need not be text.
+  public var keyPrefix: [UInt8]
+  /// How many of its keys were met.
+  public var keys: Int
+}
+
+/// Tells the keys of other caches beneath a prefix from the cache's own.
+///
+/// With the prefixes `app` and `app:v2` the keys of the second begin like those of the first. With `app` and `app:lru`
+/// they also look like its own: `app:lru:by_id` is an index of the one, and may be the `lru` of a namespace `by_id` of the
+/// other. What tells them apart is that a cache has a `meta`. A key that may belong to either is left alone.
+///
+/// Used by one thread at a time.
+final class OtherCaches {
+  private let store: RedisStore
+  /// The prefixes that keys suggested, and whether a cache has each.
+  private var verdicts: [[UInt8]: Bool] = [:]
+  private var keyCounts: [[UInt8]: Int] = [:]
+
+  /// More prefixes than this are not kept in mind.
+  private static let limit = 10_000
+  /// A key suggests no more prefixes than this.
+  private static let candidateLimit = 8
+
+  init(_ store: RedisStore) { self.store = store }
+
+  /// The caches that were met, sorted by prefix.
+  var found: [OtherCache] {
+    keyCounts.map { OtherCache(keyPrefix: $0, keys: $1) }
+      .sorted { $0.keyPrefix.lexicographicallyPrecedes($1.keyPrefix) }
+  }
+
+  /// The prefix of the other cache that each key belongs to; nil for a key that is this cache's, or nobody's. One round
+  /// trip for each 64 prefixes that are met for the first time.
+  func owners(of keys: [[UInt8]]) throws -> [[UInt8]?] {
+    let candidates = keys.map { store.layout.innerPrefixes(of: $0, atMost: Self.candidateLimit) }
+    let unknown = Set(candidates.joined()).filter { verdicts[$0] == nil }
+    if verdicts.count > Self.limit { verdicts = verdicts.filter(\.value) }
+    for slice in Array(unknown).slices(of: Batch.keys) {
+      var request = Pipeline()
+      let asked = slice.map {
+        ($0, request.append("HMGET", KeyLayout(prefixBytes: $0).meta, KeyLayout.MetaField.fingerprint))
+      }
+      let replies = try store.client.read(request, tolerating: true)
+      for (prefix, slot) in asked {
+        // What may not be asked may be a cache.
+        verdicts[prefix] = replies[slot].error.map { $0.code != "WRONGTYPE" } ?? !replies[slot][0].isNull
+      }
+    }
+    return candidates.map { prefixes in
+      // The longest: a cache may have others beneath it in its turn.
+      guard let owner = prefixes.last(where: { verdicts[$0] == true }) else { return nil }
+      keyCounts[owner, default: 0] += 1
+      return owner
+    }
+  }
+
+  /// Leaves out what belongs to another cache.
+  func own<Item>(_ items: [Item], key: (Item) -> [UInt8]) throws -> [Item] {
+    zip(items, try owners(of: items.map(key))).filter { $1 == nil }.map(\.0)
+  }
+}
+
+extension KeyLayout {
+  /// The names of the families, as they stand in keys.
+  private static let familyNames = KeyFamily.allCases.map {
+    (name: Array($0.rawValue.utf8), isKeyed: $0.isKeyed)
+  }
+
+  /// The prefixes, longer than this one, under which a key could be one of the layout. Shortest first.
+  func innerPrefixes(of key: [UInt8], atMost limit: Int) -> [[UInt8]] {
+    guard key.starts(with: base) else { return [] }
+    var prefixes: [[UInt8]] = []
+    for place in base.count..<key.count where key[place] == UInt8(ascii: ":") {
+      let rest = key[(place + 1)...]
+      let isOfLayout = Self.familyNames.contains { name, isKeyed in
+        guard rest.starts(with: name) else { return false }
+        let end = rest.startIndex + name.count
+        return isKeyed ? end < key.count && key[end] == UInt8(ascii: ":") : end == key.count
+      }
+      if isOfLayout { prefixes.append(Array(key[..<place])) }
+      if prefixes.count == limit { break }
+    }
+    return prefixes
+  }
+}

@@ -1,0 +1,71 @@
+import Mneme
+
+/// Entries of which only a use is left.
+///
+/// Where a Python program records a use of an entry that is deleted at the same time, a hash of the two fields
+/// `last_accessed_at` and `access_count` remains, and its id is the latest in `lru`. Nobody can be served from it, and it
+/// makes Python programs fail that evict or open the cache.
+extension RedisStore {
+  /// How many of the latest uses are looked at where nothing suggests that any of them came late.
+  private static let latestUses = 10_000
+
+  /// Whether `by_id` and the `lru` of all namespaces list different numbers of entries. A use that came late is in one
+  /// `lru` and not in `by_id`. Two round trips, and one for each 64 namespaces above the first.
+  func countsDiffer() throws -> Bool {
+    let namespaces = try namespaces().filter { isSound(layout.lru($0)) }
+    guard isSound(layout.byID) else { return false }
+    for _ in 0..<3 {
+      var (sum, total, versions) = (0, 0, Set<[UInt8]>())
+      for slice in namespaces.isEmpty ? [[][...]] : namespaces.slices(of: Batch.keys) {
+        let seen = try read(tolerating: true) { pipeline in
+          let before = pipeline.append("GET", layout.version)
+          let count = pipeline.append("ZCARD", layout.byID)
+          let counts = slice.map { pipeline.append("ZCARD", layout.lru($0)) }
+          let after = pipeline.append("GET", layout.version)
+          return Question { replies in
+            (
+              versions: [replies[before].bytes, replies[after].bytes], total: replies[count].size ?? 0,
+              sum: counts.reduce(0) { $0 + (replies[$1].size ?? 0) }
+            )
+          }
+        }
+        versions.formUnion(seen.versions)
+        (sum, total) = (sum + seen.sum, seen.total)
+      }
+      if sum == total { return false }
+      // Nothing was written in between.
+      if versions.count == 1 { return true }
+    }
+    return false
+  }
+
+  /// Removes what late uses have left among the latest of each namespace.
+  ///
+  /// Two round trips for each 64 of at most 10,000 entries.
+  /// - Parameters:
+  ///   - swept: gets the ids.
+  ///   - shouldStop: asked before each page.
+  /// - Returns: whether it came to its end.
+  func sweepLatestUses(
+    in namespace: Namespace?, dryRun: Bool, into swept: inout Set<EntryID>, shouldStop: () -> Bool
+  ) throws -> Bool {
+    var left = Self.latestUses
+    for scope in try namespace.map({ [$0] }) ?? namespaces() {
+      var place = 0
+      while left > 0 {
+        if shouldStop() { return false }
+        let page = try answer {
+          $0.append("ZRANGE", layout.lru(scope), -place - min(left, Batch.keys), -place - 1)
+        }
+        if page.count == 0 { break }
+        let ids = page.elements.compactMap { EntryID(member: $0.bytes) }
+        let absent = try lost(of: ids)
+        let leftovers = ids.filter(absent.contains).map { Leftover(id: $0, namespace: scope) }
+        swept.formUnion(dryRun ? leftovers.map(\.id) : try sweepLeftovers(leftovers))
+        place += page.count - (dryRun ? 0 : leftovers.count)
+        left -= page.count
+      }
+    }
+    return true
+  }
+}
