@@ -26,22 +26,6 @@ KERNEL float sum(const f32_lanes *lanes) {
 }
 
 // Two sums a row, so that an addition need not wait for the one before it; with four, SSE2 runs out of registers.
-KERNEL float scores_f32(const float *rows, size_t count, size_t width, const float *query, float *scores) {
-    float best = -INFINITY;
-    for (size_t row = 0; row < count; row++, rows += width) {
-        f32_lanes a = {0}, b = {0};
-        for (size_t i = 0; i < width; i += 2 * LANES) {
-            const f32_lanes *r = (const f32_lanes *)(rows + i), *q = (const f32_lanes *)(query + i);
-            a += r[0] * q[0];
-            b += r[1] * q[1];
-        }
-        a += b;
-        scores[row] = sum(&a);
-        if (scores[row] > best) best = scores[row];
-    }
-    return best;
-}
-
 KERNEL float scores_i8(const int8_t *rows, size_t count, size_t width, const float *query, float *scores) {
     float best = -INFINITY;
     for (size_t row = 0; row < count; row++, rows += width) {
@@ -57,6 +41,19 @@ KERNEL float scores_i8(const int8_t *rows, size_t count, size_t width, const flo
         if (scores[row] > best) best = scores[row];
     }
     return best;
+}
+
+KERNEL size_t select_rows(float *scores, const float *scales, const float *errors, size_t count, float length,
+                          float bar, uint32_t *rows) {
+    size_t selected = 0;
+    for (size_t row = 0; row < count; row++) {
+        scores[row] *= scales[row];
+        // Negated, so that a sum that is not a number selects its row.
+        int is_selected = !(scores[row] + errors[row] * length < bar);
+        rows[selected] = (uint32_t)row;
+        selected += is_selected;
+    }
+    return selected;
 }
 
 KERNEL float quantize_row(const float *numbers, size_t width, int8_t *quantized, float *error) {
@@ -115,14 +112,14 @@ bool cvector_has_avx2(void) { return false; }
 #define AVX2
 #endif
 
-AVX2 static float scores_f32_avx2(const float *rows, size_t count, size_t width, const float *query,
-                                  float *scores) {
-    return scores_f32(rows, count, width, query, scores);
-}
-
 AVX2 static float scores_i8_avx2(const int8_t *rows, size_t count, size_t width, const float *query,
                                  float *scores) {
     return scores_i8(rows, count, width, query, scores);
+}
+
+AVX2 static size_t select_rows_avx2(float *scores, const float *scales, const float *errors, size_t count,
+                                    float length, float bar, uint32_t *rows) {
+    return select_rows(scores, scales, errors, count, length, bar, rows);
 }
 
 AVX2 static float quantize_row_avx2(const float *numbers, size_t width, int8_t *quantized, float *error) {
@@ -133,16 +130,16 @@ AVX2 static void checksum_update_avx2(cvector_checksum *checksum, const void *by
     checksum_update(checksum, bytes, count);
 }
 
-float cvector_scores_f32(bool avx2, const float *rows, size_t count, size_t width, const float *query,
-                         float *scores) {
-    return avx2 ? scores_f32_avx2(rows, count, width, query, scores)
-                : scores_f32(rows, count, width, query, scores);
-}
-
 float cvector_scores_i8(bool avx2, const int8_t *rows, size_t count, size_t width, const float *query,
                         float *scores) {
     return avx2 ? scores_i8_avx2(rows, count, width, query, scores)
                 : scores_i8(rows, count, width, query, scores);
+}
+
+size_t cvector_select(bool avx2, float *scores, const float *scales, const float *errors, size_t count,
+                      float length, float bar, uint32_t *rows) {
+    return avx2 ? select_rows_avx2(scores, scales, errors, count, length, bar, rows)
+                : select_rows(scores, scales, errors, count, length, bar, rows);
 }
 
 float cvector_quantize_row(bool avx2, const float *numbers, size_t width, int8_t *quantized, float *error) {
@@ -181,14 +178,4 @@ uint32_t cvector_read_f32(const void *bytes, size_t count, float *numbers) {
         largest = magnitude > largest ? magnitude : largest;
     }
     return largest;
-}
-
-void cvector_quantize(const float *numbers, size_t count, int8_t *quantized) {
-    // Adding 1.5 · 2^23 leaves no bits for a fraction: the sum is rounded as IEEE rounds, halves to even.
-    const float whole = 12582912.0f;
-    for (size_t i = 0; i < count; i++) {
-        float scaled = numbers[i] * 127.0f;
-        scaled = scaled < -128.0f ? -128.0f : scaled > 127.0f ? 127.0f : scaled;
-        quantized[i] = (int8_t)(int)((scaled + whole) - whole);
-    }
 }

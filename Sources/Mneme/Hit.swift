@@ -32,12 +32,14 @@ public struct Hit: Sendable, CustomStringConvertible {
 
 /// Why nothing was served.
 public enum MissReason: String, Sendable, CaseIterable {
-  /// Nothing near, or nothing near that could be served.
+  /// The namespace has nothing to compare with.
   case noMatch = "no_match"
   /// The nearest question is less similar than the threshold.
   case belowThreshold = "below_threshold"
   /// Similar enough, but too old for the confidence that was asked for.
   case lowConfidence = "low_confidence"
+  /// Similar enough, but expired, damaged, or with a response that the validator refuses.
+  case notServable = "not_servable"
   /// The embedder failed; the warning says how.
   case embedderFailure = "embedder_failure"
   /// No embedder is at hand that makes this cache's vectors, so only exact hits can be served.
@@ -52,13 +54,16 @@ public struct Candidate: Sendable {
   public enum Verdict: String, Sendable, CaseIterable {
     case served
     case belowThreshold = "below_threshold"
+    /// Its confidence was enough when it was put, and is not any more.
+    case tooOld = "too_old"
+    /// Not even a new entry would be confident enough at this similarity.
     case lowConfidence = "low_confidence"
     case expired
     case refused = "refused_by_validator"
     case gone
-    /// It would have been served, had not a nearer one been.
+    /// Another was served. Whether this one's response is fit to serve was not looked at.
     case notNeeded = "not_needed"
-    /// It would have been served, were it among the nearest few that a lookup weighs.
+    /// It is not among the nearest few that a lookup weighs. Whether its response is fit to serve was not looked at.
     case notWeighed = "not_weighed"
   }
 
@@ -75,6 +80,10 @@ public struct Candidate: Sendable {
   /// Since when its confidence has been below the least that was asked for; nil where it is not, and where the
   /// entry is gone.
   public var lowConfidenceSince: UnixTime?
+  /// When its time to live ends; nil where it has none, and where the entry is gone.
+  public var expiresAt: UnixTime?
+  /// How often it was served; nil where the entry is gone.
+  public var accessCount: Int64?
 }
 
 /// What a lookup found, and why.
@@ -82,10 +91,13 @@ public struct Lookup: Sendable {
   public var hit: Hit?
   /// Set exactly when there is no hit.
   public var missReason: MissReason?
-  /// The neighbours that were weighed, nearest first; empty for an exact hit.
+  /// The neighbours that were weighed, nearest first; empty for an exact hit that was not to be explained.
   public var candidates: [Candidate] = []
   /// Entries that could not be read and were passed over, each named with what is wrong with it.
   public var damaged: [CorruptCacheError] = []
+  /// All vectors of the namespace were read and could not be kept in a file, although there is a directory for it: the
+  /// store does not say who it is. A cache in Redis does as soon as it has been searched once by someone who may write.
+  public var isIndexUnproven = false
   /// What the embedder said when it failed.
   public var embedderFailure: (any Error)?
 }

@@ -15,8 +15,11 @@ public final class MemoryStore: Store {
     var counters: [Namespace: Counters] = [:]
     var lastID: Int64 = 0
     var version: Int64 = 0
+    /// The version with which each entry was written.
+    var written: [EntryID: Int64] = [:]
   }
 
+  private let lineage = String(UInt64.random(in: 0 ... .max))
   private let state = Mutex(State())
 
   public init() {}
@@ -91,6 +94,7 @@ public final class MemoryStore: Store {
       state.entries[entry.id] = entry
       state.ids[entry.namespace, default: [:]][entry.queryHash] = entry.id
       state.version += 1
+      state.written[entry.id] = state.version
       return entry.id
     }
   }
@@ -194,6 +198,32 @@ public final class MemoryStore: Store {
   }
 }
 
+extension MemoryStore: FollowedStore {
+  package func mark(of namespace: Namespace, leavingTrace: Bool) throws -> StoreMark? {
+    StoreMark(
+      lineage: [lineage], version: try versionCounter(), entries: 0, highestID: EntryID(0),
+      time: UnixTime(0))
+  }
+
+  /// None: no other store has this one's lineage.
+  package func recentlyUsed(in namespace: Namespace) throws -> [EntryID] { [] }
+  package func samples(of ids: [EntryID]) throws -> [EntrySample?] { [] }
+
+  package func changes(in namespace: Namespace, since mark: StoreMark, atMost limit: Int) throws
+    -> NamespaceChanges?
+  {
+    guard let now = try self.mark(of: namespace, leavingTrace: false), mark.canPrecede(now) else {
+      return nil
+    }
+    guard mark.version < now.version else { return NamespaceChanges(written: [], examined: 0, mark: now) }
+    let written = try withState { state in
+      state.ids[namespace]?.values.filter { state.written[$0, default: 0] > mark.version } ?? []
+    }
+    return written.count <= limit
+      ? NamespaceChanges(written: written, examined: written.count, mark: now) : nil
+  }
+}
+
 extension MemoryStore.State {
   func identity() throws -> CacheIdentity? {
     guard let fingerprint = meta[CacheIdentity.Field.fingerprint] else { return nil }
@@ -226,6 +256,7 @@ extension MemoryStore.State {
     guard let entry = entries.removeValue(forKey: id) else { return false }
     ids[entry.namespace]?[entry.queryHash] = nil
     if ids[entry.namespace]?.isEmpty == true { ids[entry.namespace] = nil }
+    written[id] = nil
     version += 1
     return true
   }

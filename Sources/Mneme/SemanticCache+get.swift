@@ -29,9 +29,11 @@ extension SemanticCache {
 
   /// The answer for a query, or the reason why there is none.
   ///
-  /// On Redis an exact hit takes three round trips: where it is, what it is, the access and the counter. So does one
-  /// by meaning in a namespace of a few entries; in a larger one those that read the vectors come in between. An
-  /// embedder that fails is a miss with that reason, not an error.
+  /// On Redis an exact hit takes three round trips: where it is, what it is, the access and the counter. So does a
+  /// semantic hit in a namespace of up to 16 entries. In a larger one two more are usual: that the index is as the
+  /// store is, and the vectors of the candidates. The first lookup of a namespace reads all of its vectors, and one
+  /// after changes reads what has changed. Candidates that have expired are removed, in three round trips for each 16.
+  /// An embedder that fails is a miss with that reason, not an error.
   public func lookUp(
     _ query: String, namespace: Namespace = .default, embedding: [Float]? = nil, options get: GetOptions
   ) throws -> Lookup {
@@ -45,23 +47,49 @@ extension SemanticCache {
     if let id = location.exact,
       let entry = try exactEntry(id, in: namespace, queryHash, at: now, peek: get.peek)
     {
-      return Lookup(hit: Hit(entry, layer: .exact, similarity: 1, at: now))
+      var lookup = Lookup()
+      if get.explain != nil {
+        switch try vector(of: query, embedding) {
+        case .success(let vector):
+          lookup = try weigh(
+            neighboursOf: vector, in: namespace, at: now, location, get, behind: entry)
+        case .failure(let absence): lookup.embedderFailure = absence.cause
+        }
+      }
+      lookup.hit = Hit(entry, layer: .exact, similarity: 1, at: now)
+      return lookup
     }
     guard !get.exactOnly, try store.identity() != nil else { return try miss(.noMatch, in: namespace, get) }
 
     // Layer 2.
-    let vector: Embedding
-    do {
-      let embedder = try embedder { try store.identity() }
-      if embedding == nil, embedder is AbsentEmbedder { return try miss(.noEmbedder, in: namespace, get) }
-      if let embedding { try Self.check(embedding, isOf: embedder) }
-      vector = try .normalizing(embedding ?? embedder.embed(embeddedText(query)))
-    } catch let error where error is EmbedderError || error is QuantizationError {
-      var lookup = try miss(.embedderFailure, in: namespace, get)
-      lookup.embedderFailure = error
+    switch try vector(of: query, embedding) {
+    case .success(let vector):
+      return try weigh(neighboursOf: vector, in: namespace, at: now, location, get, behind: nil)
+    case .failure(let absence):
+      var lookup = try miss(absence.reason, in: namespace, get)
+      lookup.embedderFailure = absence.cause
       return lookup
     }
-    return try weigh(neighboursOf: vector, in: namespace, at: now, location, get)
+  }
+
+  /// Why a query has no vector.
+  private struct VectorAbsence: Error {
+    var reason: MissReason
+    var cause: (any Error)?
+  }
+
+  /// The vector of a query: the caller's, or the embedder's.
+  private func vector(
+    of query: String, _ embedding: [Float]?
+  ) throws -> Result<Embedding, VectorAbsence> {
+    do {
+      let embedder = try embedder { try store.identity() }
+      if embedding == nil, embedder is AbsentEmbedder { return .failure(VectorAbsence(reason: .noEmbedder)) }
+      if let embedding { try Self.check(embedding, isOf: embedder) }
+      return .success(try .normalizing(embedding ?? embedder.embed(embeddedText(query))))
+    } catch let error where error is EmbedderError || error is QuantizationError {
+      return .failure(VectorAbsence(reason: .embedderFailure, cause: error))
+    }
   }
 
   /// The entry of the query itself; an expired one is removed instead.
@@ -81,137 +109,129 @@ extension SemanticCache {
       let entries = try store.entries(ids: [id])
       return choose(entries) == nil ? nil : entries[0]
     }
-    // It is the very entry that was asked for: damaged, it is an error.
+    // This entry was asked for: if it is damaged, that is an error.
     if let entry = try store.serve(
       ids: [id], in: namespace, counting: .hitsExact, at: now, whenDamaged: { throw $0 }, choosing: choose)
     {
       return entry
     }
-    if isExpired { try store.removeExpired(id: id, at: now) }
+    if isExpired { try store.removeExpired(ids: [id], at: now) }
     return nil
   }
 
   // MARK: Layer 2
 
+  /// The most entries that are read whole at a time after the nearest few: four of the largest are 16 MiB.
+  private static let weighedAtOnce = 4
+  /// The most neighbours of an explanation that are read at a time, without their responses.
+  private static let outlinedAtOnce = 64
+
+  /// Weighs the neighbours of a vector, and serves the first that may be served.
+  /// - Parameter exact: what was served already; neighbours are then only explained.
   private func weigh(
     neighboursOf vector: Embedding, in namespace: Namespace, at now: UnixTime, _ location: Location,
-    _ get: GetOptions
+    _ get: GetOptions, behind exact: StoredEntry?
   ) throws -> Lookup {
-    let count = max(options.neighbours, get.explain ?? 0)
-    var damaged: [CorruptCacheError] = []
-    let ids: [EntryID]
-    if let members = location.members {
-      ids = members
+    let start = Weighing(
+      vector: vector, namespace: namespace, now: now, threshold: get.threshold ?? threshold,
+      minConfidence: get.minConfidence ?? options.minConfidence, deciding: options.neighbours,
+      reporting: max(options.neighbours, get.explain ?? 0), validator: options.validator, exact: exact?.id)
+    var weighing = start
+    var lookup = Lookup()
+    var served = exact
+    var isEmpty = location.members?.isEmpty ?? false
+    if let members = location.members, get.explain == nil {
+      // So few are best read and weighed in one step.
+      served = try weigh(members, &weighing, &lookup, get)
+    } else if let members = location.members {
+      var neighbours = Neighbours(of: vector, among: members, store: store)
+      try weigh(&neighbours, &weighing, &lookup, &served, get)
     } else {
-      // Far below the threshold there is nothing to read, unless the caller wants to see it.
-      let margin: Float = 0.02
-      let least = get.explain == nil ? Float(get.threshold ?? threshold) - margin : -.infinity
-      let kept = try options.indexDirectory.flatMap {
-        try nearest(
-          to: vector, in: namespace, count: count, threshold: least, by: $0, leavesTrace: !get.peek,
-          damaged: &damaged)
+      // A file of vectors can turn out to be damaged while it is searched. Then another index is made; the third is in
+      // memory.
+      while true {
+        let current = try currentIndex(
+          of: namespace, dimension: vector.dimension, leavesTrace: !get.peek, damaged: &lookup.damaged)
+        lookup.isIndexUnproven = current.isUnproven
+        isEmpty = current.index.isEmpty
+        do {
+          var neighbours = try Neighbours(
+            of: vector, in: current.index, atLeast: weighing.reporting,
+            threshold: get.explain == nil ? Float(weighing.threshold) : -.infinity, store: store)
+          defer { note(gone: neighbours.gone, changed: neighbours.changed, in: current) }
+          try weigh(&neighbours, &weighing, &lookup, &served, get)
+          break
+        } catch is DamagedIndex {
+          drop(current)
+          if served != nil { break }
+          (weighing, lookup.damaged) = (start, [])
+        }
       }
-      let found =
-        try kept
-        ?? nearest(to: vector, in: namespace, count: count, version: location.version, damaged: &damaged)
-      ids = found.filter { $0.similarity >= least }.map(\.id)
-      if ids.isEmpty {
-        var lookup = try miss(found.isEmpty ? .noMatch : .belowThreshold, in: namespace, get)
-        lookup.damaged = damaged
-        return lookup
-      }
     }
-    var weighing = Weighing()
-    func choose(_ entries: [StoredEntry?]) -> Int? {
-      weighing = weigh(entries, ids: ids, against: vector, count, in: namespace, at: now, get)
-      return weighing.served
+    let expired = weighing.candidates.filter { $0.verdict == .expired }.map(\.id)
+    if !get.peek, !expired.isEmpty { try store.removeExpired(ids: expired, at: now) }
+    if let served {
+      lookup.hit = Hit(served, layer: .semantic, similarity: weighing.similarity, at: now)
+    } else {
+      lookup.missReason = try miss(weighing.missReason(isEmpty: isEmpty), in: namespace, get).missReason
     }
-    let served =
-      get.peek
-      ? try { entries in choose(entries).flatMap { entries[$0] } }(
-        store.entries(ids: ids) { damaged.append($0) })
-      : try store.serve(
-        ids: ids, in: namespace, counting: .hitsSemantic, at: now, whenDamaged: { damaged.append($0) },
-        choosing: choose)
-    guard let served else {
-      var lookup = try miss(weighing.missReason(deciding: options.neighbours), in: namespace, get)
-      lookup.candidates = weighing.candidates
-      lookup.damaged = damaged
-      return lookup
-    }
-    return Lookup(
-      hit: Hit(served, layer: .semantic, similarity: weighing.similarity, at: now),
-      candidates: weighing.candidates, damaged: damaged)
+    lookup.candidates = weighing.candidates
+    return lookup
   }
 
-  /// The neighbours in order, each with its verdict, and which of the entries is served.
-  private struct Weighing {
-    var candidates: [Candidate] = []
-    /// The place of the served entry among those that were read.
-    var served: Int?
-    var similarity = 0.0
-
-    func missReason(deciding: Int) -> MissReason {
-      let weighed = candidates.prefix(deciding)
-      if weighed.contains(where: { $0.verdict == .lowConfidence }) { return .lowConfidence }
-      return weighed.first?.verdict == .belowThreshold ? .belowThreshold : .noMatch
-    }
-  }
-
-  /// Goes through the entries, nearest first, ties by id, up to the first that may be served. The entry's own
-  /// embedding has the last word over the index, which may be older.
+  /// Weighs neighbours, nearest first, until one is served or none can be, and as many as are to be explained.
   private func weigh(
-    _ entries: [StoredEntry?], ids: [EntryID], against vector: Embedding, _ count: Int,
-    in namespace: Namespace, at now: UnixTime, _ get: GetOptions
-  ) -> Weighing {
-    let threshold = get.threshold ?? self.threshold
-    let ranked = entries.enumerated().map { place, entry in
-      // An id names one question for ever, but a damaged or hostile store may move it to another namespace.
-      let entry = entry.flatMap { $0.namespace == namespace ? $0 : nil }
-      // A vector with a NaN, which Python stores without a word, is near nothing.
-      let similarity = entry?.embedding.dot(vector) ?? -1
-      return (place: place, similarity: similarity.isFinite ? similarity : -1, entry: entry)
-    }.sorted { ($1.similarity, ids[$0.place]) < ($0.similarity, ids[$1.place]) }
-    var weighing = Weighing()
-    for (rank, neighbour) in ranked.prefix(count).enumerated() {
-      let age = neighbour.entry?.age(at: now) ?? Seconds(0)
-      var candidate = Candidate(
-        id: ids[neighbour.place], query: neighbour.entry?.query ?? "", similarity: neighbour.similarity,
-        confidence: Confidence.of(similarity: neighbour.similarity, age: age), age: age, verdict: .gone)
-      if let entry = neighbour.entry {
-        candidate.verdict = verdict(
-          on: entry, similarity: neighbour.similarity, confidence: candidate.confidence, threshold, at: now,
-          get)
-        let cutoff = get.minConfidence ?? options.minConfidence
-        if candidate.confidence < cutoff {
-          candidate.lowConfidenceSince = Confidence.age(
-            belowCutoff: cutoff, similarity: neighbour.similarity
-          ).map { entry.createdAt + $0 }
+    _ neighbours: inout Neighbours, _ weighing: inout Weighing, _ lookup: inout Lookup,
+    _ served: inout StoredEntry?, _ get: GetOptions
+  ) throws {
+    defer { lookup.damaged += neighbours.damaged }
+    while !weighing.isDone(explaining: get.explain != nil) {
+      if weighing.isDecided {
+        let page = try neighbours.next(
+          min(Self.outlinedAtOnce, weighing.reporting - weighing.candidates.count))
+        if page.isEmpty { return }
+        for (neighbour, outline) in zip(page, try outlines(of: page.map(\.id))) {
+          weighing.add(outline, neighbour)
+        }
+      } else {
+        let page = try neighbours.next(
+          weighing.candidates.isEmpty ? weighing.deciding : Self.weighedAtOnce)
+        guard let nearest = page.first else { return }
+        let damaged = lookup.damaged.count
+        let hit = try weigh(page.map(\.id), &weighing, &lookup, get)
+        served = served ?? hit
+        if lookup.damaged.count > damaged, nearest.similarity >= weighing.threshold {
+          weighing.hasMetDamage = true
         }
       }
-      if candidate.verdict == .served {
-        if weighing.served != nil {
-          candidate.verdict = .notNeeded
-        } else if rank >= options.neighbours {
-          candidate.verdict = .notWeighed
-        } else {
-          weighing.served = neighbour.place
-          weighing.similarity = neighbour.similarity
-        }
-      }
-      weighing.candidates.append(candidate)
     }
-    return weighing
   }
 
-  private func verdict(
-    on entry: StoredEntry, similarity: Double, confidence: Double, _ threshold: Double, at now: UnixTime,
-    _ get: GetOptions
-  ) -> Candidate.Verdict {
-    if similarity < threshold { return .belowThreshold }
-    if entry.isExpired(at: now) { return .expired }
-    if !options.validator(entry.response) { return .refused }
-    return confidence < get.minConfidence ?? options.minConfidence ? .lowConfidence : .served
+  /// Reads entries and weighs them. The first that may be served is served, if none was before.
+  private func weigh(
+    _ ids: [EntryID], _ weighing: inout Weighing, _ lookup: inout Lookup, _ get: GetOptions
+  ) throws -> StoredEntry? {
+    var damaged: [CorruptCacheError] = []
+    defer { lookup.damaged += damaged }
+    guard !get.peek else {
+      let entries = try store.entries(ids: ids) { damaged.append($0) }
+      return weighing.weigh(entries, ids: ids).flatMap { entries[$0] }
+    }
+    // Entries that change while the access is recorded are read and weighed again.
+    var weighed = weighing
+    defer { weighing = weighed }
+    return try store.serve(
+      ids: ids, in: weighing.namespace, counting: .hitsSemantic, at: weighing.now,
+      whenDamaged: { damaged.append($0) },
+      choosing: { entries in
+        weighed = weighing
+        return weighed.weigh(entries, ids: ids)
+      })
+  }
+
+  private func outlines(of ids: [EntryID]) throws -> [EntryOutline?] {
+    if let store = store as? any FollowedStore { return try store.outlines(of: ids) }
+    return try store.entries(ids: ids) { _ in }.map { $0.map(EntryOutline.init) }
   }
 
   private func miss(_ reason: MissReason, in namespace: Namespace, _ get: GetOptions) throws -> Lookup {

@@ -1,98 +1,252 @@
 import Synchronization
 
-/// The vectors of one namespace, and the version of the store that they show.
-struct NamespaceIndex {
-  var version: Int64
-  var vectors: VectorIndex
+/// The index of one namespace, behind a lock of its own: while it is built or refreshed, only searches of the same
+/// namespace wait.
+final class NamespaceIndex: Sendable {
+  struct Known {
+    var index: VectorIndex
+    /// What the store was like when the index was like it.
+    var mark: StoreMark
+    /// The head of the file that the base is in; nil where it is in memory.
+    var head: IndexHead?
+    /// Changes that are not in a file yet.
+    var unsaved = 0
+  }
+
+  struct State {
+    var known: Known?
+    /// How often a file was found damaged while it was searched. After the first time it is replaced and not loaded
+    /// again; after the second time rows are kept in memory, since somebody writes into the files.
+    var damagedFiles = 0
+  }
+
+  let state = Mutex(State())
+}
+
+/// An index as a search takes it.
+struct CurrentIndex {
+  let index: VectorIndex
+  /// Takes what the search finds out about the index.
+  let slot: NamespaceIndex
+  /// Names the file that the base is in; nil where it is in memory.
+  let baseID: UInt128?
+  /// A directory is there, but the store does not say who it is, so that no file can be trusted or kept.
+  var isUnproven = false
 }
 
 extension SemanticCache {
-  /// The entries whose vectors lie nearest, nearest first, ties by id.
+  /// How many changes are worth a file of their own. Fewer are read again by the next process, which takes no longer.
+  fileprivate static let leastSavedChanges = 64
+
+  /// The index of a namespace as the store is now.
   ///
-  /// The index is built when a namespace is first searched. Later it follows the version counter: nothing is read
-  /// while nothing changed, else the ids of the namespace and the vectors that are new. Where more than a quarter
-  /// is new it is built afresh, which reads in id order and wins from there on. An entry that was replaced keeps
-  /// its id and, with one embedder, its vector; who serves a neighbour reads its vector again.
+  /// It is built when the namespace is first searched, or taken from a file, and follows the store from then on (one
+  /// round trip where nothing was written): see `FollowedStore`. Rows are streamed into their file as they are read.
   /// - Parameters:
-  ///   - version: the store's, read before anything else, so that what is written meanwhile makes the next search look
-  ///     again.
-  ///   - damaged: gets the entries without a vector that can be compared; they are near nothing.
-  func nearest(
-    to vector: Embedding, in namespace: Namespace, count: Int, version: Int64,
-    damaged: inout [CorruptCacheError]
-  ) throws -> [(id: EntryID, similarity: Float)] {
-    try state.withLock { state in
+  ///   - leavesTrace: the store may be given what makes it known again.
+  ///   - damaged: gets the entries that could not be read.
+  func currentIndex(
+    of namespace: Namespace, dimension: Int, leavesTrace: Bool, damaged: inout [CorruptCacheError]
+  ) throws -> CurrentIndex {
+    let slot = try state.withLock { state in
       guard !state.isClosed else { throw CacheClosedError() }
-      var index: NamespaceIndex
-      if let known = state.indexes[namespace] {
-        index = known
-        if known.version != version {
-          index = try updated(
-            known, to: version, in: namespace, dimension: vector.dimension, damaged: &damaged)
-        }
-      } else {
-        index = try built(at: version, of: namespace, dimension: vector.dimension, damaged: &damaged)
-      }
-      state.indexes[namespace] = index
-      return try index.vectors.search(vector.numbers, limit: count)
+      let slot = state.indexes[namespace] ?? NamespaceIndex()
+      state.indexes[namespace] = slot
+      return slot
+    }
+    let work = IndexWork(
+      self, namespace, dimension: dimension, leavesTrace: leavesTrace && options.indexDirectory != nil)
+    // The lock takes a copy, because what leaves it must not be shared with what stays in it.
+    let (index, baseID, isUnproven, found) = try slot.state.withLock { state in
+      var work = work
+      try work.refresh(&state)
+      return (
+        state.known?.index ?? VectorIndex(dimension: dimension), state.known?.head?.baseID, work.isUnproven,
+        work.damaged
+      )
+    }
+    damaged += found
+    return CurrentIndex(index: index, slot: slot, baseID: baseID, isUnproven: isUnproven)
+  }
+
+  /// Notes what a search has found out: entries that are gone, and vectors that are not what their rows say.
+  func note(gone: [EntryID], changed: [(EntryID, [UInt8])], in current: CurrentIndex) {
+    guard !gone.isEmpty || !changed.isEmpty else { return }
+    current.slot.state.withLock { state in
+      guard state.known?.index.dimension == current.index.dimension else { return }
+      for id in gone { state.known?.index.remove(id) }
+      for (id, bytes) in changed { bytes.withUnsafeBytes { state.known?.index.set(id, $0) } }
+      state.known?.unsaved += gone.count + changed.count
+      save(&state)
     }
   }
 
-  private func built(
-    at version: Int64, of namespace: Namespace, dimension: Int, damaged: inout [CorruptCacheError]
-  ) throws -> NamespaceIndex {
-    let vectors = VectorIndex(dimension: dimension)
-    try store.forEachEmbedding(in: namespace) {
-      damaged.append($0)
-    } _: { id, bytes in
-      set(id, bytes, in: vectors, damaged: &damaged)
-    }
-    return NamespaceIndex(version: version, vectors: vectors)
+  /// Writes what has changed since the base was made to its file, where that is worth it.
+  fileprivate func save(_ state: inout NamespaceIndex.State) {
+    guard let known = state.known, known.unsaved >= Self.leastSavedChanges else { return }
+    state.known?.unsaved = 0
+    guard let directory = options.indexDirectory, var head = known.head else { return }
+    head.mark = known.mark
+    directory.keepChanges(known.index, head)
   }
 
-  /// A vector of another length, of zeros (which Python stores for a text that its embedder cannot place) or of NaN
-  /// must not keep the others from being found.
-  private func set(
-    _ id: EntryID, _ bytes: UnsafeRawBufferPointer, in vectors: VectorIndex,
-    damaged: inout [CorruptCacheError]
-  ) {
-    do {
-      try vectors.set(id, bytes)
-    } catch {
-      damaged.append(CorruptCacheError(notComparable: error))
+  /// Forgets an index whose file turned out to be damaged, unless another search has done so.
+  func drop(_ current: CurrentIndex) {
+    current.slot.state.withLock { state in
+      guard let known = state.known, known.head?.baseID == current.baseID else { return }
+      state.known = nil
+      state.damagedFiles += 1
     }
-  }
-
-  private func updated(
-    _ index: NamespaceIndex, to version: Int64, in namespace: Namespace, dimension: Int,
-    damaged: inout [CorruptCacheError]
-  ) throws -> NamespaceIndex {
-    let current = try store.leastRecentlyUsed(.max, in: namespace)
-    let new = current.filter { !index.vectors.contains($0) }.sorted()
-    guard new.count * 4 <= current.count else {
-      return try built(at: version, of: namespace, dimension: dimension, damaged: &damaged)
-    }
-    var index = index
-    index.version = version
-    let present = Set(current)
-    for id in index.vectors.ids where !present.contains(id) { index.vectors.remove(id) }
-    for start in stride(from: 0, to: new.count, by: 64) {
-      let page = Array(new[start..<min(start + 64, new.count)])
-      for entry in try store.entries(ids: page, whenDamaged: { damaged.append($0) }) {
-        guard let entry, entry.namespace == namespace else { continue }
-        entry.embedding.bytes.withUnsafeBytes { set(entry.id, $0, in: index.vectors, damaged: &damaged) }
-      }
-    }
-    return index
   }
 }
 
-extension CorruptCacheError {
-  /// - Parameter error: what a `VectorIndex` threw for a stored vector.
-  init(notComparable error: any Error) {
-    guard let error = error as? any MnemeError else {
-      preconditionFailure("an index throws errors of ours alone")
+/// One refresh of the index of a namespace.
+private struct IndexWork {
+  private let cache: SemanticCache
+  private let namespace: Namespace
+  private let dimension: Int
+  private let leavesTrace: Bool
+  private let store: (any FollowedStore)?
+  private(set) var damaged: [CorruptCacheError] = []
+  private(set) var isUnproven = false
+
+  init(_ cache: SemanticCache, _ namespace: Namespace, dimension: Int, leavesTrace: Bool) {
+    (self.cache, self.namespace, self.dimension) = (cache, namespace, dimension)
+    self.leavesTrace = leavesTrace
+    store = cache.store as? any FollowedStore
+  }
+
+  private var directory: IndexDirectory? { cache.options.indexDirectory }
+
+  /// Makes the index what the store is now. What is thrown leaves one that is made so the next time.
+  mutating func refresh(_ state: inout NamespaceIndex.State) throws {
+    let key = try directory.flatMap { directory in
+      try cache.store.identity().map { directory.key(of: namespace, $0) }
     }
-    self.init(error.message, remediation: error.remediation)
+    if state.known?.index.dimension != dimension {
+      state.known = nil
+      if let directory, let key, state.damagedFiles == 0,
+        let (head, index) = directory.load(key, dimension: dimension)
+      {
+        state.known = NamespaceIndex.Known(index: index, mark: head.mark, head: head)
+      }
+    }
+    if try follow(&state) {
+      if state.known?.index.isWorn ?? false { try renew(&state, state.damagedFiles < 2 ? key : nil) }
+      cache.save(&state)
+    }
+    if state.known == nil {
+      state.known = try built(state.damagedFiles < 2 ? key : nil)
+    }
+  }
+
+  // MARK: Following
+
+  /// Follows the store, in place: to copy the notes of what has changed would cost what was followed before.
+  /// - Returns: false where there is nothing to follow any more, and all has to be read.
+  private mutating func follow(_ state: inout NamespaceIndex.State) throws -> Bool {
+    guard let mark = state.known?.mark, let rowCount = state.known?.index.rowCount else { return false }
+    guard let store else {
+      if try cache.store.versionCounter() != mark.version { state.known = nil }
+      return state.known != nil
+    }
+    guard let changes = try store.changes(in: namespace, since: mark, atMost: 4096 + rowCount),
+      changes.mark.unexplained <= Int64(4096 + rowCount / 4)
+    else {
+      state.known = nil
+      return false
+    }
+    var new = changes.mark
+    if !changes.written.isEmpty {
+      try store.forEachEmbedding(of: changes.written, whenDamaged: { damaged.append($0) }) { id, bytes in
+        if let bytes { state.known?.index.set(id, bytes) } else { state.known?.index.remove(id) }
+      }
+      // What was written last is what an older dump does not have.
+      let last = try store.samples(of: Array(changes.written.suffix(8))).compactMap(\.self)
+      let kept = new.samples.filter { old in !last.contains { $0.id == old.id } }
+      new.samples = kept.suffix(StoreMark.sampleLimit - last.count) + last
+    }
+    state.known?.mark = new
+    // To read when an entry was put costs less than to read its vector.
+    state.known?.unsaved += changes.written.count + changes.examined / 8
+    return true
+  }
+
+  /// Writes the rows that count into a new base.
+  private func renew(_ state: inout NamespaceIndex.State, _ key: String?) throws {
+    guard let known = state.known else { return }
+    state.known = try withNewBase(key, like: known.mark) { builder in
+      do {
+        try known.index.write(to: builder)
+        return true
+      } catch is DamagedIndex {
+        return false
+      }
+    }
+    if state.known == nil { state.damagedFiles += 1 }
+  }
+
+  // MARK: Building
+
+  private mutating func built(_ key: String?) throws -> NamespaceIndex.Known {
+    let mark = try store?.mark(of: namespace, leavingTrace: leavesTrace)
+    isUnproven = directory != nil && mark?.lineage == nil
+    // Without a mark the version is all there is; 0 where the cache has none, which never comes again.
+    let plain =
+      try mark
+      ?? StoreMark(
+        lineage: nil, version: store == nil ? cache.store.versionCounter() : -1, entries: 0,
+        highestID: EntryID(0), time: UnixTime(0))
+    var found: [CorruptCacheError] = []
+    let built = try withNewBase(key, like: plain) { builder in
+      found = []
+      try cache.store.forEachEmbedding(in: namespace, whenDamaged: { found.append($0) }) {
+        try builder.append($0, $1)
+      }
+      return true
+    }
+    damaged += found
+    guard let built else { preconditionFailure("a base that is read from the store is always made") }
+    return built
+  }
+
+  /// Makes a base, in a file where it can be kept, else in memory.
+  /// - Parameter fill: appends the rows; called again where the file cannot be written after all. Returns false to give
+  ///   up.
+  private func withNewBase(
+    _ key: String?, like mark: StoreMark, _ fill: (VectorRowsBuilder) throws -> Bool
+  ) throws -> NamespaceIndex.Known? {
+    let layout = RowLayout(dimension: dimension)
+    var mark = mark
+    if let key, let directory, mark.lineage != nil {
+      let builder = VectorRowsBuilder(layout, makeFile: { directory.makeFile(key) })
+      do {
+        guard try fill(builder) else { return nil }
+        let rows = try builder.finish()
+        let index = VectorIndex(base: rows, layout)
+        mark.samples = try samples(builder)
+        guard let file = builder.file else { return NamespaceIndex.Known(index: index, mark: mark) }
+        let head = IndexHead(
+          key: key, baseID: file.baseID, dimension: dimension, rows: rows.count, mark: mark)
+        directory.keep(file, head)
+        return NamespaceIndex.Known(index: index, mark: mark, head: head)
+      } catch is SystemFailure {
+        // A full disk, or more vectors than files may take.
+      }
+    }
+    let builder = VectorRowsBuilder(layout)
+    guard try fill(builder) else { return nil }
+    let rows = try builder.finish()
+    mark.samples = try samples(builder)
+    return NamespaceIndex.Known(index: VectorIndex(base: rows, layout), mark: mark)
+  }
+
+  /// Samples of entries by which the index is known to be of this store: those that were accessed last, those with the
+  /// highest ids, and some from all over the namespace, which stay when new entries come and go.
+  private func samples(_ builder: VectorRowsBuilder) throws -> [EntrySample] {
+    guard let store, builder.count > 0 else { return [] }
+    var ids = Set(try store.recentlyUsed(in: namespace))
+    for id in builder.someIDs where ids.count < StoreMark.sampleLimit { ids.insert(id) }
+    return try store.samples(of: ids.sorted()).compactMap(\.self)
   }
 }

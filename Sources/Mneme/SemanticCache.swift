@@ -3,9 +3,9 @@ import Synchronization
 /// A cache of answers by question: first by the exact question, then by its meaning.
 ///
 /// Layer 1 looks up the hash of the normalised query. Layer 2 embeds it and takes the nearest stored question of
-/// the namespace, if it is near enough, fresh enough and its answer fit to serve. The store is the truth; the
-/// vectors of a namespace are read into memory when that namespace is first searched by meaning, and follow the
-/// store's version counter from then on.
+/// the namespace, if it is near enough, fresh enough and its answer fit to serve. The store is the truth; an index of a
+/// namespace's vectors is built when that namespace is first searched by meaning, and follows the store from then on.
+/// Other threads wait for that only if they search the same namespace by meaning.
 ///
 ///     let cache = try SemanticCache(store: MemoryStore(), embedder: HashedNgramEmbedder())
 ///     try cache.put("How do I reset my password?", "Use the link on the login page.")
@@ -32,8 +32,8 @@ public final class SemanticCache: Sendable {
     public var limits = Limits()
     /// Which responses are fit to serve and to store.
     public var validator: Validator = defaultValidator
-    /// Where to keep vectors from one run of the program to the next; nil: nowhere. For programs that search once: the
-    /// vectors are then not kept in memory, but looked up anew each time.
+    /// Where to keep vectors from one run of the program to the next; nil: in memory alone. For programs that search
+    /// once: what is in a file is not kept in memory, but read with each search.
     public var indexDirectory: IndexDirectory?
     /// Where the time comes from.
     public var clock: WallClock = systemClock

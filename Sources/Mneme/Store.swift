@@ -52,13 +52,10 @@ public struct Location: Sendable, Equatable {
   /// Every entry of the namespace, in id order, where these are so few that they are best read without an index;
   /// else nil.
   public var members: [EntryID]?
-  /// The version counter.
-  public var version: Int64
 
-  public init(exact: EntryID?, members: [EntryID]?, version: Int64) {
+  public init(exact: EntryID?, members: [EntryID]?) {
     self.exact = exact
     self.members = members
-    self.version = version
   }
 }
 
@@ -211,10 +208,10 @@ public protocol Store: AnyObject, Sendable {
   /// A hit: the access recorded and the layer counted.
   func recordHit(_ entry: StoredEntry, counting counter: Counter, at now: UnixTime) throws
 
-  /// Removes this entry if it is expired, and counts that; an entry refreshed meanwhile stays.
-  /// - Returns: whether it was removed.
+  /// Removes those of the entries that are expired, and counts them; an entry refreshed meanwhile stays.
+  /// - Returns: those that were removed.
   @discardableResult
-  func removeExpired(id: EntryID, at now: UnixTime) throws -> Bool
+  func removeExpired(ids: [EntryID], at now: UnixTime) throws -> [EntryID]
 
   /// Stores entries, the later of two that have one namespace and query hash.
   /// - Returns: the id of each, in their order.
@@ -256,17 +253,6 @@ public protocol Store: AnyObject, Sendable {
   func forEachEmbedding(
     of ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer?) throws -> Void) throws
-
-  // MARK: Telling what has changed
-
-  /// What the store is like now; nil where it cannot be known again later.
-  /// - Parameter leavingTrace: something may be left in the store that makes it known again.
-  func mark(leavingTrace: Bool) throws -> StoreMark?
-
-  /// The ids of the entries of a namespace that were written since a mark, rising, where it is proven that nothing
-  /// else of it has changed but by removals.
-  /// - Returns: nil where that is not proven, or more than `limit` came into the whole store.
-  func additions(since mark: StoreMark, in namespace: Namespace, atMost limit: Int) throws -> [EntryID]?
 }
 
 extension Store {
@@ -287,9 +273,7 @@ extension Store {
   public func entries(ids: [EntryID]) throws -> [StoredEntry?] { try entries(ids: ids) { throw $0 } }
 
   public func locate(namespace: Namespace, queryHash: String) throws -> Location {
-    Location(
-      exact: try entry(namespace: namespace, queryHash: queryHash)?.id, members: nil,
-      version: try versionCounter())
+    Location(exact: try entry(namespace: namespace, queryHash: queryHash)?.id, members: nil)
   }
 
   public func serve(
@@ -323,10 +307,12 @@ extension Store {
   }
 
   @discardableResult
-  public func removeExpired(id: EntryID, at now: UnixTime) throws -> Bool {
-    guard let entry = try entry(id: id), entry.isExpired(at: now), try remove(id: id) else { return false }
-    try add(1, to: .expirations, in: entry.namespace)
-    return true
+  public func removeExpired(ids: [EntryID], at now: UnixTime) throws -> [EntryID] {
+    try ids.filter { id in
+      guard let entry = try entry(id: id), entry.isExpired(at: now), try remove(id: id) else { return false }
+      try add(1, to: .expirations, in: entry.namespace)
+      return true
+    }
   }
 
   @discardableResult
@@ -378,10 +364,4 @@ extension Store {
       try entry.embedding.bytes.withUnsafeBytes { try body(id, $0) }
     }
   }
-
-  public func mark(leavingTrace: Bool) throws -> StoreMark? { nil }
-
-  public func additions(
-    since mark: StoreMark, in namespace: Namespace, atMost limit: Int
-  ) throws -> [EntryID]? { nil }
 }

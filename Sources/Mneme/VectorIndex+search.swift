@@ -1,89 +1,118 @@
 internal import CVector
 
 extension VectorIndex {
-  /// The entries whose vectors lie nearest to a query: highest similarity first, of equal ones the lower id.
-  ///
-  /// In int8 the query stays float32; it is divided by 127 once, which is the same as to dequantise every row.
+  /// An entry that can be among the nearest, and what is known of its similarity to the query.
+  public struct Candidate: Sendable, Equatable {
+    public var id: EntryID
+    /// The least that the similarity can be.
+    public var least: Float
+    /// The most that the similarity can be; infinite for what cannot be compared.
+    public var most: Float
+  }
+
+  /// What a search found.
+  public struct Found: Sendable {
+    /// Every entry that can be among the nearest, the one with the highest possible similarity first.
+    public var candidates: [Candidate] = []
+    /// Some of the entries whose vectors cannot be compared, in id order: the first `mostOdd`.
+    public var odd: [EntryID] = []
+    /// There may be more entries above the threshold.
+    public var isCut = false
+  }
+
+  static let mostOdd = 64
+
+  /// The entries that can be among the `limit` nearest to a query, as far as they can reach the threshold.
   /// - Parameters:
-  ///   - query: `dimension` numbers, of length 1 for the results to be cosines.
-  ///   - limit: how many at most; all there are when fewer, none when not positive.
-  /// - Throws: `EmbedderDimensionError`, and `QuantizationError` for a zero vector, NaN or infinity.
-  public func search(_ query: [Float], limit: Int) throws -> [(id: EntryID, similarity: Float)] {
-    try search(query, limit: limit, avx2: cvector_has_avx2())
+  ///   - query: of length 1 or about that.
+  ///   - threshold: the least similarity of interest.
+  /// - Returns: nil where the rows are in a file that is damaged.
+  /// - Precondition: the query has the index's dimension.
+  public func search(_ query: Embedding, limit: Int, threshold: Float = -.infinity) -> Found? {
+    search(query, limit: limit, threshold: threshold, avx2: cvector_has_avx2())
   }
 
   /// - Parameter avx2: only where the processor has it.
-  func search(_ query: [Float], limit: Int, avx2: Bool) throws -> [(id: EntryID, similarity: Float)] {
-    let query = try prepared(query)
-    guard limit > 0, count > 0 else { return [] }
-    var nearest = Nearest(limit: min(limit, count))
-    let batch = 512
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: batch) { scores in
-      for first in stride(from: 0, to: count, by: batch) {
-        let rows = min(batch, count - first)
-        let best = score(first, rows, query, avx2, scores.baseAddress!)
-        guard best >= nearest.bar else { continue }
-        for row in 0..<rows where scores[row] >= nearest.bar {
-          nearest.insert(rowIDs[first + row], scores[row])
+  func search(_ query: Embedding, limit: Int, threshold: Float, avx2: Bool) -> Found? {
+    precondition(query.dimension == dimension, "the query is of the index's dimension")
+    let numbers = query.numbers
+    let padded = numbers + [Float](repeating: 0, count: layout.width - dimension)
+    let length = Float(query.dot(query).squareRoot() * 1.000_001)
+    // What float32 takes away from the bound itself.
+    var nearest = NearestRows(limit: limit, threshold: threshold - 1e-5)
+    do {
+      try withUnsafeTemporaryAllocation(of: Float.self, capacity: layout.rows) { scores in
+        try withUnsafeTemporaryAllocation(of: UInt32.self, capacity: layout.rows) { selected in
+          func search(_ block: RowBlock, _ rows: Int, counts: (EntryID, Int) -> Bool) {
+            let scores = scores.baseAddress!
+            _ = cvector_scores_i8(avx2, block.vectors, rows, layout.width, padded, scores)
+            let count = cvector_select(
+              avx2, scores, block.scales, block.errors, rows, length, nearest.bar, selected.baseAddress)
+            for row in selected[..<count] {
+              let row = Int(row)
+              let id = EntryID(block.ids[row])
+              guard counts(id, row) else { continue }
+              let error = block.errors[row] * length
+              nearest.insert(Candidate(id: id, least: scores[row] - error, most: scores[row] + error))
+            }
+          }
+          try base.forEachBlock { block, rows in
+            search(block, rows) { id, _ in hidden.isEmpty || !hidden.contains(id) }
+          }
+          for number in 0..<added.blockCount {
+            let first = number * layout.rows
+            search(added.block(number), added.rows(ofBlock: number)) { latest[$0] == first + $1 }
+          }
         }
       }
+    } catch {
+      return nil
     }
-    return nearest.sorted()
-  }
-
-  /// Scores `rows` rows from `first` on, and returns the largest score.
-  private func score(
-    _ first: Int, _ rows: Int, _ query: [Float], _ avx2: Bool, _ scores: UnsafeMutablePointer<Float>
-  ) -> Float {
-    let start = address(ofRow: first)
-    switch precision {
-    case .float32:
-      return cvector_scores_f32(avx2, start.assumingMemoryBound(to: Float.self), rows, width, query, scores)
-    case .int8:
-      return cvector_scores_i8(avx2, start.assumingMemoryBound(to: Int8.self), rows, width, query, scores)
-    }
-  }
-
-  /// The query checked, padded to the width of a row and, for int8, scaled.
-  private func prepared(_ query: [Float]) throws -> [Float] {
-    guard query.count == dimension else {
-      throw EmbedderDimensionError(
-        "The query's embedding has \(query.count) dimensions, the index \(dimension).",
-        remediation: "Search with the embedder that filled the cache.")
-    }
-    var padded = [Float](repeating: 0, count: width)
-    let largest = query.reduce(0) { max($0, $1.magnitude.bitPattern) }
-    try Self.check(largest, "The query's embedding", "Check the embedder.")
-    for (index, number) in query.enumerated() { padded[index] = precision == .int8 ? number / 127 : number }
-    return padded
+    return nearest.found()
   }
 }
 
-/// The best of what is shown to it. Keeps up to twice as many as it is asked for, and sorts when full, so that
-/// the work stays small for any limit.
-private struct Nearest {
+/// The candidates among what is shown to it.
+private struct NearestRows {
   private let limit: Int
-  private var candidates: [(id: EntryID, similarity: Float)] = []
-  /// What scores less is not among the best, whatever comes.
-  private(set) var bar = -Float.infinity
+  private let threshold: Float
+  private var candidates: [VectorIndex.Candidate] = []
+  private var odd: [EntryID] = []
+  /// The largest lower bounds, in rising order, `limit` at most.
+  private var best: [Float] = []
+  /// What cannot come up to this is not among the nearest: the `limit` rows that are nearest at least are all as near.
+  private(set) var bar: Float
 
-  init(limit: Int) {
-    self.limit = limit
-    candidates.reserveCapacity(limit * 2)
+  init(limit: Int, threshold: Float) {
+    self.limit = max(1, limit)
+    self.threshold = threshold
+    bar = threshold
   }
 
-  mutating func insert(_ id: EntryID, _ similarity: Float) {
-    candidates.append((id, similarity))
-    if candidates.count == limit * 2 {
-      candidates = sorted()
-      bar = candidates[limit - 1].similarity
+  mutating func insert(_ candidate: VectorIndex.Candidate) {
+    guard candidate.most.isFinite, candidate.least.isFinite else {
+      // Sorted and cut at the end, so that which ones are named does not hang on the order of rows.
+      odd.append(candidate.id)
+      return
     }
+    candidates.append(candidate)
+    guard best.count < limit || candidate.least > best[0] else { return }
+    var (low, high) = (0, best.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if best[middle] < candidate.least { low = middle + 1 } else { high = middle }
+    }
+    best.insert(candidate.least, at: low)
+    if best.count > limit { best.removeFirst() }
+    if best.count == limit { bar = max(threshold, best[0]) }
   }
 
-  func sorted() -> [(id: EntryID, similarity: Float)] {
-    let order = candidates.sorted { a, b in
-      a.similarity == b.similarity ? a.id < b.id : a.similarity > b.similarity
-    }
-    return Array(order.prefix(limit))
+  func found() -> VectorIndex.Found {
+    var found = VectorIndex.Found()
+    found.candidates = candidates.filter { $0.most >= bar }
+      .sorted { $0.most == $1.most ? $0.id < $1.id : $0.most > $1.most }
+    found.odd = Array(odd.sorted().prefix(VectorIndex.mostOdd))
+    found.isCut = bar > threshold
+    return found
   }
 }

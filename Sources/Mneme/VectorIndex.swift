@@ -1,142 +1,210 @@
-internal import CVector
-
-/// In which numbers an index keeps its vectors.
-public enum VectorPrecision: String, Sendable, CaseIterable {
-  /// As they are stored; similarities are exact to float32.
-  case float32
-  /// A quarter of the memory, and twice the speed: each component times 127, rounded to the nearest integer.
-  /// Similarities move by up to some hundredths, so the threshold wants calibrating for it.
-  case int8
-}
-
-/// The vectors of one namespace, searched exactly: every vector is compared with the query.
+/// The vectors of one namespace, each compared with the query of every search.
 ///
-/// Vectors are expected to have length 1, as stored ones do, so that the cosine similarity is a dot product. Rows
-/// lie one after another in memory; removing one moves the last into its place, so that there are no gaps to
-/// skip and nothing to compact.
+/// A row takes a byte for each number, a quarter of the vector. It has a scale of its own, and a bound for how far its
+/// similarity to a query can be from the true one. So a search names the entries that can be among the nearest, and the
+/// vectors that the store has of these decide (`Neighbours`): the answer is the one of float32, which would take four
+/// times the memory.
 ///
-/// Not thread-safe: who shares an index locks it.
-public final class VectorIndex {
+/// Most rows are in `base`, which does not change: it is in memory or in a file. Changes since the base was made are
+/// kept beside it, until `isWorn` says that another base pays.
+///
+/// A value: a copy is searched while another one follows the store.
+public struct VectorIndex: Sendable {
   /// The length of every vector.
-  public let dimension: Int
-  /// How the vectors are kept.
-  public let precision: VectorPrecision
+  public var dimension: Int { layout.dimension }
 
-  /// The ids in the order of their rows.
-  private(set) var rowIDs: [EntryID] = []
-  private var rowOf: [EntryID: Int] = [:]
-  private var pages = Pages(count: 0)
-  /// How many numbers a row takes: the dimension in whole blocks, the rest zero.
-  let width: Int
-  /// Of one vector in float32, with the same padding, for what has to be read before it can be quantised.
-  private let scratch: UnsafeMutableBufferPointer<Float>
+  let layout: RowLayout
+  var base: VectorRows
+  /// Rows that came after the base was made. Of several of one entry the one in `latest` counts.
+  private(set) var added: MemoryRows
+  /// The row of each entry in `added`.
+  private(set) var latest: [EntryID: Int] = [:]
+  /// Entries whose rows in the base do not count: they are gone, or their vectors were written again.
+  private(set) var hidden: Set<EntryID> = []
 
   /// - Precondition: `dimension` is positive.
-  public init(dimension: Int, precision: VectorPrecision = .float32) {
-    precondition(dimension > 0, "vectors have a dimension")
-    self.dimension = dimension
-    self.precision = precision
-    let block = Int(CVECTOR_BLOCK)
-    width = (dimension + block - 1) / block * block
-    scratch = .allocate(capacity: width)
-    scratch.initialize(repeating: 0)
+  public init(dimension: Int) {
+    let layout = RowLayout(dimension: dimension)
+    self.init(base: .memory(MemoryRows(layout)), layout)
   }
 
-  deinit { scratch.deallocate() }
-
-  /// The number of vectors.
-  public var count: Int { rowIDs.count }
-
-  /// The ids that have a vector, in no order to rely on.
-  public var ids: [EntryID] { rowIDs }
-
-  /// Whether there is a vector of that entry.
-  public func contains(_ id: EntryID) -> Bool { rowOf[id] != nil }
-
-  /// Makes room for so many vectors in all, which saves copying while they come in.
-  public func reserveCapacity(_ count: Int) {
-    guard count > self.count else { return }
-    rowIDs.reserveCapacity(count)
-    rowOf.reserveCapacity(count)
-    growPages(toHold: count)
+  init(base: VectorRows, _ layout: RowLayout) {
+    self.base = base
+    self.layout = layout
+    added = MemoryRows(layout)
   }
 
-  /// Adds the vector of an entry, or replaces it.
+  /// Whether there is nothing to find.
+  public var isEmpty: Bool { latest.isEmpty && base.count <= hidden.count }
+
+  /// The rows that are kept, those that do not count any more included.
+  var rowCount: Int { base.count + added.count }
+
+  /// How many changes are kept beside the base.
+  var changeCount: Int { added.count + hidden.count }
+
+  /// So much has changed that it pays to write the rows that count into a new base: a sixty-fourth of a base in a file,
+  /// whose changes are read and written with each change; a quarter of one in memory.
+  var isWorn: Bool {
+    switch base {
+    case .file: changeCount > max(1024, min(16_384, base.count / 64))
+    case .memory: changeCount > max(1024, base.count / 4)
+    }
+  }
+
+  /// Adds the vector of an entry, or replaces it. Bytes that are not a vector of the dimension, or have no direction, are
+  /// kept too: every search names them.
   /// - Parameter bytes: `dimension` × little-endian float32, of any alignment.
-  /// - Throws: `EmbedderDimensionError` when the bytes are more or fewer, `QuantizationError` for a zero vector,
-  ///   NaN or infinity. The index is then as it was.
-  public func set(_ id: EntryID, _ bytes: UnsafeRawBufferPointer) throws {
-    guard bytes.count == dimension * 4 else {
-      throw EmbedderDimensionError(
-        "The embedding of entry \(id) has \(bytes.count) bytes; \(dimension) dimensions take \(dimension * 4).",
-        remediation: "Store the entry again with the cache's own embedder.")
-    }
-    let largest = cvector_read_f32(bytes.baseAddress, dimension, scratch.baseAddress)
-    try Self.check(largest, "The embedding of entry \(id)", "Delete the entry, or store it again.")
-    let row = rowOf[id] ?? count
-    if row == count {
-      if (count + 1) * rowBytes > pages.count { growPages(toHold: max(64, count * 2)) }
-      rowIDs.append(id)
-      rowOf[id] = row
-    }
-    let target = address(ofRow: row)
-    switch precision {
-    case .float32: target.copyMemory(from: scratch.baseAddress!, byteCount: rowBytes)
-    case .int8:
-      cvector_quantize(scratch.baseAddress, width, target.assumingMemoryBound(to: Int8.self))
+  public mutating func set(_ id: EntryID, _ bytes: UnsafeRawBufferPointer) {
+    set([(id, bytes)])
+  }
+
+  mutating func set(_ vectors: some Sequence<(EntryID, UnsafeRawBufferPointer)>) {
+    let quantizer = RowQuantizer(layout)
+    for (id, bytes) in vectors {
+      let (block, row) = note(id)
+      quantizer.fill(row, of: block, id, bytes)
     }
   }
 
-  /// Adds or replaces many: `ids.count` vectors, one after another as `set(_:_:)` takes them, without an
-  /// allocation for each.
-  /// - Throws: as `set(_:_:)` does, for the first vector that is at fault; those before it are in.
-  public func set(_ ids: [EntryID], _ rows: UnsafeRawBufferPointer) throws {
-    guard rows.count == ids.count * dimension * 4 else {
-      throw EmbedderDimensionError(
-        "\(ids.count) embeddings of \(dimension) dimensions take \(ids.count * dimension * 4) bytes, "
-          + "not \(rows.count).",
-        remediation: "Hand in one embedding for each entry.")
+  /// Adds a row that was written down.
+  mutating func set(_ id: EntryID, row: Int, of block: RowBlock) {
+    let new = note(id)
+    new.block.copy(new.row, from: block, row)
+  }
+
+  private mutating func note(_ id: EntryID) -> (block: RowBlock, row: Int) {
+    if base.count > 0 { hidden.insert(id) }
+    latest[id] = added.count
+    return added.append()
+  }
+
+  /// Takes the vector of an entry out, if there is one.
+  public mutating func remove(_ id: EntryID) {
+    latest[id] = nil
+    if base.count > 0 { hidden.insert(id) }
+  }
+
+  /// Appends the rows that count to another base.
+  /// - Throws: what the builder throws; `DamagedIndex` where the base cannot be read.
+  func write(to builder: VectorRowsBuilder) throws {
+    try base.forEachBlock { block, rows in
+      for row in 0..<rows where !hidden.contains(EntryID(block.ids[row])) {
+        try builder.append(row, of: block)
+      }
     }
-    reserveCapacity(count + ids.count)
-    for (index, id) in ids.enumerated() {
-      try set(id, UnsafeRawBufferPointer(rebasing: rows[index * dimension * 4..<(index + 1) * dimension * 4]))
+    for number in 0..<added.blockCount {
+      let block = added.block(number)
+      for row in 0..<added.rows(ofBlock: number)
+      where latest[EntryID(block.ids[row])] == number * layout.rows + row {
+        try builder.append(row, of: block)
+      }
+    }
+  }
+}
+
+/// A file of rows is not what it was when it was written.
+struct DamagedIndex: Error {}
+
+/// Rows that do not change any more.
+enum VectorRows: Sendable {
+  case memory(MemoryRows)
+  case file(FileRows)
+
+  var count: Int {
+    switch self {
+    case .memory(let rows): rows.count
+    case .file(let rows): rows.count
     }
   }
 
-  /// - Returns: whether there was a vector of that entry.
-  @discardableResult
-  public func remove(_ id: EntryID) -> Bool {
-    guard let row = rowOf.removeValue(forKey: id) else { return false }
-    let last = rowIDs.removeLast()
-    if last != id {
-      rowIDs[row] = last
-      rowOf[last] = row
-      address(ofRow: row).copyMemory(from: address(ofRow: rowIDs.count), byteCount: rowBytes)
+  /// Passes each block with the number of its rows that are in use.
+  /// - Throws: `DamagedIndex`, and what the body throws.
+  func forEachBlock(_ body: (RowBlock, Int) throws -> Void) throws {
+    switch self {
+    case .memory(let rows):
+      for number in 0..<rows.blockCount { try body(rows.block(number), rows.rows(ofBlock: number)) }
+    case .file(let rows): try rows.forEachBlock(body)
     }
-    return true
+  }
+}
+
+/// Collects the rows of a base. Where they go to a file, only one block is in memory.
+final class VectorRowsBuilder {
+  let layout: RowLayout
+  private let quantizer: RowQuantizer
+  private var memory: MemoryRows
+  private let makeFile: () -> IndexFileWriter?
+  /// nil before the first block is full, and where the rows stay in memory.
+  private(set) var file: IndexFileWriter?
+  private var isFirstBlock = true
+  private var written = 0
+  private var step = 1
+  private var spread: [EntryID] = []
+  private var last: [EntryID] = []
+
+  /// - Parameter makeFile: called when the first block is full. Fewer rows are as quickly read from the store. nil: the
+  ///   rows stay in memory.
+  init(_ layout: RowLayout, makeFile: @escaping () -> IndexFileWriter? = { nil }) {
+    self.layout = layout
+    self.makeFile = makeFile
+    quantizer = RowQuantizer(layout)
+    memory = MemoryRows(layout)
   }
 
-  // MARK: Rows
+  var count: Int { written + memory.count }
 
-  private var rowBytes: Int { width * (precision == .float32 ? MemoryLayout<Float>.stride : 1) }
-
-  func address(ofRow row: Int) -> UnsafeMutableRawPointer { pages.start + row * rowBytes }
-
-  private func growPages(toHold rows: Int) {
-    guard rows * rowBytes > pages.count else { return }
-    var grown = Pages(count: rows * rowBytes)
-    if count > 0 { grown.start.copyMemory(from: pages.start, byteCount: count * rowBytes) }
-    swap(&pages, &grown)
+  /// Some of the entries: the last ones, and others from all over the rows, the first half of them too.
+  var someIDs: [EntryID] {
+    last + [0, 1].flatMap { start in stride(from: start, to: spread.count, by: 2).map { spread[$0] } }
   }
 
-  /// - Parameter largest: what `cvector_read_f32` returned.
-  static func check(_ largest: UInt32, _ what: String, _ remediation: String) throws {
-    guard largest < 0x7f80_0000 else {
-      throw QuantizationError(
-        "\(what) has a component that is no finite number.", remediation: remediation)
+  /// - Throws: `SystemFailure` where the file cannot be written. The builder is then of no more use.
+  func append(_ id: EntryID, _ bytes: UnsafeRawBufferPointer) throws {
+    let (block, row) = memory.append()
+    quantizer.fill(row, of: block, id, bytes)
+    try finishRow(id, block)
+  }
+
+  func append(_ row: Int, of other: RowBlock) throws {
+    let (block, new) = memory.append()
+    block.copy(new, from: other, row)
+    try finishRow(EntryID(other.ids[row]), block)
+  }
+
+  private func finishRow(_ id: EntryID, _ block: RowBlock) throws {
+    if (count - 1) % step == 0 {
+      spread.append(id)
+      if spread.count > 32 {
+        spread = stride(from: 0, to: spread.count, by: 2).map { spread[$0] }
+        step *= 2
+      }
     }
-    guard largest > 0 else {
-      throw QuantizationError("\(what) is all zeros and has no direction.", remediation: remediation)
+    last.append(id)
+    if last.count > 8 { last.removeFirst() }
+    try writeWhenFull(block)
+  }
+
+  private func writeWhenFull(_ block: RowBlock) throws {
+    guard memory.count % layout.rows == 0 else { return }
+    if isFirstBlock {
+      isFirstBlock = false
+      file = makeFile()
     }
+    if file != nil { try write(block) }
+  }
+
+  private func write(_ block: RowBlock) throws {
+    block.seal(count: memory.count)
+    try file?.write(UnsafeRawBufferPointer(start: block.start, count: layout.byteCount))
+    written += memory.count
+    memory.removeAll()
+  }
+
+  /// The rows; `file` has still to be kept under its name.
+  func finish() throws -> VectorRows {
+    guard let file else { return .memory(memory) }
+    if memory.count > 0 { try write(memory.block(0)) }
+    return .file(FileRows(file: file.file, layout: layout, count: written))
   }
 }

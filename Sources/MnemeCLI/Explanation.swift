@@ -17,6 +17,7 @@ struct Explanation {
     var table = Table([
       .init(title: "ID", isNumeric: true), .init(title: "SIMILARITY", isNumeric: true),
       .init(title: "CONFIDENCE", isNumeric: true), .init(title: "AGE", isNumeric: true),
+      .init(title: "TTL", isNumeric: true), .init(title: "USES", isNumeric: true),
       .init(title: "VERDICT"), .init(title: "QUERY", isFlexible: true),
     ])
     table.rows = lookup.candidates.map { candidate in
@@ -24,35 +25,41 @@ struct Explanation {
       return [
         "\(candidate.id)", isGone ? "-" : decimals(candidate.similarity, 3),
         isGone ? "-" : decimals(candidate.confidence, 3), isGone ? "-" : span(candidate.age.rawValue),
-        verdict(on: candidate), visible(candidate.query),
+        timeLeft(to: candidate), candidate.accessCount.map(String.init) ?? "-",
+        verdict(on: candidate, lookup), visible(candidate.query),
       ]
     }
     return table.text(style) + "\n\n" + rule(for: lookup)
   }
 
-  private func verdict(on candidate: Candidate) -> String {
+  private func timeLeft(to candidate: Candidate) -> String {
+    candidate.expiresAt.map { span(max(0, ($0 - now).rawValue)) } ?? "-"
+  }
+
+  private func verdict(on candidate: Candidate, _ lookup: Lookup) -> String {
     switch candidate.verdict {
     case .served: "served"
     case .belowThreshold: "below the threshold"
-    case .lowConfidence: "confidence too low \(since(candidate))"
+    case .tooOld: "too old for \(span(sinceTooOld(candidate)))"
+    case .lowConfidence: "confidence too low from the start"
     case .expired: "expired"
     case .refused: "refused by the validator"
     case .gone: "gone"
+    case .notNeeded where lookup.hit?.layer == .exact: "the exact match was served"
     case .notNeeded: "a nearer one was served"
     case .notWeighed: "only the nearest \(weighed) count"
     }
   }
 
-  private func since(_ candidate: Candidate) -> String {
-    let span = candidate.lowConfidenceSince.map { now - $0 } ?? candidate.age
-    return span < candidate.age ? "for \(MnemeCLI.span(max(0, span.rawValue)))" : "from the start"
+  private func sinceTooOld(_ candidate: Candidate) -> Int64 {
+    candidate.lowConfidenceSince.map { max(0, (now - $0).rawValue) } ?? 0
   }
 
   /// One sentence: which rule made it a hit or a miss.
   private func rule(for lookup: Lookup) -> String {
     if let hit = lookup.hit {
       return hit.layer == .exact
-        ? "exact hit: entry \(hit.id) is the very question, so that nothing else was weighed"
+        ? "exact hit: entry \(hit.id) is the question itself, so its neighbours were not needed"
         : "hit by meaning: entry \(hit.id) is the nearest that may be served, \(figure(hit.similarity)) similar where "
           + "\(figure(threshold)) is asked for"
     }
@@ -62,11 +69,9 @@ struct Explanation {
       case .belowThreshold:
         nearest.map { ": \(figure($0.similarity)) where \(figure(threshold)) is asked for" }
       case .lowConfidence:
-        lookup.candidates.first { $0.verdict == .lowConfidence }.map {
+        lookup.candidates.first { [.tooOld, .lowConfidence].contains($0.verdict) }.map {
           ": \(figure($0.confidence)) where \(figure(minConfidence)) is asked for, and it halves every 24 hours"
         }
-      case .noMatch where nearest != nil:
-        ": of the nearest \(min(weighed, lookup.candidates.count)) none may be served"
       default: nil
       }
     return "no answer: \(lookup.missReason?.text ?? "nothing like it")\(figures ?? "")"
@@ -83,6 +88,7 @@ extension Candidate {
       "confidence": JSONOutput(confidence), "age_seconds": JSONOutput(age),
       "verdict": JSONOutput(verdict.rawValue),
       "low_confidence_since": JSONOutput(lowConfidenceSince?.rawValue),
+      "expires_at": JSONOutput(expiresAt?.rawValue), "access_count": JSONOutput(accessCount),
     ]
   }
 }

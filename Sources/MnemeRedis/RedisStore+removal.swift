@@ -9,9 +9,12 @@ extension RedisStore {
   @discardableResult
   public func remove(ids: [EntryID]) throws -> [EntryID] { try removeWhatever(ids, from: nil, counting: nil) }
 
+  /// Three round trips for each 16 entries.
   @discardableResult
-  public func removeExpired(id: EntryID, at now: UnixTime) throws -> Bool {
-    try !removeBatch([id], counting: .own(.expirations)) { $0.isExpired(at: now) }.isEmpty
+  public func removeExpired(ids: [EntryID], at now: UnixTime) throws -> [EntryID] {
+    try ids.slices(of: Batch.removed).flatMap { slice in
+      try removeBatch(Array(slice), counting: .own(.expirations)) { $0.isExpired(at: now) }
+    }
   }
 
   /// Runs `vacuum` without its reports.

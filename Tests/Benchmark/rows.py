@@ -222,18 +222,17 @@ def search_in_process(lab, *words):
     return Command([lab.program("search-benchmark"), *words], tells=True)
 
 
-def search_row(precision, dimension, goal):
-    @row(f"search-{precision}-{dimension}", f"index search in process, {precision}, × {dimension}",
-         "NumPy's `M @ q` in float32, one thread", at_most=goal)
+def search_row(dimension, goal):
+    @row(f"search-{dimension}", f"index search in process, × {dimension}", "NumPy's `M @ q` in float32, one thread",
+         at_most=goal)
     def measure(lab):
         return lab.race(
-            lab.runs(7, 3), search_in_process(lab, "index", precision, lab.entries, dimension),
+            lab.runs(7, 3), search_in_process(lab, "index", lab.entries, dimension),
             Command([lab.python(), HERE / "numpy_search.py", lab.entries, dimension], tells=True))
 
 
-for precision, goal in ("float32", 1.0), ("int8", 0.5):
-    for dimension in 384, 1536:
-        search_row(precision, dimension, goal)
+for dimension in 384, 1536:
+    search_row(dimension, 0.5)
 
 
 @row("search-namespace", "a miss in one namespace among many, in process", "that namespace alone", at_most=1.0)

@@ -51,16 +51,17 @@ struct ExplainTests {
 
   @Test("each neighbour has its verdict, in the text and in JSON, and nothing is touched")
   func verdicts() throws {
-    let bench = try Bench("verdicts", [0.99, 0.98, 0.97, 0.9, 0.5])
+    let similarities = [0.99, 0.98, 0.97, 0.96, 0.95, 0.9, 0.5]
+    let bench = try Bench("verdicts", similarities)
     try bench.refuse(1)
     try bench.expire(2)
-    try bench.wither(3, hours: 48)
+    for id in 3...5 { try bench.wither(id, hours: 48) }
     try bench.fixture.expectUnchanged {
-      let text = try bench.get(expecting: 1).outputText
-      let rows = text.split(separator: "\n").dropFirst().prefix(5).map(String.init)
+      let text = try bench.get("--nearest", "7", expecting: 1).outputText
+      let rows = text.split(separator: "\n").dropFirst().prefix(7).map(String.init)
       let verdicts = [
-        "refused by the validator", "expired", "confidence too low for 1d 12h", "only the nearest 3 count",
-        "below the threshold",
+        "refused by the validator", "expired", "too old for 1d 12h", "too old for 1d 1", "too old for 1d 1",
+        "only the nearest 3 count", "below the threshold",
       ]
       for (index, verdict) in verdicts.enumerated() {
         let words = rows[index].split(separator: " ")
@@ -71,15 +72,16 @@ struct ExplainTests {
       #expect(text.contains("0.2425 where 0.7000 is asked for"), "\(text)")
 
       let before = Int(Date().timeIntervalSince1970)
-      let json = try bench.get("--json", expecting: 1).json()
+      let json = try bench.get("--json", "--nearest", "7", expecting: 1).json()
       #expect(json["hit"].bool == false && json["reason"].string == "low_confidence")
       let candidates = try #require(json["candidates"].array)
-      #expect(candidates.map { $0["id"].int } == [1, 2, 3, 4, 5])
+      #expect(candidates.map { $0["id"].int } == [1, 2, 3, 4, 5, 6, 7])
       #expect(
         candidates.map { $0["verdict"].string } == [
-          "refused_by_validator", "expired", "low_confidence", "not_weighed", "below_threshold",
+          "refused_by_validator", "expired", "too_old", "too_old", "too_old", "not_weighed",
+          "below_threshold",
         ])
-      for (candidate, similarity) in zip(candidates, [0.99, 0.98, 0.97, 0.9, 0.5]) {
+      for (candidate, similarity) in zip(candidates, similarities) {
         #expect(abs(try #require(candidate["similarity"].double) - similarity) < 1e-6)
       }
       let old = candidates[2]
@@ -90,9 +92,9 @@ struct ExplainTests {
       // 0.97 falls to 0.7 in 24 h × log2(0.97 / 0.7) = 40,663 s, so that was 132,137 s before two days were over.
       let since = try #require(old["low_confidence_since"].int)
       #expect(abs(before - since - (age - 40_663)) < 30, "\(since)")
-      #expect(candidates[3]["low_confidence_since"].isNull)
+      #expect(candidates[5]["low_confidence_since"].isNull)
       // At 0.5 no age is young enough.
-      #expect(candidates[4]["low_confidence_since"].int != nil)
+      #expect(candidates[6]["low_confidence_since"].int != nil)
     }
   }
 
@@ -121,10 +123,57 @@ struct ExplainTests {
     #expect(try verdicts([]) == Array(all.prefix(5)))
     #expect(try verdicts(["--nearest", "20"]) == all)
     #expect(try verdicts(["--threshold", "0.35", "--nearest", "4"])[3] == "low_confidence")
-    // The very question is weighed against nothing.
+    // Without an embedder an exact hit has no neighbours.
     let exact = try bench.fixture.mneme.run(["get", "--explain", "--peek", "--json", "question 4"])
       .expecting(0).json()
     #expect(exact["layer"].string == "exact" && exact["candidates"].array?.isEmpty == true)
+  }
+
+  @Test("after an exact hit the neighbours are shown that would have been served without it")
+  func exactHit() throws {
+    let bench = try Bench("exact", [0.99, 0.95, 0.4])
+    try bench.fixture.redis.send("HSET", bench.fixture.key("entry:2"), "access_count", "1234")
+    let words = ["get", "--explain", "--peek"] + bench.embedder + ["question 1"]
+    let text = try bench.fixture.mneme.run(words).expecting(0).outputText
+    #expect(text.hasPrefix("answer 1\n\n"), "\(text)")
+    #expect(text.contains("the exact match was served") && text.contains("1234"), "\(text)")
+    #expect(text.hasSuffix("exact hit: entry 1 is the question itself, so its neighbours were not needed\n"))
+    let json = try bench.fixture.mneme.run(words + ["--json"]).expecting(0).json()
+    let candidates = try #require(json["candidates"].array)
+    #expect(candidates.map { $0["id"].int } == [1, 2, 3])
+    #expect(candidates.map { $0["verdict"].string } == ["served", "not_needed", "below_threshold"])
+    #expect(candidates[1]["access_count"].int == 1234)
+    #expect(try #require(candidates[1]["expires_at"].int) > Int(Date().timeIntervalSince1970))
+  }
+
+  @Test("no response is read of a neighbour that is only explained")
+  func responses() throws {
+    let bench = try Bench("large", [Double](repeating: 0.99, count: 60))
+    let response = String(repeating: "long ", count: 40_000)
+    for id in 1...60 {
+      try bench.fixture.redis.send("HSET", bench.fixture.key("entry:\(id)"), "response", response)
+    }
+    let outcome = try bench.get("-v", "--json", "--nearest", "60", expecting: 0)
+    #expect(try outcome.json()["candidates"].array?.count == 60)
+    let match = try #require(outcome.errorText.firstMatch(of: /, ([0-9.]+) (B|KiB|MiB) received/))
+    let unit: [Substring: Double] = ["B": 1, "KiB": 1024, "MiB": 1_048_576]
+    let received = try #require(Double(match.1)) * #require(unit[match.2])
+    // All of them are 12 MB, and the nearest three are read to be weighed.
+    #expect(received < 2_000_000)
+  }
+
+  @Test("expired neighbours do not hide an answer behind them, and a get that may write removes them")
+  func expiredNeighbours() throws {
+    let bench = try Bench("hidden", [0.99, 0.98, 0.97, 0.96, 0.95])
+    for id in 1...4 { try bench.expire(id) }
+    let words = ["get", "--json"] + bench.embedder + ["asked"]
+    try bench.fixture.expectUnchanged {
+      let peeked = try bench.fixture.mneme.run(words + ["--peek"]).expecting(0).json()
+      #expect(peeked["id"].int == 5)
+    }
+    #expect(try bench.fixture.mneme.run(words).expecting(0).json()["id"].int == 5)
+    let stats = try bench.fixture.mneme.run(["stats", "--json"]).expecting(0).json()
+    #expect(stats["entries"].int == 1 && stats["expirations"].int == 4)
   }
 
   @Test("a miss says which rule made it")
@@ -146,7 +195,7 @@ struct ExplainTests {
     try gone.refuse(2)
     try rule(
       gone.get(expecting: 1),
-      "no answer: no question in the namespace means the same: of the nearest 2 none may be served")
+      "no answer: the nearest answers are expired, damaged or refused by the validator")
 
     let others = far.fixture.mneme
     try rule(

@@ -198,8 +198,45 @@ struct IndexCacheTests {
       try file.close()
       let outcome = try kept.run(["get", Self.questions[0]]).expecting(0)
       #expect(outcome.outputText == "so 12\n" && outcome.errorText == "")
-      #expect(try Data(contentsOf: URL(filePath: path)).count == sound.count)
-      #expect(try Data(contentsOf: URL(filePath: path)) == sound)
+      // It is whole again: the rows are the same ones.
+      let again = try Data(contentsOf: URL(filePath: path))
+      #expect(again.count == sound.count && again.dropFirst(2048) == sound.dropFirst(2048))
     }
+  }
+
+  @Test("one that has become huge, or that is cut and written again all the time, neither hangs nor ends get")
+  func huge() throws {
+    _ = try kept.run(["get", Self.questions[0]])
+    let path = directory.path("cache/mneme/" + (try #require(try files().first)))
+    let sound = try Data(contentsOf: URL(filePath: path))
+    #expect(truncate(path, 3 << 40) == 0)
+    let outcome = try kept.run(["get", Self.questions[0]]).expecting(0)
+    #expect(outcome.outputText == "so 12\n" && outcome.errorText == "")
+
+    let stop = try directory.write("".utf8, to: "writing")
+    try sound.write(to: URL(filePath: directory.path("sound")))
+    let writer = try ChildProcess([
+      "bash", "-c",
+      "while [ -e '\(stop)' ]; do : >'\(path)'; cat '\(directory.path("sound"))' >'\(path)'; done",
+    ])
+    for _ in 0..<40 {
+      let outcome = try kept.run(["get", "--peek", Self.questions[0]]).expecting(0)
+      #expect(outcome.outputText == "so 12\n" && outcome.errorText == "")
+    }
+    try FileManager.default.removeItem(atPath: stop)
+    _ = try writer.finish()
+  }
+
+  @Test(
+    "a peek makes and uses one as soon as another get has left its trace, and says under -v why not before")
+  func peek() throws {
+    let first = try kept.run(["-v", "get", "--peek", Self.questions[0]]).expecting(0)
+    #expect(first.errorText.contains("incarnation"))
+    #expect(try files().isEmpty)
+    try kept.run(["get", Self.questions[0]]).expecting(0)
+    try FileManager.default.removeItem(atPath: directory.path("cache/mneme"))
+    let second = try kept.run(["-v", "get", "--peek", Self.questions[0]]).expecting(0)
+    #expect(!second.errorText.contains("incarnation"))
+    #expect(try files().count == 1)
   }
 }

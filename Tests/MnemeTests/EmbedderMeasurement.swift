@@ -11,7 +11,7 @@ import Testing
 @Suite("The built-in embedder on Banking77", .needsBanking77)
 struct EmbedderMeasurement {
   static let takesAll = ProcessInfo.processInfo.environment["MNEME_MEASURE_EMBEDDER"] != nil
-  static let thresholds: [Float] = [0.70, 0.75, 0.80, 0.85, 0.90, 0.95]
+  static let thresholds: [Double] = [0.70, 0.75, 0.80, 0.85, 0.90, 0.95]
 
   @Test("answers a good part of new questions, and hardly ever wrongly")
   func newQuestions() throws {
@@ -63,7 +63,7 @@ struct EmbedderMeasurement {
 }
 
 private struct Outcome {
-  let similarity: Float
+  let similarity: Double
   let isRight: Bool
 }
 
@@ -72,7 +72,7 @@ private struct Tally {
   private(set) var wrong = 0
   private(set) var none = 0
 
-  init(_ outcomes: [Outcome?], threshold: Float) {
+  init(_ outcomes: [Outcome?], threshold: Double) {
     for outcome in outcomes {
       if let outcome, outcome.similarity >= threshold {
         if outcome.isRight { right += 1 } else { wrong += 1 }
@@ -86,9 +86,10 @@ private struct Tally {
 /// The embedder and an index, as a cache puts them together.
 private struct Filled {
   private let embedder = HashedNgramEmbedder()
-  private let index = VectorIndex(dimension: HashedNgramEmbedder.dimension)
+  private var index = VectorIndex(dimension: HashedNgramEmbedder.dimension)
   private var intents: [String] = []
   private var ids: [String: EntryID] = [:]
+  private var vectors: [EntryID: Embedding] = [:]
 
   init(with questions: [Question]) throws {
     for question in questions {
@@ -101,13 +102,22 @@ private struct Filled {
       ids[question.text] = id
       intents.append(question.intent)
       let vector = Embedding(try embedder.embed(question.text))
-      try vector.bytes.withUnsafeBytes { try index.set(id, $0) }
+      vectors[id] = vector
+      vector.bytes.withUnsafeBytes { index.set(id, $0) }
     }
   }
 
-  func answer(to text: String, sparing spared: String?) throws -> (similarity: Float, intent: String)? {
+  func answer(to text: String, sparing spared: String?) throws -> (similarity: Double, intent: String)? {
     let spared = spared.flatMap { ids[$0] }
-    let nearest = try index.search(embedder.embed(text), limit: 2).first { $0.id != spared }
+    let query = Embedding(try embedder.embed(text))
+    var nearest: (id: EntryID, similarity: Double)?
+    for candidate in index.search(query, limit: 2)?.candidates ?? [] where candidate.id != spared {
+      let similarity = vectors[candidate.id]!.dot(query)
+      let isNearer = nearest.map {
+        similarity > $0.similarity || similarity == $0.similarity && candidate.id < $0.id
+      }
+      if isNearer ?? true { nearest = (candidate.id, similarity) }
+    }
     return nearest.map { ($0.similarity, intents[Int($0.id.rawValue)]) }
   }
 }

@@ -14,187 +14,164 @@ struct VectorIndexTests {
     }
   }
 
-  static func index(_ rows: [[Float]], _ precision: VectorPrecision = .float32) throws -> VectorIndex {
-    let index = VectorIndex(dimension: rows[0].count, precision: precision)
-    for (number, row) in rows.enumerated() { try index.set(number + 1, row) }
+  /// Entries 1 and up.
+  static func index(_ rows: [[Float]]) -> VectorIndex {
+    var index = VectorIndex(dimension: rows[0].count)
+    for (number, row) in rows.enumerated() { index.set(EntryID(Int64(number) + 1), row) }
     return index
   }
 
   /// Every instruction set that this machine has.
   static var instructionSets: [Bool] { cvector_has_avx2() ? [false, true] : [false] }
 
-  // Expected: Python mneme-cache 1.0.1, `NumpyIndex(24, dtype=…)` with the vectors of `vectors(200, dimension: 24)`
-  // as entries 1 to 200, searched with the 201st; NumPy 2.4.6.
-  @Test(
-    "finds what the peer library finds",
-    arguments: [
-      (
-        .float32,
-        [
-          (91, 0.5744767785072327), (156, 0.4375251829624176), (8, 0.3700266480445862),
-          (68, 0.33168721199035645),
-          (74, 0.32585975527763367),
-        ]
-      ),
-      (
-        .int8,
-        [
-          (91, 0.5745499730110168), (156, 0.4364813566207886), (8, 0.37037181854248047),
-          (68, 0.33704423904418945), (74, 0.32699155807495117),
-        ]
-      ),
-    ] as [(VectorPrecision, [(Int64, Double)])])
-  func peer(precision: VectorPrecision, expected: [(Int64, Double)]) throws {
-    let vectors = try Self.vectors(201, dimension: 24)
-    let index = try Self.index(Array(vectors.dropLast()), precision)
-    for avx2 in Self.instructionSets {
-      let found = try index.search(vectors[200], limit: 5, avx2: avx2)
-      #expect(found.map(\.id.rawValue) == expected.map(\.0))
-      for (ours, theirs) in zip(found, expected) { #expect(abs(Double(ours.similarity) - theirs.1) < 1e-6) }
-    }
+  /// What a search over the vectors themselves finds.
+  static func ranked(_ vectors: [EntryID: [Float]], to query: [Float]) -> [(id: EntryID, similarity: Double)]
+  {
+    let query = Embedding(query)
+    return vectors.map { (id: $0, similarity: Embedding($1).dot(query)) }
+      .sorted { $0.similarity == $1.similarity ? $0.id < $1.id : $0.similarity > $1.similarity }
   }
 
-  @Test(
-    "scores as a sum in double precision does", arguments: [1, 3, 64, 100, 384, 1000],
-    VectorPrecision.allCases)
-  func plainSum(dimension: Int, precision: VectorPrecision) throws {
-    let rows = try Self.vectors(40, dimension: dimension)
-    let query = try Self.vectors(1, dimension: dimension, seed: 7)[0]
-    let index = try Self.index(rows, precision)
-    for avx2 in Self.instructionSets {
-      for (id, similarity) in try index.search(query, limit: 40, avx2: avx2) {
-        let sum = zip(rows[Int(id.rawValue) - 1], query).reduce(0.0) { sum, pair in
-          let component = precision == .int8 ? (pair.0 * 127).rounded(.toNearestOrEven) / 127 : pair.0
-          return sum + Double(component) * Double(pair.1)
+  @Test("names every entry that is among the nearest, and few others", arguments: [1, 3, 64, 384])
+  func candidates(dimension: Int) throws {
+    let rows = try Self.vectors(400, dimension: dimension)
+    let index = Self.index(rows)
+    let vectors = Dictionary(uniqueKeysWithValues: rows.enumerated().map { (EntryID(Int64($0) + 1), $1) })
+    var named = 0
+    let queries = try Self.vectors(6, dimension: dimension, seed: 5)
+    for query in queries {
+      let ranked = Self.ranked(vectors, to: query)
+      let similarities = Dictionary(uniqueKeysWithValues: ranked.map { ($0.id, Float($0.similarity)) })
+      for limit in [1, 3, 20] {
+        for avx2 in Self.instructionSets {
+          let found = try #require(
+            index.search(Embedding(query), limit: limit, threshold: -.infinity, avx2: avx2))
+          #expect(Set(found.candidates.map(\.id)).isSuperset(of: ranked.prefix(limit).map(\.id)))
+          #expect(found.candidates.map(\.most) == found.candidates.map(\.most).sorted(by: >))
+          for candidate in found.candidates {
+            let similarity = try #require(similarities[candidate.id])
+            #expect(similarity >= candidate.least - 1e-6 && similarity <= candidate.most + 1e-6)
+          }
+          named += found.candidates.count
         }
-        #expect(abs(sum - Double(similarity)) < 1e-6)
       }
     }
+    // In one dimension there are two similarities alone.
+    #expect(dimension == 1 || named < queries.count * 3 * Self.instructionSets.count * 200)
   }
 
-  @Test("rounds halves to even and clips, in int8")
-  func quantization() throws {
-    let row = [0.5, 1.5, 2.5, -1.5, 1000, -1000].map { Float($0 / 127) }
-    let index = VectorIndex(dimension: row.count, precision: .int8)
-    try index.set(1, row)
-    for (position, expected) in [0, 2, 2, -2, 127, -128].enumerated() {
-      var query = [Float](repeating: 0, count: row.count)
-      query[position] = 127
-      #expect(try index.search(query, limit: 1)[0].similarity == Float(expected))
+  @Test("names nothing below the threshold, and says when there may be more above it")
+  func threshold() throws {
+    let index = Self.index([[1, 0], [0.9, 0.4358899], [0.8, 0.6], [0, 1]])
+    let east = Embedding([1, 0])
+    func ids(_ limit: Int, _ threshold: Float) -> ([Int64], Bool) {
+      let found = index.search(east, limit: limit, threshold: threshold)
+      return (found?.candidates.map(\.id.rawValue) ?? [], found?.isCut ?? true)
     }
+    #expect(ids(9, 0.85) == ([1, 2], false))
+    #expect(ids(1, 0.85) == ([1], true))
+    #expect(ids(9, 1.1) == ([], false))
+    #expect(ids(9, -.infinity) == ([1, 2, 3, 4], false))
   }
 
-  @Test("orders equal similarities by id, whatever the order they came in, for every limit")
+  @Test("orders equal bounds by id, whatever the order they came in")
   func ties() throws {
-    let index = VectorIndex(dimension: 2)
-    for number in [7, 3, 9, 1, 8, 2, 6, 4, 5] { try index.set(number, number == 6 ? [1, 0] : [0.6, 0.8]) }
-    for limit in 1...9 {
-      let found = try index.search([1, 0], limit: limit).map(\.id.rawValue)
-      #expect(found == Array([6, 1, 2, 3, 4, 5, 7, 8, 9].prefix(limit)))
+    var index = VectorIndex(dimension: 2)
+    for number in [7, 3, 9, 1, 8, 2, 6, 4, 5] as [Int64] {
+      index.set(EntryID(number), number == 6 ? [1, 0] : [0.6, 0.8])
     }
+    let found = try #require(index.search(Embedding([1, 0]), limit: 5))
+    #expect(found.candidates.map(\.id.rawValue) == [6, 1, 2, 3, 4, 5, 7, 8, 9])
   }
 
   @Test(
-    "gives all there are when asked for more, and none when asked for none",
-    arguments: [-1, 0, 3, 4, 1_000_000])
-  func limits(limit: Int) throws {
-    let index = try Self.index(Self.vectors(3, dimension: 8))
-    #expect(try index.search([1, 0, 0, 0, 0, 0, 0, 0], limit: limit).count == min(3, max(0, limit)))
-    #expect(try VectorIndex(dimension: 8).search([1, 0, 0, 0, 0, 0, 0, 0], limit: 3).isEmpty)
-  }
-
-  @Test("replaces, removes and finds the rest", arguments: VectorPrecision.allCases)
-  func changes(precision: VectorPrecision) throws {
-    let vectors = try Self.vectors(20, dimension: 16)
-    let index = try Self.index(Array(vectors[0..<10]), precision)
-    try index.set(4, vectors[15])
-    #expect(index.remove(EntryID(1)))
-    #expect(index.remove(EntryID(10)))
-    #expect(index.remove(EntryID(5)))
-    #expect(!index.remove(EntryID(5)))
-    #expect(!index.remove(EntryID(99)))
-    try index.set(11, vectors[10])
-
-    #expect(index.count == 8)
-    #expect(Set(index.ids.map(\.rawValue)) == [2, 3, 4, 6, 7, 8, 9, 11])
-    #expect(index.contains(EntryID(4)) && !index.contains(EntryID(5)))
-    for id in index.ids {
-      let own = id == EntryID(4) ? vectors[15] : vectors[Int(id.rawValue) - 1]
-      #expect(try index.search(own, limit: 1)[0].id == id)
-    }
-    for id in index.ids { index.remove(id) }
-    #expect(index.count == 0)
-  }
-
-  @Test(
-    "keeps every vector while its memory grows over several huge pages", arguments: VectorPrecision.allCases)
-  func growth(precision: VectorPrecision) throws {
-    // Components of one magnitude, so that a row is as quick to make as its 384 signs.
-    var random = SplitMix64(seed: 3)
-    let rows = (0..<6000).map { _ in
-      var row = [UInt8](repeating: 0, count: 384 * 4)
-      for component in 0..<384 {
-        row[component * 4 + 2] = 0x50
-        row[component * 4 + 3] = random.next() >> 63 == 0 ? 0x3d : 0xbd
+    "follows any series of changes, in memory and over a base", arguments: 1...6 as ClosedRange<UInt64>)
+  func changes(seed: UInt64) throws {
+    let dimension = 20
+    var random = SplitMix64(seed: seed)
+    let pool = try Self.vectors(3000, dimension: dimension, seed: seed)
+    var vectors: [EntryID: [Float]] = [:]
+    let builder = VectorRowsBuilder(RowLayout(dimension: dimension))
+    if seed % 2 == 0 {
+      for number in 0..<700 {
+        let id = EntryID(Int64(number))
+        vectors[id] = pool[number]
+        try Embedding(pool[number]).bytes.withUnsafeBytes { try builder.append(id, $0) }
       }
-      return row
     }
-    let index = VectorIndex(dimension: 384, precision: precision)
-    for (number, row) in rows.enumerated() {
-      try row.withUnsafeBytes { try index.set(EntryID(Int64(number)), $0) }
+    var index = VectorIndex(base: try builder.finish(), builder.layout)
+    for round in 0..<12 {
+      let before = index
+      let vectorsBefore = vectors
+      for _ in 0..<(random.next() % 300) {
+        let id = EntryID(Int64(random.next() % 1000))
+        if random.next() % 3 == 0 {
+          index.remove(id)
+          vectors[id] = nil
+        } else {
+          let vector = pool[Int(random.next() % UInt64(pool.count))]
+          index.set(id, vector)
+          vectors[id] = vector
+        }
+      }
+      if round % 4 == 3 {
+        let builder = VectorRowsBuilder(index.layout)
+        try index.write(to: builder)
+        #expect(builder.count == vectors.count)
+        index = VectorIndex(base: try builder.finish(), builder.layout)
+      }
+      // A copy that was taken before is as it was.
+      for (index, vectors) in [(index, vectors), (before, vectorsBefore)] {
+        let query = pool[Int(random.next() % UInt64(pool.count))]
+        let found = try #require(index.search(Embedding(query), limit: 5))
+        let ids = found.candidates.map(\.id)
+        #expect(Set(ids).count == ids.count, "seed \(seed)")
+        #expect(
+          Set(ids).isSuperset(of: Self.ranked(vectors, to: query).prefix(5).map(\.id)),
+          "seed \(seed), round \(round)")
+        #expect(Set(ids).isSubset(of: vectors.keys), "seed \(seed), round \(round)")
+      }
     }
-    for number in stride(from: 0, to: rows.count, by: 997) {
-      let query = Embedding(bytes: rows[number]).numbers
-      #expect(try index.search(query, limit: 1)[0].id == EntryID(Int64(number)))
-    }
+    for id in vectors.keys { index.remove(id) }
+    #expect(index.isEmpty)
+    #expect(try #require(index.search(Embedding(pool[0]), limit: 3)).candidates.isEmpty)
   }
 
-  @Test("reads raw rows of any alignment, many at once")
-  func rawRows() throws {
-    let rows = try Self.vectors(50, dimension: 10)
-    let bytes: [UInt8] = [0xff] + rows.flatMap { Embedding($0).bytes }
-    let index = VectorIndex(dimension: 10)
-    try bytes.withUnsafeBytes {
-      try index.set((1...50).map { EntryID($0) }, UnsafeRawBufferPointer(rebasing: $0[1...]))
+  @Test("keeps every vector while its memory grows over several huge pages")
+  func growth() throws {
+    var index = VectorIndex(dimension: 384)
+    let rows = try Self.vectors(60, dimension: 384)
+    // Each row 500 times, a number of them moved a little.
+    for number in 0..<30_000 {
+      index.set(EntryID(Int64(number)), rows[number % 60])
     }
     for (number, row) in rows.enumerated() {
-      let found = try index.search(row, limit: 1)[0]
-      #expect(found.id == EntryID(Int64(number) + 1))
-      #expect(abs(found.similarity - 1) < 1e-6)
+      let found = try #require(index.search(Embedding(row), limit: 1, threshold: 0.99))
+      #expect(found.candidates.count == 500)
+      #expect(found.candidates.allSatisfy { Int($0.id.rawValue) % 60 == number })
     }
   }
 
   @Test(
-    "refuses a vector without a direction, names the entry, and stays as it was",
-    arguments: [[0, 0], [-0.0, 0], [1, .nan], [.infinity, 0], [0, -.infinity]] as [[Float]])
-  func noDirection(numbers: [Float]) throws {
-    let index = VectorIndex(dimension: 2)
-    try index.set(17, [1, 0])
-    for id in [17, 18] as [Int64] {
-      let error = #expect(throws: QuantizationError.self) { try index.set(id, numbers) }
-      #expect(error?.message.contains("entry \(id)") == true)
+    "names what cannot be compared apart, each time, and no more than a few of them",
+    arguments: [[0, 0], [.nan, 1], [.infinity, 0], [1], [1, 2, 3], []] as [[Float]])
+  func odd(numbers: [Float]) throws {
+    var index = Self.index([[1, 0], [0, 1]])
+    for id in 10..<200 { index.set(EntryID(Int64(id)), numbers) }
+    for _ in 0..<2 {
+      let found = try #require(index.search(Embedding([1, 0]), limit: 1, threshold: 0.5))
+      #expect(found.candidates.map(\.id) == [EntryID(1)])
+      #expect(found.odd.map(\.rawValue) == Array(10..<(10 + Int64(VectorIndex.mostOdd))))
     }
-    #expect(throws: QuantizationError.self) { try index.search(numbers, limit: 1) }
-    #expect(index.count == 1)
-    #expect(try index.search([1, 0], limit: 2).map(\.similarity) == [1])
-  }
-
-  @Test("refuses vectors and queries of another dimension", arguments: [[], [1], [1, 0, 0]] as [[Float]])
-  func otherDimension(numbers: [Float]) throws {
-    let index = VectorIndex(dimension: 2)
-    #expect(throws: EmbedderDimensionError.self) { try index.set(1, numbers) }
-    #expect(throws: EmbedderDimensionError.self) { try index.search(numbers, limit: 1) }
-    #expect(throws: EmbedderDimensionError.self) {
-      try Embedding(numbers).bytes.withUnsafeBytes { try index.set([EntryID(1), EntryID(2)], $0) }
-    }
-    #expect(index.count == 0)
+    index.set(EntryID(10), [0.9, 0.4358899])
+    let found = try #require(index.search(Embedding([1, 0]), limit: 3, threshold: 0.5))
+    #expect(found.candidates.map(\.id.rawValue) == [1, 10])
+    #expect(found.odd.first == EntryID(11))
   }
 }
 
 extension VectorIndex {
-  fileprivate func set(_ id: Int64, _ numbers: [Float]) throws {
-    try Embedding(numbers).bytes.withUnsafeBytes { try set(EntryID(id), $0) }
+  mutating func set(_ id: EntryID, _ numbers: [Float]) {
+    Embedding(numbers).bytes.withUnsafeBytes { set(id, $0) }
   }
-
-  fileprivate func set(_ id: Int, _ numbers: [Float]) throws { try set(Int64(id), numbers) }
 }

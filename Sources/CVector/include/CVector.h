@@ -9,39 +9,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Rows and queries are whole numbers of so many numbers, float32 or int8.
+// Rows and queries are whole numbers of so many numbers.
 enum { CVECTOR_BLOCK = 64 };
 
 // Whether this processor and its operating system have AVX2 and FMA. Where they have not, the functions below
 // use what every processor of the architecture has (SSE2, NEON).
 bool cvector_has_avx2(void);
 
-// scores[i] = the dot product of `query` with row i of `count` rows, which follow one another without gaps.
+// scores[i] = the dot product of `query` with row i of `count` rows of int8, which follow one another without gaps.
 // `width` is the length of a row and of the query, a multiple of CVECTOR_BLOCK; `avx2` only where there is AVX2.
 // Returns the largest score, -infinity for no rows. The sum runs in float32, in an order that differs between
 // the instruction sets, and so may its last bits.
-float cvector_scores_f32(bool avx2, const float *rows, size_t count, size_t width, const float *query,
-                         float *scores);
-
-// The same for rows of int8, each number taken as it is: the caller scales the query.
 float cvector_scores_i8(bool avx2, const int8_t *rows, size_t count, size_t width, const float *query,
                         float *scores);
+
+// Multiplies scores[i] with scales[i], and writes the numbers of the rows whose product plus errors[i] * length is
+// not below `bar` to `rows`, which has room for `count`. Returns how many these are.
+size_t cvector_select(bool avx2, float *scores, const float *scales, const float *errors, size_t count,
+                      float length, float bar, uint32_t *rows);
 
 // Reads `count` little-endian float32 from unaligned `bytes` into `numbers`. Returns the bit pattern of the
 // largest magnitude: 0 when all are zero, 0x7f800000 and above when one is infinite or no number.
 uint32_t cvector_read_f32(const void *bytes, size_t count, float *numbers);
 
-// quantized[i] = numbers[i] · 127, halves rounded to even, clipped to -128...127. All numbers are finite.
-void cvector_quantize(const float *numbers, size_t count, int8_t *quantized);
-
 // Quantises a row of finite numbers with a scale of its own: numbers[i] is about quantized[i] * scale, where the
 // largest magnitude becomes 127. Returns the scale.
 //
-// `error` becomes a bound: for every query of length 1 the score of `numbers` that `cvector_scores_f32` gives and
-// the one of `quantized` that `cvector_scores_i8` gives, times the scale, differ by no more, whatever instruction
-// set either used. By Cauchy and Schwarz that is the length of what rounding took away, and a little for the
-// rounding of the sums. A row whose largest magnitude is not within 1e-12...1e12 gets zeros, the scale 0 and the
-// bound infinity.
+// `error` becomes a bound: for every query of length 1 the dot product with `numbers` and the score of `quantized`
+// that `cvector_scores_i8` gives, times the scale, differ by no more, whatever instruction set was used, and
+// whether the dot product is taken in float32 or in double precision. By Cauchy and Schwarz that is the length of
+// what rounding took away, and a little for the rounding of the sums. A row whose largest magnitude is not within
+// 1e-12...1e12 gets zeros, the scale 0 and the bound infinity.
 float cvector_quantize_row(bool avx2, const float *numbers, size_t width, int8_t *quantized, float *error);
 
 // A checksum against accidents, as fast as memory: Fletcher's, of 64-bit words in eight lanes. A single word that

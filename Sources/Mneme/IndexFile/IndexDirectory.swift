@@ -1,8 +1,8 @@
 import Glibc
 
 /// Where the vectors of namespaces are kept between runs of a program that searches once and ends: a directory of the
-/// user's, mode 0700, of files of mode 0600, one for each namespace of each cache. They hold ids and vectors in int8,
-/// and no text.
+/// user's, mode 0700, of files of mode 0600. Each namespace of each cache that has 256 vectors or more has one of its
+/// rows, and one of what has changed since. They hold ids, vectors in int8, and checksums; no text.
 ///
 /// The directory is a cache in every respect. What is in it may be deleted at any time; a file that is odd in any way
 /// (another's, readable by others, a link, of another size or checksum than it should be) is none; and that nothing
@@ -15,8 +15,6 @@ public struct IndexDirectory: Sendable {
   public var cacheName: String
   /// The most bytes that the files may take; the ones that were not used for longest go.
   public var sizeLimit = 1 << 30
-  /// A namespace with fewer vectors is read from the store each time, which takes no longer.
-  public var leastVectors = 256
 
   public init(path: String, cacheName: String) {
     self.path = path
@@ -24,56 +22,91 @@ public struct IndexDirectory: Sendable {
   }
 
   private static let suffix = ".index"
+  private static let changesSuffix = ".changes"
   private static let temporarySuffix = ".new"
 
-  /// What the file of a namespace is known by: SHA-256, in hexadecimal.
+  /// What the files of a namespace are known by: SHA-256, in hexadecimal.
   func key(of namespace: Namespace, _ identity: CacheIdentity) -> String {
     unambiguousHash(of: [cacheName, namespace.name, identity.fingerprint, String(identity.dimension)])
   }
 
-  private static func name(of key: String) -> String { key.prefix(40) + suffix }
+  private static func name(of key: String, _ suffix: String) -> String { key.prefix(40) + suffix }
+
+  static func temporaryName(for name: String) -> String {
+    "\(name).\(getpid()).\(UInt32.random(in: 0 ... .max))\(temporarySuffix)"
+  }
 
   // MARK: Reading
 
-  /// The file with that key; nil where there is none that can be trusted.
-  func load(_ key: String) -> (header: VectorImageHeader, image: VectorImage)? {
+  /// The index with that key, with the changes that were kept beside its base; nil where there is none that can be
+  /// trusted. The blocks of rows are checked when they are searched.
+  func load(_ key: String, dimension: Int) -> (head: IndexHead, index: VectorIndex)? {
     guard let directory = Descriptor(open(path, Self.directoryFlags)), directory.isPrivate(.directory),
-      let file = Descriptor(
-        openat(directory.number, Self.name(of: key), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)),
-      file.isPrivate(.file), let size = file.status?.st_size,
-      let mapping = FileMapping(file.number, byteCount: Int(size)),
-      let read = VectorImage.read(mapping), read.header.key == key
+      let file = openFile(Self.name(of: key, Self.suffix), in: directory),
+      let bytes = file.contents(count: IndexHead.size), var head = try? IndexHead(sealed: bytes),
+      head.key == key, head.dimension == dimension
     else { return nil }
+    let layout = RowLayout(dimension: dimension)
+    let size = IndexHead.size + layout.blocks(for: head.rows) * layout.byteCount
+    guard let fileSize = file.size, fileSize == size, size <= sizeLimit else { return nil }
+    var index = VectorIndex(base: .file(FileRows(file: file, layout: layout, count: head.rows)), layout)
+    if let file = openFile(Self.name(of: key, Self.changesSuffix), in: directory), let size = file.size,
+      size <= min(sizeLimit, 256 << 20), let bytes = file.contents(count: size),
+      let mark = try? index.apply(bytes, to: head)
+    {
+      head.mark = mark
+    }
     // The time says when it was used last. Where that cannot be noted, it goes a little earlier.
     _ = futimens(file.number, nil)
-    return read
+    return (head, index)
+  }
+
+  /// A file of ours; its size has not been looked at.
+  private func openFile(_ name: String, in directory: Descriptor) -> Descriptor? {
+    guard
+      let file = Descriptor(openat(directory.number, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)),
+      file.isPrivate(.file)
+    else { return nil }
+    return file
   }
 
   private static let directoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
 
   // MARK: Writing
 
-  /// Keeps the first `header.rows` rows of an image, in place of what was there.
+  /// A file for a new base; nil where none can be made.
+  func makeFile(_ key: String) -> IndexFileWriter? {
+    guard let directory = makeDirectory() else { return nil }
+    return IndexFileWriter(in: directory, name: Self.name(of: key, Self.suffix), sizeLimit: sizeLimit)
+  }
+
+  /// Keeps a base in place of what was there.
   /// - Returns: whether it is kept.
   @discardableResult
-  func save(_ image: VectorImage, _ header: VectorImageHeader) -> Bool {
-    guard let layout = VectorImageHeader.Layout(dimension: header.dimension, rows: header.rows),
-      layout.end <= sizeLimit, let directory = makeDirectory()
-    else { return false }
-    let name = Self.name(of: header.key)
-    let temporary = "\(name).\(getpid()).\(UInt32.random(in: 0 ... .max))\(Self.temporarySuffix)"
+  func keep(_ file: IndexFileWriter, _ head: IndexHead) -> Bool {
+    guard file.keep(head), let directory = makeDirectory() else { return false }
+    unlinkat(directory.number, Self.name(of: head.key, Self.changesSuffix), 0)
+    sweep(directory)
+    return true
+  }
+
+  /// Keeps the changes to a base.
+  /// - Returns: whether they are kept.
+  @discardableResult
+  func keepChanges(_ index: VectorIndex, _ head: IndexHead) -> Bool {
+    guard let directory = makeDirectory() else { return false }
+    let name = Self.name(of: head.key, Self.changesSuffix)
+    let temporary = Self.temporaryName(for: name)
     let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
     guard let file = Descriptor(openat(directory.number, temporary, flags, 0o600)) else { return false }
     do {
-      // The process's mask may have taken away what the owner needs.
       guard fchmod(file.number, 0o600) == 0 else { throw SystemFailure() }
-      try image.write(header) { try file.write($0) }
+      try index.changes(head).withUnsafeBytes { try file.write($0) }
       guard renameat(directory.number, temporary, directory.number, name) == 0 else { throw SystemFailure() }
     } catch {
       unlinkat(directory.number, temporary, 0)
       return false
     }
-    sweep(directory)
     return true
   }
 
@@ -90,15 +123,21 @@ public struct IndexDirectory: Sendable {
     return directory.isPrivate(.directory) ? directory : nil
   }
 
-  /// Removes what a writer that died has left behind, and the oldest files until the rest fits.
+  /// Removes what a writer that died has left behind, changes to a base that is gone, and the oldest files until the rest
+  /// fits.
   private func sweep(_ directory: Descriptor) {
     var files: [(name: String, status: stat)] = []
-    for name in directory.names() {
+    let names = Set(directory.names())
+    for name in names {
       var status = stat()
-      guard name.hasSuffix(Self.suffix) || name.hasSuffix(Self.temporarySuffix),
+      guard [Self.suffix, Self.changesSuffix, Self.temporarySuffix].contains(where: { name.hasSuffix($0) }),
         fstatat(directory.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_mode & S_IFMT == S_IFREG
       else { continue }
-      if name.hasSuffix(Self.temporarySuffix), status.st_mtim.tv_sec < time(nil) - 3600 {
+      let isLeftBehind =
+        name.hasSuffix(Self.temporarySuffix) && status.st_mtim.tv_sec < time(nil) - 3600
+        || name.hasSuffix(Self.changesSuffix)
+          && !names.contains(name.dropLast(Self.changesSuffix.count) + Self.suffix)
+      if isLeftBehind {
         unlinkat(directory.number, name, 0)
       } else {
         files.append((name, status))
@@ -111,15 +150,22 @@ public struct IndexDirectory: Sendable {
     }
     var total = files.reduce(0) { $0 + Int($1.status.st_size) }
     for file in files where total > sizeLimit && file.name.hasSuffix(Self.suffix) {
-      if unlinkat(directory.number, file.name, 0) == 0 { total -= Int(file.status.st_size) }
+      guard unlinkat(directory.number, file.name, 0) == 0 else { continue }
+      total -= Int(file.status.st_size)
+      let changes = file.name.dropLast(Self.suffix.count) + Self.changesSuffix
+      if let status = files.first(where: { $0.name == changes })?.status,
+        unlinkat(directory.number, String(changes), 0) == 0
+      {
+        total -= Int(status.st_size)
+      }
     }
   }
 }
 
-private struct SystemFailure: Error {}
+struct SystemFailure: Error {}
 
 /// An open file or directory, closed with the last reference.
-private final class Descriptor {
+final class Descriptor: Sendable {
   let number: Int32
 
   /// nil for a number that says that opening failed.
@@ -136,6 +182,35 @@ private final class Descriptor {
   }
 
   enum Kind { case file, directory }
+
+  var size: Int? { status.map { Int($0.st_size) } }
+
+  /// Reads bytes from a place in a file.
+  /// - Returns: whether all of them were there.
+  func read(_ bytes: UnsafeMutableRawBufferPointer, at place: Int) -> Bool {
+    var done = 0
+    while done < bytes.count {
+      let count = pread(number, bytes.baseAddress! + done, bytes.count - done, off_t(place + done))
+      if count > 0 {
+        done += count
+      } else if count == 0 || errno != EINTR {
+        return false
+      }
+    }
+    return true
+  }
+
+  /// The first bytes of a file; nil where there are fewer.
+  func contents(count: Int) -> [UInt8]? {
+    guard count > 0, let size, size >= count else { return nil }
+    var isRead = false
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      buffer.initialize(repeating: 0)
+      isRead = read(UnsafeMutableRawBufferPointer(buffer), at: 0)
+      initialized = count
+    }
+    return isRead ? bytes : nil
+  }
 
   /// It is of this kind, ours, closed to everyone else, and, a file, not to be had under another name.
   func isPrivate(_ kind: Kind) -> Bool {

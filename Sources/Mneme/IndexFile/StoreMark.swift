@@ -1,49 +1,115 @@
-/// What a store was like at a moment, for who keeps a copy of part of it and wants to know later whether the copy
-/// still holds.
-public struct StoreMark: Sendable, Equatable {
-  /// Names one life of one store: another server, the same one started anew, and a cache that was emptied and filled
-  /// again all have another. Within one the version counter only grows.
-  public var lineage: String
+/// What a store was like at a moment, for an index that wants to know later what has changed since.
+package struct StoreMark: Sendable, Equatable {
+  /// Names one life of one store: another server, the same one started again, and a cache that was emptied and filled
+  /// again all have another. Within one the version counter only grows. nil where the store does not say; the index can
+  /// then be followed as long as the process lives, and not be kept beyond that.
+  package var lineage: String?
   /// The version counter.
-  public var version: Int64
+  package var version: Int64
   /// How many entries the whole store had.
-  public var entries: Int64
-  /// The highest id of an entry; 0 for none.
-  public var highestID: EntryID
+  package var entries: Int64
+  /// The highest id of an entry in the whole store; 0 for none.
+  package var highestID: EntryID
+  /// When the store was like that, by its own clock.
+  package var time: UnixTime
+  /// An entry that was written without the index having seen it was accessed at this time or later. It lies before `time`
+  /// by `clockMargin`, and by up to `longestTrust` more while changes are found by counts and good clocks.
+  package var accessedSince: UnixTime
+  /// How often the version has grown since the base was made without a change that was found. Such growth comes from
+  /// changes in other namespaces, and from entries that went again before the index saw them. It may also stand for an
+  /// import that replaced entries and kept their old dates, which nothing else shows.
+  package var unexplained: Int64 = 0
+  /// Some entries of the namespace as they were. Counters alone do not prove that a store holds what it held: keys that
+  /// were put back with `RESTORE`, or an older dump, can bring the same ones with other entries.
+  package var samples: [EntrySample] = []
+
+  /// How far the clocks of writers may be apart: a minute to either side of the server's, as for expiry.
+  package static let clockMargin = Seconds(120)
+  /// For how long changes are found by counts and good clocks alone.
+  package static let longestTrust = Seconds(60)
+  /// The most samples that are kept.
+  package static let sampleLimit = 32
 
   /// - Parameter lineage: what names the life of the store, in as many parts as it takes.
-  public init(lineage: [String], version: Int64, entries: Int64, highestID: EntryID) {
-    self.init(
-      lineage: unambiguousHash(of: lineage), version: version, entries: entries, highestID: highestID)
-  }
-
-  /// A mark as it was written down.
-  init(lineage: String, version: Int64, entries: Int64, highestID: EntryID) {
-    self.lineage = lineage
+  package init(
+    lineage: [String]?, version: Int64, entries: Int64, highestID: EntryID, time: UnixTime
+  ) {
+    self.lineage = lineage.map { unambiguousHash(of: $0) }
     self.version = version
     self.entries = entries
     self.highestID = highestID
+    self.time = time
+    accessedSince = time + Seconds(-Self.clockMargin.rawValue)
   }
 
-  /// Whether the parts are those of the mark's lineage.
-  public func isOfLineage(_ parts: [String]) -> Bool { unambiguousHash(of: parts) == lineage }
+  /// Whether the store can be the one of the mark, by what it says now.
+  package func canPrecede(_ now: StoreMark) -> Bool { lineage == now.lineage && version <= now.version }
 
-  /// Whether all that happened to a store since this mark is that entries came whose ids are above `highestID`, each
-  /// written once. Every other entry is then as it was, or gone.
-  ///
-  /// Who writes an entry moves the version by one at least. Of the `growth` of the version, each of the `added` ids
-  /// above the highest took one. So does each id that came up below it, which happens when two writers overtake each
-  /// other; and each entry that was replaced, which shows nowhere else. Where growth and added ids are equal there was
-  /// none of these. Removals need no proof, since who finds a row in the copy asks the store for the entry; but they
-  /// may move the version or (what Redis expired by itself, swept by Python) not, and one that does not must not be
-  /// taken for one that does: where ids below the highest are fewer, nothing is proven.
+  /// Whether the entries that were sampled are those of the mark. An entry that is gone says nothing, but some must still
+  /// be there.
   /// - Parameters:
-  ///   - version: the store's now, of the same lineage.
-  ///   - added: how many ids are above `highestID` now.
-  ///   - remaining: how many are not.
-  public func allowsOnlyAdditions(version: Int64, added: Int64, remaining: Int64) -> Bool {
-    let (growth, overflow) = version.subtractingReportingOverflow(self.version)
-    return !overflow && growth == added && remaining == entries
+  ///   - now: the entries with the ids of `samples`, in that order; nil for each that is gone.
+  ///   - hasGrown: the version has grown since the mark. If not, no entry was written again.
+  package func isProven(by now: [EntrySample?], hasGrown: Bool) -> Bool {
+    guard now.count == samples.count else { return false }
+    let remaining = zip(samples, now).compactMap { old, new in new.map { (old, $0) } }
+    return (!remaining.isEmpty || samples.isEmpty)
+      && remaining.allSatisfy { $0 == $1 || hasGrown && $0.canBecome($1) }
+  }
+}
+
+/// What tells one entry from another that has its id.
+package struct EntrySample: Sendable, Equatable {
+  package var id: EntryID
+  package var createdAt: Int64
+  /// A checksum of the query hash.
+  package var query: UInt64
+
+  package init(id: EntryID, createdAt: Int64, queryHash: [UInt8]) {
+    self.init(id: id, createdAt: createdAt, query: Checksum.of(queryHash))
+  }
+
+  init(id: EntryID, createdAt: Int64, query: UInt64) {
+    (self.id, self.createdAt, self.query) = (id, createdAt, query)
+  }
+
+  /// An id names one query for ever, and its entry is put again at the same time or later.
+  func canBecome(_ now: EntrySample) -> Bool {
+    id == now.id && query == now.query && createdAt <= now.createdAt
+  }
+}
+
+extension StoreMark {
+  private static let noLineage = String(repeating: "-", count: 64)
+
+  /// 64 bytes of lineage, then Int64: version, entries, highest id, time, access time, unexplained growth, samples;
+  /// each sample three more.
+  func write(to bytes: inout ByteWriter) {
+    bytes.append(Array((lineage ?? Self.noLineage).utf8))
+    let numbers = [version, entries, highestID.rawValue, time.rawValue, accessedSince.rawValue, unexplained]
+    for number in numbers { bytes.append(number) }
+    bytes.append(Int64(samples.count))
+    for sample in samples {
+      bytes.append(sample.id.rawValue)
+      bytes.append(sample.createdAt)
+      bytes.append(sample.query)
+    }
+  }
+
+  init(from bytes: inout ByteReader) throws {
+    let lineage = String(decoding: try bytes.take(64), as: UTF8.self)
+    self.lineage = lineage == Self.noLineage ? nil : lineage
+    version = try bytes.number()
+    entries = Int64(try bytes.count(upTo: 1 << 50))
+    highestID = EntryID(try bytes.number())
+    time = UnixTime(try bytes.number())
+    accessedSince = UnixTime(try bytes.number())
+    unexplained = min(max(try bytes.number(), 0), 1 << 50)
+    for _ in 0..<(try bytes.count(upTo: Int64(Self.sampleLimit))) {
+      samples.append(
+        EntrySample(
+          id: EntryID(try bytes.number()), createdAt: try bytes.number(), query: try bytes.number()))
+    }
   }
 }
 

@@ -21,8 +21,9 @@ struct Get: Command {
   static let explain = Switch(
     "explain", summary: "say what came near, and why it was or was not served",
     details: """
-      After the answer, if there is one: each candidate with its id, similarity, confidence, age and verdict, then the \
-      rule that decided. With {option:json} they are the member `candidates`.
+      After the answer, if there is one: each candidate with its id, similarity, confidence, age, time to live left, \
+      uses and verdict, then the rule that decided. After an exact hit they are what would have been served without \
+      it. With {option:json} they are the member `candidates`.
       """)
   static let nearest = Option(
     "nearest", value: .count("N", 1...1000), default: 5, summary: "how many candidates {option:explain} shows"
@@ -113,6 +114,11 @@ struct Get: Command {
 
   /// A hit speaks for itself. A miss is silent where a program reads, but a person wants to know why.
   private func comment(on lookup: Lookup, _ store: RedisStore, _ context: Context) throws {
+    if lookup.isIndexUnproven, context.settings.isVerbose {
+      context.note(
+        "every vector was read, and none was kept: the cache has no 'incarnation' that proves whose they are. The "
+          + "first 'mneme get' without --peek stores one, if it may write and may ask for INFO.")
+    }
     if let hit = lookup.hit {
       context.remark(
         list([
@@ -184,6 +190,7 @@ extension MissReason {
     case .noMatch: "no question in the namespace means the same"
     case .belowThreshold: "the nearest question is less similar than the threshold"
     case .lowConfidence: "the nearest answer is too old for the confidence that is asked for"
+    case .notServable: "the nearest answers are expired, damaged or refused by the validator"
     case .embedderFailure: "the embedder failed, and the very question is not there"
     case .noEmbedder: "the very question is not there, and no embedder is at hand to look further"
     case .bypass: "a miss was asked for"

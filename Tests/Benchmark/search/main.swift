@@ -2,7 +2,7 @@ import Mneme
 
 // Searches by meaning in one process, timed without what leads up to them. Prints {"count": …, "seconds": …}.
 //
-//     search-benchmark index float32|int8 ROWS DIMENSION     in an index of vectors made up by chance
+//     search-benchmark index ROWS DIMENSION                  in an index of vectors made up by chance
 //     search-benchmark namespaces COUNT ROWS DIMENSION       in one namespace of a cache that has so many, all alike
 
 /// xorshift64*: the same numbers in each run.
@@ -38,15 +38,14 @@ func time(_ searches: Int, dimension: Int, _ chance: inout Chance, _ search: ([F
   print("{\"count\": \(searches), \"seconds\": \(spent / .seconds(1))}")
 }
 
-func searchIndex(_ precision: VectorPrecision, rows: Int, dimension: Int) throws {
+func searchIndex(rows: Int, dimension: Int) throws {
   var chance = Chance()
-  let index = VectorIndex(dimension: dimension, precision: precision)
-  index.reserveCapacity(rows)
+  var index = VectorIndex(dimension: dimension)
   for row in 0..<rows {
-    try chance.vector(dimension).bytes.withUnsafeBytes { try index.set(EntryID(Int64(row + 1)), $0) }
+    try chance.vector(dimension).bytes.withUnsafeBytes { index.set(EntryID(Int64(row + 1)), $0) }
   }
   try time(50, dimension: dimension, &chance) { query in
-    guard try index.search(query, limit: 5).count == min(5, rows) else {
+    guard let found = index.search(Embedding(query), limit: 5), found.candidates.count >= min(5, rows) else {
       fatalError("a search found too few")
     }
   }
@@ -78,12 +77,11 @@ func searchNamespace(among count: Int, rows: Int, dimension: Int) throws {
   }
 }
 
-let words = CommandLine.arguments
-guard words.count == 5, let rows = Int(words[3]), let dimension = Int(words[4]) else {
-  fatalError("usage: search-benchmark index|namespaces float32|int8|COUNT ROWS DIMENSION")
-}
-switch (words[1], VectorPrecision(rawValue: words[2]), Int(words[2])) {
-case ("index", let precision?, _): try searchIndex(precision, rows: rows, dimension: dimension)
-case ("namespaces", _, let count?): try searchNamespace(among: count, rows: rows, dimension: dimension)
-default: fatalError("no such search")
+let words = Array(CommandLine.arguments.dropFirst())
+switch (words.first, words.dropFirst().map { Int($0) }) {
+case ("index", let numbers) where numbers.count == 2 && !numbers.contains(nil):
+  try searchIndex(rows: numbers[0]!, dimension: numbers[1]!)
+case ("namespaces", let numbers) where numbers.count == 3 && !numbers.contains(nil):
+  try searchNamespace(among: numbers[0]!, rows: numbers[1]!, dimension: numbers[2]!)
+default: fatalError("usage: search-benchmark index ROWS DIMENSION | namespaces COUNT ROWS DIMENSION")
 }

@@ -95,7 +95,8 @@ final class HistoryRun {
     case .removeIfExpired(let number):
       let entry = models[place].entry(id(number))
       let isExpired = entry?.isExpired(at: now) ?? false
-      try compare("removed, being expired", store.removeExpired(id: id(number), at: now), isExpired)
+      try compare(
+        "removed, being expired", !store.removeExpired(ids: [id(number)], at: now).isEmpty, isExpired)
       if isExpired, let entry, models[place].remove(entry.id) {
         models[place].count(1, .expirations, entry.namespace)
       }

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Mneme
 
-@Suite("The int8 image of vectors")
-struct VectorImageTests {
+@Suite("Rows of vectors in int8")
+struct VectorRowsTests {
   /// Rows of many kinds: anywhere, sparse, of one large component, tiny, huge, of few steps.
   static func rows(dimension: Int) -> [[Float]] {
     var random = SplitMix64(seed: UInt64(dimension))
@@ -29,7 +29,7 @@ struct VectorImageTests {
     "no similarity in int8 is farther from the true one than its row's bound says",
     arguments: [1, 2, 3, 63, 64, 65, 384, 1536])
   func bound(dimension: Int) throws {
-    let width = VectorImage.width(ofDimension: dimension)
+    let width = RowLayout(dimension: dimension).width
     let sets = VectorIndexTests.instructionSets
     let queries = try VectorIndexTests.vectors(20, dimension: dimension, seed: 99).map {
       $0 + [Float](repeating: 0, count: width - dimension)
@@ -45,14 +45,11 @@ struct VectorImageTests {
         let rest = zip(padded, quantized).map { $0 - Float($1) * scale }
         let extremes = [padded, rest].compactMap { try? Embedding.normalizing($0).numbers }
         for query in queries + extremes {
+          let exact = zip(padded, query).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
           for other in sets {
-            var exact: Float = 0
             var rough: Float = 0
-            _ = cvector_scores_f32(other, padded, 1, width, query, &exact)
-            for third in sets {
-              _ = cvector_scores_i8(third, quantized, 1, width, query, &rough)
-              #expect(abs(rough * scale - exact) <= error)
-            }
+            _ = cvector_scores_i8(other, quantized, 1, width, query, &rough)
+            #expect(abs(Double(rough * scale) - exact) <= Double(error))
           }
         }
       }
@@ -99,32 +96,35 @@ struct VectorImageTests {
     #expect(sum([0..<640], avx2: false) != whole)
   }
 
-  @Test("hands out every row that is among the nearest, and leaves most others", arguments: [3, 64, 384])
-  func candidates(dimension: Int) throws {
-    let rows = try VectorIndexTests.vectors(600, dimension: dimension)
-    let index = try VectorIndexTests.index(rows)
-    let builder = VectorImageBuilder(dimension: dimension)
-    for (number, row) in rows.enumerated() {
-      Embedding(row).bytes.withUnsafeBytes { builder.append(EntryID(Int64(number) + 1), $0) }
-    }
-    let image = builder.image()
-    var asked = 0
-    for query in try VectorIndexTests.vectors(30, dimension: dimension, seed: 5) {
-      for limit in [1, 3, 20] {
-        var search = try #require(image.search(Embedding(query)))
-        let found = Set(search.next(limit: limit, threshold: -.infinity).map { search.id(of: $0) })
-        let nearest = try index.search(query, limit: limit).map(\.id)
-        #expect(found.isSuperset(of: nearest))
-        #expect(search.next(limit: limit, threshold: -.infinity).isEmpty)
-        asked += found.count
-        // Without the nearest, those behind it come forward.
-        for row in 0..<image.count where nearest.contains(EntryID(image.ids[row])) { search.exclude(row) }
-        let others = Set(search.next(limit: limit, threshold: -.infinity).map { search.id(of: $0) }).union(
-          found)
-        let behind = try index.search(query, limit: 2 * limit).map(\.id)
-        #expect(others.isSuperset(of: behind))
+  @Test("selects every row that comes up to the bar, and what is not a number", arguments: [1, 7, 256])
+  func select(count: Int) {
+    var random = SplitMix64(seed: UInt64(count))
+    func number() -> Float { Float(random.next() >> 40) / Float(1 << 23) - 1 }
+    let scores = (0..<count).map { _ in number() }
+    let scales = (0..<count).map { _ in abs(number()) }
+    let errors = (0..<count).map { $0 % 5 == 4 ? .infinity : $0 % 7 == 6 ? .nan : abs(number()) / 10 }
+    for bar in [-Float.infinity, -0.5, 0, 0.3, .infinity] {
+      for avx2 in VectorIndexTests.instructionSets {
+        var products = scores
+        var rows = [UInt32](repeating: 0, count: count)
+        let selected = cvector_select(avx2, &products, scales, errors, count, 1.5, bar, &rows)
+        #expect(products == zip(scores, scales).map { $0 * $1 })
+        let expected = (0..<count).filter { !(products[$0] + errors[$0] * 1.5 < bar) }
+        #expect(rows.prefix(selected).map(Int.init) == expected)
       }
     }
-    #expect(asked < 30 * 3 * 300)
+  }
+
+  @Test(
+    "rows lie where the layout says, with room for vectors of any width",
+    arguments: [1, 64, 384, 70_000, 1 << 24])
+  func layout(dimension: Int) {
+    let layout = RowLayout(dimension: dimension)
+    #expect(layout.width >= dimension && layout.width % Int(CVECTOR_BLOCK) == 0)
+    #expect(1...256 ~= layout.rows)
+    for offset in [layout.scales, layout.errors, layout.vectors, layout.byteCount] {
+      #expect(offset % 64 == 0)
+    }
+    #expect(layout.byteCount <= (5 << 20) || layout.rows == 1)
   }
 }

@@ -6,7 +6,6 @@ extension RedisStore {
     let fewest = 16
     var request = Pipeline()
     let pointer = request.append("GET", layout.hash(namespace, queryHash))
-    let version = request.append("GET", layout.version)
     let listed = request.append("ZRANGE", layout.lru(namespace), 0, fewest)
     let replies = try read(request)
     let members = replies[listed].elements.compactMap { EntryID(member: $0.bytes) }.sorted()
@@ -16,9 +15,7 @@ extension RedisStore {
         "The key '\(layout.hash(namespace, queryHash).text)' holds no id.",
         remediation: "Put the answer again, or delete the key with 'redis-cli DEL'.")
     }
-    return Location(
-      exact: exact, members: replies[listed].count <= fewest ? members : nil,
-      version: try integer(replies[version], in: layout.version) ?? 0)
+    return Location(exact: exact, members: replies[listed].count <= fewest ? members : nil)
   }
 
   /// Two round trips: the entries under `WATCH`, then the access and the counter.

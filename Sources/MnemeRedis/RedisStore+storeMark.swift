@@ -1,0 +1,284 @@
+import Mneme
+
+extension RedisStore: FollowedStore {
+  /// One round trip, and two more the first time in the life of a cache, where it gets its `incarnation`.
+  ///
+  /// A lineage is made of three things. The server's `run_id` changes whenever it starts, and so with every backup
+  /// that is restored as the document has it; its `master_replid` when it takes over another server's data, or its
+  /// place; the `incarnation` when the keys were deleted and made again on a running server. A mark of a server that does
+  /// not tell (an ACL may forbid `INFO`, a proxy may not know it) has no lineage.
+  package func mark(of namespace: Namespace, leavingTrace: Bool) throws -> StoreMark? {
+    for attempt in 0..<2 {
+      guard let seen = try look(at: namespace, asking: { _ in .nothing }) else { return nil }
+      guard seen.mark.lineage == nil, attempt == 0, leavingTrace, seen.canBeMarked else { return seen.mark }
+      // Another process may have come first; a server that takes no writes says so, and is not asked again.
+      let incarnation = String(UInt64.random(in: 1 ... .max), radix: 16)
+      var request = Pipeline()
+      let set = request.append("HSETNX", layout.meta, KeyLayout.MetaField.incarnation, incarnation)
+      if try client.write(request, tolerating: true)[set].error != nil { return seen.mark }
+    }
+    return nil
+  }
+
+  /// One round trip.
+  package func recentlyUsed(in namespace: Namespace) throws -> [EntryID] {
+    var request = Pipeline()
+    let last = request.append("ZRANGE", layout.lru(namespace), -8, -1)
+    return try read(request, tolerating: true)[last].elements.compactMap { EntryID(member: $0.bytes) }
+  }
+
+  /// One round trip.
+  package func samples(of ids: [EntryID]) throws -> [EntrySample?] {
+    guard !ids.isEmpty else { return [] }
+    var request = Pipeline()
+    let question = appendSampleQuestions(about: ids, to: &request)
+    return try read(request, tolerating: true)[question]
+  }
+
+  private func appendSampleQuestions(
+    about ids: [EntryID], to pipeline: inout Pipeline
+  ) -> Question<[EntrySample?]> {
+    let slots = ids.map {
+      pipeline.append("HMGET", layout.entry($0), EntryField.queryHash, EntryField.createdAt)
+    }
+    return Question { replies in
+      zip(ids, slots).map { id, slot in
+        guard !replies[slot][0].isNull, let createdAt = Self.time(replies[slot][1]) else { return nil }
+        return EntrySample(id: id, createdAt: Int64(createdAt), queryHash: replies[slot][0].bytes)
+      }
+    }
+  }
+
+  /// One round trip.
+  package func outlines(of ids: [EntryID]) throws -> [EntryOutline?] {
+    guard !ids.isEmpty else { return [] }
+    var request = Pipeline()
+    let slots = ids.map {
+      request.append(
+        "HMGET", layout.entry($0), EntryField.namespace, EntryField.query, EntryField.createdAt,
+        EntryField.ttl,
+        EntryField.accessCount)
+    }
+    let replies = try read(request, tolerating: true)
+    return slots.map { slot in
+      let fields = replies[slot]
+      guard fields.error == nil, let namespace = fields[0].string, !namespace.isEmpty, !fields[1].isNull,
+        let createdAt = fields[2].integer, !fields[3].isNull, let accessCount = fields[4].integer
+      else { return nil }
+      let ttl = fields[3].integer
+      guard ttl != nil || fields[3].bytes.isEmpty else { return nil }
+      return EntryOutline(
+        namespace: Namespace(unchecked: namespace), query: String(decoding: fields[1].bytes, as: UTF8.self),
+        createdAt: UnixTime(createdAt), ttl: ttl.map { Seconds($0) }, accessCount: accessCount)
+    }
+  }
+
+  /// One round trip where nothing was written, or entries were only removed. Two more for each page of new entries, and
+  /// one for each page of those that were accessed since where some were replaced.
+  ///
+  /// The version tells how much was written and removed, and the number of entries how much of that was new or removed.
+  /// What is left was replaced. It is looked for among the entries that were accessed since the mark, the last accessed
+  /// first, until all of it is found. Counts and times can mislead: a writer's clock may be behind or ahead, and Python
+  /// removes what Redis has expired without moving the version, so that a replacement looks like that removal. So once
+  /// in `StoreMark.longestTrust` all that were accessed since the last such time are looked at, and some before.
+  package func changes(
+    in namespace: Namespace, since mark: StoreMark, atMost limit: Int
+  ) throws -> NamespaceChanges? {
+    struct Counts {
+      var added, remaining: Int64
+      var accessed: Int
+      var samples: [EntrySample?]
+    }
+    let byID = layout.byID
+    let seen = try look(at: namespace) { pipeline in
+      let added = pipeline.append("ZCOUNT", byID, "(\(mark.highestID)", "+inf")
+      let remaining = pipeline.append("ZCOUNT", byID, "-inf", mark.highestID.rawValue)
+      let accessed = pipeline.append(
+        "ZCOUNT", layout.lru(namespace), mark.accessedSince.rawValue, "+inf")
+      let samples = appendSampleQuestions(about: mark.samples.map(\.id), to: &pipeline)
+      return Question { replies in
+        guard let added = replies[added].size, let remaining = replies[remaining].size,
+          let accessed = replies[accessed].size
+        else { return nil }
+        return Counts(
+          added: Int64(added), remaining: Int64(remaining), accessed: accessed, samples: try replies[samples])
+      } as Question<Counts?>
+    }
+    guard let seen, let counts = seen.answer, mark.canPrecede(seen.mark) else { return nil }
+    // What happens while these questions are answered counts twice: now, and again the next time.
+    let (growth, overflow) = seen.versionAfter.subtractingReportingOverflow(mark.version)
+    guard !overflow, growth < Reply.largestSize, mark.isProven(by: counts.samples, hasGrown: growth > 0)
+    else { return nil }
+    var now = seen.mark
+    now.samples = counts.samples.compactMap(\.self)
+    now.unexplained = mark.unexplained
+    let rest = growth - counts.added
+    let removed = max(0, mark.entries - counts.remaining)
+    let isComplete = mark.accessedSince + StoreMark.clockMargin == mark.time
+    var found = Accessed()
+    if rest > 0 || !isComplete {
+      if now.time - (mark.accessedSince + StoreMark.clockMargin) >= StoreMark.longestTrust {
+        guard counts.accessed <= limit else { return nil }
+        found = try accessed(in: namespace, from: mark.accessedSince, since: mark, atLeast: nil)
+      } else {
+        if rest > removed {
+          found = try accessed(in: namespace, from: mark.time, since: mark, atLeast: rest - removed)
+        }
+        // A second earlier, so that it is known to be incomplete within the second of the mark too.
+        now.accessedSince = min(mark.accessedSince, now.accessedSince + Seconds(-1))
+      }
+    }
+    var written = found.written
+    if Set(written).count(where: { $0 > mark.highestID }) < counts.added {
+      guard counts.added <= limit + 65_536 else { return nil }
+      var new: [EntryID] = []
+      try forEachMember(of: namespace, above: mark.highestID) { new.append($0) }
+      written = new.reversed() + written
+      found.examined += Int(counts.added)
+    }
+    now.unexplained = min(
+      now.unexplained + max(0, rest - removed - found.replaced), Reply.largestSize)
+    var seenIDs: Set<EntryID> = []
+    return NamespaceChanges(
+      written: written.filter { seenIDs.insert($0).inserted }.reversed(), examined: found.examined, mark: now)
+  }
+
+  // MARK: Walking over what is new
+
+  /// What was found among the entries that were accessed since a time.
+  private struct Accessed {
+    /// The entries that were put since, the last accessed first.
+    var written: [EntryID] = []
+    /// How many of them took the place of others since the mark.
+    var replaced: Int64 = 0
+    var examined = 0
+  }
+
+  /// Looks at the entries that were accessed at a time or later, the last accessed first. One that is accessed meanwhile
+  /// may be passed twice, or not: the next walk passes it.
+  /// - Parameter enough: the replaced entries after which the walk ends with the page; nil: it goes to the end.
+  private func accessed(
+    in namespace: Namespace, from time: UnixTime, since mark: StoreMark, atLeast enough: Int64?
+  ) throws -> Accessed {
+    var found = Accessed()
+    var ids: [EntryID] = []
+    var isAtEnd = false
+    while true {
+      var request = Pipeline()
+      let times = ids.map { request.append("HGET", layout.entry($0), EntryField.createdAt) }
+      // By rank, from the end: what is accessed meanwhile moves there, so that others come twice and none is left out.
+      let page = request.append(
+        "ZRANGE", layout.lru(namespace), -(found.examined + Batch.page), -(found.examined + 1), "WITHSCORES")
+      let replies = try read(request, tolerating: true)
+      for (id, slot) in zip(ids, times) where !replies[slot].isNull {
+        // An entry that was put at a time that cannot be read may have been put now.
+        let createdAt = Self.time(replies[slot])
+        if createdAt.map({ $0 >= Double(time.rawValue) }) ?? true { found.written.append(id) }
+        if let createdAt, createdAt > Double(mark.time.rawValue), id <= mark.highestID { found.replaced += 1 }
+      }
+      if isAtEnd || enough.map({ found.replaced >= $0 }) ?? false { return found }
+      if let error = replies[page].error {
+        throw client.translate(error, command: "ZRANGE", key: layout.lru(namespace).text)
+      }
+      ids = []
+      var elements = replies[page].elements.makeIterator()
+      while let member = elements.next(), let score = elements.next() {
+        guard Self.time(score).map({ $0 >= Double(time.rawValue) }) ?? true else { continue }
+        found.examined += 1
+        if let id = EntryID(member: member.bytes) { ids.append(id) }
+      }
+      ids.reverse()
+      isAtEnd = replies[page].count < 2 * Batch.page || found.examined % Batch.page != 0
+      if ids.isEmpty { return found }
+    }
+  }
+
+  /// Passes the entries of a namespace whose ids are above one. The index of the namespace says which these are, also
+  /// where an entry's own field says otherwise.
+  private func forEachMember(of namespace: Namespace, above id: EntryID, _ body: (EntryID) -> Void) throws {
+    var from = id
+    while true {
+      var question = Pipeline()
+      let listed = question.append("ZRANGEBYSCORE", layout.byID, "(\(from)", "+inf", "LIMIT", 0, Batch.page)
+      let page = try read(question)[listed]
+      let ids = page.elements.compactMap { EntryID(member: $0.bytes) }
+      guard let last = ids.max(), last > from else { return }
+      var request = Pipeline()
+      let scores = ids.map { request.append("ZSCORE", layout.lru(namespace), $0.member) }
+      let replies = try read(request)
+      for (id, slot) in zip(ids, scores) where !replies[slot].isNull { body(id) }
+      from = last
+    }
+  }
+
+  // MARK: What the store is like
+
+  private struct Look<Answer> {
+    /// With the version from before the answers.
+    var mark: StoreMark
+    var versionAfter: Int64
+    /// The server tells who it is; only the incarnation may be missing.
+    var canBeMarked: Bool
+    var answer: Answer
+  }
+
+  /// Asks what the store is like, and more. The version is asked for before and after: what a mark does not tell of has a
+  /// later version than the mark, and what an answer tells of has none later than `versionAfter`.
+  /// - Returns: nil where there is no version.
+  private func look<Answer>(
+    at namespace: Namespace, asking more: (inout Pipeline) -> Question<Answer>
+  ) throws -> Look<Answer>? {
+    var request = Pipeline()
+    let before = request.append("GET", layout.version)
+    let server = request.append("INFO", "server")
+    let replication = request.append("INFO", "replication")
+    let incarnation = request.append("HGET", layout.meta, KeyLayout.MetaField.incarnation)
+    let entries = request.append("ZCARD", layout.byID)
+    let highest = request.append("ZRANGE", layout.byID, -1, -1)
+    let lastAccess = request.append("ZRANGE", layout.lru(namespace), -1, -1, "WITHSCORES")
+    let answer = more(&request)
+    let after = request.append("GET", layout.version)
+    let replies = try read(request, tolerating: true)
+    guard let version = replies[before].integer, let versionAfter = replies[after].integer,
+      let count = replies[entries].size, replies[highest].error == nil
+    else { return nil }
+    let identifiers = [
+      Self.identifier("run_id", in: replies[server]),
+      Self.identifier("master_replid", in: replies[replication]),
+    ].compactMap(\.self)
+    let life = replies[incarnation].string.flatMap { $0.isEmpty ? nil : $0 }
+    // By the server's clock, which ours may be far from. A server that does not tell the time (before 6.2, or where an
+    // ACL forbids INFO) has that of the last access, which is earlier, so that more entries are looked at.
+    let clock = Double(systemClock().rawValue)
+    let serverTime = Self.field("server_time_usec", in: replies[server]).flatMap { Int64($0) }
+    let time =
+      serverTime.map { Double($0 / 1_000_000) } ?? min(clock, Self.time(replies[lastAccess][1]) ?? clock)
+    return Look(
+      mark: StoreMark(
+        lineage: identifiers.count == 2 ? life.map { identifiers + [$0] } : nil, version: version,
+        entries: Int64(count), highestID: EntryID(member: replies[highest][0].bytes) ?? EntryID(0),
+        time: UnixTime(Int64(time))),
+      versionAfter: versionAfter, canBeMarked: identifiers.count == 2, answer: try replies[answer])
+  }
+
+  /// A time in seconds; nil for what is not one, or not within the range of times.
+  private static func time(_ reply: Reply) -> Double? {
+    guard let time = reply.string.flatMap(Double.init), abs(time) < 1e15 else { return nil }
+    return time
+  }
+
+  private static func field(_ name: String, in info: Reply) -> Substring? {
+    guard info.error == nil, let text = info.string else { return nil }
+    return text.split(whereSeparator: \.isNewline).first { $0.hasPrefix(name + ":") }?.dropFirst(
+      name.utf8.count + 1)
+  }
+
+  /// A field of `INFO` that is 40 hexadecimal digits, as Redis makes them; nil for anything else, such as the zeros
+  /// that some services show instead.
+  private static func identifier(_ name: String, in info: Reply) -> String? {
+    guard let value = field(name, in: info), value.utf8.count == 40, value.allSatisfy(\.isHexDigit),
+      Set(value).count > 1
+    else { return nil }
+    return String(value)
+  }
+}
