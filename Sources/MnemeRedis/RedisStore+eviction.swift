@@ -55,6 +55,35 @@ extension RedisStore {
     return evicted
   }
 
+  /// The namespaces that hold more than their quota allows. A quota that may not be read, or that is not a number, is
+  /// passed over. One round trip for each 64.
+  func namespacesOverQuota(in namespace: Namespace?) throws -> [(
+    namespace: Namespace, quota: Int, count: Int
+  )] {
+    let names = try namespace.map { [$0] } ?? namespaces()
+    return try names.filter { isSound(layout.lru($0)) }.slices(of: Batch.keys).flatMap { slice in
+      try read(tolerating: true) { pipeline in
+        let asked = slice.map {
+          (
+            namespace: $0, count: pipeline.append("ZCARD", layout.lru($0)),
+            field: pipeline.append("HMGET", layout.quotas, $0.name),
+            string: pipeline.append("GET", layout.quota($0))
+          )
+        }
+        return Question<[(namespace: Namespace, quota: Int, count: Int)]> { replies in
+          asked.compactMap { seen -> (namespace: Namespace, quota: Int, count: Int)? in
+            let string = replies[seen.string]
+            guard string.kind != .error, replies[seen.field].kind != .error,
+              let quota = (string.isNull ? replies[seen.field][0] : string).integer, quota > 0,
+              let count = replies[seen.count].size, Int64(count) > quota
+            else { return nil }
+            return (seen.namespace, Int(quota), count)
+          }
+        }
+      }
+    }
+  }
+
   /// What a put of one entry evicts in its own transaction: when the namespace is over its quota with it, by no
   /// more entries than were read along. What goes beyond that is left to `evict`.
   func victims(of seen: InsertionLook, in namespace: Namespace) -> [EntryID] {

@@ -28,6 +28,8 @@ public struct VacuumReport: Sendable, Equatable {
   public var expired = 0
   /// Ids that Redis's own expiry had left in an index or in a `hash:` key.
   public var leftovers = 0
+  /// Entries that were above the quota of their namespace.
+  public var evicted = 0
   /// Index members that differed from their entry, and with `repair` every other problem that was repaired.
   public var repaired = 0
   /// Entries that were deleted because no Python program could read them.
@@ -96,7 +98,7 @@ struct VacuumRun {
         if outcome == .mended { report.repaired += 1 }
       }
     }
-    let isDone = try sweepDue() && sweepLeftovers() && retireAbandoned() && repair()
+    let isDone = try sweepDue() && sweepLeftovers() && retireAbandoned() && evictOverQuotas() && repair()
     if !isDone {
       report.complete = false
       report.remaining = try remaining()
@@ -245,8 +247,28 @@ struct VacuumRun {
     return true
   }
 
+  /// Evicts what a writer has put that does not keep to the quota, as Python programs do that have none in their settings.
+  private mutating func evictOverQuotas() throws -> Bool {
+    for (namespace, quota, count) in try store.namespacesOverQuota(in: options.namespace) {
+      if options.control.shouldStop() { return false }
+      if options.dryRun {
+        var gone = 0
+        try store.forEachPairPage(of: .sortedSet(store.layout.lru(namespace))) { page in
+          gone += page.compactMap { EntryID(member: $0.name.bytes) }
+            .count { expired.contains($0) || swept.contains($0) }
+        }
+        report.evicted += Eviction.batch(count: count - gone, limit: quota)
+      } else {
+        report.evicted += try store.evict(
+          for: namespace, maxEntries: nil, sparing: [], WorkControl(shouldStop: options.control.shouldStop))
+      }
+    }
+    return true
+  }
+
   private var checkOptions: CheckOptions {
     var check = CheckOptions()
+    check.now = options.now
     check.namespace = options.namespace
     check.control = options.control
     return check

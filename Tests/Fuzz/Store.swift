@@ -84,7 +84,10 @@ private let operations: [@Sendable (RedisStore) throws -> Void] = [
   { store in try store.forEachEmbedding(in: faq, whenDamaged: { _ in }) { _, _ in } },
   { store in _ = try cache(store).stats() },
   { store in _ = try cache(store).health() },
-  { store in _ = try store.serverSettings().hazards(expectingBackups: true) },
+  { store in
+    _ = try store.serverSettings()
+    _ = try store.examine(ConditionOptions())
+  },
   { store in
     var options = KeySurveyOptions()
     options.sample = .all

@@ -63,6 +63,7 @@ struct DamagedCache: @unchecked Sendable {
     case .unreadableByPython:
       try redis.send(["HSET", entry, "response"].map { Array($0.utf8) } + [[0xFF, 0x41]])
     case .wrongQueryHash: try redis.send("HSET", entry, "query", "another")
+    case .futureEntry: try redis.send("HSET", entry, "created_at", "1800000000000")
     case .earlyExpiry: try redis.send("EXPIRE", entry, "1000")
     case .shadowedEntry:
       // Two writers of one query, of whom neither saw the other.

@@ -5,111 +5,108 @@ import MnemeRedis
 /// `mneme health`
 struct CheckHealth: Command {
   static let expectBackups = Switch(
-    "expect-backups", summary: "a server that keeps nothing on disk is not healthy",
+    "expect-backups", summary: "a server that keeps nothing on disk is critical",
     details:
-      "For a cache that is to outlive a restart. Without it that is only noted: most caches can be filled again."
+      "For a cache that must outlive a restart. If not given, it is a warning: most caches can be filled again."
   )
+
+  static let deep = Switch(
+    "deep", summary: "read every entry whole",
+    details: """
+      Reads responses and vectors too, and so finds text that is not UTF-8 in a response and vectors that nothing can be \
+      compared with. If not given, mneme reads the small fields of every entry.
+      """)
 
   static let spec = CommandSpec(
     name: "health", summary: "say whether the cache and its server are sound",
     description: """
-      Looks at the cache (its schema, embedder and counters, and the age of its oldest entry) and at the settings of \
-      the server that can endanger it: an eviction policy that may drop the keys of indexes, no `maxmemory`, no \
-      persistence. What can damage or lose a cache makes it unhealthy; the rest is noted. What the server withholds \
-      from this user is left out, and that is said. Writes nothing.
+      Prints a row for each check: `ok`, `warning` or `critical`. Of the cache: the types of its keys, the version and \
+      the counter of ids, entries that nobody or no Python program can read, quotas and counters, entries from the \
+      future. Of the server: its clock against this machine's, memory, eviction policy, persistence and replication. \
+      Critical is what makes another command or a Python program fail, or can damage or lose the cache. What the server \
+      does not permit this user to see is left out, and that is said. Writes nothing.
 
-      {command:inspect-keys} looks at the entries themselves.
+      The cost grows with the number of entries, at about half of what {command:export} takes. {command:inspect-keys} \
+      with `--check` also compares each entry with each index.
       """,
-    options: [expectBackups],
+    options: [deep, expectBackups],
     examples: [
       Example(command: "mneme health", says: "look at the cache and its server"),
       Example(command: "mneme -q health || alert", says: "in a monitoring script"),
     ],
-    exitNotes: [ExitNote(1, "not healthy, or there is no cache under the prefix")])
+    exitNotes: [ExitNote(1, "a check is critical")])
 
+  let isDeep: Bool
   let expectsBackups: Bool
 
-  init(_ invocation: Invocation) throws(UsageError) { expectsBackups = invocation[Self.expectBackups] }
+  init(_ invocation: Invocation) throws(UsageError) {
+    isDeep = invocation[Self.deep]
+    expectsBackups = invocation[Self.expectBackups]
+  }
 
   func run(_ context: Context) throws -> any Report {
-    let store = try context.openStore()
+    let store = try context.openExistingStore()
     defer { store.close() }
-    let settings = try store.serverSettings()
-    var report = HealthReport(keyPrefix: context.settings.keyPrefix, settings: settings)
-    do {
-      let cache = try context.openCache(store)
-      let progress = ProgressLine(context, unit: "entries", total: try? store.count(in: nil))
-      report.health = try cache.health { progress.update($0) }
-    } catch let damage as CorruptCacheError {
-      // A cache whose `meta` cannot be read cannot even be opened.
-      report.health.damaged = [damage]
-    }
-    report.judge(expectingBackups: expectsBackups)
-    return report
+    let settings = try store.serverSettings(clock: context.clock)
+    let work = LongWork(context, unit: "entries", total: try? store.count(in: nil))
+    var options = ConditionOptions()
+    options.isDeep = isDeep
+    options.now = context.clock()
+    options.control = work.control()
+    let condition = try store.examine(options)
+    try work.check()
+    return HealthReport(
+      keyPrefix: context.settings.keyPrefix, settings: settings, condition: condition, now: options.now,
+      expectingBackups: expectsBackups)
   }
 }
 
 struct HealthReport: Report {
-  var keyPrefix: String
-  var settings: ServerSettings
-  var health = Health(integrityOK: false)
-  private var problems: [Problem] = []
+  let keyPrefix: String
+  let settings: ServerSettings
+  let condition: CacheCondition
+  let now: UnixTime
+  let checks: [HealthCheck]
+  /// Those of the cache, without those of the server.
+  private let cacheStatus: HealthCheck.Status
 
-  struct Problem {
-    var name: String
-    var severity: ServerHazard.Severity
-    var detail: String
-    var remedy: String
+  init(
+    keyPrefix: String, settings: ServerSettings, condition: CacheCondition, now: UnixTime,
+    expectingBackups: Bool
+  ) {
+    (self.keyPrefix, self.settings, self.condition, self.now) = (keyPrefix, settings, condition, now)
+    let ofCache = condition.checks(keyPrefix, at: now)
+    cacheStatus = ofCache.map(\.status).max() ?? .ok
+    checks = ofCache + settings.checks(expectingBackups: expectingBackups)
   }
 
-  init(keyPrefix: String, settings: ServerSettings) {
-    (self.keyPrefix, self.settings) = (keyPrefix, settings)
-  }
+  private var worst: HealthCheck.Status { checks.map(\.status).max() ?? .ok }
 
-  /// Finds out what there is to say, dangers first.
-  mutating func judge(expectingBackups: Bool) {
-    problems = health.damaged.map {
-      Problem(name: "damaged", severity: .danger, detail: $0.message, remedy: $0.remediation)
-    }
-    if health.damaged.isEmpty, !health.integrityOK {
-      problems.append(
-        Problem(
-          name: "damaged", severity: .danger, detail: "the cache does not pass its integrity check",
-          remedy: "Look at it with 'mneme inspect-keys'."))
-    }
-    if health.damaged.isEmpty, health.identity == nil {
-      problems.append(
-        Problem(
-          name: "no_cache", severity: .danger, detail: "there is no cache under the prefix '\(keyPrefix)'",
-          remedy: "Check --key-prefix; the first put creates a cache."))
-    }
-    problems += settings.hazards(expectingBackups: expectingBackups).map {
-      Problem(name: $0.kind.rawValue, severity: $0.severity, detail: $0.detail, remedy: $0.remedy)
-    }
-  }
-
-  var isHealthy: Bool { !problems.contains { $0.severity == .danger } }
+  var isHealthy: Bool { worst < .critical }
 
   var status: ExitStatus { isHealthy ? .done : .no }
 
   var isConfirmation: Bool { isHealthy }
 
+  private var oldestAge: Seconds? { condition.oldest.map { max(Seconds(0), now - $0) } }
+
   var json: JSONOutput {
-    let identity = health.identity
+    let identity = condition.identity
     return [
-      "healthy": JSONOutput(isHealthy), "schema_version": JSONOutput(identity?.schemaVersion),
-      "integrity_ok": JSONOutput(health.integrityOK),
-      "embedder_fingerprint": JSONOutput(identity?.fingerprint), "entries": JSONOutput(health.entries),
-      "namespaces": JSONOutput(health.namespaces),
-      "oldest_entry_age_seconds": JSONOutput(health.oldestEntryAge), "server": serverJSON,
-      "problems": .array(problems.map(Self.row)),
+      "healthy": JSONOutput(isHealthy), "status": JSONOutput(worst.rawValue),
+      "schema_version": JSONOutput(identity?.schemaVersion),
+      "integrity_ok": JSONOutput(cacheStatus < .critical),
+      "embedder_fingerprint": JSONOutput(identity?.fingerprint), "entries": JSONOutput(condition.entries),
+      "leftovers": JSONOutput(condition.leftovers), "namespaces": JSONOutput(condition.namespaces),
+      "oldest_entry_age_seconds": JSONOutput(oldestAge), "server": serverJSON,
+      "checks": .array(checks.map(Self.row)),
     ]
   }
 
-  private static func row(_ problem: Problem) -> JSONOutput {
+  private static func row(_ check: HealthCheck) -> JSONOutput {
     [
-      "problem": JSONOutput(problem.name), "severity": JSONOutput(problem.severity.rawValue),
-      "detail": JSONOutput(problem.detail), "remedy": JSONOutput(problem.remedy),
+      "check": JSONOutput(check.name.rawValue), "status": JSONOutput(check.status.rawValue),
+      "detail": JSONOutput(check.detail), "remedy": JSONOutput(check.remedy),
     ]
   }
 
@@ -121,53 +118,31 @@ struct HealthReport: Report {
       "maxmemory_bytes": JSONOutput(settings.maxMemory),
       "maxmemory_policy": JSONOutput(settings.evictionPolicy), "save": JSONOutput(settings.savePoints),
       "appendonly": boolean(settings.logsWrites), "saving_failed": boolean(settings.savingFailed),
+      "clock_lead_seconds": JSONOutput(settings.clockLead),
     ]
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    let notes = problems.flatMap { problem in
-      let note = "\(problem.severity.rawValue): \(visible(problem.detail)). \(problem.remedy)"
-      // In a pipe a note stays one line, for who looks for it there.
-      return style.outputIsTerminal ? filled(note, indent: 0, style.width) : [note]
+    labelled([
+      ("health", worst.rawValue), ("prefix", visible(keyPrefix)),
+      (
+        "server",
+        "Redis \(settings.version ?? "of an unknown version")"
+          + (settings.isCluster == true ? ", a node of a cluster" : "")
+      ),
+    ]) + "\n\n" + checks.flatMap { row($0, style) }.joined(separator: "\n")
+  }
+
+  private func row(_ check: HealthCheck, _ style: TerminalStyle) -> [String] {
+    func padded(_ text: String, _ width: Int) -> String {
+      text + String(repeating: " ", count: max(0, width - text.count))
     }
-    return labelled(summary) + (notes.isEmpty ? "" : "\n\n" + notes.joined(separator: "\n"))
-  }
-
-  private var summary: [(label: String, text: String)] {
-    let identity = health.identity
-    let oldest = health.oldestEntryAge.map { "the oldest \(span($0.rawValue)) old" }
-    let entries = "\(grouped(health.entries)) in \(counted(health.namespaces, "namespace"))"
-    return [
-      ("health", isHealthy ? "good" : "not good"),
-      ("prefix", visible(keyPrefix)),
-      ("embedder", visible(identity?.fingerprint ?? "-")),
-      ("entries", list([entries, oldest])),
-      ("schema", identity.map { String($0.schemaVersion) } ?? "-"),
-      ("server", server),
-      ("memory", memory),
-      ("disk", disk),
-    ]
-  }
-
-  private var server: String {
-    list([
-      "Redis \(settings.version ?? "of an unknown version")",
-      settings.isCluster == true ? "a node of a cluster" : nil,
-      settings.isReplica == true ? "a replica" : nil,
-    ])
-  }
-
-  private var memory: String {
-    let used = settings.usedMemory.map { size(Int($0)) + " used" }
-    let limit = settings.maxMemory.map { $0 > 0 ? "maxmemory \(size(Int($0)))" : "no maxmemory" }
-    let text = list([used, limit, settings.evictionPolicy.map { "policy \($0)" }])
-    return text.isEmpty ? "not told" : text
-  }
-
-  private var disk: String {
-    let snapshots = settings.savePoints.map { $0.isEmpty ? "no snapshots" : "snapshots (save \($0))" }
-    let log = settings.logsWrites.map { $0 ? "a log of writes" : "no log of writes" }
-    let text = list([snapshots, log])
-    return text.isEmpty ? "not told" : text
+    let head = padded(check.status.rawValue, 10) + padded(check.name.rawValue, 17)
+    let text = visible(list([check.detail])) + (check.remedy.map { ". \(visible($0))" } ?? "")
+    // In a pipe a check stays one line, for who looks for it there.
+    guard style.outputIsTerminal else { return [head + text] }
+    let indent = head.count
+    let lines = filled(text, indent: indent, style.width)
+    return [head + (lines.first.map { String($0.dropFirst(indent)) } ?? "")] + lines.dropFirst()
   }
 }

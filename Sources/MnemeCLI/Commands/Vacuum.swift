@@ -25,8 +25,9 @@ struct Vacuum: Command {
   static let spec = CommandSpec(
     name: "vacuum", summary: "remove expired entries",
     description: """
-      Removes the entries whose time to live has passed, what Redis's own expiry has left in the indexes, and hashes \
-      that a Python program has left of a deleted entry, from which no answer can be served. An entry that is refreshed \
+      Removes the entries whose time to live has passed, what Redis's own expiry has left in the indexes, hashes \
+      that a Python program has left of a deleted entry, from which no answer can be served, and entries above the quota \
+      of their namespace, which a Python program does not keep unless it is in its own settings. An entry that is refreshed \
       meanwhile stays. Several runs at once share the work; one that is interrupted or killed leaves nothing half done, \
       and the next continues.
 
@@ -118,7 +119,8 @@ struct VacuumReportText: Report {
   var json: JSONOutput {
     var members: [(String, JSONOutput)] = [
       ("expired", JSONOutput(report.expired)), ("leftovers", JSONOutput(report.leftovers)),
-      ("repaired", JSONOutput(report.repaired)), ("remaining", JSONOutput(report.remaining)),
+      ("evicted", JSONOutput(report.evicted)), ("repaired", JSONOutput(report.repaired)),
+      ("remaining", JSONOutput(report.remaining)),
       ("complete", JSONOutput(report.complete)), ("dry_run", JSONOutput(dryRun)),
       ("duration_seconds", JSONOutput((duration.inSeconds * 1000).rounded() / 1000)),
     ]
@@ -137,6 +139,9 @@ struct VacuumReportText: Report {
       "\(dryRun ? "would remove" : "removed") \(expired)",
       report.leftovers > 0
         ? counted(report.leftovers, "leftover") + (isAll ? " of Redis's own expiry" : "") : nil,
+      report.evicted > 0
+        ? "\(dryRun ? "would evict" : "evicted") \(grouped(report.evicted)) above \(report.evicted == 1 ? "a quota" : "quotas")"
+        : nil,
       report.repaired > 0 ? "\(dryRun ? "would repair" : "repaired") \(grouped(report.repaired))" : nil,
       report.dropped > 0
         ? "\(dryRun ? "would delete" : "deleted") "

@@ -17,6 +17,8 @@ public struct CacheProblem: Sendable, Equatable {
     case unreadableByPython = "unreadable-by-python"
     /// `query_hash` is the hash of another query than the one it holds.
     case wrongQueryHash = "wrong-query-hash"
+    /// It was put or used more than a day after now, as a time in milliseconds is.
+    case futureEntry = "future-entry"
     /// Redis will take it, or its `hash:` key, before its own time to live is over.
     case earlyExpiry = "early-expiry"
 
@@ -94,7 +96,7 @@ public struct CacheProblem: Sendable, Equatable {
     case .overwrittenQuota:
       "None is needed: the number in quota: is in force. 'mneme set-quota' sets another until the application "
         + "starts again."
-    case .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash, .unreadableByPython:
+    case .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash, .unreadableByPython, .futureEntry:
       "'mneme delete --id \(id.map(\.member) ?? "ID")', and put the answer again."
         + (keepsPythonOut ? " 'mneme vacuum --repair --drop-unreadable' deletes all of these." : "")
     case .wrongMeta:
@@ -151,6 +153,7 @@ extension CacheProblem.Kind {
       "mneme serves it, and what the text should be cannot be told; no Python program can open the cache while it is there"
     case .incomparableEmbedding:
       "its very question is answered from it, and only its embedder can make the vector anew"
+    case .futureEntry: "it is served, and when it was put cannot be told"
     case .wrongQueryHash: "it may be served, and to which query it belongs cannot be told"
     case .wrongMeta: "only the application that fills the cache knows its embedder"
     case .wrongType: "it may be another program's"
@@ -173,7 +176,8 @@ extension CacheProblem.Kind {
     case .wrongQuota, .overwrittenQuota: "sets both to the one that is in force"
     case .wrongCounter: "counts from zero"
     case .unmarkedCounters: "sets the mark"
-    case .leftover, .wrongEmbedding, .incomparableEmbedding, .unreadableByPython, .wrongQueryHash, .wrongMeta,
+    case .leftover, .wrongEmbedding, .incomparableEmbedding, .unreadableByPython, .futureEntry,
+      .wrongQueryHash, .wrongMeta,
       .wrongType:
       "leaves it"
     }
@@ -184,6 +188,8 @@ extension CacheProblem.Kind {
 public struct CheckOptions {
   /// Only what concerns this namespace is reported; nil: everything.
   public var namespace: Namespace?
+  /// Times are compared with this moment.
+  public var now: UnixTime = systemClock()
   /// Between the two looks at what seems wrong: longer than a writer takes that writes in several steps.
   public var secondLook = Duration.milliseconds(50)
   /// Stopped early, a check reports nothing that it has not confirmed yet. Progress counts entries.

@@ -48,6 +48,7 @@ final class CheckRun {
     self.options = options
     self.report = report
     standard = EntryStandard(layout: store.layout)
+    standard.latestTime = options.now + Seconds(86_400)
     otherCaches = OtherCaches(store)
   }
 

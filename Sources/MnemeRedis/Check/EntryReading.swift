@@ -34,23 +34,30 @@ enum EntryReading: Equatable {
   /// - Parameters:
   ///   - fields: the reply to `EntryQuestion.appendFields`.
   ///   - embeddingBytes: the length of the vector; nil where there is no such field.
-  init(fields: Reply, embeddingBytes: Int?, exists: Bool) {
+  ///   - hasResponse: whether there is a response, where it was not read; nil where it was.
+  ///   - checksHash: compares the query's hash with the query.
+  init(
+    fields: Reply, embeddingBytes: Int?, hasResponse: Bool? = nil, exists: Bool, checksHash: Bool = true
+  ) {
     if let error = fields.error {
       self = error.code == "WRONGTYPE" ? .otherType : .damaged("cannot be read: \(error)")
     } else if exists {
-      self = Self.reading(fields, embeddingBytes)
+      self = Self.reading(fields, embeddingBytes, hasResponse, checksHash)
     } else {
       self = .absent
     }
   }
 
-  private static func reading(_ fields: Reply, _ embeddingBytes: Int?) -> EntryReading {
+  private static func reading(
+    _ fields: Reply, _ embeddingBytes: Int?, _ hasResponse: Bool?, _ checksHash: Bool
+  ) -> EntryReading {
     func lacks(_ field: String) -> EntryReading { .damaged("lacks the field '\(field)'") }
     func number(_ field: String, _ reply: Reply) -> EntryReading {
       reply.isNull ? lacks(field) : .damaged("has no whole number in the field '\(field)'")
     }
     let (query, metadata, response) = (fields[6], fields[7], fields[EntryQuestion.response])
-    if fields[0].isNull, fields[1].isNull, query.isNull, response.isNull {
+    let isAnswered = hasResponse ?? !response.isNull
+    if fields[0].isNull, fields[1].isNull, query.isNull, !isAnswered {
       return .damaged("has no query and no answer, as a use leaves it that comes after its deletion")
     }
     guard !fields[0].isNull else { return lacks(EntryField.namespace) }
@@ -60,7 +67,7 @@ enum EntryReading: Equatable {
       return .damaged("has no query hash in the field '\(EntryField.queryHash)'")
     }
     guard !query.isNull else { return lacks(EntryField.query) }
-    guard !response.isNull else { return lacks(EntryField.response) }
+    guard isAnswered else { return lacks(EntryField.response) }
     guard let embeddingBytes else { return lacks(EntryField.embedding) }
     guard !metadata.isNull else { return lacks(EntryField.metadata) }
     let metadataText = String(decoding: metadata.bytes, as: UTF8.self)
@@ -73,7 +80,7 @@ enum EntryReading: Equatable {
     guard ttl != nil || fields[4].bytes.isEmpty else { return number(EntryField.ttl, fields[4]) }
     let bytes = [
       (EntryField.query, query), (EntryField.response, response), (EntryField.metadata, metadata),
-    ].filter { $0.1.string == nil }.map(\.0)
+    ].filter { !$0.1.isNull && $0.1.string == nil }.map(\.0)
     let obstacle =
       bytes.isEmpty
       ? Metadata.pythonObstacle(metadataText).map { "has metadata that \($0)" }
@@ -83,7 +90,8 @@ enum EntryReading: Equatable {
         namespace: Namespace(unchecked: name), queryHash: queryHash, createdAt: UnixTime(createdAt),
         expiresAt: ttl.map { UnixTime(createdAt) + Seconds($0) }, lastAccessedAt: fields[3].integer,
         isAccessCountReadable: fields[5].integer != nil, embeddingBytes: embeddingBytes,
-        queryHashFits: query.string.map { fits(queryHash, $0) } ?? true, pythonObstacle: obstacle))
+        queryHashFits: checksHash ? query.string.map { fits(queryHash, $0) } ?? true : true,
+        pythonObstacle: obstacle))
   }
 
   /// An application may hash its queries as they are.
@@ -116,6 +124,14 @@ enum EntryQuestion {
       "HMGET", key, EntryField.namespace, EntryField.queryHash, EntryField.createdAt,
       EntryField.lastAccessedAt, EntryField.ttl, EntryField.accessCount, EntryField.query,
       EntryField.metadata, EntryField.response)
+  }
+
+  /// Asks for the fields of the head, the query and the metadata.
+  static func appendSmallFields(of key: Key, to pipeline: inout Pipeline) -> Slot {
+    pipeline.append(
+      "HMGET", key, EntryField.namespace, EntryField.queryHash, EntryField.createdAt,
+      EntryField.lastAccessedAt, EntryField.ttl, EntryField.accessCount, EntryField.query, EntryField.metadata
+    )
   }
 
   /// Where the response and the vector are in the reply to `appendFields`.

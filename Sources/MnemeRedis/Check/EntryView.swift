@@ -68,6 +68,8 @@ struct EntryStandard {
   var embeddingBytes: Int?
   /// Whether the server tells when Redis will expire a key (from version 7 on).
   var tellsExpiry = false
+  /// Later times than this are from the future, rather than of a clock that is ahead.
+  var latestTime = UnixTime(.max)
 
   func fitsCache(_ length: Int) -> Bool {
     embeddingBytes.map { $0 == length } ?? (length % 4 == 0)
@@ -148,6 +150,11 @@ struct EntryStandard {
       add(.incomparableEmbedding, "The vector of entry \(id) \(what).")
     }
     if let obstacle = facts.pythonObstacle { add(.unreadableByPython, "Entry \(id) \(obstacle).") }
+    let latest = max(facts.createdAt, UnixTime(facts.lastAccessedAt ?? .min))
+    if latest > latestTime {
+      add(
+        .futureEntry, "Entry \(id) was put or used at \(latest.rawValue), which is more than a day from now.")
+    }
     if !facts.queryHashFits {
       add(.wrongQueryHash, "The query_hash of entry \(id) is not that of its query.")
     }

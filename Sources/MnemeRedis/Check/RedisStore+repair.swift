@@ -149,7 +149,8 @@ final class Repairer {
     case .wrongQuota, .overwrittenQuota: return try repairQuota(of: namespace)
     case .wrongCounter: return try repairCounters(of: namespace)
     case .unmarkedCounters: return try markCounters(of: namespace)
-    case .wrongEmbedding, .incomparableEmbedding, .unreadableByPython, .wrongQueryHash, .wrongMeta,
+    case .wrongEmbedding, .incomparableEmbedding, .unreadableByPython, .futureEntry, .wrongQueryHash,
+      .wrongMeta,
       .wrongType:
       return .gone
     }

@@ -3,7 +3,7 @@ import Mneme
 /// What a server says of itself, its memory and its disk: the settings that decide what becomes of a cache.
 ///
 /// nil for what it does not tell: a user may lack `INFO` and `CONFIG`, and managed services withhold the latter.
-public struct ServerSettings: Sendable, Equatable {
+public struct ServerSettings: Sendable {
   /// As in `INFO`: `7.0.15`.
   public var version: String?
   /// One of the nodes of a Redis Cluster.
@@ -22,21 +22,32 @@ public struct ServerSettings: Sendable, Equatable {
   public var logsWrites: Bool?
   /// The last snapshot, or the last write of the log, failed.
   public var savingFailed: Bool?
+  /// How far this machine's clock is ahead of the server's; negative where it is behind.
+  public var clockLead: Seconds?
+  /// Of a replica: whether it is connected to its primary.
+  public var isLinkedToPrimary: Bool?
+  /// `min-replicas-to-write`, and how many replicas there are that count; nil where none are wanted.
+  public var replicas: (wanted: Int, connected: Int)?
 
   public init() {}
 }
 
 extension RedisStore {
-  /// One round trip, for `INFO` and `CONFIG GET`. What the server withholds is left out.
-  public func serverSettings() throws -> ServerSettings {
+  /// One round trip, for `INFO` and `CONFIG GET`. What the server does not say is left out.
+  /// - Parameter clock: the clock that is compared with the server's.
+  public func serverSettings(clock: WallClock = systemClock) throws -> ServerSettings {
     try checkOpen()
     var request = Pipeline()
     let memorySection = request.append("INFO", "memory")
     let persistenceSection = request.append("INFO", "persistence")
+    let serverSection = request.append("INFO", "server")
+    let replicationSection = request.append("INFO", "replication")
+    let replicaSetting = request.append("CONFIG", "GET", "min-*-to-write")
     let limitSettings = request.append("CONFIG", "GET", "maxmemory*")
     let saveSetting = request.append("CONFIG", "GET", "save")
     let logSetting = request.append("CONFIG", "GET", "appendonly")
     let replies = try client.read(request, tolerating: true)
+    let now = clock()
     let (memory, persistence) = (replies[memorySection].information, replies[persistenceSection].information)
     let limits = replies[limitSettings].configuration
     let role = client.role
@@ -52,7 +63,22 @@ extension RedisStore {
       persistence["aof_enabled"].map { $0 == "1" }
       ?? replies[logSetting].configuration["appendonly"].map { $0 == "yes" }
     let outcomes = ["rdb_last_bgsave_status", "aof_last_write_status"].compactMap { persistence[$0] }
+    settings.clockLead = replies[serverSection].information.serverTime.map { now - $0 }
+    let replication = replies[replicationSection].information
+    settings.isLinkedToPrimary = replication["master_link_status"].map { $0 == "up" }
+    let wanted = replies[replicaSetting].configuration.values.compactMap { Int($0) }.max() ?? 0
+    let connected = (replication["min_slaves_good_slaves"] ?? replication["connected_slaves"]).flatMap {
+      Int($0)
+    }
+    settings.replicas = connected.flatMap { wanted > 0 ? (wanted, $0) : nil }
     settings.savingFailed = outcomes.isEmpty ? nil : outcomes.contains("err")
     return settings
+  }
+}
+
+extension [String: String] {
+  /// The server's clock in its `INFO`; nil where it does not say.
+  var serverTime: UnixTime? {
+    self["server_time_usec"].flatMap { Int64($0) }.map { UnixTime($0 / 1_000_000) }
   }
 }

@@ -1,0 +1,292 @@
+import Mneme
+import MnemeRedis
+
+/// One thing that `health` looks at.
+struct HealthCheck {
+  /// The names are what scripts rely on, in the order of the report.
+  enum Name: String, CaseIterable {
+    case cache, indexes, numbers, entries
+    case hashKeys = "hash_keys"
+    case figures, quotas, times, clock, memory
+    case evictionPolicy = "eviction_policy"
+    case persistence, saving, replication
+  }
+
+  enum Status: String, CaseIterable, Comparable {
+    case ok, warning, critical
+
+    static func < (a: Status, b: Status) -> Bool {
+      (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
+    }
+  }
+
+  var name: Name
+  var status: Status
+  /// What is so, in one sentence without the period.
+  var detail: String
+  /// What to do about it; nil where it is well.
+  var remedy: String?
+
+  init(_ name: Name, _ status: Status, _ detail: String, _ remedy: String? = nil) {
+    (self.name, self.status, self.detail, self.remedy) = (name, status, detail, remedy)
+  }
+}
+
+// MARK: - The cache
+
+extension CacheCondition {
+  /// What is to be said about the cache.
+  func checks(_ keyPrefix: String, at now: UnixTime) -> [HealthCheck] {
+    if let metaError {
+      return [HealthCheck(.cache, .critical, sentence(metaError.message), metaError.remediation)]
+    }
+    guard let identity else {
+      return [
+        HealthCheck(
+          .cache, .critical, "there is no cache under the prefix '\(keyPrefix)'",
+          "Check --key-prefix; the first put creates a cache.")
+      ]
+    }
+    return [
+      HealthCheck(.cache, .ok, "\(identity.fingerprint), schema \(identity.schemaVersion)"), indexCheck,
+      numberCheck, entryCheck(at: now), hashKeyCheck, figureCheck, quotaCheck, timeCheck,
+    ]
+  }
+
+  private func sentence(_ message: String) -> String {
+    message.hasSuffix(".") ? String(message.dropLast()) : message
+  }
+
+  private func examples(_ findings: Findings) -> String {
+    let more =
+      findings.count > findings.first.count
+      ? ", and \(grouped(findings.count - findings.first.count)) more" : ""
+    return findings.first.joined(separator: "; ") + more
+  }
+
+  private static let repair = "Run 'mneme vacuum --repair'."
+
+  private var indexCheck: HealthCheck {
+    if let first = otherTypes.first {
+      let all = otherTypes.map {
+        "\(String(decoding: $0.key, as: UTF8.self)) is a \($0.type), not a \($0.expected)"
+      }
+      return HealthCheck(
+        .indexes, .critical, all.prefix(3).joined(separator: "; "),
+        "Look at it; then redis-cli DEL \(shellWord(first.key)), and 'mneme vacuum --repair' rebuilds it.")
+    }
+    if strays.count > 0 {
+      return HealthCheck(
+        .indexes, .critical, "\(examples(strays)), at which Python programs fail", Self.repair)
+    }
+    if let entriesOfNamespaces {
+      let outside = outsideByID.count > 0 ? "; by_id lacks \(examples(outsideByID))" : ""
+      return HealthCheck(
+        .indexes, .warning,
+        "by_id counts \(entryCount(entries)) and the namespaces together \(grouped(entriesOfNamespaces))\(outside)",
+        Self.repair)
+    }
+    return HealthCheck(.indexes, .ok, "every key has its type")
+  }
+
+  private var numberCheck: HealthCheck {
+    if brokenNumbers.count > 0 {
+      return HealthCheck(.numbers, .critical, examples(brokenNumbers), Self.repair)
+    }
+    guard let lastID, lastID >= highestID else {
+      return HealthCheck(
+        .numbers, .critical,
+        "next_id is \(lastID.map { grouped($0) } ?? "not a number") and \(grouped(highestID)) is in use: a Python "
+          + "program would write over entries", Self.repair)
+    }
+    return HealthCheck(.numbers, .ok, "version and next_id can grow")
+  }
+
+  private func entryCheck(at now: UnixTime) -> HealthCheck {
+    var bad = unreadable
+    bad.count += unreadableByPython.count
+    bad.first += unreadableByPython.first
+    bad.first = Array(bad.first.prefix(3))
+    if bad.count > 0 {
+      return HealthCheck(
+        .entries, .critical,
+        "\(grouped(bad.count)) of \(entryCount(entries)) cannot be read, and no Python program can open the cache: "
+          + examples(bad),
+        "Run 'mneme vacuum --repair'; with --drop-unreadable it deletes what it cannot repair.")
+    }
+    if incomparable.count > 0 {
+      return HealthCheck(
+        .entries, .warning, "vectors that nothing can be compared with: \(examples(incomparable))",
+        "Delete these entries with 'mneme delete --id', and put the answers again.")
+    }
+    let age = oldest.map { "the oldest \(span(max(0, (now - $0).rawValue))) old" }
+    let rest = leftovers > 0 ? "\(counted(leftovers, "leftover")) of Redis's own expiry" : nil
+    let unread = isDeep ? nil : "responses and vectors not read (--deep)"
+    let text = list(["\(entryCount(entries)) in \(counted(namespaces, "namespace"))", age, rest, unread])
+    return complete
+      ? HealthCheck(.entries, .ok, text)
+      : HealthCheck(.entries, .warning, "\(text); not all were looked at", "Repair the index by_id.")
+  }
+
+  private var hashKeyCheck: HealthCheck {
+    if let first = brokenHashKeys.first.first {
+      return HealthCheck(
+        .hashKeys, .critical, examples(brokenHashKeys),
+        "'mneme inspect-keys --check' names the key; delete it (\(first)), and run 'mneme vacuum --repair'.")
+    }
+    return withoutHashKey.count > 0
+      ? HealthCheck(.hashKeys, .warning, "not found by their query: \(examples(withoutHashKey))", Self.repair)
+      : HealthCheck(.hashKeys, .ok, "every entry has one")
+  }
+
+  private var figureCheck: HealthCheck {
+    brokenFigures.count > 0
+      ? HealthCheck(
+        .figures, .critical, examples(brokenFigures),
+        "Run 'mneme vacuum --repair', and 'mneme set-quota' for a quota.")
+      : HealthCheck(.figures, .ok, "counters and quotas are numbers")
+  }
+
+  private var quotaCheck: HealthCheck {
+    overQuota.count > 0
+      ? HealthCheck(
+        .quotas, .warning, "\(examples(overQuota)): a writer does not keep to the quota",
+        "'mneme vacuum' evicts what is above it; a Python program keeps only to the quotas of its own settings."
+      )
+      : HealthCheck(.quotas, .ok, "no namespace is above its quota")
+  }
+
+  private var timeCheck: HealthCheck {
+    fromFuture.count > 0
+      ? HealthCheck(
+        .times, .warning,
+        "\(entryCount(fromFuture.count)) from the future, which never \(fromFuture.count == 1 ? "ages" : "age"): "
+          + examples(fromFuture),
+        "Times in milliseconds, or a clock that was ahead: delete them with 'mneme delete --id', or import them again."
+      )
+      : HealthCheck(.times, .ok, "no entry is from the future")
+  }
+}
+
+/// A name as it is typed in a shell.
+private func shellWord(_ bytes: [UInt8]) -> String {
+  let text = String(decoding: bytes, as: UTF8.self)
+  let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ":_-./".contains($0)) }
+  return isPlain ? text : "'" + text.replacing("'", with: "'\\''") + "'"
+}
+
+// MARK: - The server
+
+extension ServerSettings {
+  /// What is to be said about the server. What it does not say of its clock, its memory use and its replication is left
+  /// out.
+  ///
+  /// Critical is what damages or loses a cache unseen, or keeps it from being written. A policy `allkeys-*` with a limit
+  /// may drop `by_id`, `lru:` or `meta`, whose loss no entry survives, while the entries stay and fill the memory. A policy
+  /// `volatile-*` can only drop what has a native TTL, entries and their `hash:` keys; a vacuum removes what that leaves.
+  /// - Parameter expectsBackups: the cache is to outlive a restart.
+  func checks(expectingBackups expectsBackups: Bool) -> [HealthCheck] {
+    [
+      clockCheck, memoryCheck, policyCheck, persistenceCheck(expectsBackups), savingCheck, replicationCheck,
+    ].compactMap(\.self)
+  }
+
+  private var clockCheck: HealthCheck? {
+    guard let lead = clockLead?.rawValue else { return nil }
+    let distance = lead.magnitude
+    let text =
+      distance <= 1
+      ? "this machine and the server agree"
+      : "this machine is \(span(Int64(clamping: distance))) \(lead > 0 ? "ahead of" : "behind") the server"
+    return HealthCheck(
+      .clock, distance >= 60 ? .critical : distance >= 5 ? .warning : .ok, text,
+      distance >= 5 ? "Set the clocks by NTP: entries expire and are evicted by them." : nil)
+  }
+
+  private var memoryCheck: HealthCheck {
+    guard let maxMemory else {
+      return HealthCheck(
+        .memory, .warning,
+        "the server does not say maxmemory and the eviction policy, which can endanger a cache",
+        "Allow this user INFO or CONFIG|GET, or look in the provider's console.")
+    }
+    let used = usedMemory ?? 0
+    guard maxMemory > 0 else {
+      return HealthCheck(
+        .memory, .warning,
+        "maxmemory is not set: where memory runs out the system ends Redis, with all that is on it",
+        "Set maxmemory with the policy noeviction, and give namespaces a quota with 'mneme set-quota'.")
+    }
+    let text = "\(size(Int(used))) of \(size(Int(maxMemory)))"
+    let evicts = evictionPolicy != "noeviction" && evictionPolicy != nil
+    if used >= maxMemory, !evicts {
+      return HealthCheck(
+        .memory, .critical, "\(text) used: every put is refused", "Raise maxmemory, or run 'mneme vacuum'.")
+    }
+    return Double(used) >= 0.9 * Double(maxMemory) && !evicts
+      ? HealthCheck(.memory, .warning, "\(text) used", "Raise maxmemory before puts are refused.")
+      : HealthCheck(.memory, .ok, "\(text) used")
+  }
+
+  private var policyCheck: HealthCheck? {
+    guard let policy = evictionPolicy else { return nil }
+    guard policy != "noeviction" else { return HealthCheck(.evictionPolicy, .ok, policy) }
+    let isLimited = maxMemory.map { $0 > 0 } ?? true
+    if policy.hasPrefix("volatile-") {
+      return HealthCheck(
+        .evictionPolicy, .warning,
+        "the policy \(policy) drops entries with a native TTL before their time, and their index members stay",
+        "Use noeviction, or let 'mneme vacuum' remove what is left.")
+    }
+    return HealthCheck(
+      .evictionPolicy, isLimited ? .critical : .warning,
+      "the policy \(policy) \(isLimited ? "may" : "would, with a maxmemory,") drop the keys of indexes, and entries that "
+        + "no index names are never found again and stay",
+      "Use the policy noeviction, and give namespaces a quota with 'mneme set-quota'.")
+  }
+
+  private func persistenceCheck(_ expectsBackups: Bool) -> HealthCheck {
+    if logsWrites == true || savePoints?.isEmpty == false {
+      return HealthCheck(.persistence, .ok, logsWrites == true ? "a log of writes" : "snapshots")
+    }
+    guard savePoints != nil, logsWrites != nil else {
+      return HealthCheck(
+        .persistence, .warning,
+        "the server does not say whether it writes snapshots, so a restart may lose the cache",
+        "Allow this user CONFIG|GET, or look in the provider's console.")
+    }
+    return HealthCheck(
+      .persistence, expectsBackups ? .critical : .warning,
+      "the server writes neither snapshots nor a log: a restart loses the cache, and there is nothing to back up",
+      "Set 'save' or 'appendonly yes' where the cache is to outlive a restart.")
+  }
+
+  private var savingCheck: HealthCheck? {
+    guard let savingFailed else { return nil }
+    return savingFailed
+      ? HealthCheck(
+        .saving, .critical,
+        "the server could not save to its disk the last time, and may refuse every write until it can",
+        "Free the disk, or look at the server's log.")
+      : HealthCheck(.saving, .ok, "the last save succeeded")
+  }
+
+  private var replicationCheck: HealthCheck? {
+    if isReplica == true {
+      return isLinkedToPrimary == false
+        ? HealthCheck(
+          .replication, .critical, "a replica that has lost its primary: what it has is old",
+          "Look at redis-cli INFO replication on both.")
+        : HealthCheck(
+          .replication, .warning, "a replica, which takes no writes",
+          "Use the primary's address for commands that write.")
+    }
+    if let replicas, replicas.connected < replicas.wanted {
+      return HealthCheck(
+        .replication, .critical,
+        "every write needs \(counted(replicas.wanted, "replica")), and \(replicas.connected) can be reached",
+        "Bring the replicas back, or lower min-replicas-to-write.")
+    }
+    return isReplica == false ? HealthCheck(.replication, .ok, "a primary") : nil
+  }
+}

@@ -1,0 +1,108 @@
+import Mneme
+import Testing
+
+@testable import MnemeCLI
+@testable import MnemeRedis
+
+/// What `health` says about a server, without one.
+@Suite("The checks of a server")
+struct HealthChecksTests {
+  private func settings(
+    maxMemory: Int64? = 1 << 30, used: Int64 = 1 << 20, policy: String? = "noeviction",
+    save: String? = "3600 1",
+    log: Bool? = false, failed: Bool? = false, lead: Int64 = 0
+  ) -> ServerSettings {
+    var settings = ServerSettings()
+    (settings.maxMemory, settings.usedMemory, settings.evictionPolicy) = (maxMemory, used, policy)
+    (settings.savePoints, settings.logsWrites, settings.savingFailed) = (save, log, failed)
+    (settings.isReplica, settings.clockLead) = (false, Seconds(lead))
+    return settings
+  }
+
+  /// All that is not well.
+  private func found(_ settings: ServerSettings, expectingBackups: Bool = false) -> [String] {
+    settings.checks(expectingBackups: expectingBackups).filter { $0.status > .ok }
+      .map { "\($0.status) \($0.name)" }
+  }
+
+  @Test("a server with a limit, without eviction and with snapshots or a log is well")
+  func sound() {
+    #expect(found(settings(), expectingBackups: true) == [])
+    #expect(found(settings(save: "", log: true), expectingBackups: true) == [])
+    #expect(found(settings(save: nil, log: true), expectingBackups: true) == [])
+    #expect(found(settings(log: nil), expectingBackups: true) == [])
+  }
+
+  @Test(
+    "a policy that may drop any key is critical where there is a limit, and a warning where there is none",
+    arguments: ["allkeys-lru", "allkeys-lfu", "allkeys-random"])
+  func allKeys(policy: String) {
+    #expect(found(settings(policy: policy)) == ["critical evictionPolicy"])
+    #expect(found(settings(maxMemory: 0, policy: policy)) == ["warning memory", "warning evictionPolicy"])
+    #expect(found(settings(maxMemory: nil, policy: policy)).contains("critical evictionPolicy"))
+  }
+
+  @Test(
+    "a policy that drops only what has a time to live is a warning",
+    arguments: ["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"])
+  func volatile(policy: String) {
+    #expect(found(settings(policy: policy)) == ["warning evictionPolicy"])
+  }
+
+  @Test("no persistence is a warning, and critical where backups are expected")
+  func persistence() {
+    #expect(found(settings(save: "")) == ["warning persistence"])
+    #expect(found(settings(save: ""), expectingBackups: true) == ["critical persistence"])
+  }
+
+  @Test("a disk that cannot be written to and a full memory are critical")
+  func refusedWrites() {
+    #expect(found(settings(failed: true)) == ["critical saving"])
+    #expect(found(settings(used: 1 << 30)) == ["critical memory"])
+    #expect(found(settings(used: 1_000_000_000)) == ["warning memory"])
+    // Where others make room, a full memory is how a cache works.
+    #expect(found(settings(used: 1 << 30, policy: "volatile-lru")) == ["warning evictionPolicy"])
+  }
+
+  @Test(
+    "a clock that is seconds off is a warning, and one that is a minute off critical",
+    arguments: [
+      (1, nil), (-4, nil), (5, "warning"), (-59, "warning"), (60, "critical"), (-86_400, "critical"),
+    ])
+  func clock(lead: Int64, status: String?) {
+    #expect(found(settings(lead: lead)) == (status.map { ["\($0) clock"] } ?? []))
+  }
+
+  @Test(
+    "a replica takes no writes, and one without its primary is critical, as is a primary without its replicas"
+  )
+  func replication() {
+    var replica = settings()
+    (replica.isReplica, replica.isLinkedToPrimary) = (true, true)
+    #expect(found(replica) == ["warning replication"])
+    replica.isLinkedToPrimary = false
+    #expect(found(replica) == ["critical replication"])
+    var primary = settings()
+    primary.replicas = (wanted: 2, connected: 1)
+    #expect(found(primary) == ["critical replication"])
+    primary.replicas = (wanted: 2, connected: 2)
+    #expect(found(primary) == [])
+  }
+
+  @Test("what the server does not say is a warning where it can endanger a cache, and else left out")
+  func untold() {
+    #expect(found(ServerSettings(), expectingBackups: true) == ["warning memory", "warning persistence"])
+    #expect(found(settings(save: nil)) == ["warning persistence"])
+    #expect(found(settings(save: "", log: nil)) == ["warning persistence"])
+  }
+
+  @Test("each check is a line, and says what to do where it is not well")
+  func lines() {
+    let all = settings(maxMemory: 0, policy: "volatile-ttl", save: "", failed: true, lead: 99)
+      .checks(expectingBackups: true)
+    for check in all {
+      #expect((check.remedy == nil) == (check.status == .ok), "\(check)")
+      #expect(!(check.detail + (check.remedy ?? "")).contains("\n"), "\(check)")
+    }
+  }
+}
