@@ -1,12 +1,16 @@
 import Mneme
+import MnemeRedis
 
 /// Work that is done in batches. Between two of them it tells how far it has come, pauses for the server's sake, and may
-/// end: when a signal has come or its time is up.
-final class LongWork: Sendable {
+/// end: when a signal has come, its time is up, or the server has lost what it had stored. Used by one thread.
+final class LongWork {
   private let interrupt: Interrupt
   private let line: ProgressLine
   private let pace: Duration
   private let deadline: Instant?
+  private let guards: [LossGuard]
+  /// What a guard has found.
+  private var loss: (any Error)?
 
   /// - Parameters:
   ///   - unit: what is counted, in the plural.
@@ -14,10 +18,12 @@ final class LongWork: Sendable {
   ///   - isAmongResults: results go to standard output at the same time. Where that is the terminal, they say enough.
   ///   - pace: the pause after each batch.
   ///   - deadline: the time at which to stop.
+  ///   - stores: the stores that it reads or writes, which must keep what they have all the while. One round trip each.
   init(
     _ context: Context, unit: String, total: Int? = nil, isAmongResults: Bool = false,
-    pace: Duration = .zero, deadline: Instant? = nil
-  ) {
+    pace: Duration = .zero, deadline: Instant? = nil, guarding stores: [RedisStore] = []
+  ) throws {
+    guards = try stores.map { try LossGuard($0) }
     interrupt = context.interrupt
     line = ProgressLine(context, unit: unit, total: total, isAmongResults: isAmongResults)
     self.pace = pace
@@ -31,11 +37,30 @@ final class LongWork: Sendable {
     WorkControl(shouldStop: { self.shouldStop }) { progress in
       self.tell(base + progress.done, share: progress.share)
       self.pause()
+      self.look()
     }
   }
 
+  /// Has the guards look. What they find ends the work at its next question.
+  private func look() {
+    guard loss == nil else { return }
+    do {
+      for lossGuard in guards { try lossGuard.check() }
+    } catch {
+      loss = error
+    }
+  }
+
+  /// Looks at the end whether the server still has what the work rests on. To be called before anything is reported as
+  /// done.
+  /// - Throws: `StoreBackendError` with `lostWrites`.
+  func finish() throws {
+    if let loss { throw loss }
+    for lossGuard in guards { try lossGuard.finish() }
+  }
+
   /// Whether to end after the batch in hand.
-  var shouldStop: Bool { interrupt.isRequested || deadline.map { .now >= $0 } ?? false }
+  var shouldStop: Bool { loss != nil || interrupt.isRequested || deadline.map { .now >= $0 } ?? false }
 
   /// Shows how much is done so far.
   /// - Parameter share: the part of the whole that this is, from 0 to 1. If not given, it follows from the total.
@@ -47,14 +72,18 @@ final class LongWork: Sendable {
   /// The status with which to end; nil when no signal has come.
   var interruption: ExitStatus? { interrupt.status }
 
-  /// - Throws: `Interruption` when a signal has come.
+  /// - Throws: `Interruption` when a signal has come; `StoreBackendError` with `lostWrites`.
   func check() throws {
+    look()
+    if let loss { throw loss }
     if let status = interrupt.status { throw Interruption(status: status) }
   }
 
   /// - Parameter state: what was done so far, and how to continue.
-  /// - Throws: `Interruption` when a signal has come.
+  /// - Throws: `Interruption` when a signal has come; `StoreBackendError` with `lostWrites`.
   func check(_ state: @autoclosure () -> String) throws {
+    look()
+    if let loss { throw loss }
     if let status = interrupt.status { throw Interruption(status: status, state: state()) }
   }
 }

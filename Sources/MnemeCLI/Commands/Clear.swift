@@ -62,16 +62,30 @@ struct Clear: Command {
   private func remove(
     _ targets: [ClearReport.Row], _ store: RedisStore, _ context: Context
   ) throws -> ClearReport {
-    let work = LongWork(
-      context, unit: "entries", total: targets.reduce(0) { $0 + $1.entries }, pace: pace)
+    let work = try LongWork(
+      context, unit: "entries", total: targets.reduce(0) { $0 + $1.entries }, pace: pace, guarding: [store])
+    let last = try store.highestID()
     var report = ClearReport(rows: [], dryRun: false)
     for target in targets where !work.shouldStop {
       let before = report.rows.reduce(0) { $0 + $1.entries }
       let removed = try store.removeAll(in: target.namespace, work.control(after: before))
       report.rows.append(.init(namespace: target.namespace, entries: removed))
     }
+    try work.finish()
     report.interruption = work.interruption
+    if report.interruption == nil {
+      for target in targets { try checkEmpty(target.namespace, upTo: last, store) }
+    }
     return report
+  }
+
+  /// Answers that must be gone must not be there again. What was put while it worked may be.
+  private func checkEmpty(_ namespace: Namespace, upTo id: EntryID, _ store: RedisStore) throws {
+    let left = try store.countEntries(upTo: id, in: namespace)
+    guard left > 0 else { return }
+    throw StoreBackendError(
+      .lostWrites, "\(entryCount(left)) of '\(namespace)' that were removed are there again.",
+      remediation: "The server has lost the removals, or another program puts entries back. Run it again.")
   }
 }
 

@@ -44,7 +44,9 @@ struct Delete: Command {
     let wanted = try ids.isEmpty ? idsOfQueries(store) : ids.map(Optional.some)
     let unique = Set(wanted.compactMap(\.self)).sorted()
     var report = DeletionReport(deleted: [], missing: wanted.count { $0 == nil }, dryRun: dryRun)
-    let work = LongWork(context, unit: "entries", total: unique.count)
+    // A few are gone before anything can happen.
+    let guarded = unique.count > 64 && !dryRun ? [store] : []
+    let work = try LongWork(context, unit: "entries", total: unique.count, guarding: guarded)
     for start in stride(from: 0, to: unique.count, by: 64) {
       report.interruption = work.interruption
       if report.interruption != nil { break }
@@ -54,6 +56,7 @@ struct Delete: Command {
       report.missing += batch.count - deleted.count
       work.tell(report.deleted.count)
     }
+    try work.finish()
     if report.deleted.isEmpty { try context.noteAbsence(of: store) }
     return report
   }

@@ -72,9 +72,9 @@ struct Export: Command {
     defer { store.close() }
     guard let identity = try store.identity() else { return try exportNothing(context) }
     let file = try path.map(AtomicFile.init)
-    let work = LongWork(
+    let work = try LongWork(
       context, unit: "entries", total: try store.count(in: namespace), isAmongResults: file == nil,
-      pace: pace)
+      pace: pace, guarding: [store])
     var report = ExportReport(path: path, versionStart: try version(of: store, context))
     let now = context.clock()
     let isForTerminal = context.output.style.outputIsTerminal
@@ -110,6 +110,7 @@ struct Export: Command {
       // A page of entries is a batch.
       if report.exported % 64 == 0 { work.pause() }
     }
+    try work.finish()
     report.versionEnd = report.versionStart == nil ? nil : try version(of: store, context)
     if let start = report.versionStart, let end = report.versionEnd, end != start {
       context.remark(

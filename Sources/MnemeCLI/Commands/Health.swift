@@ -48,7 +48,7 @@ struct CheckHealth: Command {
     let store = try context.openExistingStore()
     defer { store.close() }
     let settings = try store.serverSettings(clock: context.clock)
-    let work = LongWork(context, unit: "entries", total: try? store.count(in: nil))
+    let work = try LongWork(context, unit: "entries", total: try? store.count(in: nil))
     var options = ConditionOptions()
     options.isDeep = isDeep
     options.now = context.clock()

@@ -103,7 +103,8 @@ struct Import: Command {
       store, options, context, source: file.name, unit: form.unit, sinceLine: sinceLine)
     defer { run.close() }
     if !unknown.isEmpty { context.note("columns that are not read: \(list(unknown))") }
-    let work = LongWork(context, unit: "lines", pace: options.pace)
+    let work = try LongWork(
+      context, unit: "lines", pace: options.pace, guarding: options.dryRun ? [] : [store])
     do {
       try forEachReadAhead(lines.next) { lines in
         for line in lines {
@@ -123,6 +124,7 @@ struct Import: Command {
       throw unreadable
     }
     try run.finish()
+    try work.finish()
     run.warnOfVectors()
     run.noteUnknownFields()
     if run.report.isEmpty, sinceLine == 0 { context.note("\(file.name) holds nothing to import") }

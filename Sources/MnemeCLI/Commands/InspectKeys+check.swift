@@ -6,8 +6,9 @@ extension InspectKeys {
   /// The check, as text.
   func check(_ store: RedisStore, _ context: Context) throws -> any Report {
     let findings = Findings()
-    let work = LongWork(context, unit: "entries", pace: pace)
+    let work = try LongWork(context, unit: "entries", pace: pace, guarding: [store])
     let summary = try check(store, work, context) { findings.add($0) }
+    try work.finish()
     try work.check()
     return CheckReport(keyPrefix: context.settings.keyPrefix, summary: summary, findings: findings)
   }
@@ -21,7 +22,7 @@ extension InspectKeys {
     try output.write(head.utf8.dropLast(2))
     var separator = ""
     var notes: [JSONOutput] = []
-    let work = LongWork(context, unit: "entries", pace: pace)
+    let work = try LongWork(context, unit: "entries", pace: pace, guarding: [store])
     let summary = try check(store, work, context) { problem in
       guard !problem.kind.isNote else {
         if !problem.isLeftover, notes.count < Self.notesInJSON { notes.append(problem.json()) }
@@ -33,6 +34,7 @@ extension InspectKeys {
     }
     try output.print(
       "],\"leftovers\":\(summary.leftovers),\"notes\":" + JSONOutput.array(notes).text + "}")
+    try work.finish()
     try work.check()
     return Silence(status: summary.problemCount > 0 ? .no : .done)
   }

@@ -3,7 +3,7 @@ import MnemeRedis
 
 extension InspectKeys {
   func discover(_ store: RedisStore, _ context: Context) throws -> any Report {
-    let work = LongWork(context, unit: "keys", pace: pace)
+    let work = try LongWork(context, unit: "keys", pace: pace)
     var notPermitted: Set<[UInt8]> = []
     let caches = try store.discoverCaches(work.control()) { key in notPermitted.insert(key) }
     if let first = notPermitted.min(by: { $0.lexicographicallyPrecedes($1) }) {

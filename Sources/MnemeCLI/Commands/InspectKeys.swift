@@ -85,12 +85,13 @@ struct InspectKeys: Command {
     defer { store.close() }
     if discover { return try discover(store, context) }
     if check, !context.settings.isJSON { return try check(store, context) }
-    let work = LongWork(context, unit: "keys", isAmongResults: list, pace: pace)
+    let work = try LongWork(context, unit: "keys", isAmongResults: list, pace: pace, guarding: [store])
     var options = options
     options.control = work.control()
     if list { return try list(store, options, work, context) }
     let survey = try store.surveyKeys(options)
     warn(memoryIsWithheld: survey.memoryIsWithheld, context)
+    try work.finish()
     try work.check()
     let report = KeySurveyReport(keyPrefix: context.settings.keyPrefix, survey: survey)
     return check ? try check(store, context, after: report) : report
@@ -119,6 +120,7 @@ struct InspectKeys: Command {
       }
     } catch is Enough {}
     warn(memoryIsWithheld: isWithheld, context)
+    try work.finish()
     try work.check()
     return Silence()
   }

@@ -58,12 +58,15 @@ struct Reembed: Command {
       of: context.settings.keyPrefix,
       as: CacheIdentity(fingerprint: embedder.fingerprint, dimension: embedder.dimension))
     if isResumed { context.note("going on with the copy that was begun under '\(target)'") }
+    let work = try LongWork(
+      context, unit: "entries", total: try source.count(in: nil), pace: pace, guarding: [source, destination])
     var run = ReembedRun(
       destination, embedder, ReembedReport(from: old.fingerprint, to: embedder.fingerprint),
       normalizes: normalizes)
     do {
-      try copy(from: source, by: &run, context)
+      try copy(from: source, by: &run, work, at: context.clock())
       try copyQuotas(from: source, to: destination)
+      try work.finish()
     } catch {
       context.note("\(run.report.state); run it again to go on")
       throw error
@@ -80,9 +83,9 @@ struct Reembed: Command {
     }
   }
 
-  private func copy(from source: RedisStore, by run: inout ReembedRun, _ context: Context) throws {
-    let work = LongWork(context, unit: "entries", total: try source.count(in: nil), pace: pace)
-    let now = context.clock()
+  private func copy(
+    from source: RedisStore, by run: inout ReembedRun, _ work: LongWork, at now: UnixTime
+  ) throws {
     var seen = 0
     var pending: [StoredEntry] = []
     func storePending() throws {

@@ -75,9 +75,11 @@ extension SetQuota {
       report.evicted = report.quota.map { Eviction.batch(count: report.entries, limit: $0) } ?? 0
       return
     }
-    let work = LongWork(
-      context, unit: "entries", total: report.quota.map { max(0, report.entries - $0) }, pace: pace)
+    let work = try LongWork(
+      context, unit: "entries", total: report.quota.map { max(0, report.entries - $0) }, pace: pace,
+      guarding: [store])
     report.evicted = try store.evict(for: namespace, maxEntries: nil, sparing: [], work.control())
+    try work.finish()
     report.entries = try store.count(in: namespace)
     report.interruption = work.interruption
   }

@@ -70,9 +70,9 @@ struct Vacuum: Command {
     let store = try context.openExistingStore()
     defer { store.close() }
     let start = Instant.now
-    let work = LongWork(
+    let work = try LongWork(
       context, unit: "entries", total: try expected(in: store, context), pace: pace,
-      deadline: maxDuration.map { start + $0 })
+      deadline: maxDuration.map { start + $0 }, guarding: [store])
     var options = VacuumOptions()
     options.namespace = namespace
     options.now = context.clock()
@@ -84,6 +84,7 @@ struct Vacuum: Command {
     options.whenLeft = { left.add($0, because: $1) }
     options.control = work.control()
     let report = try store.vacuum(options)
+    try work.finish()
     if report.expired == 0 { try context.noteAbsence(of: store) }
     return VacuumReportText(
       report: report, left: repair ? left : nil, dryRun: dryRun, duration: start.duration(to: .now),

@@ -341,9 +341,9 @@ extension ImportTrial {
     let sure = ranges(said.firstMatch(of: #/Out of turn, lines (.*?) are in\./#)?.1)
     var unsure = ranges(said.firstMatch(of: #/Lines ([^.]*?) may be in\./#)?.1)
     // The batch that failed first is told by the error's own text.
-    let next = file.lines.indices.filter { $0 + 1 > line && file.lines[$0].kind != .blank }.prefix(64).map {
-      $0 + 1
-    }
+    // A batch ends before a line that cannot be read.
+    let next = file.lines.indices.filter { $0 + 1 > line && file.lines[$0].kind != .blank }
+      .prefix { file.lines[$0].kind != .broken }.prefix(64).map { $0 + 1 }
     if complaint.message.contains("may have been written"), let first = next.first, let last = next.last {
       unsure.append(first...last)
     }

@@ -1,0 +1,143 @@
+import Mneme
+
+/// Notices when a server loses what it had stored while long work reads or writes it: a restart without its latest data,
+/// a failover to a replica that lacked it, a flush.
+///
+/// It compares who the server says it is, and how far the cache's version counter has come: at the beginning, after each
+/// new connection, once a second, and at the end. A server that does not say who it is (an ACL may forbid `INFO`) is judged
+/// by the counter alone, which another writer's growth can hide. Used by one thread.
+public final class LossGuard {
+  /// The server and the cache at one moment.
+  private struct Sight {
+    /// Another one with each start of a server.
+    var runID: String?
+    /// Another one with each server whose writes this one follows.
+    var replicationID: String?
+    /// The one before, where a replica has become a primary.
+    var formerReplicationID: String?
+    /// nil where it cannot be read.
+    var version: Int64?
+    var address: String
+    var isCluster: Bool
+  }
+
+  private let store: RedisStore
+  private var last: Sight
+  private var highestVersion: Int64
+  private var connections: Int
+  private var time = Instant.now
+
+  /// While no connection is lost, it looks again after this time.
+  private static let interval = Duration.seconds(1)
+  /// How often it asks for lost connections, which waits for a request under way.
+  private static let shortInterval = Duration.milliseconds(100)
+  private var lastCheck = Instant.now
+
+  /// One round trip.
+  public init(_ store: RedisStore) throws {
+    self.store = store
+    last = try Self.look(at: store)
+    highestVersion = last.version ?? 0
+    connections = store.client.traffic.connections
+  }
+
+  /// Looks again where there is a reason to. To be called between batches.
+  /// - Throws: `StoreBackendError` with `lostWrites`.
+  public func check() throws {
+    let now = Instant.now
+    guard lastCheck.duration(to: now) >= Self.shortInterval else { return }
+    lastCheck = now
+    guard store.client.traffic.connections != connections || time.duration(to: now) >= Self.interval else {
+      return
+    }
+    try compare(with: Self.look(at: store))
+    (connections, time) = (store.client.traffic.connections, .now)
+  }
+
+  /// Looks once more, at the end: where connections were lost or several were made, over a new one, since an old one may
+  /// still lead to a server that others have left. One round trip.
+  /// - Throws: `StoreBackendError` with `lostWrites`.
+  public func finish() throws {
+    guard store.client.traffic.connections > 1 else { return try compare(with: Self.look(at: store)) }
+    let other = store.another()
+    defer { other.close() }
+    try compare(with: Self.look(at: other))
+    store.client.count(other.client.traffic)
+  }
+
+  private static func look(at store: RedisStore) throws -> Sight {
+    var request = Pipeline()
+    let server = request.append("INFO", "server")
+    let replication = request.append("INFO", "replication")
+    let version = request.append("GET", store.layout.version)
+    let replies = try store.client.read(request, tolerating: true)
+    let counter = replies[version]
+    // A repair sets a number that cannot grow to a lower one.
+    let number = counter.integer.flatMap { $0 <= RedisStore.largestNumber ? $0 : nil }
+    return Sight(
+      runID: replies[server].information["run_id"],
+      replicationID: replies[replication].information["master_replid"],
+      formerReplicationID: replies[replication].information["master_replid2"],
+      version: counter.isNull ? 0 : number, address: store.client.address,
+      isCluster: store.client.role.isCluster == true)
+  }
+
+  private func compare(with now: Sight) throws {
+    if let version = now.version {
+      guard version >= highestVersion else { throw lost(from: highestVersion, to: version) }
+      highestVersion = version
+    }
+    // The nodes of a cluster hand keys over to each other, with the counter among them.
+    let isOtherNode = now.isCluster && now.address != last.address
+    if !isOtherNode {
+      let hasOtherData =
+        differs(last.replicationID, now.replicationID) && differs(last.replicationID, now.formerReplicationID)
+      if differs(last.runID, now.runID) || hasOtherData { throw replaced }
+    }
+    last = now
+  }
+
+  /// Whether two names are known and not the same.
+  private func differs(_ before: String?, _ now: String?) -> Bool {
+    guard let before, let now else { return false }
+    return !before.utf8.elementsEqual(now.utf8)
+  }
+
+  private func lost(from before: Int64, to now: Int64) -> StoreBackendError {
+    StoreBackendError(
+      .lostWrites,
+      "The server has lost what it had stored: '\(store.layout.version.text)' went back from \(before) to \(now).",
+      remediation: Self.remediation)
+  }
+
+  private var replaced: StoreBackendError {
+    StoreBackendError(
+      .lostWrites,
+      "Another server answers at \(store.client.address) now, or another start of it, and may have lost what was stored "
+        + "last.",
+      remediation: Self.remediation)
+  }
+
+  private static let remediation =
+    "Look why it was emptied, restarted or replaced, and run the command again from the beginning."
+}
+
+extension RedisStore {
+  /// Those of the entries of a namespace with an id up to this one, after they were removed: the removal was lost.
+  ///
+  /// One round trip where the namespace is empty, and one for each page of 200 else.
+  public func countEntries(upTo id: EntryID, in namespace: Namespace) throws -> Int {
+    guard try count(in: namespace) > 0 else { return 0 }
+    var count = 0
+    try forEachPairPage(of: .sortedSet(layout.lru(namespace))) { page in
+      count += page.compactMap { EntryID(member: $0.name.bytes) }.count { $0 <= id }
+    }
+    return count
+  }
+
+  /// The highest id that an entry has. One round trip.
+  public func highestID() throws -> EntryID {
+    let highest = try answer { $0.append("ZRANGE", layout.byID, -1, -1) }
+    return highest.first.flatMap { EntryID(member: $0.bytes) } ?? EntryID(0)
+  }
+}
