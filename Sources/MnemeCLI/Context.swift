@@ -49,11 +49,14 @@ final class Context {
   }
 
   /// A cache with the embedder that is asked for, or else the one that its fingerprint names.
+  /// - Parameter lead: how far this machine's clock is ahead, by which the cache's is corrected.
   func openCache(
-    _ store: any Store, embedder choice: EmbedderChoice = .init(), options: SemanticCache.Options = .init()
+    _ store: any Store, embedder choice: EmbedderChoice = .init(), options: SemanticCache.Options = .init(),
+    correctingClockBy lead: Seconds? = nil
   ) throws -> SemanticCache {
     var options = options
     options.clock = clock
+    if let lead { options.clock = { [clock] in clock() + Seconds(-lead.rawValue) } }
     return try SemanticCache(store: store, options: options) { [environment] identity in
       try choice.embedder(for: identity, environment)
     }
@@ -106,6 +109,15 @@ final class Context {
 
   /// A note that something is not as it should be, `--quiet` or not.
   func warn(_ text: String) { output.note("mneme: warning: \(shown(text))") }
+
+  /// Warns that the server's clock was gone by, where this machine's is off.
+  func warnOfClock(of store: RedisStore) {
+    guard let lead = store.clockLead?.rawValue else { return }
+    let distance = span(Int64(clamping: lead.magnitude))
+    warn(
+      "this machine's clock is \(distance) \(lead > 0 ? "ahead of" : "behind") the server's, and so mneme goes by the "
+        + "server's; set it by NTP")
+  }
 
   /// Warns of what is damaged and was passed over, and says what to do about it.
   func warn(of damaged: [CorruptCacheError]) {

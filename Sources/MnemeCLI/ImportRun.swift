@@ -13,6 +13,8 @@ struct ImportOptions {
   var pace: Duration
   /// Queries are hashed and embedded as the application's are by default.
   var normalizes: Bool
+  /// Takes times that are more than a day after now.
+  var allowsFuture = false
 }
 
 /// Takes lines, gathers them in batches, and stores each batch in one transaction.
@@ -108,6 +110,7 @@ struct ImportRun {
           "the response is one that is never served: empty, blank, or an error message.",
           remediation: "Correct or remove the \(unit).")
       }
+      if !options.allowsFuture { try checkTimes(of: draft) }
       try settleIdentity(by: draft)
       note(draft.unknownFields, line.number)
       draft.queryHash =
@@ -128,6 +131,18 @@ struct ImportRun {
       guard !(error is LineError) else { throw error }
       try finish()
       throw LineError(line: line.number, unit: unit, source: source, underlying: error, state: state)
+    }
+  }
+
+  /// - Throws: `InvalidInputError` for a time that is more than a day after now.
+  private func checkTimes(of draft: EntryLine.Draft) throws {
+    for (field, time) in [("created_at", draft.createdAt), ("last_accessed_at", draft.lastAccessedAt)] {
+      guard let time, time > context.clock() + Seconds(86_400) else { continue }
+      // Perhaps this machine's clock is behind.
+      guard try time > store.time(for: context.clock()) + Seconds(86_400) else { continue }
+      throw InvalidInputError(
+        "the field '\(field)' is \(time.rawValue), more than a day after now. In milliseconds?",
+        remediation: "Write Unix seconds, or take the time as it is with --allow-future.")
     }
   }
 
@@ -210,7 +225,7 @@ struct ImportRun {
     pending = []
     pendingBytes = 0
     pendingLacksVectors = false
-    let now = context.clock()
+    let now = try store.time(for: context.clock())
     let entries: [StoredEntry]
     do {
       entries = try self.entries(of: drafts.map(\.draft), at: now)

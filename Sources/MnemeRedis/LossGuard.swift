@@ -71,6 +71,7 @@ public final class LossGuard {
     let replication = request.append("INFO", "replication")
     let version = request.append("GET", store.layout.version)
     let replies = try store.client.read(request, tolerating: true)
+    store.note(serverInformation: replies[server].information)
     let counter = replies[version]
     // A repair sets a number that cannot grow to a lower one.
     let number = counter.integer.flatMap { $0 <= RedisStore.largestNumber ? $0 : nil }

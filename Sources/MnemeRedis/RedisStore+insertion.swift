@@ -126,6 +126,8 @@ extension RedisStore {
     var version: Int64
     /// The entries that a put may evict along, oldest first, and how many the namespace has.
     var evictable: (count: Int, oldest: [EntryID]) = (0, [])
+    /// When an entry of the namespace that a put goes to was last used.
+    var latestAccess: UnixTime?
   }
 
   func insertion(_ request: InsertRequest) -> Change<InsertionLook, InsertedBatch> {
@@ -146,7 +148,9 @@ extension RedisStore {
     appendTypeQuestions(of: namespaces, to: &pipeline)
     let quotas = namespaces.map { appendQuotaQuestion(for: $0, to: &pipeline) }
     var evictable: Question<(count: Int, oldest: [EntryID])>?
+    var latest: Slot?
     if request.evicts {
+      latest = appendLatestAccess(in: namespaces[0], to: &pipeline)
       let count = pipeline.append("ZCARD", layout.lru(namespaces[0]))
       let oldest = pipeline.append("ZRANGE", layout.lru(namespaces[0]), 0, Self.evictedAlong)
       evictable = Question { replies in
@@ -161,14 +165,20 @@ extension RedisStore {
           uniqueKeysWithValues: try zip(namespaces, quotas).compactMap { namespace, quota in
             try replies[quota].map { (namespace, $0) }
           }),
-        version: try replies[version], evictable: try evictable.map { try replies[$0] } ?? (0, []))
+        version: try replies[version], evictable: try evictable.map { try replies[$0] } ?? (0, []),
+        latestAccess: latest.flatMap { replies[$0].latestAccess })
     }
   }
 
   private func decide(
     _ request: InsertRequest, _ seen: InsertionLook, _ transaction: borrowing Transaction
   ) throws -> Plan<InsertedBatch> {
-    let entries = try request.entries(seen.stored)
+    var entries = try request.entries(seen.stored)
+    // A put, rather than an entry that is carried with its times.
+    if request.evicts, entries[0].lastAccessedAt == entries[0].createdAt {
+      entries[0].lastAccessedAt = try accessTime(
+        entries[0].lastAccessedAt, after: seen.latestAccess, transaction)
+    }
     let identity = try seen.stored ?? expectedIdentity()
     for entry in entries { try identity.check(entry.embedding) }
     if request.followsBatches { try checkNothingLost(version: seen.version) }

@@ -36,8 +36,9 @@ extension RedisStore {
       return Question { replies in (entries.map { replies[$0] }, Result { try replies[touched] }) }
     } decide: { transaction, seen -> Plan<Served> in
       // An entry of another type is damaged; an index of another type ends it.
+      let latest: UnixTime?
       do {
-        try seen.1.get()
+        latest = try seen.1.get()
       } catch let error as TouchCheckFailure {
         throw transaction.translate(error.reply, command: "WATCH", key: error.key.text)
       }
@@ -51,8 +52,10 @@ extension RedisStore {
         }
       }
       guard let place = try choose(entries), let entry = entries[place] else { return .done((nil, damaged)) }
+      let accessed = try accessTime(now, after: latest, transaction)
       return .write { pipeline in
-        appendTouch(entry.id, in: entry.namespace, after: entry.accessCount, at: now, to: &pipeline)
+        appendTouch(
+          entry.id, in: entry.namespace, after: entry.accessCount, at: accessed, to: &pipeline)
         appendCount(1, of: counter, in: entry.namespace, to: &pipeline)
         return Question { [damaged] _ in (entry, damaged) }
       }
@@ -77,14 +80,16 @@ extension RedisStore {
       let count = pipeline.append("HGET", layout.entry(id), EntryField.accessCount)
       let touched = counting.map { appendTouchCheck(of: $1, to: &pipeline) }
       return Question { replies in
-        if let touched { try replies[touched] }
-        return (head: try replies[head], count: replies[count].integer)
+        let latest = try touched.flatMap { try replies[$0] }
+        return (head: try replies[head], count: replies[count].integer, latest: latest)
       }
-    } decide: { _, seen -> Plan<Void> in
+    } decide: { transaction, seen -> Plan<Void> in
       guard seen.head != nil || counting != nil else { return .done(()) }
+      let accessed = try accessTime(now, after: seen.latest, transaction)
       return .write { pipeline in
         if let head = seen.head {
-          appendTouch(id, in: head.namespace, after: seen.count, at: now, to: &pipeline)
+          appendTouch(
+            id, in: head.namespace, after: seen.count, at: accessed, to: &pipeline)
         }
         if let (counter, namespace) = counting { appendCount(1, of: counter, in: namespace, to: &pipeline) }
         return .nothing
@@ -105,14 +110,16 @@ extension RedisStore {
   }
 
   /// Reads that fail where a key that a touch writes has another type, or a counter cannot grow.
-  private func appendTouchCheck(of namespace: Namespace, to pipeline: inout Pipeline) -> Question<Void> {
-    let lru = pipeline.append("ZCARD", layout.lru(namespace))
+  /// - Returns: the time of the latest access in the namespace.
+  private func appendTouchCheck(of namespace: Namespace, to pipeline: inout Pipeline) -> Question<UnixTime?> {
+    let lru = appendLatestAccess(in: namespace, to: &pipeline)
     let counters = appendCounterQuestion(for: namespace, to: &pipeline)
     return Question { replies in
       for (slot, key) in [(lru, self.layout.lru(namespace)), (counters, self.layout.counters(namespace))] {
         if let error = replies[slot].error { throw TouchCheckFailure(reply: error, key: key) }
       }
       try self.checkCounters(replies[counters], of: namespace)
+      return replies[lru].latestAccess
     }
   }
 }

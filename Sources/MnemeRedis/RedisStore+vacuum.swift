@@ -4,7 +4,8 @@ import Mneme
 public struct VacuumOptions {
   /// nil: every namespace.
   public var namespace: Namespace?
-  /// Entries that are expired at this moment are removed.
+  /// Entries that are expired at this moment are removed. Where this machine's clock differs from the server's by more
+  /// than a minute, it is corrected by as much.
   public var now: UnixTime = systemClock()
   /// The entries in one transaction, 1 … 1000; nil: `Batch.removed`.
   public var batchSize: Int?
@@ -12,6 +13,8 @@ public struct VacuumOptions {
   public var dryRun = false
   /// Looks for leftovers even when nothing suggests that there are any, and repairs what a check finds.
   public var repair = false
+  /// Brings namespaces under their quotas.
+  public var evictsOverQuotas = true
   /// With `repair`: deletes the entries that cannot be repaired and that keep Python programs from opening the cache.
   public var dropUnreadable = false
   /// Asked and told between batches. A vacuum that is stopped reports what remains.
@@ -57,6 +60,8 @@ extension RedisStore {
   /// Memory: a page, and 8 to 32 bytes for each leftover; of a dry run as much for each entry that is due.
   /// - Throws: `StoreBackendError` where leftovers were found and the server does not permit `SCAN`.
   public func vacuum(_ options: VacuumOptions) throws -> VacuumReport {
+    var options = options
+    options.now = try time(for: options.now)
     var run = VacuumRun(store: self, options: options)
     return try run.run()
   }
@@ -249,6 +254,7 @@ struct VacuumRun {
 
   /// Evicts what a writer has put that does not keep to the quota, as Python programs do that have none in their settings.
   private mutating func evictOverQuotas() throws -> Bool {
+    guard options.evictsOverQuotas else { return true }
     for (namespace, quota, count) in try store.namespacesOverQuota(in: options.namespace) {
       if options.control.shouldStop() { return false }
       if options.dryRun {

@@ -17,6 +17,7 @@ public final class RedisStore: Store {
     var stored: CacheIdentity?
     var batchVersion: Int64?
     var passedOver: Set<Key> = []
+    var clockComparison: ClockComparison?
   }
 
   let client: RedisClient
@@ -133,6 +134,12 @@ public final class RedisStore: Store {
   var batchVersion: Int64? {
     get { state.withLock { $0.batchVersion } }
     set { state.withLock { $0.batchVersion = newValue } }
+  }
+
+  /// The last comparison of this machine's clock with the server's.
+  var clockComparison: ClockComparison? {
+    get { state.withLock { $0.clockComparison } }
+    set { state.withLock { $0.clockComparison = newValue } }
   }
 
   /// Keys of another type that a repair goes past: no command is sent to them.

@@ -76,7 +76,8 @@ struct Export: Command {
       context, unit: "entries", total: try store.count(in: namespace), isAmongResults: file == nil,
       pace: pace, guarding: [store])
     var report = ExportReport(path: path, versionStart: try version(of: store, context))
-    let now = context.clock()
+    let now = try store.time(for: context.clock())
+    context.warnOfClock(of: store)
     let isForTerminal = context.output.style.outputIsTerminal
     let lines = EntryLine.Writer(fingerprint: identity.fingerprint, embeddings: embeddings)
     func write(_ body: (inout [UInt8]) -> Void) throws {

@@ -97,6 +97,14 @@ struct Get: Command {
     defer { cache.close() }
     let vector = try embedding?.read(for: store.identity()?.dimension)
     var lookup = try cache.lookUp(query, namespace: namespace, embedding: vector, options: options)
+    // Nothing was removed, and so the clocks were not compared.
+    if lookup.hit == nil, options.peek { _ = try store.time(for: context.clock()) }
+    context.warnOfClock(of: store)
+    if lookup.hit == nil, let lead = store.clockLead {
+      let corrected = try context.openCache(
+        store, embedder: embedder, options: cacheOptions, correctingClockBy: lead)
+      lookup = try corrected.lookUp(query, namespace: namespace, embedding: vector, options: options)
+    }
     if let failure = lookup.embedderFailure as? any MnemeError {
       context.warn("\(failure.message) \(failure.remediation)")
     }

@@ -17,6 +17,12 @@ struct Import: Command {
     "since-line", value: .count("LINE", 0...Int.max), default: 0,
     summary: "only what comes after this line",
     details: "For going on with a run that ended early: its message says with which line.")
+  static let allowFuture = Switch(
+    "allow-future", summary: "take times more than a day after now",
+    details: """
+      Without it such a time ends the run at its line: most are in milliseconds, and an entry with one never expires, never \
+      ages and is never evicted.
+      """)
   static let namespace = Option(
     "namespace", short: "n", value: .namespace, summary: "put every entry into this namespace")
   static let format = Option(
@@ -44,7 +50,8 @@ struct Import: Command {
       """,
     arguments: [file],
     options: [
-      namespace, format, onConflict, sinceLine, Options.nativeTTL, Options.maxEntries, Options.noNormalize,
+      namespace, format, onConflict, sinceLine, allowFuture, Options.nativeTTL, Options.maxEntries,
+      Options.noNormalize,
       Options.dryRun, Options.batchSize, Options.pace,
     ] + EmbedderChoice.options,
     rules: [EmbedderChoice.rule],
@@ -70,7 +77,8 @@ struct Import: Command {
       namespace: invocation[Self.namespace], onConflict: invocation[Self.onConflict],
       embedder: EmbedderChoice(invocation), maxEntries: invocation[Options.maxEntries],
       dryRun: invocation[Options.dryRun], batchSize: invocation[Options.batchSize],
-      pace: invocation[Options.pace], normalizes: !invocation[Options.noNormalize])
+      pace: invocation[Options.pace], normalizes: !invocation[Options.noNormalize],
+      allowsFuture: invocation[Self.allowFuture])
   }
 
   /// Sees what the file is.

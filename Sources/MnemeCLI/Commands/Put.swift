@@ -79,7 +79,13 @@ struct Put: Command {
     options.normalizesQueries = normalizes
     let response = try readResponse(limit: options.limits.responseBytes, context)
     let store = try context.openStore(nativeTTL: nativeTTL)
-    let cache = try context.openCache(store, embedder: embedder, options: options)
+    // Redis expires by its own clock: a time that has passed there would take the entry away at once.
+    if nativeTTL, ttl != nil {
+      _ = try store.time(for: context.clock())
+      context.warnOfClock(of: store)
+    }
+    let cache = try context.openCache(
+      store, embedder: embedder, options: options, correctingClockBy: store.clockLead)
     defer { cache.close() }
     let vector = try embedding?.read(for: store.identity()?.dimension)
     let insertion = try cache.put(

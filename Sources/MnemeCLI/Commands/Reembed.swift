@@ -64,7 +64,7 @@ struct Reembed: Command {
       destination, embedder, ReembedReport(from: old.fingerprint, to: embedder.fingerprint),
       normalizes: normalizes)
     do {
-      try copy(from: source, by: &run, work, at: context.clock())
+      try copy(from: source, by: &run, work, at: source.time(for: context.clock()))
       try copyQuotas(from: source, to: destination)
       try work.finish()
     } catch {

@@ -85,6 +85,7 @@ struct Vacuum: Command {
     options.control = work.control()
     let report = try store.vacuum(options)
     try work.finish()
+    context.warnOfClock(of: store)
     if report.expired == 0 { try context.noteAbsence(of: store) }
     return VacuumReportText(
       report: report, left: repair ? left : nil, dryRun: dryRun, duration: start.duration(to: .now),

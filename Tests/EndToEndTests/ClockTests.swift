@@ -1,0 +1,125 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Machines whose clock is not the server's: they neither take the entries of others away nor lose their own.
+@Suite(.needs(program: "faketime")) struct ClockTests {
+  private func filled(_ what: String) throws -> CacheFixture {
+    let fixture = try CacheFixture(what)
+    try fixture.mneme.run(["import"], input: importLines(1...5, ttl: 43_200)).expecting(0)
+    return fixture
+  }
+
+  /// Runs mneme with a clock that is so far ahead (`+1d`) or behind (`-3h`).
+  private func run(_ fixture: CacheFixture, _ lead: String, _ words: String..., input: [UInt8] = []) throws
+    -> Outcome
+  {
+    let line = ([Mneme.binary] + words).map { "'\($0)'" }.joined(separator: " ")
+    if input.isEmpty { return try fixture.mneme.shell("faketime -f '\(lead)' \(line)") }
+    let directory = try TemporaryDirectory()
+    try Data(input).write(to: URL(filePath: directory.path("input")))
+    return try fixture.mneme.shell("faketime -f '\(lead)' \(line) < '\(directory.path("input"))'")
+  }
+
+  @Test("a vacuum on a machine whose clock is a day ahead removes nothing that is good, and warns")
+  func vacuum() throws {
+    let fixture = try filled("ahead")
+    let outcome = try run(fixture, "+1d", "vacuum", "--json").expecting(0)
+    #expect(try outcome.json()["expired"].int == 0, "\(outcome)")
+    #expect(outcome.errorText.contains("this machine's clock is 1d ahead of the server's"), "\(outcome)")
+    #expect(try fixture.entryCount() == 5)
+    // And on one that is behind what has expired goes.
+    try fixture.age(1, by: 43_200)
+    #expect(try run(fixture, "-1d", "vacuum", "--json").json()["expired"].int == 1)
+    // A few seconds are no reason to warn.
+    #expect(try run(fixture, "+20s", "vacuum").errors.isEmpty)
+  }
+
+  @Test(
+    "a get on a machine whose clock is a day ahead finds the answer and leaves it",
+    arguments: [[], ["--exact"], ["--peek"]])
+  func get(options: [String]) throws {
+    let fixture = try filled("ahead")
+    let outcome = try fixture.mneme.shell(
+      "faketime -f +1d '\(Mneme.binary)' get \(options.joined(separator: " ")) 'query 3'")
+    #expect(outcome.status == 0 && outcome.outputText == "answer 3\n", "\(outcome)")
+    #expect(outcome.errorText.contains("ahead of the server's"), "\(outcome)")
+    #expect(try fixture.entryCount() == 5)
+    try fixture.mneme.run("get", "--exact", "query 3")
+  }
+
+  @Test("an export and an import on such a machine leave nothing out as expired")
+  func carry() throws {
+    let fixture = try filled("ahead")
+    let export = try run(fixture, "+1d", "export").expecting(0)
+    #expect(try export.jsonLines().count == 5)
+    let copy = try fixture.again(uniquePrefix("copy"))
+    let report = try run(copy, "+1d", "import", "--json", input: export.output).json()
+    #expect(report["imported"].int == 5, "\(report)")
+  }
+
+  @Test("health says how far the clocks differ")
+  func health() throws {
+    let fixture = try filled("health")
+    for (lead, status) in [("+10s", "warning"), ("-2h", "critical"), ("+1d", "critical")] {
+      let checks = try #require(try run(fixture, lead, "health", "--json").json()["checks"].array)
+      let clock = try #require(checks.first { $0["check"].string == "clock" })
+      #expect(clock["status"].string == status, "\(lead): \(clock)")
+    }
+  }
+
+  @Test(
+    "an entry with a native expiry lives as long as it was told, also from a machine that is hours behind")
+  func native() throws {
+    let fixture = try CacheFixture("native")
+    let put = try run(fixture, "-3h", "put", "--native-ttl", "--ttl", "1h", "a question", "an answer")
+    #expect(put.status == 0 && put.errorText.contains("3h behind the server's"), "\(put)")
+    let left = try fixture.redis.send("TTL", fixture.key("entry:1")).integer ?? -2
+    #expect((3500...3600).contains(left), "\(left)")
+    #expect(try fixture.mneme.run("get", "--exact", "a question").outputText == "an answer\n")
+    try fixture.mneme.run("inspect-keys", "--check")
+  }
+
+  @Test("a machine whose clock is behind does not evict what it has just put")
+  func eviction() throws {
+    let fixture = try CacheFixture("behind")
+    try fixture.mneme.run("set-quota", "default", "10")
+    try fixture.mneme.run(["import"], input: importLines(1...10)).expecting(0)
+    try fixture.age(by: 10)
+    for number in 11...15 {
+      try run(fixture, "-40s", "put", "query \(number)", "answer \(number)").expecting(0)
+    }
+    for number in 11...15 { try fixture.mneme.run("get", "--exact", "--peek", "query \(number)") }
+    let left = try (1...10).filter {
+      try fixture.mneme.run(["get", "--exact", "--peek", "query \($0)"]).status == 0
+    }
+    #expect(left == [5, 6, 7, 8, 9], "those of one second go in the order of their ids' text")
+    // A use counts as the latest too.
+    try run(fixture, "-40s", "get", "--exact", "query 6").expecting(0)
+    try fixture.mneme.run("put", "query 16", "answer 16")
+    try fixture.mneme.run("get", "--exact", "--peek", "query 6")
+    try fixture.mneme.run("inspect-keys", "--check")
+  }
+
+  @Test("an import refuses times in milliseconds, unless it is to take them")
+  func milliseconds() throws {
+    let fixture = try CacheFixture("milliseconds")
+    for line in [
+      #"{"query":"how do I reset my password","response":"r","created_at":1700000000000,"ttl":60}"#,
+      #"{"query":"q","response":"r","created_at":1700000000,"last_accessed_at":1700000000000}"#,
+    ] {
+      let refused = try fixture.mneme.run("import", input: line + "\n", expecting: 65)
+      #expect(
+        refused.errorText.contains("In milliseconds?") && refused.errorText.contains("--allow-future"),
+        "\(refused)")
+      try fixture.mneme.run("import", "--allow-future", input: line + "\n")
+    }
+    // A day ahead is a clock, and on a machine that is behind now is not the future.
+    try fixture.mneme.run(
+      "import",
+      input:
+        "{\"query\":\"q\",\"response\":\"r\",\"created_at\":\(Int(Date().timeIntervalSince1970) + 80_000)}\n")
+    let now = #"{"query":"q2","response":"r","created_at":\#(Int(Date().timeIntervalSince1970))}"#
+    #expect(try run(fixture, "-3d", "import", input: Array((now + "\n").utf8)).status == 0)
+  }
+}
