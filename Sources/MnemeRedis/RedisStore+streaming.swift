@@ -27,16 +27,54 @@ extension RedisStore {
     }
   }
 
-  /// One round trip for each page of vectors, 256 or fewer where they are large.
+  /// One round trip, and one for each page of vectors, 256 or fewer where they are large.
+  ///
+  /// A namespace that has half of all entries or more is read along with the others: to list its own members takes the
+  /// server as long as to read as many vectors again, because `ZSCAN` writes a score beside each.
   public func forEachEmbedding(
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
   ) throws {
+    let (own, all) = try read { pipeline in
+      let own = pipeline.append("ZCARD", layout.lru(namespace))
+      let all = pipeline.append("ZCARD", layout.byID)
+      return Question { replies in (replies[own].size ?? 0, replies[all].size ?? 0) }
+    }
+    if 2 * own >= all {
+      return try forEachEmbeddingAmongAll(in: namespace, whenDamaged: whenDamaged, body)
+    }
     try forEachPage(after: nil, in: namespace, beginningWith: 64, upTo: Batch.vectors) {
       [layout] pipeline, id in
       pipeline.append("HGET", layout.entry(id), EntryField.embedding)
     } handle: { id, reply in
       try handleEmbedding(id, reply, whenDamaged, body)
+    }
+  }
+
+  private func forEachEmbeddingAmongAll(
+    in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
+    _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let name = Array(namespace.name.utf8)
+    /// Entries that do not say where they belong.
+    var unreadable: [EntryID] = []
+    try forEachPage(after: nil, in: nil, beginningWith: 64, upTo: Batch.vectors) { [layout] pipeline, id in
+      pipeline.append("HMGET", layout.entry(id), EntryField.namespace, EntryField.embedding)
+    } handle: { id, reply in
+      if reply.error != nil {
+        unreadable.append(id)
+      } else if reply[0].withBytes({ $0.elementsEqual(name) }) {
+        try handleEmbedding(id, reply[1], whenDamaged, body)
+      }
+    }
+    for slice in unreadable.slices(of: Batch.keys) {
+      var request = Pipeline()
+      let scores = slice.map { request.append("ZSCORE", layout.lru(namespace), $0.member) }
+      let replies = try read(request)
+      let members = zip(slice, scores).filter { !replies[$1].isNull }.map(\.0)
+      try forEachEmbedding(of: members, whenDamaged: whenDamaged) { id, bytes in
+        if let bytes { try body(id, bytes) }
+      }
     }
   }
 

@@ -328,6 +328,7 @@ def memory(lab):
             (whole, mneme(lab, "vacuum", "--repair", before=damage(lab, entries), status=None)),
             (whole, mneme(lab, "set-quota", "--evict", "tenant-1", max(1, entries // 100))),
             (whole, mneme(lab, "clear", "--yes", "--all")),
+            (lab.snapshot(namespaces=1, **small), first_search(lab)),
         ]:
             side, = lab.race(1, command, snapshot=snapshot)
             name = " ".join(str(word) for word in command.words[5:] if not str(word).startswith("/"))

@@ -88,32 +88,64 @@ struct IndexHead: Equatable {
 
 /// The rows of a base in a file.
 ///
-/// The file is read block by block into memory of its own, with each search. It is not mapped: a file that someone cuts
-/// short while it is mapped kills the process with SIGBUS, which a library cannot catch for its user.
+/// The file is read into memory of its own, some blocks at a time, with each search. It is not mapped: a file that
+/// someone cuts short while it is mapped kills the process with SIGBUS, which a library cannot catch for its user.
 struct FileRows: Sendable {
   let file: Descriptor
   let layout: RowLayout
   let count: Int
 
-  /// Blocks that are read at once: some 400 KiB.
-  private var step: Int { max(1, (400 << 10) / layout.byteCount) }
-
+  /// Passes each block with the number of its rows that are in use. While some are searched, another thread reads the
+  /// next ones.
   /// - Throws: `DamagedIndex` where a block is not there or not as it was written, and what the body throws.
   func forEachBlock(_ body: (RowBlock, Int) throws -> Void) throws {
-    let blocks = layout.blocks(for: count)
-    guard blocks > 0 else { return }
-    let buffer = Pages(count: min(step, blocks) * layout.byteCount)
-    defer { withExtendedLifetime(buffer) {} }
-    for first in stride(from: 0, to: blocks, by: step) {
-      let part = min(step, blocks - first)
-      let bytes = UnsafeMutableRawBufferPointer(start: buffer.start, count: part * layout.byteCount)
-      guard file.read(bytes, at: IndexHead.size + first * layout.byteCount) else { throw DamagedIndex() }
-      for number in 0..<part {
-        let block = RowBlock(layout: layout, start: buffer.start + number * layout.byteCount)
+    let reader = BlockReader(self)
+    func handle(_ blocks: Range<Int>) throws {
+      for number in blocks {
+        let block = reader.block(number)
         guard block.isSound else { throw DamagedIndex() }
-        try body(block, min(layout.rows, count - (first + number) * layout.rows))
+        try body(block, min(layout.rows, count - number * layout.rows))
       }
     }
+    if layout.blocks(for: count) <= reader.step {
+      try reader.next().map(handle)
+    } else {
+      try forEachReadAhead(reader.next, handle)
+    }
+  }
+}
+
+/// Reads the blocks of a file in order, `step` at a time. The last three lots are in memory: one is searched,
+/// one waits, and one is read.
+private final class BlockReader: @unchecked Sendable {
+  let step: Int
+  private let rows: FileRows
+  private let blocks: Int
+  private let buffer: Pages
+  private var place = 0
+
+  init(_ rows: FileRows) {
+    self.rows = rows
+    blocks = rows.layout.blocks(for: rows.count)
+    step = max(1, (512 << 10) / rows.layout.byteCount)
+    buffer = Pages(count: min(blocks, 3 * step) * rows.layout.byteCount)
+  }
+
+  func block(_ number: Int) -> RowBlock {
+    RowBlock(
+      layout: rows.layout, start: buffer.start + number % (3 * step) * rows.layout.byteCount)
+  }
+
+  @Sendable func next() throws -> Range<Int>? {
+    guard place < blocks else { return nil }
+    let lot = place..<min(place + step, blocks)
+    let bytes = UnsafeMutableRawBufferPointer(
+      start: block(lot.lowerBound).start, count: lot.count * rows.layout.byteCount)
+    guard rows.file.read(bytes, at: IndexHead.size + lot.lowerBound * rows.layout.byteCount) else {
+      throw DamagedIndex()
+    }
+    place = lot.upperBound
+    return lot
   }
 }
 
