@@ -90,6 +90,47 @@ final class Context {
     return (url, options)
   }
 
+  // MARK: Every cache
+
+  /// Runs a command on each cache of the server, one after the other. A cache that is damaged does not keep the command from
+  /// the next one.
+  func forEachCache(_ run: (Context) throws -> any Report) throws -> any Report {
+    var reports = CacheReports()
+    for keyPrefix in try discoverPrefixes() {
+      let other = try another(keyPrefix: keyPrefix)
+      defer { clients += other.clients }
+      do {
+        reports.add(keyPrefix, try run(other))
+      } catch let error as any MnemeError where !(error is StoreBackendError) {
+        let printer = ErrorPrinter(
+          output: output, isJSON: settings.isJSON,
+          place: settings.server.map { ErrorPrinter.Place(server: $0, keyPrefix: keyPrefix) })
+        reports.add(keyPrefix, Silence(status: printer.print(error)))
+      }
+    }
+    return reports
+  }
+
+  /// The prefixes of the caches on the server.
+  func discoverPrefixes() throws -> [String] {
+    let store = try openStore()
+    defer { store.close() }
+    return try store.discoverCaches().compactMap { cache in
+      if let prefix = String(validating: cache.keyPrefix, as: UTF8.self) { return prefix }
+      warn("the prefix '\(String(decoding: cache.keyPrefix, as: UTF8.self))' is not text, and is left out")
+      return nil
+    }
+  }
+
+  /// A context for another prefix of the same server.
+  func another(keyPrefix: String) throws -> Context {
+    var settings = settings
+    settings.keyPrefix = keyPrefix
+    let other = Context(settings: settings, output: output, environment: environment, clock: clock)
+    other.server = try findServer()
+    return other
+  }
+
   // MARK: Notes
 
   /// A note on standard error, unless it is to be quiet.

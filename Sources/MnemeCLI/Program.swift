@@ -59,7 +59,7 @@ public enum Program {
       let context = Context(settings: settings, output: output, environment: environment)
       let report = try request.run(context)
       if isJSON {
-        if case .null = report.json {} else { try output.print(report.json) }
+        try report.printJSON(on: output)
       } else if !(context.settings.isQuiet && report.isConfirmation) {
         try report.print(on: output)
       }

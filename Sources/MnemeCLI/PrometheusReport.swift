@@ -1,44 +1,81 @@
 import Mneme
 
 /// `stats` in Prometheus's text format (https://prometheus.io/docs/instrumenting/exposition_formats/): each metric's
-/// help and type, then a line for each namespace, or one for the cache.
+/// help and type once, then a line for each cache, or for each namespace of it.
 struct PrometheusReport: Report {
-  var keyPrefix: String
-  var stats: Stats
+  /// Only the figures of this one; those of whole caches are printed all the same.
+  var namespace: Namespace?
+  /// nil for a cache that cannot be read.
+  var caches: [(keyPrefix: String, stats: Stats?)] = []
+
+  private typealias Sample = (labels: [(String, String)], value: Int64)
+
+  private enum Samples: Sendable {
+    /// The labels beside the prefix, and the value; nil leaves the line out.
+    case ofCache(@Sendable (Stats?) -> Sample?)
+    case ofNamespace(@Sendable (NamespaceSummary) -> [Sample])
+  }
 
   private struct Metric: Sendable {
     var name: String
     var type: String
     var help: String
-    /// The labels beside prefix and namespace, and the value; none where a namespace has none.
-    var samples: @Sendable (NamespaceSummary) -> [(labels: String, value: Int64)]
+    var samples: Samples
   }
 
+  private static let fall =
+    " Falls when the keys of the cache go, and when a Python program closes that has counted less than others."
+
   private static let metrics = [
-    Metric(name: "mneme_entries", type: "gauge", help: "Entries in the cache.") {
-      [("", Int64($0.entries))]
-    },
-    Metric(name: "mneme_quota_entries", type: "gauge", help: "The most entries that the namespace may hold.")
-    {
-      $0.quota.map { [("", Int64($0))] } ?? []
-    },
-    Metric(name: "mneme_hits_total", type: "counter", help: "Lookups answered from the cache, by layer.") {
-      [(",layer=\"exact\"", $0.counters[.hitsExact]), (",layer=\"semantic\"", $0.counters[.hitsSemantic])]
-    },
-    Metric(name: "mneme_misses_total", type: "counter", help: "Lookups that found no answer.") {
-      [("", $0.counters[.misses])]
-    },
-    Metric(name: "mneme_evictions_total", type: "counter", help: "Entries removed to keep a limit.") {
-      [("", $0.counters[.evictions])]
-    },
     Metric(
-      name: "mneme_expirations_total", type: "counter", help: "Entries removed after their time to live."
-    ) {
-      [("", $0.counters[.expirations])]
-    },
+      name: "mneme_up", type: "gauge", help: "Whether there is a cache under the prefix that can be read.",
+      samples: .ofCache { ([], $0?.identity == nil ? 0 : 1) }),
+    Metric(
+      name: "mneme_info", type: "gauge", help: "The embedder and the schema of the cache.",
+      samples: .ofCache { stats in
+        stats?.identity.map {
+          ([("embedder", $0.fingerprint), ("schema", String($0.schemaVersion))], 1)
+        }
+      }),
+    Metric(
+      name: "mneme_cache_entries", type: "gauge",
+      help: "Entries in the cache, with those that Redis has expired and that wait for a vacuum.",
+      samples: .ofCache { stats in stats?.identity.map { _ in ([], Int64(stats?.entries ?? 0)) } }),
+    Metric(
+      name: "mneme_expired_pending", type: "gauge", help: "Expired entries that wait for a vacuum.",
+      samples: .ofCache { stats in stats?.identity.map { _ in ([], Int64(stats?.expiredPending ?? 0)) } }),
+    Metric(
+      name: "mneme_entries", type: "gauge", help: "Entries in the namespace.",
+      samples: .ofNamespace { [([], Int64($0.entries))] }),
+    Metric(
+      name: "mneme_quota_entries", type: "gauge", help: "The most entries that the namespace may hold.",
+      samples: .ofNamespace { $0.quota.map { [([], Int64($0))] } ?? [] }),
+    Metric(
+      name: "mneme_hits_total", type: "counter", help: "Lookups answered from the cache, by layer." + fall,
+      samples: .ofNamespace {
+        [
+          ([("layer", "exact")], $0.counters[.hitsExact]),
+          ([("layer", "semantic")], $0.counters[.hitsSemantic]),
+        ]
+      }),
+    Metric(
+      name: "mneme_misses_total", type: "counter", help: "Lookups that found no answer." + fall,
+      samples: .ofNamespace { [([], $0.counters[.misses])] }),
+    Metric(
+      name: "mneme_evictions_total", type: "counter", help: "Entries removed to keep a limit." + fall,
+      samples: .ofNamespace { [([], $0.counters[.evictions])] }),
+    Metric(
+      name: "mneme_expirations_total", type: "counter",
+      help: "Entries removed after their time to live." + fall,
+      samples: .ofNamespace { [([], $0.counters[.expirations])] }),
   ]
 
-  var status: ExitStatus { stats.identity == nil ? .no : stats.damaged.isEmpty ? .done : .badData }
+  var status: ExitStatus {
+    caches.map { _, stats in
+      guard let stats else { return .badData }
+      return stats.identity == nil ? .no : stats.damaged.isEmpty ? .done : .badData
+    }.max { $0.rawValue < $1.rawValue } ?? .no
+  }
 
   var json: JSONOutput { .null }
 
@@ -54,30 +91,32 @@ struct PrometheusReport: Report {
   }
 
   private func forEachLine(_ style: TerminalStyle, _ body: (String) throws -> Void) rethrows {
-    guard stats.identity != nil else { return }
-    let prefix = Self.escaped(keyPrefix, style)
-    try head("mneme_expired_pending", "gauge", "Expired entries that wait for a vacuum.", body)
-    try body("mneme_expired_pending{key_prefix=\"\(prefix)\"} \(stats.expiredPending)")
     for metric in Self.metrics {
       var isFirst = true
-      for summary in stats.namespaces {
-        for (labels, value) in metric.samples(summary) {
+      for (keyPrefix, stats) in caches {
+        for (labels, value) in samples(of: metric, stats) {
           if isFirst {
-            try head(metric.name, metric.type, metric.help, body)
+            try body("# HELP \(metric.name) \(metric.help)")
+            try body("# TYPE \(metric.name) \(metric.type)")
             isFirst = false
           }
-          let namespace = Self.escaped(summary.namespace.name, style)
-          try body("\(metric.name){key_prefix=\"\(prefix)\",namespace=\"\(namespace)\"\(labels)} \(value)")
+          let text = ([("key_prefix", keyPrefix)] + labels)
+            .map { "\($0)=\"\(Self.escaped($1, style))\"" }.joined(separator: ",")
+          try body("\(metric.name){\(text)} \(value)")
         }
       }
     }
   }
 
-  private func head(
-    _ name: String, _ type: String, _ help: String, _ body: (String) throws -> Void
-  ) rethrows {
-    try body("# HELP \(name) \(help)")
-    try body("# TYPE \(name) \(type)")
+  private func samples(of metric: Metric, _ stats: Stats?) -> [Sample] {
+    switch metric.samples {
+    case .ofCache(let sample): return sample(stats).map { [$0] } ?? []
+    case .ofNamespace(let samples):
+      return (stats?.namespaces ?? []).filter { namespace == nil || $0.namespace == namespace }
+        .flatMap { summary in
+          samples(summary).map { ([("namespace", summary.namespace.name)] + $0.labels, $0.value) }
+        }
+    }
   }
 
   /// A label's value as the format has it, and harmless where it goes to a terminal.

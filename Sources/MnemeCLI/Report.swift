@@ -9,6 +9,9 @@ protocol Report {
   /// Prints that text. One that may have very many lines prints them one by one.
   func print(on output: Output) throws
 
+  /// Prints the object, or one a line where there are several.
+  func printJSON(on output: Output) throws
+
   /// `.done`, or `.no` where the answer is no.
   var status: ExitStatus { get }
 
@@ -22,6 +25,11 @@ extension Report {
 
   func print(on output: Output) throws {
     if let text = text(output.style) { try output.print(text) }
+  }
+
+  func printJSON(on output: Output) throws {
+    let json = json
+    if case .null = json {} else { try output.print(json) }
   }
 }
 

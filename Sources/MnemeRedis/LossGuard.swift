@@ -136,6 +136,9 @@ extension RedisStore {
     return count
   }
 
+  /// Whether more than one connection was needed so far. No round trip.
+  public var hasLostConnections: Bool { client.traffic.connections > 1 }
+
   /// The highest id that an entry has. One round trip.
   public func highestID() throws -> EntryID {
     let highest = try answer { $0.append("ZRANGE", layout.byID, -1, -1) }

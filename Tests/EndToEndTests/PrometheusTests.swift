@@ -58,7 +58,7 @@ import Testing
         .contains("mneme_expirations_total{key_prefix=\"\(prefix)\",namespace=\"faq\"} 2\n"))
     #expect(
       try fixture.mneme.run("stats", "--prometheus", "-n", "faq").outputLines.allSatisfy {
-        $0.hasPrefix("#") || $0.hasPrefix("mneme_expired_pending{") || $0.contains("namespace=\"faq\"")
+        $0.hasPrefix("#") || $0.contains("namespace=\"faq\"") || !$0.contains("namespace=")
       })
   }
 
@@ -84,11 +84,72 @@ import Testing
     }
   }
 
-  @Test("no cache has no metrics, and JSON is another format")
+  @Test("something is always printed: an emptied cache is up, and none and no server are not")
+  func always() throws {
+    let fixture = try CacheFixture()
+    func value(_ outcome: Outcome, _ name: String) -> String? {
+      outcome.outputLines.first { $0.hasPrefix("\(name){key_prefix=\"\(fixture.prefix)\"") }
+        .flatMap { $0.split(separator: " ").last.map(String.init) }
+    }
+    let none = try fixture.mneme.run("stats", "--prometheus", expecting: 1)
+    #expect(value(none, "mneme_up") == "0" && none.errorText.contains("there is no cache"), "\(none)")
+    try fixture.mneme.run("put", "a", "b")
+    try fixture.mneme.run("delete", "a")
+    let empty = try fixture.mneme.run("stats", "--prometheus")
+    #expect(value(empty, "mneme_up") == "1" && value(empty, "mneme_cache_entries") == "0", "\(empty)")
+    #expect(
+      empty.outputText.contains("embedder=\"mneme:hashed-ngrams-v1:dim384\",schema=\"1\"} 1\n"), "\(empty)")
+    let away = try Mneme(url: "unix:///nonexistent", prefix: fixture.prefix).run(["stats", "--prometheus"])
+    #expect(away.status == 69 && value(away, "mneme_up") == "0", "\(away)")
+    try fixture.redis.send("SET", fixture.key("meta"), "x")
+    let damaged = try fixture.mneme.run("stats", "--prometheus", expecting: 65)
+    #expect(value(damaged, "mneme_up") == "0", "\(damaged)")
+  }
+
+  @Test("several caches are one valid file", .needs(program: "promtool"))
+  func allCaches() throws {
+    let server = try RedisServer()
+    let one = try CacheFixture(on: server, prefix: "one")
+    let two = try CacheFixture(on: server, prefix: "two")
+    for fixture in [one, two] { try fixture.mneme.run("put", "a", "b") }
+    let metrics = try one.mneme.run("stats", "--prometheus", "--all-caches")
+    let check = try promtool(metrics.output)
+    #expect(check.status == 0 && check.errors.isEmpty, "\(check)\n\(metrics)")
+    for prefix in ["one", "two"] {
+      #expect(metrics.outputText.contains("mneme_up{key_prefix=\"\(prefix)\"} 1\n"), "\(metrics)")
+    }
+    // A damaged one does not keep the other from being counted.
+    try one.redis.send("SET", one.key("version"), "x")
+    let rest = try two.mneme.run("stats", "--prometheus", "--all-caches", expecting: 65).outputText
+    #expect(rest.contains("mneme_up{key_prefix=\"two\"} 1\n"), "\(rest)")
+  }
+
+  @Test("stats, health, vacuum and the check of every cache say which is which, with the status of the worst")
+  func everyCache() throws {
+    let server = try RedisServer()
+    let one = try CacheFixture(on: server, prefix: "one")
+    let two = try CacheFixture(on: server, prefix: "two")
+    for fixture in [one, two] {
+      try fixture.mneme.run(["import"], input: importLines(1...4, ttl: 60)).expecting(0)
+    }
+    try one.age(by: 60)
+    let swept = try two.mneme.run("vacuum", "--all-caches", "--json").jsonLines()
+    #expect(swept.map { $0["key_prefix"].string } == ["one", "two"])
+    #expect(swept.map { $0["expired"].int } == [4, 0], "\(swept)")
+    let stats = try two.mneme.run("stats", "--all-caches", "--json").jsonLines()
+    #expect(stats.map { $0["entries"].int } == [0, 4], "\(stats)")
+    try two.redis.send("HDEL", two.key("entry:1"), "response")
+    let health = try two.mneme.run("health", "--all-caches", expecting: 1).outputText
+    #expect(
+      health.contains("one:\nhealth    warning") && health.contains("two:\nhealth    critical"), "\(health)")
+    let check = try two.mneme.run("inspect-keys", "--check", "--all-caches", expecting: 1).outputText
+    #expect(
+      check.contains("one:\n") && check.contains("two:\n") && check.contains("damaged-entry"), "\(check)")
+  }
+
+  @Test("metrics in JSON are another format")
   func refused() throws {
     let fixture = try CacheFixture()
-    let outcome = try fixture.mneme.run("stats", "--prometheus", expecting: 1)
-    #expect(outcome.output.isEmpty && outcome.errorText.contains("there is no cache"))
     try fixture.mneme.run("stats", "--prometheus", "--json", expecting: 64)
   }
 
@@ -110,9 +171,14 @@ import Testing
     #expect(try directory.names() == ["mneme.prom"])
     let metrics = try directory.read("mneme.prom")
     #expect(try promtool(metrics).status == 0)
-    // A server that is away: cron has something to mail, and the collector goes on with the old file.
+    // A server that is away: cron has something to mail, and the collector says that the cache is not up.
     let away = try Mneme(url: "unix:///nonexistent", prefix: "p").shell(command)
-    #expect(away.status != 0 && !away.errors.isEmpty)
-    #expect(try directory.read("mneme.prom") == metrics)
+    #expect(!away.errors.isEmpty)
+    let last = try directory.read("mneme.prom")
+    #expect(String(decoding: last, as: UTF8.self).contains("mneme_up{key_prefix=\"p\"} 0\n"))
+    #expect(try promtool(last).status == 0)
+    // A command that cannot run leaves the old file.
+    _ = try fixture.mneme.shell("mneme() { return 64; }; " + command)
+    #expect(try directory.read("mneme.prom") == last)
   }
 }

@@ -29,7 +29,7 @@ struct CheckHealth: Command {
       The cost grows with the number of entries, at about half of what {command:export} takes. {command:inspect-keys} \
       with `--check` also compares each entry with each index.
       """,
-    options: [deep, expectBackups],
+    options: [deep, expectBackups, Options.allCaches],
     examples: [
       Example(command: "mneme health", says: "look at the cache and its server"),
       Example(command: "mneme -q health || alert", says: "in a monitoring script"),
@@ -38,13 +38,19 @@ struct CheckHealth: Command {
 
   let isDeep: Bool
   let expectsBackups: Bool
+  let allCaches: Bool
 
   init(_ invocation: Invocation) throws(UsageError) {
     isDeep = invocation[Self.deep]
     expectsBackups = invocation[Self.expectBackups]
+    allCaches = invocation[Options.allCaches]
   }
 
   func run(_ context: Context) throws -> any Report {
+    try allCaches ? context.forEachCache(examine) : examine(context)
+  }
+
+  private func examine(_ context: Context) throws -> any Report {
     let store = try context.openExistingStore()
     defer { store.close() }
     let settings = try store.serverSettings(clock: context.clock)

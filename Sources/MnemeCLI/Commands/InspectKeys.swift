@@ -42,10 +42,12 @@ struct InspectKeys: Command {
       The user needs the right to run `SCAN`.
       """,
     options: [
-      Options.onlyNamespace, list, family, limit, sample, top, check, discover, Options.pace,
+      Options.onlyNamespace, list, family, limit, sample, top, check, discover, Options.allCaches,
+      Options.pace,
     ],
     rules: [
-      .dependency(of: limit, on: list), .atMostOne(of: list, check, discover),
+      .dependency(of: limit, on: list), .dependency(of: Options.allCaches, on: check),
+      .atMostOne(of: list, check, discover),
       .atMostOne(of: Options.onlyNamespace, discover),
     ],
     examples: [
@@ -62,6 +64,7 @@ struct InspectKeys: Command {
   let options: KeySurveyOptions
   let list: Bool
   let check: Bool
+  let allCaches: Bool
   let discover: Bool
   let limit: Int
   let pace: Duration
@@ -75,12 +78,17 @@ struct InspectKeys: Command {
     self.options = options
     list = invocation[Self.list]
     check = invocation[Self.check]
+    allCaches = invocation[Options.allCaches]
     discover = invocation[Self.discover]
     limit = invocation[Self.limit] ?? .max
     pace = invocation[Options.pace]
   }
 
   func run(_ context: Context) throws -> any Report {
+    try allCaches ? context.forEachCache(inspect) : inspect(context)
+  }
+
+  private func inspect(_ context: Context) throws -> any Report {
     let store = try context.openExistingStore()
     defer { store.close() }
     if discover { return try discover(store, context) }

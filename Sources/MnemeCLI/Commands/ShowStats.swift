@@ -1,13 +1,17 @@
 import CommandGrammar
 import Mneme
+import MnemeRedis
 
 /// `mneme stats`
 struct ShowStats: Command {
   static let prometheus = Switch(
     "prometheus", summary: "print metrics for Prometheus",
     details: """
-      In the text format, for the textfile collector of node_exporter: a line for each namespace and metric. Expired \
-      entries that wait for {command:vacuum} are counted for the whole cache, from an index.
+      In the text format, for the textfile collector of node_exporter. `mneme_up` is always printed: 1 for a cache that \
+      can be read, else 0, also where the server does not answer. `mneme_info`, `mneme_cache_entries` and \
+      `mneme_expired_pending` are of the whole cache; the others have a line for each namespace. The Python library's \
+      `PrometheusMetricsHook` exports some of the same names without the label `key_prefix`: select `{key_prefix!=""}` \
+      to count nothing twice.
       """)
 
   static let spec = CommandSpec(
@@ -16,7 +20,7 @@ struct ShowStats: Command {
       Counts entries, hits, misses, evictions and expirations, those that the Python library counted included. \
       Writes nothing. Ends with status 1 when there is no cache under the prefix.
       """,
-    options: [Options.onlyNamespace, prometheus],
+    options: [Options.onlyNamespace, prometheus, Options.allCaches],
     examples: [
       Example(command: "mneme stats", says: "show the figures of the cache"),
       Example(command: "mneme stats --prometheus > cache.prom", says: "write them for Prometheus"),
@@ -28,10 +32,12 @@ struct ShowStats: Command {
 
   let namespace: Namespace?
   let isForPrometheus: Bool
+  let allCaches: Bool
 
   init(_ invocation: Invocation) throws(UsageError) {
     namespace = invocation[Options.onlyNamespace]
     isForPrometheus = invocation[Self.prometheus]
+    allCaches = invocation[Options.allCaches]
     if isForPrometheus, invocation[Options.json] {
       throw invocation.usageError(
         "--prometheus and --json exclude each other", suggestion: "Leave one of them out.")
@@ -39,16 +45,59 @@ struct ShowStats: Command {
   }
 
   func run(_ context: Context) throws -> any Report {
-    let cache = try context.openCache(try context.openStore())
-    defer { cache.close() }
-    let stats = try cache.stats(namespace: namespace)
+    if isForPrometheus { return try metrics(context) }
+    return try allCaches ? context.forEachCache(report) : report(context)
+  }
+
+  private func report(_ context: Context) throws -> any Report {
+    let stats = try readStats(of: namespace, context)
     context.warn(of: stats.damaged)
-    if isForPrometheus {
-      if stats.identity == nil { context.note(context.settings.absence) }
-      return PrometheusReport(keyPrefix: context.settings.keyPrefix, stats: stats)
-    }
     return StatsReport(
       keyPrefix: context.settings.keyPrefix, absence: context.settings.absence, stats: stats)
+  }
+
+  /// The figures of one server. Where the connection was lost in between, half of them may be another's, and so all are
+  /// read again.
+  private func readStats(of namespace: Namespace?, _ context: Context) throws -> Stats {
+    let store = try context.openStore()
+    let cache = try context.openCache(store)
+    defer { cache.close() }
+    let stats = try cache.stats(namespace: namespace)
+    guard store.hasLostConnections else { return stats }
+    let lossGuard = try LossGuard(store)
+    let again = try cache.stats(namespace: namespace)
+    try lossGuard.finish()
+    return again
+  }
+
+  // MARK: Prometheus
+
+  private func metrics(_ context: Context) throws -> PrometheusReport {
+    var report = PrometheusReport(namespace: namespace)
+    do {
+      for keyPrefix in try allCaches ? context.discoverPrefixes() : [context.settings.keyPrefix] {
+        try add(context.another(keyPrefix: keyPrefix), to: &report)
+      }
+    } catch let error as StoreBackendError {
+      // The server does not answer: that is a figure too.
+      report.caches = [(context.settings.keyPrefix, nil)]
+      try report.print(on: context.output)
+      throw error
+    }
+    return report
+  }
+
+  /// A cache that cannot be read does not keep the others from being counted.
+  private func add(_ context: Context, to report: inout PrometheusReport) throws {
+    do {
+      let stats = try readStats(of: nil, context)
+      context.warn(of: stats.damaged)
+      if stats.identity == nil { context.note(context.settings.absence) }
+      report.caches.append((context.settings.keyPrefix, stats))
+    } catch let damage as CorruptCacheError {
+      context.warn(of: [damage])
+      report.caches.append((context.settings.keyPrefix, nil))
+    }
   }
 }
 

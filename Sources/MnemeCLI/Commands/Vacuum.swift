@@ -35,7 +35,7 @@ struct Vacuum: Command {
       """,
     options: [
       Options.onlyNamespace, Options.dryRun, Options.batchSize, maxDuration, repair, dropUnreadable,
-      Options.pace,
+      Options.allCaches, Options.pace,
     ],
     rules: [.dependency(of: dropUnreadable, on: repair)],
     examples: [
@@ -54,6 +54,7 @@ struct Vacuum: Command {
   let maxDuration: Duration?
   let repair: Bool
   let dropUnreadable: Bool
+  let allCaches: Bool
   let pace: Duration
 
   init(_ invocation: Invocation) throws(UsageError) {
@@ -63,13 +64,19 @@ struct Vacuum: Command {
     maxDuration = invocation[Self.maxDuration]
     repair = invocation[Self.repair]
     dropUnreadable = invocation[Self.dropUnreadable]
+    allCaches = invocation[Options.allCaches]
     pace = invocation[Options.pace]
   }
 
   func run(_ context: Context) throws -> any Report {
+    let start = Instant.now
+    return try allCaches
+      ? context.forEachCache { try vacuum($0, since: start) } : vacuum(context, since: start)
+  }
+
+  private func vacuum(_ context: Context, since start: Instant) throws -> any Report {
     let store = try context.openExistingStore()
     defer { store.close() }
-    let start = Instant.now
     let work = try LongWork(
       context, unit: "entries", total: try expected(in: store, context), pace: pace,
       deadline: maxDuration.map { start + $0 }, guarding: [store])
