@@ -1,0 +1,108 @@
+/// Words of English and German that change what a text asks for, and those that do not. Written for this purpose; no list
+/// of others' went into it.
+enum WordLists {
+  static let negations: Set<String> = [
+    "not", "no", "never", "none", "nothing", "nobody", "nowhere", "neither", "nor", "without", "cannot",
+    "cant",
+    "dont", "doesnt", "isnt", "wont", "nicht", "nie", "niemals", "ohne", "nichts", "niemand", "nirgends",
+    "weder",
+  ]
+
+  /// Contractions whose verb is spelled otherwise.
+  static let contractions = ["can't": "can", "won't": "will", "shan't": "shall", "ain't": "is"]
+
+  static let numbers: [String: String] = {
+    var numbers: [String: String] = [:]
+    let english = [
+      "zero", "", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+      "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+    ]
+    let german = [
+      "null", "", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn", "elf", "zwölf",
+      "dreizehn", "vierzehn", "fünfzehn", "sechzehn", "siebzehn", "achtzehn", "neunzehn", "zwanzig",
+    ]
+    for words in [english, german] {
+      for (number, word) in words.enumerated() where !word.isEmpty { numbers[word] = String(number) }
+    }
+    let tens = [
+      ("thirty", "dreißig"), ("forty", "vierzig"), ("fifty", "fünfzig"), ("sixty", "sechzig"),
+      ("seventy", "siebzig"), ("eighty", "achtzig"), ("ninety", "neunzig"),
+    ]
+    for (place, words) in tens.enumerated() {
+      numbers[words.0] = String(10 * (place + 3))
+      numbers[words.1] = String(10 * (place + 3))
+    }
+    numbers.merge(["hundred": "100", "hundert": "100", "thousand": "1000", "tausend": "1000"]) { $1 }
+    return numbers
+  }()
+
+  /// What a number may be written together with.
+  static let units: Set<String> = [
+    "st", "nd", "rd", "th", "k", "m", "b", "kb", "mb", "gb", "tb", "kg", "g", "mg", "cm", "mm", "km", "ml",
+    "l",
+    "h", "min", "s", "ms", "am", "pm", "x", "eur", "usd", "gbp",
+  ]
+
+  /// Each word for a time by one name: the forms of a language are of one key, so that spellings do not differ.
+  static let dates: [String: String] = {
+    let groups = [
+      "january jan januar", "february feb februar", "march märz", "april apr", "june jun juni",
+      "july jul juli",
+      "august aug", "september sep sept", "october oct oktober", "november nov", "december dec dezember dez",
+      "monday mondays montag montags", "tuesday tuesdays dienstag dienstags",
+      "wednesday wednesdays mittwoch mittwochs", "thursday thursdays donnerstag donnerstags",
+      "friday fridays freitag freitags", "saturday saturdays samstag samstags sonnabend",
+      "sunday sundays sonntag sonntags", "today today's heute", "tomorrow", "yesterday gestern", "tonight",
+      "übermorgen", "vorgestern", "weekend weekends wochenende", "weekday weekdays werktag werktags",
+      "daily täglich", "weekly wöchentlich", "monthly monatlich", "quarterly vierteljährlich",
+      "yearly annual annually jährlich", "hourly stündlich", "christmas weihnachten", "easter ostern",
+      "spring frühling", "summer sommer", "autumn herbst", "winter", "noon mittag", "midnight mitternacht",
+    ]
+    var dates: [String: String] = [:]
+    for words in groups.map({ $0.split(separator: " ").map(String.init) }) {
+      for word in words { dates[word] = words[0] }
+    }
+    return dates
+  }()
+
+  /// Words that say where something goes, or which of two comes first.
+  static let directions: Set<String> = [
+    "from", "to", "into", "onto", "than", "before", "after", "by", "over", "instead", "versus", "vs", "via",
+    "through",
+    "von", "nach", "zu", "zum", "zur", "vom", "aus", "als", "vor", "statt", "gegen", "über", "bis", "if",
+    "wenn",
+  ]
+
+  /// Words that may come or go.
+  static let fillers: Set<String> = [
+    "a", "an", "the", "please", "just", "really", "der", "die", "das", "den", "dem", "des", "ein", "eine",
+    "einen",
+    "einem", "einer", "bitte", "denn", "eigentlich", "mal",
+  ]
+
+  /// Words by which a text is German, whose nouns are all capitalised.
+  static let german: Set<String> = [
+    "der", "die", "das", "und", "ich", "nicht", "ist", "wie", "mein", "meine", "meinen", "kann", "wo",
+    "warum", "wann",
+    "für", "mit", "auf", "wird", "werden", "habe", "sie", "wir", "ein", "eine", "einen", "kein", "keine",
+    "beim", "zum",
+  ]
+
+  /// A word without the endings that leave what it says.
+  static func stem(_ word: String) -> String {
+    guard word.utf8.allSatisfy({ $0 < 0x80 }) else { return word }
+    var stem = Substring(word)
+    for (ending, least) in [("ing", 6), ("ies", 5), ("ed", 5), ("es", 5), ("s", 4)]
+    where stem.hasSuffix(ending) && stem.count >= least && !stem.hasSuffix("ss") {
+      stem = stem.dropLast(ending.count)
+      if let last = stem.last, stem.dropLast().last == last, !"lsz".contains(last),
+        ending == "ing" || ending == "ed"
+      {
+        stem = stem.dropLast()
+      }
+      break
+    }
+    if stem.count > 3, let last = stem.last, "eyi".contains(last) { stem = stem.dropLast() }
+    return String(stem)
+  }
+}
