@@ -18,6 +18,7 @@ final class Context {
   private var server: (url: RedisURL, options: ConnectionOptions)?
   /// Those of the stores that were opened.
   private var clients: [RedisClient] = []
+  private var stores: [RedisStore] = []
 
   init(
     settings: GlobalSettings, output: Output, environment: Environment,
@@ -37,8 +38,10 @@ final class Context {
     let (url, options) = try findServer()
     let client = RedisClient(url: url, options: options)
     clients.append(client)
-    return try RedisStore(
+    let store = try RedisStore(
       client: client, keyPrefix: keyPrefix ?? settings.keyPrefix, useNativeTTL: nativeTTL)
+    stores.append(store)
+    return store
   }
 
   /// A store opened for whatever embedder the cache has.
@@ -98,7 +101,7 @@ final class Context {
     var reports = CacheReports()
     for keyPrefix in try discoverPrefixes() {
       let other = try another(keyPrefix: keyPrefix)
-      defer { clients += other.clients }
+      defer { (clients, stores) = (clients + other.clients, stores + other.stores) }
       do {
         reports.add(keyPrefix, try run(other))
       } catch let error as any MnemeError where !(error is StoreBackendError) {
@@ -150,6 +153,15 @@ final class Context {
 
   /// A note that something is not as it should be, `--quiet` or not.
   func warn(_ text: String) { output.note("mneme: warning: \(shown(text))") }
+
+  /// Warns where nothing was counted because a counter is damaged.
+  func warnOfCounters() {
+    for namespace in Set(stores.flatMap(\.uncounted)).sorted() {
+      warn(
+        "a counter of '\(namespace)' is not a number that can grow, and nothing was counted; run 'mneme vacuum --repair'"
+      )
+    }
+  }
 
   /// Warns that the server's clock was gone by, where this machine's is off.
   func warnOfClock(of store: RedisStore) {

@@ -64,6 +64,7 @@ public enum Program {
         try report.print(on: output)
       }
       try output.flush()
+      context.warnOfCounters()
       context.remarkOnTraffic()
       return report.status
     } catch is ClosedPipe {

@@ -7,7 +7,7 @@ import Mneme
 /// makes Python programs fail that evict or open the cache.
 extension RedisStore {
   /// How many of the latest uses are looked at where nothing suggests that any of them came late.
-  private static let latestUses = 10_000
+  private static let latestUses = 2_000
 
   /// Whether `by_id` and the `lru` of all namespaces list different numbers of entries. A use that came late is in one
   /// `lru` and not in `by_id`. Two round trips, and one for each 64 namespaces above the first.
@@ -41,7 +41,7 @@ extension RedisStore {
 
   /// Removes what late uses have left among the latest of each namespace.
   ///
-  /// Two round trips for each 64 of at most 10,000 entries.
+  /// Two round trips for each 200 of at most 2,000 entries.
   /// - Parameters:
   ///   - swept: gets the ids.
   ///   - shouldStop: asked before each page.
@@ -55,7 +55,7 @@ extension RedisStore {
       while left > 0 {
         if shouldStop() { return false }
         let page = try answer {
-          $0.append("ZRANGE", layout.lru(scope), -place - min(left, Batch.keys), -place - 1)
+          $0.append("ZRANGE", layout.lru(scope), -place - min(left, Batch.page), -place - 1)
         }
         if page.count == 0 { break }
         let ids = page.elements.compactMap { EntryID(member: $0.bytes) }

@@ -118,7 +118,7 @@ extension RedisStore {
       for (slot, key) in [(lru, self.layout.lru(namespace)), (counters, self.layout.counters(namespace))] {
         if let error = replies[slot].error { throw TouchCheckFailure(reply: error, key: key) }
       }
-      try self.checkCounters(replies[counters], of: namespace)
+      self.checkCounters(replies[counters], of: namespace)
       return replies[lru].latestAccess
     }
   }

@@ -55,15 +55,23 @@ extension RedisStore {
 
   /// One round trip once it is known that there is a cache.
   public func add(_ count: Int64, to counter: Counter, in namespace: Namespace) throws {
-    guard try identity() != nil else { return }
-    _ = try client.write(pipeline { appendCount(count, of: counter, in: namespace, to: &$0) })
+    guard try identity() != nil, !uncounted.contains(namespace) else { return }
+    let replies = try client.write(
+      pipeline { appendCount(count, of: counter, in: namespace, to: &$0) }, tolerating: true)
+    for error in replies.compactMap(\.error) {
+      // The number cannot be counted up. Any other error has a code of its own.
+      guard error.code == "ERR" else {
+        throw client.translate(error, command: "HINCRBY", key: layout.counters(namespace).text)
+      }
+      uncounted.insert(namespace)
+    }
   }
 
   /// The mark is set only where it is not yet, so that it disturbs nobody who watches `meta`.
   func appendCount(
     _ count: Int64, of counter: Counter, in namespace: Namespace, to pipeline: inout Pipeline
   ) {
-    guard isSound(layout.counters(namespace)) else { return }
+    guard isSound(layout.counters(namespace)), !uncounted.contains(namespace) else { return }
     pipeline.append("HINCRBY", layout.counters(namespace), counter.rawValue, count)
     pipeline.append("HSETNX", layout.meta, KeyLayout.MetaField.counted(namespace), 1)
   }
@@ -80,15 +88,11 @@ extension RedisStore {
   /// Numbers that are counted up must not be above this: there is room for what one transaction adds.
   static let largestNumber = Int64.max - 1_000_000
 
-  /// A counter that cannot be counted up would fail in the middle of a transaction.
-  func checkCounters(_ reply: Reply, of namespace: Namespace) throws {
-    for (counter, value) in zip(Counter.allCases, reply.elements) where !value.isNull {
-      guard let count = value.integer, count <= Self.largestNumber else {
-        throw CorruptCacheError(
-          "The counter '\(counter.rawValue)' in '\(layout.counters(namespace).text)' is no number that can grow.",
-          remediation: "Look at it with 'redis-cli HGETALL', and restore the number or delete the field.")
-      }
-    }
+  /// Looks for a counter that cannot be counted up, which would fail in the middle of a transaction. Nothing is counted for
+  /// its namespace then.
+  func checkCounters(_ reply: Reply, of namespace: Namespace) {
+    let canGrow = reply.elements.allSatisfy { StoredNumber($0).canGrow }
+    if !canGrow { uncounted.insert(namespace) }
   }
 
   /// As `summaries`.

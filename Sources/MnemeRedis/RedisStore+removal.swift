@@ -312,11 +312,11 @@ extension RedisStore {
     }
   }
 
-  /// - Throws: `CorruptCacheError` where a counter cannot be counted up: that would fail in the middle of a transaction.
+  /// Looks for counters that cannot be counted up: that would fail in the middle of a transaction.
   func appendCounterCheck(for namespace: Namespace, to pipeline: inout Pipeline) -> Question<Void> {
     guard isSound(layout.counters(namespace)) else { return .nothing }
     let counters = appendCounterQuestion(for: namespace, to: &pipeline)
-    return Question { try self.checkCounters($0[counters], of: namespace) }
+    return Question { self.checkCounters($0[counters], of: namespace) }
   }
 
   func checkGrowth(of key: Key, from number: Int64) throws {

@@ -18,6 +18,7 @@ public final class RedisStore: Store {
     var batchVersion: Int64?
     var passedOver: Set<Key> = []
     var clockComparison: ClockComparison?
+    var uncounted: Set<Namespace> = []
   }
 
   let client: RedisClient
@@ -140,6 +141,13 @@ public final class RedisStore: Store {
   var clockComparison: ClockComparison? {
     get { state.withLock { $0.clockComparison } }
     set { state.withLock { $0.clockComparison = newValue } }
+  }
+
+  /// Namespaces with a counter that cannot be counted up, and for which nothing was counted: no figure keeps an answer from
+  /// being served or stored. A repair sets such a counter to zero.
+  public internal(set) var uncounted: Set<Namespace> {
+    get { state.withLock { $0.uncounted } }
+    set { state.withLock { $0.uncounted = newValue } }
   }
 
   /// Keys of another type that a repair goes past: no command is sent to them.

@@ -271,6 +271,28 @@ import Testing
     }
   }
 
+  @Test(
+    "a damaged counter keeps no answer from being served or stored, and is repaired",
+    arguments: ["9223372036854775807", "x"])
+  func counter(value: String) throws {
+    for line in Self.lines where line.words[0] != "stats" {
+      let cache = try damaged(by: Self.rows[0])
+      for counter in ["hits_exact", "misses", "expirations", "evictions"] {
+        try cache.redis.send("HSET", cache.key("counters:default"), counter, value)
+      }
+      let outcome = try cache.mneme.run(line.words, input: Array(line.input.utf8))
+      #expect([0, 1].contains(outcome.status), "\(outcome)")
+      if line.words == ["get", "sound"] {
+        #expect(outcome.errorText.contains("nothing was counted"), "\(outcome)")
+      }
+      try cache.mneme.run("vacuum", "--repair")
+      try cache.mneme.run("inspect-keys", "--check")
+    }
+    let cache = try damaged(by: Self.rows[0])
+    try cache.redis.send("HSET", cache.key("counters:default"), "misses", value)
+    try cache.mneme.run("get", "--exact", "nothing of the kind", expecting: 1)
+  }
+
   // MARK: Asking
 
   /// The worst row of `health` about the cache, without those about the server.

@@ -16,8 +16,9 @@ struct SetQuota: Command {
   static let spec = CommandSpec(
     name: "set-quota", summary: "cap a namespace, or show its cap",
     description: """
-      Sets the most entries that {arg:NAMESPACE} may hold. Whoever puts keeps to it: the least recently used \
-      entries go.
+      Sets the most entries that {arg:NAMESPACE} may hold. Each put of mneme keeps to it: the least \
+      recently used entries go. A Python program keeps only to the quotas of its own settings, and writes those over this \
+      one each time it starts; {command:vacuum} brings what it has filled under the quota.
       """,
     arguments: [namespace, maxEntries], options: [remove, evict, Options.dryRun, Options.pace],
     rules: [.atMostOne(of: maxEntries, remove), .atMostOne(of: remove, evict)],

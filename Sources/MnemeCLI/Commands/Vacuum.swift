@@ -129,13 +129,14 @@ struct VacuumReportText: Report {
     var members: [(String, JSONOutput)] = [
       ("expired", JSONOutput(report.expired)), ("leftovers", JSONOutput(report.leftovers)),
       ("evicted", JSONOutput(report.evicted)), ("repaired", JSONOutput(report.repaired)),
+      ("left", JSONOutput(report.left)),
       ("remaining", JSONOutput(report.remaining)),
       ("complete", JSONOutput(report.complete)), ("dry_run", JSONOutput(dryRun)),
       ("duration_seconds", JSONOutput((duration.inSeconds * 1000).rounded() / 1000)),
     ]
     if let left {
       members += [
-        ("dropped", JSONOutput(report.dropped)), ("left", JSONOutput(report.left)), ("problems", left.json),
+        ("dropped", JSONOutput(report.dropped)), ("problems", left.json),
       ]
     }
     return .object(members)

@@ -147,7 +147,10 @@ final class Repairer {
     case .wrongNextID: return try repairNextID()
     case .wrongVersion: return try repairVersion()
     case .wrongQuota, .overwrittenQuota: return try repairQuota(of: namespace)
-    case .wrongCounter: return try repairCounters(of: namespace)
+    case .wrongCounter:
+      let outcome = try repairCounters(of: namespace)
+      if outcome == .mended { store.uncounted.remove(namespace) }
+      return outcome
     case .unmarkedCounters: return try markCounters(of: namespace)
     case .wrongEmbedding, .incomparableEmbedding, .unreadableByPython, .futureEntry, .wrongQueryHash,
       .wrongMeta,
