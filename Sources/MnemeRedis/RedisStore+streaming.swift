@@ -29,8 +29,8 @@ extension RedisStore {
 
   /// One round trip, and one for each page of vectors, 256 or fewer where they are large.
   ///
-  /// A namespace that has half of all entries or more is read along with the others: to list its own members takes the
-  /// server as long as to read as many vectors again, because `ZSCAN` writes a score beside each.
+  /// A namespace that has nine tenths of all entries or more is read along with the others: to list its own members takes
+  /// the server longer than the rest of the vectors, because `ZSCAN` writes a score beside each.
   public func forEachEmbedding(
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
@@ -40,7 +40,7 @@ extension RedisStore {
       let all = pipeline.append("ZCARD", layout.byID)
       return Question { replies in (replies[own].size ?? 0, replies[all].size ?? 0) }
     }
-    if 2 * own >= all {
+    if 10 * own >= 9 * all {
       return try forEachEmbeddingAmongAll(in: namespace, whenDamaged: whenDamaged, body)
     }
     try forEachPage(after: nil, in: namespace, beginningWith: 64, upTo: Batch.vectors) {

@@ -107,8 +107,9 @@ struct FileRows: Sendable {
         try body(block, min(layout.rows, count - number * layout.rows))
       }
     }
-    if layout.blocks(for: count) <= reader.step {
-      try reader.next().map(handle)
+    // A thread is not worth it for some thousand rows.
+    if layout.blocks(for: count) <= 8 * reader.step {
+      while let lot = try reader.next() { try handle(lot) }
     } else {
       try forEachReadAhead(reader.next, handle)
     }

@@ -1,0 +1,81 @@
+/// What a cache would have answered if each of its questions had been asked while it was not there itself.
+///
+/// Each entry is answered by its nearest other one, if that is near enough. Its own response says whether the answer would
+/// have been right. No label, embedder or network is needed; it measures what was asked so far.
+package struct LeaveOneOut: Sendable, Equatable {
+  /// The nearest other entry of an entry.
+  package struct Nearest: Sendable, Equatable {
+    /// The cosine similarity of the two.
+    package var similarity: Double
+    package var hasSameResponse: Bool
+
+    package init(similarity: Double, hasSameResponse: Bool) {
+      (self.similarity, self.hasSameResponse) = (similarity, hasSameResponse)
+    }
+  }
+
+  /// How many entries would be answered at a threshold, by the response that they have, by another, and not at all.
+  package struct Row: Sendable, Equatable {
+    package var threshold: Double
+    package var same: Int
+    package var different: Int
+    package var none: Int
+
+    package init(threshold: Double, same: Int, different: Int, none: Int) {
+      (self.threshold, self.same, self.different, self.none) = (threshold, same, different, none)
+    }
+
+    /// The share of different responses among those that are served; nil where none is.
+    package var falseRate: Double? {
+      same + different == 0 ? nil : Double(different) / Double(same + different)
+    }
+
+    /// Where the false rate lies with 95 % probability, as far as chance alone is at work; nil where nothing is served.
+    package var interval: ClosedRange<Double>? { wilsonInterval(different, of: same + different) }
+  }
+
+  /// 0.70, 0.71 … 0.99.
+  package static let defaultThresholds = (70...99).map { Double($0) / 100 }
+
+  /// A row for each threshold, in the order given.
+  package let rows: [Row]
+
+  /// - Parameters:
+  ///   - nearest: of each entry; nil for one that has no other to be compared with.
+  ///   - thresholds: which to try.
+  package init(_ nearest: [Nearest?], thresholds: [Double] = Self.defaultThresholds) {
+    rows = thresholds.map { threshold in
+      let served = nearest.compactMap { $0.flatMap { $0.similarity >= threshold ? $0 : nil } }
+      let same = served.count { $0.hasSameResponse }
+      return Row(
+        threshold: threshold, same: same, different: served.count - same, none: nearest.count - served.count)
+    }
+  }
+
+  /// The lowest threshold from which on no more than `maxFalse` of what is served is different. A higher one that serves
+  /// more falsely rules it out, and one at which nothing is served recommends nothing.
+  package func recommended(maxFalse: Double = 0.01) -> Row? {
+    var recommended: Row?
+    for row in rows.sorted(by: { $0.threshold > $1.threshold }) {
+      guard let rate = row.falseRate else { continue }
+      guard rate <= maxFalse else { break }
+      recommended = row
+    }
+    return recommended
+  }
+}
+
+/// Wilson's score interval: where a share lies with 95 % probability, of which `count` of `total` were drawn. Unlike the
+/// simple interval it holds for few draws and for shares near 0 and 1.
+///
+/// Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
+/// - Returns: nil where nothing was drawn.
+package func wilsonInterval(_ count: Int, of total: Int) -> ClosedRange<Double>? {
+  guard total > 0 else { return nil }
+  let z = 1.959_963_984_540_054
+  let (n, share) = (Double(total), Double(count) / Double(total))
+  let scale = 1 + z * z / n
+  let middle = (share + z * z / (2 * n)) / scale
+  let half = z / scale * (share * (1 - share) / n + z * z / (4 * n * n)).squareRoot()
+  return max(0, middle - half)...min(1, middle + half)
+}
