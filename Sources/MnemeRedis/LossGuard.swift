@@ -19,6 +19,7 @@ public final class LossGuard {
     var version: Int64?
     var address: String
     var isCluster: Bool
+    var isReplica: Bool
   }
 
   private let store: RedisStore
@@ -80,7 +81,8 @@ public final class LossGuard {
       replicationID: replies[replication].information["master_replid"],
       formerReplicationID: replies[replication].information["master_replid2"],
       version: counter.isNull ? 0 : number, address: store.client.address,
-      isCluster: store.client.role.isCluster == true)
+      isCluster: store.client.role.isCluster == true,
+      isReplica: replies[replication].information["role"] == "slave")
   }
 
   private func compare(with now: Sight) throws {
@@ -93,7 +95,10 @@ public final class LossGuard {
     if !isOtherNode {
       let hasOtherData =
         differs(last.replicationID, now.replicationID) && differs(last.replicationID, now.formerReplicationID)
-      if differs(last.runID, now.runID) || hasOtherData { throw replaced }
+      // An address for readers leads to one replica of a primary or another.
+      let isOtherReplica =
+        now.isReplica && now.replicationID != nil && !differs(last.replicationID, now.replicationID)
+      if differs(last.runID, now.runID) && !isOtherReplica || hasOtherData { throw replaced }
     }
     last = now
   }

@@ -193,6 +193,22 @@ import Testing
     if words != ["vacuum"] { #expect(outcome.status == 0, "\(outcome)") }
   }
 
+  @Test("an address that leads from one replica of a primary to another has lost nothing")
+  func readers() throws {
+    let primary = try RedisServer(tcp: true)
+    let cache = try CacheFixture(on: primary, prefix: "lost")
+    try cache.mneme.run(["import"], input: importLines(1...2000)).expecting(0)
+    let service = try Service()
+    for replica in [service.before, service.after] {
+      try replica.redis.send("REPLICAOF", "127.0.0.1", "\(primary.port!)")
+      try Self.until("the replica has the data") { try replica.version() == 2000 }
+    }
+    let command = try service.mneme.start(["export", "--pace", "20ms", "-o", "/dev/null"])
+    usleep(300_000)
+    try service.failOver()
+    try command.finish().expecting(0)
+  }
+
   @Test("a replica that becomes a primary while it is read has lost nothing")
   func promotion() throws {
     let service = try Service()

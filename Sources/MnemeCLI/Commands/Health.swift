@@ -26,8 +26,8 @@ struct CheckHealth: Command {
       Critical is what makes another command or a Python program fail, or can damage or lose the cache. What the server \
       does not permit this user to see is left out, and that is said. Writes nothing.
 
-      The cost grows with the number of entries, at about half of what {command:export} takes. {command:inspect-keys} \
-      with `--check` also compares each entry with each index.
+      The cost grows with the number of entries. {command:inspect-keys} with `--check` also compares each entry with \
+      each index.
       """,
     options: [deep, expectBackups, Options.allCaches],
     examples: [

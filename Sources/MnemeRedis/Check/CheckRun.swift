@@ -77,9 +77,13 @@ final class CheckRun {
 
   /// Checks only what keeps transactions from being carried out: a version and counters that cannot grow.
   func runOnNumbers() throws {
-    try walkNamedCounters()
-    try examine([.wholeCache])
-    try examinePending()
+    do {
+      try walkNamedCounters()
+      try examine([.wholeCache])
+      try examinePending()
+    } catch is Stopped {
+      // Whoever told it to stop stops what follows too.
+    }
   }
 
   // MARK: Asking
