@@ -17,12 +17,12 @@ import Testing
     let fixture = try CacheFixture(prefix: plain + name)
     // What a pattern or a comparison that is careless would take for ours.
     let neighbour = try CacheFixture(prefix: plain + "neighbour")
-    try neighbour.mneme.run("put", "-n", "x", "--", name, "neighbour")
+    try neighbour.mneme.run("put", "-n", "x", "--allow-empty", "--", name, "neighbour")
     let before = try neighbour.dump()
 
     let here = "--namespace=\(name)"
-    try fixture.mneme.run("put", here, "--ttl", "1h", "--", name, name + "!")
-    try fixture.mneme.run("put", "-n", "other", "--", name, "other")
+    try fixture.mneme.run("put", here, "--ttl", "1h", "--allow-empty", "--", name, name + "!")
+    try fixture.mneme.run("put", "-n", "other", "--allow-empty", "--", name, "other")
     #expect(try fixture.mneme.run("get", "--exact", here, "--", name).outputText == name + "!\n")
     let hit = try fixture.mneme.run("get", "--json", here, "--", name).json()
     #expect(hit["query"].string == name)
