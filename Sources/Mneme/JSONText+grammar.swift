@@ -135,14 +135,15 @@ struct JSONGrammar {
       index += 1
       var unit: UInt32 = 0
       for _ in 0..<4 {
-        guard let digit = peek.flatMap({ Character(Unicode.Scalar($0)).hexDigitValue }) else {
+        guard let digit = peek.flatMap({ hexadecimalValue(of: $0) }) else {
           throw failure("\\u takes four hexadecimal digits")
         }
-        unit = unit << 4 | UInt32(digit)
+        unit = unit << 4 | digit
         index += 1
       }
       return unit
-    case .some(let byte) where "\"\\/bfnrt".utf8.contains(byte):
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+      UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
       index += 1
       return 0
     default: throw failure("no such escape")

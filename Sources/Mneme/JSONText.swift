@@ -87,50 +87,80 @@ public struct JSONText: Sendable {
   /// stands alone, which is no text.
   public var string: String? {
     guard kind == .string else { return nil }
-    let content = bytes.dropFirst().dropLast()
-    guard let firstEscape = firstEscape(in: content) else { return String(decoding: content, as: UTF8.self) }
-    var plain = Array(content[..<firstEscape])
-    plain.reserveCapacity(content.count)
-    var index = firstEscape
-    while index < content.endIndex {
-      guard content[index] == UInt8(ascii: "\\") else {
-        plain.append(content[index])
-        index += 1
-        continue
+    return bytes.dropFirst().dropLast().withUnsafeBytes { content in
+      var isText = true
+      let text = String(unsafeUninitializedCapacity: content.count) { text in
+        let filled = Self.resolveEscapes(of: content, into: UnsafeMutableRawBufferPointer(text))
+        isText = filled != nil
+        return filled ?? 0
       }
-      switch content[index + 1] {
-      case UInt8(ascii: "b"): plain.append(0x08)
-      case UInt8(ascii: "f"): plain.append(0x0C)
-      case UInt8(ascii: "n"): plain.append(0x0A)
-      case UInt8(ascii: "r"): plain.append(0x0D)
-      case UInt8(ascii: "t"): plain.append(0x09)
-      case UInt8(ascii: "u"):
-        guard let (scalar, length) = Self.escapedScalar(in: content, at: index) else { return nil }
-        plain.append(contentsOf: String(scalar).utf8)
-        index += length
-        continue
-      case let character: plain.append(character)
-      }
-      index += 2
+      return isText ? text : nil
     }
-    return String(decoding: plain, as: UTF8.self)
+  }
+
+  /// - Parameter text: as long as the content, which no escape makes longer.
+  /// - Returns: how many bytes the text has; nil where it is none.
+  private static func resolveEscapes(
+    of content: UnsafeRawBufferPointer, into text: UnsafeMutableRawBufferPointer
+  ) -> Int? {
+    var (index, filled) = (0, 0)
+    func append(_ bytes: UnsafeRawBufferPointer) {
+      UnsafeMutableRawBufferPointer(rebasing: text[filled...]).copyMemory(from: bytes)
+      filled += bytes.count
+    }
+    while true {
+      let escape = JSONRun.end(in: content, from: index, stopsAtControls: false)
+      append(UnsafeRawBufferPointer(rebasing: content[index..<escape]))
+      guard escape < content.count else { return filled }
+      index = escape + 2
+      switch content[escape + 1] {
+      case UInt8(ascii: "b"): text[filled] = 0x08
+      case UInt8(ascii: "f"): text[filled] = 0x0C
+      case UInt8(ascii: "n"): text[filled] = 0x0A
+      case UInt8(ascii: "r"): text[filled] = 0x0D
+      case UInt8(ascii: "t"): text[filled] = 0x09
+      case UInt8(ascii: "u"):
+        guard let (scalar, length) = escapedScalar(in: content, at: escape) else { return nil }
+        for byte in UTF8.encode(scalar) ?? .init() {
+          text[filled] = byte
+          filled += 1
+        }
+        index = escape + length
+        continue
+      case let character: text[filled] = character
+      }
+      filled += 1
+    }
   }
 
   /// The scalar that `\uXXXX`, or a pair of them, at `index` stands for, and the bytes that it takes.
   private static func escapedScalar(
-    in content: ArraySlice<UInt8>, at index: Int
+    in content: UnsafeRawBufferPointer, at index: Int
   ) -> (Unicode.Scalar, Int)? {
     func unit(at index: Int) -> UInt32? {
-      guard index + 6 <= content.endIndex, content[index] == UInt8(ascii: "\\"),
+      guard index + 6 <= content.count, content[index] == UInt8(ascii: "\\"),
         content[index + 1] == UInt8(ascii: "u")
       else { return nil }
-      return UInt32(String(decoding: content[index + 2..<index + 6], as: UTF8.self), radix: 16)
+      return content[index + 2..<index + 6].reduce(0 as UInt32?) { unit, digit in
+        guard let unit, let value = hexadecimalValue(of: digit) else { return nil }
+        return unit << 4 | value
+      }
     }
     guard let high = unit(at: index) else { return nil }
     if let scalar = Unicode.Scalar(high) { return (scalar, 6) }
     guard (0xD800..<0xDC00).contains(high), let low = unit(at: index + 6), (0xDC00..<0xE000).contains(low)
     else { return nil }
     return Unicode.Scalar(0x10000 + (high - 0xD800) << 10 + (low - 0xDC00)).map { ($0, 12) }
+  }
+}
+
+/// The value of a hexadecimal digit in either case; nil for another character.
+func hexadecimalValue(of digit: UInt8) -> UInt32? {
+  switch digit {
+  case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(digit - UInt8(ascii: "0"))
+  case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt32(digit - UInt8(ascii: "a") + 10)
+  case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt32(digit - UInt8(ascii: "A") + 10)
+  default: nil
   }
 }
 

@@ -1,45 +1,81 @@
 import Glibc
 
 /// A value that several threads use, one at a time, and on whose changes they can wait.
+///
+/// Whoever changes the value asks on behalf of those who wait, and wakes only those who have their answer.
 package final class Monitor<State>: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  /// Used with the mutex held.
+  // Used with the mutex held.
   private var state: State
+  private var waiters: [Waiter] = []
+
+  /// A thread that waits.
+  private final class Waiter {
+    let wakeUp = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    /// Asks for the thread's answer; true when there is one.
+    let ask: (inout State) -> Bool
+    var isDone = false
+
+    init(_ ask: @escaping (inout State) -> Bool) {
+      self.ask = ask
+      pthread_cond_init(wakeUp, nil)
+    }
+
+    deinit {
+      pthread_cond_destroy(wakeUp)
+      wakeUp.deallocate()
+    }
+  }
 
   package init(_ state: State) {
     self.state = state
     pthread_mutex_init(mutex, nil)
-    pthread_cond_init(changed, nil)
   }
 
   deinit {
-    pthread_cond_destroy(changed)
     pthread_mutex_destroy(mutex)
-    changed.deallocate()
     mutex.deallocate()
   }
 
-  /// Changes the value. Those who wait look at it again.
+  /// Changes the value.
   package func change<R>(_ body: (inout State) throws -> R) rethrows -> R {
     pthread_mutex_lock(mutex)
     defer {
-      pthread_cond_broadcast(changed)
+      askForWaiters()
       pthread_mutex_unlock(mutex)
     }
     return try body(&state)
   }
 
-  /// Waits until `body` has an answer. It is asked at once, and after each change; what it changes is a change too.
-  package func wait<R>(until body: (inout State) throws -> R?) rethrows -> R {
+  /// Waits until `body` has an answer. It is asked at once, and after each change, then perhaps in the thread that made
+  /// the change; what it changes is a change too.
+  package func wait<R>(until body: (inout State) -> R?) -> R {
     pthread_mutex_lock(mutex)
-    defer {
-      pthread_cond_broadcast(changed)
-      pthread_mutex_unlock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    if let answer = body(&state) {
+      askForWaiters()
+      return answer
     }
-    while true {
-      if let result = try body(&state) { return result }
-      pthread_cond_wait(changed, mutex)
+    var answer: R?
+    withoutActuallyEscaping(body) { body in
+      let waiter = Waiter { state in
+        answer = body(&state)
+        return answer != nil
+      }
+      waiters.append(waiter)
+      while !waiter.isDone { pthread_cond_wait(waiter.wakeUp, mutex) }
+    }
+    guard let answer else { preconditionFailure("who is woken has an answer") }
+    return answer
+  }
+
+  /// Those who have waited longest are asked first, again from the first after each answer, which may have changed the
+  /// value.
+  private func askForWaiters() {
+    while let place = waiters.firstIndex(where: { $0.ask(&state) }) {
+      let waiter = waiters.remove(at: place)
+      waiter.isDone = true
+      pthread_cond_signal(waiter.wakeUp)
     }
   }
 }

@@ -71,7 +71,8 @@ public struct Namespace: Hashable, Comparable, Sendable, CustomStringConvertible
     a.name.utf8.lexicographicallyPrecedes(b.name.utf8)
   }
   public func hash(into hasher: inout Hasher) {
-    for byte in name.utf8 { hasher.combine(byte) }
+    name.utf8.withContiguousStorageIfAvailable { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+      ?? name.utf8.forEach { hasher.combine($0) }
   }
   public var description: String { name }
 }

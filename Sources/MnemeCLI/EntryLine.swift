@@ -179,6 +179,7 @@ enum EntryLine {
 
     /// The names as they stand in a line that we have written, quotes included.
     private static let names = Member.allCases.map { Array("\"\($0.rawValue)\"".utf8) }
+    private static let members = Member.allCases
 
     /// Names that are none of ours, the first few.
     private(set) var unknown: [String] = []
@@ -203,11 +204,11 @@ enum EntryLine {
         if name.bytes.elementsEqual(names[place]) { return place }
       }
       // Written with escapes.
-      return name.string.flatMap { Member(rawValue: $0) }.flatMap { Member.allCases.firstIndex(of: $0) }
+      return name.string.flatMap { Member(rawValue: $0) }.flatMap { members.firstIndex(of: $0) }
     }
 
     func value(_ member: Member) -> JSONText? {
-      Member.allCases.firstIndex(of: member).flatMap { values[$0] }.flatMap { $0.kind == .null ? nil : $0 }
+      Self.members.firstIndex(of: member).flatMap { values[$0] }.flatMap { $0.kind == .null ? nil : $0 }
     }
 
     func text(_ name: Member) throws -> String? {

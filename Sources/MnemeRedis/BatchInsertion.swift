@@ -13,7 +13,7 @@ public final class BatchInsertion {
   public typealias Outcome = (outcomes: [InsertOutcome], evicted: Int)
 
   private struct Work: Sendable {
-    var entries: [StoredEntry]
+    var batch: DistinctQueries
     var ids: [EntryID]
   }
 
@@ -28,8 +28,9 @@ public final class BatchInsertion {
   private let options: InsertOptions
   private let maxEntries: Int?
   private let lanes: Lanes<Work, Stored>
-  /// The queries of the batches under way, in the order of the batches.
+  /// The queries of the batches under way, in the order of the batches, and of all together. No two have one in common.
   private var underWay: [Set<QueryKey>] = []
+  private var allUnderWay: Set<QueryKey> = []
   private var settled: [Outcome] = []
   /// Ids that were allocated for batches to come.
   private var ids: [EntryID] = []
@@ -58,18 +59,16 @@ public final class BatchInsertion {
     self.maxEntries = maxEntries
     isOneByOne = policy == .fail
     lanes = Lanes(store) { store, work in
-      let distinct = try DistinctQueries(work.entries, options)
-      var request = RedisStore.InsertRequest(distinct.kept.map { work.entries[$0] }, options)
+      var request = RedisStore.InsertRequest(work.batch.entries, options)
       request.followsBatches = true
       request.ids = AllocatedIDs(work.ids)
       return store.insertion(request)
     } finish: { store, work, batch in
-      let evicted = try store.evict(
-        over: maxEntries, after: batch.fills, sparing: Set(batch.outcomes.map(\.id)))
       let used = Set(batch.outcomes.map(\.id))
       return Stored(
-        outcomes: try DistinctQueries(work.entries, options).outcomes(from: batch.outcomes, options),
-        evicted: evicted, fills: batch.fills, unusedIDs: work.ids.filter { !used.contains($0) })
+        outcomes: work.batch.outcomes(from: batch.outcomes),
+        evicted: try store.evict(over: maxEntries, after: batch.fills, sparing: used),
+        fills: batch.fills, unusedIDs: work.ids.filter { !used.contains($0) })
     }
   }
 
@@ -83,10 +82,13 @@ public final class BatchInsertion {
       try finish()
       return settled.append(([], 0))
     }
-    let keys = Set(entries.map(\.queryKey))
-    if isOneByOne || underWay.contains(where: { !$0.isDisjoint(with: keys) }) { try finish() }
-    underWay.append(keys)
-    lanes.submit(Work(entries: entries, ids: try takeIDs(entries.count)))
+    // First, since a batch that holds a query twice may be an error.
+    if isOneByOne { try finish() }
+    let batch = try DistinctQueries(entries, options)
+    if batch.queries.contains(where: allUnderWay.contains) { try finish() }
+    underWay.append(batch.queries)
+    allUnderWay.formUnion(batch.queries)
+    lanes.submit(Work(batch: batch, ids: try takeIDs(batch.entries.count)))
     try settle()
   }
 
@@ -130,10 +132,10 @@ public final class BatchInsertion {
           case .failure(let error): (error as? StoreBackendError)?.isUnsure == true ? (place, nil) : nil
           }
         }
-        underWay = []
+        (underWay, allUnderWay) = ([], [])
         throw error
       case .success(let stored):
-        underWay.removeFirst()
+        allUnderWay.subtract(underWay.removeFirst())
         settled.append((stored.outcomes, stored.evicted))
         ids = (stored.unusedIDs + ids).sorted()
         meetsNewQueries = stored.outcomes.contains { $0.isInserted }

@@ -46,6 +46,12 @@ struct InsertOptions: Sendable {
 struct QueryKey: Hashable, Sendable {
   var namespace: Namespace
   var queryHash: String
+
+  /// By the query hash alone: it tells nearly all apart, and keys are hashed for each entry that is stored.
+  func hash(into hasher: inout Hasher) {
+    queryHash.utf8.withContiguousStorageIfAvailable { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+      ?? queryHash.utf8.forEach { hasher.combine($0) }
+  }
 }
 
 extension StoredEntry {
@@ -54,39 +60,55 @@ extension StoredEntry {
 
 /// What of a batch is stored when it names a query more than once: one entry each, the last, the first where what is
 /// there is skipped, or the youngest where that is spared.
-struct DistinctQueries {
-  /// The places in the batch of the entries that are stored, rising.
-  let kept: [Int]
-  /// For each entry of the batch which of the kept it gives way to, or is.
-  private let keeper: [Int]
+struct DistinctQueries: Sendable {
+  /// The entries that are stored, in the order of the batch.
+  let entries: [StoredEntry]
+  let queries: Set<QueryKey>
+  private let options: InsertOptions
+  /// For each entry of the batch the place, among those that are stored, of the one that it gives way to or is, and
+  /// whether it is that. nil: all are stored.
+  private let keepers: [(place: Int, isIt: Bool)]?
 
   /// - Throws: `ConflictError` for the second of a query with `.fail`.
-  init(_ entries: [StoredEntry], _ options: InsertOptions) throws {
+  init(_ batch: [StoredEntry], _ options: InsertOptions) throws {
+    self.options = options
+    let queries = Set(batch.map(\.queryKey))
+    self.queries = queries
+    guard queries.count < batch.count else {
+      entries = batch
+      keepers = nil
+      return
+    }
     var winners: [QueryKey: Int] = [:]
-    for (place, entry) in entries.enumerated() {
+    for (place, entry) in batch.enumerated() {
       guard let rival = winners.updateValue(place, forKey: entry.queryKey) else { continue }
       switch options.policy {
       case .fail: throw ConflictError(index: place, id: nil)
       case .skip: winners[entry.queryKey] = rival
       case .replace:
-        if options.sparesYounger, entries[rival].createdAt >= entry.createdAt {
+        if options.sparesYounger, batch[rival].createdAt >= entry.createdAt {
           winners[entry.queryKey] = rival
         }
       }
     }
-    kept = winners.values.sorted()
-    let numbers = Dictionary(uniqueKeysWithValues: kept.enumerated().map { ($1, $0) })
-    keeper = entries.map { entry in winners[entry.queryKey].flatMap { numbers[$0] } ?? 0 }
+    let kept = winners.values.sorted()
+    entries = kept.map { batch[$0] }
+    let places = Dictionary(uniqueKeysWithValues: zip(kept, 0...))
+    keepers = batch.indices.map { index in
+      let winner = winners[batch[index].queryKey] ?? index
+      return (places[winner] ?? 0, winner == index)
+    }
   }
 
-  /// - Parameter outcomes: of the kept entries.
+  /// - Parameter outcomes: of the entries that were stored.
   /// - Returns: those of all entries of the batch, as if they had been stored one after the other.
-  func outcomes(from outcomes: [InsertOutcome], _ options: InsertOptions) -> [InsertOutcome] {
+  func outcomes(from outcomes: [InsertOutcome]) -> [InsertOutcome] {
+    guard let keepers else { return outcomes }
     var met: Set<Int> = []
-    return keeper.enumerated().map { place, keeper in
-      let (outcome, isFirst) = (outcomes[keeper], met.insert(keeper).inserted)
+    return keepers.map { keeper in
+      let (outcome, isFirst) = (outcomes[keeper.place], met.insert(keeper.place).inserted)
       guard !isFirst, outcome.isInserted else { return outcome }
-      return options.policy == .skip || options.sparesYounger && kept[keeper] != place
+      return options.policy == .skip || options.sparesYounger && !keeper.isIt
         ? .skipped(outcome.id) : .replaced(outcome.id)
     }
   }

@@ -108,10 +108,15 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
       let outcome = ownStep(piece) { nil }
       return board.change { $0.settle(piece, outcome) }
     }
-    let most = threads.count
+    // Who has found the queue full comes back when it is half empty, rather than for each piece that is taken.
+    let most = max(4, threads.count)
+    var room = most
     board.wait { board -> Void? in
       if board.isClosed { return () }
-      guard board.waiting.count < most else { return nil }
+      guard board.waiting.count < room else {
+        room = most / 2 + 1
+        return nil
+      }
       board.waiting.append(piece)
       return ()
     }

@@ -52,12 +52,12 @@ extension RedisStore {
     guard !entries.isEmpty else { return ([], 0) }
     let options = InsertOptions(policy: policy, sparesYounger: sparingYounger)
     let distinct = try DistinctQueries(entries, options)
-    var request = InsertRequest(distinct.kept.map { entries[$0] }, options)
+    var request = InsertRequest(distinct.entries, options)
     request.followsBatches = true
     let batch = try insertBatch(request)
     let written = Set(batch.outcomes.map(\.id))
     return (
-      distinct.outcomes(from: batch.outcomes, options),
+      distinct.outcomes(from: batch.outcomes),
       try evict(over: maxEntries, after: batch.fills, sparing: written)
     )
   }
@@ -224,7 +224,7 @@ extension RedisStore {
 
     return .write { pipeline in
       if seen.stored == nil { appendStamp(identity, to: &pipeline) }
-      let written = plan.written.map { entries[$0] }
+      let written = plan.written.count == entries.count ? entries : plan.written.map { entries[$0] }
       let version = appendInsertion(
         of: written, under: plan.written.map { plan.outcomes[$0].id }, to: &pipeline)
       if let removal { appendRemoval(removal, counting: .all(.evictions, namespace), to: &pipeline) }
@@ -278,38 +278,45 @@ extension RedisStore {
     of entries: [StoredEntry], under ids: [EntryID], to pipeline: inout Pipeline
   ) -> Slot {
     pipeline.append("UNLINK", each: ids.map(layout.entry))
-    for (entry, id) in zip(entries, ids) {
-      codec.appendSet(entry, id: id, to: &pipeline)
-      pipeline.append("SET", layout.hash(entry.namespace, entry.queryHash), id.rawValue)
-    }
-    let stored = Array(zip(entries, ids))
-    for (namespace, members) in Dictionary(grouping: stored, by: \.0.namespace).sorted(by: { $0.key < $1.key }
-    ) {
+    for place in entries.indices {
+      codec.appendSet(entries[place], id: ids[place], to: &pipeline)
       pipeline.append(
-        "ZADD", to: layout.lru(namespace), members.map { ($0.lastAccessedAt.rawValue, $1.rawValue) })
+        "SET", layout.hash(entries[place].namespace, entries[place].queryHash), ids[place].rawValue)
+    }
+    // An entry is large to copy: what follows goes by places.
+    let places = Dictionary(grouping: entries.indices) { entries[$0].namespace }
+    for (namespace, places) in places.sorted(by: { $0.key < $1.key }) {
+      pipeline.append(
+        "ZADD", to: layout.lru(namespace),
+        places.map { (entries[$0].lastAccessedAt.rawValue, ids[$0].rawValue) })
       pipeline.append("SADD", layout.namespaces, namespace.name)
     }
     pipeline.append("ZADD", to: layout.byID, ids.map { ($0.rawValue, $0.rawValue) })
     pipeline.begin("ZREM", argumentCount: 1 + 2 * ids.count)
     pipeline.argument(layout.byTTL)
-    for (entry, id) in stored {
-      pipeline.argument(KeyLayout.pythonTTLMember(entry.namespace, id))
+    for (place, id) in ids.enumerated() {
+      pipeline.argument(KeyLayout.pythonTTLMember(entries[place].namespace, id))
       pipeline.argument(id.rawValue)
     }
-    appendExpiry(of: stored.filter { $0.0.ttl != nil }, to: &pipeline)
+    appendExpiry(of: entries, under: ids, to: &pipeline)
     return pipeline.append("INCRBY", layout.version, entries.count)
   }
 
-  private func appendExpiry(of stored: [(StoredEntry, EntryID)], to pipeline: inout Pipeline) {
-    guard !stored.isEmpty else { return }
+  private func appendExpiry(
+    of entries: [StoredEntry], under ids: [EntryID], to pipeline: inout Pipeline
+  ) {
+    let places = entries.indices.filter { entries[$0].ttl != nil }
+    guard !places.isEmpty else { return }
     pipeline.append(
-      "ZADD", to: layout.byTTL, stored.map { ($0.expiresAt?.rawValue ?? .max, $1.rawValue) })
+      "ZADD", to: layout.byTTL,
+      places.map { (entries[$0].expiresAt?.rawValue ?? .max, ids[$0].rawValue) })
     guard useNativeTTL else { return }
     // Redis counts in milliseconds; a time that those cannot hold never comes.
-    for (entry, id) in stored {
-      guard let expiry = entry.expiresAt?.rawValue, expiry < .max / 2000 else { continue }
-      pipeline.append("EXPIREAT", layout.entry(id), expiry)
-      pipeline.append("EXPIREAT", layout.hash(entry.namespace, entry.queryHash), expiry)
+    for place in places {
+      guard let expiry = entries[place].expiresAt?.rawValue, expiry < .max / 2000 else { continue }
+      pipeline.append("EXPIREAT", layout.entry(ids[place]), expiry)
+      pipeline.append(
+        "EXPIREAT", layout.hash(entries[place].namespace, entries[place].queryHash), expiry)
     }
   }
 }

@@ -46,9 +46,9 @@ extension RedisStore {
     /// Takes note of what is removed, and sees to what was not: damaged entries, and members without an entry.
     func settle() throws {
       for outcome in lanes.takeOutcomes() {
-        let (ids, gone) = try outcome.get()
-        removed += gone.count
-        let rest = Set(ids).subtracting(gone).sorted()
+        let batch = try outcome.get()
+        removed += batch.removed.count
+        let rest = Set(batch.ids).subtracting(batch.removed).sorted()
         let damaged = try removeWhatever(rest, from: namespace, counting: nil)
         removed += damaged.count
         try sweepLeftovers(
@@ -121,36 +121,52 @@ extension RedisStore {
     }
   }
 
-  /// Removes batches of ids over several connections. A batch in which one entry is damaged comes back with what could be
-  /// removed: nothing.
+  /// The outcome for a batch of ids that was removed over `RemovalLanes`.
+  struct RemovedBatch: Sendable {
+    var ids: [EntryID]
+    var removed: [EntryID]
+    /// Sound entries that were not to be removed. What is neither here nor removed is gone or damaged.
+    var spared: [EntryHead]
+  }
+
+  typealias RemovalLanes = Lanes<[EntryID], RemovedBatch>
+
+  /// Removes batches of ids over several connections. What is damaged is left where it is.
   func removalLanes(
     counting: Counting?, _ decide: @escaping @Sendable (EntryHead) -> Bool
-  ) -> Lanes<[EntryID], (ids: [EntryID], removed: [EntryID])> {
+  ) -> RemovalLanes {
     Lanes(self) { store, ids in
       store.removal(of: ids, counting: counting, passingOverDamage: true, decide)
-    } finish: { store, ids, removed in
-      try store.retire(removed.maybeEmptied)
-      return (ids, removed.ids)
+    } finish: { store, ids, removal in
+      try store.retire(removal.maybeEmptied)
+      return RemovedBatch(ids: ids, removed: removal.ids, spared: removal.spared)
     }
   }
 
   struct Removed: Sendable {
     var ids: [EntryID] = []
+    /// Sound entries that were not to be removed.
+    var spared: [EntryHead] = []
     /// Namespaces that the transaction left without entries though it was not meant to: another process has removed the
     /// others.
     var maybeEmptied: [Namespace] = []
   }
 
-  /// - Parameter passingOverDamage: leaves out an entry that does not say where it belongs; otherwise it is an error.
+  /// - Parameter passingOverDamage: leaves out an entry that does not say where it belongs, and a key of another type;
+  ///   otherwise each is an error.
   func removal(
     of ids: [EntryID], counting: Counting?, passingOverDamage: Bool = false,
     _ decide: @escaping (EntryHead) throws -> Bool
   ) -> Change<[EntryHead?], Removed> {
     Change(
+      tolerates: passingOverDamage,
       look: { Look { self.appendHeadLook(at: ids, passingOverDamage: passingOverDamage, to: &$0) } },
       decide: { transaction, seen in
-        let heads = try seen.compactMap(\.self).filter(decide)
-        guard !heads.isEmpty else { return .done(Removed()) }
+        var (heads, spared): ([EntryHead], [EntryHead]) = ([], [])
+        for head in seen.compactMap(\.self) {
+          if try decide(head) { heads.append(head) } else { spared.append(head) }
+        }
+        guard !heads.isEmpty else { return .done(Removed(spared: spared)) }
         let plan = try self.removal(of: heads, refilling: nil, transaction)
         let others = plan.namespaces.filter { !plan.emptied.contains($0) }
         return .write { pipeline in
@@ -159,7 +175,7 @@ extension RedisStore {
           let counts = counted.map { pipeline.append("ZCARD", self.layout.lru($0)) }
           return Question { replies in
             Removed(
-              ids: heads.map(\.id),
+              ids: plan.heads.map(\.id), spared: spared,
               maybeEmptied: zip(counted, counts).filter { replies[$1].integer == 0 }.map(\.0))
           }
         }
@@ -193,15 +209,20 @@ extension RedisStore {
 
   /// Watches entries, and asks what they are; nil for each that is gone. One that lacks what a head needs is damaged, and
   /// goes only by repair or by its id, with what is known of it.
+  /// - Parameter passingOverDamage: nil for those that are damaged, too, and for keys of another type, where the server's
+  ///   errors are tolerated.
   func appendHeadLook(
     at ids: [EntryID], passingOverDamage: Bool = true, to pipeline: inout Pipeline
   ) -> Question<[EntryHead?]> {
-    pipeline.append("WATCH", each: ids.map(layout.entry))
-    let questions = ids.map { appendHeadQuestion(about: $0, to: &pipeline) }
+    let watched = pipeline.append("WATCH", each: ids.map(layout.entry))
+    let heads = ids.map { (id: $0, fields: appendHeadFields(of: $0, to: &pipeline)) }
     return Question { replies in
-      try questions.map { question in
+      guard let first = heads.first else { return [] }
+      try self.checkTolerated(replies[watched], of: "WATCH", self.layout.entry(first.id))
+      return try heads.map { head in
         do {
-          return try replies[question]
+          try self.checkTolerated(replies[head.fields], of: "HMGET", self.layout.entry(head.id))
+          return try self.head(of: head.id, in: replies[head.fields])
         } catch let error as CorruptCacheError {
           guard passingOverDamage else { throw error }
           return nil
@@ -210,12 +231,22 @@ extension RedisStore {
     }
   }
 
+  /// - Throws: the server's error where it stands among the replies: `CorruptCacheError` for a key of another type.
+  private func checkTolerated(_ reply: Reply, of command: String, _ key: Key) throws {
+    guard let error = reply.error else { return }
+    throw client.translated(error, of: CommandText(name: command, key: key.text))
+  }
+
   @discardableResult
   func appendHeadQuestion(about id: EntryID, to pipeline: inout Pipeline) -> Question<EntryHead?> {
-    let fields = pipeline.append(
+    let fields = appendHeadFields(of: id, to: &pipeline)
+    return Question { try self.head(of: id, in: $0[fields]) }
+  }
+
+  private func appendHeadFields(of id: EntryID, to pipeline: inout Pipeline) -> Slot {
+    pipeline.append(
       "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash, EntryField.createdAt,
       EntryField.ttl, EntryField.lastAccessedAt)
-    return Question { try self.head(of: id, in: $0[fields]) }
   }
 
   /// - Returns: nil where the entry is gone. What is left where the Python library touches an entry that is being

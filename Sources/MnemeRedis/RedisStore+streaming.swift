@@ -16,14 +16,15 @@ extension RedisStore {
   ) throws {
     try forEachPage(after: id, in: namespace, beginningWith: 4) { [layout] pipeline, id in
       pipeline.append("HGETALL", layout.entry(id))
-    } handle: { id, reply in
-      let entry: StoredEntry?
+    } read: { [self] id, reply in
+      // In the thread that reads ahead: the caller's has its hands full with what becomes of the entries.
+      Result { try decode(reply, id: id) }
+    } handle: { id, entry in
       do {
-        entry = try decode(reply, id: id)
+        if let entry = try entry.get(), namespace.map({ entry.namespace == $0 }) ?? true { try body(entry) }
       } catch let error as CorruptCacheError {
-        return try whenCorrupt(id, error)
+        try whenCorrupt(id, error)
       }
-      if let entry, namespace.map({ entry.namespace == $0 }) ?? true { try body(entry) }
     }
   }
 
@@ -46,7 +47,7 @@ extension RedisStore {
     try forEachPage(after: nil, in: namespace, beginningWith: 64, upTo: Batch.vectors) {
       [layout] pipeline, id in
       pipeline.append("HGET", layout.entry(id), EntryField.embedding)
-    } handle: { id, reply in
+    } read: { $1 } handle: { id, reply in
       try handleEmbedding(id, reply, whenDamaged, body)
     }
   }
@@ -114,45 +115,39 @@ extension RedisStore {
   }
 
   /// Asks one question about every entry, in id order, a page at a time. Pages grow twofold while their weight
-  /// allows, and shrink at once. The next page is asked for while one is handled.
-  private func forEachPage(
+  /// allows, and shrink at once. The next page is asked for, and its replies are read, while one is handled.
+  private func forEachPage<Answer: Sendable>(
     after id: EntryID?, in namespace: Namespace?, beginningWith firstSize: Int,
-    upTo lastSize: Int? = nil, ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot,
-    handle: (EntryID, Reply) throws -> Void
+    upTo lastSize: Int = Batch.entries, ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot,
+    read: @escaping @Sendable (EntryID, Reply) -> Answer, handle: (EntryID, Answer) throws -> Void
   ) throws {
     let source = try IDSource(self, after: id, in: namespace)
-    let pages = Pages(self, source, firstSize: firstSize, largestSize: lastSize, ask: ask)
+    let pages = Pages(self, source, firstSize: firstSize, largestSize: lastSize, ask, read)
     try forEachReadAhead(pages.next) { page in
-      for (id, answer) in zip(page.ids, page.answers) { try handle(id, page.replies[answer]) }
+      for (id, answer) in page { try handle(id, answer) }
     }
   }
 }
 
 /// The pages of a walk over all entries. Used by one thread at a time.
-private final class Pages: @unchecked Sendable {
-  struct Page: Sendable {
-    var ids: [EntryID]
-    /// One for each id.
-    var answers: [Slot]
-    var replies: Replies
-  }
-
+private final class Pages<Answer: Sendable>: @unchecked Sendable {
   private let store: RedisStore
   private var source: IDSource
   private var size: Int
-  /// nil: `Batch.entries`.
-  private let largestSize: Int?
+  private let largestSize: Int
   private let ask: @Sendable (inout Pipeline, EntryID) -> Slot
+  private let read: @Sendable (EntryID, Reply) -> Answer
 
   init(
-    _ store: RedisStore, _ source: IDSource, firstSize: Int, largestSize: Int?,
-    ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot
+    _ store: RedisStore, _ source: IDSource, firstSize: Int, largestSize: Int,
+    _ ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot,
+    _ read: @escaping @Sendable (EntryID, Reply) -> Answer
   ) {
-    (self.store, self.source, self.ask) = (store, source, ask)
+    (self.store, self.source, self.ask, self.read) = (store, source, ask, read)
     (size, self.largestSize) = (firstSize, largestSize)
   }
 
-  @Sendable func next() throws -> Page? {
+  @Sendable func next() throws -> [(EntryID, Answer)]? {
     guard let ids = try source.page(size) else { return nil }
     var request = Pipeline()
     let answers = ids.map { ask(&request, $0) }
@@ -164,9 +159,9 @@ private final class Pages: @unchecked Sendable {
     source.takeAnswer(replies[following])
     if !ids.isEmpty {
       let weight = max(1, replies.byteCount / ids.count)
-      size = max(1, min(largestSize ?? Batch.entries, 2 * size, Batch.bytes / weight))
+      size = max(1, min(largestSize, 2 * size, Batch.bytes / weight))
     }
-    return Page(ids: ids, answers: answers, replies: replies)
+    return zip(ids, answers).map { ($0, read($0, replies[$1])) }
   }
 }
 

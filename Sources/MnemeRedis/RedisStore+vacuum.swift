@@ -55,8 +55,8 @@ extension RedisStore {
   /// refreshed at the same time stays. Several vacuums at the same time count each entry once. Stopped or killed at any
   /// instant, a vacuum leaves nothing half done.
   ///
-  /// One round trip for each 200 entries, one for each 64 of them, and two for each transaction (`Batch.removed`), over
-  /// several connections that take turns.
+  /// One round trip for each 200 entries and two for each transaction (`Batch.removed`), over several connections that
+  /// take turns.
   /// Memory: a page, and 8 to 32 bytes for each leftover; of a dry run as much for each entry that is due.
   /// - Throws: `StoreBackendError` where leftovers were found and the server does not permit `SCAN`.
   public func vacuum(_ options: VacuumOptions) throws -> VacuumReport {
@@ -75,8 +75,10 @@ struct VacuumRun {
   /// How many members of `by_ttl` that are due stay where they are, and so how many stand before those that were not
   /// looked at yet.
   private var kept = 0
-  /// How many entries are being removed over the lanes.
-  private var underWay = 0
+  /// The members of the entries that are being removed over the lanes.
+  private var underWay: [EntryID: [DueMember]] = [:]
+  /// Members whose entries were looked at over the lanes and not removed, and what is known of these.
+  private var odd = PageContents(members: [], entries: [:])
   /// The ids of leftovers, which several indexes may list.
   private var swept: Set<EntryID> = []
   /// Of a dry run: the entries that were counted. `by_ttl` may list an entry more than once.
@@ -113,37 +115,38 @@ struct VacuumRun {
 
   // MARK: Entries that are due
 
-  private typealias RemovalLanes = Lanes<[EntryID], (ids: [EntryID], removed: [EntryID])>
-
-  /// Pages are read and looked at here while others are removed over the lanes.
+  /// Pages are read here while the entries of those before are looked at and removed over the lanes.
   /// - Returns: whether nothing that is due is left.
   private mutating func sweepDue() throws -> Bool {
     guard store.isSound(store.layout.byTTL) else { return true }
-    let now = options.now
-    let lanes = store.removalLanes(counting: .own(.expirations)) { $0.isExpired(at: now) }
+    let (now, namespace) = (options.now, options.namespace)
+    let lanes = store.removalLanes(counting: .own(.expirations)) {
+      $0.isExpired(at: now) && (namespace == nil || $0.namespace == namespace)
+    }
     defer { lanes.close() }
     while !options.control.shouldStop() {
       // Where members stay, most pages have some: see below.
       if kept > 0 { try settleAll(lanes) }
       let page = try duePage()
-      if page.isEmpty, underWay == 0 { return true }
-      let entries = try store.entries(named: Set(page.compactMap(\.id)).sorted())
-      let plan = PageContents(members: page, entries: entries).plan(at: now, in: options.namespace)
-      if underWay > 0, page.isEmpty || plan.kept > 0 {
-        // While entries before it are removed, a page may begin too late. What it leaves out is met when the end is
-        // reached and nothing is under way, as long as all that stays is in front of it.
-        try settleAll(lanes)
-        continue
-      }
+      if page.isEmpty, underWay.isEmpty { return true }
       if options.dryRun {
+        let entries = try store.entries(named: Set(page.compactMap(\.id)).sorted())
         kept += page.count
-        count(plan)
+        count(PageContents(members: page, entries: entries).plan(at: now, in: namespace))
       } else {
-        kept += plan.kept
-        try carryOut(plan, isLastPage: page.count < pageSize, lanes)
+        let new = page.filter { member in member.id.map { underWay[$0] == nil } ?? true }
+        if !underWay.isEmpty, new.isEmpty || new.contains(where: { $0.id == nil }) {
+          // While entries before it are removed, a page may begin too late. What it leaves out is met when the end is
+          // reached and nothing is under way, as long as all that stays is in front of it.
+          try settleAll(lanes)
+          continue
+        }
+        kept += new.count { $0.id == nil }
+        try remove(new, isLastPage: page.count < pageSize, lanes)
       }
     }
-    try settleAll(lanes)
+    lanes.finish()
+    try settle(lanes)
     return try remaining() == 0
   }
 
@@ -156,7 +159,7 @@ struct VacuumRun {
   private func duePage() throws -> [DueMember] {
     let size = pageSize
     return try store.read { pipeline in
-      let first = kept + underWay
+      let first = kept + underWay.values.reduce(0) { $0 + $1.count }
       let slot = pipeline.append("ZRANGE", store.layout.byTTL, first, first + size - 1, "WITHSCORES")
       let now = options.now
       return Question { VacuumRun.dueMembers(in: $0[slot], at: now) }
@@ -182,36 +185,52 @@ struct VacuumRun {
 
   /// - Parameter isLastPage: its last batch waits until all others are gone, so that its transaction sees namespaces
   ///   emptied: of two at the same time neither would, and a run that is killed then would leave them listed.
-  private mutating func carryOut(_ plan: PagePlan, isLastPage: Bool, _ lanes: RemovalLanes) throws {
-    let batches = plan.expired.slices(of: options.batchSize ?? Batch.removed)
+  private mutating func remove(
+    _ members: [DueMember], isLastPage: Bool, _ lanes: RedisStore.RemovalLanes
+  ) throws {
+    let named = Dictionary(grouping: members.filter { $0.id != nil }) { $0.id ?? EntryID(0) }
+    let batches = named.keys.sorted().slices(of: options.batchSize ?? Batch.removed)
     for (number, batch) in batches.enumerated() {
       if options.control.shouldStop() { return }
       if isLastPage, number == batches.count - 1 { try settleAll(lanes) }
+      for id in batch { underWay[id] = named[id] }
       lanes.submit(Array(batch))
-      underWay += batch.count
       try settle(lanes)
     }
+    if batches.isEmpty { tellProgress() }
+    // What is done about those watches what each removal changes.
+    if !odd.members.isEmpty { try settleAll(lanes) }
+  }
+
+  /// Waits for what is under way, and does what is to be done about entries that were not removed.
+  private mutating func settleAll(_ lanes: RedisStore.RemovalLanes) throws {
+    lanes.finish()
+    try settle(lanes)
+    guard !odd.members.isEmpty else { return }
+    let unknown = odd.members.compactMap(\.id).filter { odd.entries[$0] == nil }
+    odd.entries.merge(try store.entries(named: Set(unknown).sorted())) { $1 }
+    let plan = odd.plan(at: options.now, in: options.namespace)
+    odd = PageContents(members: [], entries: [:])
+    // One that has expired after all is met again.
+    kept += plan.kept
     for expiry in plan.stale where try store.correct(expiry) { report.repaired += 1 }
     if !plan.leftovers.isEmpty {
-      // Each removal changes `by_id`, which a sweep of leftovers watches.
-      try settleAll(lanes)
       swept.formUnion(try store.sweepLeftovers(store.stillDue(plan.leftovers)))
       report.leftovers = swept.count
     }
-    if plan.expired.isEmpty { tellProgress() }
+    tellProgress()
   }
 
-  private mutating func settleAll(_ lanes: RemovalLanes) throws {
-    lanes.finish()
-    try settle(lanes)
-  }
-
-  /// Takes note of what was removed. An entry that was damaged or refreshed since it was looked at is not among that, and
-  /// is met again.
-  private mutating func settle(_ lanes: RemovalLanes) throws {
+  /// Takes note of what was removed.
+  private mutating func settle(_ lanes: RedisStore.RemovalLanes) throws {
     for outcome in lanes.takeOutcomes() {
-      let (ids, removed) = try outcome.get()
-      underWay -= ids.count
+      let batch = try outcome.get()
+      let removed = Set(batch.removed)
+      for id in batch.ids {
+        let members = underWay.removeValue(forKey: id) ?? []
+        if !removed.contains(id) { odd.members += members }
+      }
+      for head in batch.spared { odd.entries[head.id] = .present(head.namespace, head.expiry) }
       report.expired += removed.count
       tellProgress()
     }

@@ -58,12 +58,12 @@ import Testing
 
   @Test("of a query that is there twice, the last is stored, and both outcomes are told")
   func twice() throws {
-    let batch = ["a", "b", "a", "c", "a"].map { Self.entry($0) }
+    let batch = zip(["a", "b", "a", "c", "a"], 0...).map { Self.entry($0, created: $1) }
     let distinct = try DistinctQueries(batch, InsertOptions())
-    #expect(distinct.kept == [1, 3, 4])
+    #expect(distinct.entries == [batch[1], batch[3], batch[4]])
     let ids = [EntryID(1), EntryID(2), EntryID(3)]
     #expect(
-      distinct.outcomes(from: ids.map { .inserted($0) }, InsertOptions()) == [
+      distinct.outcomes(from: ids.map { .inserted($0) }) == [
         .inserted(ids[2]), .inserted(ids[0]), .replaced(ids[2]), .inserted(ids[1]), .replaced(ids[2]),
       ])
   }
@@ -71,10 +71,11 @@ import Testing
   @Test("where what is there is skipped, the first of a query is stored")
   func firstOfQuery() throws {
     let options = InsertOptions(policy: .skip)
-    let distinct = try DistinctQueries(["a", "a"].map { Self.entry($0) }, options)
-    #expect(distinct.kept == [0])
+    let batch = [Self.entry("a", created: 5), Self.entry("a", created: 9)]
+    let distinct = try DistinctQueries(batch, options)
+    #expect(distinct.entries == [batch[0]])
     #expect(
-      distinct.outcomes(from: [.inserted(EntryID(1))], options) == [
+      distinct.outcomes(from: [.inserted(EntryID(1))]) == [
         .inserted(EntryID(1)), .skipped(EntryID(1)),
       ])
   }
@@ -84,9 +85,9 @@ import Testing
     let options = InsertOptions(sparesYounger: true)
     let batch = [Self.entry("a", created: 5), Self.entry("a", created: 9), Self.entry("a", created: 7)]
     let distinct = try DistinctQueries(batch, options)
-    #expect(distinct.kept == [1])
+    #expect(distinct.entries == [batch[1]])
     #expect(
-      distinct.outcomes(from: [.inserted(EntryID(1))], options) == [
+      distinct.outcomes(from: [.inserted(EntryID(1))]) == [
         .inserted(EntryID(1)), .replaced(EntryID(1)), .skipped(EntryID(1)),
       ])
   }

@@ -10,6 +10,7 @@ struct Pipeline: Sendable {
   private(set) var watches = false
   /// Arguments that `begin` announced and that have not come yet.
   private var argumentsLeft = 0
+  private static let watch = Array("WATCH".utf8)
 
   init() {}
 
@@ -49,7 +50,7 @@ struct Pipeline: Sendable {
     count += 1
     header(UInt8(ascii: "*"), argumentCount + 1)
     let nameBytes = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
-    if nameBytes.elementsEqual("WATCH".utf8) { watches = true }
+    if nameBytes.count == Self.watch.count, nameBytes.elementsEqual(Self.watch) { watches = true }
     string(nameBytes)
     return slot
   }
@@ -92,17 +93,26 @@ struct Pipeline: Sendable {
   private mutating func string(_ value: UnsafeRawBufferPointer) {
     header(UInt8(ascii: "$"), value.count)
     bytes.append(contentsOf: value)
-    lineEnd()
+    Self.lineEnd.withUTF8Buffer { bytes.append(contentsOf: $0) }
   }
 
+  private static let lineEnd: StaticString = "\r\n"
+
+  /// The type, the number and a line end, written backwards into the stack and appended at once.
   private mutating func header(_ type: UInt8, _ number: Int) {
-    bytes.append(type)
-    number.withArgumentBytes { bytes.append(contentsOf: $0) }
-    lineEnd()
-  }
-
-  private mutating func lineEnd() {
-    bytes.append(UInt8(ascii: "\r"))
-    bytes.append(UInt8(ascii: "\n"))
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 24) { line in
+      var first = 22
+      line[22] = UInt8(ascii: "\r")
+      line[23] = UInt8(ascii: "\n")
+      var rest = number
+      repeat {
+        first -= 1
+        line[first] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+        rest /= 10
+      } while rest > 0
+      first -= 1
+      line[first] = type
+      bytes.append(contentsOf: UnsafeBufferPointer(rebasing: line[first...]))
+    }
   }
 }
