@@ -47,7 +47,9 @@ extension RedisStore {
     try forEachPage(after: nil, in: namespace, beginningWith: 64, upTo: Batch.vectors) {
       [layout] pipeline, id in
       pipeline.append("HGET", layout.entry(id), EntryField.embedding)
-    } read: { $1 } handle: { id, reply in
+    } read: {
+      $1
+    } handle: { id, reply in
       try handleEmbedding(id, reply, whenDamaged, body)
     }
   }
@@ -61,6 +63,8 @@ extension RedisStore {
     var unreadable: [EntryID] = []
     try forEachPage(after: nil, in: nil, beginningWith: 64, upTo: Batch.vectors) { [layout] pipeline, id in
       pipeline.append("HMGET", layout.entry(id), EntryField.namespace, EntryField.embedding)
+    } read: {
+      $1
     } handle: { id, reply in
       if reply.error != nil {
         unreadable.append(id)
