@@ -48,7 +48,7 @@ struct UsageErrorTests {
       (["list", "all"], "unexpected argument 'all': list takes none"),
       (
         ["add", "jam", "--keeps", "5 parsecs"],
-        "--keeps: '5 parsecs' is no duration; write it as 90, 90s, 15m, 12h, 7d or 1h30m"
+        "--keeps: '5 parsecs' is no duration; write it as 90, 90s, 15m, 12h, 7d, 2w or 1h30m"
       ),
       (["add", "jam", "--keeps", "0"], "--keeps: '0' is too small; it must be at least 1s"),
       (["add", "jam", "lots"], "AMOUNT: 'lots' is no whole number; write it in digits, as 42"),
@@ -193,7 +193,7 @@ struct EnvironmentTests {
     }
     #expect(
       error?.message
-        == "LARDER_PATIENCE: 'soon' is no duration; write it as 90, 90s, 15m, 12h, 7d, 250ms or 1h30m")
+        == "LARDER_PATIENCE: 'soon' is no duration; write it as 90, 90s, 15m, 12h, 7d, 2w, 250ms or 1h30m")
     #expect(
       try invocation(["list", "--patience=1s"]).resolve(SampleProgram.patience, environment: environment)
         == .seconds(1))

@@ -23,7 +23,8 @@ import Testing
     let json = try fixture.mneme.run("vacuum", "--json").json()
     #expect(
       json.keys == [
-        "complete", "dry_run", "duration_seconds", "expired", "leftovers", "remaining", "repaired",
+        "complete", "dry_run", "duration_seconds", "evicted", "expired", "left", "leftovers", "remaining",
+        "repaired",
       ])
     #expect(json["expired"].int == 4)
     #expect(json["complete"].bool == true)
