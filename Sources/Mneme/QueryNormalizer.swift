@@ -8,7 +8,49 @@ internal import CTextLibraries
 public enum QueryNormalizer {
   /// White space trimmed at both ends, each inner run of it one space, case folded in full (`ß` → `ss`).
   public static func normalize(_ query: String) -> String {
-    caseFold(collapseWhiteSpace(query))
+    String(decoding: normalizedBytes(of: query), as: UTF8.self)
+  }
+
+  /// The UTF-8 of a normalised text.
+  package static func normalizedBytes(of text: String) -> [UInt8] {
+    var text = text
+    return text.withUTF8 { utf8 in
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(utf8.count)
+      /// White space stands before what comes next, and something before that.
+      var gap = false
+      var index = 0
+      while index < utf8.count {
+        let (scalar, length) = scalar(at: index, in: utf8)
+        index += length
+        if isWhiteSpace(scalar) {
+          gap = !bytes.isEmpty
+          continue
+        }
+        if gap { bytes.append(UInt8(ascii: " ")) }
+        gap = false
+        if scalar.value < 0x80 {
+          let byte = UInt8(scalar.value)
+          bytes.append((0x41...0x5A).contains(byte) ? byte | 0x20 : byte)
+        } else {
+          appendCaseFolded(scalar, to: &bytes)
+        }
+      }
+      return bytes
+    }
+  }
+
+  /// - Parameter utf8: that of a string, and so valid.
+  private static func scalar(
+    at index: Int, in utf8: UnsafeBufferPointer<UInt8>
+  ) -> (Unicode.Scalar, length: Int) {
+    let first = utf8[index]
+    if first < 0x80 { return (Unicode.Scalar(first), 1) }
+    let length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4
+    let value = (1..<length).reduce(UInt32(first) & (0x7F >> UInt32(length))) {
+      $0 << 6 | UInt32(utf8[index + $1] & 0x3F)
+    }
+    return (Unicode.Scalar(value) ?? "\u{FFFD}", length)
   }
 
   /// SHA-256 of the UTF-8 of `text`, 64 lower-case hexadecimal digits.
@@ -48,38 +90,18 @@ public enum QueryNormalizer {
     }
   }
 
-  private static func collapseWhiteSpace(_ text: String) -> String {
-    var collapsed = String.UnicodeScalarView()
-    var gap = false
-    for scalar in text.unicodeScalars {
-      if isWhiteSpace(scalar) {
-        gap = !collapsed.isEmpty
-      } else {
-        if gap { collapsed.append(" ") }
-        gap = false
-        collapsed.append(scalar)
+  /// Appends the full case folding of a character, which is several characters for some (`ß` is `ss`).
+  private static func appendCaseFolded(_ scalar: Unicode.Scalar, to bytes: inout [UInt8]) {
+    // The longest folding has three characters.
+    withUnsafeTemporaryAllocation(of: utf8proc_int32_t.self, capacity: 4) { folded in
+      var boundClass: Int32 = 0
+      let count = utf8proc_decompose_char(
+        utf8proc_int32_t(bitPattern: scalar.value), folded.baseAddress, folded.count, UTF8PROC_CASEFOLD,
+        &boundClass)
+      for place in 0..<max(0, min(count, folded.count)) {
+        guard let scalar = Unicode.Scalar(UInt32(bitPattern: folded[place])) else { continue }
+        bytes.append(contentsOf: UTF8.encode(scalar) ?? .init())
       }
-    }
-    return String(collapsed)
-  }
-
-  private static func caseFold(_ text: String) -> String {
-    var text = text
-    return text.withUTF8 { utf8 in
-      guard !utf8.allSatisfy({ $0 < 0x80 }) else {
-        return String(unsafeUninitializedCapacity: utf8.count) { folded in
-          for (place, byte) in utf8.enumerated() {
-            folded[place] = (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
-          }
-          return utf8.count
-        }
-      }
-      var folded: UnsafeMutablePointer<utf8proc_uint8_t>?
-      let count = utf8proc_map(utf8.baseAddress, utf8.count, &folded, UTF8PROC_CASEFOLD)
-      defer { free(folded) }
-      // A Swift string is valid UTF-8, so memory is the only thing that utf8proc can lack.
-      guard count >= 0, let folded else { fatalError("out of memory while case folding") }
-      return String(decoding: UnsafeBufferPointer(start: folded, count: count), as: UTF8.self)
     }
   }
 }

@@ -39,6 +39,14 @@ extension SemanticCache {
       namespace: namespace, queryHash: queryHash, evictingOver: options.maxEntries, make: entry)
   }
 
+  /// The vector of a query, as the cache's embedder makes it, of length 1. One round trip where the cache has not been
+  /// asked for its embedder yet.
+  /// - Throws: `EmbedderError`, `EmbedderDimensionError`, `QuantizationError`.
+  package func embedding(of query: String) throws -> Embedding {
+    try checkOpen()
+    return try embedding(of: query, given: nil) { try store.identity() }
+  }
+
   /// The vector that is stored for a query.
   private func embedding(
     of query: String, given: [Float]?, for identity: () throws -> CacheIdentity?

@@ -3,7 +3,8 @@ import CommandGrammar
 /// The program: every command, in the order of the help.
 package enum CommandTable {
   static let commands: [any Command.Type] = [
-    Put.self, Get.self, Delete.self, ShowStats.self, CheckHealth.self, InspectKeys.self, Vacuum.self,
+    Put.self, Get.self, List.self, Show.self, Delete.self, SetTTL.self, ShowStats.self, CheckHealth.self,
+    InspectKeys.self, Vacuum.self,
     SetQuota.self, Clear.self,
     Export.self, Import.self, Calibrate.self, Reembed.self, Demo.self, Completions.self,
     Refused.Snapshot.self, Refused.Dumps.self, Refused.Restore.self, Refused.Loads.self,

@@ -75,6 +75,9 @@ final class Context {
     }
   }
 
+  /// The server's address, with `***` for its password.
+  func serverAddress() throws -> String { try findServer().url.description }
+
   private func findServer() throws -> (url: RedisURL, options: ConnectionOptions) {
     if let server { return server }
     let url = try settings.redisURL()
@@ -108,7 +111,7 @@ final class Context {
         let printer = ErrorPrinter(
           output: output, isJSON: settings.isJSON,
           place: settings.server.map { ErrorPrinter.Place(server: $0, keyPrefix: keyPrefix) })
-        reports.add(keyPrefix, Silence(status: printer.print(error)))
+        reports.add(keyPrefix, NoReport(status: printer.print(error)))
       }
     }
     return reports

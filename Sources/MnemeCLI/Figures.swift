@@ -1,3 +1,6 @@
+import Glibc
+import Mneme
+
 /// `1234567` as `1,234,567`.
 func grouped(_ number: some BinaryInteger) -> String {
   let digits = String(number.magnitude)
@@ -51,6 +54,21 @@ func span(_ seconds: Int64) -> String {
   guard first + 1 < units.count, rest >= units[first + 1].0 else { return head }
   return head + " \(rest / units[first + 1].0)\(units[first + 1].1)"
 }
+
+/// A moment as `2026-11-29 03:12:05 UTC`; in seconds since 1970 where a calendar has no such year.
+func utc(_ time: UnixTime) -> String {
+  var (seconds, parts) = (time_t(time.rawValue), tm())
+  guard time.rawValue.magnitude < 200_000_000_000, gmtime_r(&seconds, &parts) != nil else {
+    return "second \(time.rawValue)"
+  }
+  func two(_ number: Int32) -> String { (number < 10 ? "0" : "") + String(number) }
+  let date = [String(parts.tm_year + 1900), two(parts.tm_mon + 1), two(parts.tm_mday)]
+  let clock = [two(parts.tm_hour), two(parts.tm_min), two(parts.tm_sec)]
+  return date.joined(separator: "-") + " " + clock.joined(separator: ":") + " UTC"
+}
+
+/// A span in its largest unit: `3d`.
+func shortSpan(_ seconds: Int64) -> String { String(span(seconds).prefix { $0 != " " }) }
 
 /// How long something took: `3 ms`, `4.2 s`, `2m 5s`.
 func elapsed(_ duration: Duration) -> String {

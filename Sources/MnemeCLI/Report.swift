@@ -34,7 +34,7 @@ extension Report {
 }
 
 /// A command whose results were all written while it worked.
-struct Silence: Report {
+struct NoReport: Report {
   var status = ExitStatus.done
   var json: JSONOutput { .null }
   func text(_ style: TerminalStyle) -> String? { nil }

@@ -29,6 +29,21 @@ struct Table {
     }
   }
 
+  /// The widths of the columns in a table that is not wider than the terminal, as far as columns give way.
+  private func widths(in available: Int) -> [Int] {
+    var widths = fullWidths
+    let flexible = columns.indices.filter { columns[$0].isFlexible }
+    var room = available - Table.gap * (columns.count - 1)
+    for column in columns.indices where !columns[column].isFlexible { room -= widths[column] }
+    // The narrowest get what they need, and the others an equal share of what is left.
+    for (place, column) in flexible.sorted(by: { widths[$0] < widths[$1] }).enumerated() {
+      let share = max(0, room) / (flexible.count - place)
+      widths[column] = max(displayWidth(columns[column].title), min(widths[column], share))
+      room -= widths[column]
+    }
+    return widths
+  }
+
   /// The lines of the table, its heading first.
   func text(_ style: TerminalStyle) -> String {
     var lines: [String] = []
@@ -38,29 +53,52 @@ struct Table {
 
   /// The same one by one.
   func forEachLine(_ style: TerminalStyle, _ body: (String) throws -> Void) rethrows {
-    var widths = fullWidths
-    let excess = widths.reduce(Table.gap * (columns.count - 1), +) - style.tableWidth
-    if excess > 0, let flexible = columns.firstIndex(where: \.isFlexible) {
-      widths[flexible] = max(displayWidth(columns[flexible].title), widths[flexible] - excess)
-    }
-    func line(_ cells: [String]) -> String {
-      var line = ""
-      // Blanks are for what comes after them.
-      var pending = 0
-      for (index, cell) in cells.enumerated() {
-        let cell = fitted(cell, to: widths[index], ellipsis: style.ellipsis)
-        let padding = max(0, widths[index] - displayWidth(cell))
-        if columns[index].isNumeric { pending += padding }
-        if !cell.isEmpty {
-          line += String(repeating: " ", count: pending) + cell
-          pending = 0
-        }
-        pending += Table.gap + (columns[index].isNumeric ? 0 : padding)
+    let widths = widths(in: style.tableWidth)
+    try body(style.bold(line(columns.map(\.title), widths, style)))
+    for row in rows { try body(line(row, widths, style)) }
+  }
+
+  private func line(_ cells: [String], _ widths: [Int], _ style: TerminalStyle) -> String {
+    var line = ""
+    // Blanks are for what comes after them.
+    var pending = 0
+    for (index, cell) in cells.enumerated() {
+      let cell = fitted(cell, to: widths[index], ellipsis: style.ellipsis)
+      let padding = max(0, widths[index] - displayWidth(cell))
+      if columns[index].isNumeric { pending += padding }
+      if !cell.isEmpty {
+        line += String(repeating: " ", count: pending) + cell
+        pending = 0
       }
-      return line
+      pending += Table.gap + (columns[index].isNumeric ? 0 : padding)
     }
-    try body(style.bold(line(columns.map(\.title))))
-    for row in rows { try body(line(row)) }
+    return line
+  }
+
+  /// Prints rows as they come, however many there are. The first thousand say how wide the columns are.
+  struct Printer {
+    private var table: Table
+    private var widths: [Int]?
+    private let output: Output
+    private static let rowsThatTell = 1000
+
+    init(_ columns: [Column], on output: Output) {
+      (table, self.output) = (Table(columns), output)
+    }
+
+    mutating func print(_ row: [String]) throws {
+      if let widths { return try output.print(table.line(row, widths, output.style)) }
+      table.rows.append(row)
+      if table.rows.count == Self.rowsThatTell { try finish() }
+    }
+
+    /// Prints what is left.
+    mutating func finish() throws {
+      guard widths == nil, !table.rows.isEmpty else { return }
+      widths = table.widths(in: output.style.tableWidth)
+      try table.forEachLine(output.style) { try output.print($0) }
+      table.rows = []
+    }
   }
 }
 

@@ -39,13 +39,35 @@ struct EntryCodec: Sendable {
   ///   UTF-8 where that is asked for.
   func decode(_ reply: Reply, id: EntryID, dimension: Int?) throws -> StoredEntry? {
     guard reply.count > 0 else { return nil }
-    let fields = EntryFields(reply)
+    return try decode(EntryFields(reply), id: id, dimension: dimension)
+  }
+
+  /// Appends the command that reads these fields of an entry.
+  func appendGet(_ fields: [EntryFields.Place], of id: EntryID, to pipeline: inout Pipeline) -> Slot {
+    let slot = pipeline.begin("HMGET", argumentCount: 1 + fields.count)
+    pipeline.argument(layout.entry(id))
+    for field in fields { pipeline.argument(EntryField.inOrder[field.rawValue]) }
+    return slot
+  }
+
+  /// The entry in a reply to `appendGet`, with nothing in the fields that were not asked for; nil where the key is gone.
+  /// - Throws: as `decode`.
+  func decode(
+    _ reply: Reply, of fields: [EntryFields.Place], id: EntryID, dimension: Int?
+  ) throws -> StoredEntry? {
+    let values = try reply.elements(expecting: fields.count)
+    if values.allSatisfy(\.isNull) { return nil }
+    return try decode(EntryFields(reply, values: fields), id: id, dimension: dimension)
+  }
+
+  private func decode(_ fields: EntryFields, id: EntryID, dimension: Int?) throws -> StoredEntry {
     func value(_ field: EntryFields.Place) throws -> Reply {
       guard let value = fields[field] else { throw corrupt(id, "lacks the field '\(field.name)'") }
       return value
     }
     var isText = true
-    func text(_ field: EntryFields.Place) throws -> String {
+    func text(_ field: EntryFields.Place, orElse absent: String = "") throws -> String {
+      guard fields.wanted.contains(field) else { return absent }
       let value = try value(field)
       if let text = value.string { return text }
       isText = false
@@ -67,13 +89,18 @@ struct EntryCodec: Sendable {
     guard isText else { throw corrupt(id, "has no text in the field 'namespace'") }
     let queryHash = try text(.queryHash)
     guard isQueryHash(queryHash) else { throw corrupt(id, "has no query hash in the field 'query_hash'") }
-    let embedding = try value(.embedding).bytes
-    guard embedding.count % 4 == 0, dimension == nil || embedding.count == dimension.map({ $0 * 4 }) else {
+    let readsEmbedding = fields.wanted.contains(.embedding)
+    let embedding = readsEmbedding ? try value(.embedding).bytes : []
+    guard
+      !readsEmbedding
+        || embedding.count % 4 == 0
+          && (dimension == nil || embedding.count == dimension.map({ $0 * 4 }))
+    else {
       let right = dimension.map { "not \($0 * 4)" } ?? "which is no number of float32s"
       throw corrupt(
         id, "has \(embedding.count) bytes in the field 'embedding', \(right)", isRepairable: false)
     }
-    let metadata = try text(.metadata)
+    let metadata = try text(.metadata, orElse: "{}")
     guard Metadata.isSound(metadata) else { throw corrupt(id, "has no JSON object in the field 'metadata'") }
     let (query, response) = (try text(.query), try text(.response))
     return StoredEntry(
@@ -104,13 +131,17 @@ struct EntryCodec: Sendable {
 
 /// The values of an entry's hash by name. There are few, and Redis gives the fields in the order in which they were
 /// first written: nearly each stands where it is looked for first, and a table by hash would cost more than the rest.
-private struct EntryFields {
+struct EntryFields {
   private let reply: Reply
   /// Where the value of each field of `EntryField.inOrder` stands among the elements; -1 for one that is not there.
   private var places = [Int](repeating: -1, count: EntryField.count)
+  /// The fields that were asked for.
+  let wanted: [Place]
 
+  /// - Parameter reply: names and values in turn.
   init(_ reply: Reply) {
     self.reply = reply
+    wanted = Place.allCases
     let names = EntryField.inOrder
     for position in 0..<reply.count / 2 {
       reply[2 * position].withBytes { name in
@@ -126,13 +157,22 @@ private struct EntryFields {
     }
   }
 
+  /// - Parameter reply: the values of these fields, null for one that is not there.
+  init(_ reply: Reply, values: [Place]) {
+    self.reply = reply
+    wanted = values
+    for (position, place) in values.enumerated() where !reply[position].isNull {
+      places[place.rawValue] = position
+    }
+  }
+
   subscript(place: Place) -> Reply? {
     let position = places[place.rawValue]
     return position < 0 ? nil : reply[position]
   }
 
   /// The fields in the order of `EntryField.inOrder`.
-  enum Place: Int {
+  enum Place: Int, CaseIterable {
     case namespace, queryHash, query, response, embedding, metadata, createdAt, lastAccessedAt, ttl,
       accessCount
 

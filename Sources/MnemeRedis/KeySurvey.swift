@@ -250,7 +250,12 @@ private struct SurveyTally {
     families[record.family]?.measured += 1
     families[record.family]?.measuredBytes += Double(bytes)
     guard options.top > 0 else { return }
-    let place = largest.firstIndex { ($0.memoryBytes ?? 0) < bytes } ?? largest.count
+    // Of keys of one size, by name: the order of a walk differs from one to the next.
+    let place =
+      largest.firstIndex {
+        let other = $0.memoryBytes ?? 0
+        return other < bytes || other == bytes && record.key.lexicographicallyPrecedes($0.key)
+      } ?? largest.count
     largest.insert(record, at: place)
     if largest.count > options.top { largest.removeLast() }
   }

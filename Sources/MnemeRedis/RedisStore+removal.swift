@@ -166,20 +166,28 @@ extension RedisStore {
         for head in seen.compactMap(\.self) {
           if try decide(head) { heads.append(head) } else { spared.append(head) }
         }
-        guard !heads.isEmpty else { return .done(Removed(spared: spared)) }
-        let plan = try self.removal(of: heads, refilling: nil, transaction)
-        let others = plan.namespaces.filter { !plan.emptied.contains($0) }
-        return .write { pipeline in
-          self.appendRemoval(plan, counting: counting, to: &pipeline)
-          let counted = others.filter { self.isSound(self.layout.lru($0)) }
-          let counts = counted.map { pipeline.append("ZCARD", self.layout.lru($0)) }
-          return Question { replies in
-            Removed(
-              ids: plan.heads.map(\.id), spared: spared,
-              maybeEmptied: zip(counted, counts).filter { replies[$1].integer == 0 }.map(\.0))
-          }
-        }
+        return try self.removal(of: heads, sparing: spared, counting: counting, transaction)
       })
+  }
+
+  /// The removal of entries that are watched, with everything that points at them.
+  func removal(
+    of heads: [EntryHead], sparing spared: [EntryHead], counting: Counting?,
+    _ transaction: borrowing Transaction
+  ) throws -> Plan<Removed> {
+    guard !heads.isEmpty else { return .done(Removed(spared: spared)) }
+    let plan = try removal(of: heads, refilling: nil, transaction)
+    let others = plan.namespaces.filter { !plan.emptied.contains($0) }
+    return .write { pipeline in
+      appendRemoval(plan, counting: counting, to: &pipeline)
+      let counted = others.filter { isSound(layout.lru($0)) }
+      let counts = counted.map { pipeline.append("ZCARD", layout.lru($0)) }
+      return Question { replies in
+        Removed(
+          ids: plan.heads.map(\.id), spared: spared,
+          maybeEmptied: zip(counted, counts).filter { replies[$1].integer == 0 }.map(\.0))
+      }
+    }
   }
 
   /// Takes namespaces without entries off the list. Two who remove the last entries between them each see the

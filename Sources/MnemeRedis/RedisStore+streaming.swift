@@ -6,22 +6,34 @@ extension RedisStore {
   public func forEachEntry(
     after id: EntryID?, in namespace: Namespace?, _ body: (StoredEntry) throws -> Void
   ) throws {
-    try forEachEntry(after: id, in: namespace, whenCorrupt: { throw $1 }, body)
+    var selection = Selection.everything
+    if let namespace { selection.namespaces = [namespace] }
+    try forEachEntry(in: selection, after: id, reading: .all, whenCorrupt: { throw $1 }, body)
   }
 
-  /// The same, telling of an entry that cannot be read instead of ending there.
-  public func forEachEntry(
-    after id: EntryID?, in namespace: Namespace?, whenCorrupt: (EntryID, CorruptCacheError) throws -> Void,
+  /// Hands over the entries of a selection in the order of their ids, and tells of one that cannot be read.
+  ///
+  /// One round trip for a page of entries, 32 or fewer where they are large. Where an index can say which entries these
+  /// are, only those are read; it is walked over first, one round trip for each 200 members, and a few bytes for each are
+  /// kept.
+  /// - Parameters:
+  ///   - id: only entries with a greater one.
+  ///   - fields: the large fields that `body` needs. Others may be empty.
+  package func forEachEntry(
+    in selection: Selection, after id: EntryID? = nil, at now: UnixTime = systemClock(),
+    reading fields: Selection.Fields, whenCorrupt: (EntryID, CorruptCacheError) throws -> Void,
     _ body: (StoredEntry) throws -> Void
   ) throws {
-    try forEachPage(after: id, in: namespace, beginningWith: 4) { [layout] pipeline, id in
-      pipeline.append("HGETALL", layout.entry(id))
-    } read: { [self] id, reply in
+    let source = IDSource(self, ids: try ids(for: selection, at: now), after: id)
+    let reader = EntryReader(self, selection.fields.union(fields))
+    try forEachPage(of: source, beginningWith: 4) { pipeline, id in
+      reader.append(id, to: &pipeline)
+    } read: { id, reply in
       // In the thread that reads ahead: the caller's has its hands full with what becomes of the entries.
-      Result { try decode(reply, id: id) }
+      Result { try reader.entry(id, in: reply).flatMap { selection.matches($0, at: now) ? $0 : nil } }
     } handle: { id, entry in
       do {
-        if let entry = try entry.get(), namespace.map({ entry.namespace == $0 }) ?? true { try body(entry) }
+        if let entry = try entry.get() { try body(entry) }
       } catch let error as CorruptCacheError {
         try whenCorrupt(id, error)
       }
@@ -44,8 +56,8 @@ extension RedisStore {
     if 10 * own >= 9 * all {
       return try forEachEmbeddingAmongAll(in: namespace, whenDamaged: whenDamaged, body)
     }
-    try forEachPage(after: nil, in: namespace, beginningWith: 64, upTo: Batch.vectors) {
-      [layout] pipeline, id in
+    let source = IDSource(self, ids: try memberIDs(of: layout.lru(namespace)), after: nil)
+    try forEachPage(of: source, beginningWith: 64, upTo: Batch.vectors) { [layout] pipeline, id in
       pipeline.append("HGET", layout.entry(id), EntryField.embedding)
     } read: {
       $1
@@ -61,7 +73,8 @@ extension RedisStore {
     let name = Array(namespace.name.utf8)
     /// Entries that do not say where they belong.
     var unreadable: [EntryID] = []
-    try forEachPage(after: nil, in: nil, beginningWith: 64, upTo: Batch.vectors) { [layout] pipeline, id in
+    let source = IDSource(self, ids: nil, after: nil)
+    try forEachPage(of: source, beginningWith: 64, upTo: Batch.vectors) { [layout] pipeline, id in
       pipeline.append("HMGET", layout.entry(id), EntryField.namespace, EntryField.embedding)
     } read: {
       $1
@@ -121,11 +134,10 @@ extension RedisStore {
   /// Asks one question about every entry, in id order, a page at a time. Pages grow twofold while their weight
   /// allows, and shrink at once. The next page is asked for, and its replies are read, while one is handled.
   private func forEachPage<Answer: Sendable>(
-    after id: EntryID?, in namespace: Namespace?, beginningWith firstSize: Int,
-    upTo lastSize: Int = Batch.entries, ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot,
+    of source: IDSource, beginningWith firstSize: Int, upTo lastSize: Int = Batch.entries,
+    ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot,
     read: @escaping @Sendable (EntryID, Reply) -> Answer, handle: (EntryID, Answer) throws -> Void
   ) throws {
-    let source = try IDSource(self, after: id, in: namespace)
     let pages = Pages(self, source, firstSize: firstSize, largestSize: lastSize, ask, read)
     try forEachReadAhead(pages.next) { page in
       for (id, answer) in page { try handle(id, answer) }
@@ -169,11 +181,53 @@ private final class Pages<Answer: Sendable>: @unchecked Sendable {
   }
 }
 
-/// Where ids come from, in order: of the whole cache from `by_id` a page at a time; of a namespace all at once
-/// and sorted, because `lru:` is in another order and moves while it is read. (Eight bytes an entry.)
-private struct IDSource {
+/// Reads those fields of entries that are needed.
+struct EntryReader: Sendable {
   private let store: RedisStore
-  /// The ids of a namespace that are still to come; nil for the whole cache.
+  /// nil: all of them.
+  private let places: [EntryFields.Place]?
+
+  init(_ store: RedisStore, _ fields: Selection.Fields) {
+    self.store = store
+    places =
+      fields == .all
+      ? nil
+      : EntryFields.Place.allCases.filter { place in
+        switch place {
+        case .query: fields.contains(.query)
+        case .response: fields.contains(.response)
+        case .metadata: fields.contains(.metadata)
+        case .embedding: fields.contains(.embedding)
+        case .namespace, .queryHash, .createdAt, .lastAccessedAt, .ttl, .accessCount: true
+        }
+      }
+  }
+
+  func append(_ id: EntryID, to pipeline: inout Pipeline) -> Slot {
+    places.map { store.codec.appendGet($0, of: id, to: &pipeline) }
+      ?? pipeline.append("HGETALL", store.layout.entry(id))
+  }
+
+  /// - Returns: nil where the entry is gone.
+  /// - Parameter translate: makes the user's error of the server's; nil where the client is not in use.
+  func entry(
+    _ id: EntryID, in reply: Reply,
+    translating translate: ((ServerError, String, String) -> any MnemeError)? = nil
+  ) throws -> StoredEntry? {
+    if let error = reply.error {
+      let (command, key) = (places == nil ? "HGETALL" : "HMGET", store.layout.entry(id).text)
+      throw translate?(error, command, key) ?? store.client.translate(error, command: command, key: key)
+    }
+    let dimension = store.knownIdentity?.dimension
+    return try places.map { try store.codec.decode(reply, of: $0, id: id, dimension: dimension) }
+      ?? store.codec.decode(reply, id: id, dimension: dimension)
+  }
+}
+
+/// Where ids come from, in order: of the whole cache from `by_id` a page at a time, or from a list.
+struct IDSource {
+  private let store: RedisStore
+  /// The ids of the list that are still to come; nil for the whole cache.
   private var remaining: ArraySlice<EntryID>?
   /// The page that the last answer brought, and whether it was the end.
   private var answered: [EntryID]?
@@ -182,18 +236,11 @@ private struct IDSource {
   /// go backwards.
   private var from: String
 
-  init(_ store: RedisStore, after id: EntryID?, in namespace: Namespace?) throws {
+  /// - Parameter ids: nil for those of the whole cache.
+  init(_ store: RedisStore, ids: Set<EntryID>?, after id: EntryID?) {
     self.store = store
     from = id.map { "(\($0)" } ?? "-inf"
-    guard let namespace else { return }
-    var ids: Set<EntryID> = []
-    try store.forEachPairPage(of: .sortedSet(store.layout.lru(namespace))) { page in
-      for case let member? in page.map({ EntryID(member: $0.name.bytes) })
-      where id.map({ member > $0 }) ?? true {
-        ids.insert(member)
-      }
-    }
-    remaining = ids.sorted()[...]
+    remaining = ids.map { ids in ids.filter { member in id.map { member > $0 } ?? true }.sorted()[...] }
   }
 
   /// The next page; empty where a page held no ids at all; nil after the last.
@@ -212,7 +259,7 @@ private struct IDSource {
     return isAtEnd ? nil : answered
   }
 
-  /// Asks for the page after this one. A namespace's ids are at hand; the question is then one that costs
+  /// Asks for the page after this one. The ids of a list are at hand; the question is then one that costs
   /// nothing, so that every request has an answer in the same place. It is no `PING`, which is not among the
   /// commands that an ACL's `+@read` allows.
   func appendQuestion(to pipeline: inout Pipeline, size: Int) -> Slot {

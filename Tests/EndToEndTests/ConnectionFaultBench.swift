@@ -101,13 +101,13 @@ private struct Bench {
   ) throws -> ConnectionFaultBench.Trial {
     let prefixes = [prefix, prefix + "2"]
     let dumps = try prefixes.map { try redis.dump(prefix: $0 + ":") }
-    // Ages grow from one run to the next.
-    var printed = outcome.outputText.replacing(prefix, with: "PREFIX").replacing(
-      #/ +(?:\d+m )?\d+[ms] +/#, with: " AGE "
-    )
-    .replacing(/in [0-9.,]+ ?(ms|s)\b/, with: "in no time")
-    .replacing(/the oldest [^,\n]+ old/, with: "the oldest of some age")
-    .replacing(/[0-9.]+ [KMG]iB used/, with: "some used")
+    // Ages grow from one run to the next, confidences fall, and the columns have their widths.
+    var printed = outcome.outputText.replacing(prefix, with: "PREFIX")
+      .replacing(#/ [01]\.\d{3} +(?:\d+m )?\d+[ms] +/#, with: " CONFIDENCE AGE ")
+      .replacing(#/ +(?:\d+m )?\d+[ms] +/#, with: " AGE ").replacing(#/ {2,}/#, with: "  ")
+      .replacing(/in [0-9.,]+ ?(ms|s)\b/, with: "in no time")
+      .replacing(/the oldest [^,\n]+ old/, with: "the oldest of some age")
+      .replacing(/[0-9.]+ [KMG]iB used/, with: "some used")
     if step.isUnordered {
       printed = Set(printed.split(whereSeparator: \.isNewline)).sorted().joined(separator: "\n")
     }

@@ -79,8 +79,9 @@ private let operations: [@Sendable (RedisStore) throws -> Void] = [
     _ = (try store.count(in: nil), try store.namespaces(), try store.versionCounter())
     expect(try store.leastRecentlyUsed(2, in: nil).count <= 2, "more than was asked for")
   },
-  { store in try store.forEachEntry(after: nil, in: nil, whenCorrupt: { _, _ in }) { examine($0) } },
-  { store in try store.forEachEntry(after: EntryID(1), in: faq, whenCorrupt: { _, _ in }) { examine($0) } },
+  { store in try store.forEachEntry(in: .everything, reading: .all, whenCorrupt: { _, _ in }) { examine($0) }
+  },
+  { store in try store.forEachEntry(after: EntryID(1), in: faq) { examine($0) } },
   { store in try store.forEachEmbedding(in: faq, whenDamaged: { _ in }) { _, _ in } },
   { store in _ = try cache(store).stats() },
   { store in _ = try cache(store).health() },

@@ -121,7 +121,6 @@ struct FirstPageTests {
   @Test(
     "other mistakes lead back to the right line too",
     arguments: [
-      (["export", "cache.jsonl"], "-o, --output FILE"),
       (["stats", "faq"], "-n, --namespace NS"),
       (["vacuum", "10m"], "--max-duration DURATION"),
       (["-p", "stats"], "'stats' was taken as the value of --key-prefix"),
@@ -134,7 +133,7 @@ struct FirstPageTests {
       (["set-quota", "--namespace", "faq", "10k"], "set-quota takes it as NAMESPACE"),
       (["clear", "-n", "faq"], "clear takes it as NAMESPACE"),
       (["get", "--ttl", "7d", "q"], "It belongs to put."),
-      (["delete", "--yes", "q"], "It belongs to clear."),
+      (["stats", "--yes"], "It belongs to delete, set-ttl and clear."),
       (["export", "--format", "json"], "Did you mean 'jsonl'?"),
       (["--colour", "never", "stats"], "Did you mean '--color'?"),
       (["quota", "faq"], "Did you mean 'mneme set-quota'?"),

@@ -56,7 +56,7 @@ struct Calibrate: Command {
         command: "mneme calibrate --paraphrases same.jsonl --distractors other.jsonl",
         says: "the threshold that balances right answers and misses"),
     ],
-    exitNotes: [ExitNote(1, "no threshold meets the constraints")])
+    exitNotes: [ExitNote(1, "no threshold meets the constraints")], isMinor: true)
 
   enum Source {
     case pairs(paraphrases: String, distractors: String)

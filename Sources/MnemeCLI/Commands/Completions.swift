@@ -14,7 +14,7 @@ struct Completions: Command {
     examples: [
       Example(
         command: "mneme completions bash > mneme.bash", says: "write the script, for bash to `source`")
-    ])
+    ], isMinor: true)
 
   let shell: Shell
 
@@ -22,6 +22,6 @@ struct Completions: Command {
 
   func run(_ context: Context) throws -> any Report {
     try context.output.write(CommandTable.grammar.completionStub(for: shell).utf8)
-    return Silence()
+    return NoReport()
   }
 }

@@ -4,49 +4,72 @@ import MnemeRedis
 
 /// `mneme delete`
 struct Delete: Command {
-  static let queries = Argument(repeating: "QUERY", summary: "the questions whose answers go")
-  static let ids = Option(
-    repeating: "id", value: .integer("ID", 1...Int.max),
-    summary: "an entry by its id, as `get --json` shows it")
+  static let queries = Argument(
+    repeating: "QUERY", summary: "the questions whose answers go; ids behind {option:id}")
 
   static let spec = CommandSpec(
-    name: "delete", summary: "remove answers by question or id",
+    name: "delete", summary: "remove answers by question, by id, or by what they hold",
     description: """
-      Removes the entry of each {arg:QUERY}, or those with the ids given. An answer that was served by meaning is \
-      retired by its id.
+      Removes the entry of each {arg:QUERY}, the entries with the ids given, or all that match a selection. What a selection \
+      matches is shown first, and {command:delete} asks on a terminal; elsewhere {option:yes} is needed. An entry that is \
+      written meanwhile is looked at again before it goes.
       """,
     arguments: [queries],
-    options: [Options.namespace, ids, Options.dryRun, Options.noNormalize],
-    rules: [.exactlyOne(of: queries, ids), .atMostOne(of: ids, Options.namespace)],
+    options: [Options.yes, Options.dryRun, Options.noNormalize, Options.pace] + SelectionRequest.options,
+    rules: SelectionRequest.rules,
     examples: [
       Example(command: "mneme delete -n faq 'Where is my card?'", says: "remove an answer by its question"),
-      Example(command: "mneme delete --id 4711 --id 4712", says: "remove entries by id"),
+      Example(command: "mneme delete --id 4711 4712", says: "remove entries by id"),
+      Example(
+        command: "mneme delete --metadata source=handbook-2023 --dry-run",
+        says: "see what came from an old document"),
     ],
     exitNotes: [ExitNote(1, "nothing was there")])
 
   let queries: [String]
-  let ids: [EntryID]
-  let namespace: Namespace
+  let selection: SelectionRequest
+  let yes: Bool
   let dryRun: Bool
   let normalizes: Bool
+  let pace: Duration
+  /// What is said where there is nobody to ask.
+  let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
-    queries = invocation[Self.queries]
-    ids = invocation[Self.ids].map { EntryID(Int64($0)) }
-    namespace = invocation[Options.namespace]
+    let words = invocation[Self.queries]
+    let isByID = invocation.isGiven(SelectionRequest.ids)
+    selection = try SelectionRequest(invocation, moreIDs: isByID ? words : [])
+    queries = isByID ? [] : words
+    guard selection.isGiven || !queries.isEmpty else {
+      throw invocation.usageError(
+        "QUERY, --id or a selection is missing",
+        suggestion: "Say what goes, as in --id 4711 or --older-than 30d; 'mneme clear' empties namespaces.")
+    }
+    guard queries.isEmpty || selection.isAtMostNamespaces else {
+      throw invocation.usageError(
+        "a QUERY and a selection exclude each other", suggestion: "--query-contains selects by question.")
+    }
+    yes = invocation[Options.yes]
     dryRun = invocation[Options.dryRun]
     normalizes = !invocation[Options.noNormalize]
+    pace = invocation[Options.pace]
+    unasked = invocation.usageError(
+      "delete asks before it removes a selection, and there is no terminal to ask on",
+      suggestion: "Add --yes if that is what you want.")
   }
 
   func run(_ context: Context) throws -> any Report {
+    let isChosenBySight = queries.isEmpty && !selection.isAtMostIDs
+    guard !isChosenBySight || yes || dryRun || isInteractive() else { throw unasked }
     let store = try context.openExistingStore()
     defer { store.close() }
-    let wanted = try ids.isEmpty ? idsOfQueries(store) : ids.map(Optional.some)
+    if isChosenBySight { return try deleteSelected(store, context) }
+    let wanted = try queries.isEmpty ? selection.chosenIDs().map(Optional.some) : idsOfQueries(store)
     let unique = Set(wanted.compactMap(\.self)).sorted()
-    var report = DeletionReport(deleted: [], missing: wanted.count { $0 == nil }, dryRun: dryRun)
+    var report = DeletionReport(missing: wanted.count { $0 == nil }, dryRun: dryRun)
     // A few are gone before anything can happen.
     let guarded = unique.count > 64 && !dryRun ? [store] : []
-    let work = try LongWork(context, unit: "entries", total: unique.count, guarding: guarded)
+    let work = try LongWork(context, unit: "entries", total: unique.count, pace: pace, guarding: guarded)
     for start in stride(from: 0, to: unique.count, by: 64) {
       report.interruption = work.interruption
       if report.interruption != nil { break }
@@ -55,21 +78,47 @@ struct Delete: Command {
       report.deleted += deleted
       report.missing += batch.count - deleted.count
       work.tell(report.deleted.count)
+      work.pause()
     }
     try work.finish()
     if report.deleted.isEmpty { try context.noteAbsence(of: store) }
     return report
   }
 
+  private func deleteSelected(_ store: RedisStore, _ context: Context) throws -> any Report {
+    let chosen = try selection.selection(store, context)
+    var report = SelectedDeletionReport(dryRun: dryRun)
+    if dryRun || !yes {
+      let preview = try SelectionPreview(chosen, store, context)
+      (report.preview, report.deleted) = (preview, preview.count)
+      if !dryRun, preview.count > 0, try !preview.confirm("Delete", context) {
+        return SelectedDeletionReport(dryRun: false, isDeclined: true)
+      }
+    }
+    if !dryRun {
+      let work = try LongWork(
+        context, unit: "entries", total: report.preview?.count, pace: pace, guarding: [store])
+      report.preview = nil
+      report.deleted = try store.remove(chosen, at: store.time(for: context.clock()), work.control()) {
+        _, error in
+        context.warn(of: [error])
+      }
+      try work.finish()
+      report.interruption = work.interruption
+    }
+    if report.deleted == 0 { try context.noteAbsence(of: store) }
+    return report
+  }
+
   /// nil for a question that has no entry. One that is asked twice counts once.
   private func idsOfQueries(_ store: RedisStore) throws -> [EntryID?] {
-    let hashes = Set(queries.map { QueryNormalizer.queryHash($0, normalizing: normalizes) })
-    return try store.ids(namespace: namespace, queryHashes: hashes.sorted())
+    let hashes = Set(queries.map { QueryNormalizer.queryHash($0, normalizing: normalizes) }).sorted()
+    return try selection.namespacesOrDefault.flatMap { try store.ids(namespace: $0, queryHashes: hashes) }
   }
 }
 
 struct DeletionReport: Report {
-  var deleted: [EntryID]
+  var deleted: [EntryID] = []
   var missing: Int
   var dryRun: Bool
   /// The status of a run that a signal has ended early.
@@ -91,4 +140,31 @@ struct DeletionReport: Report {
   }
 
   var isConfirmation: Bool { !dryRun && interruption == nil }
+}
+
+/// What became of a selection.
+struct SelectedDeletionReport: Report {
+  var deleted = 0
+  var dryRun: Bool
+  /// Of a dry run: what matches.
+  var preview: SelectionPreview?
+  var isDeclined = false
+  /// The status of a run that a signal has ended early.
+  var interruption: ExitStatus?
+
+  init(dryRun: Bool, isDeclined: Bool = false) { (self.dryRun, self.isDeclined) = (dryRun, isDeclined) }
+
+  var status: ExitStatus { interruption ?? (deleted == 0 ? .no : .done) }
+
+  var json: JSONOutput { ["deleted": JSONOutput(deleted), "dry_run": JSONOutput(dryRun)] }
+
+  func text(_ style: TerminalStyle) -> String? {
+    if isDeclined { return "nothing deleted" }
+    let end = interruption == nil ? "" : "; interrupted"
+    if deleted == 0 { return "no entry matches" + end }
+    let table = dryRun ? preview.map { $0.text(style) + "\n" } ?? "" : ""
+    return table + "\(dryRun ? "would delete" : "deleted") \(entryCount(deleted))" + end
+  }
+
+  var isConfirmation: Bool { !dryRun && interruption == nil && deleted > 0 }
 }

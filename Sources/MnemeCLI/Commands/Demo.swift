@@ -40,7 +40,7 @@ struct Demo: Command {
       try show(stop, on: server, environment, context)
     }
     try context.output.print("\nThat was the tour. The server is stopped and its directory removed.")
-    return Silence()
+    return NoReport()
   }
 
   /// Prints the command, runs this very program with it, and checks that it ended as it should.

@@ -27,7 +27,6 @@ struct Export: Command {
       """)
   static let sinceID = Option(
     "since-id", value: .integer("ID", 0...Int.max), summary: "only entries with a greater id")
-  static let includeExpired = Switch("include-expired", summary: "also what is expired and not swept yet")
 
   static let spec = CommandSpec(
     name: "export", summary: "write entries as JSON lines or CSV",
@@ -39,9 +38,9 @@ struct Export: Command {
       `query_base64`, `response_base64` and `metadata_base64`, and {command:import} stores those. In CSV they are lost. \
       Either is said.
       """,
-    options: [
-      Options.onlyNamespace, outputFile, format, embeddings, sinceID, includeExpired, Options.pace,
-    ],
+    arguments: [SelectionRequest.moreIDs],
+    options: [outputFile, format, embeddings, sinceID, Options.pace] + SelectionRequest.options,
+    rules: SelectionRequest.rules,
     examples: [
       Example(command: "mneme export -o cache.jsonl", says: "keep a copy of everything"),
       Example(
@@ -49,21 +48,21 @@ struct Export: Command {
     ],
     exitNotes: [ExitNote(65, "some entries are damaged; the others were written")])
 
-  let namespace: Namespace?
+  let selection: SelectionRequest
   let path: String?
   let format: Format
   let embeddings: EmbeddingForm
   let sinceID: EntryID?
-  let includeExpired: Bool
   let pace: Duration
 
   init(_ invocation: Invocation) throws(UsageError) {
-    namespace = invocation[Options.onlyNamespace]
+    selection = try SelectionRequest(
+      invocation, moreIDs: invocation[SelectionRequest.moreIDs],
+      wordAdvice: "Ids go behind --id; -o FILE says where to write.")
     path = invocation[Self.outputFile].flatMap { $0 == "-" ? nil : $0 }
     format = invocation[Self.format]
     embeddings = invocation[Self.embeddings] ?? (format == .csv ? .none : .base64)
     sinceID = invocation[Self.sinceID].map { EntryID(Int64($0)) }
-    includeExpired = invocation[Self.includeExpired]
     pace = invocation[Options.pace]
   }
 
@@ -71,10 +70,11 @@ struct Export: Command {
     let store = try context.openExistingStore()
     defer { store.close() }
     guard let identity = try store.identity() else { return try exportNothing(context) }
+    let chosen = try selection.selection(store, context)
     let file = try path.map(AtomicFile.init)
     let work = try LongWork(
-      context, unit: "entries", total: try store.count(in: namespace), isAmongResults: file == nil,
-      pace: pace, guarding: [store])
+      context, unit: "entries", total: try store.count(of: chosen), isAmongResults: file == nil, pace: pace,
+      guarding: [store])
     var report = ExportReport(path: path, versionStart: try version(of: store, context))
     let now = try store.time(for: context.clock())
     context.warnOfClock(of: store)
@@ -84,12 +84,13 @@ struct Export: Command {
       if let file { try file.write(appending: body) } else { try context.output.write(appending: body) }
     }
     if format == .csv { try write { CSV.append(CSV.heading, to: &$0) } }
-    try store.forEachEntry(after: sinceID, in: namespace) { id, error in
+    var fields = Selection.Fields.all
+    if embeddings == .none { fields.remove(.embedding) }
+    try store.forEachEntry(in: chosen, after: sinceID, at: now, reading: fields) { id, error in
       report.damaged += 1
       context.warn(of: [error])
     } _: { entry in
       try work.check(state(report))
-      guard includeExpired || !entry.isExpired(at: now) else { return }
       try write { bytes in
         if file == nil, isForTerminal {
           bytes.append(contentsOf: harmlessLine(of: entry, identity.fingerprint).utf8)

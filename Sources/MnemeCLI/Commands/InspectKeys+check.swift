@@ -36,7 +36,7 @@ extension InspectKeys {
       "],\"leftovers\":\(summary.leftovers),\"notes\":" + JSONOutput.array(notes).text + "}")
     try work.finish()
     try work.check()
-    return Silence(status: summary.problemCount > 0 ? .no : .done)
+    return NoReport(status: summary.problemCount > 0 ? .no : .done)
   }
 
   /// How many notes are kept until the problems are written.

@@ -130,7 +130,7 @@ struct InspectKeys: Command {
     warn(memoryIsWithheld: isWithheld, context)
     try work.finish()
     try work.check()
-    return Silence()
+    return NoReport()
   }
 
   private func warn(memoryIsWithheld: Bool, _ context: Context) {

@@ -27,7 +27,7 @@ struct Reembed: Command {
       Example(
         command: "mneme reembed --embedder openai:text-embedding-3-small:dim1536 mneme2",
         says: "move a cache to another model; the application changes its prefix when it is done")
-    ])
+    ], isMinor: true)
 
   let target: String
   let embedder: EmbedderChoice
@@ -95,7 +95,7 @@ struct Reembed: Command {
       work.pause()
       try work.check()
     }
-    try source.forEachEntry(after: nil, in: nil) { id, damage in
+    try source.forEachEntry(in: .everything, reading: .all) { id, damage in
       throw CorruptCacheError(
         damage.message, remediation: "Delete it ('mneme delete --id \(id)') or mend it, and run it again.")
     } _: { entry in

@@ -1,0 +1,151 @@
+import CommandGrammar
+import Mneme
+import MnemeRedis
+
+/// `mneme set-ttl`
+struct SetTTL: Command {
+  static let duration = Argument(
+    "DURATION", value: .timeToLive, summary: "how long the entries live from now on, or `never`")
+  static let fromCreation = Switch("from-creation", summary: "count from when each entry was put")
+  static let onlyShorten = Switch("only-shorten", summary: "leave entries that would live longer by it")
+  static let onlyLengthen = Switch("only-lengthen", summary: "leave entries that would live less long by it")
+  static let nativeTTL = Switch(
+    "native-ttl", summary: "let Redis itself expire the entries, too",
+    details: "Those that it expires already are moved along without this.")
+
+  static let spec = CommandSpec(
+    name: "set-ttl", summary: "change how long entries live",
+    description: """
+      Gives the entries of a selection another time to live: they expire {arg:DURATION} from now. Nothing else about them \
+      changes. Shows the entries and asks first on a terminal; elsewhere {option:yes} is needed. An entry that an \
+      application writes meanwhile is looked at again, and keeps what it got.
+      """,
+    arguments: [duration, SelectionRequest.moreIDs],
+    options: [
+      fromCreation, onlyShorten, onlyLengthen, nativeTTL, Options.yes, Options.dryRun, Options.pace,
+    ] + SelectionRequest.options,
+    rules: SelectionRequest.rules + [.atMostOne(of: onlyShorten, onlyLengthen)],
+    examples: [
+      Example(
+        command: "mneme set-ttl 1h --contains 'Model X'", says: "let answers about a product expire soon"),
+      Example(
+        command: "mneme set-ttl 30d --no-ttl --yes", says: "give a time to live to what has none, from cron"),
+    ],
+    exitNotes: [ExitNote(1, "no entry matches")])
+
+  let change: TTLChange
+  let selection: SelectionRequest
+  let yes: Bool
+  let dryRun: Bool
+  let pace: Duration
+  /// What is said where there is nobody to ask.
+  let unasked: UsageError
+
+  init(_ invocation: Invocation) throws(UsageError) {
+    var change = TTLChange(invocation[Self.duration].duration.map { Seconds($0) })
+    change.fromCreation = invocation[Self.fromCreation]
+    change.onlyShortens = invocation[Self.onlyShorten]
+    change.onlyLengthens = invocation[Self.onlyLengthen]
+    change.isNative = invocation[Self.nativeTTL]
+    self.change = change
+    selection = try SelectionRequest(invocation, moreIDs: invocation[SelectionRequest.moreIDs])
+    guard selection.isGiven else { throw Self.noSelection(invocation) }
+    yes = invocation[Options.yes]
+    dryRun = invocation[Options.dryRun]
+    pace = invocation[Options.pace]
+    unasked = invocation.usageError(
+      "set-ttl asks before it changes anything, and there is no terminal to ask on",
+      suggestion: "Add --yes if that is what you want.")
+  }
+
+  private static func noSelection(_ invocation: Invocation) -> UsageError {
+    invocation.usageError(
+      "no entries are selected",
+      suggestion: "Say which, as in --namespace faq or --older-than 30d; --min-uses 0 selects all.")
+  }
+
+  func run(_ context: Context) throws -> any Report {
+    guard yes || dryRun || isInteractive() else { throw unasked }
+    let store = try context.openExistingStore()
+    defer { store.close() }
+    let chosen = try selection.selection(store, context)
+    var report = TTLReport(dryRun: dryRun)
+    if dryRun || !yes {
+      let preview = try SelectionPreview(chosen, store, context)
+      report.preview = preview
+      report.changed = preview.count
+      guard !dryRun, preview.count > 0 else { return try noting(report, store, context) }
+      guard try preview.confirm("Change the time to live of", context) else {
+        return TTLReport(dryRun: false, isDeclined: true)
+      }
+    }
+    let work = try LongWork(
+      context, unit: "entries", total: report.preview?.count, pace: pace, guarding: [store])
+    report.preview = nil
+    (report.changed, report.unchanged) = try store.setTTL(
+      change, of: chosen, at: store.time(for: context.clock()), work.control()
+    ) { _, error in context.warn(of: [error]) }
+    try work.finish()
+    report.interruption = work.interruption
+    return try noting(report, store, context)
+  }
+
+  private func noting(_ report: TTLReport, _ store: RedisStore, _ context: Context) throws -> TTLReport {
+    if report.changed + report.unchanged == 0 { try context.noteAbsence(of: store) }
+    return report
+  }
+}
+
+struct TTLReport: Report {
+  var changed = 0
+  var unchanged = 0
+  var dryRun: Bool
+  /// Of a dry run: what matches.
+  var preview: SelectionPreview?
+  var isDeclined = false
+  /// The status of a run that a signal has ended early.
+  var interruption: ExitStatus?
+
+  init(dryRun: Bool, isDeclined: Bool = false) { (self.dryRun, self.isDeclined) = (dryRun, isDeclined) }
+
+  var status: ExitStatus { interruption ?? (changed + unchanged == 0 ? .no : .done) }
+
+  var json: JSONOutput {
+    [
+      "changed": JSONOutput(changed), "unchanged": JSONOutput(unchanged), "dry_run": JSONOutput(dryRun),
+    ]
+  }
+
+  func text(_ style: TerminalStyle) -> String? {
+    if isDeclined { return "nothing changed" }
+    if changed + unchanged == 0 { return "no entry matches" }
+    let table = dryRun ? preview.map { $0.text(style) + "\n" } ?? "" : ""
+    return table
+      + list([
+        "\(dryRun ? "would change" : "changed") \(entryCount(changed))",
+        unchanged > 0 ? "left \(grouped(unchanged)) as they are" : nil,
+        interruption != nil ? "interrupted" : nil,
+      ])
+  }
+
+  var isConfirmation: Bool { !dryRun && interruption == nil && changed + unchanged > 0 }
+}
+
+/// A time to live as it is typed: a duration, or never.
+struct TimeToLive: Sendable {
+  /// nil: never expires.
+  var duration: Duration?
+}
+
+extension ValueKind where Value == TimeToLive {
+  static var timeToLive: ValueKind {
+    let durations = ValueKind<Duration>.duration(
+      in: .seconds(1)...(.seconds(SemanticCache.longestTTL.rawValue)))
+    return ValueKind(
+      placeholder: "DURATION", completion: .suggestions(["never"]), isNumeric: true,
+      parse: { text throws(ValueProblem) in
+        TimeToLive(duration: text == "never" ? nil : try durations.parse(text))
+      },
+      format: { $0.duration.map(durations.format) ?? "never" })
+  }
+}

@@ -1,0 +1,189 @@
+import CommandGrammar
+import Mneme
+import MnemeRedis
+
+/// `mneme show`
+struct Show: Command {
+  static let ids = Argument(
+    repeating: "ID", atLeast: 1, value: .integer("ID", 1...Int.max), summary: "the ids of the entries")
+
+  static let spec = CommandSpec(
+    name: "show", summary: "show entries in full",
+    description: """
+      Shows each entry as it is in Redis: its query, response and metadata, when it was put and last used, its time to live, \
+      its keys and what the indexes say, what a check finds wrong with it, and whether {command:get} would serve it. Reads \
+      and changes nothing.
+      """,
+    arguments: [ids],
+    examples: [
+      Example(command: "mneme show 4711", says: "everything about an entry"),
+      Example(
+        command: "mneme get --peek --json 'Where is my card?' | jq .id | xargs mneme show",
+        says: "the entry behind an answer"),
+    ],
+    exitNotes: [ExitNote(1, "an id is not there"), ExitNote(65, "an entry cannot be read")])
+
+  let ids: [EntryID]
+
+  init(_ invocation: Invocation) throws(UsageError) {
+    ids = invocation[Self.ids].map { EntryID(Int64($0)) }
+  }
+
+  func run(_ context: Context) throws -> any Report {
+    let store = try context.openExistingStore()
+    defer { store.close() }
+    let details = try store.details(of: ids)
+    let report = ShowReport(
+      entries: details.compactMap(\.self), missing: zip(ids, details).filter { $1 == nil }.map(\.0),
+      fingerprint: try store.identity()?.fingerprint, now: context.clock())
+    if report.entries.isEmpty, try context.noteAbsence(of: store) { return report }
+    for id in report.missing { context.note("there is no entry \(id)") }
+    return report
+  }
+}
+
+struct ShowReport: Report {
+  var entries: [EntryDetails]
+  var missing: [EntryID]
+  var fingerprint: String?
+  var now: UnixTime
+
+  var status: ExitStatus {
+    !missing.isEmpty ? .no : entries.contains { $0.entry == nil } ? .badData : .done
+  }
+
+  /// One object for one entry, an array for several.
+  var json: JSONOutput {
+    let objects = entries.map { $0.json(fingerprint: fingerprint, at: now) }
+    return objects.count == 1 && missing.isEmpty ? objects[0] : .array(objects)
+  }
+
+  func text(_ style: TerminalStyle) -> String? {
+    entries.isEmpty ? nil : entries.map { $0.text(style, at: now) }.joined(separator: "\n\n")
+  }
+}
+
+extension EntryDetails {
+  /// Whether `get` would serve the entry, and if not why.
+  fileprivate enum Verdict: String {
+    case served, expired, refused, shadowed, unreachable, damaged
+  }
+
+  fileprivate func verdict(at now: UnixTime) -> Verdict {
+    guard let entry else { return .damaged }
+    if entry.isExpired(at: now) { return .expired }
+    if !entry.isServed(at: now) { return .refused }
+    if isPointedAt { return .served }
+    return pointer == nil ? .unreachable : .shadowed
+  }
+
+  private func explanation(at now: UnixTime) -> String {
+    switch verdict(at: now) {
+    case .served: "would serve it"
+    case .expired: "would not serve it: it has expired"
+    case .refused: "would not serve it: the response is empty, blank, an error message, or not valid text"
+    case .shadowed:
+      "would answer its question with entry \(visible(pointer ?? "?")); this one is found by meaning alone"
+    case .unreachable: "would find it by meaning alone: no hash key leads to it"
+    case .damaged: "would not serve it: it cannot be read"
+    }
+  }
+
+  fileprivate func json(fingerprint: String?, at now: UnixTime) -> JSONOutput {
+    var members = entry?.members(fingerprint: fingerprint) ?? [("id", JSONOutput(id))]
+    if let entry {
+      members.append(("expires_at", JSONOutput(entry.expiresAt?.rawValue)))
+      members.append(("servable", JSONOutput(entry.isServed(at: now))))
+    }
+    let keys: [(String, JSONOutput)] = [
+      ("entry", JSONOutput(key)), ("hash", JSONOutput(hashKey)), ("hash_id", number(pointer)),
+      ("by_id", number(byID)), ("lru", number(lru)), ("by_ttl", number(byTTL ?? pythonTTL)),
+      ("native_expiry", JSONOutput(expiresNatively)),
+    ]
+    members.append(("keys", .object(keys)))
+    members.append(("problems", .array(problems.map { $0.json() })))
+    members.append(("verdict", JSONOutput(verdict(at: now).rawValue)))
+    return .object(members)
+  }
+
+  private func number(_ text: String?) -> JSONOutput {
+    text.map { text in Int64(text).map { .integer($0) } ?? .string(text) } ?? .null
+  }
+
+  fileprivate func text(_ style: TerminalStyle, at now: UnixTime) -> String {
+    var lines: [(String, String)] = []
+    if let entry { lines = content(of: entry, at: now) }
+    if let damage { lines.append(("damage", visible(damage.message))) }
+    lines += [("entry key", visible(key)), ("hash key", visible(hashKey ?? "-") + leadsTo)]
+    lines.append(("indexes", indexes))
+    if expiresNatively { lines.append(("Redis", "expires the entry by itself")) }
+    for problem in problems {
+      lines.append(("problem", visible("\(problem.kind.rawValue): \(problem.detail)")))
+    }
+    lines.append(("get", explanation(at: now)))
+    let margin = String(repeating: " ", count: 13)
+    return style.bold("entry \(id)") + "\n"
+      + lines.map { label, text in
+        let padding = String(repeating: " ", count: max(1, 11 - label.count))
+        let body = text.split(separator: "\n", omittingEmptySubsequences: false)
+          .joined(separator: "\n" + margin)
+        return "  " + label + padding + body
+      }.joined(separator: "\n")
+  }
+
+  private var leadsTo: String {
+    guard hashKey != nil else { return "" }
+    return pointer.map { " leads to entry \(visible($0))" } ?? " is not there"
+  }
+
+  private var indexes: String {
+    list([
+      byID == nil ? "not in by_id" : "in by_id",
+      lru.map { "lru at \(visible($0))" } ?? "not in lru",
+      (byTTL ?? pythonTTL).map { "by_ttl at \(visible($0))" },
+    ])
+  }
+
+  private func content(of entry: StoredEntry, at now: UnixTime) -> [(String, String)] {
+    func moment(_ time: UnixTime) -> String {
+      let distance = (now - time).rawValue
+      return "\(utc(time)), \(distance < 0 ? "in \(span(-distance))" : "\(span(distance)) ago")"
+    }
+    let vector =
+      entry.embedding.dimension == 0
+      ? "none"
+      : counted(entry.embedding.dimension, "number") + (entry.embedding.flaw.map { ", \($0.text)" } ?? "")
+    return [
+      ("namespace", visible(entry.namespace.name)),
+      ("query", visibleLines(entry.query)),
+      ("response", visibleLines(entry.response)),
+      ("metadata", visible(entry.metadata)),
+      ("size", "response \(size(entry.responseByteCount))"),
+      ("put", moment(entry.createdAt)),
+      (
+        "used",
+        entry.accessCount == 0
+          ? "never" : "\(counted(entry.accessCount, "time")), last \(moment(entry.lastAccessedAt))"
+      ),
+      ("expires", entry.expiresAt.map { moment($0) } ?? "never"),
+      ("query hash", entry.queryHash), ("vector", vector),
+    ]
+  }
+
+  /// A text with its line breaks, and other control characters made visible.
+  private func visibleLines(_ text: String) -> String {
+    text.split(separator: "\n", omittingEmptySubsequences: false).map { visible(String($0)) }
+      .joined(separator: "\n")
+  }
+}
+
+extension Embedding.Flaw {
+  /// What keeps a vector from being compared, as it follows a comma.
+  fileprivate var text: String {
+    switch self {
+    case .allZeros: "all zeros"
+    case .notFinite: "with one that is not finite"
+    case .length(let length): "of length \(decimals(length, 3)), not 1"
+    }
+  }
+}

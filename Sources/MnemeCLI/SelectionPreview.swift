@@ -1,0 +1,54 @@
+import Mneme
+import MnemeRedis
+
+/// The first entries of a selection and how many there are, which a person sees before anything is done to them.
+struct SelectionPreview {
+  private(set) var first: [StoredEntry] = []
+  private(set) var count = 0
+  private let now: UnixTime
+
+  static let shown = 20
+
+  /// Counts, and reads the first ones.
+  init(_ selection: Selection, _ store: RedisStore, _ context: Context) throws {
+    now = try store.time(for: context.clock())
+    let work = try LongWork(context, unit: "entries")
+    var ids: Set<EntryID> = []
+    var damaged: CorruptCacheError?
+    try store.forEachEntry(in: selection, at: now, reading: []) { _, error in
+      damaged = damaged ?? error
+    } _: { entry in
+      try work.check()
+      if ids.count < Self.shown { ids.insert(entry.id) }
+      count += 1
+      work.tell(count)
+    }
+    if let damaged { context.warn("\(damaged.message) It is passed over. \(damaged.remediation)") }
+    guard !ids.isEmpty else { return }
+    var beginning = selection
+    beginning.ids = ids
+    try store.forEachEntry(in: beginning, at: now, reading: [.query, .response], whenCorrupt: { _, _ in }) {
+      first.append($0)
+    }
+  }
+
+  /// The table, and how many are not in it.
+  func text(_ style: TerminalStyle) -> String {
+    var table = Table(EntryRow.columns())
+    table.rows = first.map { EntryRow.cells(of: $0, at: now) }
+    let more = count - first.count
+    return table.text(style) + (more > 0 ? "\nand \(grouped(more)) more" : "")
+  }
+
+  /// Shows the table and asks.
+  /// - Parameter deed: what would be done, as in `Delete 3 entries under …`.
+  /// - Returns: whether the answer is yes.
+  func confirm(_ deed: String, _ context: Context) throws -> Bool {
+    var style = context.output.style
+    if style.errorIsTerminal { style.tableWidth = style.width }
+    context.output.note(text(style))
+    return try MnemeCLI.confirm(
+      "\(deed) \(entryCount(count)) under the prefix '\(visible(context.settings.keyPrefix))' at "
+        + "\(visible(try context.serverAddress()))? [y/N] ")
+  }
+}
