@@ -19,9 +19,9 @@ package struct Selection: Sendable {
   package var usedUntil: UnixTime?
   /// Last served after this moment.
   package var usedAfter: UnixTime?
-  /// How often it was served, at least and at most.
+  /// The number of uses, at least and at most.
   package var uses: ClosedRange<Int64> = 0...Int64.max
-  /// What has expired is passed over unless this says otherwise.
+  /// Says which entries count by their time to live; those that have expired do not unless it asks for them.
   package var expiry = Expiry.notExpired
   /// Responses of more than so many bytes.
   package var responseBytesAbove: Int?
@@ -30,12 +30,12 @@ package struct Selection: Sendable {
   /// Entries whose vector is so similar to this one.
   package var likeness: Likeness?
 
-  /// What must hold of an entry's time to live.
+  /// A condition on an entry's time to live.
   package enum Expiry: Sendable, Equatable {
     case notExpired
     case any
     case expired
-    /// Has one, has not expired, and will have by this moment.
+    /// Expires by this moment, and has not expired yet.
     case by(UnixTime)
     /// Never expires.
     case never

@@ -15,7 +15,7 @@ package struct EntryDetails: Sendable {
   package var byID, lru, byTTL, pythonTTL: String?
   /// Whether Redis itself will expire the key.
   package var expiresNatively = false
-  /// What a check finds wrong with it.
+  /// Problems that a check finds with it.
   package var problems: [CacheProblem] = []
 
   /// Whether the exact layer leads to it.

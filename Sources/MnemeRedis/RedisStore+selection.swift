@@ -21,7 +21,7 @@ extension RedisStore {
     }
   }
 
-  /// How many entries a selection has at most, as far as counting can tell. One round trip.
+  /// Counts the entries that a selection can have at most, as far as an index tells. One round trip.
   package func count(of selection: Selection) throws -> Int? {
     if let ids = selection.ids { return ids.count }
     guard !selection.namespaces.isEmpty else { return try count(in: nil) }

@@ -32,7 +32,7 @@ struct Delete: Command {
   let dryRun: Bool
   let normalizes: Bool
   let pace: Duration
-  /// What is said where there is nobody to ask.
+  /// The error where there is nobody to ask.
   let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
@@ -142,11 +142,11 @@ struct DeletionReport: Report {
   var isConfirmation: Bool { !dryRun && interruption == nil }
 }
 
-/// What became of a selection.
+/// The outcome for a selection.
 struct SelectedDeletionReport: Report {
   var deleted = 0
   var dryRun: Bool
-  /// Of a dry run: what matches.
+  /// Entries that match, in a dry run.
   var preview: SelectionPreview?
   var isDeclined = false
   /// The status of a run that a signal has ended early.

@@ -4,7 +4,7 @@ import MnemeRedis
 
 /// `mneme list`
 struct List: Command {
-  /// What entries can be sorted by.
+  /// An order of entries.
   enum Order: String, CaseIterable, Sendable {
     case id, age, used, uses, expiry, size
   }

@@ -38,7 +38,7 @@ struct SetTTL: Command {
   let yes: Bool
   let dryRun: Bool
   let pace: Duration
-  /// What is said where there is nobody to ask.
+  /// The error where there is nobody to ask.
   let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
@@ -100,7 +100,7 @@ struct TTLReport: Report {
   var changed = 0
   var unchanged = 0
   var dryRun: Bool
-  /// Of a dry run: what matches.
+  /// Entries that match, in a dry run.
   var preview: SelectionPreview?
   var isDeclined = false
   /// The status of a run that a signal has ended early.
