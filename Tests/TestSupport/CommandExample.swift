@@ -67,7 +67,7 @@ package struct CommandExample: Sendable, CustomTestStringConvertible {
       CommandExample(.reads, "list --contains question --json", form: true, stream: true),
       CommandExample(.reads, "list --sort size --limit 3", form: true, stream: true),
       CommandExample(.reads, "list --expires-within 2h", form: true, stream: true),
-      CommandExample(.reads, "list --unused-for 1s", form: true, stream: true),
+      CommandExample(.reads, "list --used-within 1d", form: true, stream: true),
       CommandExample(.reads, "list --like question_7", form: true, stream: true),
       CommandExample(.reads, "show 7 21"), CommandExample(.reads, "show --json 7", form: true),
       CommandExample(.writes, "set-ttl 2h --yes -n faq"),
