@@ -16,7 +16,6 @@ public struct AbsentEmbedder: Embedder {
     guard dimension > 0 else { return texts.map { _ in [] } }
     throw EmbedderError(
       "The cache was filled by '\(fingerprint)', an embedder that cannot be run here.",
-      remediation:
-        "Hand in the embedding (--embedding), or a program that makes such embeddings (--embedder-command).")
+      about: .embedder(fingerprint), remedy: .provideEmbedding)
   }
 }

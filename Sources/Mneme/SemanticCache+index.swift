@@ -93,6 +93,6 @@ extension CorruptCacheError {
     guard let error = error as? any MnemeError else {
       preconditionFailure("an index throws errors of ours alone")
     }
-    self.init(error.message, remediation: error.remediation)
+    self.init(error.message, about: error.object, remedy: error.remedy)
   }
 }

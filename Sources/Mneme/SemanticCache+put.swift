@@ -21,7 +21,7 @@ extension SemanticCache {
     guard options.validator(response) else {
       throw InvalidInputError(
         "The response is one that is never served: empty, blank, or an error message of the application's.",
-        remediation: "Store the answer itself.")
+        remedy: .storeAnswer)
     }
     let now = options.clock()
     let queryHash = queryHash(query)
@@ -54,7 +54,7 @@ extension SemanticCache {
     guard given.count == embedder.dimension else {
       throw InvalidInputError(
         "The embedding has \(given.count) numbers; those of '\(embedder.fingerprint)' have \(embedder.dimension).",
-        remediation: "Give an embedding of \(embedder.dimension) numbers.")
+        about: .embedder(embedder.fingerprint), remedy: .matchDimension)
     }
   }
 
@@ -63,6 +63,6 @@ extension SemanticCache {
     guard let ttl, ttl < Seconds(1) || ttl > longestTTL else { return }
     throw InvalidInputError(
       "A time to live of \(ttl.rawValue) seconds is not possible.",
-      remediation: "Give 1 second to 100 years, or none for an entry that stays.")
+      remedy: .setTTLInRange)
   }
 }

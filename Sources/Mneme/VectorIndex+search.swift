@@ -49,11 +49,11 @@ extension VectorIndex {
     guard query.count == dimension else {
       throw EmbedderDimensionError(
         "The query's embedding has \(query.count) dimensions, the index \(dimension).",
-        remediation: "Search with the embedder that filled the cache.")
+        remedy: .useCacheEmbedder)
     }
     var padded = [Float](repeating: 0, count: width)
     let largest = query.reduce(0) { max($0, $1.magnitude.bitPattern) }
-    try Self.check(largest, "The query's embedding", "Check the embedder.")
+    try Self.check(largest, "The query's embedding", nil, .checkEmbedder)
     for (index, number) in query.enumerated() { padded[index] = precision == .int8 ? number / 127 : number }
     return padded
   }

@@ -69,10 +69,10 @@ public final class VectorIndex {
     guard bytes.count == dimension * 4 else {
       throw EmbedderDimensionError(
         "The embedding of entry \(id) has \(bytes.count) bytes; \(dimension) dimensions take \(dimension * 4).",
-        remediation: "Store the entry again with the cache's own embedder.")
+        about: .entry(id), remedy: .replaceEntry)
     }
     let largest = cvector_read_f32(bytes.baseAddress, dimension, scratch.baseAddress)
-    try Self.check(largest, "The embedding of entry \(id)", "Delete the entry, or store it again.")
+    try Self.check(largest, "The embedding of entry \(id)", .entry(id), .replaceEntry)
     let row = rowOf[id] ?? count
     if row == count {
       if (count + 1) * rowBytes > pages.count { growPages(toHold: max(64, count * 2)) }
@@ -95,7 +95,7 @@ public final class VectorIndex {
       throw EmbedderDimensionError(
         "\(ids.count) embeddings of \(dimension) dimensions take \(ids.count * dimension * 4) bytes, "
           + "not \(rows.count).",
-        remediation: "Hand in one embedding for each entry.")
+        remedy: .provideEachEmbedding)
     }
     reserveCapacity(count + ids.count)
     for (index, id) in ids.enumerated() {
@@ -130,13 +130,13 @@ public final class VectorIndex {
   }
 
   /// - Parameter largest: what `cvector_read_f32` returned.
-  static func check(_ largest: UInt32, _ what: String, _ remediation: String) throws {
+  static func check(_ largest: UInt32, _ what: String, _ object: ErrorObject?, _ remedy: Remedy) throws {
     guard largest < 0x7f80_0000 else {
       throw QuantizationError(
-        "\(what) has a component that is no finite number.", remediation: remediation)
+        "\(what) has a component that is no finite number.", about: object, remedy: remedy)
     }
     guard largest > 0 else {
-      throw QuantizationError("\(what) is all zeros and has no direction.", remediation: remediation)
+      throw QuantizationError("\(what) is all zeros and has no direction.", about: object, remedy: remedy)
     }
   }
 }

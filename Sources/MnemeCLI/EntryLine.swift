@@ -141,13 +141,14 @@ enum EntryLine {
     do {
       object = try JSONText(parsing: line)
     } catch {
-      throw InvalidInputError(
-        "not JSON: \(error.description) at byte \(error.offset + 1).", remediation: "Mend or remove the line."
+      throw InputError(
+        "not JSON: \(error.description) at byte \(error.offset + 1).",
+        remediation: "Correct or remove the line."
       )
     }
     guard object.kind == .object else {
-      throw InvalidInputError(
-        "a JSON \(object.kind), not an object.", remediation: "Mend or remove the line.")
+      throw InputError(
+        "a JSON \(object.kind), not an object.", remediation: "Correct or remove the line.")
     }
     let fields = Fields(of: object)
     var draft = Draft(
@@ -206,7 +207,7 @@ enum EntryLine {
 
     func requiredText(_ name: Member) throws -> String {
       guard let text = try text(name) else {
-        throw InvalidInputError(
+        throw InputError(
           "the field '\(name.rawValue)' is missing.",
           remediation: "Give each line at least \"query\" and \"response\".")
       }
@@ -293,9 +294,9 @@ enum EntryLine {
       return Embedding(bytes: bytes)
     }
 
-    private func wrong(_ name: Member, _ right: String) -> InvalidInputError {
-      InvalidInputError(
-        "the field '\(name.rawValue)' is not \(right).", remediation: "Mend or remove the line.")
+    private func wrong(_ name: Member, _ right: String) -> InputError {
+      InputError(
+        "the field '\(name.rawValue)' is not \(right).", remediation: "Correct or remove the line.")
     }
   }
 }

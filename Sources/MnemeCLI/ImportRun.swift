@@ -93,9 +93,9 @@ struct ImportRun {
       try limits.check(
         query: draft.query, response: draft.response, metadata: draft.metadata, allowsNaN: true)
       guard defaultValidator(draft.response) else {
-        throw InvalidInputError(
+        throw InputError(
           "the response is one that is never served: empty, blank, or an error message.",
-          remediation: "Mend or remove the line.")
+          remediation: "Correct or remove the line.")
       }
       try settleIdentity(by: draft)
       draft.queryHash = draft.queryHash ?? QueryNormalizer.queryHash(draft.query)
@@ -163,11 +163,10 @@ struct ImportRun {
     {
       throw EmbedderMismatchError(
         "the line is of the embedder '\(fingerprint)', the cache of '\(identity.fingerprint)'.",
-        remediation: "Export with --embeddings none and import with --embedder to have the vectors made anew."
-      )
+        about: .embedder(identity.fingerprint), remedy: .embedAgain)
     }
     if let embedding = draft.embedding, embedding.dimension != identity.dimension {
-      throw InvalidInputError(
+      throw InputError(
         "the vector has \(embedding.dimension) numbers, the cache's have \(identity.dimension).",
         remediation: "Export with --embeddings none to have the vectors made anew.")
     }
@@ -292,7 +291,7 @@ struct ImportRun {
   private func conflictError(_ conflict: ConflictError, in batch: Batch) -> LineError {
     lineError(
       batch.entryLines[conflict.index],
-      InvalidInputError(
+      InputError(
         conflict.id.map { "the query is there already, as entry \($0)." }
           ?? "the query is there already, on an earlier line.",
         remediation: "Import with --on-conflict replace or skip."))

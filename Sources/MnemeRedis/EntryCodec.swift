@@ -52,7 +52,7 @@ struct EntryCodec: Sendable {
       guard !requiresUTF8 else {
         throw StoreBackendError(
           .refused, "Entry \(id) (\(layout.entry(id).text)): the field '\(field.name)' is not valid UTF-8.",
-          remediation: "Delete the entry, or read it without decodeResponses.")
+          about: .entry(id), remedy: .deleteOrDecode)
       }
       return String(decoding: value.bytes, as: UTF8.self)
     }
@@ -96,7 +96,7 @@ struct EntryCodec: Sendable {
   func corrupt(_ id: EntryID, _ what: String) -> CorruptCacheError {
     CorruptCacheError(
       "Entry \(id) (\(layout.entry(id).text)) \(what).",
-      remediation: "Delete it with 'mneme delete --id \(id)', or let 'mneme vacuum --repair' see to it.")
+      about: .entry(id), remedy: .repairEntry)
   }
 }
 

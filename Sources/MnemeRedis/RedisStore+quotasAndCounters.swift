@@ -46,7 +46,7 @@ extension RedisStore {
     guard let number = value.integer else {
       throw CorruptCacheError(
         "The quota of namespace '\(namespace)' is not a whole number.",
-        remediation: "Set it again with 'mneme set-quota'.")
+        about: .namespace(namespace), remedy: .setQuotaAgain)
     }
     return number > 0 ? Int(number) : nil
   }
@@ -85,7 +85,7 @@ extension RedisStore {
       guard let count = value.integer, count <= Self.largestNumber else {
         throw CorruptCacheError(
           "The counter '\(counter.rawValue)' in '\(layout.counters(namespace).text)' is no number that can grow.",
-          remediation: "Look at it with 'redis-cli HGETALL', and restore the number or delete the field.")
+          about: .key(layout.counters(namespace).text), remedy: .restoreNumber)
       }
     }
   }

@@ -24,8 +24,8 @@ public struct ServerHazard: Sendable, Equatable {
   public var severity: Severity
   /// What it means for the cache. One line.
   public var detail: String
-  /// What to do about it. One line.
-  public var remedy: String
+  /// A step that can be taken.
+  public var remedy: Remedy
 }
 
 extension ServerSettings {
@@ -46,14 +46,14 @@ extension ServerSettings {
       return ServerHazard(
         kind: .memoryUnknown, severity: .note,
         detail: "the server does not tell maxmemory and the eviction policy, which can endanger a cache",
-        remedy: "Allow this user INFO or CONFIG|GET, or look in the provider's console.")
+        remedy: .permitInformation)
     }
     guard maxMemory == 0 else { return nil }
     return ServerHazard(
       kind: .noMaxMemory, severity: .note,
       detail:
         "maxmemory is not set: where memory runs out the system ends Redis, with all that is on it",
-      remedy: "Set maxmemory with the policy noeviction, and cap namespaces with 'mneme set-quota'.")
+      remedy: .limitMemory)
   }
 
   private var policyHazard: ServerHazard? {
@@ -64,14 +64,14 @@ extension ServerSettings {
         kind: .evictionPolicy, severity: .note,
         detail:
           "the policy \(policy) drops entries with a native TTL before their time, and their index members stay",
-        remedy: "Use noeviction, or let 'mneme vacuum' sweep what is left.")
+        remedy: .stopEvictionOrVacuum)
     }
     return ServerHazard(
       kind: .evictionPolicy, severity: isLimited ? .danger : .note,
       detail:
         "the policy \(policy) \(isLimited ? "may" : "would, with a maxmemory,") drop the keys of indexes, and "
         + "entries that no index names are never found again and stay",
-      remedy: "Use the policy noeviction, and cap namespaces with 'mneme set-quota'.")
+      remedy: .stopEviction)
   }
 
   private var savingHazard: ServerHazard? {
@@ -79,7 +79,7 @@ extension ServerSettings {
     return ServerHazard(
       kind: .savingFailed, severity: .danger,
       detail: "the server could not save to its disk the last time, and may refuse every write until it can",
-      remedy: "Free the disk, or look at the server's log.")
+      remedy: .freeDisk)
   }
 
   private func persistenceHazard(_ expectsBackups: Bool) -> ServerHazard? {
@@ -88,12 +88,12 @@ extension ServerSettings {
       return ServerHazard(
         kind: .persistenceUnknown, severity: .note,
         detail: "the server does not tell whether it writes snapshots, so a restart may lose the cache",
-        remedy: "Allow this user CONFIG|GET, or look in the provider's console.")
+        remedy: .permitConfiguration)
     }
     return ServerHazard(
       kind: .noPersistence, severity: expectsBackups ? .danger : .note,
       detail:
         "the server writes neither snapshots nor a log: a restart loses the cache, and there is nothing to back up",
-      remedy: "Set 'save' or 'appendonly yes' where the cache is to outlive a restart.")
+      remedy: .persist)
   }
 }

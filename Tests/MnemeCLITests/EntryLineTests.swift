@@ -113,7 +113,7 @@ struct EntryLineTests {
       (#"{"query":"q","response":"r","namespace":3}"#, "'namespace'"),
     ])
   func refused(line: String, mentions: String) throws {
-    let error = #expect(throws: InvalidInputError.self) { try draft(line) }
+    let error = #expect(throws: InputError.self) { try draft(line) }
     #expect(error?.message.contains(mentions) == true, "\(String(describing: error))")
   }
 

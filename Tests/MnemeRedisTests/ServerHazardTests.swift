@@ -68,8 +68,8 @@ struct ServerHazardTests {
       .hazards(expectingBackups: true)
     #expect(all.map(\.severity) == [.danger, .danger, .note, .note])
     for hazard in all {
-      #expect(!hazard.detail.isEmpty && !hazard.remedy.isEmpty)
-      #expect(!(hazard.detail + hazard.remedy).contains("\n"))
+      #expect(!hazard.detail.isEmpty)
+      #expect(!hazard.detail.contains("\n"))
     }
   }
 }

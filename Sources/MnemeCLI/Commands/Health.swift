@@ -84,7 +84,7 @@ struct HealthReport: Report {
           remedy: "Check --key-prefix; the first put creates a cache."))
     }
     problems += settings.hazards(expectingBackups: expectingBackups).map {
-      Problem(name: $0.kind.rawValue, severity: $0.severity, detail: $0.detail, remedy: $0.remedy)
+      Problem(name: $0.kind.rawValue, severity: $0.severity, detail: $0.detail, remedy: $0.remedy.words())
     }
   }
 

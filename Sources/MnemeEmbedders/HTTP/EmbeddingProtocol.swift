@@ -27,7 +27,7 @@ enum EmbeddingProtocol {
     guard let list = answer[name], list.kind == .array else {
       throw EmbedderError(
         "\(received.source) gave an answer without \"\(name)\".",
-        remediation: "Check that the URL is that of a server for embeddings.")
+        remedy: .checkEmbeddingURL)
     }
     var vectors: [[Float]] = []
     for (place, element) in list.elements.enumerated() {
@@ -39,7 +39,7 @@ enum EmbeddingProtocol {
       if let index = element["index"], index.integer != Int64(place) {
         throw EmbedderError(
           "\(received.source) gave its vectors in another order than the texts.",
-          remediation: "Each element's \"index\" must be its place.")
+          remedy: .checkEmbedder)
       }
       vectors.append(try received.numbers(in: element["embedding"]))
     }

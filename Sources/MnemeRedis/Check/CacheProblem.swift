@@ -81,19 +81,14 @@ public struct CacheProblem: Sendable, Equatable {
     self.detail = detail
   }
 
-  /// The repair, in one sentence.
-  public var repair: String {
+  /// A step that repairs it.
+  public var remedy: Remedy {
     switch kind {
-    case .leftover: "'mneme vacuum' sweeps it."
-    case .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash:
-      "'mneme delete --id \(id.map(\.member) ?? "ID")', and put the answer again."
-    case .wrongMeta:
-      "Restore it with 'redis-cli HSET' to what the application that fills the cache uses."
-    case .wrongType where id != nil:
-      "Look at it with redis-cli; 'mneme delete --id \(id.map(\.member) ?? "ID")' takes it away."
-    case .wrongType:
-      "Look at it with redis-cli, delete it there, and 'mneme vacuum --repair' rebuilds it."
-    default: "'mneme vacuum --repair' \(kind.repairing)."
+    case .leftover: .removeLeftovers
+    case .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash: .replaceEntry
+    case .wrongMeta: .restoreMeta
+    case .wrongType: id == nil ? .deleteKey : .removeEntryKey
+    default: .repair
     }
   }
 }
@@ -114,7 +109,7 @@ extension CacheProblem.Kind {
   }
 
   /// What a repair does, after its name.
-  fileprivate var repairing: String {
+  package var repairing: String {
     switch self {
     case .damagedEntry: "removes it: nobody can be served from it"
     case .unreadableUse: "counts its uses from now on"
@@ -125,7 +120,7 @@ extension CacheProblem.Kind {
     case .strayMember, .danglingHashKey, .emptyNamespace: "takes it out"
     case .wrongNextID: "sets it to the highest id"
     case .wrongVersion: "sets it to a higher number"
-    case .wrongQuota: "sets both to the one that is in force"
+    case .wrongQuota: "sets both to the one that is in force, if either is a number"
     case .wrongCounter: "counts from zero"
     case .unmarkedCounters: "sets the mark"
     case .leftover, .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash, .wrongMeta, .wrongType:

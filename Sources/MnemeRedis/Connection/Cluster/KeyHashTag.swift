@@ -38,6 +38,6 @@ extension StoreBackendError {
     return StoreBackendError(
       .needsHashTag,
       "\(server) is a Redis Cluster, and the keys under the prefix '\(shown)' would lie on different nodes of it.",
-      remediation: "Use a key prefix with a hash tag: '\(tagged)'.", cause: cause)
+      about: .keyPrefix(tagged), remedy: .tagKeyPrefix, cause: cause)
   }
 }
