@@ -28,15 +28,15 @@ extension RedisStore {
     let reader = EntryReader(self, selection.fields.union(fields))
     try forEachPage(of: source, beginningWith: 4) { pipeline, id in
       reader.append(id, to: &pipeline)
-    } read: { id, reply in
-      // In the thread that reads ahead: the caller's has its hands full with what becomes of the entries.
-      Result { try reader.entry(id, in: reply).flatMap { selection.matches($0, at: now) ? $0 : nil } }
-    } handle: { id, entry in
+    } handle: { id, reply in
+      // Not in the thread that reads ahead: entries that one thread makes and another drops take longer.
+      let entry: StoredEntry?
       do {
-        if let entry = try entry.get() { try body(entry) }
+        entry = try reader.entry(id, in: reply)
       } catch let error as CorruptCacheError {
-        try whenCorrupt(id, error)
+        return try whenCorrupt(id, error)
       }
+      if let entry, selection.matches(entry, at: now) { try body(entry) }
     }
   }
 
@@ -59,8 +59,6 @@ extension RedisStore {
     let source = IDSource(self, ids: try memberIDs(of: layout.lru(namespace)), after: nil)
     try forEachPage(of: source, beginningWith: 64, upTo: Batch.vectors) { [layout] pipeline, id in
       pipeline.append("HGET", layout.entry(id), EntryField.embedding)
-    } read: {
-      $1
     } handle: { id, reply in
       try handleEmbedding(id, reply, whenDamaged, body)
     }
@@ -76,8 +74,6 @@ extension RedisStore {
     let source = IDSource(self, ids: nil, after: nil)
     try forEachPage(of: source, beginningWith: 64, upTo: Batch.vectors) { [layout] pipeline, id in
       pipeline.append("HMGET", layout.entry(id), EntryField.namespace, EntryField.embedding)
-    } read: {
-      $1
     } handle: { id, reply in
       if reply.error != nil {
         unreadable.append(id)
@@ -132,13 +128,12 @@ extension RedisStore {
   }
 
   /// Asks one question about every entry, in id order, a page at a time. Pages grow twofold while their weight
-  /// allows, and shrink at once. The next page is asked for, and its replies are read, while one is handled.
-  private func forEachPage<Answer: Sendable>(
+  /// allows, and shrink at once. The next page is asked for while one is handled.
+  private func forEachPage(
     of source: IDSource, beginningWith firstSize: Int, upTo lastSize: Int = Batch.entries,
-    ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot,
-    read: @escaping @Sendable (EntryID, Reply) -> Answer, handle: (EntryID, Answer) throws -> Void
+    ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot, handle: (EntryID, Reply) throws -> Void
   ) throws {
-    let pages = Pages(self, source, firstSize: firstSize, largestSize: lastSize, ask, read)
+    let pages = Pages(self, source, firstSize: firstSize, largestSize: lastSize, ask)
     try forEachReadAhead(pages.next) { page in
       for (id, answer) in page { try handle(id, answer) }
     }
@@ -146,24 +141,22 @@ extension RedisStore {
 }
 
 /// The pages of a walk over all entries. Used by one thread at a time.
-private final class Pages<Answer: Sendable>: @unchecked Sendable {
+private final class Pages: @unchecked Sendable {
   private let store: RedisStore
   private var source: IDSource
   private var size: Int
   private let largestSize: Int
   private let ask: @Sendable (inout Pipeline, EntryID) -> Slot
-  private let read: @Sendable (EntryID, Reply) -> Answer
 
   init(
     _ store: RedisStore, _ source: IDSource, firstSize: Int, largestSize: Int,
-    _ ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot,
-    _ read: @escaping @Sendable (EntryID, Reply) -> Answer
+    _ ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot
   ) {
-    (self.store, self.source, self.ask, self.read) = (store, source, ask, read)
+    (self.store, self.source, self.ask) = (store, source, ask)
     (size, self.largestSize) = (firstSize, largestSize)
   }
 
-  @Sendable func next() throws -> [(EntryID, Answer)]? {
+  @Sendable func next() throws -> [(EntryID, Reply)]? {
     guard let ids = try source.page(size) else { return nil }
     var request = Pipeline()
     let answers = ids.map { ask(&request, $0) }
@@ -177,7 +170,7 @@ private final class Pages<Answer: Sendable>: @unchecked Sendable {
       let weight = max(1, replies.byteCount / ids.count)
       size = max(1, min(largestSize, 2 * size, Batch.bytes / weight))
     }
-    return zip(ids, answers).map { ($0, read($0, replies[$1])) }
+    return zip(ids, answers).map { ($0, replies[$1]) }
   }
 }
 
