@@ -123,7 +123,7 @@ extension Calibration {
 /// The form in which vectors are compared. The index of this library answers as float32 does; the Python library can be
 /// told to keep int8 alone.
 public enum VectorPrecision: String, Sendable, CaseIterable {
-  /// As they are stored; similarities are exact to float32.
+  /// The numbers as stored. Similarities are exact to float32.
   case float32
   /// Each component times 127, rounded to the nearest integer. Similarities move by up to some hundredths.
   case int8

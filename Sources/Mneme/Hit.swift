@@ -80,9 +80,9 @@ public struct Candidate: Sendable {
   /// Since when its confidence has been below the least that was asked for; nil where it is not, and where the
   /// entry is gone.
   public var lowConfidenceSince: UnixTime?
-  /// When its time to live ends; nil where it has none, and where the entry is gone.
+  /// The time at which it expires; nil if it never does, or if the entry is gone.
   public var expiresAt: UnixTime?
-  /// How often it was served; nil where the entry is gone.
+  /// The number of times it was served; nil if the entry is gone.
   public var accessCount: Int64?
 }
 
@@ -95,8 +95,9 @@ public struct Lookup: Sendable {
   public var candidates: [Candidate] = []
   /// Entries that could not be read and were passed over, each named with what is wrong with it.
   public var damaged: [CorruptCacheError] = []
-  /// All vectors of the namespace were read and could not be kept in a file, although there is a directory for it: the
-  /// store does not say who it is. A cache in Redis does as soon as it has been searched once by someone who may write.
+  /// Whether all vectors of the namespace were read and could not be kept in a file, although there is a directory:
+  /// nothing in the store identifies it. A cache in Redis has an identity after the first search by a client that may
+  /// write.
   public var isIndexUnproven = false
   /// What the embedder said when it failed.
   public var embedderFailure: (any Error)?

@@ -2,7 +2,7 @@ import Glibc
 
 /// A value that several threads use, one at a time, and on whose changes they can wait.
 ///
-/// Whoever changes the value asks on behalf of those who wait, and wakes only those who have their answer.
+/// A thread that changes the value evaluates the conditions of the waiting threads, and wakes only those that are met.
 package final class Monitor<State>: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   // Used with the mutex held.
@@ -12,7 +12,7 @@ package final class Monitor<State>: @unchecked Sendable {
   /// A thread that waits.
   private final class Waiter {
     let wakeUp = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    /// Asks for the thread's answer; true when there is one.
+    /// Evaluates the thread's condition; true when it is met.
     let ask: (inout State) -> Bool
     var isDone = false
 
@@ -69,8 +69,7 @@ package final class Monitor<State>: @unchecked Sendable {
     return answer
   }
 
-  /// Those who have waited longest are asked first, again from the first after each answer, which may have changed the
-  /// value.
+  /// Evaluates the conditions, longest wait first, and starts over after each that is met: it may have changed the value.
   private func askForWaiters() {
     while let place = waiters.firstIndex(where: { $0.ask(&state) }) {
       let waiter = waiters.remove(at: place)

@@ -141,7 +141,7 @@ struct Neighbours {
     return sum
   }
 
-  /// What keeps a stored vector from being compared: another length, zeros (which Python stores for a text that its
+  /// The reason why a stored vector cannot be compared: another length, zeros (which Python stores for a text that its
   /// embedder cannot place), NaN.
   private func flaw(of id: EntryID, _ bytes: UnsafeRawBufferPointer) -> CorruptCacheError? {
     guard bytes.count == numbers.count * 4 else {

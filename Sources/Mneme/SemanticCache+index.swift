@@ -5,7 +5,7 @@ import Synchronization
 final class NamespaceIndex: Sendable {
   struct Known {
     var index: VectorIndex
-    /// What the store was like when the index was like it.
+    /// The state of the store that the index reflects.
     var mark: StoreMark
     /// The head of the file that the base is in; nil where it is in memory.
     var head: IndexHead?
@@ -15,8 +15,8 @@ final class NamespaceIndex: Sendable {
 
   struct State {
     var known: Known?
-    /// How often a file was found damaged while it was searched. After the first time it is replaced and not loaded
-    /// again; after the second time rows are kept in memory, since somebody writes into the files.
+    /// The number of times that a file was found damaged during a search. After the first, the file is replaced and not
+    /// loaded again. After the second, rows are kept in memory: something else writes to the files.
     var damagedFiles = 0
   }
 
@@ -35,7 +35,7 @@ struct CurrentIndex {
 }
 
 extension SemanticCache {
-  /// How many changes are worth a file of their own. Fewer are read again by the next process, which takes no longer.
+  /// The number of changes from which a file of changes is written. The next process reads fewer again as quickly.
   fileprivate static let leastSavedChanges = 64
 
   /// The index of a namespace as the store is now.

@@ -32,8 +32,8 @@ public final class SemanticCache: Sendable {
     public var limits = Limits()
     /// Which responses are fit to serve and to store.
     public var validator: Validator = defaultValidator
-    /// Where to keep vectors from one run of the program to the next; nil: in memory alone. For programs that search
-    /// once: what is in a file is not kept in memory, but read with each search.
+    /// The directory for vectors between runs of the program; nil: they are kept in memory only. For programs that search
+    /// once: vectors in a file are read with each search.
     public var indexDirectory: IndexDirectory?
     /// Where the time comes from.
     public var clock: WallClock = systemClock

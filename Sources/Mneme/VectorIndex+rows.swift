@@ -1,6 +1,6 @@
 internal import CVector
 
-/// How rows are laid out, in memory and in a file: in blocks of 256, the last one not full.
+/// The layout of rows in memory and in a file: blocks of 256, the last one partly filled.
 ///
 ///       0  UInt64  the checksum of the rest of the block, and 56 bytes of zeros
 ///      64  rows × Int64    ids

@@ -10,7 +10,7 @@ extension VectorIndex {
     public var most: Float
   }
 
-  /// What a search found.
+  /// The result of a search.
   public struct Found: Sendable {
     /// Every entry that can be among the nearest, the one with the highest possible similarity first.
     public var candidates: [Candidate] = []
@@ -72,7 +72,7 @@ extension VectorIndex {
   }
 }
 
-/// The candidates among what is shown to it.
+/// A collector of the candidates among the rows of a search.
 private struct NearestRows {
   private let limit: Int
   private let threshold: Float
@@ -80,7 +80,7 @@ private struct NearestRows {
   private var odd: [EntryID] = []
   /// The largest lower bounds, in rising order, `limit` at most.
   private var best: [Float] = []
-  /// What cannot come up to this is not among the nearest: the `limit` rows that are nearest at least are all as near.
+  /// The least similarity of a candidate: at least `limit` rows are known to be as near.
   private(set) var bar: Float
 
   init(limit: Int, threshold: Float) {

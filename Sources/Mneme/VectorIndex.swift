@@ -40,7 +40,7 @@ public struct VectorIndex: Sendable {
   /// The rows that are kept, those that do not count any more included.
   var rowCount: Int { base.count + added.count }
 
-  /// How many changes are kept beside the base.
+  /// The number of changes beside the base.
   var changeCount: Int { added.count + hidden.count }
 
   /// So much has changed that it pays to write the rows that count into a new base: a sixty-fourth of a base in a file,

@@ -9,18 +9,18 @@ struct Weighing {
   let threshold: Double
   let minConfidence: Double
   let deciding: Int
-  /// How many neighbours are reported when an explanation is wanted.
+  /// The number of neighbours in an explanation.
   let reporting: Int
   let validator: Validator
-  /// What was served already, being the entry of the query itself.
+  /// The entry of the query itself, which was served already.
   let exact: EntryID?
 
   /// The neighbours that were weighed, nearest first.
   private(set) var candidates: [Candidate] = []
-  /// Of the one that is served.
+  /// The similarity of the neighbour that is served.
   private(set) var similarity = 0.0
   private var isServed = false
-  /// How many of those that decide were weighed.
+  /// The number of deciding neighbours that were weighed.
   private var weighedCount = 0
   private var isBelowThreshold = false
   /// An entry that was near enough could not be read.

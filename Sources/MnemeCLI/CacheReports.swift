@@ -10,7 +10,7 @@ extension Options {
       """)
 }
 
-/// What a command says of each cache on the server.
+/// The reports of a command about each cache on the server.
 struct CacheReports: Report {
   private var reports: [(keyPrefix: String, report: any Report)] = []
 

@@ -166,7 +166,7 @@ final class Context {
     }
   }
 
-  /// Warns that the server's clock was gone by, where this machine's is off.
+  /// Warns that mneme uses the server's clock, if this machine's is off.
   func warnOfClock(of store: RedisStore) {
     guard let lead = store.clockLead?.rawValue else { return }
     let distance = span(Int64(clamping: lead.magnitude))

@@ -184,7 +184,7 @@ enum EntryLine {
     /// Names that are none of ours, the first few.
     private(set) var unknown: [String] = []
 
-    /// Of a name that comes twice the last counts, as in Python.
+    /// Reads the members. If a name occurs twice, the last one counts, as in Python.
     init(of object: JSONText) {
       // Lines have their members in one order: nearly each stands where it is looked for first.
       var next = 0

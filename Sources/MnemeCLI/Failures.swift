@@ -35,7 +35,7 @@ struct FileError: Error {
 struct LineError: Error {
   /// Counted from 1.
   var line: Int
-  /// What a line is called in this file.
+  /// The name of a record of the file: line, element or row.
   var unit = "line"
   var source: String
   var underlying: any Error

@@ -22,9 +22,9 @@ struct HealthCheck {
 
   var name: Name
   var status: Status
-  /// What is so, in one sentence without the period.
+  /// The finding, in one sentence without the period.
   var detail: String
-  /// What to do about it; nil where it is well.
+  /// The remedy; nil if the check is ok.
   var remedy: String?
 
   init(_ name: Name, _ status: Status, _ detail: String, _ remedy: String? = nil) {
@@ -35,7 +35,7 @@ struct HealthCheck {
 // MARK: - The cache
 
 extension CacheCondition {
-  /// What is to be said about the cache.
+  /// The checks of the cache.
   func checks(_ keyPrefix: String, at now: UnixTime) -> [HealthCheck] {
     if let metaError {
       return [HealthCheck(.cache, .critical, sentence(metaError.message), metaError.remediation)]
@@ -178,13 +178,12 @@ private func shellWord(_ bytes: [UInt8]) -> String {
 // MARK: - The server
 
 extension ServerSettings {
-  /// What is to be said about the server. What it does not say of its clock, its memory use and its replication is left
-  /// out.
+  /// The checks of the server. Those of its clock, memory use and replication are left out if it does not report them.
   ///
-  /// Critical is what damages or loses a cache unseen, or keeps it from being written. A policy `allkeys-*` with a limit
+  /// A setting is critical if it can damage or lose a cache silently, or prevents writes. A policy `allkeys-*` with a limit
   /// may drop `by_id`, `lru:` or `meta`, whose loss no entry survives, while the entries stay and fill the memory. A policy
   /// `volatile-*` can only drop what has a native TTL, entries and their `hash:` keys; a vacuum removes what that leaves.
-  /// - Parameter expectsBackups: the cache is to outlive a restart.
+  /// - Parameter expectsBackups: whether the cache must survive a restart.
   func checks(expectingBackups expectsBackups: Bool) -> [HealthCheck] {
     [
       clockCheck, memoryCheck, policyCheck, persistenceCheck(expectsBackups), savingCheck, replicationCheck,

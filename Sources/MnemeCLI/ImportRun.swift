@@ -27,7 +27,7 @@ struct ImportRun {
   private let options: ImportOptions
   private let context: Context
   private let source: String
-  /// What a line is called in this file.
+  /// The name of a record of the file: line, element or row.
   private let unit: String
   private let limits = Limits()
   private var identity: CacheIdentity?

@@ -5,7 +5,7 @@ final class InputFile {
   let name: String
   private let descriptor: Int32
   private let status: stat
-  /// What was read to see what the file is, and not handed out yet.
+  /// Bytes that were read to recognise the file, and not returned yet.
   private var peeked: [UInt8] = []
 
   /// - Throws: `FileError` (exit status 66) when it cannot be opened.

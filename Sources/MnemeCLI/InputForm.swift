@@ -1,6 +1,6 @@
 import Mneme
 
-/// What the first bytes of a file show it to be.
+/// The form of a file, as its first bytes show it.
 enum InputForm {
   /// One JSON object a line.
   case lines
@@ -9,7 +9,7 @@ enum InputForm {
   /// A heading and rows.
   case csv
 
-  /// What one of the parts is called that are read one after the other.
+  /// The name of a record: line, element or row.
   var unit: String {
     switch self {
     case .lines: "line"
@@ -18,7 +18,7 @@ enum InputForm {
     }
   }
 
-  /// How many of the first bytes are looked at, where no line ends before.
+  /// The number of bytes that are looked at, or fewer if a line ends before.
   static let lookAhead = 4096
 
   /// Recognises lines and arrays of JSON.

@@ -112,7 +112,7 @@ private struct RecordScanner {
   let form: InputForm
   private var isQuoted = false
   private var isEscaped = false
-  /// How many brackets are open, that of the array itself included.
+  /// The number of open brackets, including that of the array.
   private var depth = 0
   private var isAfterArray = false
 

@@ -9,7 +9,7 @@ final class LongWork {
   private let pace: Duration
   private let deadline: Instant?
   private let guards: [LossGuard]
-  /// What a guard has found.
+  /// The loss that a guard has found.
   private var loss: (any Error)?
 
   /// - Parameters:
@@ -41,7 +41,7 @@ final class LongWork {
     }
   }
 
-  /// Has the guards look. What they find ends the work at its next question.
+  /// Asks the guards. A loss ends the work the next time that it asks whether to stop.
   private func look() {
     guard loss == nil else { return }
     do {
@@ -51,8 +51,7 @@ final class LongWork {
     }
   }
 
-  /// Looks at the end whether the server still has what the work rests on. To be called before anything is reported as
-  /// done.
+  /// Checks at the end whether the server still has the data that the work relied on. Call it before reporting success.
   /// - Throws: `StoreBackendError` with `lostWrites`.
   func finish() throws {
     if let loss { throw loss }

@@ -108,7 +108,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
       let outcome = ownStep(piece) { nil }
       return board.change { $0.settle(piece, outcome) }
     }
-    // Who has found the queue full comes back when it is half empty, rather than for each piece that is taken.
+    // A caller that has found the queue full is woken when it is half empty, rather than for each piece that is taken.
     let most = max(4, threads.count)
     var room = most
     board.wait { board -> Void? in

@@ -8,7 +8,7 @@ import Mneme
 /// by the counter alone, which another writer's growth can hide. Used by one thread.
 public final class LossGuard {
   /// The server and the cache at one moment.
-  private struct Sight {
+  private struct Snapshot {
     /// Another one with each start of a server.
     var runID: String?
     /// Another one with each server whose writes this one follows.
@@ -23,14 +23,14 @@ public final class LossGuard {
   }
 
   private let store: RedisStore
-  private var last: Sight
+  private var last: Snapshot
   private var highestVersion: Int64
   private var connections: Int
   private var time = Instant.now
 
   /// While no connection is lost, it looks again after this time.
   private static let interval = Duration.seconds(1)
-  /// How often it asks for lost connections, which waits for a request under way.
+  /// The interval at which it asks for lost connections, which waits for a request in progress.
   private static let shortInterval = Duration.milliseconds(100)
   private var lastCheck = Instant.now
 
@@ -66,7 +66,7 @@ public final class LossGuard {
     store.client.count(other.client.traffic)
   }
 
-  private static func look(at store: RedisStore) throws -> Sight {
+  private static func look(at store: RedisStore) throws -> Snapshot {
     var request = Pipeline()
     let server = request.append("INFO", "server")
     let replication = request.append("INFO", "replication")
@@ -76,7 +76,7 @@ public final class LossGuard {
     let counter = replies[version]
     // A repair sets a number that cannot grow to a lower one.
     let number = counter.integer.flatMap { $0 <= RedisStore.largestNumber ? $0 : nil }
-    return Sight(
+    return Snapshot(
       runID: replies[server].information["run_id"],
       replicationID: replies[replication].information["master_replid"],
       formerReplicationID: replies[replication].information["master_replid2"],
@@ -85,7 +85,7 @@ public final class LossGuard {
       isReplica: replies[replication].information["role"] == "slave")
   }
 
-  private func compare(with now: Sight) throws {
+  private func compare(with now: Snapshot) throws {
     if let version = now.version {
       guard version >= highestVersion else { throw lost(from: highestVersion, to: version) }
       highestVersion = version
@@ -129,7 +129,8 @@ public final class LossGuard {
 }
 
 extension RedisStore {
-  /// Those of the entries of a namespace with an id up to this one, after they were removed: the removal was lost.
+  /// Counts the entries of a namespace with an id up to this one. After these were removed, any left means that the server
+  /// has lost the removal.
   ///
   /// One round trip where the namespace is empty, and one for each page of 200 else.
   public func countEntries(upTo id: EntryID, in namespace: Namespace) throws -> Int {

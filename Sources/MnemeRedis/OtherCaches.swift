@@ -2,9 +2,9 @@ import Mneme
 
 /// Another cache whose prefix begins with this one's.
 public struct OtherCache: Sendable, Equatable {
-  /// As bytes: another program's need not be text.
+  /// The prefix as bytes, since that of another program need not be text.
   public var keyPrefix: [UInt8]
-  /// How many of its keys were met.
+  /// The number of its keys that were met.
   public var keys: Int
 }
 

@@ -5,16 +5,16 @@ import Mneme
 /// Entries expire by the clock of whoever looks at them. A machine whose clock is a day ahead would delete the good entries
 /// of all others, so where the two differ by more than a minute the server's counts, which all share.
 extension RedisStore {
-  /// How far the clocks may differ.
+  /// The largest difference of the clocks that is ignored.
   static let clockTolerance = Seconds(60)
-  /// How long a comparison holds.
+  /// The time for which a comparison holds.
   private static let comparisonAge = Duration.seconds(60)
   /// Later than this after now, a time is a mistake rather than that of a clock that is ahead.
   static let farthestLead = Seconds(86_400)
 
   /// A comparison of the clocks.
   struct ClockComparison {
-    /// How far this machine's clock is ahead; nil where the server does not say its time.
+    /// The lead of this machine's clock; nil if the server does not report its time.
     var lead: Seconds?
     var at: Instant
   }
@@ -35,7 +35,7 @@ extension RedisStore {
     clockComparison.map { $0.at.duration(to: .now) > Self.comparisonAge } ?? true
   }
 
-  /// How far this machine's clock is ahead of the server's, negative where it is behind, as far as that is known and more
+  /// The lead of this machine's clock over the server's, negative if it is behind; nil unless it is known and more
   /// than a minute. No round trip.
   public var clockLead: Seconds? {
     clockComparison?.lead.flatMap { $0.rawValue.magnitude > UInt64(Self.clockTolerance.rawValue) ? $0 : nil }

@@ -2,11 +2,11 @@ import Mneme
 
 /// Entries of which only a use is left.
 ///
-/// Where a Python program records a use of an entry that is deleted at the same time, a hash of the two fields
-/// `last_accessed_at` and `access_count` remains, and its id is the latest in `lru`. Nobody can be served from it, and it
-/// makes Python programs fail that evict or open the cache.
+/// If a Python program records a use of an entry that is deleted at the same time, a hash of the two fields
+/// `last_accessed_at` and `access_count` remains, and its id is the latest in `lru`. It holds no answer, and Python
+/// programs that evict or open the cache fail because of it.
 extension RedisStore {
-  /// How many of the latest uses are looked at where nothing suggests that any of them came late.
+  /// The number of latest uses that are looked at if nothing suggests a late one.
   private static let latestUses = 2_000
 
   /// Whether `by_id` and the `lru` of all namespaces list different numbers of entries. A use that came late is in one

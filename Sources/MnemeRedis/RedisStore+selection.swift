@@ -114,7 +114,7 @@ extension RedisStore {
     return removed
   }
 
-  /// Hands over the ids of a selection, some at a time, until it is told to stop.
+  /// Passes the ids of a selection to `body`, some at a time, until it is told to stop.
   private func forEachBatch(
     of selection: Selection, at now: UnixTime, _ control: WorkControl,
     whenDamaged: (EntryID, CorruptCacheError) throws -> Void,

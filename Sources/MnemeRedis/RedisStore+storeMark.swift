@@ -77,7 +77,7 @@ extension RedisStore: FollowedStore {
   /// one for each page of those that were accessed since where some were replaced.
   ///
   /// The version tells how much was written and removed, and the number of entries how much of that was new or removed.
-  /// What is left was replaced. It is looked for among the entries that were accessed since the mark, the last accessed
+  /// The rest was replaced. These entries are looked for among the entries that were accessed since the mark, the last accessed
   /// first, until all of it is found. Counts and times can mislead: a writer's clock may be behind or ahead, and Python
   /// removes what Redis has expired without moving the version, so that a replacement looks like that removal. So once
   /// in `StoreMark.longestTrust` all that were accessed since the last such time are looked at, and some before.
@@ -145,11 +145,11 @@ extension RedisStore: FollowedStore {
 
   // MARK: Walking over what is new
 
-  /// What was found among the entries that were accessed since a time.
+  /// The findings among the entries that were accessed since a time.
   private struct Accessed {
     /// The entries that were put since, the last accessed first.
     var written: [EntryID] = []
-    /// How many of them took the place of others since the mark.
+    /// The number of them that replaced others since the mark.
     var replaced: Int64 = 0
     var examined = 0
   }

@@ -11,7 +11,7 @@ extension RedisStore {
     try forEachEntry(in: selection, after: id, reading: .all, whenCorrupt: { throw $1 }, body)
   }
 
-  /// Hands over the entries of a selection in the order of their ids, and tells of one that cannot be read.
+  /// Passes the entries of a selection to `body` in the order of their ids, and those that cannot be read to `whenCorrupt`.
   ///
   /// One round trip for a page of entries, 32 or fewer where they are large. Where an index can say which entries these
   /// are, only those are read; it is walked over first, one round trip for each 200 members, and a few bytes for each are
@@ -217,7 +217,7 @@ struct EntryReader: Sendable {
   }
 }
 
-/// Where ids come from, in order: of the whole cache from `by_id` a page at a time, or from a list.
+/// A source of ids in order: those of the whole cache from `by_id`, a page at a time, or those of a list.
 struct IDSource {
   private let store: RedisStore
   /// The ids of the list that are still to come; nil for the whole cache.

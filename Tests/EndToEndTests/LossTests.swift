@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a server has lost is never reported as done: a flush, a restart and a failover in the middle of each command that
+/// Losses are never reported as done: a flush, a restart and a failover in the middle of each command that
 /// reads or writes for long.
 @Suite struct LossTests {
   /// An address that leads to one server and then to another, as that of a service behind a failover does.

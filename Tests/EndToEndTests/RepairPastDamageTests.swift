@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What `inspect-keys --check`, `vacuum` and `vacuum --repair` make of damage that has stopped them before.
+/// Damage that once stopped `inspect-keys --check`, `vacuum` and `vacuum --repair`.
 @Suite struct RepairPastDamageTests {
   private func filled(_ name: String) throws -> CacheFixture {
     let fixture = try CacheFixture(name)

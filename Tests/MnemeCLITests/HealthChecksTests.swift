@@ -4,7 +4,7 @@ import Testing
 @testable import MnemeCLI
 @testable import MnemeRedis
 
-/// What `health` says about a server, without one.
+/// The checks of a server, without a server.
 @Suite("The checks of a server")
 struct HealthChecksTests {
   private func settings(

@@ -104,7 +104,7 @@ struct OddIndexFileTests {
     #expect(stage.ids(old).count == 600)
   }
 
-  /// What a damaged disk cannot make, but a program can: all in order but the numbers.
+  /// A file that a program can make and a damaged disk cannot: only the numbers are wrong.
   @Test("reads whatever stands under a right checksum without harm", arguments: 1...4 as ClosedRange<UInt64>)
   func fuzz(seed: UInt64) throws {
     try stage.save()

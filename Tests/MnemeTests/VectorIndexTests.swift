@@ -24,7 +24,7 @@ struct VectorIndexTests {
   /// Every instruction set that this machine has.
   static var instructionSets: [Bool] { cvector_has_avx2() ? [false, true] : [false] }
 
-  /// What a search over the vectors themselves finds.
+  /// The result of a search over the vectors themselves.
   static func ranked(_ vectors: [EntryID: [Float]], to query: [Float]) -> [(id: EntryID, similarity: Double)]
   {
     let query = Embedding(query)

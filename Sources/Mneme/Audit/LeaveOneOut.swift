@@ -1,7 +1,7 @@
-/// What a cache would have answered if each of its questions had been asked while it was not there itself.
+/// A test of a cache against itself: each query is asked as if its own entry were not there.
 ///
-/// Each entry is answered by its nearest other one, if that is near enough. Its own response says whether the answer would
-/// have been right. No label, embedder or network is needed; it measures what was asked so far.
+/// The nearest other entry answers, if it is near enough. The entry's own response says whether that answer is right. The
+/// test needs no labels, no embedder and no network. It measures the queries that were asked so far.
 package struct LeaveOneOut: Sendable, Equatable {
   /// The nearest other entry of an entry.
   package struct Nearest: Sendable, Equatable {
@@ -14,7 +14,7 @@ package struct LeaveOneOut: Sendable, Equatable {
     }
   }
 
-  /// How many entries would be answered at a threshold, by the response that they have, by another, and not at all.
+  /// The numbers of entries that get their own response at a threshold, a different one, or none.
   package struct Row: Sendable, Equatable {
     package var threshold: Double
     package var same: Int
@@ -25,12 +25,12 @@ package struct LeaveOneOut: Sendable, Equatable {
       (self.threshold, self.same, self.different, self.none) = (threshold, same, different, none)
     }
 
-    /// The share of different responses among those that are served; nil where none is.
+    /// The share of different responses among those that are served; nil if none is.
     package var falseRate: Double? {
       same + different == 0 ? nil : Double(different) / Double(same + different)
     }
 
-    /// Where the false rate lies with 95 % probability, as far as chance alone is at work; nil where nothing is served.
+    /// The 95 % confidence interval of the false rate; nil if nothing is served.
     package var interval: ClosedRange<Double>? { wilsonInterval(different, of: same + different) }
   }
 
@@ -65,11 +65,11 @@ package struct LeaveOneOut: Sendable, Equatable {
   }
 }
 
-/// Wilson's score interval: where a share lies with 95 % probability, of which `count` of `total` were drawn. Unlike the
-/// simple interval it holds for few draws and for shares near 0 and 1.
+/// Computes Wilson's score interval, at 95 %, for a share of which `count` of `total` were drawn. Unlike the simple
+/// interval it holds for few draws and for shares near 0 and 1.
 ///
 /// Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
-/// - Returns: nil where nothing was drawn.
+/// - Returns: nil if nothing was drawn.
 package func wilsonInterval(_ count: Int, of total: Int) -> ClosedRange<Double>? {
   guard total > 0 else { return nil }
   let z = 1.959_963_984_540_054

@@ -1,4 +1,4 @@
-/// Pairs of words that ask for the contrary of each other.
+/// Pairs of words with opposite meanings.
 enum Opposites {
   /// Whether two words, in lower case, are opposites.
   static func are(_ a: String, _ b: String) -> Bool {
@@ -37,7 +37,7 @@ enum Opposites {
     return table
   }()
 
-  /// A pair a line: words on one side, those on the other.
+  /// One pair of sides on each line. Every word on one side is an opposite of every word on the other.
   private static let pairs = """
     on / off
     in / out

@@ -1,16 +1,17 @@
-/// What two texts differ in, where that is a sign that they do not ask for the same.
+/// A kind of difference between two queries that suggests different answers.
 ///
-/// A vector hardly sees these differences: texts that differ in a number or a "not" lie closer than most paraphrases.
+/// Embeddings barely register these differences: queries that differ in a number or a "not" are closer than most
+/// paraphrases.
 package enum TextDifference: String, CaseIterable, Sendable {
   /// A number, an amount, or a word for one.
   case number
   /// A date, a time, a month, a day of the week, or a word such as "tomorrow".
   case date
-  /// One of the texts denies.
+  /// A negation in one of the texts.
   case negation
-  /// One has a word whose opposite the other has.
+  /// A word in one text and its opposite in the other.
   case opposite
-  /// The same words, of which others follow "from", "to", "before" and their like.
+  /// Swapped words: both texts have the same words, but different ones follow "from", "to" or "before".
   case order
   /// A capitalised name, an abbreviation, a code, or something in quotation marks.
   case name
@@ -18,10 +19,10 @@ package enum TextDifference: String, CaseIterable, Sendable {
   case other
 }
 
-/// Two texts beside each other.
+/// A comparison of two texts, word by word.
 package struct TextComparison: Sendable {
-  /// In the order of `TextDifference.allCases`; empty for texts that differ in case, spaces and punctuation at most, and
-  /// `other` alone where nothing else is found.
+  /// The differences, in the order of `TextDifference.allCases`. Empty if the texts differ only in case, spaces and
+  /// punctuation; `other` alone if no other kind is found.
   package private(set) var differences: [TextDifference] = []
   /// The words of each text that make the differences.
   package private(set) var first: [Range<String.Index>] = []
@@ -29,7 +30,7 @@ package struct TextComparison: Sendable {
 
   package init(_ first: String, _ second: String) {
     let (a, b) = (TextWords(first), TextWords(second))
-    // What is the same in both is left out of each.
+    // Words that both texts have do not count.
     let (onlyA, onlyB) = (a.words(notIn: b), b.words(notIn: a))
     func add(_ difference: TextDifference, _ a: [TextWords.Word], _ b: [TextWords.Word]) {
       differences.append(difference)

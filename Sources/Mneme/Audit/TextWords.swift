@@ -1,17 +1,17 @@
-/// The words of a text, and what each is.
+/// The words of a text, each with its kind.
 struct TextWords {
   enum Kind: Equatable, Sendable { case word, number, date, negation }
 
   struct Word: Sendable {
     var range: Range<String.Index>
-    /// What it is compared by: in lower case, a number by its value.
+    /// The form that is compared: lower case, and for a number its value.
     var key: String
     var kind: Kind
-    /// As it is written, it looks like a name.
+    /// Whether the word is written like a name.
     var isName = false
   }
 
-  /// A word behind "from", "to" and their like.
+  /// A word that follows a direction such as "from" or "to".
   struct Follower {
     var direction: String
     var word: Word
@@ -43,7 +43,7 @@ struct TextWords {
     }
     let isGerman = parts.contains { WordLists.german.contains(text[$0.range].lowercased()) }
     let words = parts.filter { text[$0.range].first?.isLetter ?? false }
-    // Where nearly every word is capitalised, that says nothing.
+    // In a title nearly every word is capitalised, so capitals do not mark names.
     let isTitle = words.count > 2 && words.count { text[$0.range].first!.isUppercase } * 3 > words.count * 2
     for part in parts {
       for var word in Self.words(text[part.range]) {
@@ -58,7 +58,7 @@ struct TextWords {
     }
   }
 
-  /// Signs that are words by themselves.
+  /// Characters that are words by themselves.
   private static let signs: Set<Character> = ["%", "€", "$", "£", "¥"]
   private static let quotes: [Character: Character] = ["\"": "\"", "“": "”", "„": "“", "«": "»", "`": "`"]
 
@@ -66,7 +66,7 @@ struct TextWords {
     text.count > 1 && text.dropFirst().contains(where: \.isUppercase)
   }
 
-  /// The end of a word: letters and digits, with what joins them.
+  /// The end of a word: letters and digits, and the characters that join them.
   private static func end(of text: String, from start: String.Index) -> String.Index {
     guard !signs.contains(text[start]) else { return text.index(after: start) }
     var end = start
@@ -85,7 +85,7 @@ struct TextWords {
     return end
   }
 
-  /// One word, or two where a negation hangs on a verb.
+  /// Splits a contraction such as "don't" into its verb and a negation. Any other text is one word.
   private static func words(_ text: Substring) -> [Word] {
     let range = text.startIndex..<text.endIndex
     var key = text.lowercased().replacing("’", with: "'")
@@ -149,13 +149,13 @@ struct TextWords {
     }.map(\.element)
   }
 
-  /// The words that look like names and are nowhere in the other text.
+  /// The words that look like names and do not occur in the other text.
   func names(notIn other: TextWords) -> [Word] {
     let keys = Set(other.all.map(\.key))
     return all.filter { $0.isName && !keys.contains($0.key) }
   }
 
-  /// What stands behind each direction.
+  /// The words that follow a direction such as "from" or "to".
   var followers: [Follower] {
     var followers: [Follower] = []
     var direction: String?

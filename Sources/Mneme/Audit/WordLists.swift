@@ -1,5 +1,5 @@
-/// Words of English and German that change what a text asks for, and those that do not. Written for this purpose; no list
-/// of others' went into it.
+/// Lists of English and German words that change the meaning of a query, or do not. They were written for this purpose
+/// and are not taken from another list.
 enum WordLists {
   static let negations: Set<String> = [
     "not", "no", "never", "none", "nothing", "nobody", "nowhere", "neither", "nor", "without", "cannot",
@@ -8,7 +8,7 @@ enum WordLists {
     "weder",
   ]
 
-  /// Contractions whose verb is spelled otherwise.
+  /// Contractions that spell their verb differently.
   static let contractions = ["can't": "can", "won't": "will", "shan't": "shall", "ain't": "is"]
 
   static let numbers: [String: String] = {
@@ -36,14 +36,14 @@ enum WordLists {
     return numbers
   }()
 
-  /// What a number may be written together with.
+  /// Units that follow a number without a space.
   static let units: Set<String> = [
     "st", "nd", "rd", "th", "k", "m", "b", "kb", "mb", "gb", "tb", "kg", "g", "mg", "cm", "mm", "km", "ml",
     "l",
     "h", "min", "s", "ms", "am", "pm", "x", "eur", "usd", "gbp",
   ]
 
-  /// Each word for a time by one name: the forms of a language are of one key, so that spellings do not differ.
+  /// Words for times, each with the first of its spellings, so that two spellings do not count as a difference.
   static let dates: [String: String] = {
     let groups = [
       "january jan januar", "february feb februar", "march märz", "april apr", "june jun juni",
@@ -65,7 +65,7 @@ enum WordLists {
     return dates
   }()
 
-  /// Words that say where something goes, or which of two comes first.
+  /// Words that give a direction or an order.
   static let directions: Set<String> = [
     "from", "to", "into", "onto", "than", "before", "after", "by", "over", "instead", "versus", "vs", "via",
     "through",
@@ -73,14 +73,14 @@ enum WordLists {
     "wenn",
   ]
 
-  /// Words that may come or go.
+  /// Words that do not change the meaning.
   static let fillers: Set<String> = [
     "a", "an", "the", "please", "just", "really", "der", "die", "das", "den", "dem", "des", "ein", "eine",
     "einen",
     "einem", "einer", "bitte", "denn", "eigentlich", "mal",
   ]
 
-  /// Words by which a text is German, whose nouns are all capitalised.
+  /// Words that show that a text is German, where every noun is capitalised.
   static let german: Set<String> = [
     "der", "die", "das", "und", "ich", "nicht", "ist", "wie", "mein", "meine", "meinen", "kann", "wo",
     "warum", "wann",
@@ -88,7 +88,7 @@ enum WordLists {
     "beim", "zum",
   ]
 
-  /// A word without the endings that leave what it says.
+  /// Removes endings that do not change the meaning of a word.
   static func stem(_ word: String) -> String {
     guard word.utf8.allSatisfy({ $0 < 0x80 }) else { return word }
     var stem = Substring(word)

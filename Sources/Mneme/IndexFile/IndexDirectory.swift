@@ -25,7 +25,7 @@ public struct IndexDirectory: Sendable {
   private static let changesSuffix = ".changes"
   private static let temporarySuffix = ".new"
 
-  /// What the files of a namespace are known by: SHA-256, in hexadecimal.
+  /// The name of the files of a namespace: SHA-256, in hexadecimal.
   func key(of namespace: Namespace, _ identity: CacheIdentity) -> String {
     unambiguousHash(of: [cacheName, namespace.name, identity.fingerprint, String(identity.dimension)])
   }
@@ -123,7 +123,7 @@ public struct IndexDirectory: Sendable {
     return directory.isPrivate(.directory) ? directory : nil
   }
 
-  /// Removes what a writer that died has left behind, changes to a base that is gone, and the oldest files until the rest
+  /// Removes temporary files of writers that died, changes to a base that is gone, and the oldest files until the rest
   /// fits.
   private func sweep(_ directory: Descriptor) {
     var files: [(name: String, status: stat)] = []

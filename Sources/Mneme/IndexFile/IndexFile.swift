@@ -17,7 +17,7 @@ import Glibc
 // ids of the hidden entries, each row's id, scale, error bound and numbers, zeros up to a multiple of 64, and the
 // checksum of it all with 56 zeros.
 
-/// What the head of a file says.
+/// The head of an index file.
 struct IndexHead: Equatable {
   static let size = 2048
   static let base = Array("mnemeidx".utf8)
@@ -194,7 +194,7 @@ final class IndexFileWriter {
   }
 }
 
-/// Numbers and bytes one after the other.
+/// A writer of numbers and bytes, one after the other.
 struct ByteWriter {
   private(set) var bytes: [UInt8] = []
 
@@ -202,7 +202,7 @@ struct ByteWriter {
   mutating func append(_ part: some Sequence<UInt8>) { bytes += part }
 }
 
-/// Reads what a `ByteWriter` wrote, or anything else.
+/// A reader of bytes that a `ByteWriter` wrote, or of any others.
 struct ByteReader {
   private var rest: ArraySlice<UInt8>
 

@@ -1,4 +1,4 @@
-/// What a store was like at a moment, for an index that wants to know later what has changed since.
+/// The state of a store at one moment, from which an index finds later changes.
 package struct StoreMark: Sendable, Equatable {
   /// Names one life of one store: another server, the same one started again, and a cache that was emptied and filled
   /// again all have another. Within one the version counter only grows. nil where the store does not say; the index can
@@ -15,7 +15,7 @@ package struct StoreMark: Sendable, Equatable {
   /// An entry that was written without the index having seen it was accessed at this time or later. It lies before `time`
   /// by `clockMargin`, and by up to `longestTrust` more while changes are found by counts and good clocks.
   package var accessedSince: UnixTime
-  /// How often the version has grown since the base was made without a change that was found. Such growth comes from
+  /// The growth of the version, since the base was made, for which no change was found. Such growth comes from
   /// changes in other namespaces, and from entries that went again before the index saw them. It may also stand for an
   /// import that replaced entries and kept their old dates, which nothing else shows.
   package var unexplained: Int64 = 0
@@ -23,7 +23,7 @@ package struct StoreMark: Sendable, Equatable {
   /// were put back with `RESTORE`, or an older dump, can bring the same ones with other entries.
   package var samples: [EntrySample] = []
 
-  /// How far the clocks of writers may be apart: a minute to either side of the server's, as for expiry.
+  /// The largest difference between the clocks of writers: a minute to either side of the server's, as for expiry.
   package static let clockMargin = Seconds(120)
   /// For how long changes are found by counts and good clocks alone.
   package static let longestTrust = Seconds(60)
@@ -58,7 +58,7 @@ package struct StoreMark: Sendable, Equatable {
   }
 }
 
-/// What tells one entry from another that has its id.
+/// A fingerprint that distinguishes an entry from another one with the same id.
 package struct EntrySample: Sendable, Equatable {
   package var id: EntryID
   package var createdAt: Int64

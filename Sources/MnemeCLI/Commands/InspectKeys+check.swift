@@ -39,7 +39,7 @@ extension InspectKeys {
     return NoReport(status: summary.problemCount > 0 ? .no : .done)
   }
 
-  /// How many notes are kept until the problems are written.
+  /// The most notes that are kept until the problems are written.
   private static let notesInJSON = 1000
 
   private func check(
@@ -80,7 +80,7 @@ final class Findings: @unchecked Sendable {
     CacheProblem.Kind.allCases.filter { counts[$0] != nil && !$0.isNote }
   }
 
-  /// What is worth knowing and no problem, a line each.
+  /// Notes, a line each: normal states that are worth knowing.
   var notes: [String] {
     CacheProblem.Kind.allCases.filter { $0.isNote && $0 != .leftover && $0 != .leftoverHashKey }
       .flatMap { kind in
@@ -90,7 +90,7 @@ final class Findings: @unchecked Sendable {
       }
   }
 
-  /// A line for each kind: what the first of it is, and why it was left.
+  /// A line for each kind of problem: the first one, and the reason why it was left.
   var brief: [String] {
     kinds.compactMap { kind in
       guard let finding = first[kind]?.first else { return nil }

@@ -178,7 +178,7 @@ extension EntryDetails {
 }
 
 extension Embedding.Flaw {
-  /// What keeps a vector from being compared, as it follows a comma.
+  /// The reason why a vector cannot be compared, as it follows a comma.
   fileprivate var text: String {
     switch self {
     case .allZeros: "all zeros"

@@ -15,7 +15,7 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
   public let dimension: Int
   private let form: EmbeddingProtocol
   private let model: String
-  /// Where it is asked.
+  /// The address of the requests.
   let url: String
   private let client: HTTPClient
   private let received: ReceivedVectors

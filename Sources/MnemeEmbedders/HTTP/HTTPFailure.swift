@@ -7,7 +7,7 @@ struct HTTPFailure: Error, CustomStringConvertible {
     case missingLibrary
     /// The URL is none that can be asked.
     case badURL
-    /// What answers does not speak HTTP 1 or later, or the URL asks for another protocol.
+    /// The server does not speak HTTP 1 or later, or the URL names another protocol.
     case otherProtocol
     /// Nobody is there.
     case unreachable

@@ -214,8 +214,8 @@ public struct CheckSummary: Sendable, Equatable {
   /// Other caches whose prefix begins with this one's, and how many of their keys were seen. They are left alone.
   public var otherCaches: [OtherCache] = []
 
-  /// How many problems were reported, notes left out.
+  /// The number of reported problems, without notes.
   public var problemCount: Int { problems.reduce(0) { $1.key.isNote ? $0 : $0 + $1.value } }
-  /// How many index members and `hash:` keys of entries that are gone were reported. The next vacuum removes them.
+  /// The number of reported index members and `hash:` keys whose entries are gone. The next vacuum removes them.
   public var leftovers: Int { (problems[.leftover] ?? 0) + (problems[.leftoverHashKey] ?? 0) }
 }

@@ -13,8 +13,8 @@ struct EntryFacts: Equatable {
   var embeddingBytes: Int
   /// The hash is that of the query, normalised or as it is. A query that is not text has none.
   var queryHashFits: Bool
-  /// What keeps a Python program from reading the entry, and so from opening the cache, as it follows `entry 7`; nil
-  /// where it can.
+  /// The reason why a Python program cannot read the entry, and so not open the cache, as it follows `entry 7`; nil if
+  /// it can.
   var pythonObstacle: String?
 
   var isUseReadable: Bool { lastAccessedAt != nil && isAccessCountReadable }
@@ -134,7 +134,7 @@ enum EntryQuestion {
     )
   }
 
-  /// Where the response and the vector are in the reply to `appendFields`.
+  /// The places of the response and the vector in the reply to `appendFields`.
   static let (response, vector) = (8, 9)
 
   /// Asks for all of it together, but for the vector.

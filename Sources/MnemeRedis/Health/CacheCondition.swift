@@ -1,9 +1,8 @@
 import Mneme
 
-/// What an examination of a cache has found, in numbers and examples. It says what is so; what that means for the cache
-/// is for its reader to say.
+/// The findings of an examination of a cache, in numbers and examples, without a judgement.
 public struct CacheCondition: Sendable {
-  /// How many there are of something, and the first of them, each in a sentence without the period.
+  /// A number of findings and the first of them, each a sentence without the period.
   public struct Findings: Sendable, Equatable {
     public var count = 0
     public var first: [String] = []
@@ -35,10 +34,10 @@ public struct CacheCondition: Sendable {
   /// The last id that was allocated; nil where that is not a number.
   public var lastID: Int64?
   public var highestID: Int64 = 0
-  /// As `by_id` counts them.
+  /// The number of members of `by_id`.
   public var entries = 0
   public var namespaces = 0
-  /// How many entries the `lru` of all namespaces count, where that is not what `by_id` counts and stays so.
+  /// The number of members of all `lru`, if it differs from that of `by_id` and stays so.
   public var entriesOfNamespaces: Int?
   /// Counters and quotas that are not numbers, or cannot grow.
   public var brokenFigures = Findings()

@@ -283,7 +283,7 @@ private final class Examination {
 
   // MARK: Counts
 
-  /// Where the indexes count different numbers, looks at what is in those of namespaces and not in `by_id`.
+  /// Finds entries that are in the index of a namespace and not in `by_id`, if the counts differ.
   private func compareCounts() throws {
     guard isSound(layout.byID), isSound(layout.namespaces), try store.countsDiffer() else { return }
     var sum = 0

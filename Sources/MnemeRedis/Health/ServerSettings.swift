@@ -22,9 +22,9 @@ public struct ServerSettings: Sendable {
   public var logsWrites: Bool?
   /// The last snapshot, or the last write of the log, failed.
   public var savingFailed: Bool?
-  /// How far this machine's clock is ahead of the server's; negative where it is behind.
+  /// The lead of this machine's clock over the server's; negative if it is behind.
   public var clockLead: Seconds?
-  /// Of a replica: whether it is connected to its primary.
+  /// Whether a replica is connected to its primary.
   public var isLinkedToPrimary: Bool?
   /// `min-replicas-to-write`, and how many replicas there are that count; nil where none are wanted.
   public var replicas: (wanted: Int, connected: Int)?

@@ -156,7 +156,7 @@ final class IndexStage {
     return lookup.summary(explained: explain != nil)
   }
 
-  /// What a search over every vector in the store finds.
+  /// The result of a search over every vector in the store.
   private func expectation(
     _ vector: [Float], in namespace: Namespace, explain: Int?, threshold: Double
   ) throws -> String {
@@ -247,7 +247,7 @@ struct Placed: Embedder {
 }
 
 extension Lookup {
-  /// What was found, what was passed over, and the damage.
+  /// The findings, the entries that were passed over, and the damage.
   fileprivate func summary(explained: Bool) -> String {
     var lines = [hit.map { "hit \($0.id) \($0.layer) \($0.similarity) \($0.query)" } ?? "miss"]
     if explained { lines += candidates.map { "\($0.id) \($0.similarity) \($0.query)" } }
