@@ -22,6 +22,15 @@ package func visible(_ text: String, multiline: Bool = false) -> String {
   return result
 }
 
+/// Quotes a word so that a shell reads it as typed.
+package func shellQuoted(_ word: String) -> String {
+  let isPlain = word.unicodeScalars.allSatisfy {
+    $0.properties.isAlphabetic || ("0"..."9").contains($0) || "-_./:=,@%+".unicodeScalars.contains($0)
+  }
+  guard !isPlain || word.isEmpty || word.hasPrefix("-") else { return word }
+  return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+}
+
 /// Whether a character is a control character, a separator that breaks lines, or a mark that reorders text.
 package func isHazardous(_ scalar: Unicode.Scalar) -> Bool {
   switch scalar.value {

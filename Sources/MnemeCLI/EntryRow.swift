@@ -47,13 +47,14 @@ struct EntryRow {
 extension StoredEntry {
   /// The members that every JSON form of an entry has; those of a line of an export, without the vector.
   func members(fingerprint: String?) -> [(String, JSONOutput)] {
-    [
-      ("id", JSONOutput(id)), ("namespace", JSONOutput(namespace)), ("query", JSONOutput(query)),
-      ("query_hash", JSONOutput(queryHash)), ("response", JSONOutput(response)),
-      ("metadata", JSONOutput.metadata(metadata)), ("created_at", .integer(createdAt.rawValue)),
-      ("last_accessed_at", .integer(lastAccessedAt.rawValue)), ("ttl", JSONOutput(ttl)),
-      ("access_count", .integer(accessCount)), ("embedder_fingerprint", JSONOutput(fingerprint)),
+    let members: [(EntryLine.Member, JSONOutput)] = [
+      (.id, JSONOutput(id)), (.namespace, JSONOutput(namespace)), (.query, JSONOutput(query)),
+      (.queryHash, JSONOutput(queryHash)), (.response, JSONOutput(response)),
+      (.metadata, JSONOutput.metadata(metadata)), (.createdAt, .integer(createdAt.rawValue)),
+      (.lastAccessedAt, .integer(lastAccessedAt.rawValue)), (.ttl, JSONOutput(ttl)),
+      (.accessCount, .integer(accessCount)), (.fingerprint, JSONOutput(fingerprint)),
     ]
+    return members.map { ($0.rawValue, $1) }
   }
 
   /// Whether someone can be served from it at a moment, by all but its vector.

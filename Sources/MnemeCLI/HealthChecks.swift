@@ -73,7 +73,8 @@ extension CacheCondition {
       }
       return HealthCheck(
         .indexes, .critical, all.prefix(3).joined(separator: "; "),
-        "Look at it; then redis-cli DEL \(shellWord(first.key)), and 'mneme vacuum --repair' rebuilds it.")
+        "Look at it; then redis-cli DEL \(shellQuoted(String(decoding: first.key, as: UTF8.self))), and 'mneme vacuum --repair' rebuilds it."
+      )
     }
     if strays.count > 0 {
       return HealthCheck(
@@ -166,13 +167,6 @@ extension CacheCondition {
       )
       : HealthCheck(.times, .ok, "no entry is from the future")
   }
-}
-
-/// A name as it is typed in a shell.
-private func shellWord(_ bytes: [UInt8]) -> String {
-  let text = String(decoding: bytes, as: UTF8.self)
-  let isPlain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ":_-./".contains($0)) }
-  return isPlain ? text : "'" + text.replacing("'", with: "'\\''") + "'"
 }
 
 // MARK: - The server

@@ -89,15 +89,6 @@ private struct ForeignForm {
 
 private func inputName(_ path: String?) -> String { path.map { "The file '\($0)'" } ?? "Standard input" }
 
-/// A word as a shell wants it typed.
-func shellQuoted(_ word: String) -> String {
-  let isPlain = word.unicodeScalars.allSatisfy {
-    $0.properties.isAlphabetic || ("0"..."9").contains($0) || "-_./:=,@%+".unicodeScalars.contains($0)
-  }
-  guard !isPlain || word.isEmpty || word.hasPrefix("-") else { return word }
-  return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
-}
-
 /// The bytes of a text without the mark that Windows programs put before it.
 func withoutByteOrderMark(_ bytes: [UInt8]) -> [UInt8] {
   bytes.starts(with: byteOrderMark) ? Array(bytes.dropFirst(byteOrderMark.count)) : bytes

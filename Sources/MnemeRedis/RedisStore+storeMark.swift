@@ -242,17 +242,15 @@ extension RedisStore: FollowedStore {
     guard let version = replies[before].integer, let versionAfter = replies[after].integer,
       let count = replies[entries].size, replies[highest].error == nil
     else { return nil }
-    let identifiers = [
-      Self.identifier("run_id", in: replies[server]),
-      Self.identifier("master_replid", in: replies[replication]),
-    ].compactMap(\.self)
+    let information = replies[server].information.merging(replies[replication].information) { $1 }
+    let identifiers = ["run_id", "master_replid"].compactMap { Self.identifier(information[$0]) }
     let life = replies[incarnation].string.flatMap { $0.isEmpty ? nil : $0 }
     // By the server's clock, which ours may be far from. A server that does not tell the time (before 6.2, or where an
     // ACL forbids INFO) has that of the last access, which is earlier, so that more entries are looked at.
     let clock = Double(systemClock().rawValue)
-    let serverTime = Self.field("server_time_usec", in: replies[server]).flatMap { Int64($0) }
     let time =
-      serverTime.map { Double($0 / 1_000_000) } ?? min(clock, Self.time(replies[lastAccess][1]) ?? clock)
+      information.serverTime.map { Double($0.rawValue) }
+      ?? min(clock, Self.time(replies[lastAccess][1]) ?? clock)
     return Look(
       mark: StoreMark(
         lineage: identifiers.count == 2 ? life.map { identifiers + [$0] } : nil, version: version,
@@ -267,18 +265,9 @@ extension RedisStore: FollowedStore {
     return time
   }
 
-  private static func field(_ name: String, in info: Reply) -> Substring? {
-    guard info.error == nil, let text = info.string else { return nil }
-    return text.split(whereSeparator: \.isNewline).first { $0.hasPrefix(name + ":") }?.dropFirst(
-      name.utf8.count + 1)
-  }
-
   /// A field of `INFO` that is 40 hexadecimal digits, as Redis makes them; nil for anything else, such as the zeros
   /// that some services show instead.
-  private static func identifier(_ name: String, in info: Reply) -> String? {
-    guard let value = field(name, in: info), value.utf8.count == 40, value.allSatisfy(\.isHexDigit),
-      Set(value).count > 1
-    else { return nil }
-    return String(value)
+  private static func identifier(_ value: String?) -> String? {
+    value.flatMap { $0.utf8.count == 40 && $0.allSatisfy(\.isHexDigit) && Set($0).count > 1 ? $0 : nil }
   }
 }

@@ -103,8 +103,8 @@ private struct Bench {
     let dumps = try prefixes.map { try redis.dump(prefix: $0 + ":") }
     // Ages grow from one run to the next, confidences fall, and the columns have their widths.
     var printed = outcome.outputText.replacing(prefix, with: "PREFIX")
-      .replacing(#/ [01]\.\d{3} +(?:\d+m )?\d+[ms] +/#, with: " CONFIDENCE AGE ")
-      .replacing(#/ +(?:\d+m )?\d+[ms] +/#, with: " AGE ").replacing(#/ {2,}/#, with: "  ")
+      .replacing(#/ [01]\.\d{3}(?= +\d+[smhd])/#, with: " CONFIDENCE")
+      .replacing(#/ +\d+[smhd](?: \d+[smhd])?(?!\S)/#, with: " AGE").replacing(#/ {2,}/#, with: "  ")
       .replacing(/in [0-9.,]+ ?(ms|s)\b/, with: "in no time")
       .replacing(/the oldest [^,\n]+ old/, with: "the oldest of some age")
       .replacing(/[0-9.]+ [KMG]iB used/, with: "some used")

@@ -78,3 +78,13 @@ struct Damage: CustomTestStringConvertible, Sendable {
       names: key, isOfEntry: key == "entry:1")
   }
 }
+
+/// Fills a cache with the entries that the tests of damage work on: a victim, and others beside it.
+func fillForDamage(_ cache: CacheFixture) throws {
+  try cache.mneme.run("put", "--ttl", "1h", "victim", "the victim's answer", "--metadata", #"{"a":1}"#)
+  try cache.mneme.run("put", "--ttl", "2h", "sound", "the answer")
+  try cache.mneme.run("put", "also sound", "another answer")
+  try cache.mneme.run("put", "-n", "other", "sound", "the other's answer")
+  try cache.mneme.run("set-quota", "default", "40")
+  try cache.mneme.run("get", "sound")
+}

@@ -332,12 +332,7 @@ import Testing
   private func damaged(by row: Row) throws -> CacheFixture {
     let cache = try CacheFixture("table")
     try cache.fill(from: "the damage table") { cache in
-      try cache.mneme.run("put", "--ttl", "1h", "victim", "the victim's answer", "--metadata", #"{"a":1}"#)
-      try cache.mneme.run("put", "--ttl", "2h", "sound", "the answer")
-      try cache.mneme.run("put", "also sound", "another answer")
-      try cache.mneme.run("put", "-n", "other", "sound", "the other's answer")
-      try cache.mneme.run("set-quota", "default", "40")
-      try cache.mneme.run("get", "sound")
+      try fillForDamage(cache)
     }
     for command in row.commands {
       try cache.redis.send(

@@ -176,12 +176,7 @@ enum QueryHash {
   private static func damaged(by damage: Damage) throws -> CacheFixture {
     let cache = try CacheFixture("damaged")
     try cache.fill(from: "sound") { cache in
-      try cache.mneme.run("put", "--ttl", "1h", "victim", "the victim's answer", "--metadata", #"{"a":1}"#)
-      try cache.mneme.run("put", "--ttl", "2h", "sound", "the answer")
-      try cache.mneme.run("put", "also sound", "another answer")
-      try cache.mneme.run("put", "-n", "other", "sound", "the other's answer")
-      try cache.mneme.run("set-quota", "default", "40")
-      try cache.mneme.run("get", "sound")
+      try fillForDamage(cache)
     }
     for command in damage.commands {
       try cache.redis.send(

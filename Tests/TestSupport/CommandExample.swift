@@ -63,7 +63,7 @@ package struct CommandExample: Sendable, CustomTestStringConvertible {
       CommandExample(.counts, "get --threshold 0.2 this_is_question_7", form: true),
       CommandExample(.reads, "get --peek question_7", form: true),
       CommandExample(.reads, "get --peek --explain question_7", form: true),
-      CommandExample(.reads, "list --json", stream: true),
+      CommandExample(.reads, "list", stream: true),
       CommandExample(.reads, "list --contains question --json", form: true, stream: true),
       CommandExample(.reads, "list --json --sort size --limit 3", form: true, stream: true),
       CommandExample(.reads, "list --json --expires-within 2h", form: true, stream: true),

@@ -12,13 +12,10 @@ extension ValueKind where Value == Duration {
       placeholder: "DURATION",
       isNumeric: true,
       parse: { text throws(ValueProblem) in
-        // What is too large for a number is over the limit, where there is one that is worth naming.
-        let value: Duration
-        do throws(ValueProblem) {
-          value = try parseDuration(text, milliseconds: milliseconds)
-        } catch {
-          guard error.isOverflow, limits.upperBound < .longest else { throw error }
-          value = .longest
+        let parsed = try parseDuration(text, milliseconds: milliseconds)
+        // If the option has a limit, that is the one to name.
+        guard let value = parsed ?? (limits.upperBound < .longest ? .longest : nil) else {
+          throw ValueProblem("is too long", advice: "no duration goes beyond 15000000000w")
         }
         return try limits.admit(value, within: .zero...(.longest)) { formatDuration($0) }
       },
@@ -47,7 +44,8 @@ private let units = [
   Unit(letters: "ms", milliseconds: 1),
 ]
 
-private func parseDuration(_ text: String, milliseconds: Bool) throws(ValueProblem) -> Duration {
+/// - Returns: nil if the duration is too long for a number of milliseconds.
+private func parseDuration(_ text: String, milliseconds: Bool) throws(ValueProblem) -> Duration? {
   let examples = "90, 90s, 15m, 12h, 7d, 2w" + (milliseconds ? ", 250ms" : "") + " or 1h30m"
   let noDuration = ValueProblem("is no duration", advice: "write it as \(examples)")
   var rest = text.utf8[...]
@@ -69,20 +67,14 @@ private func parseDuration(_ text: String, milliseconds: Bool) throws(ValueProbl
     let name = isBare ? "s" : String(Substring(letters))
     guard let index = allowed.firstIndex(where: { $0.letters == name }) else { throw noDuration }
 
-    guard let number = Int64(Substring(digits)) else { throw tooLong }
+    guard let number = Int64(Substring(digits)) else { return nil }
     let (span, overflow) = number.multipliedReportingOverflow(by: allowed[index].milliseconds)
     let (sum, carry) = total.addingReportingOverflow(span)
-    guard !overflow, !carry else { throw tooLong }
+    guard !overflow, !carry else { return nil }
     total = sum
     allowed = allowed[(index + 1)...]
   } while !rest.isEmpty
   return .milliseconds(total)
-}
-
-private let tooLong = ValueProblem("is too long", advice: "no duration goes beyond 15000000000w")
-
-extension ValueProblem {
-  fileprivate var isOverflow: Bool { advice == tooLong.advice }
 }
 
 /// The shortest spelling of which every part is below the next unit: `90` seconds are `1m30s`.

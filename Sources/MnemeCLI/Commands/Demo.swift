@@ -53,7 +53,7 @@ struct Demo: Command {
       sleep(for: .milliseconds(2100))
       return
     }
-    let typed = (["mneme"] + stop.words).map(Self.quoted).joined(separator: " ")
+    let typed = (["mneme"] + stop.words).map(shellQuoted).joined(separator: " ")
     if !stop.says.isEmpty { try context.output.print("\n# \(stop.says)") }
     try context.output.print(context.output.style.bold("$ \(typed)"))
     try context.output.flush()
@@ -75,15 +75,6 @@ struct Demo: Command {
         remediation: "Please report this, with the output above.")
     }
     if status != 0 { try context.output.print("(exit status \(status))") }
-  }
-
-  private static func quoted(_ word: String) -> String {
-    let isPlain = word.utf8.allSatisfy { byte in
-      let scalar = Unicode.Scalar(byte)
-      return scalar.properties.isAlphabetic || scalar.properties.numericType != nil
-        || "-_./:{}".utf8.contains(byte)
-    }
-    return isPlain && !word.isEmpty ? word : "'\(word)'"
   }
 
   private static func tour(file: String) -> [Stop] {

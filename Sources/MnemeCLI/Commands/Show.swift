@@ -73,8 +73,11 @@ extension EntryDetails {
     guard let entry else { return .damaged }
     if entry.isExpired(at: now) { return .expired }
     if !entry.isServed(at: now) { return .refused }
-    if isPointedAt { return .served }
-    return pointer == nil ? .unreachable : .shadowed
+    switch places?.pointer {
+    case .this, nil: return .served
+    case .missing: return .unreachable
+    case .other: return .shadowed
+    }
   }
 
   private func explanation(at now: UnixTime) -> String {
@@ -82,9 +85,8 @@ extension EntryDetails {
     case .served: "would serve it"
     case .expired: "would not serve it: it has expired"
     case .refused: "would not serve it: the response is empty, blank, an error message, or not valid text"
-    case .shadowed:
-      "would answer its question with entry \(visible(pointer ?? "?")); this one is found by meaning alone"
-    case .unreachable: "would find it by meaning alone: no hash key leads to it"
+    case .shadowed: "would answer its query with another entry; this one is only found as a semantic hit"
+    case .unreachable: "would only find it as a semantic hit: no hash key leads to it"
     case .damaged: "would not serve it: it cannot be read"
     }
   }
@@ -95,10 +97,17 @@ extension EntryDetails {
       members.append(("expires_at", JSONOutput(entry.expiresAt?.rawValue)))
       members.append(("servable", JSONOutput(entry.isServed(at: now))))
     }
+    var pointedAt: EntryID?
+    switch places?.pointer {
+    case .this: pointedAt = id
+    case .other(let other): pointedAt = other
+    case .missing, nil: break
+    }
     let keys: [(String, JSONOutput)] = [
-      ("entry", JSONOutput(key)), ("hash", JSONOutput(hashKey)), ("hash_id", number(pointer)),
-      ("by_id", number(byID)), ("lru", number(lru)), ("by_ttl", number(byTTL ?? pythonTTL)),
-      ("native_expiry", JSONOutput(expiresNatively)),
+      ("entry", JSONOutput(key)), ("hash", JSONOutput(places?.hashKey)),
+      ("hash_id", JSONOutput(pointedAt?.rawValue)), ("by_id", number(places?.byID)),
+      ("lru", number(places?.lru)), ("by_ttl", number(places?.byTTL)),
+      ("native_expiry", places.map { JSONOutput($0.expiresNatively) } ?? .null),
     ]
     members.append(("keys", .object(keys)))
     members.append(("problems", .array(problems.map { $0.json() })))
@@ -114,9 +123,16 @@ extension EntryDetails {
     var lines: [(String, String)] = []
     if let entry { lines = content(of: entry, at: now) }
     if let damage { lines.append(("damage", visible(damage.message))) }
-    lines += [("entry key", visible(key)), ("hash key", visible(hashKey ?? "-") + leadsTo)]
-    lines.append(("indexes", indexes))
-    if expiresNatively { lines.append(("Redis", "expires the entry by itself")) }
+    lines.append(("entry key", visible(key)))
+    if let places {
+      if let hashKey = places.hashKey {
+        lines.append(("hash key", visible(hashKey) + leadsTo(places.pointer)))
+      }
+      lines.append(("indexes", indexes(places)))
+      if places.expiresNatively { lines.append(("expiry", "Redis itself expires the entry")) }
+    } else {
+      lines.append(("indexes", "not read: other clients change the entry too fast"))
+    }
     for problem in problems {
       lines.append(("problem", visible("\(problem.kind.rawValue): \(problem.detail)")))
     }
@@ -131,16 +147,19 @@ extension EntryDetails {
       }.joined(separator: "\n")
   }
 
-  private var leadsTo: String {
-    guard hashKey != nil else { return "" }
-    return pointer.map { " leads to entry \(visible($0))" } ?? " is not there"
+  private func leadsTo(_ pointer: EntryDetails.Pointer) -> String {
+    switch pointer {
+    case .this: " leads to this entry"
+    case .other(let id): " leads to entry \(id)"
+    case .missing: " is missing, or leads to no entry of this query"
+    }
   }
 
-  private var indexes: String {
+  private func indexes(_ places: EntryDetails.Places) -> String {
     list([
-      byID == nil ? "not in by_id" : "in by_id",
-      lru.map { "lru at \(visible($0))" } ?? "not in lru",
-      (byTTL ?? pythonTTL).map { "by_ttl at \(visible($0))" },
+      places.byID == nil ? "not in by_id" : "in by_id",
+      places.lru.map { "lru at \(visible($0))" } ?? "not in lru",
+      places.byTTL.map { "by_ttl at \(visible($0))" },
     ])
   }
 

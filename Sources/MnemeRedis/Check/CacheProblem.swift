@@ -125,10 +125,7 @@ extension CacheProblem {
 
   /// The command that deletes a key, as it is typed in a shell.
   private static func deletion(of key: [UInt8]) -> String {
-    let name = String(decoding: key, as: UTF8.self)
-    return "redis-cli DEL "
-      + (name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ":_-.".contains($0)) }
-        ? name : "'" + name.replacing("'", with: "'\\''") + "'")
+    "redis-cli DEL " + shellQuoted(String(decoding: key, as: UTF8.self))
   }
 }
 
