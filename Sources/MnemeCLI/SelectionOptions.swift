@@ -8,7 +8,7 @@ struct SelectionRequest {
 
   static let namespaces = Option(
     repeating: "namespace", short: "n", value: .namespace, group: group,
-    summary: "only entries of this namespace; may be given several times")
+    summary: "only entries of this namespace")
   static let ids = Option(
     repeating: "id", value: .text("ID", allowsEmpty: false), group: group,
     summary: "only the entry with this id",
@@ -19,8 +19,8 @@ struct SelectionRequest {
     repeating: "contains", value: .text("TEXT", allowsEmpty: false), group: group,
     summary: "only entries with this text in the query or the response",
     details: """
-      Case is folded and white space collapsed, in the text and in what is searched. Given several times, all texts must \
-      be there; so also for {option:query-contains} and {option:response-contains}.
+      Case and the amount of white space do not matter. If the option is given several times, all texts must be there. The \
+      same holds for {option:query-contains} and {option:response-contains}.
       """)
   static let queryContains = Option(
     repeating: "query-contains", value: .text("TEXT", allowsEmpty: false), group: group,

@@ -25,8 +25,8 @@ struct List: Command {
     name: "list", summary: "show the entries of a selection",
     description: """
       Shows the entries that match all options given, each on a line: id, namespace, how long ago it was put and last used, \
-      how often it was used, how long it still lives, its query, and the beginning of its response. Reads and changes \
-      nothing; a use is what {command:get} counts, and this is none.
+      how often it was used, how long it still lives, its query, and the beginning of its response. It changes nothing and \
+      does not count as a use.
       """,
     arguments: [SelectionRequest.moreIDs],
     options: [sort, reverse, limit, Options.pace] + SelectionRequest.options,
