@@ -27,7 +27,7 @@ package func shellQuoted(_ word: String) -> String {
   let isPlain = word.unicodeScalars.allSatisfy {
     $0.properties.isAlphabetic || ("0"..."9").contains($0) || "-_./:=,@%+".unicodeScalars.contains($0)
   }
-  guard !isPlain || word.isEmpty || word.hasPrefix("-") else { return word }
+  guard !isPlain || word.isEmpty else { return word }
   return "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
 }
 

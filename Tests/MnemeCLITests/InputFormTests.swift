@@ -75,7 +75,7 @@ struct InputFormTests {
     #expect(shellQuoted("cache.jsonl") == "cache.jsonl")
     #expect(shellQuoted("a b") == "'a b'")
     #expect(shellQuoted("it's") == "'it'\\''s'")
-    #expect(shellQuoted("") == "''" && shellQuoted("-o") == "'-o'" && shellQuoted("$x") == "'$x'")
+    #expect(shellQuoted("") == "''" && shellQuoted("-o") == "-o" && shellQuoted("$x") == "'$x'")
   }
 
   // MARK: Elements and rows
