@@ -20,7 +20,7 @@ extension Trait where Self == ConditionTrait {
   package static var needsBuildWithoutRedis: Self {
     .enabled(
       if: FileManager.default.isExecutableFile(atPath: Repository.mnemeWithoutRedis),
-      "no build without the Redis trait; Tests/run makes one")
+      "no build without the Redis trait; Tests/run --thorough makes one")
   }
 }
 
