@@ -14,9 +14,9 @@ struct GeneratedFilesTests {
   private let top = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
-  @Test("man/ holds the pages of the definition, and no others")
+  @Test("section 1 in man/ holds the pages of the definition, and no others")
   func manualPages() throws {
-    try check(CommandTable.grammar.manualPages(), in: "man")
+    try check(CommandTable.grammar.manualPages(), in: "man", endingWith: ".1")
   }
 
   @Test("completions/ holds the stubs of the definition, and no others")
@@ -31,7 +31,7 @@ struct GeneratedFilesTests {
     let pages = try FileManager.default.contentsOfDirectory(atPath: Repository.top + "/man").map {
       "man/\($0)"
     }
-    for command in [["mandoc", "-T", "lint"], ["groff", "-man", "-ww", "-z"]] {
+    for command in [["mandoc", "-T", "lint"], ["groff", "-t", "-man", "-ww", "-z"]] {
       let outcome = try ChildProcess(command + pages, directory: Repository.top).finish().expecting(0)
       #expect(outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")
     }
@@ -57,9 +57,10 @@ struct GeneratedFilesTests {
       ])
   }
 
-  private func check(_ files: [GeneratedFile], in folder: String) throws {
+  private func check(_ files: [GeneratedFile], in folder: String, endingWith ending: String = "") throws {
     let folder = top.appending(path: folder)
-    let present = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    let present = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+      .filter { $0.hasSuffix(ending) }.sorted()
     #expect(present == files.map(\.name).sorted())
     for file in files {
       let committed = try? String(contentsOf: folder.appending(path: file.name), encoding: .utf8)

@@ -48,7 +48,7 @@ struct InstallTests {
       [
         "755 usr/local/bin/mneme", "644 usr/share/bash-completion/completions/mneme",
         "644 usr/share/zsh/vendor-completions/_mneme", "644 usr/share/fish/vendor_completions.d/mneme.fish",
-      ] + pages.map { "644 usr/local/share/man/man1/\($0)" }
+      ] + pages.map { "644 usr/local/share/man/man\($0.suffix(1))/\($0)" }
     #expect(try files(in: root) == Set(expected))
     let version = try ChildProcess([root.path + "/usr/local/bin/mneme", "--version"]).finish()
     #expect(version.outputText.hasPrefix("mneme "))
