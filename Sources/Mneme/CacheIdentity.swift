@@ -38,7 +38,7 @@ public struct CacheIdentity: Sendable, Equatable {
     guard schemaNumber <= Self.currentSchema else {
       throw SchemaMigrationError(
         "The cache has schema \(schemaNumber); this version knows schemas up to \(Self.currentSchema).",
-        remediation: "Use the newer version that wrote it.")
+        remedy: .useNewerVersion)
     }
     guard let dimension, let dimensionNumber = Int(dimension), 0...Self.largestDimension ~= dimensionNumber
     else {
@@ -53,12 +53,12 @@ public struct CacheIdentity: Sendable, Equatable {
     guard fingerprint.utf8.elementsEqual(stored.fingerprint.utf8) else {
       throw EmbedderMismatchError(
         "The cache was filled by the embedder '\(stored.fingerprint)', not by '\(fingerprint)'.",
-        remediation: "Use the embedder that filled it, or move the entries with 'reembed'.")
+        about: .embedder(stored.fingerprint), remedy: .useCacheEmbedder)
     }
     guard dimension == stored.dimension else {
       throw EmbedderDimensionError(
         "The cache holds embeddings of dimension \(stored.dimension), not \(dimension).",
-        remediation: "Use the embedder that filled it, or move the entries with 'reembed'.")
+        about: .embedder(stored.fingerprint), remedy: .useCacheEmbedder)
     }
   }
 
@@ -67,7 +67,7 @@ public struct CacheIdentity: Sendable, Equatable {
     guard embedding.dimension == dimension else {
       throw EmbedderDimensionError(
         "The embedding has \(embedding.dimension) \(embedding.dimension == 1 ? "number" : "numbers"); the cache '\(fingerprint)' holds \(dimension).",
-        remediation: "Give an embedding of \(dimension) numbers.")
+        about: .dimension(dimension), remedy: .matchDimension)
     }
   }
 
@@ -75,12 +75,12 @@ public struct CacheIdentity: Sendable, Equatable {
   public static var unknownToWriter: InvalidInputError {
     InvalidInputError(
       "There is no cache yet, and no embedder to create it with.",
-      remediation: "Open the store with the fingerprint and dimension of an embedder.")
+      remedy: .openWithEmbedder)
   }
 
   private static func corrupt(_ field: String, _ value: String?) -> CorruptCacheError {
     CorruptCacheError(
       "The cache's meta field '\(field)' is \(value.map { "'\($0)'" } ?? "missing"), not a number that it can be.",
-      remediation: "Restore the field to what the application that fills the cache uses.")
+      remedy: .restoreMeta)
   }
 }

@@ -58,7 +58,7 @@ public struct Calibration: Sendable {
       throw InvalidInputError(
         "Calibrating takes pairs that match and pairs that do not; "
           + "there are none that \(matches > 0 ? "do not" : "do").",
-        remediation: "Hand in both paraphrases and distractors.")
+        remedy: .provideBothKinds)
     }
     curve = thresholds.map { threshold in
       let served = observations.filter { $0.similarity >= threshold }

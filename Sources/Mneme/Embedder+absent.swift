@@ -16,8 +16,6 @@ public struct AbsentEmbedder: Embedder {
     guard dimension > 0 else { return texts.map { _ in [] } }
     throw EmbedderError(
       "The embedder '\(fingerprint)' cannot run here.",
-      remediation:
-        "Give vectors of your own ('put --embedding FILE', or \"embedding\" on a line of an import), or a program "
-        + "that makes them (--embedder-command).")
+      about: .embedder(fingerprint), remedy: .provideEmbedding)
   }
 }

@@ -25,7 +25,7 @@ extension Embedder {
     guard vectors.count == 1 else {
       throw EmbedderError(
         "The embedder '\(fingerprint)' gave \(vectors.count) vectors for one text.",
-        remediation: "Check the embedder: it must give one vector for each text.")
+        about: .embedder(fingerprint), remedy: .checkEmbedder)
     }
     return vectors[0]
   }

@@ -49,14 +49,14 @@ public struct Embedding: Sendable, Hashable {
       guard number.isFinite else {
         throw QuantizationError(
           "Component \(index) of the embedding is \(number), which is no finite number.",
-          remediation: "Check the embedder: every component must be finite.")
+          remedy: .checkEmbedder)
       }
       sum += Double(number) * Double(number)
     }
     guard sum > 0 || numbers.isEmpty else {
       throw QuantizationError(
         "The embedding is all zeros and has no direction.",
-        remediation: "Check the embedder: a text must not map to the zero vector.")
+        remedy: .checkEmbedder)
     }
     let length = sum.squareRoot()
     return Embedding(numbers.map { Float(Double($0) / length) })

@@ -1,7 +1,7 @@
 /// An error that a user of the library or of the command meets.
 ///
-/// Every one says what happened and to which object (`message`), what to do about it (`remediation`),
-/// and what lay beneath (`cause`), link by link. Passwords, queries and responses appear in none of them.
+/// Each says what happened (`message`), to what (`object`), what can be done about it (`remedy`), and which error it
+/// stands for (`cause`), link by link. No password, query or response is in any of them.
 public protocol MnemeError: Error, Sendable, CustomStringConvertible {
   /// Which of the errors that the user's document names this is.
   static var kind: ErrorKind { get }
@@ -23,19 +23,39 @@ public enum ErrorKind: String, Sendable, CaseIterable {
   case embedder = "EmbedderError"
 }
 
-/// What an error tells its reader.
+/// The contents of an error.
 public struct ErrorReport: Sendable {
   /// What happened, to which object. One line.
   public let message: String
-  /// What the reader can do about it. One line.
-  public let remediation: String
+  /// What it happened to; nil where that is the value that the caller passed.
+  public let object: ErrorObject?
+  /// A step that can be taken.
+  public let remedy: Remedy
   /// The error underneath, if this one stands for another.
   public let cause: (any Error)?
 }
 
+/// What an error is about: the names that its remedy needs.
+public enum ErrorObject: Sendable, Hashable {
+  case entry(EntryID)
+  case namespace(Namespace)
+  /// A key in Redis, as it may be shown.
+  case key(String)
+  case keyPrefix(String)
+  /// A server's address, the password masked.
+  case server(String)
+  /// A right that a user of the server lacks. `keys` is the pattern of the keys, nil where the command is not about keys.
+  case right(command: String, user: String, keys: String?)
+  /// An embedder, by its fingerprint.
+  case embedder(String)
+  /// The right count of numbers in an embedding.
+  case dimension(Int)
+}
+
 extension MnemeError {
   public var message: String { report.message }
-  public var remediation: String { report.remediation }
+  public var object: ErrorObject? { report.object }
+  public var remedy: Remedy { report.remedy }
   public var cause: (any Error)? { report.cause }
 
   /// The messages of the errors underneath, outermost first.
@@ -50,7 +70,7 @@ extension MnemeError {
     return texts
   }
 
-  /// The message alone: the remediation and the causes stay fields of their own.
+  /// The message alone: the remedy and the causes are fields of their own.
   public var description: String { "\(Self.kind.rawValue): \(message)" }
 }
 
@@ -60,8 +80,10 @@ public protocol NamedError: MnemeError {
 }
 
 extension NamedError {
-  public init(_ message: String, remediation: String, cause: (any Error)? = nil) {
-    self.init(report: ErrorReport(message: message, remediation: remediation, cause: cause))
+  public init(
+    _ message: String, about object: ErrorObject? = nil, remedy: Remedy, cause: (any Error)? = nil
+  ) {
+    self.init(report: ErrorReport(message: message, object: object, remedy: remedy, cause: cause))
   }
 }
 
@@ -105,9 +127,12 @@ public struct StoreBackendError: MnemeError {
   public let reason: Reason
   public let report: ErrorReport
 
-  public init(_ reason: Reason, _ message: String, remediation: String, cause: (any Error)? = nil) {
+  public init(
+    _ reason: Reason, _ message: String, about object: ErrorObject? = nil, remedy: Remedy,
+    cause: (any Error)? = nil
+  ) {
     self.reason = reason
-    report = ErrorReport(message: message, remediation: remediation, cause: cause)
+    report = ErrorReport(message: message, object: object, remedy: remedy, cause: cause)
   }
 }
 
@@ -187,5 +212,5 @@ public struct EmbedderError: NamedError {
 }
 
 extension CacheClosedError {
-  init() { self.init("The cache is closed.", remediation: "Open a new one.") }
+  init() { self.init("The cache is closed.", remedy: .reopen) }
 }

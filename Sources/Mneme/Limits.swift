@@ -21,7 +21,7 @@ public struct Limits: Sendable {
   private func check(_ count: Int, _ limit: Int, _ part: String) throws {
     guard count <= limit else {
       throw InvalidInputError(
-        "The \(part) has \(count) bytes; the limit is \(limit).", remediation: "Shorten the \(part).")
+        "The \(part) has \(count) bytes; the limit is \(limit).", remedy: .shorten)
     }
   }
 }

@@ -194,7 +194,7 @@ public final class MemoryStore: Store {
   private static var noCheckpoints: CheckpointError {
     CheckpointError(
       "A MemoryStore keeps no snapshots: its entries end with the process.",
-      remediation: "Export the entries, or use a store that lives longer.")
+      remedy: .exportEntries)
   }
 }
 

@@ -9,8 +9,6 @@ public enum Metadata {
   /// The most digits of an integer that are stored: Python refuses to read more.
   public static let digitLimit = 4300
 
-  private static let remediation = "Write a JSON object, such as {\"source\":\"faq\"}."
-
   /// - Parameter allowsNaN: takes Python's numbers that are none.
   /// - Throws: `InvalidInputError` that says where the text stops being JSON, what it is instead of an object, or
   ///   why Python could not read it.
@@ -24,21 +22,21 @@ public enum Metadata {
       value = JSONText(checked: bytes[try grammar.checkDocument()])
     } catch {
       throw InvalidInputError(
-        "The metadata is no JSON: \(error.description) at byte \(error.offset).", remediation: remediation)
+        "The metadata is no JSON: \(error.description) at byte \(error.offset).", remedy: .writeObject)
     }
     guard value.kind == .object else {
       throw InvalidInputError(
-        "The metadata is a JSON \(value.kind), not an object.", remediation: remediation)
+        "The metadata is a JSON \(value.kind), not an object.", remedy: .writeObject)
     }
     guard grammar.depth <= depthLimit else {
       throw InvalidInputError(
         "The metadata nests \(grammar.depth) levels deep; the limit is \(depthLimit).",
-        remediation: "Flatten it.")
+        remedy: .flatten)
     }
     guard grammar.longestInteger <= digitLimit else {
       throw InvalidInputError(
         "The metadata has an integer of \(grammar.longestInteger) digits; the limit is \(digitLimit).",
-        remediation: "Write it as a string.")
+        remedy: .writeIntegerAsString)
     }
   }
 

@@ -147,7 +147,7 @@ struct Neighbours {
     guard bytes.count == numbers.count * 4 else {
       return CorruptCacheError(
         "The embedding of entry \(id) has \(bytes.count) bytes; \(numbers.count) dimensions take \(numbers.count * 4).",
-        remediation: "Store the entry again with the cache's own embedder.")
+        about: .entry(id), remedy: .replaceEntry)
     }
     let flaw =
       switch Embedding.Flaw(in: bytes) {
@@ -157,7 +157,7 @@ struct Neighbours {
       }
     return flaw.map {
       CorruptCacheError(
-        "The embedding of entry \(id) \($0).", remediation: "Delete the entry, or store it again.")
+        "The embedding of entry \(id) \($0).", about: .entry(id), remedy: .replaceEntry)
     }
   }
 }

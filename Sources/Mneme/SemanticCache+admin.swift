@@ -148,8 +148,8 @@ extension SemanticCache {
     try checkOpen()
     if let maxEntries, !(1...Self.largestQuota).contains(maxEntries) {
       throw InvalidInputError(
-        "A quota of \(maxEntries) entries is not possible.",
-        remediation: "Give 1 to \(Self.largestQuota), or take the quota away.")
+        "A quota of \(maxEntries) entries is not between 1 and \(Self.largestQuota).",
+        about: .namespace(namespace), remedy: .setQuotaInRange)
     }
     try store.setQuota(maxEntries, for: namespace)
   }

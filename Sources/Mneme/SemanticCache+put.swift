@@ -21,7 +21,7 @@ extension SemanticCache {
     guard options.validator(response) else {
       throw InvalidInputError(
         "The response is one that is never served: empty, blank, or an error message of the application's.",
-        remediation: "Store the answer itself.")
+        remedy: .storeAnswer)
     }
     let now = options.clock()
     let queryHash = queryHash(query)
@@ -62,7 +62,7 @@ extension SemanticCache {
     guard given.count == embedder.dimension else {
       throw InvalidInputError(
         "The embedding has \(given.count) \(given.count == 1 ? "number" : "numbers"); those of '\(embedder.fingerprint)' have \(embedder.dimension).",
-        remediation: "Give an embedding of \(embedder.dimension) numbers.")
+        about: .dimension(embedder.dimension), remedy: .matchDimension)
     }
   }
 
@@ -71,6 +71,6 @@ extension SemanticCache {
     guard let ttl, ttl < Seconds(1) || ttl > longestTTL else { return }
     throw InvalidInputError(
       "A time to live of \(ttl.rawValue) seconds is not possible.",
-      remediation: "Give 1 second to 100 years, or none for an entry that stays.")
+      remedy: .setTTLInRange)
   }
 }

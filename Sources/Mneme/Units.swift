@@ -57,7 +57,7 @@ public struct Namespace: Hashable, Comparable, Sendable, CustomStringConvertible
   public init(_ name: String) throws {
     guard !name.isEmpty else {
       throw InvalidInputError(
-        "A namespace cannot be empty.", remediation: "Give it a name, or leave it out for 'default'.")
+        "The name of a namespace cannot be empty.", remedy: .nameNamespace)
     }
     self.name = name
   }

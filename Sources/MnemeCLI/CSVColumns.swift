@@ -17,7 +17,7 @@ struct CSVColumns {
   private static let separators = [UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t")]
 
   /// Reads the heading. What separates its names separates the fields of all rows.
-  /// - Throws: `InvalidInputError` where it does not name the columns that must be there.
+  /// - Throws: `InputError` where it does not name the columns that must be there.
   init(heading: ArraySlice<UInt8>) throws {
     let text = try Self.text(heading)
     let separator = Self.separators.max { a, b in
@@ -26,12 +26,12 @@ struct CSVColumns {
     self.separator = separator ?? UInt8(ascii: ",")
     columns = Self.columns(of: text, self.separator)
     for column in [Column.query, .response] where !columns.contains(column) {
-      throw InvalidInputError(
+      throw InputError(
         "the heading names no column '\(column.rawValue)'.",
         remediation: "Give the table a first row such as query,response.")
     }
     for column in Column.allCases where columns.count(where: { $0 == column }) > 1 {
-      throw InvalidInputError(
+      throw InputError(
         "the heading names the column '\(column.rawValue)' twice.", remediation: "Rename one of them.")
     }
     unknown = zip(CSV.fields(of: text, separator: self.separator), columns).filter { $1 == nil }.map(\.0)
@@ -54,7 +54,7 @@ struct CSVColumns {
 
   private static func text(_ row: ArraySlice<UInt8>) throws -> String {
     guard let text = String(validating: row, as: UTF8.self) else {
-      throw InvalidInputError(
+      throw InputError(
         "the row is not valid UTF-8.",
         remediation: "Save the table as 'CSV UTF-8', or convert it: iconv -f WINDOWS-1252 -t UTF-8.")
     }
@@ -62,11 +62,11 @@ struct CSVColumns {
   }
 
   /// The entry of a row.
-  /// - Throws: `InvalidInputError` that says what is wrong with it.
+  /// - Throws: `InputError` that says what is wrong with it.
   func draft(of row: ArraySlice<UInt8>) throws -> EntryLine.Draft {
     let fields = CSV.fields(of: try Self.text(row), separator: separator)
     guard fields.count <= columns.count else {
-      throw InvalidInputError(
+      throw InputError(
         "the row has \(fields.count) fields, and the heading \(columns.count).",
         remediation: "Put a field that holds a separator in double quotes.")
     }
@@ -76,7 +76,7 @@ struct CSVColumns {
     }
     func required(_ column: Column) throws -> String {
       guard let text = field(column) else {
-        throw InvalidInputError(
+        throw InputError(
           "the field '\(column.rawValue)' is empty.", remediation: "Give each row a query and a response.")
       }
       return text
@@ -89,7 +89,7 @@ struct CSVColumns {
 
   private func time(_ text: String) throws -> UnixTime {
     guard let seconds = Double(text), seconds.magnitude < 0x1p50 else {
-      throw InvalidInputError(
+      throw InputError(
         "the field 'created_at' is not a time in Unix seconds.", remediation: "Correct or remove the row.")
     }
     return UnixTime(Int64(seconds.rounded(.down)))
@@ -99,7 +99,7 @@ struct CSVColumns {
   private func timeToLive(_ text: String) throws -> Seconds {
     let allowed = Duration.seconds(1)...(.seconds(SemanticCache.longestTTL.rawValue))
     guard let duration = try? ValueKind.duration(in: allowed).parse(text) else {
-      throw InvalidInputError(
+      throw InputError(
         "the field 'ttl' is not a duration from one second to 100 years.",
         remediation: "Write seconds, or for example 12h or 7d.")
     }

@@ -1,6 +1,5 @@
 import CProcess
 import CommandGrammar
-import MnemeEmbedders
 
 /// From now on what this process knows is neither dumped when it crashes nor read by other processes of the same user.
 ///
@@ -9,16 +8,31 @@ import MnemeEmbedders
 /// process as before. Where the kernel refuses it, the command is no worse than one that does not ask.
 func closeMemory() { _ = process_close_memory() }
 
-/// Variables in whose URL a password may stand that is not for us alone: servers of embeddings, and the proxies of
-/// libcurl.
-private let addressVariables = [
-  "OPENAI_BASE_URL", "OLLAMA_HOST", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
-]
+/// Variables that hold a key or a password.
+private let secretVariables = ["OPENAI_API_KEY", "MNEME_PASSWORD", "REDISCLI_AUTH"]
+
+/// Variables that hold a URL of our server, which may hold its password.
+private let urlVariables = ["MNEME_URL", "REDIS_URL"]
+
+/// The variables that another program may see: it does not need our keys and passwords.
+func withoutSecrets(_ environment: [String: String]) -> [String: String] {
+  environment.filter { variable in
+    !(secretVariables + urlVariables).contains(variable.key)
+      // These may hold a user and a password, before an '@'.
+      && !(serverVariables.contains(variable.key) && variable.value.utf8.contains(UInt8(ascii: "@")))
+  }
+}
+
+/// Variables that hold the address of a server of embeddings.
+private let serverVariables = ["OPENAI_BASE_URL", "OLLAMA_HOST"]
+
+/// Variables that hold the address of a proxy, which libcurl reads.
+private let proxyVariables = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
 
 /// Whether the environment, which is part of the memory of a process, holds a password or a key of ours.
 func holdsSecret(_ environment: Environment) -> Bool {
-  EmbedderSettings.secretVariables.contains { environment[$0]?.isEmpty == false }
-    || (EmbedderSettings.urlVariables + addressVariables).contains { name in
+  secretVariables.contains { environment[$0]?.isEmpty == false }
+    || (urlVariables + serverVariables + proxyVariables).contains { name in
       environment[name].map { !passwordRanges(in: $0.utf8).isEmpty } ?? false
     }
 }

@@ -33,10 +33,10 @@ struct EmbedderChoice {
   ) throws -> any Embedder {
     let spec = spec ?? (cache == nil ? fingerprint : nil)
     if let file { return try precomputed(in: file, spec: spec, cache: cache) }
-    var settings = EmbedderSettings { environment[$0] }
+    var settings = EmbedderSettings(environment)
     if let command {
       settings.command = command
-      settings.commandEnvironment = EmbedderSettings.withoutSecrets(environment.all)
+      settings.commandEnvironment = withoutSecrets(environment.all)
     }
     settings.timeLimit = timeLimit
     return try EmbedderCatalog.embedder(spec: spec, cache: cache, settings: settings)
@@ -59,5 +59,16 @@ struct EmbedderChoice {
       }
     }
     return embedder
+  }
+}
+
+extension EmbedderSettings {
+  /// The settings of `OPENAI_BASE_URL`, `OPENAI_API_KEY` and `OLLAMA_HOST`. An empty variable counts as not set.
+  init(_ environment: Environment) {
+    self.init()
+    func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+    if let url = value("OPENAI_BASE_URL") { openAIBaseURL = url }
+    openAIKey = value("OPENAI_API_KEY")
+    if let host = value("OLLAMA_HOST") { ollamaHost = host }
   }
 }

@@ -137,7 +137,7 @@ enum EntryLine {
   }
 
   /// Reads a line.
-  /// - Throws: `InvalidInputError` that says what is wrong with it.
+  /// - Throws: `InputError` that says what is wrong with it.
   static func draft(from line: [UInt8]) throws -> Draft {
     let object: JSONText
     do {
@@ -145,13 +145,13 @@ enum EntryLine {
     } catch {
       // An object that is spread over several lines, as `jq` and `json.dump(indent=…)` write it.
       let isOpened = error.offset >= line.count && line.first(where: { !$0.isJSONSpace }) == UInt8(ascii: "{")
-      throw InvalidInputError(
+      throw InputError(
         "not JSON: \(error.description) at byte \(error.offset + 1).",
         remediation: isOpened
           ? "Write each object on one line; 'jq -c .' does that." : "Correct or remove the line.")
     }
     guard object.kind == .object else {
-      throw InvalidInputError(
+      throw InputError(
         "a JSON \(object.kind), not an object.", remediation: "Correct or remove the line.")
     }
     let fields = Fields(of: object)
@@ -219,7 +219,7 @@ enum EntryLine {
 
     func requiredText(_ name: Member) throws -> String {
       guard let text = try text(name) else {
-        throw InvalidInputError(
+        throw InputError(
           "the field '\(name.rawValue)' is missing.",
           remediation: "Give each line at least \"query\" and \"response\".")
       }
@@ -309,8 +309,8 @@ enum EntryLine {
       return Embedding(bytes: bytes)
     }
 
-    private func wrong(_ name: Member, _ right: String) -> InvalidInputError {
-      InvalidInputError(
+    private func wrong(_ name: Member, _ right: String) -> InputError {
+      InputError(
         "the field '\(name.rawValue)' is not \(right).", remediation: "Correct or remove the line.")
     }
   }

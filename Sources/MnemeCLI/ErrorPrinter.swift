@@ -51,6 +51,9 @@ struct ErrorPrinter {
     case let error as UsageError:
       return Parts(
         type: "UsageError", message: error.message, remediation: error.remediation, usage: error.usage)
+    case let error as InputError:
+      return Parts(
+        type: ErrorKind.invalidInput.rawValue, message: error.message, remediation: error.remediation)
     case let error as FileError:
       return Parts(
         type: "FileError", message: error.message, remediation: error.remediation,

@@ -25,6 +25,7 @@ enum ExitStatus: Int32, CaseIterable {
     case let error as any MnemeError: self.init(error)
     case is UsageError: self = .usage
     case let error as FileError: self = error.status
+    case is InputError: self = .badData
     case let error as LineError: self = ExitStatus(error.underlying)
     case let error as Interruption: self = error.status
     default: self = .bug

@@ -31,6 +31,17 @@ struct FileError: Error {
   }
 }
 
+/// A value that was typed or read and cannot be used. It is reported under the name of the library's error.
+struct InputError: Error {
+  var message: String
+  var remediation: String
+
+  init(_ message: String, remediation: String) {
+    self.message = message
+    self.remediation = remediation
+  }
+}
+
 /// What is wrong with a line of input, and which.
 struct LineError: Error {
   /// Counted from 1.

@@ -106,7 +106,7 @@ struct ImportRun {
       try limits.check(
         query: draft.query, response: draft.response, metadata: draft.metadata, allowsNaN: true)
       guard defaultValidator(draft.response) else {
-        throw InvalidInputError(
+        throw InputError(
           "the response is one that is never served: empty, blank, or an error message.",
           remediation: "Correct or remove the \(unit).")
       }
@@ -134,13 +134,13 @@ struct ImportRun {
     }
   }
 
-  /// - Throws: `InvalidInputError` for a time that is more than a day after now.
+  /// - Throws: `InputError` for a time that is more than a day after now.
   private func checkTimes(of draft: EntryLine.Draft) throws {
     for (field, time) in [("created_at", draft.createdAt), ("last_accessed_at", draft.lastAccessedAt)] {
       guard let time, time > context.clock() + Seconds(86_400) else { continue }
       // Perhaps this machine's clock is behind.
       guard try time > store.time(for: context.clock()) + Seconds(86_400) else { continue }
-      throw InvalidInputError(
+      throw InputError(
         "the field '\(field)' is \(time.rawValue), more than a day after now. In milliseconds?",
         remediation: "Write Unix seconds, or take the time as it is with --allow-future.")
     }
@@ -207,11 +207,10 @@ struct ImportRun {
     {
       throw EmbedderMismatchError(
         "the line is of the embedder '\(fingerprint)', the cache of '\(identity.fingerprint)'.",
-        remediation: "Export with --embeddings none and import with --embedder to have the vectors made anew."
-      )
+        about: .embedder(identity.fingerprint), remedy: .embedAgain)
     }
     if let embedding = draft.embedding, embedding.dimension != identity.dimension {
-      throw InvalidInputError(
+      throw InputError(
         "the vector has \(embedding.dimension) numbers, the cache's have \(identity.dimension).",
         remediation: "Export with --embeddings none to have the vectors made anew.")
     }
@@ -336,7 +335,7 @@ struct ImportRun {
   private func conflictError(_ conflict: ConflictError, in batch: Batch) -> LineError {
     lineError(
       batch.entryLines[conflict.index],
-      InvalidInputError(
+      InputError(
         conflict.id.map { "the query is there already, as entry \($0)." }
           ?? "the query is there already, on an earlier line.",
         remediation: "Import with --on-conflict replace or skip."))

@@ -25,7 +25,7 @@ enum InputForm {
   /// - Parameters:
   ///   - bytes: the beginning of the file.
   ///   - path: of the file; nil for standard input.
-  /// - Throws: `InvalidInputError` for a file in another form, with a command that turns it into lines.
+  /// - Throws: `InputError` for a file in another form, with a command that turns it into lines.
   init(of bytes: [UInt8], path: String?) throws {
     if let foreign = ForeignForm(bytes) { throw foreign.error(path) }
     let text = withoutByteOrderMark(bytes)
@@ -35,7 +35,7 @@ enum InputForm {
     case UInt8(ascii: "{"): self = .lines
     default:
       if CSVColumns.areNamed(in: firstLine) {
-        throw InvalidInputError(
+        throw InputError(
           "\(inputName(path)) is a table in CSV.", remediation: "Add --format csv to read it.")
       }
       self = .lines
@@ -77,12 +77,12 @@ private struct ForeignForm {
 
   private static func iconv(_ name: String) -> String { "iconv -f \(name) -t UTF-8" }
 
-  func error(_ path: String?) -> InvalidInputError {
+  func error(_ path: String?) -> InputError {
     let verb = what.hasPrefix("compressed") ? "is" : what.hasPrefix("UTF") ? "is in" : "is"
     let command = filter.map { filter in
       path.map { "\(filter) < \(shellQuoted($0)) | mneme import" } ?? "... | \(filter) | mneme import"
     }
-    return InvalidInputError(
+    return InputError(
       "\(inputName(path)) \(verb) \(what).", remediation: command.map { "Convert it: \($0)" } ?? advice)
   }
 }

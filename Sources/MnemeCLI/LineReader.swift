@@ -66,7 +66,7 @@ struct LineReader {
       number -= 1
     }
     guard !scanner.isOpen else {
-      throw InvalidInputError(
+      throw InputError(
         "the JSON array does not end.",
         remediation: "Check that the file is whole: its last character is ']'.")
     }

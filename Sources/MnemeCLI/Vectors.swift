@@ -91,8 +91,8 @@ struct VectorFile {
     }
   }
 
-  private func wrong(_ what: String, _ remediation: String) -> InvalidInputError {
-    InvalidInputError("The embedding '\(path)' \(what)", remediation: remediation)
+  private func wrong(_ what: String, _ remediation: String) -> InputError {
+    InputError("The embedding '\(path)' \(what)", remediation: remediation)
   }
 }
 
@@ -116,7 +116,7 @@ func numbers(in value: JSONText, of what: String) throws -> [Float] {
   let elements = value.elements
   let numbers = elements.compactMap(\.double).map(Float.init)
   guard value.kind == .array, numbers.count == elements.count, !numbers.isEmpty else {
-    throw InvalidInputError(
+    throw InputError(
       "\(what) is no JSON array of numbers.", remediation: "Write it as [0.1, 0.2, ...].")
   }
   return numbers

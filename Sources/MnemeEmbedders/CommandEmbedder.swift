@@ -82,26 +82,22 @@ public final class CommandEmbedder: Embedder {
     switch failure {
     case .notStarted(let number):
       error = EmbedderError(
-        "\(source) could not be started: error \(number).", remediation: "Check that /bin/sh is there.")
+        "\(source) could not be started: error \(number).", remedy: .checkShell)
     case .ended(let status, let answers):
       let manner = status > 128 ? "was ended by signal \(status - 128)" : "ended with status \(status)"
       error = EmbedderError(
         "\(source) \(manner) after \(answers) of \(count) answers.",
-        remediation:
-          "Run it by hand: a JSON string on each line of its input, an array of numbers on each line "
-          + "of its output.")
+        remedy: .tryEmbedderByHand)
       error.textIndex = answers < count ? answers : nil
     case .tooSlow(let answers):
       error = EmbedderError(
         "\(source) gave \(answers) of \(count) answers within the time limit.",
-        remediation:
-          "Have it write each answer out at once (in Python: print(…, flush=True)), or give it more "
-          + "time.")
+        remedy: .flushEmbedder)
       error.isTemporary = true
     case .tooLong:
       error = EmbedderError(
         "\(source) gave a line of more than 16 MiB.",
-        remediation: "It must give an array of numbers on each line.")
+        remedy: .writeVector)
     }
     return error
   }

@@ -44,8 +44,8 @@ public enum EmbedderCatalog {
     if let dimension = builtIn[fingerprint] {
       guard !takesForeignVectors else {
         throw InvalidInputError(
-          "Vectors of one's own cannot go under the fingerprint '\(fingerprint)'.",
-          remediation: "Name theirs with --embedder, as in 'command:my-model:dim384'.")
+          "Vectors that you provide cannot have the fingerprint '\(fingerprint)'.",
+          about: .embedder(fingerprint), remedy: .nameEmbedder)
       }
       return CacheIdentity(fingerprint: fingerprint, dimension: dimension)
     }
@@ -54,11 +54,11 @@ public enum EmbedderCatalog {
       if hasLargeDimension(fingerprint) {
         throw InvalidInputError(
           "The dimension in the embedder '\(fingerprint)' is too large.",
-          remediation: "End it in ':dimN', with N at most \(largestDimension).")
+          about: .embedder(fingerprint), remedy: .lowerDimension)
       }
       throw InvalidInputError(
         "The embedder '\(fingerprint)' does not say the dimension of its vectors.",
-        remediation: "End it in ':dimN', as in 'openai:text-embedding-3-small:dim1536'.")
+        about: .embedder(fingerprint), remedy: .endInDimension)
     }
     return CacheIdentity(fingerprint: fingerprint, dimension: dimension)
   }

@@ -17,7 +17,7 @@ public struct PrecomputedEmbedder: Embedder {
     self.source = source
   }
 
-  /// Takes a line: `{"text":"…","embedding":[…]}`, or one of an export with `--embeddings array`, whose text is its
+  /// Takes a line: `{"text":"…","embedding":[…]}`, or one of an export with vectors as arrays, whose text is its
   /// `query`. Of two lines for one text the last counts.
   /// - Throws: `EmbedderError`.
   public mutating func add(line: [UInt8]) throws {
@@ -25,7 +25,7 @@ public struct PrecomputedEmbedder: Embedder {
     guard let text = (object?["text"] ?? object?["query"])?.string, let vector = object?["embedding"] else {
       throw EmbedderError(
         "\(source) holds a line without a text and its vector.",
-        remediation: "Write {\"text\":\"one question\",\"embedding\":[0.1, 0.2]}.")
+        remedy: .writeTextAndVector)
     }
     let received = ReceivedVectors(source: source, dimension: dimension)
     let numbers = try received.numbers(in: vector)
@@ -40,7 +40,7 @@ public struct PrecomputedEmbedder: Embedder {
       guard let vector = vectors[Array(text.utf8)] else {
         var error = EmbedderError(
           "\(source) has no vector for the text.",
-          remediation: "Add a line for it, and run the command again.")
+          remedy: .addVector)
         error.textIndex = index
         throw error
       }

@@ -12,7 +12,7 @@ struct ReceivedVectors {
     guard vectors.count == count else {
       throw EmbedderError(
         "\(source) gave \(vectors.count) vectors for \(count) text\(count == 1 ? "" : "s").",
-        remediation: "It must give one vector for each text, in their order.")
+        remedy: .checkEmbedder)
     }
     for (index, vector) in vectors.enumerated() {
       do {
@@ -30,17 +30,17 @@ struct ReceivedVectors {
     guard vector.count == dimension else {
       throw EmbedderError(
         "\(source) gave a vector of \(vector.count) numbers, not of \(dimension).",
-        remediation: "Ask for the model's own dimension, as in 'openai:MODEL:dim\(vector.count)'.")
+        about: .dimension(vector.count), remedy: .useModelDimension)
     }
     guard vector.allSatisfy(\.isFinite) else {
       throw EmbedderError(
         "\(source) gave a vector with a number that is not finite.",
-        remediation: "Every number of a vector must be finite; look at the embedder.")
+        remedy: .checkEmbedder)
     }
     guard vector.contains(where: { $0 != 0 }) else {
       throw EmbedderError(
         "\(source) gave a vector of zeros, which has no direction.",
-        remediation: "The embedder cannot place this text; store it with another, or leave it out.")
+        remedy: .omitText)
     }
   }
 
@@ -52,7 +52,7 @@ struct ReceivedVectors {
     guard value?.kind == .array, numbers.count == elements.count else {
       throw EmbedderError(
         "\(source) gave what is no array of numbers.",
-        remediation: "A vector is a JSON array of numbers, such as [0.1, 0.2].")
+        remedy: .writeVector)
     }
     return numbers
   }

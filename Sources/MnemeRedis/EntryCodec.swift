@@ -74,7 +74,7 @@ struct EntryCodec: Sendable {
       guard !requiresUTF8 else {
         throw StoreBackendError(
           .refused, "Entry \(id) (\(layout.entry(id).text)): the field '\(field.name)' is not valid UTF-8.",
-          remediation: "Delete the entry, or read it without decodeResponses.")
+          about: .entry(id), remedy: .deleteOrDecode)
       }
       return String(decoding: value.bytes, as: UTF8.self)
     }
@@ -124,8 +124,7 @@ struct EntryCodec: Sendable {
   func corrupt(_ id: EntryID, _ what: String, isRepairable: Bool = true) -> CorruptCacheError {
     CorruptCacheError(
       "Entry \(id) (\(layout.entry(id).text)) \(what).",
-      remediation: "Delete it with 'mneme delete --id \(id)'"
-        + (isRepairable ? ", or run 'mneme vacuum --repair'." : ", and put the answer again."))
+      about: .entry(id), remedy: isRepairable ? .repairEntry : .replaceEntry)
   }
 }
 

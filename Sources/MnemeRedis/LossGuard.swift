@@ -113,7 +113,7 @@ public final class LossGuard {
     StoreBackendError(
       .lostWrites,
       "The server has lost what it had stored: '\(store.layout.version.text)' went back from \(before) to \(now).",
-      remediation: Self.remediation)
+      about: .server(store.client.address), remedy: .repeatFromStart)
   }
 
   private var replaced: StoreBackendError {
@@ -121,11 +121,8 @@ public final class LossGuard {
       .lostWrites,
       "Another server answers at \(store.client.address) now, or another start of it, and may have lost what was stored "
         + "last.",
-      remediation: Self.remediation)
+      about: .server(store.client.address), remedy: .repeatFromStart)
   }
-
-  private static let remediation =
-    "Look why it was emptied, restarted or replaced, and run the command again from the beginning."
 }
 
 extension RedisStore {

@@ -245,7 +245,7 @@ extension RedisStore {
     throw StoreBackendError(
       .lostWrites,
       "The server has lost what it had stored: '\(layout.version.text)' went back from \(before) to \(version).",
-      remediation: "Look why it was restarted or replaced without its latest data.")
+      about: .key(layout.version.text), remedy: .findLostWrites)
   }
 
   // MARK: Commands

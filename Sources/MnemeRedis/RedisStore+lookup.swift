@@ -13,7 +13,7 @@ extension RedisStore {
     guard exact != nil || replies[pointer].isNull else {
       throw CorruptCacheError(
         "The key '\(layout.hash(namespace, queryHash).text)' holds no id.",
-        remediation: "Put the answer again, or delete the key with 'redis-cli DEL'.")
+        about: .key(layout.hash(namespace, queryHash).text), remedy: .putAgain)
     }
     return Location(exact: exact, members: replies[listed].count <= fewest ? members : nil)
   }

@@ -46,7 +46,7 @@ extension RedisStore {
     guard let number = value.integer else {
       throw CorruptCacheError(
         "The quota of namespace '\(namespace)' is not a whole number.",
-        remediation: "Set it again with 'mneme set-quota'.")
+        about: .namespace(namespace), remedy: .setQuotaAgain)
     }
     return number > 0 ? Int(number) : nil
   }

@@ -153,7 +153,7 @@ extension RedisStore {
     guard let number = reply.integer else {
       throw CorruptCacheError(
         "The key '\(key.text)' holds no whole number.",
-        remediation: "Look at it with 'redis-cli GET', and restore the number or delete the key.")
+        about: .key(key.text), remedy: .restoreNumber)
     }
     return number
   }

@@ -67,11 +67,11 @@ extension RedisStore {
     guard let other else {
       return InvalidInputError(
         "The prefix '\(layout.prefix)' is not empty, and holds no unfinished copy of this cache.",
-        remediation: "Name a prefix that is empty, or empty that one with 'clear --all' and 'redis-cli DEL'.")
+        about: .keyPrefix(layout.prefix), remedy: .emptyPrefix)
     }
     return InvalidInputError(
       "The prefix '\(layout.prefix)' holds an unfinished copy of another cache, '\(other)'.",
-      remediation: "Name a prefix that is empty.")
+      about: .keyPrefix(layout.prefix), remedy: .useEmptyPrefix)
   }
 
   /// - Throws: `InvalidInputError` where any key of the layout is there. Keys that are no part of it may belong to a

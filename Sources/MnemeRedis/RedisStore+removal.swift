@@ -362,7 +362,7 @@ extension RedisStore {
     guard number > Self.largestNumber else { return }
     throw CorruptCacheError(
       "The key '\(key.text)' holds \(number), which cannot grow any more.",
-      remediation: "Set it to a smaller number with 'redis-cli SET'.")
+      about: .key(key.text), remedy: .lowerNumber)
   }
 
   // MARK: Commands
@@ -412,7 +412,7 @@ extension Reply {
     guard kind == .array, self.count == count else {
       throw StoreBackendError(
         .protocolViolation, "The server's reply is not the array of \(count) that the command gives.",
-        remediation: "Check that the URL leads to a Redis server and not to something in between.")
+        remedy: .checkURL)
     }
     return Array(elements)
   }

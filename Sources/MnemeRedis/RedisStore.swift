@@ -54,7 +54,7 @@ public final class RedisStore: Store {
     } catch {
       throw StoreBackendError(
         .unreachable, "The Redis URL cannot be used: \(error).",
-        remediation: "Write it as redis://[[user]:password@]host[:port][/db], rediss:// or unix://.")
+        remedy: .rewriteURL)
     }
     try self.init(
       client: RedisClient(url: parsed, options: ConnectionOptions()), ownsClient: true,
@@ -77,7 +77,7 @@ public final class RedisStore: Store {
   ) throws {
     guard Self.isBuilt else { throw StoreBackendError.redisNotBuilt }
     guard !keyPrefix.isEmpty else {
-      throw InvalidInputError("The key prefix is empty.", remediation: "Name one, such as 'mneme'.")
+      throw InvalidInputError("The key prefix is empty.", remedy: .namePrefix)
     }
     self.client = client
     self.ownsClient = ownsClient
@@ -161,7 +161,7 @@ public final class RedisStore: Store {
 
   func checkOpen() throws {
     guard !state.withLock({ $0.isClosed }) else {
-      throw CacheClosedError("The store is closed.", remediation: "Make a new one.")
+      throw CacheClosedError("The store is closed.", remedy: .reopen)
     }
   }
 
@@ -247,17 +247,13 @@ extension CheckpointError {
   public static var leftToRedis: CheckpointError {
     CheckpointError(
       "A cache in Redis is not dumped by mneme: its entries are in Redis's own snapshot.",
-      remediation:
-        "Run 'redis-cli BGSAVE', wait until 'redis-cli LASTSAVE' changes, and copy dump.rdb from the directory "
-        + "that 'redis-cli CONFIG GET dir' names. To carry entries elsewhere, use 'mneme export'.")
+      remedy: .copySnapshot)
   }
 
   /// The way back.
   public static var restoringLeftToRedis: CheckpointError {
     CheckpointError(
       "A cache in Redis is not restored by mneme: Redis loads its own snapshot when it starts.",
-      remediation:
-        "Take the snapshot with 'redis-cli BGSAVE'; to restore it stop Redis, replace dump.rdb, and start Redis. "
-        + "To bring entries back from an export, use 'mneme import'.")
+      remedy: .replaceSnapshot)
   }
 }

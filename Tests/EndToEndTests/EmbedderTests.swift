@@ -207,7 +207,8 @@ struct EmbedderTests {
     }
     #expect(try complaint(["OPENAI_BASE_URL": "http://127.0.0.1:1/v1"]).message.contains("unreachable"))
     #expect(try complaint(["OLLAMA_HOST": "127.0.0.1:1"], Self.ollama).message.contains("unreachable"))
-    #expect(try complaint([:]).message.contains("OPENAI_API_KEY is not set"))
+    let keyless = try complaint([:])
+    #expect(keyless.message.contains("no API key") && keyless.remediation.contains("OPENAI_API_KEY"))
     #expect(try complaint(["OPENAI_BASE_URL": "file:///etc/passwd"]).message.contains("cannot be used"))
     #expect(try complaint(["OPENAI_BASE_URL": "http://:x"]).message.contains("cannot be"))
     #expect(try fixture.dump().names.isEmpty)

@@ -81,7 +81,7 @@ import Testing
     try fixture.mneme.run("inspect-keys", "--check", expecting: 1)
     let outcome = try fixture.mneme.run("vacuum", "--repair", expecting: 1)
     #expect(outcome.outputLines.first?.contains(", left 1 in ") == true, "\(outcome)")
-    for line in ["wrong-embedding: 1", "  Left, because", "  Repair: 'mneme delete --id 12'"] {
+    for line in ["wrong-embedding: 1", "  Left, because", "  Repair: Delete it with 'mneme delete --id 12'"] {
       #expect(outcome.outputText.contains("\n" + line), "\(outcome)")
     }
     #expect(outcome.outputLines.allSatisfy { $0.count <= 80 }, "\(outcome)")

@@ -105,9 +105,9 @@ struct EntryLineTests {
 
   @Test("an object that is spread over lines says how to bring it onto one")
   func spread() {
-    let error = #expect(throws: InvalidInputError.self) { try draft("{") }
+    let error = #expect(throws: InputError.self) { try draft("{") }
     #expect(error?.remediation.contains("jq -c .") == true)
-    let other = #expect(throws: InvalidInputError.self) { try draft(#"{"query" "q"}"#) }
+    let other = #expect(throws: InputError.self) { try draft(#"{"query" "q"}"#) }
     #expect(other?.remediation == "Correct or remove the line.")
   }
 
@@ -142,7 +142,7 @@ struct EntryLineTests {
       (#"{"query":"q","response":"r","namespace":3}"#, "'namespace'"),
     ])
   func refused(line: String, mentions: String) throws {
-    let error = #expect(throws: InvalidInputError.self) { try draft(line) }
+    let error = #expect(throws: InputError.self) { try draft(line) }
     #expect(error?.message.contains(mentions) == true, "\(String(describing: error))")
   }
 

@@ -6,17 +6,17 @@ import Testing
 
 /// One error of each kind that the library knows.
 private let errorOfKind: [ErrorKind: any MnemeError] = [
-  .storeBackend: StoreBackendError(.unreachable, "m", remediation: "r"),
-  .checkpoint: CheckpointError("m", remediation: "r"),
-  .embedderMismatch: EmbedderMismatchError("m", remediation: "r"),
-  .embedderDimension: EmbedderDimensionError("m", remediation: "r"),
-  .corruptCache: CorruptCacheError("m", remediation: "r"),
-  .cacheClosed: CacheClosedError("m", remediation: "r"),
-  .namespaceQuotaExceeded: NamespaceQuotaExceededError("m", remediation: "r"),
-  .quantization: QuantizationError("m", remediation: "r"),
-  .schemaMigration: SchemaMigrationError("m", remediation: "r"),
-  .invalidInput: InvalidInputError("m", remediation: "r"),
-  .embedder: EmbedderError("m", remediation: "r"),
+  .storeBackend: StoreBackendError(.unreachable, "m", remedy: .tryLater),
+  .checkpoint: CheckpointError("m", remedy: .tryLater),
+  .embedderMismatch: EmbedderMismatchError("m", remedy: .tryLater),
+  .embedderDimension: EmbedderDimensionError("m", remedy: .tryLater),
+  .corruptCache: CorruptCacheError("m", remedy: .tryLater),
+  .cacheClosed: CacheClosedError("m", remedy: .tryLater),
+  .namespaceQuotaExceeded: NamespaceQuotaExceededError("m", remedy: .tryLater),
+  .quantization: QuantizationError("m", remedy: .tryLater),
+  .schemaMigration: SchemaMigrationError("m", remedy: .tryLater),
+  .invalidInput: InvalidInputError("m", remedy: .tryLater),
+  .embedder: EmbedderError("m", remedy: .tryLater),
 ]
 
 /// An error that nobody foresaw.
@@ -48,7 +48,7 @@ struct ExitStatusTests {
 
   @Test("every reason of a backend has its number", arguments: StoreBackendError.Reason.allCases)
   func reason(reason: StoreBackendError.Reason) {
-    let error = StoreBackendError(reason, "m", remediation: "r")
+    let error = StoreBackendError(reason, "m", remedy: .tryLater)
     #expect(ExitStatus(error).rawValue == ExitStatusTests.reasons[reason])
   }
 
@@ -57,7 +57,7 @@ struct ExitStatusTests {
     #expect(ExitStatus(FileError.unreadable("f", errno: 2)).rawValue == 66)
     #expect(ExitStatus(FileError.uncreatable("f", errno: 2)).rawValue == 73)
     #expect(ExitStatus(FileError.unwritten("f", errno: 28)).rawValue == 74)
-    let mismatch = EmbedderMismatchError("m", remediation: "r")
+    let mismatch = EmbedderMismatchError("m", remedy: .tryLater)
     #expect(ExitStatus(LineError(line: 1, source: "s", underlying: mismatch, state: "")).rawValue == 78)
     #expect(ExitStatus(Interruption(status: .interrupted)).rawValue == 130)
     #expect(ExitStatus(Interruption(status: .terminated)).rawValue == 143)
@@ -89,15 +89,15 @@ struct ErrorPrinterTests {
   }
 
   private let chain = StoreBackendError(
-    .unreachable, "No \u{1B}[2Jserver.", remediation: "Start it.",
-    cause: CorruptCacheError("link", remediation: "", cause: Surprise()))
+    .unreachable, "No \u{1B}[2Jserver.", remedy: .checkServer,
+    cause: CorruptCacheError("link", remedy: .repair, cause: Surprise()))
 
   @Test("as text: the type and message, what to do, and each link of the chain, harmless on a terminal")
   func text() {
     #expect(
       printer(json: false).text(of: chain) == """
         mneme: StoreBackendError: No ^[[2Jserver.
-        remediation: Start it.
+        remediation: Check that Redis is up, and the URL.
         caused by: link
         caused by: Surprise()
         """)
@@ -107,7 +107,7 @@ struct ErrorPrinterTests {
   func json() {
     #expect(
       printer(json: true).text(of: chain)
-        == #"{"error":"StoreBackendError","message":"No \u001B[2Jserver.","remediation":"Start it.","#
+        == #"{"error":"StoreBackendError","message":"No \u001B[2Jserver.","remediation":"Check that Redis is up, and the URL.","#
         + #""causes":["link","Surprise()"],"exit_status":69}"#)
   }
 
@@ -115,13 +115,13 @@ struct ErrorPrinterTests {
   func place() {
     var printer = printer(json: true)
     printer.place = .init(server: "redis://h:6379/0", keyPrefix: "p")
-    let damage = CorruptCacheError("The entry 5 has no response.", remediation: "Delete it.")
+    let damage = CorruptCacheError("The entry 5 has no response.", remedy: .repairEntry)
     #expect(
       printer.text(of: damage).contains(#""The entry 5 has no response (redis://h:6379/0, key prefix 'p').""#)
     )
-    let located = CorruptCacheError("The key at redis://h:6379/0 is a list.", remediation: "Look.")
+    let located = CorruptCacheError("The key at redis://h:6379/0 is a list.", remedy: .useOtherPrefix)
     #expect(printer.text(of: located).contains(#""The key at redis://h:6379/0 is a list.""#))
-    let input = InvalidInputError("The query is empty.", remediation: "Ask something.")
+    let input = InvalidInputError("The query is empty.", remedy: .shorten)
     #expect(printer.text(of: input).contains(#""The query is empty.""#))
   }
 
@@ -139,12 +139,12 @@ struct ErrorPrinterTests {
   @Test("a wrong line says which, of which file, and what is in by then")
   func line() {
     let error = LineError(
-      line: 12, source: "in\u{7}.jsonl", underlying: InvalidInputError("not JSON.", remediation: "Mend it."),
+      line: 12, source: "in\u{7}.jsonl", underlying: InputError("not JSON.", remediation: "Correct it."),
       state: "Nothing was stored.")
     #expect(
       printer(json: false).text(of: error) == """
         mneme: InvalidInputError: in^G.jsonl, line 12: not JSON.
-        remediation: Mend it. Nothing was stored.
+        remediation: Correct it. Nothing was stored.
         """)
   }
 

@@ -43,10 +43,10 @@ struct InputFormTests {
 
   @Test("a file in another form is named, with the command that makes lines of it", arguments: foreign)
   func foreignForm(beginning: [UInt8], what: String, command: String) {
-    let error = #expect(throws: InvalidInputError.self) { try InputForm(of: beginning, path: "a file") }
+    let error = #expect(throws: InputError.self) { try InputForm(of: beginning, path: "a file") }
     #expect(error?.message.contains(what) == true && error?.message.contains("'a file'") == true)
     #expect(error?.remediation.contains(command) == true, "\(error?.remediation ?? "")")
-    let piped = #expect(throws: InvalidInputError.self) { try InputForm(of: beginning, path: nil) }
+    let piped = #expect(throws: InputError.self) { try InputForm(of: beginning, path: nil) }
     #expect(piped?.message.hasPrefix("Standard input") == true)
   }
 
@@ -64,7 +64,7 @@ struct InputFormTests {
     guard isThere else { return }
     try ChildProcess(["sh", "-c", "\(packer) < '\(path)' > \"$0\"", packed]).finish().expecting(0)
     let bytes = try directory.read("pack'ed")
-    let error = try #require(throws: InvalidInputError.self) { try InputForm(of: bytes, path: packed) }
+    let error = try #require(throws: InputError.self) { try InputForm(of: bytes, path: packed) }
     let command = try #require(error.remediation.split(separator: ": ", maxSplits: 1).last)
     let line = command.replacing(" | mneme import", with: "")
     #expect(try ChildProcess(["sh", "-c", String(line)]).finish().expecting(0).outputText == object + "\n")
@@ -113,10 +113,10 @@ struct InputFormTests {
 
   @Test("an array that does not end is an error, after the elements before its end")
   func openArray() throws {
-    #expect(throws: InvalidInputError.self) { try records("[{},", .array) }
-    #expect(throws: InvalidInputError.self) { try records("[", .array) }
+    #expect(throws: InputError.self) { try records("[{},", .array) }
+    #expect(throws: InputError.self) { try records("[", .array) }
     // What is cut off is handed out, and is no JSON.
-    #expect(throws: InvalidInputError.self) { try records("[{},{\"a\":", .array) }
+    #expect(throws: InputError.self) { try records("[{},{\"a\":", .array) }
   }
 
   @Test("a row ends with its line, but not within quotes")
@@ -159,13 +159,13 @@ struct InputFormTests {
       ("query,response,created_at", "q,r,yesterday", "'created_at'"),
     ])
   func wrongRow(heading: String, row: String, mentions: String) {
-    let error = #expect(throws: InvalidInputError.self) { try draft(heading, row) }
+    let error = #expect(throws: InputError.self) { try draft(heading, row) }
     #expect(error?.message.contains(mentions) == true, "\(error?.message ?? "")")
   }
 
   @Test("a table that is not UTF-8 is refused with the way to convert it")
   func latin1() {
-    let error = #expect(throws: InvalidInputError.self) {
+    let error = #expect(throws: InputError.self) {
       try CSVColumns(heading: Array("query,response".utf8)[...]).draft(of: [0x71, 0x2C, 0xE9])
     }
     #expect(error?.remediation.contains("iconv") == true)
@@ -198,7 +198,7 @@ struct VectorFileTests {
     "text that is no array is an error, whatever size it has",
     arguments: ["1 2 3 4 5 6 7 8\n", #"{"x":[1,2,3,45]}"#, "[1,2,3", "abcd", "    ", "[]", #"["a"]"#])
   func text(text: String) {
-    #expect(throws: InvalidInputError.self) { try read(Array(text.utf8), for: 4) }
+    #expect(throws: InputError.self) { try read(Array(text.utf8), for: 4) }
   }
 
   @Test("raw numbers are read by the size that is named, and as float32 where none is")
@@ -219,19 +219,19 @@ struct VectorFileTests {
       (raw([0.5, 0.25, 0.125, 1] as [Double]), "--embedding-type f64"),
       ([0, 0x3C, 0, 0x3C, 0, 0x3C, 0, 0x3C], "f16"),
     ] {
-      let error = #expect(throws: InvalidInputError.self) { try read(bytes, for: 4) }
+      let error = #expect(throws: InputError.self) { try read(bytes, for: 4) }
       #expect(error?.remediation.contains(option) == true, "\(error?.remediation ?? "")")
     }
   }
 
   @Test("a NumPy file is named, and so is a length that is no whole number of numbers")
   func wrongFiles() {
-    let numpy = #expect(throws: InvalidInputError.self) { try read([0x93] + Array("NUMPY\u{1}\u{0}".utf8)) }
+    let numpy = #expect(throws: InputError.self) { try read([0x93] + Array("NUMPY\u{1}\u{0}".utf8)) }
     #expect(numpy?.message.contains("NumPy") == true && numpy?.remediation.contains("tofile") == true)
     for (bytes, form) in [([1, 2, 3], nil), ([], nil), ([0, 1, 2, 3, 4], .f64), ([0], .f16)]
       as [([UInt8], VectorFile.Form?)]
     {
-      #expect(throws: InvalidInputError.self) { try read(bytes, form) }
+      #expect(throws: InputError.self) { try read(bytes, form) }
     }
   }
 }

@@ -11,7 +11,7 @@ struct SemanticCacheIndexTests {
     let fingerprint = "test:given:dim2"
     let dimension = 2
     func embed(_ texts: [String]) throws -> [[Float]] {
-      throw EmbedderError("no vector is made", remediation: "none")
+      throw EmbedderError("no vector is made", remedy: .provideEmbedding)
     }
   }
 
@@ -210,7 +210,7 @@ struct SemanticCacheIndexTests {
     func integrityCheck() throws -> Bool { try memory.integrityCheck() }
     func snapshot(to path: String) throws { try memory.snapshot(to: path) }
     static func restore(from path: String, to destination: String) throws -> Self {
-      throw CheckpointError("none", remediation: "none")
+      throw CheckpointError("none", remedy: .exportEntries)
     }
   }
 

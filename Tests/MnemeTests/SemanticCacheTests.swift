@@ -21,7 +21,7 @@ struct SemanticCacheTests {
     func embed(_ texts: [String]) throws -> [[Float]] {
       try texts.map { text in
         guard let vector = vectors[text] else {
-          throw EmbedderError("no vector for '\(text)'", remediation: "none")
+          throw EmbedderError("no vector for '\(text)'", remedy: .provideEmbedding)
         }
         return vector
       }

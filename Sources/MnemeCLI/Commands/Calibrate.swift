@@ -92,7 +92,7 @@ struct Calibrate: Command {
     let pairs = try readPairs()
     let embedder = try embedder.embedder(for: nil, context.environment)
     guard embedder.dimension > 0 else {
-      throw InvalidInputError(
+      throw InputError(
         "The embedder 'none' makes no vectors to compare.", remediation: "Name the one that the cache has.")
     }
     let calibration = try Calibration(try observe(pairs, embedder, context))
@@ -148,7 +148,7 @@ struct Calibrate: Command {
       else {
         throw LineError(
           line: lines.number, source: file.name,
-          underlying: InvalidInputError(
+          underlying: InputError(
             "not a pair of texts.", remediation: "Write {\"a\":\"one question\",\"b\":\"another\"}."),
           state: "")
       }
@@ -162,7 +162,7 @@ struct Calibrate: Command {
     guard let bytes = try InputFile(path).readAll(limit: limit),
       let text = String(validating: bytes, as: UTF8.self)
     else {
-      throw InvalidInputError(
+      throw InputError(
         "The file '\(path)' is over \(size(limit)) or not UTF-8.",
         remediation: "Give a smaller sample in UTF-8.")
     }
@@ -170,7 +170,7 @@ struct Calibrate: Command {
       guard record.count >= 2 else {
         throw LineError(
           line: index + 2, source: path,
-          underlying: InvalidInputError("not a text and a label.", remediation: "Write text,label."),
+          underlying: InputError("not a text and a label.", remediation: "Write text,label."),
           state: "")
       }
       return (record[0], record[1])

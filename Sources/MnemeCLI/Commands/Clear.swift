@@ -85,7 +85,7 @@ struct Clear: Command {
     guard left > 0 else { return }
     throw StoreBackendError(
       .lostWrites, "\(entryCount(left)) of '\(namespace)' that were removed are there again.",
-      remediation: "The server has lost the removals, or another program puts entries back. Run it again.")
+      about: .namespace(namespace), remedy: .removeAgain)
   }
 }
 

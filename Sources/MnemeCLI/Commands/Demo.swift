@@ -31,7 +31,7 @@ struct Demo: Command {
 
   func run(_ context: Context) throws -> any Report {
     context.interrupt.begin()
-    let environment = EmbedderSettings.withoutSecrets(Environment.process.all)
+    let environment = withoutSecrets(Environment.process.all)
     let server = try DemoServer(environment)
     defer { server.stop() }
     let file = "\(server.directory)/faq.jsonl"

@@ -96,7 +96,7 @@ struct Import: Command {
       let reader = DraftReader(
         lines, sinceLine: sinceLine, blanks: [0x20, 0x09, columns.separator], parse: columns.draft)
       return (form, reader, columns.unknown)
-    } catch let error as InvalidInputError {
+    } catch let error as InputError {
       throw LineError(line: 1, unit: form.unit, source: file.name, underlying: error, state: "")
     }
   }

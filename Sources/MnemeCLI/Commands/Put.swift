@@ -101,12 +101,12 @@ struct Put: Command {
       let file = try InputFile(path)
       if file.isTerminal { context.note("reading the response from the terminal; Ctrl-D ends it") }
       guard let bytes = try file.readAll(limit: limit) else {
-        throw InvalidInputError(
+        throw InputError(
           "The response has more than \(limit) bytes, which is the limit.",
           remediation: "Shorten the response.")
       }
       guard let text = String(validating: bytes, as: UTF8.self) else {
-        throw InvalidInputError(
+        throw InputError(
           "The response is not valid UTF-8.", remediation: "Convert it, for instance with iconv.")
       }
       return text

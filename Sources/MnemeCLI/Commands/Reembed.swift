@@ -48,7 +48,7 @@ struct Reembed: Command {
     defer { source.close() }
     guard let old = try source.identity() else { return ReembedReport(absence: context.settings.absence) }
     guard !context.settings.keyPrefix.utf8.elementsEqual(target.utf8) else {
-      throw InvalidInputError(
+      throw InputError(
         "The prefix '\(target)' is the cache's own.", remediation: "Name another prefix, which is empty.")
     }
     let embedder = try embedder.embedder(for: nil, context.environment)
@@ -95,9 +95,8 @@ struct Reembed: Command {
       work.pause()
       try work.check()
     }
-    try source.forEachEntry(in: .everything, reading: .all) { id, damage in
-      throw CorruptCacheError(
-        damage.message, remediation: "Delete it ('mneme delete --id \(id)') or mend it, and run it again.")
+    try source.forEachEntry(in: .everything, reading: .all) { _, damage in
+      throw damage
     } _: { entry in
       seen += 1
       guard !entry.isExpired(at: now) else { return }
@@ -136,8 +135,7 @@ private struct ReembedRun {
     } catch let error as EmbedderError {
       guard let index = error.textIndex, batch.indices.contains(index) else { throw error }
       var named = EmbedderError(
-        "Entry \(batch[index].id): \(error.message)",
-        remediation: error.remediation + " An entry that cannot be embedded can be deleted.",
+        "Entry \(batch[index].id): \(error.message)", about: .entry(batch[index].id), remedy: error.remedy,
         cause: error.cause)
       named.isTemporary = error.isTemporary
       throw named

@@ -27,7 +27,7 @@ enum EmbeddingProtocol {
     guard let list = answer[name], list.kind == .array else {
       throw EmbedderError(
         "\(received.source) gave an answer without \"\(name)\".",
-        remediation: "Check that the URL is that of a server for embeddings.")
+        remedy: .checkEmbeddingURL)
     }
     let elements = list.elements
     guard self == .openAI else {
@@ -41,12 +41,12 @@ enum EmbeddingProtocol {
       guard let index = element["index"]?.integer, vectors.indices.contains(Int(index)) else {
         throw EmbedderError(
           "\(received.source) gave a vector whose \"index\" is missing or is not that of a text.",
-          remediation: "It must number its vectors from 0 as the texts.")
+          remedy: .numberVectors)
       }
       guard vectors[Int(index)] == nil else {
         throw EmbedderError(
           "\(received.source) gave two vectors with the \"index\" \(index).",
-          remediation: "It must number its vectors from 0 as the texts.")
+          remedy: .numberVectors)
       }
       vectors[Int(index)] = try received.numbers(in: element["embedding"])
     }

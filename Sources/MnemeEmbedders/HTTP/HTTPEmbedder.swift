@@ -177,7 +177,7 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
     } catch {
       throw EmbedderError(
         "\(received.source) gave an answer that is no JSON: \(error.description) at byte \(error.offset).",
-        remediation: "Check that the URL is that of a server for embeddings.")
+        remedy: .checkEmbeddingURL)
     }
     return try form.vectors(in: answer, received)
   }
@@ -190,18 +190,18 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
     if let wait = response.retryAfter { message += " (try again after \(wait.components.seconds) s)" }
     if attempts > 1 { message += ", and the same \(attempts) times" }
     var isOfText = false
-    let remediation: String
+    let remedy: Remedy
     switch response.status {
-    case 300...399: remediation = "The server is elsewhere; give the URL that it moved to."
-    case 401, 403: remediation = "Check the key, OPENAI_API_KEY, and what it may do."
-    case 404: remediation = "Check the URL, and that the server has the model '\(model)'."
-    case 429: remediation = "Try again later, or have the limit raised."
-    case 500...599: remediation = "Try again later; the server's own log says more."
+    case 300...399: remedy = .followRedirection
+    case 401, 403: remedy = .checkKey
+    case 404: remedy = .checkModel
+    case 429: remedy = .raiseRateLimit
+    case 500...599: remedy = .readEmbedderLog
     default:
-      remediation = "Check the model '\(model)', its dimension, and the length of the text."
+      remedy = .checkModelAndText
       isOfText = [400, 413, 422].contains(response.status)
     }
-    var error = EmbedderError(message + ".", remediation: remediation)
+    var error = EmbedderError(message + ".", about: .embedder(fingerprint), remedy: remedy)
     error.isTemporary = RetryPolicy.isTemporary(status: response.status)
     return Refusal(error: error, mayBeOfOneText: isOfText)
   }
@@ -224,25 +224,24 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
 
   /// The one place where a failure of HTTP becomes an error of ours.
   private func error(for failure: HTTPFailure) -> EmbedderError {
-    let (what, remediation): (String, String) =
+    let (what, remedy): (String, Remedy) =
       switch failure.reason {
-      case .missingLibrary: ("cannot be asked without libcurl", "Install it: 'apt install libcurl4'.")
-      case .otherProtocol where isWebAddress:
-        ("does not speak HTTP", "Check the host and port: an older or another program listens there.")
-      case .badURL, .otherProtocol:
-        ("has a URL that cannot be used", "Write it as http://host:port or https://host.")
+      case .missingLibrary: ("cannot be asked without libcurl", .installCurl)
+      case .otherProtocol where isWebAddress: ("does not speak HTTP", .checkEmbedderPort)
+      case .badURL, .otherProtocol: ("has a URL that cannot be used", .rewriteEmbedderURL)
       case .unreachable:
-        ("is unreachable", "Check that it runs there and that the network lets it be reached.")
+        ("is unreachable", .reachEmbedder)
       case .timedOut:
-        ("did not answer within \(timeLimit.formattedSeconds) s", "Try again later, or give it more time.")
-      case .dropped: ("ended the connection without an answer", "Try again later; its own log says more.")
+        ("did not answer within \(timeLimit.formattedSeconds) s", .allowEmbedderMoreTime)
+      case .dropped: ("ended the connection without an answer", .readEmbedderLog)
       case .certificate:
-        ("could not be asked over TLS", "Check its certificate and the system's authorities.")
+        ("could not be asked over TLS", .checkEmbedderCertificate)
       case .tooLarge:
-        ("gave an answer of more than 256 MiB", "Check that the URL is that of a server for embeddings.")
-      case .other: ("could not be asked", "Check the URL and the server.")
+        ("gave an answer of more than 256 MiB", .checkEmbeddingURL)
+      case .other: ("could not be asked", .checkEmbedderServer)
       }
-    var error = EmbedderError("\(received.source) \(what).", remediation: remediation, cause: failure)
+    var error = EmbedderError(
+      "\(received.source) \(what).", about: .embedder(fingerprint), remedy: remedy, cause: failure)
     error.isTemporary = failure.reason == .timedOut || failure.reason == .dropped
     return error
   }
@@ -269,16 +268,15 @@ extension HTTPEmbedder {
     var problem: EmbedderError?
     if settings.openAIBaseURL.utf8.contains(UInt8(ascii: "#")) {
       problem = EmbedderError(
-        "OPENAI_BASE_URL holds a '#', and what follows it is not sent to a server.",
-        remediation: "Write a '#' that belongs to the URL as %23.")
+        "The URL of the embedder '\(identity.fingerprint)' holds a '#', and the part after it is not sent to a server.",
+        about: .embedder(identity.fingerprint), remedy: .encodeNumberSign)
     } else if let key = settings.openAIKey, !key.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
       problem = EmbedderError(
-        "OPENAI_API_KEY holds a blank, a line break or another character that no key has.",
-        remediation: "Set it to the key alone.")
+        "The API key holds a blank, a line break or another character that no key has.",
+        about: .embedder(identity.fingerprint), remedy: .rewriteKey)
     } else if settings.openAIKey == nil, base == EmbedderSettings.openAI {
       problem = EmbedderError(
-        "There is no key for \(base): OPENAI_API_KEY is not set.",
-        remediation: "Set it, or OPENAI_BASE_URL to a server that needs none.")
+        "There is no API key for \(base).", about: .embedder(identity.fingerprint), remedy: .provideKey)
     }
     return HTTPEmbedder(
       .openAI, model: model, identity, url: base + "/embeddings" + query, key: settings.openAIKey,

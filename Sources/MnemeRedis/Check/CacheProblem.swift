@@ -89,23 +89,21 @@ public struct CacheProblem: Sendable, Equatable {
     self.detail = detail
   }
 
-  /// The repair, in one sentence.
-  public var repair: String {
+  /// The object of the remedy.
+  public var object: ErrorObject {
+    id.map { .entry($0) } ?? .key(String(decoding: key, as: UTF8.self))
+  }
+
+  /// A step that repairs it.
+  public var remedy: Remedy {
     switch kind {
-    case .leftover, .leftoverHashKey: "'mneme vacuum' removes it."
-    case .overwrittenQuota:
-      "None is needed: the number in quota: is in force. 'mneme set-quota' sets another until the application "
-        + "starts again."
+    case .leftover, .leftoverHashKey: .removeLeftovers
+    case .overwrittenQuota: .keepQuota
     case .wrongEmbedding, .incomparableEmbedding, .wrongQueryHash, .unreadableByPython, .futureEntry:
-      "'mneme delete --id \(id.map(\.member) ?? "ID")', and put the answer again."
-        + (keepsPythonOut ? " 'mneme vacuum --repair --drop-unreadable' deletes all of these." : "")
-    case .wrongMeta:
-      "Restore it with 'redis-cli HSET' to what the application that fills the cache uses."
-    case .wrongType where id != nil:
-      "Look at it with redis-cli; 'mneme delete --id \(id.map(\.member) ?? "ID")' takes it away."
-    case .wrongType:
-      "Look at it; then \(Self.deletion(of: key)), and 'mneme vacuum --repair' rebuilds it."
-    default: "'mneme vacuum --repair' \(kind.repairing)."
+      .replaceEntry
+    case .wrongMeta: .restoreMeta
+    case .wrongType: id == nil ? .deleteKey : .removeEntryKey
+    default: .repair
     }
   }
 }
@@ -121,11 +119,6 @@ extension CacheProblem {
     case .wrongType: id != nil
     default: false
     }
-  }
-
-  /// The command that deletes a key, as it is typed in a shell.
-  private static func deletion(of key: [UInt8]) -> String {
-    "redis-cli DEL " + shellQuoted(String(decoding: key, as: UTF8.self))
   }
 }
 
@@ -159,7 +152,7 @@ extension CacheProblem.Kind {
   }
 
   /// What a repair does, after its name.
-  fileprivate var repairing: String {
+  package var repairing: String {
     switch self {
     case .damagedEntry: "removes it: nobody can be served from it"
     case .unreadableUse: "counts its uses from now on"

@@ -227,7 +227,7 @@ final class Repairer {
     } decide: { _, quota in
       switch quota {
       case .sound: return .done(.gone)
-      case .unknown: return .done(.left("neither place holds a number; 'mneme set-quota' sets it anew"))
+      case .unknown: return .done(.left("neither place holds a number"))
       case .write(let number):
         return self.write {
           $0.append("HSET", self.layout.quotas, namespace.name, number)

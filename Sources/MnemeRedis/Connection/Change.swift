@@ -156,7 +156,7 @@ extension RedisClient {
         throw StoreBackendError(
           .contention,
           "Other writers changed the same keys of \(description) \(RedisClient.attemptLimit) times in a row.",
-          remediation: "Try again, or let fewer processes write the same entries at once.")
+          about: .server(description), remedy: .reduceWriters)
       }
     }
   }

@@ -13,7 +13,7 @@ extension ConnectionFailure {
     case .resolver(let error):
       return StoreBackendError(
         .unreachable, "Cannot connect to \(server): the host name could not be resolved.",
-        remediation: "Check the host in the URL, and the name service of this machine.", cause: error)
+        about: .server(server), remedy: .checkHostName, cause: error)
     case .tls(let error): return error.translated(server: server)
     case .violation(let violation): return violation.translated(server: server, aftermath: aftermath)
     case .timedOut(let limit): return timeOut(server: server, limit: limit)
@@ -23,23 +23,22 @@ extension ConnectionFailure {
     case .resolving, .connecting:
       return StoreBackendError(
         .unreachable, "Cannot connect to \(server).",
-        remediation: url.remediation(forUnreachable: systemError),
+        about: .server(server),
+        remedy: url.remedy(forUnreachable: systemError),
         cause: underlying)
     case .securing:
       return StoreBackendError(
         .unreachable, "\(server) closed the connection while TLS was being agreed on.",
-        remediation: "Check that the port is one for TLS; a Redis without TLS wants redis:// in the URL.",
+        about: .server(server), remedy: .checkTLSPort,
         cause: underlying)
     case .greeting:
       return StoreBackendError(
         .unreachable, "\(server) accepted the connection and closed it without an answer.",
-        remediation: "Check that a Redis listens there; a TLS port wants rediss://.", cause: underlying)
+        about: .server(server), remedy: .checkListener, cause: underlying)
     case .exchange:
       return StoreBackendError(
         .connectionLost, "The connection to \(server) was lost while a command was under way.\(aftermath)",
-        remediation: mayHaveRun
-          ? "Check whether Redis is up, look at what is stored, and do it again where it is missing."
-          : "Check whether Redis is up, and do it again.",
+        about: .server(server), remedy: mayHaveRun ? .verifyAndRepeat : .repeatCommand,
         cause: underlying)
     }
   }
@@ -56,54 +55,53 @@ extension ConnectionFailure {
     case .resolving:
       return StoreBackendError(
         .timedOut, "Cannot connect to \(server): no name server has resolved the host name within \(time).",
-        remediation: "Check the host in the URL, and the name service of this machine; or use an address.")
+        about: .server(server), remedy: .checkHostName)
     case .connecting:
       return StoreBackendError(
         .timedOut, "Cannot connect to \(server) within \(time).",
-        remediation: "Check the host and port, firewalls in between, and --connect-timeout.")
+        about: .server(server), remedy: .checkNetwork)
     case .securing:
       return StoreBackendError(
         .timedOut, "\(server) accepted the connection and did not answer in TLS within \(time).",
-        remediation: "A Redis without TLS is silent like that: it wants redis:// in the URL.")
+        about: .server(server), remedy: .checkTLSPort)
     case .greeting:
       return StoreBackendError(
         .timedOut, "\(server) accepted the connection and gave no answer within \(time).",
-        remediation: "Check that a Redis listens there (a TLS port wants rediss://) and that it is not stuck."
-      )
+        about: .server(server), remedy: .checkListener)
     case .exchange:
       return StoreBackendError(
         .timedOut, "\(server) gave no answer within \(time).\(aftermath)",
-        remediation: "Check what the server is busy with (redis-cli SLOWLOG GET), or raise --timeout.")
+        about: .server(server), remedy: .allowMoreTime)
     }
   }
 }
 
 extension ProtocolViolation {
   fileprivate func translated(server: String, aftermath: String) -> StoreBackendError {
-    let remediation: String
+    let remedy: Remedy
     switch opening.prefix(5) {
     // Some answer what is no HTTP with a page alone.
     case let bytes where bytes.elementsEqual("HTTP/".utf8) || bytes.first == UInt8(ascii: "<"):
-      remediation = "A web server answers there. Check the port in the URL."
+      remedy = .checkPort
     // A TLS alert, or a handshake record: content type, then version 3.x.
     case let bytes where bytes.count > 1 && (bytes[0] == 0x15 || bytes[0] == 0x16) && bytes[1] == 3:
-      remediation = "The port speaks TLS. Use rediss:// in the URL."
+      remedy = .useTLS
     default:
-      remediation = "Check that the URL is that of a Redis, and that nothing on the way changes its answers."
+      remedy = .checkURL
     }
     return StoreBackendError(
       .protocolViolation, "\(server) does not speak the Redis protocol: it sent \(description).\(aftermath)",
-      remediation: remediation, cause: self)
+      about: .server(server), remedy: remedy, cause: self)
   }
 }
 
 extension RedisURL {
-  fileprivate func remediation(forUnreachable error: SystemError?) -> String {
+  fileprivate func remedy(forUnreachable error: SystemError?) -> Remedy {
     switch (endpoint, error?.code) {
-    case (.unix, ENOENT): "Check the path in the URL, and that Redis is up and has this 'unixsocket'."
-    case (.unix, EACCES): "Check the permissions of the socket: the 'unixsocketperm' setting of Redis."
-    case (_, ECONNREFUSED): "Check that Redis is up and listens there (its 'bind' and 'port' settings)."
-    default: "Check that Redis is up, and the URL."
+    case (.unix, ENOENT): .checkSocket
+    case (.unix, EACCES): .checkSocketPermissions
+    case (_, ECONNREFUSED): .startServer
+    default: .checkServer
     }
   }
 }
@@ -124,6 +122,6 @@ extension StoreBackendError {
   public static var redisNotBuilt: StoreBackendError {
     StoreBackendError(
       .notBuilt, "RedisStore requires the optional 'redis' extra, which this build was made without.",
-      remediation: "Build with the package trait Redis (it is on by default) and libhiredis-dev.")
+      remedy: .buildWithRedis)
   }
 }

@@ -12,6 +12,10 @@ extension RedisClient {
         return StoreBackendError.needsHashTag(prefix: keyspace.prefix, server: description, cause: error)
       }
       return error.translated(command: command, server: description)
+    case "NOPERM":
+      return error.translated(
+        command: command, server: description, user: user,
+        keys: keyspaces.first?.pattern)
     case "OOM": return error.translated(command: command, server: description, detail: memoryPolicy)
     case "READONLY": return error.translated(command: command, server: description, detail: primary)
     default: return error.translated(command: command, server: description)
@@ -23,14 +27,15 @@ extension RedisClient {
     guard error.code == "NOPERM" else {
       return StoreBackendError(
         .accessDenied, "SCAN at \(description): the server does not offer this command.",
-        remediation: "Have it enabled: a 'rename-command' in redis.conf, or the service, has taken it away.",
-        cause: error)
+        about: .server(description), remedy: .enableCommand, cause: error)
     }
-    let user = visible(connector.url.username ?? "default")
     return StoreBackendError(
       .accessDenied, "SCAN at \(description): this user may not do that.",
-      remediation: "Grant the right: redis-cli ACL SETUSER \(user) +scan", cause: error)
+      about: .right(command: "scan", user: user, keys: nil), remedy: .grantRight, cause: error)
   }
+
+  /// The user whom the server sees.
+  private var user: String { visible(connector.url.username ?? "default") }
 
   /// `maxmemory is 100.00M, with the policy noeviction`
   private var memoryPolicy: String? {
@@ -62,12 +67,12 @@ extension RedisClient {
     case .moved, .asked:
       StoreBackendError(
         .refused, "The nodes of the cluster at \(description) send us from one to the other.",
-        remediation: "Look at redis-cli --cluster check.")
+        about: .server(description), remedy: .checkClusterSlots)
     case .later:
       StoreBackendError(
         .notReady,
         "The cluster at \(description) is moving the keys to another node, or has no node for them.",
-        remediation: "Look at redis-cli CLUSTER INFO, and try again.")
+        about: .server(description), remedy: .checkCluster)
     }
   }
 }

@@ -152,7 +152,8 @@ extension RedisClient {
   /// A connection that was alive a moment ago, or a new one. Its greeting may not have been sent yet.
   func connected() throws -> Connection {
     guard !isClosed else {
-      throw CacheClosedError("The connection to \(description) is closed.", remediation: "Open a new one.")
+      throw CacheClosedError(
+        "The connection to \(description) is closed.", about: .server(description), remedy: .reopen)
     }
     if let connection, connection.isAlive { return connection }
     disconnect()

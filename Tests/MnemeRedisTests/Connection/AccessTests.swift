@@ -43,7 +43,7 @@ struct AccessTests {
 
   @Test("No password, a wrong one, and one where none is wanted are told apart; none of them is shown")
   func wrong() throws {
-    expectFailure(.accessDenied, "wants a password", "NOAUTH", "--password-file") {
+    expectFailure(.accessDenied, "wants a password", "NOAUTH", "Provide a password") {
       _ = try RedisClient(url("")).ask("GET", "k")
     }
     for credentials in [":n0t@", "alice:n0t@", "nobody:n0t@", "alice@"] {
@@ -72,7 +72,7 @@ struct AccessTests {
     let alice = try RedisClient(url("alice:w0nder@"))
     try alice.tell("SET", "alice:k", "v")
     expectFailure(.accessDenied, "GET bob:k", "NOPERM") { _ = try alice.ask("GET", "bob:k") }
-    expectFailure(.accessDenied, "SET guest:k", "NOPERM", "ACL SETUSER") {
+    expectFailure(.accessDenied, "SET guest:k", "NOPERM", "Grant the user") {
       try RedisClient(url("guest@")).tell("SET", "guest:k", "v")
     }
     expectFailure(.accessDenied, "HSET k") {
@@ -139,7 +139,7 @@ struct AccessTests {
       let server = try ScriptedServer { peer, _ in try script(peer) }
       let client = try RedisClient(server.url.replacing("//", with: "//user:hunter2@"))
       let error = #expect(throws: StoreBackendError.self, "\(name)") { _ = try client.ask("GET", "k") }
-      let words = error.map { [$0.message, $0.remediation] + $0.causes } ?? []
+      let words = error.map { [$0.message, $0.remedy.description, "\($0.object as Any)"] + $0.causes } ?? []
       #expect(words.contains { $0.contains("I know *** well") }, "\(name): \(words)")
       #expect(!words.contains { $0.contains("hunter2") }, "\(name): \(words)")
     }

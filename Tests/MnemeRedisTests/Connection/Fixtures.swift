@@ -38,14 +38,16 @@ extension RedisClient {
   }
 }
 
-/// Expects a `StoreBackendError` for `reason` whose message, remediation or causes hold all of `words`.
+/// Expects a `StoreBackendError` for `reason` whose message, remedy, object or causes hold all of `words`.
 func expectFailure(
   _ reason: StoreBackendError.Reason, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation,
   _ body: () throws -> Void
 ) {
   let error = #expect(throws: StoreBackendError.self, sourceLocation: sourceLocation, performing: body)
   guard let error else { return }
-  let text = ([error.message] + error.causes + [error.remediation]).joined(separator: "\n")
+  let text =
+    ([error.message] + error.causes + [error.remedy.description, error.object.map { "\($0)" } ?? ""]).joined(
+      separator: "\n")
   #expect(error.reason == reason, "\(text)", sourceLocation: sourceLocation)
   for word in words { #expect(text.contains(word), sourceLocation: sourceLocation) }
 }

@@ -95,8 +95,8 @@ struct TLSTests {
       $0.keyFile = identity.key
     }
     #expect(try known.ask("PING").string == "PONG")
-    expectFailure(.certificate, "--cert") { _ = try client(url).ask("PING") }
-    expectFailure(.certificate, "--cert") { try client(url).tell("SET", "k", "v") }
+    expectFailure(.certificate, "client certificate") { _ = try client(url).ask("PING") }
+    expectFailure(.certificate, "client certificate") { try client(url).tell("SET", "k", "v") }
     let stranger = try Certificates.shared.identity("other-ca")
     expectFailure(.certificate, "unknown ca") {
       let unknown = try client(url) {
@@ -138,7 +138,7 @@ struct TLSTests {
     let error = #expect(throws: StoreBackendError.self) {
       try RedisClient("redis://localhost:\(port)").ask("PING")
     }
-    #expect(error?.remediation.contains("rediss://") == true, "\(String(describing: error?.message))")
+    #expect(error?.remedy.description.contains("rediss://") == true, "\(String(describing: error?.message))")
   }
 
   @Test("A connection that the server closed while idle is made again")

@@ -242,7 +242,7 @@ struct Placed: Embedder {
   init(_ dimension: Int) { self.dimension = dimension }
 
   func embed(_ texts: [String]) throws -> [[Float]] {
-    throw EmbedderError("No text has a place.", remediation: "Hand in a vector.")
+    throw EmbedderError("No text has a place.", remedy: .provideEmbedding)
   }
 }
 

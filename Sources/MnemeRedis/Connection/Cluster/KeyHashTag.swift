@@ -28,6 +28,9 @@ struct Keyspace: Equatable {
   /// A question about one of the keys, which only the node that holds them answers.
   let probe: Pipeline
 
+  /// The pattern of the keys, as it may be shown.
+  var pattern: String { visible(String(decoding: KeyLayout(prefix: prefix).everyKey, as: UTF8.self)) }
+
   static func == (a: Keyspace, b: Keyspace) -> Bool { a.prefix.utf8.elementsEqual(b.prefix.utf8) }
 }
 
@@ -38,6 +41,6 @@ extension StoreBackendError {
     return StoreBackendError(
       .needsHashTag,
       "\(server) is a Redis Cluster, and the keys under the prefix '\(shown)' would lie on different nodes of it.",
-      remediation: "Use a key prefix with a hash tag: '\(tagged)'.", cause: cause)
+      about: .keyPrefix(tagged), remedy: .tagKeyPrefix, cause: cause)
   }
 }

@@ -66,37 +66,31 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
     case .missingLibrary:
       StoreBackendError(
         .unreachable, "Cannot connect to \(server): TLS needs OpenSSL, which cannot be loaded.",
-        remediation: "Install OpenSSL 3 or 1.1 (Debian and Ubuntu: apt install libssl3).", cause: self)
+        about: .server(server), remedy: .installOpenSSL, cause: self)
     case .file(let path):
       StoreBackendError(
         .certificate, "Cannot connect to \(server): the file '\(path)' cannot be used for TLS.",
-        remediation:
-          "Check that it is readable, is PEM, holds what the option says, and needs no pass phrase.",
-        cause: self)
+        about: .server(server), remedy: .checkTLSFile, cause: self)
     case .refusedByUs:
       StoreBackendError(
         .certificate, "The TLS certificate of \(server) is not accepted.",
-        remediation:
-          "Check the host in the URL; where the server has a CA of its own, name it with --cacert.",
-        cause: self)
+        about: .server(server), remedy: .trustAuthority, cause: self)
     case .refusedByServer:
       StoreBackendError(
         .certificate, "\(server) does not accept our TLS certificate, or wants one.",
-        remediation: "Give the client certificate and key that the server asks for: --cert and --key.",
-        cause: self)
+        about: .server(server), remedy: .provideClientCertificate, cause: self)
     case .handshakeRefused:
       StoreBackendError(
         .certificate, "\(server) refused the TLS handshake.",
-        remediation: "It may want a client certificate (--cert and --key), or allow no cipher that we have.",
-        cause: self)
+        about: .server(server), remedy: .checkTLSHandshake, cause: self)
     case .notTLS:
       StoreBackendError(
         .protocolViolation, "\(server) does not speak TLS.",
-        remediation: "Check the port; a Redis without TLS wants redis:// in the URL.", cause: self)
+        about: .server(server), remedy: .checkTLSPort, cause: self)
     case .other:
       StoreBackendError(
         .unreachable, "The TLS connection to \(server) failed.",
-        remediation: "See the cause; the server's log may say more.", cause: self)
+        about: .server(server), remedy: .readServerLog, cause: self)
     }
   }
 }
