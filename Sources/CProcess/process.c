@@ -2,7 +2,9 @@
 #include "CProcess.h"
 
 #include <fcntl.h>
+#include <errno.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 static int argument_count;
 static char **arguments;
@@ -20,6 +22,17 @@ char **process_arguments(void) { return arguments; }
 
 int process_close_memory(void) {
     return prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L);
+}
+
+int process_open_unnamed(const char *directory) {
+    return open(directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+}
+
+int process_replacement_error(const char *path) {
+    struct statx status;
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status) != 0) return 0;
+    if (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) return EBUSY;
+    return status.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND) ? EPERM : 0;
 }
 
 void process_write_back(int descriptor, int64_t offset, int64_t count) {

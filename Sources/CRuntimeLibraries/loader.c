@@ -53,4 +53,5 @@ LOADER(Curl, CURL_FUNCTIONS, "libcurl.so.4", "libcurl-gnutls.so.4")
 #define DEFINE_UNSIGNED(name) const unsigned mneme_##name = name;
 CURL_CONSTANTS(DEFINE_UNSIGNED)
 HAS_TYPE(curl_write_callback, curl_receiver)
+HAS_TYPE(curl_xferinfo_callback, curl_progress)
 HAS_TYPE(curl_off_t, int64_t)

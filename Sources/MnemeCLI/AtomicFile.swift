@@ -1,7 +1,7 @@
 import CProcess
 import Glibc
 
-/// A file that appears whole or not at all: written beside its place, then renamed there.
+/// A file that appears whole or not at all: written without a place, then renamed there (`TemporaryFile`).
 ///
 /// It is its owner's alone, mode 0600 whatever the process's mask. One that takes the place of a file of the same owner
 /// has that one's permissions and group: who may read it was decided there. A file of another owner decides nothing.
@@ -11,7 +11,7 @@ import Glibc
 final class AtomicFile {
   private let path: String
   /// The file being written; nil where there is nothing to rename.
-  private var temporary: String?
+  private var temporary: TemporaryFile?
   private var descriptor: Int32
   private var pending: [UInt8] = []
   private(set) var byteCount = 0
@@ -23,24 +23,37 @@ final class AtomicFile {
   private static let mostWaiting = 256 << 10
 
   /// - Throws: `FileError` (exit status 73) when it cannot be made.
-  init(_ path: String) throws {
+  convenience init(_ path: String) throws { try self.init(path, isNamed: false) }
+
+  /// - Parameter isNamed: gives it a name while it is written, whatever the file system can do.
+  /// - Throws: `FileError` (exit status 73) when it cannot be made.
+  init(_ path: String, isNamed: Bool) throws {
     self.path = path
     var status = stat()
     if lstat(path, &status) == 0, !status.isRegularFile {
       descriptor = try openStanding(path, status)
       return
     }
-    var template = Array((path + ".XXXXXX").utf8CString)
-    // A name that nobody can guess, of a file that was not there.
-    descriptor = mkstemp(&template)
-    guard descriptor >= 0 else { throw FileError.uncreatable(path, errno: errno) }
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-    temporary = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    // Better said before everything is read than after it.
+    switch process_replacement_error(path) {
+    case 0: break
+    case EBUSY:
+      throw FileError(
+        status: .cannotCreate,
+        message: "The file '\(path)' is a mount point, and no other can take its place.",
+        remediation: "Name a file in a directory that is mounted, or write with '> FILE'.")
+    default:
+      throw FileError(
+        status: .cannotCreate, message: "The file '\(path)' may not be replaced: it is immutable.",
+        remediation: "Name another file, or allow it with 'chattr -i -a'.")
+    }
+    let temporary = try TemporaryFile(for: path, isNamed: isNamed)
+    (self.temporary, descriptor) = (temporary, temporary.descriptor)
   }
 
   deinit {
     if descriptor >= 0 { close(descriptor) }
-    if let temporary { unlink(temporary) }
+    temporary?.remove()
   }
 
   func write(_ bytes: some Collection<UInt8>) throws {
@@ -57,6 +70,9 @@ final class AtomicFile {
 
   private func flush() throws {
     let number = pending.withUnsafeBytes { writeAll($0, to: descriptor) }
+    if number == EINTR { throw Interruption.inOutput }
+    // A file that is none, such as /dev/stdout, has a reader, who has enough.
+    if number == EPIPE { throw ClosedPipe() }
     guard number == 0 else { throw failure(number) }
     pending.removeAll(keepingCapacity: true)
     guard temporary != nil, byteCount - sentBack >= Self.mostWaiting else { return }
@@ -71,14 +87,12 @@ final class AtomicFile {
     if temporary != nil {
       guard fchmod(descriptor, permissions()) == 0, fsync(descriptor) == 0 else { throw failure(errno) }
     }
+    // Through the descriptor, a file without a name gets one.
+    let number = temporary?.move(to: path) ?? 0
+    guard number == 0 else { throw failure(number) }
     let closed = close(descriptor)
     descriptor = -1
     guard closed == 0 else { throw failure(errno) }
-    if let temporary {
-      // A link that has come there meanwhile is replaced, not followed.
-      guard rename(temporary, path) == 0 else { throw failure(errno) }
-      self.temporary = nil
-    }
   }
 
   /// Those of the file whose place is taken, as they are now. Its group is taken over before them: without it they would

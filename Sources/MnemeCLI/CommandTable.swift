@@ -64,6 +64,7 @@ package enum CommandTable {
       ExitNote(75, "try later: the server is loading, a time limit was reached"),
       ExitNote(77, "refused: no or a wrong password, an ACL, a certificate"),
       ExitNote(78, "another embedder's cache, a schema from the future, a cluster without a hash tag"),
+      ExitNote(129, "the terminal hung up, after the batch in hand"),
       ExitNote(130, "interrupted, after the batch in hand"),
       ExitNote(143, "terminated, after the batch in hand"),
     ],

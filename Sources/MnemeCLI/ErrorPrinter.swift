@@ -63,6 +63,7 @@ struct ErrorPrinter {
       parts.message = "\(error.source), \(error.unit) \(error.line): \(parts.message)"
       if !error.state.isEmpty { parts.remediation += " \(error.state)" }
       return parts
+    case is WaitStopped: return parts(of: Interruption(status: status), status)
     case let error as Interruption:
       return Parts(
         type: "Interrupted", message: "The command was interrupted.", remediation: error.state)

@@ -16,6 +16,7 @@ enum ExitStatus: Int32, CaseIterable {
   case tryLater = 75
   case refused = 77
   case misconfigured = 78
+  case hungUp = 129
   case interrupted = 130
   case terminated = 143
 
@@ -28,6 +29,7 @@ enum ExitStatus: Int32, CaseIterable {
     case is InputError: self = .badData
     case let error as LineError: self = ExitStatus(error.underlying)
     case let error as Interruption: self = error.status
+    case is WaitStopped: self = Interrupt().status ?? .interrupted
     default: self = .bug
     }
   }

@@ -62,4 +62,11 @@ struct Interruption: Error {
   var status: ExitStatus
   /// What was done, and how to go on.
   var state = "What was done stands; run it again for the rest."
+
+  /// A signal came while a pipe or a terminal took nothing.
+  static var inOutput: Interruption {
+    Interruption(
+      status: Interrupt().status ?? .interrupted,
+      state: "The output was not taken, and is not whole; run the command again.")
+  }
 }

@@ -327,7 +327,7 @@ struct ImportRun {
     let state =
       switch (error as? StoreBackendError)?.reason {
       case .lostWrites: "Import all of it again."
-      default: state(isSure: (error as? StoreBackendError)?.isUnsure != true)
+      default: state(isSure: !error.isUnsure)
       }
     return LineError(line: line, unit: unit, source: source, underlying: error, state: state)
   }

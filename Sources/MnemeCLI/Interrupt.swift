@@ -1,8 +1,9 @@
 import Glibc
+import Mneme
 import Synchronization
 
-/// Ctrl-C and `kill`, handled between batches: a command that runs for long asks here, and ends after the batch in
-/// hand. A second signal ends it immediately.
+/// Ctrl-C, `kill` and a terminal that hangs up, handled between batches: a command that runs for long asks here, and
+/// ends after the batch in hand, or when what it waits for is silent. A second signal ends it immediately.
 struct Interrupt: Sendable {
   /// The signal that has come, or 0.
   private static let received = Atomic<Int32>(0)
@@ -13,12 +14,20 @@ struct Interrupt: Sendable {
 
   /// From now on signals wait for the batch in hand.
   /// - Parameter insists: later signals wait too, for work that must not be left half done.
-  func begin(_ signals: [Int32] = [SIGINT, SIGTERM], insists: Bool = false) {
+  func begin(_ signals: [Int32] = [SIGINT, SIGTERM, SIGHUP], insists: Bool = false) {
     if Interrupt.writeEnd.load(ordering: .relaxed) < 0 { makePipe() }
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { signal in Interrupt.take(signal) }
     action.sa_flags = insists ? 0 : Int32(bitPattern: UInt32(SA_RESETHAND))
-    for signal in signals { sigaction(signal, &action, nil) }
+    for signal in signals where !isKeptAway(signal) { sigaction(signal, &action, nil) }
+  }
+
+  /// Whether `nohup` has the program outlive its terminal.
+  private func isKeptAway(_ signal: Int32) -> Bool {
+    var action = sigaction()
+    guard signal == SIGHUP, sigaction(signal, nil, &action) == 0 else { return false }
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+      == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
   /// Signals end the program immediately again.
@@ -36,6 +45,7 @@ struct Interrupt: Sendable {
     switch Interrupt.received.load(ordering: .relaxed) {
     case 0: nil
     case SIGTERM: .terminated
+    case SIGHUP: .hungUp
     default: .interrupted
     }
   }
@@ -80,5 +90,6 @@ struct Interrupt: Sendable {
     }
     Interrupt.readEnd.store(ends[0], ordering: .relaxed)
     Interrupt.writeEnd.store(ends[1], ordering: .relaxed)
+    StopRequest.watch(ends[0])
   }
 }

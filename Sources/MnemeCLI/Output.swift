@@ -56,6 +56,7 @@ final class Output {
     defer { pending.removeAll(keepingCapacity: true) }
     let number = pending.withUnsafeBytes { writeAll($0, to: STDOUT_FILENO) }
     if number == EPIPE { throw ClosedPipe() }
+    if number == EINTR { throw Interruption.inOutput }
     if number != 0 { throw FileError.unwritten("to standard output", errno: number) }
   }
 
@@ -98,11 +99,18 @@ func occupyStandardStreams() {
 }
 
 /// Writes all of it, in as many calls as it takes.
-/// - Returns: 0, or the error number.
+/// - Returns: 0, or the error number: `EINTR` where a signal has come and the other end takes nothing.
 func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
   var rest = bytes[...]
   while !rest.isEmpty {
-    let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+    var count = rest.count
+    if Interrupt().isRequested {
+      // After a signal no write may wait for a reader. So much fits where there is room.
+      var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+      guard poll(&entry, 1, 1000) > 0 else { return EINTR }
+      count = min(count, 4096)
+    }
+    count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, count)
     if count > 0 {
       rest = rest.dropFirst(count)
     } else if count < 0, errno != EINTR {

@@ -70,8 +70,13 @@ public enum Program {
     } catch is ClosedPipe {
       return .done
     } catch {
-      // What was said before the error belongs before it.
-      try? output.flush()
+      var error = error
+      do {
+        // What was said before the error belongs before it.
+        try output.flush()
+      } catch let interruption as Interruption {
+        error = interruption
+      } catch {}
       return ErrorPrinter(output: output, isJSON: isJSON, place: place).print(error)
     }
   }

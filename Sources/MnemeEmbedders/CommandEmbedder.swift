@@ -52,6 +52,7 @@ public final class CommandEmbedder: Embedder {
         // What may still come would be taken for the answer to another text.
         program?.kill()
         program = nil
+        if case .stopped = failure { throw WaitStopped() }
         throw error(for: failure, texts.count)
       }
     }
@@ -94,7 +95,7 @@ public final class CommandEmbedder: Embedder {
         "\(source) gave \(answers) of \(count) answers within the time limit.",
         remedy: .flushEmbedder)
       error.isTemporary = true
-    case .tooLong:
+    case .tooLong, .stopped:
       error = EmbedderError(
         "\(source) gave a line of more than 16 MiB.",
         remedy: .writeVector)

@@ -9,6 +9,8 @@ final class LineProgram {
     case ended(status: Int32, answers: Int)
     case tooSlow(answers: Int)
     case tooLong
+    /// A stop request has ended the wait.
+    case stopped
   }
 
   private let pid: pid_t
@@ -98,8 +100,10 @@ final class LineProgram {
       var ends = [
         pollfd(fd: output, events: Int16(POLLIN), revents: 0),
         pollfd(fd: unsent.isEmpty ? -1 : input, events: Int16(POLLOUT), revents: 0),
+        pollfd(fd: StopRequest.descriptor, events: Int16(POLLIN), revents: 0),
       ]
-      guard poll(&ends, 2, Int32(min(milliseconds + 1, 60_000))) > 0 else { continue }
+      guard poll(&ends, 3, Int32(min(milliseconds + 1, 60_000))) > 0 else { continue }
+      guard ends[2].revents == 0 else { throw .stopped }
       if ends[1].revents != 0 {
         let count = unsent.withUnsafeBytes { write(input, $0.baseAddress, $0.count) }
         // One that reads no more may still have answered.

@@ -129,7 +129,7 @@ public final class BatchInsertion {
         beyondError = lanes.takeOutcomesBeyondError().compactMap { place, outcome in
           switch outcome {
           case .success(let stored): (place, (stored.outcomes, stored.evicted))
-          case .failure(let error): (error as? StoreBackendError)?.isUnsure == true ? (place, nil) : nil
+          case .failure(let error): error.isUnsure ? (place, nil) : nil
           }
         }
         (underWay, allUnderWay) = ([], [])
@@ -155,10 +155,11 @@ public final class BatchInsertion {
   }
 }
 
-extension StoreBackendError {
-  /// The connection broke while a command was under way, so that it may have been run.
+extension Error {
+  /// The connection broke, or was given up, while a command was under way, so that it may have been run.
   package var isUnsure: Bool {
-    switch reason {
+    if let stop = self as? WaitStopped { return stop.mayHaveRun }
+    return switch (self as? StoreBackendError)?.reason {
     case .connectionLost, .timedOut, .protocolViolation: true
     default: false
     }

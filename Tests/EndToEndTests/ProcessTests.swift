@@ -64,7 +64,7 @@ import Testing
 
   @Test(
     "a signal in the middle of an import ends it after the batch in hand, and says what was done",
-    arguments: [SIGINT, SIGTERM])
+    arguments: [SIGHUP, SIGINT, SIGTERM])
   func signalInImport(number: Int32) throws {
     let fixture = try CacheFixture()
     let importing = try fixture.mneme.start(["import"])

@@ -150,7 +150,7 @@ import Testing
     let directory = try TemporaryDirectory()
     let path = try directory.write("old".utf8, to: "out.jsonl")
     let export = try fixture.mneme.start(["export", "-o", path, "--pace", "200ms"])
-    while try directory.names().count < 2, export.poll() == nil { usleep(5000) }
+    try eventually("the file to be written") { export.holdsFile(in: directory) }
     usleep(300_000)
     try server.crash()
     let outcome = try export.finish(within: .seconds(60))
@@ -169,13 +169,14 @@ import Testing
   }
 
   @Test(
-    "an interrupted export says how to go on, or that the file is as it was", arguments: [SIGINT, SIGTERM])
+    "an interrupted export says how to go on, or that the file is as it was",
+    arguments: [SIGHUP, SIGINT, SIGTERM])
   func interruptedExport(number: Int32) throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run(["import"], input: Array(lines(1...1000).utf8)).expecting(0)
     let directory = try TemporaryDirectory()
     let toFile = try fixture.mneme.start(["export", "-o", directory.path("out"), "--pace", "100ms"])
-    while try directory.names().isEmpty, toFile.poll() == nil { usleep(5000) }
+    try eventually("the file to be written") { toFile.holdsFile(in: directory) }
     usleep(200_000)
     toFile.signal(number)
     let first = try toFile.finish(within: .seconds(60))

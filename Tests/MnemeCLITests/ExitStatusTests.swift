@@ -61,6 +61,7 @@ struct ExitStatusTests {
     #expect(ExitStatus(LineError(line: 1, source: "s", underlying: mismatch, state: "")).rawValue == 78)
     #expect(ExitStatus(Interruption(status: .interrupted)).rawValue == 130)
     #expect(ExitStatus(Interruption(status: .terminated)).rawValue == 143)
+    #expect(ExitStatus(Interruption(status: .hungUp)).rawValue == 129)
     #expect(ExitStatus(Surprise()).rawValue == 70)
   }
 

@@ -99,6 +99,26 @@ struct AtomicFileTests {
     #expect(try text(directory, "out") == "old")
   }
 
+  @Test("where it needs a name, a run takes one of its own, and removes what killed runs have left")
+  func named() throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("left by a run that was killed".utf8, to: ".out.mneme-0")
+    try directory.write("a person's".utf8, to: ".out.mneme-x")
+    let first = try AtomicFile(directory.path("out"), isNamed: true)
+    #expect(try directory.names() == [".out.mneme-0", ".out.mneme-x"])
+    #expect(try directory.read(".out.mneme-0").isEmpty)
+    // Another run beside it.
+    let second = try AtomicFile(directory.path("out"), isNamed: true)
+    #expect(try directory.names() == [".out.mneme-0", ".out.mneme-1", ".out.mneme-x"])
+    try first.write("first".utf8)
+    try second.write("second".utf8)
+    try second.commit()
+    #expect(try text(directory, "out") == "second")
+    try first.commit()
+    #expect(try text(directory, "out") == "first")
+    #expect(try directory.names() == [".out.mneme-x", "out"])
+  }
+
   @Test("a new file is its owner's alone; one that is replaced keeps its permissions and its group")
   func permissions() throws {
     let directory = try TemporaryDirectory()

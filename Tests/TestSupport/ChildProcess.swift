@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Synchronization
 
@@ -138,6 +139,18 @@ package final class ChildProcess {
     let signal = status & 0x7f
     termination = signal == 0 ? .exited((status >> 8) & 0xff) : .killed(bySignal: signal)
     return termination
+  }
+}
+
+extension ChildProcess {
+  /// Whether the program has a file of the directory open, also one without a name.
+  package func holdsFile(in directory: TemporaryDirectory) -> Bool {
+    let descriptors = "/proc/\(pid)/fd"
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: descriptors)) ?? []
+    return names.contains { name in
+      let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(descriptors)/\(name)")
+      return target?.hasPrefix(directory.path + "/") == true
+    }
   }
 }
 

@@ -16,6 +16,13 @@ char *_Nullable *_Nonnull process_arguments(void);
 /// Returns 0, or -1 with `errno`.
 int process_close_memory(void);
 
+/// Makes a file without a name in a directory, for its owner alone. Returns -1 with `errno` where the file system has none.
+int process_open_unnamed(const char *_Nonnull directory);
+
+/// Whether another file may take the place of one: 0, `EBUSY` for a mount point, `EPERM` for a file that is immutable or
+/// may only grow.
+int process_replacement_error(const char *_Nonnull path);
+
 /// Begins to write a part of a file to the disk, in the calling thread, and does not wait until it is there.
 void process_write_back(int descriptor, int64_t offset, int64_t count);
 

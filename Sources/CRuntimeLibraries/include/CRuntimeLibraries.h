@@ -132,6 +132,7 @@ struct curl_slist;
   CONSTANT(CURL_GLOBAL_DEFAULT) CONSTANT(CURL_ERROR_SIZE) CONSTANT(CURLOPT_URL) CONSTANT(CURLOPT_HTTPHEADER) \
   CONSTANT(CURLOPT_USERAGENT) CONSTANT(CURLOPT_ERRORBUFFER) CONSTANT(CURLOPT_PROTOCOLS) CONSTANT(CURLPROTO_HTTP) \
   CONSTANT(CURLPROTO_HTTPS) CONSTANT(CURLOPT_NOSIGNAL) CONSTANT(CURLOPT_POST) CONSTANT(CURLOPT_WRITEFUNCTION) \
+  CONSTANT(CURLOPT_NOPROGRESS) CONSTANT(CURLOPT_XFERINFOFUNCTION) CONSTANT(CURLE_ABORTED_BY_CALLBACK) \
   CONSTANT(CURLOPT_TIMEOUT_MS) CONSTANT(CURLOPT_WRITEDATA) CONSTANT(CURLOPT_POSTFIELDSIZE) \
   CONSTANT(CURLOPT_POSTFIELDS) CONSTANT(CURLINFO_RETRY_AFTER) CONSTANT(CURLINFO_RESPONSE_CODE) CONSTANT(CURLE_OK) \
   CONSTANT(CURLE_UNSUPPORTED_PROTOCOL) CONSTANT(CURLE_URL_MALFORMAT) CONSTANT(CURLE_COULDNT_RESOLVE_PROXY) \
@@ -150,6 +151,7 @@ CURL_CONSTANTS(CURL_CONSTANT)
 /* Swift cannot call functions with a variable number of arguments. These call the two that libcurl has. */
 
 typedef size_t (*curl_receiver)(char *bytes, size_t size, size_t count, void *context);
+typedef int (*curl_progress)(void *context, int64_t wanted, int64_t received, int64_t to_send, int64_t sent);
 
 #define CURL_SETTER(TYPE, name)                                                                       \
   static inline unsigned curl_set_##name(struct Curl curl, void *handle, unsigned option, TYPE value) \
@@ -161,6 +163,7 @@ CURL_SETTER(const char *, text)
 CURL_SETTER(const void *, pointer)
 CURL_SETTER(struct curl_slist *, list)
 CURL_SETTER(curl_receiver, receiver)
+CURL_SETTER(curl_progress, progress)
 
 static inline long curl_get_number(struct Curl curl, void *handle, unsigned information)
   __attribute__((swift_name("Curl.number(self:_:_:)"))) {

@@ -122,16 +122,21 @@ struct Import: Command {
           work.tell(line.number, share: line.share)
         }
       }
-    } catch var interruption as Interruption {
       try run.finish()
-      interruption.state = run.state
-      throw interruption
+    } catch let interruption as Interruption {
+      do {
+        try run.finish()
+      } catch let error as LineError where error.underlying is WaitStopped {
+        throw Interruption(status: interruption.status, state: error.state)
+      }
+      throw Interruption(status: interruption.status, state: run.state)
+    } catch let error as LineError where error.underlying is WaitStopped {
+      throw Interruption(status: ExitStatus(error), state: error.state)
     } catch var unreadable as FileError {
       try run.finish()
       unreadable.remediation += " \(run.state)"
       throw unreadable
     }
-    try run.finish()
     try work.finish()
     run.warnOfVectors()
     run.noteUnknownFields()

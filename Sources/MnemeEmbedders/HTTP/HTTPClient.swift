@@ -1,5 +1,6 @@
 internal import CRuntimeLibraries
 import Glibc
+import Mneme
 import Synchronization
 
 /// Posts JSON to one URL, over a connection that is kept from request to request.
@@ -62,6 +63,9 @@ private final class Session: @unchecked Sendable {
     // Time limits without SIGALRM.
     curl.set(handle, CURLOPT_NOSIGNAL, number: 1)
     curl.set(handle, CURLOPT_POST, number: 1)
+    // It asks so at least once a second.
+    curl.set(handle, CURLOPT_NOPROGRESS, number: 0)
+    curl.set(handle, CURLOPT_XFERINFOFUNCTION, progress: { _, _, _, _, _ in StopRequest.hasCome ? 1 : 0 })
     curl.set(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, body in
       guard let bytes, let body else { return 0 }
       let collected = Unmanaged<Body>.fromOpaque(body).takeUnretainedValue()

@@ -1,4 +1,3 @@
-import Glibc
 import Mneme
 import Synchronization
 
@@ -63,8 +62,7 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
     for batch in batches(of: texts) {
       do {
         vectors += try embed(batch: Array(texts[batch]))
-      } catch {
-        var error = error
+      } catch var error as EmbedderError {
         error.textIndex = error.textIndex.map { batch.lowerBound + $0 }
         throw error
       }
@@ -88,7 +86,8 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
     return batches
   }
 
-  private func embed(batch: [String]) throws(EmbedderError) -> [[Float]] {
+  /// - Throws: `EmbedderError`, `WaitStopped`.
+  private func embed(batch: [String]) throws -> [[Float]] {
     let deadline = Instant.now + timeLimit
     let sent = sendsDimensions.load(ordering: .relaxed)
     do {
@@ -122,10 +121,6 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
         }
       }
       throw refusal.error
-    } catch let error as EmbedderError {
-      throw error
-    } catch {
-      preconditionFailure("asking throws nothing else")
     }
   }
 
@@ -137,13 +132,14 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
     var mayBeOfOneText: Bool
   }
 
-  /// - Throws: `Refusal`, `EmbedderError`.
+  /// - Throws: `Refusal`, `EmbedderError`, `WaitStopped`.
   private func ask(
     _ texts: [String], dimensions: Bool, _ deadline: Instant
   ) throws -> [[Float]] {
     let request = form.request(texts, model: model, dimensions: dimensions ? dimension : nil)
     var attempt = 0
     while true {
+      if StopRequest.hasCome { throw WaitStopped() }
       attempt += 1
       let left = max(.milliseconds(1), Instant.now.duration(to: deadline))
       do {
@@ -154,20 +150,15 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
         guard RetryPolicy.isTemporary(status: response.status), let pause else {
           throw refusal(response, attempt)
         }
-        sleep(pause)
+        StopRequest.sleep(for: pause)
       } catch let failure as HTTPFailure {
+        if failure.reason == .stopped { throw WaitStopped() }
         let pause = retries.pause(
           after: attempt, asked: nil, left: Instant.now.duration(to: deadline))
         guard failure.reason == .dropped, let pause else { throw error(for: failure) }
-        sleep(pause)
+        StopRequest.sleep(for: pause)
       }
     }
-  }
-
-  private func sleep(_ pause: Duration) {
-    let (seconds, attoseconds) = pause.components
-    var span = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
-    nanosleep(&span, nil)
   }
 
   private func vectors(in body: [UInt8]) throws(EmbedderError) -> [[Float]] {
@@ -238,7 +229,7 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
         ("could not be asked over TLS", .checkEmbedderCertificate)
       case .tooLarge:
         ("gave an answer of more than 256 MiB", .checkEmbeddingURL)
-      case .other: ("could not be asked", .checkEmbedderServer)
+      case .stopped, .other: ("could not be asked", .checkEmbedderServer)
       }
     var error = EmbedderError(
       "\(received.source) \(what).", about: .embedder(fingerprint), remedy: remedy, cause: failure)

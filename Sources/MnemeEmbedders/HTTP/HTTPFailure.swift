@@ -19,6 +19,8 @@ struct HTTPFailure: Error, CustomStringConvertible {
     case certificate
     /// More than `HTTPClient.largestBody`.
     case tooLarge
+    /// A stop request has ended the wait.
+    case stopped
     case other
   }
 
@@ -40,6 +42,7 @@ struct HTTPFailure: Error, CustomStringConvertible {
       case CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_CONNECT: .unreachable
       case CURLE_PARTIAL_FILE, CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR: .dropped
       case CURLE_WRITE_ERROR: .tooLarge
+      case CURLE_ABORTED_BY_CALLBACK: .stopped
       case CURLE_OPERATION_TIMEDOUT: .timedOut
       case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_ENGINE_SETFAILED,
         CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_PEER_FAILED_VERIFICATION,

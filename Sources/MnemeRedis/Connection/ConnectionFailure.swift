@@ -53,9 +53,13 @@ struct ConnectionFailure: Error {
     self.sent = sent
   }
 
+  /// A stop request has ended the wait for the server.
+  var isStopped: Bool { if case .system(.stopped) = cause { true } else { false } }
+
   /// The connection broke, as against one that is slow or speaks nonsense: a new one may do.
   var isLoss: Bool {
     switch cause {
+    case .system(.stopped): false
     case .closed, .system: true
     case .resolver, .tls, .timedOut, .violation, .notBuilt: false
     }

@@ -227,6 +227,7 @@ extension RedisClient {
       return try body()
     } catch let failure as ConnectionFailure {
       disconnect()
+      if failure.isStopped { throw WaitStopped(mayHaveRun: failure.mayHaveRun) }
       throw failure.translated(server: description, url: connector.url)
     } catch let refusal as GreetingRefused {
       disconnect()

@@ -9,6 +9,9 @@ struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The error of the system call just made; nothing may come in between.
   static var last: SystemError { SystemError(code: errno) }
 
+  /// A stop request has ended the wait.
+  static let stopped = SystemError(code: ECANCELED)
+
   var description: String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
       buffer.initialize(repeating: 0)

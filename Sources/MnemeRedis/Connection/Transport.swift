@@ -1,4 +1,5 @@
 import Glibc
+import Mneme
 
 /// A way to move bytes to a server and back that never waits by itself.
 protocol Transport: AnyObject {
@@ -28,17 +29,32 @@ enum Transfer {
   case failed(ConnectionFailure.Cause)
 }
 
+/// The time that a server still has after a stop request: enough for a batch in hand, unless the server is silent.
+private let graceAfterStop = Duration.seconds(2)
+
 /// Waits until the descriptor is ready for one of `events`, an error, or the deadline.
 /// - Returns: the events that came; 0 when the deadline passed.
+/// - Throws: `SystemError.stopped` where a stop request has come and the descriptor was not ready soon after it.
 func wait(for events: Int16, on descriptor: Int32, until deadline: Deadline) throws(SystemError) -> Int16 {
+  var deadline = deadline
+  var isStopping = false
   while true {
-    var entry = pollfd(fd: descriptor, events: events, revents: 0)
-    let ready = poll(&entry, 1, deadline.remainingMilliseconds)
-    if ready > 0 { return entry.revents }
-    if ready < 0 {
+    var entries = (
+      pollfd(fd: descriptor, events: events, revents: 0),
+      pollfd(fd: isStopping ? -1 : StopRequest.descriptor, events: Int16(POLLIN), revents: 0)
+    )
+    let ready = withUnsafeMutableBytes(of: &entries) {
+      poll($0.assumingMemoryBound(to: pollfd.self).baseAddress, 2, deadline.remainingMilliseconds)
+    }
+    if entries.0.revents != 0, ready > 0 { return entries.0.revents }
+    if ready > 0 {
+      isStopping = true
+      deadline = min(deadline, .after(graceAfterStop))
+    } else if ready < 0 {
       let error = SystemError.last
       if error.code != EINTR { throw error }
     } else if deadline.remainingMilliseconds == 0 {
+      guard !isStopping else { throw .stopped }
       return 0
     }
   }

@@ -1,4 +1,3 @@
-import Glibc
 import Mneme
 
 // On a cluster all keys of a cache are in one slot (`KeyHashTag`), so that one connection, to the node that owns
@@ -64,7 +63,8 @@ extension RedisClient {
         }
         if deadline.remaining == .zero { break }
       }
-      usleep(100_000)
+      guard !StopRequest.hasCome else { throw ConnectionFailure(.system(.stopped)) }
+      StopRequest.sleep(for: .milliseconds(100))
     } while deadline.remaining > .zero
     throw failure
   }
@@ -198,8 +198,8 @@ struct RedirectionLimit {
       hops += 1
       return hops <= RedisClient.hopLimit
     case .later:
-      guard deadline.remaining > .zero else { return false }
-      usleep(20_000 << UInt32(min(waits, 4)))
+      guard deadline.remaining > .zero, !StopRequest.hasCome else { return false }
+      StopRequest.sleep(for: .milliseconds(20 << min(waits, 4)))
       waits += 1
       return true
     }

@@ -1,0 +1,110 @@
+import CProcess
+import Glibc
+
+/// A file that is being written and has no place yet.
+///
+/// Where the file system can keep it, it has no name, so that nothing is left of it when the process is killed. Elsewhere
+/// it stands beside its place as `.NAME.mneme-0`, `.NAME.mneme-1` and so on. A run locks the file that it writes, and
+/// removes those that are not locked: their runs were killed.
+struct TemporaryFile {
+  let descriptor: Int32
+  private let names: Names
+  /// nil where it has no name.
+  private var name: String?
+
+  /// - Parameter isNamed: gives it a name, whatever the file system can do.
+  /// - Throws: `FileError` (exit status 73).
+  init(for path: String, isNamed: Bool = false) throws {
+    names = Names(of: path)
+    names.removeAbandoned()
+    // What has no name gets its name through /proc.
+    let unnamed =
+      isNamed || access("/proc/self/fd", X_OK) != 0 ? -1 : process_open_unnamed(names.directory)
+    if unnamed >= 0 {
+      descriptor = unnamed
+      flock(unnamed, LOCK_EX | LOCK_NB)
+      return
+    }
+    (descriptor, name) = try names.create()
+  }
+
+  /// Puts the file in its place. Before, there is none there, or the old one.
+  /// - Returns: 0, or the error number.
+  mutating func move(to path: String) -> Int32 {
+    if name == nil { name = names.link(descriptor) }
+    guard let name else { return errno }
+    // A link that has come there meanwhile is replaced, not followed.
+    guard rename(name, path) == 0 else { return errno }
+    self.name = nil
+    return 0
+  }
+
+  /// Removes what has not been moved to its place.
+  mutating func remove() {
+    if let name { unlink(name) }
+    name = nil
+  }
+
+  /// The names for one file at a time that is not in its place.
+  private struct Names {
+    private let path: String
+    let directory: String
+    private let prefix: String
+    /// As many runs write to the same place at the same time.
+    private static let count = 8
+
+    init(of path: String) {
+      self.path = path
+      let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+      let file = slash.map { path.utf8[path.utf8.index(after: $0)...] } ?? path.utf8[...]
+      directory = slash.map { String(decoding: path.utf8[...$0], as: UTF8.self) } ?? "."
+      // Longer than 255 bytes no name may be.
+      let stem = String(decoding: file.prefix(200), as: UTF8.self)
+      prefix = (slash == nil ? "" : directory) + "." + stem + ".mneme-"
+    }
+
+    private var all: [String] { (0..<Self.count).map { prefix + String($0) } }
+
+    func removeAbandoned() {
+      for name in all {
+        var status = stat()
+        guard lstat(name, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid() else {
+          continue
+        }
+        let descriptor = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { continue }
+        defer { close(descriptor) }
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0, isNamed(name, descriptor) { unlink(name) }
+      }
+    }
+
+    func create() throws -> (Int32, String) {
+      for name in all {
+        let descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        if descriptor >= 0, flock(descriptor, LOCK_EX | LOCK_NB) == 0, isNamed(name, descriptor) {
+          return (descriptor, name)
+        }
+        let number = errno
+        // Another run may have taken it for abandoned in this moment.
+        if descriptor >= 0 { close(descriptor) } else if number != EEXIST { throw uncreatable(number) }
+      }
+      throw uncreatable(EEXIST)
+    }
+
+    /// Gives a name to a file that has none.
+    /// - Returns: nil, with `errno`.
+    func link(_ descriptor: Int32) -> String? {
+      all.first { name in
+        linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0
+      }
+    }
+
+    private func isNamed(_ name: String, _ descriptor: Int32) -> Bool {
+      var (there, opened) = (stat(), stat())
+      return lstat(name, &there) == 0 && fstat(descriptor, &opened) == 0 && there.st_ino == opened.st_ino
+        && there.st_dev == opened.st_dev
+    }
+
+    private func uncreatable(_ number: Int32) -> FileError { .uncreatable(path, errno: number) }
+  }
+}

@@ -1,0 +1,153 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A signal ends a command also while what it waits for is silent, says what is in, and leaves no file behind.
+@Suite("Leaving")
+struct LeavingTests {
+  /// Waits for a program whose standard streams nobody touches.
+  private func end(of program: ChildProcess) throws -> Outcome {
+    try eventually("the end of \(program.commandLine)") { program.poll() != nil }
+    return try program.finish()
+  }
+
+  private static let signals = [SIGHUP, SIGINT, SIGTERM]
+
+  // MARK: What is silent
+
+  @Test("a signal while a program of vectors is silent ends an import, with what is in", arguments: signals)
+  func silentProgram(number: Int32) throws {
+    let fixture = try CacheFixture()
+    let directory = try TemporaryDirectory()
+    let file = try directory.write(importLines(1...100), to: "lines")
+    // Answers a first batch, and no second.
+    let program =
+      "for i in $(seq 64); do read -r line; echo \"[1,$i]\"; done; read -r line; touch '\(directory.path("silent"))'; exec sleep 600"
+    let command = try fixture.mneme.start(
+      ["import", "--embedder", "command:slow:dim2", "--embedder-command", program, file])
+    try eventually("the program to be silent") { try directory.names().contains("silent") }
+    command.signal(number)
+    let outcome = try end(of: command)
+    #expect(outcome.status == 128 + number, "\(outcome)")
+    #expect(try fixture.entryCount() == 64)
+    #expect(outcome.errorText.contains("The lines up to 64 are in"), "\(outcome)")
+  }
+
+  @Test(
+    "a signal while a server of vectors is silent ends an import and a copy",
+    arguments: [["import"], ["reembed", "copy-of-it"]])
+  func silentServer(words: [String]) throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run(["import"], input: importLines(1...3)).expecting(0)
+    let server = try EmbeddingServer { _, _ in .late(.seconds(600), dimension: 8) }
+    var mneme = words == ["import"] ? try CacheFixture().mneme : fixture.mneme
+    mneme.environment = server.environment
+    let target = words.dropFirst().map { _ in uniquePrefix("copy") }
+    let command = try mneme.start([words[0], "--embedder", "openai:x:dim8"] + target)
+    if words == ["import"] {
+      try command.write(importLines(1...3))
+      command.closeInput()
+    }
+    try eventually("the server to be asked") { !server.requests.isEmpty }
+    command.signal(SIGTERM)
+    let outcome = try end(of: command)
+    #expect(outcome.status == 143, "\(outcome)")
+    #expect(outcome.errorText.contains("mneme: Interrupted: "), "\(outcome)")
+  }
+
+  @Test("a signal while Redis is silent ends an import, and says what may be in", arguments: signals)
+  func silentRedis(number: Int32) throws {
+    let fixture = try CacheFixture()
+    let proxy = try ScriptedProxy(to: fixture.server, .stall(after: 40_000))
+    let directory = try TemporaryDirectory()
+    let file = try directory.write(importLines(1...3000), to: "lines")
+    let mneme = Mneme(url: proxy.url, prefix: fixture.prefix)
+    let command = try mneme.start(["import", "--timeout", "600s", file])
+    try eventually("Redis to be silent") { proxy.conversations.contains { $0.isHit } }
+    command.signal(number)
+    let outcome = try end(of: command)
+    #expect(outcome.status == 128 + number, "\(outcome)")
+    #expect(outcome.errorText.contains("The lines up to "), "\(outcome)")
+  }
+
+  @Test("a signal while a pipe is not read ends an export", arguments: signals)
+  func silentPipe(number: Int32) throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run(["import"], input: importLines(1...1000)).expecting(0)
+    let command = try fixture.mneme.start(["export"])
+    // The pipe is full long before the end.
+    usleep(500_000)
+    #expect(command.poll() == nil)
+    command.signal(number)
+    let outcome = try end(of: command)
+    #expect(outcome.status == 128 + number, "\(outcome.errorText)")
+    #expect(outcome.errorText.contains("The output was not taken"), "\(outcome.errorText)")
+  }
+
+  @Test("a terminal that hangs up does not end what nohup has started")
+  func nohup() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run(["import"], input: importLines(1...500)).expecting(0)
+    let outcome = try fixture.mneme.shell(
+      """
+      trap '' HUP
+      mneme export --pace 50ms >/dev/null & sleep 0.2; kill -HUP $!; wait $!
+      """)
+    #expect(outcome.status == 0, "\(outcome)")
+  }
+
+  // MARK: Files
+
+  @Test(
+    "an export that a signal ends leaves no file, and the old one as it was",
+    arguments: signals + [SIGKILL])
+  func noFileLeft(number: Int32) throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run(["import"], input: importLines(1...1000)).expecting(0)
+    let directory = try TemporaryDirectory()
+    let path = try directory.write("old".utf8, to: "out")
+    let command = try fixture.mneme.start(["export", "-o", path, "--pace", "100ms"])
+    try eventually("the file to be written") { command.holdsFile(in: directory) }
+    command.signal(number)
+    let outcome = try end(of: command)
+    #expect(outcome.status == 128 + number || outcome.termination == .killed(bySignal: number), "\(outcome)")
+    // A file system that cannot keep a file without a name shows what a kill has left, until the next run.
+    if number == SIGKILL { try fixture.mneme.run("export", "-o", path) }
+    #expect(try directory.names() == ["out"])
+    if number != SIGKILL { #expect(try directory.read("out") == Array("old".utf8)) }
+  }
+
+  @Test("a reader of /dev/stdout that has enough ends an export quietly")
+  func closedOutput() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run(["import"], input: importLines(1...1000)).expecting(0)
+    let outcome = try fixture.mneme.shell(
+      "mneme export -o /dev/stdout | head -n 1; echo \"${PIPESTATUS[0]}\"")
+    #expect(outcome.outputLines.count == 2 && outcome.outputLines.last == "0", "\(outcome)")
+    #expect(outcome.errors.isEmpty, "\(outcome)")
+  }
+
+  @Test("a name as long as the file system takes is written to")
+  func longName() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    let directory = try TemporaryDirectory()
+    let name = String(repeating: "n", count: 255)
+    try fixture.mneme.run("export", "-o", directory.path(name))
+    #expect(try directory.names() == [name])
+  }
+
+  @Test("a file that none may take the place of is said before the walk")
+  func unreplaceable() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    let directory = try TemporaryDirectory()
+    let path = try directory.write("old".utf8, to: "out")
+    guard try ChildProcess(["chattr", "+i", path]).finish().status == 0 else {
+      try Test.cancel("no file can be made immutable here")
+    }
+    defer { _ = try? ChildProcess(["chattr", "-i", path]).finish() }
+    let complaint = try fixture.refusal(of: ["export", "-o", path], status: 73, type: "FileError")
+    #expect(complaint.message.contains("immutable"), "\(complaint)")
+  }
+}
