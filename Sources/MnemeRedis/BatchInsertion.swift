@@ -42,8 +42,9 @@ public final class BatchInsertion {
 
   /// How many entries more might bring a limit into play.
   private static let margin = 4096
-  /// How many batches of ids are allocated at a time.
-  private static let batchesOfIDs = 64
+  /// The number of batches for which ids are allocated at a time. The caller waits a round trip for them, which the
+  /// lanes' queue does not always hide where the server is far.
+  private static let batchesOfIDs = 256
 
   /// - Parameters:
   ///   - policy: what becomes of an entry whose query is there.
