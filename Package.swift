@@ -23,6 +23,7 @@ let package = Package(
     .library(name: "Mneme", targets: ["Mneme"]),
     .library(name: "MnemeRedis", targets: ["MnemeRedis"]),
     .library(name: "MnemeEmbedders", targets: ["MnemeEmbedders"]),
+    .library(name: "StoreConformance", targets: ["StoreConformance"]),
     .executable(name: "mneme", targets: ["mneme"]),
   ],
   traits: [

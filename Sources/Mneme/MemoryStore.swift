@@ -2,13 +2,12 @@ import Synchronization
 
 /// A store in the memory of one process: for tests, and for a cache that nothing else shares.
 ///
-/// The model that every other store is held against: whatever the battery asks of a store, it does in the
-/// plainest way.
+/// The model for other stores: it does what the battery asks of a store in the plainest way.
 public final class MemoryStore: Store {
   fileprivate struct State {
     var isClosed = false
     var expected: CacheIdentity?
-    var meta: [String: String] = [:]
+    var identity: CacheIdentity?
     var entries: [EntryID: StoredEntry] = [:]
     var ids: [Namespace: [String: EntryID]] = [:]
     var quotas: [Namespace: Int] = [:]
@@ -35,12 +34,12 @@ public final class MemoryStore: Store {
 
   public func open(expecting identity: CacheIdentity?) throws {
     try withState { state in
-      if let identity, let stored = try state.identity() { try identity.check(against: stored) }
+      if let identity, let stored = state.identity { try identity.check(against: stored) }
       state.expected = identity
     }
   }
 
-  public func identity() throws -> CacheIdentity? { try withState { try $0.identity() } }
+  public func identity() throws -> CacheIdentity? { try withState { $0.identity } }
 
   public func close() { state.withLock { $0.isClosed = true } }
 
@@ -58,8 +57,6 @@ public final class MemoryStore: Store {
       return state.ids[namespace]?.count ?? 0
     }
   }
-
-  public func namespaces() throws -> [Namespace] { try withState { $0.ids.keys.sorted() } }
 
   public func leastRecentlyUsed(_ limit: Int, in namespace: Namespace?) throws -> [EntryID] {
     try withState { state in
@@ -109,27 +106,7 @@ public final class MemoryStore: Store {
   @discardableResult
   public func remove(id: EntryID) throws -> Bool { try withState { $0.remove(id) } }
 
-  @discardableResult
-  public func removeExpired(at now: UnixTime, in namespace: Namespace?) throws -> Int {
-    try withState { state in
-      let expired = state.entries(in: namespace).filter { $0.isExpired(at: now) }
-      for entry in expired where state.remove(entry.id) {
-        state.counters[entry.namespace, default: Counters()][.expirations] += 1
-      }
-      return expired.count
-    }
-  }
-
-  @discardableResult
-  public func removeAll(in namespace: Namespace) throws -> Int {
-    try withState { state in
-      let entries = state.entries(in: namespace)
-      for entry in entries { _ = state.remove(entry.id) }
-      return entries.count
-    }
-  }
-
-  // MARK: Quotas, version, meta, counters
+  // MARK: Figures
 
   public func setQuota(_ maxEntries: Int?, for namespace: Namespace) throws {
     try withState { $0.quotas[namespace] = maxEntries }
@@ -139,21 +116,10 @@ public final class MemoryStore: Store {
 
   public func versionCounter() throws -> Int64 { try withState { $0.version } }
 
-  public func meta(_ field: String) throws -> String? { try withState { $0.meta[field] } }
-
-  public func setMeta(_ field: String, to value: String) throws { try withState { $0.meta[field] = value } }
-
   public func add(_ count: Int64, to counter: Counter, in namespace: Namespace) throws {
     try withState { state in
-      guard try state.identity() != nil else { return }
+      guard state.identity != nil else { return }
       state.counters[namespace, default: Counters()][counter] += count
-    }
-  }
-
-  public func counters(in namespace: Namespace?) throws -> Counters {
-    try withState { state in
-      guard let namespace else { return state.counters.values.reduce(Counters(), +) }
-      return state.counters[namespace] ?? Counters()
     }
   }
 
@@ -167,47 +133,14 @@ public final class MemoryStore: Store {
       }
     }
   }
-
-  public func expiredCount(at now: UnixTime) throws -> Int {
-    try withState { state in state.entries.values.count { $0.isExpired(at: now) } }
-  }
-
-  // MARK: Health and backup
-
-  public func integrityCheck() throws -> Bool {
-    try withState { state in
-      let indexed = state.ids.flatMap { namespace, hashes in
-        hashes.map { hash, id in
-          state.entries[id].map { $0.namespace == namespace && $0.queryHash == hash } ?? false
-        }
-      }
-      return indexed.count == state.entries.count && indexed.allSatisfy { $0 }
-    }
-  }
-
-  public func snapshot(to path: String) throws {
-    try withState { _ in throw Self.noCheckpoints }
-  }
-
-  public static func restore(from path: String, to destination: String) throws -> Self { throw noCheckpoints }
-
-  private static var noCheckpoints: CheckpointError {
-    CheckpointError(
-      "A MemoryStore keeps no snapshots: its entries end with the process.",
-      remedy: .exportEntries)
-  }
 }
 
-extension MemoryStore: FollowedStore {
+extension MemoryStore: CacheStore {
   package func mark(of namespace: Namespace, leavingTrace: Bool) throws -> StoreMark? {
     StoreMark(
       lineage: [lineage], version: try versionCounter(), entries: 0, highestID: EntryID(0),
       time: UnixTime(0))
   }
-
-  /// None: no other store has this one's lineage.
-  package func recentlyUsed(in namespace: Namespace) throws -> [EntryID] { [] }
-  package func samples(of ids: [EntryID]) throws -> [EntrySample?] { [] }
 
   package func changes(in namespace: Namespace, since mark: StoreMark, atMost limit: Int) throws
     -> NamespaceChanges?
@@ -225,26 +158,12 @@ extension MemoryStore: FollowedStore {
 }
 
 extension MemoryStore.State {
-  func identity() throws -> CacheIdentity? {
-    guard let fingerprint = meta[CacheIdentity.Field.fingerprint] else { return nil }
-    return try CacheIdentity(
-      fingerprint: fingerprint, dimension: meta[CacheIdentity.Field.dimension],
-      schemaVersion: meta[CacheIdentity.Field.schemaVersion])
-  }
-
-  /// The first write creates the meta; every write is held against it.
+  /// The first write sets the identity; every write is checked against it.
   mutating func stamp(for entry: StoredEntry) throws {
-    if let stored = try identity() {
-      try expected?.check(against: stored)
-      try stored.check(entry.embedding)
-    } else if let expected {
-      try expected.check(entry.embedding)
-      meta[CacheIdentity.Field.fingerprint] = expected.fingerprint
-      meta[CacheIdentity.Field.dimension] = String(expected.dimension)
-      meta[CacheIdentity.Field.schemaVersion] = String(expected.schemaVersion)
-    } else {
-      throw CacheIdentity.unknownToWriter
-    }
+    guard let identity = identity ?? expected else { throw CacheIdentity.unknownToWriter }
+    try expected?.check(against: identity)
+    try identity.check(entry.embedding)
+    self.identity = identity
   }
 
   func entries(in namespace: Namespace?) -> [StoredEntry] {

@@ -14,7 +14,7 @@ struct Neighbours {
   private let threshold: Float
   /// nil: there is nothing but the candidates.
   private let index: VectorIndex?
-  private let store: any Store
+  private let store: any CacheStore
   /// The next entries to be read, the one with the highest possible similarity first.
   private var candidates: ArraySlice<VectorIndex.Candidate>
   private var odd: [EntryID] = []
@@ -38,7 +38,7 @@ struct Neighbours {
 
   /// - Throws: `DamagedIndex`.
   init(
-    of vector: Embedding, in index: VectorIndex, atLeast count: Int, threshold: Float, store: any Store
+    of vector: Embedding, in index: VectorIndex, atLeast count: Int, threshold: Float, store: any CacheStore
   ) throws {
     (self.vector, self.index, self.threshold, self.store) = (vector, index, threshold, store)
     numbers = vector.numbers.map(Double.init)
@@ -48,7 +48,7 @@ struct Neighbours {
   }
 
   /// The neighbours among some entries, without an index.
-  init(of vector: Embedding, among ids: [EntryID], store: any Store) {
+  init(of vector: Embedding, among ids: [EntryID], store: any CacheStore) {
     (self.vector, self.store, index, threshold) = (vector, store, nil, -.infinity)
     numbers = vector.numbers.map(Double.init)
     candidates = ids.map { VectorIndex.Candidate(id: $0, least: -.infinity, most: .infinity) }[...]

@@ -21,15 +21,6 @@ public struct Stats: Sendable {
   public var vectorBytes: Int { entries * (identity?.dimension ?? 0) * 4 }
 }
 
-extension Counters {
-  /// The share of lookups that were answered; nil before the first.
-  public var hitRate: Double? {
-    let hits = Double(self[.hitsExact]) + Double(self[.hitsSemantic])
-    let lookups = hits + Double(self[.misses])
-    return lookups > 0 ? hits / lookups : nil
-  }
-}
-
 /// How a cache fares.
 public struct Health: Sendable {
   /// There is a cache, and what it consists of can be read.

@@ -190,7 +190,7 @@ extension SemanticCache {
         let page = try neighbours.next(
           min(Self.outlinedAtOnce, weighing.reporting - weighing.candidates.count))
         if page.isEmpty { return }
-        for (neighbour, outline) in zip(page, try outlines(of: page.map(\.id))) {
+        for (neighbour, outline) in zip(page, try store.outlines(of: page.map(\.id))) {
           weighing.add(outline, neighbour)
         }
       } else {
@@ -227,11 +227,6 @@ extension SemanticCache {
         weighed = weighing
         return weighed.weigh(entries, ids: ids)
       })
-  }
-
-  private func outlines(of ids: [EntryID]) throws -> [EntryOutline?] {
-    if let store = store as? any FollowedStore { return try store.outlines(of: ids) }
-    return try store.entries(ids: ids) { _ in }.map { $0.map(EntryOutline.init) }
   }
 
   private func miss(_ reason: MissReason, in namespace: Namespace, _ get: GetOptions) throws -> Lookup {

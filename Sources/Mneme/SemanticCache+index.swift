@@ -41,7 +41,7 @@ extension SemanticCache {
   /// The index of a namespace as the store is now.
   ///
   /// It is built when the namespace is first searched, or taken from a file, and follows the store from then on (one
-  /// round trip where nothing was written): see `FollowedStore`. Rows are streamed into their file as they are read.
+  /// round trip where nothing was written): see `CacheStore.changes`. Rows are streamed into their file as they are read.
   /// - Parameters:
   ///   - leavesTrace: the store may be given what makes it known again.
   ///   - damaged: gets the entries that could not be read.
@@ -106,14 +106,13 @@ private struct IndexWork {
   private let namespace: Namespace
   private let dimension: Int
   private let leavesTrace: Bool
-  private let store: (any FollowedStore)?
+  private var store: any CacheStore { cache.store }
   private(set) var damaged: [CorruptCacheError] = []
   private(set) var isUnproven = false
 
   init(_ cache: SemanticCache, _ namespace: Namespace, dimension: Int, leavesTrace: Bool) {
     (self.cache, self.namespace, self.dimension) = (cache, namespace, dimension)
     self.leavesTrace = leavesTrace
-    store = cache.store as? any FollowedStore
   }
 
   private var directory: IndexDirectory? { cache.options.indexDirectory }
@@ -121,7 +120,7 @@ private struct IndexWork {
   /// Makes the index what the store is now. What is thrown leaves one that is made so the next time.
   mutating func refresh(_ state: inout NamespaceIndex.State) throws {
     let key = try directory.flatMap { directory in
-      try cache.store.identity().map { directory.key(of: namespace, $0) }
+      try store.identity().map { directory.key(of: namespace, $0) }
     }
     if state.known?.index.dimension != dimension {
       state.known = nil
@@ -146,10 +145,6 @@ private struct IndexWork {
   /// - Returns: false where there is nothing to follow any more, and all has to be read.
   private mutating func follow(_ state: inout NamespaceIndex.State) throws -> Bool {
     guard let mark = state.known?.mark, let rowCount = state.known?.index.rowCount else { return false }
-    guard let store else {
-      if try cache.store.versionCounter() != mark.version { state.known = nil }
-      return state.known != nil
-    }
     guard let changes = try store.changes(in: namespace, since: mark, atMost: 4096 + rowCount),
       changes.mark.unexplained <= Int64(4096 + rowCount / 4)
     else {
@@ -189,18 +184,16 @@ private struct IndexWork {
   // MARK: Building
 
   private mutating func built(_ key: String?) throws -> NamespaceIndex.Known {
-    let mark = try store?.mark(of: namespace, leavingTrace: leavesTrace)
+    let mark = try store.mark(of: namespace, leavingTrace: leavesTrace)
     isUnproven = directory != nil && mark?.lineage == nil
-    // Without a mark the version is all there is; 0 where the cache has none, which never comes again.
+    // Without a mark nothing can be followed: no version is below 0.
     let plain =
-      try mark
-      ?? StoreMark(
-        lineage: nil, version: store == nil ? cache.store.versionCounter() : -1, entries: 0,
-        highestID: EntryID(0), time: UnixTime(0))
+      mark
+      ?? StoreMark(lineage: nil, version: -1, entries: 0, highestID: EntryID(0), time: UnixTime(0))
     var found: [CorruptCacheError] = []
     let built = try withNewBase(key, like: plain) { builder in
       found = []
-      try cache.store.forEachEmbedding(in: namespace, whenDamaged: { found.append($0) }) {
+      try store.forEachEmbedding(in: namespace, whenDamaged: { found.append($0) }) {
         try builder.append($0, $1)
       }
       return true
@@ -244,7 +237,7 @@ private struct IndexWork {
   /// Samples of entries by which the index is known to be of this store: those that were accessed last, those with the
   /// highest ids, and some from all over the namespace, which stay when new entries come and go.
   private func samples(_ builder: VectorRowsBuilder) throws -> [EntrySample] {
-    guard let store, builder.count > 0 else { return [] }
+    guard builder.count > 0 else { return [] }
     var ids = Set(try store.recentlyUsed(in: namespace))
     for id in builder.someIDs where ids.count < StoreMark.sampleLimit { ids.insert(id) }
     return try store.samples(of: ids.sorted()).compactMap(\.self)

@@ -56,14 +56,18 @@ public final class SemanticCache: Sendable {
     var indexes: [Namespace: NamespaceIndex] = [:]
   }
 
-  let store: any Store
+  let store: any CacheStore
   let options: Options
   let chooseEmbedder: EmbedderChoice
   let state: Mutex<State>
 
   /// A cache for one embedder, which must be the one that filled it.
   /// - Throws: `EmbedderMismatchError`, `EmbedderDimensionError`, now or with the first operation.
-  public init(store: any Store, embedder: any Embedder, options: Options = Options()) throws {
+  public convenience init(store: any Store, embedder: any Embedder, options: Options = Options()) throws {
+    try self.init(store: store.completed, embedder: embedder, options: options)
+  }
+
+  package init(store: any CacheStore, embedder: any Embedder, options: Options = Options()) throws {
     self.store = store
     self.options = options
     chooseEmbedder = { _ in embedder }
@@ -74,9 +78,15 @@ public final class SemanticCache: Sendable {
 
   /// A cache that says by its own fingerprint which embedder it wants. The choice is made when a vector is first
   /// needed, and not at all for exact hits.
-  public init(store: any Store, options: Options = Options(), choosingEmbedder: @escaping EmbedderChoice)
-    throws
-  {
+  public convenience init(
+    store: any Store, options: Options = Options(), choosingEmbedder: @escaping EmbedderChoice
+  ) throws {
+    try self.init(store: store.completed, options: options, choosingEmbedder: choosingEmbedder)
+  }
+
+  package init(
+    store: any CacheStore, options: Options = Options(), choosingEmbedder: @escaping EmbedderChoice
+  ) throws {
     self.store = store
     self.options = options
     chooseEmbedder = choosingEmbedder

@@ -54,7 +54,7 @@ final class Context {
   /// A cache with the embedder that is asked for, or else the one that its fingerprint names.
   /// - Parameter lead: how far this machine's clock is ahead, by which the cache's is corrected.
   func openCache(
-    _ store: any Store, embedder choice: EmbedderChoice = .init(), options: SemanticCache.Options = .init(),
+    _ store: RedisStore, embedder choice: EmbedderChoice = .init(), options: SemanticCache.Options = .init(),
     correctingClockBy lead: Seconds? = nil
   ) throws -> SemanticCache {
     var options = options

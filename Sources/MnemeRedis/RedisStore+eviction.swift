@@ -10,14 +10,14 @@ extension RedisStore {
   static let evictedAlong = 15
 
   /// Two round trips to see what goes, then one for each 200 entries and three for each transaction.
-  public func evict(
+  package func evict(
     for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>
   ) throws -> Int {
     try evict(for: namespace, maxEntries: maxEntries, sparing: spared, WorkControl())
   }
 
   /// Evicts under control: a quota that was lowered may send a million entries away.
-  public func evict(
+  package func evict(
     for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>, _ control: WorkControl
   ) throws -> Int {
     var request = Pipeline()

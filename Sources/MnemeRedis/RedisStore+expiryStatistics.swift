@@ -2,7 +2,7 @@ import Mneme
 
 extension RedisStore {
   /// One round trip for each 200 entries.
-  public func oldestCreation(progress: (Int) -> Void) throws -> UnixTime? {
+  package func oldestCreation(progress: (Int) -> Void) throws -> UnixTime? {
     var oldest: UnixTime?
     var seen = 0
     var ids: [EntryID] = []

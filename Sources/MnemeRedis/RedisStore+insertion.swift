@@ -11,11 +11,11 @@ extension RedisStore {
 
   /// As `insert`. Up to 15 entries over a quota go in the same transaction, for one round trip more; otherwise it
   /// takes two more to see what goes and three for each transaction (`Batch.removed`).
-  public func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
+  package func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
     try insertEvicting(InsertRequest([entry], evicts: true), maxEntries)
   }
 
-  public func insert(
+  package func insert(
     namespace: Namespace, queryHash: String, evictingOver maxEntries: Int?,
     make: (CacheIdentity?) throws -> StoredEntry
   ) throws -> Insertion {
@@ -45,7 +45,7 @@ extension RedisStore {
   ///   counts as skipped.
   /// - Throws: `ConflictError` for the first query that is there, with `.fail`; nothing is written then.
   ///   `StoreBackendError` with `lostWrites` where the batch before is gone again; nothing is written then either.
-  public func insert(
+  package func insert(
     _ entries: [StoredEntry], onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?,
     sparingYounger: Bool = false
   ) throws -> (outcomes: [InsertOutcome], evicted: Int) {
@@ -64,7 +64,7 @@ extension RedisStore {
 
   /// One transaction for all, at most a thousand.
   @discardableResult
-  public func insert(_ entries: [StoredEntry]) throws -> [EntryID] {
+  package func insert(_ entries: [StoredEntry]) throws -> [EntryID] {
     try insert(entries, onConflict: .replace, evictingOver: nil).outcomes.map(\.id)
   }
 

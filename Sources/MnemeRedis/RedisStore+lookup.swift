@@ -2,7 +2,7 @@ import Mneme
 
 extension RedisStore {
   /// One round trip. `members` is set up to 16 entries: what they weigh is then less than a round trip.
-  public func locate(namespace: Namespace, queryHash: String) throws -> Location {
+  package func locate(namespace: Namespace, queryHash: String) throws -> Location {
     let fewest = 16
     var request = Pipeline()
     let pointer = request.append("GET", layout.hash(namespace, queryHash))
@@ -19,7 +19,7 @@ extension RedisStore {
   }
 
   /// Two round trips: the entries under `WATCH`, then the access and the counter.
-  public func serve(
+  package func serve(
     ids: [EntryID], in namespace: Namespace, counting counter: Counter, at now: UnixTime,
     whenDamaged: (CorruptCacheError) throws -> Void, choosing choose: ([StoredEntry?]) throws -> Int?
   ) throws -> StoredEntry? {
@@ -65,7 +65,7 @@ extension RedisStore {
   }
 
   /// Two round trips. The hit is counted also when the entry has gone meanwhile.
-  public func recordHit(_ entry: StoredEntry, counting counter: Counter, at now: UnixTime) throws {
+  package func recordHit(_ entry: StoredEntry, counting counter: Counter, at now: UnixTime) throws {
     try touch(entry.id, at: now, counting: (counter, entry.namespace))
   }
 

@@ -105,7 +105,7 @@ extension RedisStore {
 
   /// A round trip for each page of the sets that name namespaces, one for Python's counters, and one for each 64
   /// namespaces.
-  public func summaries(whenDamaged: (CorruptCacheError) throws -> Void) throws -> [NamespaceSummary] {
+  package func summaries(whenDamaged: (CorruptCacheError) throws -> Void) throws -> [NamespaceSummary] {
     var known = Set(try namespaces())
     let python = try pythonCounters()
     known.formUnion(python.keys)
@@ -168,14 +168,6 @@ extension RedisStore {
       counters[Namespace(unchecked: String(name[..<colon])), default: Counters()][counter] = count
     }
     return counters
-  }
-
-  // MARK: Meta
-
-  /// One round trip.
-  public func setMeta(_ field: String, to value: String) throws {
-    try checkOpen()
-    _ = try client.write(pipeline { $0.append("HSET", layout.meta, field, value) })
   }
 }
 

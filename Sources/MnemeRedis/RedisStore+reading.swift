@@ -40,7 +40,7 @@ extension RedisStore {
   public func entry(id: EntryID) throws -> StoredEntry? { try entries(ids: [id])[0] }
 
   /// One round trip for all.
-  public func entries(
+  package func entries(
     ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void
   ) throws -> [StoredEntry?] {
     guard !ids.isEmpty else { return [] }
@@ -125,13 +125,8 @@ extension RedisStore {
     try integer(answer { $0.append("GET", layout.version) }, in: layout.version) ?? 0
   }
 
-  /// One round trip.
-  public func meta(_ field: String) throws -> String? {
-    try answer { $0.append("HGET", layout.meta, field) }.string
-  }
-
   /// One round trip. Counted in `by_ttl`: leftovers of native expiry are in it, entries that it lacks are not.
-  public func expiredCount(at now: UnixTime) throws -> Int {
+  package func expiredCount(at now: UnixTime) throws -> Int {
     try answer { $0.append("ZCOUNT", layout.byTTL, "-inf", now.rawValue) }.size ?? 0
   }
 

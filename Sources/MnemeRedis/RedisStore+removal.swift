@@ -7,12 +7,14 @@ extension RedisStore {
   /// Three round trips for each 16 entries: what they are, what points at them, the transaction. An entry that is named
   /// by its id goes also when it is damaged.
   @discardableResult
-  public func remove(ids: [EntryID]) throws -> [EntryID] { try removeWhatever(ids, from: nil, counting: nil) }
+  package func remove(ids: [EntryID]) throws -> [EntryID] {
+    try removeWhatever(ids, from: nil, counting: nil)
+  }
 
   /// Three round trips for each 16 entries, and one in a minute for the server's clock, which counts where this machine's
   /// is more than a minute off.
   @discardableResult
-  public func removeExpired(ids: [EntryID], at now: UnixTime) throws -> [EntryID] {
+  package func removeExpired(ids: [EntryID], at now: UnixTime) throws -> [EntryID] {
     if ids.isEmpty { return [] }
     let now = try time(for: now)
     return try ids.slices(of: Batch.removed).flatMap { slice in

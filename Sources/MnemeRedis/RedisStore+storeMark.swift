@@ -1,6 +1,6 @@
 import Mneme
 
-extension RedisStore: FollowedStore {
+extension RedisStore: CacheStore {
   /// One round trip, and two more the first time in the life of a cache, where it gets its `incarnation`.
   ///
   /// A lineage is made of three things. The server's `run_id` changes whenever it starts, and so with every backup

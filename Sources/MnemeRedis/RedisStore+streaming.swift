@@ -44,7 +44,7 @@ extension RedisStore {
   ///
   /// A namespace that has nine tenths of all entries or more is read along with the others: to list its own members takes
   /// the server longer than the rest of the vectors, because `ZSCAN` writes a score beside each.
-  public func forEachEmbedding(
+  package func forEachEmbedding(
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
   ) throws {
@@ -93,7 +93,7 @@ extension RedisStore {
   }
 
   /// One round trip for each page of vectors, as many as are asked for where they are small.
-  public func forEachEmbedding(
+  package func forEachEmbedding(
     of ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer?) throws -> Void
   ) throws {

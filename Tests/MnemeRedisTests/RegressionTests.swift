@@ -30,6 +30,20 @@ struct RegressionTests {
     #expect(try redis.send("GET", prefix + ":version").integer == 800)
   }
 
+  @Test("a schema from the future is a SchemaMigrationError")
+  func futureSchema() throws {
+    let server = try RedisServer.shared()
+    let prefix = uniquePrefix("future")
+    let identity = CacheIdentity(fingerprint: "none", dimension: 0)
+    try server.connect().send(
+      "HSET", prefix + ":meta", "embedder_fingerprint", "none", "embedder_dim", "0", "schema_version", "2")
+    let store = try RedisStore(url: server.url, keyPrefix: prefix)
+    #expect(throws: SchemaMigrationError.self) {
+      try store.open(expecting: identity)
+      return try store.identity()
+    }
+  }
+
   @Test("a vacuum that met a leftover also takes a namespace without entries off the list")
   func abandonedNamespace() throws {
     let server = try RedisServer.shared()

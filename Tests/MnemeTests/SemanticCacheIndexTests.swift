@@ -149,76 +149,17 @@ struct SemanticCacheIndexTests {
 
   // MARK: Who waits
 
-  /// A store that holds whoever reads the whole of one namespace until it is told to go on.
-  private final class StalledStore: Store {
-    let memory = MemoryStore()
-    let stalled: Namespace
-    let isReading = DispatchSemaphore(value: 0)
-    let mayGoOn = DispatchSemaphore(value: 0)
-
-    init(stalling namespace: Namespace) { stalled = namespace }
-
-    func forEachEntry(
-      after id: EntryID?, in namespace: Namespace?, _ body: (StoredEntry) throws -> Void
-    ) throws {
-      if namespace == stalled {
-        isReading.signal()
-        mayGoOn.wait()
-      }
-      try memory.forEachEntry(after: id, in: namespace, body)
-    }
-
-    func open(expecting identity: CacheIdentity?) throws { try memory.open(expecting: identity) }
-    func identity() throws -> CacheIdentity? { try memory.identity() }
-    func close() { memory.close() }
-    func entry(namespace: Namespace, queryHash: String) throws -> StoredEntry? {
-      try memory.entry(namespace: namespace, queryHash: queryHash)
-    }
-    func entry(id: EntryID) throws -> StoredEntry? { try memory.entry(id: id) }
-    func count(in namespace: Namespace?) throws -> Int { try memory.count(in: namespace) }
-    func namespaces() throws -> [Namespace] { try memory.namespaces() }
-    func leastRecentlyUsed(_ limit: Int, in namespace: Namespace?) throws -> [EntryID] {
-      try memory.leastRecentlyUsed(limit, in: namespace)
-    }
-    @discardableResult
-    func insert(_ entry: StoredEntry) throws -> EntryID { try memory.insert(entry) }
-    func recordAccess(id: EntryID, at now: UnixTime) throws { try memory.recordAccess(id: id, at: now) }
-    @discardableResult
-    func remove(id: EntryID) throws -> Bool { try memory.remove(id: id) }
-    @discardableResult
-    func removeExpired(at now: UnixTime, in namespace: Namespace?) throws -> Int {
-      try memory.removeExpired(at: now, in: namespace)
-    }
-    @discardableResult
-    func removeAll(in namespace: Namespace) throws -> Int { try memory.removeAll(in: namespace) }
-    func setQuota(_ maxEntries: Int?, for namespace: Namespace) throws {
-      try memory.setQuota(maxEntries, for: namespace)
-    }
-    func quota(for namespace: Namespace) throws -> Int? { try memory.quota(for: namespace) }
-    func versionCounter() throws -> Int64 { try memory.versionCounter() }
-    func meta(_ field: String) throws -> String? { try memory.meta(field) }
-    func setMeta(_ field: String, to value: String) throws { try memory.setMeta(field, to: value) }
-    func add(_ count: Int64, to counter: Counter, in namespace: Namespace) throws {
-      try memory.add(count, to: counter, in: namespace)
-    }
-    func counters(in namespace: Namespace?) throws -> Counters { try memory.counters(in: namespace) }
-    func summaries() throws -> [NamespaceSummary] { try memory.summaries() }
-    func expiredCount(at now: UnixTime) throws -> Int { try memory.expiredCount(at: now) }
-    func evict(for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>) throws -> Int {
-      try memory.evict(for: namespace, maxEntries: maxEntries, sparing: spared)
-    }
-    func integrityCheck() throws -> Bool { try memory.integrityCheck() }
-    func snapshot(to path: String) throws { try memory.snapshot(to: path) }
-    static func restore(from path: String, to destination: String) throws -> Self {
-      throw CheckpointError("none", remedy: .exportEntries)
-    }
-  }
-
   @Test("exact hits, puts and searches of other namespaces end while an index is built")
   func whileBuilding() throws {
     let large = try Namespace("large")
     let other = try Namespace("other")
-    let store = StalledStore(stalling: large)
+    let (isReading, mayContinue) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    // Holds a thread that reads the whole of one namespace.
+    let store = ListStore { namespace in
+      guard namespace == large else { return }
+      isReading.signal()
+      mayContinue.wait()
+    }
     let cache = try Self.cache(store)
     for number in 0..<300 {
       try store.insert(Self.entry("q\(number)", [1, Float(number) / 300], in: large))
@@ -233,7 +174,7 @@ struct SemanticCacheIndexTests {
       built.withLock { $0 = hit?.query ?? "nothing" }
       builderEnded.signal()
     }
-    store.isReading.wait()
+    isReading.wait()
     Thread.detachNewThread {
       let found = [
         try? cache.get("q7", namespace: large)?.query, try? cache.get("elsewhere", namespace: other)?.query,
@@ -248,14 +189,14 @@ struct SemanticCacheIndexTests {
     #expect(othersEnded.wait(timeout: .now() + 60) == .success)
     #expect(built.withLock { $0 } == nil)
     #expect(others.withLock { $0 } == ["q7", "elsewhere", "elsewhere", "302", "new"])
-    store.mayGoOn.signal()
+    mayContinue.signal()
     builderEnded.wait()
     #expect(built.withLock { $0 } == "q0")
   }
 
   @Test("the index of a store that does not say what has changed is read again when its version has moved")
   func plainStore() throws {
-    let store = StalledStore(stalling: try Namespace("none"))
+    let store = ListStore()
     let cache = try Self.cache(store)
     for number in 0..<100 { try store.insert(Self.entry("q\(number)", [Float(number) / 100, 1])) }
     #expect(try cache.get("none", embedding: [1, 0]) == nil)

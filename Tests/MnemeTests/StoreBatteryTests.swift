@@ -8,6 +8,12 @@ import Testing
     try rule.check(StorePlace(sharing: false) { MemoryStore() })
   }
 
+  @Test(
+    "a store with nothing but what is required keeps it too", arguments: StoreBattery.cases(sharing: false))
+  func list(rule: StoreCase) throws {
+    try rule.check(StorePlace(sharing: false) { ListStore() })
+  }
+
   @Test("each rule of the battery has a sentence of its own")
   func sentences() {
     #expect(Set(StoreBattery.all.map(\.sentence)).count == StoreBattery.all.count)

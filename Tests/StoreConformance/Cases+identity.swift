@@ -7,7 +7,6 @@ extension StoreBattery {
       try expectNothing(in: store)
       try expect(try store.identity() == nil, "there is an identity")
       try expectEqual(try store.versionCounter(), 0, "version")
-      try expect(try store.meta(CacheIdentity.Field.fingerprint) == nil, "there is a fingerprint")
       try expect(try store.integrityCheck(), "nothing is not sound")
     },
 
@@ -27,9 +26,6 @@ extension StoreBattery {
       let store = try place.store()
       try store.insert(Sample.entry("q"))
       try expectEqual(try store.identity(), Sample.identity, "identity")
-      try expectEqual(try store.meta("embedder_fingerprint"), Sample.identity.fingerprint, "fingerprint")
-      try expectEqual(try store.meta("embedder_dim"), "4", "dimension")
-      try expectEqual(try store.meta("schema_version"), "1", "schema")
     },
 
     StoreCase("who names no embedder cannot create a cache") { place in
@@ -68,15 +64,6 @@ extension StoreBattery {
       }
     },
 
-    StoreCase("a schema from the future is a SchemaMigrationError") { place in
-      let first = try place.store()
-      try first.insert(Sample.entry("q"))
-      try first.setMeta("schema_version", to: "2")
-      try expectThrows(SchemaMigrationError.self, "open and identity") {
-        try place.next(after: first, expecting: Sample.identity).identity()
-      }
-    },
-
     StoreCase("an embedding of another length is an EmbedderDimensionError, and nothing is written") {
       place in
       let store = try place.store()
@@ -102,21 +89,9 @@ extension StoreBattery {
       try expectEqual(try store.entry("q"), entry, "entry")
       try expectThrows(EmbedderDimensionError.self, "an embedding") { try store.insert(Sample.entry("r")) }
     },
-
-    StoreCase("meta keeps any field's text") { place in
-      let store = try place.store()
-      try store.insert(Sample.entry("q"))
-      try expect(try store.meta("note") == nil, "there is a note")
-      for text in ["a \u{1F9E0}\n\0:*", "", "e\u{301}"] {
-        try store.setMeta("note", to: text)
-        let found = try present(store.meta("note"), "the note")
-        try expect(found.utf8.elementsEqual(text.utf8), "\(found.debugDescription)")
-      }
-      try expectEqual(try store.identity(), Sample.identity, "identity")
-    },
   ]
 
-  private static func expectNothing(in store: any Store) throws {
+  private static func expectNothing(in store: any CacheStore) throws {
     try expect(try store.entry("q") == nil, "an entry by hash")
     try expect(try store.entry(id: EntryID(1)) == nil, "an entry by id")
     try expectEqual(try store.entries(ids: [EntryID(1)]).count { $0 != nil }, 0, "entries by ids")

@@ -18,7 +18,7 @@ extension StoreBattery {
     },
 
     StoreCase("a snapshot is restored as it was, or both are a CheckpointError") { place in
-      let store = try place.store()
+      let store = try place.bareStore()
       try store.insertAll(Sample.queries(5))
       let directory = FileManager.default.temporaryDirectory.appending(path: "mneme-\(UUID())")
       try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -70,8 +70,7 @@ extension StoreBattery {
       try expectClosed("setQuota") { try store.setQuota(1, for: here) }
       try expectClosed("quota") { try store.quota(for: here) }
       try expectClosed("versionCounter") { try store.versionCounter() }
-      try expectClosed("meta") { try store.meta("field") }
-      try expectClosed("setMeta") { try store.setMeta("field", to: "") }
+      try expectClosed("summaries") { try store.summaries() }
       try expectClosed("add") { try store.add(1, to: .misses, in: here) }
       try expectClosed("counters") { try store.counters(in: nil) }
       try expectClosed("integrityCheck") { try store.integrityCheck() }

@@ -172,7 +172,7 @@ extension StoreBattery {
   ]
 }
 
-extension Store {
+extension CacheStore {
   /// Sets the quota of the default namespace in a cache that exists: whether a quota creates one is not said.
   fileprivate func setQuotaAfterFirstWrite(_ quota: Int) throws {
     try insert(Sample.entry("founder", in: Sample.there))

@@ -51,9 +51,9 @@ extension StoreBattery {
     let who = ownStores ? "four stores" : "four threads"
     func onFour(
       _ sentence: String,
-      prepare: @escaping @Sendable (any Store) throws -> Void = { _ in },
-      work: @escaping @Sendable (_ store: any Store, _ worker: Int) throws -> Void,
-      afterwards: @escaping @Sendable (any Store) throws -> Void
+      prepare: @escaping @Sendable (any CacheStore) throws -> Void = { _ in },
+      work: @escaping @Sendable (_ store: any CacheStore, _ worker: Int) throws -> Void,
+      afterwards: @escaping @Sendable (any CacheStore) throws -> Void
     ) -> StoreCase {
       StoreCase("\(who) \(sentence)", sharing: ownStores) { place in
         let store = try place.store()

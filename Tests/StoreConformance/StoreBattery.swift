@@ -1,15 +1,21 @@
 import Mneme
 
-/// What every `Store` must do, as named cases that any implementation can be put through.
+/// The rules of a `Store`, as named cases for tests of any implementation.
 ///
-/// The battery knows no test framework: a case is a sentence and a function that throws what went wrong. With
-/// Swift Testing:
+/// A case is a sentence and a function that throws an error where a store breaks the rule. The battery uses no test
+/// framework. With Swift Testing a test file is:
 ///
-///     @Test("MyStore keeps the contract", arguments: StoreBattery.cases(sharing: true))
-///     func battery(of rule: StoreCase) throws {
-///       let table = uniqueTableName()
-///       try rule.check(StorePlace(sharing: true) { MyStore(table) })
+///     import MyStore
+///     import StoreConformance
+///     import Testing
+///
+///     @Test("MyStore keeps the rules of stores", arguments: StoreBattery.cases(sharing: false))
+///     func keepsTheRules(rule: StoreCase) throws {
+///       try rule.check(StorePlace(sharing: false) { MyStore() })
 ///     }
+///
+/// Each case gets a place of its own. If two stores can use one place, such as a file, pass `sharing: true` and make
+/// each store on the same new file. The cases for several processes then run too.
 public enum StoreBattery {
   /// Every case in a fixed order.
   public static let all: [StoreCase] =
@@ -21,7 +27,7 @@ public enum StoreBattery {
   public static func cases(sharing: Bool) -> [StoreCase] { all.filter { sharing || !$0.needsSharing } }
 }
 
-/// One rule of the contract.
+/// A rule of the contract.
 public struct StoreCase: Sendable, CustomStringConvertible {
   /// The rule in words.
   public let sentence: String
@@ -35,7 +41,7 @@ public struct StoreCase: Sendable, CustomStringConvertible {
     self.body = body
   }
 
-  /// Tries the rule on a place that nobody has used before.
+  /// Tries the rule on a place that was not used before.
   /// - Throws: `StoreNonconformance` that says what was otherwise, or what the store threw.
   public func check(_ place: StorePlace) throws {
     precondition(place.isShared || !needsSharing, "'\(sentence)' needs several stores on one place")
@@ -46,7 +52,7 @@ public struct StoreCase: Sendable, CustomStringConvertible {
   public var description: String { sentence }
 }
 
-/// Where the stores of one case live: a key prefix, a file, the memory of one process.
+/// The place of the stores of one case: a key prefix, a file, the memory of one process.
 public struct StorePlace: Sendable {
   /// Two stores of this place see the same entries.
   public let isShared: Bool
@@ -60,15 +66,20 @@ public struct StorePlace: Sendable {
     self.make = make
   }
 
-  /// A store that expects the embedder of the samples, or another one.
-  func store(expecting identity: CacheIdentity? = Sample.identity) throws -> any Store {
+  /// A store that expects the embedder of the samples, or another one, as a cache uses it.
+  func store(expecting identity: CacheIdentity? = Sample.identity) throws -> any CacheStore {
+    try bareStore(expecting: identity).completed
+  }
+
+  /// A store as it was made, opened.
+  func bareStore(expecting identity: CacheIdentity? = Sample.identity) throws -> any Store {
     let store = try make()
     try store.open(expecting: identity)
     return store
   }
 
   /// The next user of what `store` wrote: another store where the place has room for two, else the same one.
-  func next(after store: any Store, expecting identity: CacheIdentity?) throws -> any Store {
+  func next(after store: any CacheStore, expecting identity: CacheIdentity?) throws -> any CacheStore {
     if isShared { return try self.store(expecting: identity) }
     try store.open(expecting: identity)
     return store

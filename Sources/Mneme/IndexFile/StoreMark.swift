@@ -58,6 +58,24 @@ package struct StoreMark: Sendable, Equatable {
   }
 }
 
+/// The changes in a namespace since a mark.
+package struct NamespaceChanges: Sendable {
+  /// The entries that were written since, and perhaps some that were written shortly before, the last written at the
+  /// end as far as that is known. They may be gone again.
+  package var written: [EntryID]
+  /// The number of entries that were read to find them.
+  package var examined: Int
+  /// The store as it was before the changes were read. The samples are those of the previous mark that still exist,
+  /// as they are now.
+  package var mark: StoreMark
+
+  package init(written: [EntryID], examined: Int, mark: StoreMark) {
+    self.written = written
+    self.examined = examined
+    self.mark = mark
+  }
+}
+
 /// A fingerprint that distinguishes an entry from another one with the same id.
 package struct EntrySample: Sendable, Equatable {
   package var id: EntryID

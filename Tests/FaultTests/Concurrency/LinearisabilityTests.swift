@@ -57,7 +57,7 @@ struct LinearisabilityTests {
     try play { _ in store }
   }
 
-  private func play(_ open: (Int) throws -> any Store) throws {
+  private func play(_ open: (Int) throws -> any CacheStore) throws {
     let workers = try (0..<4).map(open)
     for round in SeededGenerator.seeds(Self.rounds) {
       let key = Key(namespace: .default, query: "register \(round)")
@@ -80,7 +80,7 @@ struct LinearisabilityTests {
     let namespace: Namespace
     let query: String
 
-    func play(on store: any Store, _ worker: Int, seed: UInt64) throws -> [Operation<String>] {
+    func play(on store: any CacheStore, _ worker: Int, seed: UInt64) throws -> [Operation<String>] {
       var random = SeededGenerator(seed: seed, stream: UInt64(worker + 1))
       return try (0..<6).map { number in
         let begin = ContinuousClock.now
@@ -94,11 +94,11 @@ struct LinearisabilityTests {
       }
     }
 
-    private func entry(in store: any Store) throws -> StoredEntry? {
+    private func entry(in store: any CacheStore) throws -> StoredEntry? {
       try store.entry(namespace: namespace, queryHash: QueryNormalizer.queryHash(query))
     }
 
-    private func put(_ response: String, to store: any Store) throws -> String {
+    private func put(_ response: String, to store: any CacheStore) throws -> String {
       _ = try store.insert(
         StoredEntry(
           namespace: namespace, queryHash: QueryNormalizer.queryHash(query), query: query,

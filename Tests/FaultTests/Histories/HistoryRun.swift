@@ -11,9 +11,9 @@ struct Divergence: Error, CustomStringConvertible {
 
 /// Caches that share a server, each as a store and as a model, which a history is played on.
 final class HistoryRun {
-  private var stores: [any Store] = []
+  private var stores: [any CacheStore] = []
   private var models: [CacheModel] = []
-  private let open: (Int) throws -> any Store
+  private let open: (Int) throws -> any CacheStore
   private let losesStillborn: Bool
   private var now = History.start
   /// Which step is played: it makes every text and time of a history different.
@@ -22,7 +22,7 @@ final class HistoryRun {
   /// - Parameters:
   ///   - losesStillborn: the store has native expiry, so that what has expired by the clock is gone at once.
   ///   - open: another store on the given place.
-  init(places: Int, losesStillborn: Bool, open: @escaping (Int) throws -> any Store) throws {
+  init(places: Int, losesStillborn: Bool, open: @escaping (Int) throws -> any CacheStore) throws {
     self.open = open
     self.losesStillborn = losesStillborn
     for place in 0..<places {
@@ -33,7 +33,7 @@ final class HistoryRun {
 
   deinit { for store in stores { store.close() } }
 
-  private func opened(_ place: Int) throws -> any Store {
+  private func opened(_ place: Int) throws -> any CacheStore {
     let store = try open(place)
     try store.open(expecting: History.identity)
     return store
@@ -114,9 +114,6 @@ final class HistoryRun {
     case .count(let number, let counter):
       try store.add(3, to: counter, in: History.namespaces[number])
       models[place].count(3, counter, History.namespaces[number])
-    case .setMeta(let number):
-      try store.setMeta("note \(number)", to: "written in step \(self.step)")
-      try compare("meta", store.meta("note \(number)"), "written in step \(self.step)")
     case .reopen:
       store.close()
       stores[place] = try opened(place)

@@ -51,7 +51,7 @@ struct HistoryTests {
 
   /// Each store that it gives is a new one, so that reopening loses all.
   private final class Forgetful {
-    var store: any Store { MemoryStore() }
+    var store: any CacheStore { MemoryStore() }
   }
 
   // MARK: Playing many

@@ -21,7 +21,6 @@ enum Step: Sendable, Equatable {
   case setQuota(namespace: Int, Int?)
   case evict(namespace: Int, Limit)
   case count(namespace: Int, Counter)
-  case setMeta(Int)
   /// Another store on the same place goes on.
   case reopen
   /// Nothing but time.
@@ -92,8 +91,7 @@ extension Step {
         Int.random(in: 0..<4, using: &random) == 0 ? nil : Int.random(in: 1...6, using: &random))
     case 84..<88: return .evict(namespace: namespace(), limit(using: &random))
     case 88..<92: return .count(namespace: namespace(), Counter.allCases.randomElement(using: &random)!)
-    case 92..<94: return .setMeta(Int.random(in: 0..<3, using: &random))
-    case 94..<97: return .reopen
+    case 92..<97: return .reopen
     default: return .wait(Int64.random(in: 1...200, using: &random))
     }
   }
