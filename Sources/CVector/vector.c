@@ -81,8 +81,8 @@ KERNEL float quantize_row(const float *numbers, size_t width, int8_t *quantized,
         rests += rest * rest;
     }
     float length = sqrtf(sum(&squares)), rest = sqrtf(sum(&rests));
-    // What rounding in float32 adds, twice over: a sum runs through width / (2 * LANES) additions in each lane
-    // and six more.
+    // Twice the rounding error of float32: a sum runs through width / (2 * LANES) additions in each lane and six
+    // more.
     float rounding = ((float)width / (2 * LANES) + 16.0f) * 0x1p-23f;
     *error = (rest + rounding * (2 * length + 2 * rest)) * 1.001f;
     return scale;

@@ -1,6 +1,6 @@
 /// An argument of a command, and the key by which code reads it.
 ///
-/// As with `Option`, the type says which sort it is:
+/// The type tells which sort it is, as with `Option`:
 ///
 ///     static let query = Argument("QUERY", summary: "…")                                 // Argument<String>
 ///     static let limit = Argument(optional: "MAX_ENTRIES", value: .count(), …)           // Argument<Int?>
@@ -60,7 +60,7 @@ extension Argument where Value == [String] {
   }
 }
 
-/// What can stand in a command's list of arguments: an `Argument` of any value.
+/// An `Argument` of any value, for a command's list of arguments.
 public protocol ArgumentDeclaration: Declaration {
   /// The row of the table.
   var spec: ArgumentSpec { get }
@@ -73,21 +73,21 @@ extension ArgumentDeclaration {
 
 /// One row of a command's list of arguments.
 public struct ArgumentSpec: Sendable {
-  /// How often an argument stands.
+  /// The number of words that an argument takes.
   public enum Arity: Sendable, Equatable {
     /// Once.
     case required
-    /// Once or not at all.
+    /// One word, or none.
     case optional
-    /// As often as there are words left, and at least so often.
+    /// All words that are left, and at least so many.
     case repeating(atLeast: Int)
   }
 
   /// Upper-case ASCII; it is also its placeholder in help.
   public let name: String
-  /// What it takes.
+  /// The kind of value.
   public let value: ValueSpec
-  /// How often it stands.
+  /// The number of words.
   public let arity: Arity
   /// One line of markup, without a full stop.
   public let summary: String

@@ -22,7 +22,7 @@ public struct CommandSpec: Sendable {
   package var rules: [Rule] { declaredRules() }
   /// Lines that work, and what each does.
   public var examples: [Example] { declaredExamples() }
-  /// What an exit status means for this command in particular.
+  /// The meaning that exit statuses have for this command in particular.
   public var exitNotes: [ExitNote] { declaredExitNotes() }
   /// Other manual pages, such as `redis-cli(1)`, besides the program's own.
   public let seeAlso: [String]
@@ -58,11 +58,11 @@ public struct CommandSpec: Sendable {
   }
 }
 
-/// A line that works as it stands, and what it does.
+/// A command line that can be copied, and its purpose.
 public struct Example: Sendable {
-  /// As typed at a shell's prompt. A test parses it.
+  /// The line as it is typed at a shell's prompt. A test parses it.
   public let command: String
-  /// What it does: one line of markup.
+  /// Its purpose: one line of markup.
   public let says: String
 
   public init(command: String, says: String) {
@@ -71,11 +71,11 @@ public struct Example: Sendable {
   }
 }
 
-/// What an exit status means.
+/// The meaning of an exit status.
 public struct ExitNote: Sendable {
   /// The status.
   public let code: Int
-  /// What it means: one line of markup.
+  /// The meaning: one line of markup.
   public let text: String
 
   public init(_ code: Int, _ text: String) {
@@ -88,7 +88,7 @@ public struct ExitNote: Sendable {
 public struct NamedNote: Sendable {
   /// `NO_COLOR`, or a path.
   public let name: String
-  /// What it is for: markup.
+  /// Its purpose: markup.
   public let text: String
 
   public init(_ name: String, _ text: String) {

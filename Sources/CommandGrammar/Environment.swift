@@ -17,7 +17,7 @@ public struct Environment: Sendable, ExpressibleByDictionaryLiteral {
     values = Dictionary(elements) { $1 }
   }
 
-  /// All of it, to hand on to another process; what is no `name=value` in UTF-8 is left out.
+  /// All variables, to be passed to another process, except those that are not `name=value` in UTF-8.
   public var all: [String: String] {
     if let values { return values }
     var variables: [String: String] = [:]

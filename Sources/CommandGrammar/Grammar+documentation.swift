@@ -1,4 +1,4 @@
-/// What all renderers say of a row of the table beyond its own words, as markup or inlines.
+/// The additions that all renderers make to a row of the table, as markup or inlines.
 extension Grammar {
   /// The usage line.
   package func synopsis(of command: CommandSpec?) -> [Markup.Inline] {
@@ -18,7 +18,7 @@ extension Grammar {
     return line
   }
 
-  /// An argument in a usage line, with what may stand in its place: `(NAMESPACE... | --all)`.
+  /// An argument in a usage line, with its alternatives: `(NAMESPACE... | --all)`.
   private func synopsis(of argument: ArgumentSpec, in command: CommandSpec) -> [Markup.Inline] {
     let repeats = if case .repeating = argument.arity { "..." } else { "" }
     let name: [Markup.Inline] = [.argument(argument.name), .text(repeats)].filter { $0 != .text("") }
@@ -54,7 +54,7 @@ extension Grammar {
     if option.repeats { notes.append("May be given more than once.") }
     notes += ((command?.rules ?? []) + rules).compactMap { $0.note(on: .option(option.name)) }
     if !option.environment.isEmpty {
-      notes.append("Without it, {env:\(option.environment.joined(separator: "}, then {env:"))} counts.")
+      notes.append("If not given, mneme uses {env:\(option.environment.joined(separator: "}, then {env:"))}.")
     }
     if let text = option.defaultText {
       notes.append(text.isEmpty ? "The default is the empty text." : "The default is `\(text)`.")
@@ -63,7 +63,7 @@ extension Grammar {
     let rest = notes.joined(separator: " ")
     switch Markup(option.details).blocks.first {
     case nil: return rest.isEmpty ? start : "\(start) \(rest)"
-    // Details go on where the summary ends; but a list or an example has to begin on a line of its own.
+    // Details follow the summary on its line, but a list or an example begins on a line of its own.
     case .paragraph: return paragraphs(["\(start) \(option.details)", rest])
     case .item, .verbatim: return paragraphs([start, option.details, rest])
     }
@@ -92,7 +92,7 @@ extension Grammar {
     return command == nil ? read + environmentNotes : read
   }
 
-  /// What the exit statuses mean for a command: its own notes before the program's, one for each status.
+  /// The meaning of exit statuses for a command: its own notes before the program's, one for each status.
   func exitNotes(of command: CommandSpec) -> [ExitNote] {
     let own = Set(command.exitNotes.map(\.code))
     return (command.exitNotes + exitStatuses.filter { !own.contains($0.code) }).sorted { $0.code < $1.code }

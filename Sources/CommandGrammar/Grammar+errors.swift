@@ -55,7 +55,7 @@ extension Grammar {
       "unknown command '\(word)'", in: nil, suggestion: suggestion ?? commandTakenAsValue(among: before))
   }
 
-  /// Says that a command's name stands where an option's value belongs: `mneme -p stats`.
+  /// Reports that a command's name is in the place of an option's value: `mneme -p stats`.
   func commandTakenAsValue(among occurrences: [Parser.Occurrence]) -> String? {
     let swallowed = occurrences.first { $0.text.map { command(named: $0) != nil } ?? false }
     return swallowed.map { "'\($0.text ?? "")' was taken as the value of \($0.option.longForm)." }
@@ -84,7 +84,7 @@ extension Grammar {
   func foreignOption(_ option: OptionSpec, in command: CommandSpec) -> UsageError {
     let owners = commands.filter { $0.options.contains { $0.name == option.name } }.map(\.name)
     return usageError(
-      "\(option.longForm) is no option of \(command.name)", in: command,
+      "\(option.longForm) is not an option of \(command.name)", in: command,
       suggestion: argument(named: option.name, in: command)
         ?? (owners.isEmpty ? nil : "It belongs to \(list(owners, "and"))."))
   }

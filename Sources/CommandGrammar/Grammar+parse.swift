@@ -128,7 +128,7 @@ extension Grammar {
 }
 
 extension Invocation {
-  /// Of an unfinished line: the options that are understood, and the arguments unchecked.
+  /// Reads an unfinished line: the options that are known, and the arguments unchecked.
   init(understoodIn parser: Parser) {
     let command = parser.scope?.command ?? CommandSpec(name: Grammar.completionCommand, summary: "")
     let scope = Scope(command, of: parser.grammar)

@@ -2,9 +2,9 @@
 ///
 /// Building one costs a few array copies: nothing is indexed, and no markup is parsed before somebody reads it.
 public struct Grammar: Sendable {
-  /// As it is typed.
+  /// The name as it is typed.
   public let program: String
-  /// As `--version` prints it.
+  /// The version as `--version` prints it.
   public let version: String
   /// The day of the release, `YYYY-MM-DD`, for the manual pages.
   public let date: String
@@ -22,7 +22,7 @@ public struct Grammar: Sendable {
   public let examples: [Example]
   /// Variables of the environment that belong to no option.
   public let environmentNotes: [NamedNote]
-  /// What each exit status means.
+  /// The meaning of each exit status.
   public let exitStatuses: [ExitNote]
   /// Files that the program reads or writes by itself.
   public let files: [NamedNote]
@@ -68,7 +68,7 @@ public struct Grammar: Sendable {
   }
 }
 
-/// What every grammar has.
+/// The command and the options that every grammar has.
 enum BuiltIn {
   static let help = Switch(
     "help", short: "h", group: .general,
@@ -76,7 +76,7 @@ enum BuiltIn {
   static let version = Switch("version", group: .general, summary: "print the version and exit")
   static let topic = Argument(
     optional: "COMMAND", value: .text(completion: .commands),
-    summary: "the command to explain; the program without it")
+    summary: "the command to explain; if not given, the program")
 
   static let helpCommand = CommandSpec(
     name: "help", group: .general, summary: "explain the program or one of its commands",

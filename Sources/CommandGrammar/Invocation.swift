@@ -1,6 +1,6 @@
 /// What a command line asks for.
 public enum Request: Sendable {
-  /// To explain a command, or the program where there is none.
+  /// To explain a command, or the program if it is nil.
   case help(CommandSpec?, HelpForm)
   /// To print the version.
   case version
@@ -18,7 +18,7 @@ public enum HelpForm: Sendable, Equatable {
   case long
 }
 
-/// Where the value of an option comes from.
+/// The place that an option's value comes from.
 public enum ValueOrigin: Sendable, Equatable {
   /// It was typed.
   case commandLine
@@ -105,7 +105,7 @@ public struct Invocation: Sendable {
   /// The value that was typed, or else that of the first of the option's variables that is set and not empty,
   /// or else the default.
   ///
-  /// - Throws: `UsageError` naming the variable, when its text is no such value.
+  /// - Throws: `UsageError` naming the variable if its text is not such a value.
   public func resolve<Value>(
     _ option: Option<Value>, environment: Environment
   ) throws(UsageError) -> Value {
@@ -119,7 +119,7 @@ public struct Invocation: Sendable {
     }
   }
 
-  /// Where `resolve` finds the value of an option.
+  /// The place where `resolve` finds the value of an option.
   public func origin(of option: any OptionDeclaration, environment: Environment) -> ValueOrigin {
     if isGiven(option) { return .commandLine }
     let isSet = { (name: String) in environment[name]?.isEmpty == false }

@@ -1,7 +1,7 @@
 /// Documentation as neutral text, from which help and manual pages are made.
 ///
 /// Paragraphs are separated by blank lines. A line that starts with `- ` begins an item of a list, and lines
-/// indented by four spaces are shown as they stand. Within a paragraph:
+/// indented by four spaces are shown unchanged. Within a paragraph:
 ///
 ///     *emphasis*  `code`  {option:ttl}  {command:vacuum}  {arg:QUERY}  {env:NO_COLOR}
 ///
@@ -18,7 +18,7 @@ package struct Markup: Equatable {
   package enum Inline: Equatable {
     case text(String)
     case emphasis(String)
-    /// What is typed: the name of the program, of a command, of an option's short form. Not from markup.
+    /// The name of the program, of a command, or an option's short form. Never read from markup.
     case name(String)
     case code(String)
     case option(String)
@@ -55,7 +55,7 @@ package struct Markup: Equatable {
     flush(&blocks)
   }
 
-  /// Reads one paragraph. What is not closed, or no reference, stays text.
+  /// Reads one paragraph. A mark that is not closed, or not a reference, stays text.
   package static func inlines(of source: String) -> [Inline] {
     var result: [Inline] = []
     var text = ""
@@ -78,7 +78,7 @@ package struct Markup: Equatable {
     return result
   }
 
-  /// What starts here other than plain text, and where it ends.
+  /// The markup that starts here, and its end; nil for plain text.
   private static func span(at rest: Substring) -> (Inline, Substring.Index)? {
     let closing: Character
     switch rest.first {
@@ -128,7 +128,7 @@ extension Markup.Inline {
     }
   }
 
-  /// Where nothing can be bold: code stands in quotes.
+  /// The text where nothing can be bold: code is in quotes.
   var plain: String {
     guard case .code(let text) = self else { return bare }
     return text.contains("'") ? "`\(text)`" : "'\(text)'"

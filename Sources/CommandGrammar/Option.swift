@@ -70,7 +70,7 @@ public struct Switch: OptionDeclaration {
   }
 }
 
-/// What can stand in a list of options: an `Option` of any value, or a `Switch`.
+/// An `Option` of any value, or a `Switch`, for a list of options.
 public protocol OptionDeclaration: Declaration {
   /// The row of the table.
   var spec: OptionSpec { get }
@@ -87,7 +87,7 @@ public struct OptionSpec: Sendable {
   public let name: String
   /// The letter of the short form, if it has one.
   public let short: Character?
-  /// What it takes; nil for a switch.
+  /// The kind of value; nil for a switch.
   public let value: ValueSpec?
   /// The variables that give the value when it is not typed; the first that is set and not empty.
   public let environment: [String]
@@ -126,7 +126,7 @@ public struct OptionSpec: Sendable {
 
 /// A heading under which help lists options or commands. Groups come in the order of their first member.
 public struct Group: Hashable, Sendable {
-  /// As help shows it: `Connection`.
+  /// The title as help shows it: `Connection`.
   public let title: String
 
   public init(_ title: String) { self.title = title }

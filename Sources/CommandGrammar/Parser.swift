@@ -1,10 +1,9 @@
 /// Reads the words of a command line from left to right.
 ///
-/// Two things shape it. Options may stand before the command, so what belongs to whom is settled only when
-/// all words have been seen: until then options are looked up among those of every command (`problems()`
-/// makes sure that a name takes a value everywhere or nowhere). And `-h` at the end of anything has to help,
-/// so the first problem is kept and the walk goes on, looking for nothing but help; only a command that does
-/// not exist ends it.
+/// Options may precede the command, so the command's options are known only when all words have been read. Until
+/// then options are looked up among those of every command (`problems()` makes sure that a name takes a value
+/// everywhere or nowhere). `-h` at the end of any line prints help, so the first problem is kept and the parser
+/// continues, looking for nothing but help. Only a command that does not exist ends it.
 struct Parser {
   /// An option as it was found.
   struct Occurrence {
@@ -108,7 +107,7 @@ struct Parser {
     var rest = letters
     while let letter = Substring(rest).unicodeScalars.first.map(Character.init) {
       guard let option = option(where: { $0.short == letter }) else {
-        // Of `-ttl` the whole is probably a long name, but in `-qx` only one letter is unknown.
+        // `-ttl` as a whole is probably a long name, but in `-qx` only one letter is unknown.
         let isFirst = rest.count == letters.count
         return note(isFirst ? .unknownOption(word) : .unknownLetter(letter, in: word))
       }
@@ -140,7 +139,7 @@ struct Parser {
       pending = option
       return note(.missingValue(option, before: nil))
     }
-    // What is no UTF-8 is the walk's to report.
+    // Words that are not UTF-8 are reported by the parser.
     guard case .text(let word) = words[position] else { return }
     switch Shape(word) {
     case .operand: break

@@ -1,4 +1,4 @@
-/// What may be given together, so that the parser, the usage line and the help agree on it.
+/// A rule about options and arguments that exclude or need each other, shared by the parser, usage line and help.
 ///
 ///     CommandSpec(name: "clear", …, rules: [.exactlyOne(of: names, all)])     // (NAMESPACE... | --all)
 public struct Rule: Sendable {
@@ -16,7 +16,7 @@ public struct Rule: Sendable {
     /// An argument.
     case argument(String)
 
-    /// As it is shown: `--all`, `NAMESPACE`.
+    /// The member as it is shown: `--all`, `NAMESPACE`.
     public var label: String {
       switch self {
       case .option(let name): "--\(name)"
@@ -52,7 +52,7 @@ public protocol Declaration: Sendable {
 }
 
 extension Rule {
-  /// What is wrong with a command line on which these members were given, or nil.
+  /// The problem of a command line on which these members were given, or nil.
   func problem(given: [Member]) -> String? {
     switch kind {
     case .exactlyOne where given.isEmpty: "\(list(members.map(\.label), "or")) is missing"
@@ -63,7 +63,7 @@ extension Rule {
     }
   }
 
-  /// What the rule says of one of its members: markup, or nil when it says nothing.
+  /// The note about one of the rule's members: markup, or nil.
   func note(on member: Member) -> String? {
     let others = members.filter { $0 != member }
     guard members.contains(member), !others.isEmpty else { return nil }

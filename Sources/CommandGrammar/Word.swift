@@ -1,8 +1,8 @@
-/// One word of a command line. Words that are no UTF-8 keep their place, so that the error comes in its turn
-/// and a `--help` before it still helps.
+/// One word of a command line. Words that are not UTF-8 keep their place, so that a `--help` before them still
+/// works.
 enum Word {
   case text(String)
-  /// Where the first byte that fits nowhere stands.
+  /// The place of the first byte that is not UTF-8.
   case invalid(offset: Int)
 
   init(bytes: [UInt8]) {

@@ -1,11 +1,10 @@
 import CommandGrammar
 
 extension Grammar {
-  /// Whatever is inconsistent about this definition, one line each; a program's tests assert that there is
-  /// nothing.
+  /// The inconsistencies of this definition, one line each. A program's tests assert that there are none.
   ///
-  /// Looked at are names, duplicates, rules, defaults, summaries, references, markup, examples (which must
-  /// parse), and whether every short help fits its screen.
+  /// They concern names, duplicates, rules, defaults, summaries, references, markup, examples (which must parse), and
+  /// whether every short help fits its screen.
   public func problems() -> [String] {
     var inspection = Inspection(grammar: self)
     inspection.inspectProgram()
@@ -19,7 +18,7 @@ extension Grammar {
 struct Inspection {
   let grammar: Grammar
   private(set) var found: [String] = []
-  /// What is being looked at, to stand before each problem.
+  /// The part that is being examined, printed before each problem.
   var place = ""
 
   init(grammar: Grammar) { self.grammar = grammar }
@@ -81,7 +80,7 @@ struct Inspection {
   }
 
   private mutating func inspect(options: [OptionSpec], in command: CommandSpec?) {
-    // What is wrong among the options of every command is said once, and not of every command.
+    // Problems of the options of every command are reported once, not for every command.
     let others = command == nil ? [] : grammar.globalOptions
     for (index, option) in options.enumerated() {
       let rivals = options[..<index] + others
@@ -98,7 +97,7 @@ struct Inspection {
       require(
         isName(option.name) && option.name.count > 1, "the name is not lower-case ASCII, two letters or more")
       if let short = option.short {
-        require(short.isASCII && short.isLetter, "the short form '\(short)' is no ASCII letter")
+        require(short.isASCII && short.isLetter, "the short form '\(short)' is not an ASCII letter")
       }
       inspect(summary: option.summary, in: command)
       inspect(markup: option.details, in: command)
@@ -106,7 +105,7 @@ struct Inspection {
       guard let value = option.value else { continue }
       inspect(value: value)
       if let text = option.defaultText, (try? value.check(text)) == nil {
-        note("the default '\(text)' is no value of its kind")
+        note("the default '\(text)' is not a value of its kind")
       }
     }
     place = outer
@@ -120,8 +119,8 @@ struct Inspection {
       inspect(summary: argument.summary, in: command)
       inspect(value: argument.value)
       switch (last, argument.arity) {
-      case (.repeating, _): note("\(argument.name) stands after an argument that takes all words")
-      case (.optional, .required): note("\(argument.name) is required and stands after an optional argument")
+      case (.repeating, _): note("\(argument.name) follows an argument that takes all words")
+      case (.optional, .required): note("\(argument.name) is required and follows an optional argument")
       default: break
       }
       last = argument.arity
@@ -132,10 +131,11 @@ struct Inspection {
     require(
       isPlaceholder(value.placeholder), "the placeholder '\(value.placeholder)' is not upper-case ASCII")
     if case .choices(let words) = value.completion {
-      require(!words.isEmpty, "there is no choice")
+      require(!words.isEmpty, "there are no choices")
       for word in words {
         require(
-          !word.isEmpty && word.utf8.allSatisfy(isPlainByte), "the choice '\(word)' is no plain ASCII word")
+          !word.isEmpty && word.utf8.allSatisfy(isPlainByte), "the choice '\(word)' is not a plain ASCII word"
+        )
       }
     }
   }
@@ -160,7 +160,7 @@ struct Inspection {
       note("the exit status \(code) is explained twice")
     }
     for exit in exitNotes {
-      require(0...255 ~= exit.code, "\(exit.code) is no exit status")
+      require(0...255 ~= exit.code, "\(exit.code) is not an exit status")
       inspect(markup: exit.text, in: command)
     }
   }
@@ -168,7 +168,7 @@ struct Inspection {
   private mutating func inspect(variable name: String) {
     let isVariable = name.utf8.allSatisfy { isUpper($0) || isDigit($0) || $0 == UInt8(ascii: "_") }
     require(
-      isVariable && name.utf8.first.map(isUpper) == true, "'\(name)' is no upper-case name of a variable")
+      isVariable && name.utf8.first.map(isUpper) == true, "'\(name)' is not an upper-case name of a variable")
   }
 }
 
@@ -189,7 +189,7 @@ private func isPlaceholder(_ name: String) -> Bool {
     && name.utf8.allSatisfy { isUpper($0) || isDigit($0) || "-_".utf8.contains($0) }
 }
 
-/// What needs no quoting in any shell.
+/// Whether a byte needs no quoting in any shell.
 private func isPlainByte(_ byte: UInt8) -> Bool {
   isLower(byte) || isUpper(byte) || isDigit(byte) || "-_.".utf8.contains(byte)
 }

@@ -1,9 +1,9 @@
 import CommandGrammar
 
 extension Inspection {
-  /// The longest summary that leaves room beside an option's name.
+  /// The longest summary for which there is room after an option's name.
   private static let longestSummary = 60
-  /// The longest example that stands indented on a line of 80.
+  /// The longest example that fits an indented line of 80 columns.
   private static let longestExample = 74
 
   mutating func inspect(summary: String, in command: CommandSpec?) {
@@ -54,7 +54,7 @@ extension Inspection {
   mutating func inspect(examples: [Example], in command: CommandSpec?) {
     for example in examples {
       inspect(markup: example.says, in: command)
-      require(!example.says.isEmpty, "nothing is said of the example '\(example.command)'")
+      require(!example.says.isEmpty, "the example '\(example.command)' is not explained")
       require(
         example.command.count <= Inspection.longestExample,
         "the example '\(example.command)' has \(example.command.count) characters, over \(Inspection.longestExample)"

@@ -14,7 +14,8 @@ extension Grammar {
     Shell.allCases.map { GeneratedFile(name: $0.fileName(for: program), text: completionStub(for: $0)) }
   }
 
-  /// The manual pages: `mneme.1`, then one a command, `mneme-put.1`. The same grammar gives the same bytes.
+  /// The manual pages: `mneme.1`, then one for each command, such as `mneme-put.1`. The result depends on nothing
+  /// else.
   public func manualPages() -> [GeneratedFile] {
     ([nil] + commands).map { command in
       GeneratedFile(name: "\(pageName(of: command)).1", text: manualPage(of: command).text)

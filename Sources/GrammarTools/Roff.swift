@@ -114,7 +114,7 @@ extension Roff {
     return result
   }
 
-  /// What is typed, to be copied from the page as it is: a hyphen is a minus sign, quotes stay straight.
+  /// Code that can be copied from the page: a hyphen is a minus sign, quotes stay straight.
   static func literal(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {

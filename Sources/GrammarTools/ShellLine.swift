@@ -55,7 +55,7 @@ enum ShellLine {
         finish()
         tokens.append(.end)
       case (nil, "<"), (nil, ">"):
-        // The 2 of `2>` is no word.
+        // The 2 of `2>` is not a word.
         if word?.allSatisfy(\.isNumber) == true { word = nil }
         finish()
         tokens.append(.redirection)

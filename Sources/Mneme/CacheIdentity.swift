@@ -1,4 +1,4 @@
-/// Who filled a cache: what its `meta` says.
+/// The embedder and schema of a cache, as its `meta` records them.
 public struct CacheIdentity: Sendable, Equatable {
   /// Names the embedder; see `Embedder.fingerprint`.
   public var fingerprint: String
@@ -9,8 +9,8 @@ public struct CacheIdentity: Sendable, Equatable {
 
   /// The schema that this library writes, and the highest that it reads.
   public static let currentSchema = 1
-  /// More numbers than any embedder gives. What stores say of themselves is held to it, so that the bytes of vectors can
-  /// be reckoned with whoever wrote it.
+  /// More numbers than any embedder gives. Larger dimensions in a store are refused, so that sizes of vectors do
+  /// not overflow.
   static let largestDimension = 1 << 24
 
   /// The fields of a store's `meta` that hold it.
@@ -27,7 +27,8 @@ public struct CacheIdentity: Sendable, Equatable {
   }
 
   /// The identity as `meta` spells it.
-  /// - Throws: `CorruptCacheError` for a number that is none or a dimension that no vector has, `SchemaMigrationError` for
+  /// - Throws: `CorruptCacheError` for a value that is not a number or a dimension that no vector has,
+  /// `SchemaMigrationError` for
   ///   a schema from the future.
   public init(fingerprint: String, dimension: String?, schemaVersion: String?) throws {
     // The peer reads a schema that is missing as the first.

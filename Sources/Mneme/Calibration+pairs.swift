@@ -19,8 +19,8 @@ extension LabelledPair {
   /// Pairs drawn from labelled texts: `count` that share a label, then `count` that do not.
   ///
   /// Every pair of the kind is as likely as any other, and none is drawn twice; where there are fewer, all are
-  /// taken. Texts that normalise alike count once, with the label that comes first, since the exact layer answers
-  /// them whatever the threshold. The same texts, count and seed give the same pairs in every release.
+  /// taken. Texts that normalise alike count once, with the label that comes first, since they are exact matches
+  /// at any threshold. The same texts, count and seed give the same pairs in every release.
   ///
   /// Two texts drawn at random are mostly easy to tell apart, so thresholds found with such pairs are lower
   /// bounds: a cache compares each question with its nearest neighbour.
@@ -77,7 +77,7 @@ extension LabelledPair {
     preconditionFailure("the number is below the sum of the sizes")
   }
 
-  /// Where a number stands in the triangle (1,0), (2,0), (2,1), (3,0) …
+  /// The place of a number in the triangle (1,0), (2,0), (2,1), (3,0) …
   private static func belowDiagonal(_ number: Int) -> (row: Int, column: Int) {
     var row = Int((Double(number) * 2).squareRoot())
     // The root is at most one off.

@@ -1,13 +1,13 @@
-/// How well each threshold would have told matches from strangers.
+/// The precision and recall of each threshold, measured with labelled pairs.
 ///
-/// A pair of questions is served as one when their similarity is at least the threshold. Of labelled pairs,
-/// *precision* is the share of matches among the pairs so served, *recall* the share of matches that are served,
-/// and *F1* their harmonic mean. The figures are those of the peer library's `mneme.tools.calibrate`.
+/// A pair of questions is served as one if their similarity is at least the threshold. *Precision* is the share of
+/// matches among the pairs so served, *recall* the share of matches that are served, and *F1* their harmonic mean.
+/// The figures are those of the peer library's `mneme.tools.calibrate`.
 ///
 ///     let calibration = try Calibration(pairs.map { pair in … })
 ///     calibration.best(by: .recall, minPrecision: 0.99)?.threshold
 public struct Calibration: Sendable {
-  /// What is known about one pair of texts.
+  /// The similarity and label of one pair of texts.
   public struct Observation: Sendable, Equatable {
     /// The cosine similarity of their vectors.
     public var similarity: Double
@@ -35,7 +35,7 @@ public struct Calibration: Sendable {
     }
   }
 
-  /// What makes one threshold better than another.
+  /// The measure by which one threshold is better than another.
   public enum Metric: String, Sendable, CaseIterable {
     case f1
     case precision

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Where a cache gets the time from; tests and dry runs hand in their own.
+/// A source of the time. Tests and dry runs pass their own.
 public typealias WallClock = @Sendable () -> UnixTime
 
 /// The system's time, in whole seconds rounded down, as Python's `int(time.time())`.

@@ -1,13 +1,14 @@
 import Glibc
 
-/// How far a hit is to be trusted, and which responses are never served.
+/// The trust in a hit, which falls with its age, and the responses that are never served.
 public enum Confidence {
   /// The least confidence of a semantic hit that is served.
   public static let cutoff = 0.7
   /// The age at which confidence has halved: 24 hours.
   public static let halfLife = Seconds(86_400)
 
-  /// `similarity × 0.5 ^ (age / 24 h)`; an age below zero (a writer's clock ahead of ours) counts as none.
+  /// The confidence, `similarity × 0.5 ^ (age / 24 h)`. An age below zero (a writer's clock is ahead) counts as
+  /// zero.
   public static func of(similarity: Double, age: Seconds) -> Double {
     similarity * pow(0.5, Double(max(0, age.rawValue)) / Double(halfLife.rawValue))
   }

@@ -1,10 +1,10 @@
-/// Stands for an embedder that cannot be run here: its fingerprint and dimension are known, its vectors must
-/// come from elsewhere. With the fingerprint `none` there are no vectors at all, and only the exact layer works.
+/// An embedder that cannot run here: its fingerprint and dimension are known, and its vectors come from
+/// elsewhere. With the fingerprint `none` there are no vectors, and only exact hits.
 public struct AbsentEmbedder: Embedder {
   public let fingerprint: String
   public let dimension: Int
 
-  /// The fingerprint of a cache without a second layer.
+  /// The fingerprint of a cache without vectors.
   public static let none = AbsentEmbedder(fingerprint: "none", dimension: 0)
 
   public init(fingerprint: String, dimension: Int) {

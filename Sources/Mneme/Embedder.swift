@@ -1,4 +1,4 @@
-/// What turns a text into a vector, so that texts of like meaning lie close together.
+/// A function from texts to vectors, which makes the vectors of texts with similar meaning similar.
 ///
 /// Texts arrive normalised, as the query hash is taken of them (see `QueryNormalizer`). Embedders are used from
 /// several threads.
@@ -10,9 +10,9 @@ public protocol Embedder: Sendable {
   /// The length of every vector.
   var dimension: Int { get }
 
-  /// One vector of `dimension` numbers for each text, in the order of the texts. They need not be of length 1:
-  /// whoever stores or compares them normalises.
-  /// - Throws: `EmbedderError` when there is no answer, or one that holds no such vectors.
+  /// One vector of `dimension` numbers for each text, in the order of the texts. They need not be of length 1,
+  /// because a cache normalises them before it stores or compares them.
+  /// - Throws: `EmbedderError` if there is no answer, or one without such vectors.
   func embed(_ texts: [String]) throws -> [[Float]]
 }
 

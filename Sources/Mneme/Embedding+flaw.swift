@@ -5,10 +5,10 @@ extension Embedding {
     case allZeros
     /// A component is NaN or infinite.
     case notFinite
-    /// Its length is not 1, so that a dot product with it is no cosine.
+    /// Its length is not 1, so that a dot product with it is not a cosine.
     case length(Double)
 
-    /// How far from 1 a length may be, and a similarity from the cosine that it stands for. Numbers that were kept in
+    /// The largest deviation of a length from 1, and of a similarity from the cosine. Numbers that were kept in
     /// 16 bits stay well within it.
     public static let tolerance = 0.01
 
@@ -37,6 +37,6 @@ extension Embedding {
     }
   }
 
-  /// As `Flaw.init(in:)`.
+  /// The reason why the vector cannot be compared, or nil.
   public var flaw: Flaw? { bytes.withUnsafeBytes { Flaw(in: $0) } }
 }

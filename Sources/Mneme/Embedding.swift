@@ -1,7 +1,7 @@
 /// A vector as it is stored: dimension × little-endian float32.
 ///
-/// The bytes are kept rather than the numbers, so that what was read is written back bit for bit. A cache
-/// without a second layer (`none`) stores empty ones.
+/// The bytes are kept rather than the numbers, so that a vector is written back bit for bit. A cache without
+/// vectors (`none`) stores empty ones.
 public struct Embedding: Sendable, Hashable {
   /// Four for each number.
   public let bytes: [UInt8]
@@ -23,7 +23,7 @@ public struct Embedding: Sendable, Hashable {
     }
   }
 
-  /// What an entry without a second layer has.
+  /// The embedding of an entry in a cache without vectors.
   public static let empty = Embedding(bytes: [])
 
   /// How many numbers it has.
@@ -48,7 +48,7 @@ public struct Embedding: Sendable, Hashable {
     for (index, number) in numbers.enumerated() {
       guard number.isFinite else {
         throw QuantizationError(
-          "Component \(index) of the embedding is \(number), which is no finite number.",
+          "Component \(index) of the embedding is \(number), which is not a finite number.",
           remedy: .checkEmbedder)
       }
       sum += Double(number) * Double(number)

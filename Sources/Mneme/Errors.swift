@@ -1,14 +1,14 @@
 /// An error that a user of the library or of the command meets.
 ///
-/// Each says what happened (`message`), to what (`object`), what can be done about it (`remedy`), and which error it
-/// stands for (`cause`), link by link. No password, query or response is in any of them.
+/// Each says what happened (`message`), to what (`object`), what can be done about it (`remedy`), and which error
+/// it is caused by (`cause`), link by link. None contains a password, query or response.
 public protocol MnemeError: Error, Sendable, CustomStringConvertible {
   /// Which of the errors that the user's document names this is.
   static var kind: ErrorKind { get }
   var report: ErrorReport { get }
 }
 
-/// The errors by name: a closed list, so that whoever maps them (to exit statuses, say) cannot forget one.
+/// The errors by name: a closed list, so that code that maps them (to exit statuses, say) cannot forget one.
 public enum ErrorKind: String, Sendable, CaseIterable {
   case storeBackend = "StoreBackendError"
   case checkpoint = "CheckpointError"
@@ -25,17 +25,17 @@ public enum ErrorKind: String, Sendable, CaseIterable {
 
 /// The contents of an error.
 public struct ErrorReport: Sendable {
-  /// What happened, to which object. One line.
+  /// The event, and the object that it concerns. One line.
   public let message: String
-  /// What it happened to; nil where that is the value that the caller passed.
+  /// The object that the error concerns; nil for a value that the caller passed.
   public let object: ErrorObject?
   /// A step that can be taken.
   public let remedy: Remedy
-  /// The error underneath, if this one stands for another.
+  /// The error that caused this one, if there is one.
   public let cause: (any Error)?
 }
 
-/// What an error is about: the names that its remedy needs.
+/// The object of an error, with the names that its remedy needs.
 public enum ErrorObject: Sendable, Hashable {
   case entry(EntryID)
   case namespace(Namespace)
@@ -97,7 +97,7 @@ public struct StoreBackendError: MnemeError {
     case unreachable
     /// The connection ended while a command was under way.
     case connectionLost
-    /// The server no longer has what it had stored: it was restarted without it, or a replica took over that lacked it.
+    /// The server has lost stored data: it was restarted without it, or a replica took over that lacked it.
     case lostWrites
     /// The time limit for a connection or a command passed.
     case timedOut
@@ -123,7 +123,7 @@ public struct StoreBackendError: MnemeError {
     case refused
   }
 
-  /// Why, for whoever acts on it.
+  /// The reason, for code that acts on it.
   public let reason: Reason
   public let report: ErrorReport
 
@@ -157,7 +157,7 @@ public struct EmbedderDimensionError: NamedError {
   public init(report: ErrorReport) { self.report = report }
 }
 
-/// What stands in the store is not what the layout says: a field missing, a number that is none, a wrong type.
+/// Stored data does not follow the layout: a field is missing, a number is not one, a key has a wrong type.
 public struct CorruptCacheError: NamedError {
   public static let kind = ErrorKind.corruptCache
   public let report: ErrorReport
@@ -178,7 +178,7 @@ public struct NamespaceQuotaExceededError: NamedError {
   public init(report: ErrorReport) { self.report = report }
 }
 
-/// A vector cannot be used: all zeros, or a component that is no finite number.
+/// A vector cannot be used: all zeros, or a component that is not a finite number.
 public struct QuantizationError: NamedError {
   public static let kind = ErrorKind.quantization
   public let report: ErrorReport
@@ -192,7 +192,7 @@ public struct SchemaMigrationError: NamedError {
   public init(report: ErrorReport) { self.report = report }
 }
 
-/// A value handed in cannot be stored: over a limit, empty where it must not be, refused by the validator.
+/// A value of the caller cannot be stored: over a limit, empty where it must not be, refused by the validator.
 /// (The peer library raises Python's `ValueError` here.)
 public struct InvalidInputError: NamedError {
   public static let kind = ErrorKind.invalidInput
@@ -200,13 +200,13 @@ public struct InvalidInputError: NamedError {
   public init(report: ErrorReport) { self.report = report }
 }
 
-/// An embedder could not embed: unreachable, refused, or an answer that is no vector.
+/// An embedder could not embed: unreachable, refused, or an answer that is not a vector.
 public struct EmbedderError: NamedError {
   public static let kind = ErrorKind.embedder
   public let report: ErrorReport
-  /// Which of the texts it was, by its place among those handed over, where one of them is at fault.
+  /// The place of the faulty text among those that were passed, if one of them is at fault.
   public var textIndex: Int?
-  /// The same may work later: the server was busy, out of order or too slow.
+  /// Whether a retry may succeed: the server was busy, failing or too slow.
   public var isTemporary = false
   public init(report: ErrorReport) { self.report = report }
 }

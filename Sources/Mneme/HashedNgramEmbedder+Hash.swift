@@ -20,7 +20,7 @@ struct FNV1a {
   }
 }
 
-/// What is known by its hash, with a small number each. Open addressing, linear probing.
+/// A set of hashes with a small number for each. Open addressing, linear probing.
 ///
 /// Swift's own `Set` and `Dictionary` cost a tenth of a millisecond each when a process first uses them with a
 /// new type, ten times what embedding a question costs; hence one of our own.

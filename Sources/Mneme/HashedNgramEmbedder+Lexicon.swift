@@ -1,6 +1,6 @@
 /// How much a word says about which question is asked.
 enum WordRole: UInt16 {
-  /// Says next to nothing, and stands between words that belong together: `reset my password`.
+  /// A word with little meaning between words that belong together: `reset my password`.
   case filler
   /// Says little, but its place matters: `from london`, `will be charged`.
   case light
@@ -28,7 +28,7 @@ enum Lexicon {
     roles[FNV1a(of: stem.bytes[...]).finished].flatMap { WordRole(rawValue: $0) } ?? .full
   }
 
-  /// What is left beside `not` of a negated form, written without its apostrophe.
+  /// The rest of a negated form without `not`, written without its apostrophe.
   static func positive(of word: ArraySlice<UInt8>) -> [UInt8]? {
     negatedForms[FNV1a(of: word).finished].map { self.word(at: $0, in: negated) }
   }
@@ -50,7 +50,7 @@ enum Lexicon {
 
   // MARK: Lists
 
-  // Stems, as they are looked up: `thes` is `these`, `her` stands for `here` too.
+  // Stems, as they are looked up: `thes` is `these`, `her` is also `here`.
 
   private static let fillers: StaticString = """
     a an the i me my im ive you your we our it its this that thes thos

@@ -1,7 +1,7 @@
 /// A word without its commonest English endings, so that `cancelled` and `cancelling` meet in `cancel`.
 ///
-/// What comes out need be no word (`charg`), only the same for all forms. In order:
-/// 1. an irregular form becomes its word. What is shorter than 4 letters, or holds anything but `a`–`z`, stays;
+/// The result need not be a word (`charg`), but is the same for all forms. In order:
+/// 1. an irregular form becomes its word. A word shorter than 4 letters, or with anything but `a`–`z`, stays;
 /// 2. of 5 letters or more, `ies` and `ied` become `y`; else a final `s` goes, unless after `s`, `u` or `i`;
 /// 3. `ing`, else `ed`, goes when 3 letters or more with an `a`, `e`, `i`, `o`, `u` or `y` among them stay, and
 ///    the word does not end in `eed`;

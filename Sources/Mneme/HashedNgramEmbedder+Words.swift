@@ -3,7 +3,7 @@
 enum CharacterKind: Equatable {
   /// ASCII letters and digits, and every code point that no other kind names.
   case letter
-  /// A word by itself, told apart from the same text without it: `c++`, `£`, `→`, emoji.
+  /// A word by itself, which is different from the text without it: `c++`, `£`, `→`, emoji.
   case symbol
   case separator
   /// A script written without spaces, cut into words of so many characters, each starting one after the last.
@@ -50,13 +50,13 @@ struct Words {
   /// UTF-8.
   subscript(word: Int) -> ArraySlice<UInt8> { bytes[(word == 0 ? 0 : ends[word - 1])..<ends[word]] }
 
-  /// Whether a word is known by its parts too. Of numbers and symbols no part means anything: `1914` is not
-  /// nearly `1945`.
+  /// Whether the parts of a word count too. Parts of numbers and symbols have no meaning: `1914` is not nearly
+  /// `1945`.
   func hasGrams(_ word: Int) -> Bool { grams[word] }
 
   init(of string: String) {
     text.reserveCapacity(string.utf8.count)
-    // An apostrophe waits here until the character after it says whether it stands between letters.
+    // The place of an apostrophe, until the next character shows whether it is between letters.
     var apostrophe: Int?
     for scalar in string.unicodeScalars {
       let scalar = scalar.isUpperASCII ? Unicode.Scalar(UInt8(scalar.value) + 32) : scalar
@@ -108,7 +108,7 @@ struct Words {
         end = last
         runMarks.removeLast()
       } else if ending.elementsEqual([UInt8(ascii: "t")]) {
-        // Closes the gap: what stood before the apostrophe now ends in `t`.
+        // Closes the gap: the part before the apostrophe now ends in `t`.
         text.swapAt(last, last + 1)
         end = last + 1
         runMarks.removeLast()

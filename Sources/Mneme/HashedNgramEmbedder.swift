@@ -1,8 +1,8 @@
 /// The built-in embedder: words and character n-grams, hashed with sign into 384 dimensions.
 ///
-/// It needs no model, no network and no warm-up, and gives the same bytes on every machine and in every
-/// release. What it sees is spelling: two wordings of one question lie close together when they share their
-/// words, whatever the order of the small ones; synonyms lie apart. A model embeds better.
+/// It needs no model, no network and no warm-up, and gives the same bytes on every machine and in every release.
+/// It sees spelling: two wordings of one question are similar if they share their words, whatever the order of the
+/// small ones; synonyms are not. A model embeds better.
 ///
 /// # Definition of `mneme:hashed-ngrams-v1`
 ///
@@ -96,7 +96,7 @@ private enum FeatureFamily: UInt8 {
 
 /// The sum of signed features in each dimension (steps 5 to 8).
 private struct FeatureSums {
-  /// What integer weights are counted in, so that dividing by √n leaves enough digits.
+  /// The unit of integer weights, large enough that dividing by √n leaves enough digits.
   static let unit = 1024
 
   private var sums = [Int](repeating: 0, count: HashedNgramEmbedder.dimension)

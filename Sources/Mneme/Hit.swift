@@ -20,7 +20,8 @@ public struct Hit: Sendable, CustomStringConvertible {
   public var query: String
   /// The answer, to the byte where it is UTF-8.
   public var response: String
-  /// The answer's bytes where another writer has stored what is no UTF-8; `response` then has U+FFFD for what is none.
+  /// The bytes of a response that is not UTF-8, which only other writers store. `response` then has U+FFFD for
+  /// bad bytes.
   public var rawResponse: [UInt8]?
   /// A JSON object, as it was stored.
   public var metadata: String
@@ -50,7 +51,7 @@ public enum MissReason: String, Sendable, CaseIterable {
 
 /// A neighbour that a lookup weighed.
 public struct Candidate: Sendable {
-  /// What became of it.
+  /// The outcome for a candidate.
   public enum Verdict: String, Sendable, CaseIterable {
     case served
     case belowThreshold = "below_threshold"
@@ -75,7 +76,7 @@ public struct Candidate: Sendable {
   /// `Confidence.of(similarity:age:)`.
   public var confidence: Double
   public var age: Seconds
-  /// What became of it.
+  /// The outcome for the candidate.
   public var verdict: Verdict
   /// Since when its confidence has been below the least that was asked for; nil where it is not, and where the
   /// entry is gone.
@@ -89,7 +90,7 @@ public struct Candidate: Sendable {
 /// What a lookup found, and why.
 public struct Lookup: Sendable {
   public var hit: Hit?
-  /// Set exactly when there is no hit.
+  /// The reason of a miss; nil after a hit.
   public var missReason: MissReason?
   /// The neighbours that were weighed, nearest first; empty for an exact hit that was not to be explained.
   public var candidates: [Candidate] = []
@@ -99,6 +100,6 @@ public struct Lookup: Sendable {
   /// nothing in the store identifies it. A cache in Redis has an identity after the first search by a client that may
   /// write.
   public var isIndexUnproven = false
-  /// What the embedder said when it failed.
+  /// The error of the embedder, if it failed.
   public var embedderFailure: (any Error)?
 }

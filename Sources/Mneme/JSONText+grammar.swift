@@ -5,13 +5,13 @@ struct JSONGrammar {
   private let allowsNaN: Bool
   private var index = 0
 
-  // What the check has seen that some readers of JSON cannot take.
+  // Findings of the check that some readers of JSON do not accept.
 
-  /// The most containers that are open at once.
+  /// The depth of the deepest container.
   private(set) var depth = 0
   /// The most digits of a number without a fraction and an exponent.
   private(set) var longestInteger = 0
-  /// An escaped half of a surrogate pair, which is no text.
+  /// An escaped half of a surrogate pair, which is not text.
   private(set) var hasLoneSurrogate = false
 
   /// - Parameter allowsNaN: takes `NaN`, `Infinity` and `-Infinity` for numbers, which Python's `json` writes and reads.
@@ -20,7 +20,7 @@ struct JSONGrammar {
     self.allowsNaN = allowsNaN
   }
 
-  /// - Returns: where the one value of the document stands.
+  /// - Returns: the range of the document's value.
   mutating func checkDocument() throws(JSONSyntaxError) -> Range<Int> {
     guard (try? UTF8Span(validating: bytes.span)) != nil else { throw failure("invalid UTF-8") }
     skipWhiteSpace()
@@ -36,7 +36,7 @@ struct JSONGrammar {
     /// The containers that are open, outermost first, each by its opening byte.
     var open: [UInt8] = []
     repeat {
-      // A value begins here. An opening bracket leads to the next value, or closes at once.
+      // A value begins here. An opening bracket leads to the next value, or closes immediately.
       switch peek {
       case UInt8(ascii: "{"):
         depth = max(depth, open.count + 1)
@@ -102,7 +102,7 @@ struct JSONGrammar {
 
   private mutating func checkString() throws(JSONSyntaxError) {
     index += 1
-    /// The first half of a surrogate pair stands just before.
+    /// Whether the first half of a surrogate pair is just before.
     var awaitsLow = false
     while true {
       var unit: UInt32 = 0
@@ -203,7 +203,7 @@ struct JSONWalker {
     index = bytes.startIndex + 1
   }
 
-  /// Where the next value stands; nil at the closing bracket.
+  /// The range of the next value; nil at the closing bracket.
   mutating func next() -> Range<Int>? {
     while isSeparator(bytes[index]) { index += 1 }
     guard bytes[index] != UInt8(ascii: "}"), bytes[index] != UInt8(ascii: "]") else { return nil }
@@ -252,9 +252,9 @@ struct JSONWalker {
   }
 }
 
-/// Nearly all of a string: bytes that stand for themselves. An embedding alone is thousands of them.
+/// The largest part of a string: bytes that need no escape. An embedding alone has thousands of them.
 enum JSONRun {
-  /// Where the first quote or backslash from `start` on stands, or control character; the count where there is none.
+  /// The place of the first quote, backslash or control character from `start` on; the count if there is none.
   static func end(in bytes: UnsafeRawBufferPointer, from start: Int, stopsAtControls: Bool) -> Int {
     var index = start
     // Eight at a time. `(x - ones) & ~x & highs` has a bit where a byte of x is zero, and perhaps in bytes above it,

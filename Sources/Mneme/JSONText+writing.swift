@@ -34,7 +34,7 @@ extension JSONText {
     return bytes
   }
 
-  /// Where the next byte is that must be escaped, or with which a character begins that may have to be.
+  /// The place of the next byte that must be escaped, or begins a character that may have to be.
   private static func firstToCheck(in utf8: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
     bytesToCheck.withUnsafeBufferPointer { mustCheck in
       var index = start

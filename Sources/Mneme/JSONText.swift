@@ -1,8 +1,8 @@
-/// A JSON value as it stands in its text: what kind it is and which bytes, nothing converted.
+/// A JSON value as part of its text: its kind and bytes, with nothing converted.
 ///
-/// A cache hands on metadata that others wrote, so numbers such as `1e400` or `12345678901234567890`, the
-/// order of keys and the spelling of escapes must come out as they went in. The JSON libraries at hand turn
-/// numbers into machine types or refuse them; this one checks the grammar of RFC 8259 and leaves the text alone.
+/// A cache passes on metadata that other programs wrote, so numbers such as `1e400` or `12345678901234567890`, the
+/// order of members and the spelling of escapes must not change. JSON libraries turn numbers into machine types or
+/// refuse them; this one checks the grammar of RFC 8259 and leaves the text alone.
 public struct JSONText: Sendable {
   /// The kinds of JSON values.
   public enum Kind: Sendable, Hashable {
@@ -52,7 +52,7 @@ public struct JSONText: Sendable {
     return members
   }
 
-  /// The same one after the other, the names as they are written.
+  /// Passes each member to a function, with the name as it is written.
   public func forEachMember(_ body: (_ name: JSONText, _ value: JSONText) -> Void) {
     guard kind == .object else { return }
     var walker = JSONWalker(bytes: bytes)
@@ -70,21 +70,21 @@ public struct JSONText: Sendable {
     return elements
   }
 
-  /// The characters of a string that is written without escapes, as they stand; nil for anything else.
+  /// The characters of a string that is written without escapes; nil for anything else.
   public var plainBytes: ArraySlice<UInt8>? {
     guard kind == .string else { return nil }
     let content = bytes.dropFirst().dropLast()
     return firstEscape(in: content) == nil ? content : nil
   }
 
-  /// A quote stands inside a string only behind a backslash.
+  /// The place of the first backslash. A quote inside a string always follows one.
   private func firstEscape(in content: ArraySlice<UInt8>) -> Int? {
     let offset = content.withUnsafeBytes { JSONRun.end(in: $0, from: 0, stopsAtControls: false) }
     return offset < content.count ? content.startIndex + offset : nil
   }
 
-  /// The characters of a string, escapes resolved; nil for anything else, and for an escaped surrogate that
-  /// stands alone, which is no text.
+  /// The characters of a string, escapes resolved; nil for anything else, and for half of a surrogate pair, which
+  /// is not text.
   public var string: String? {
     guard kind == .string else { return nil }
     return bytes.dropFirst().dropLast().withUnsafeBytes { content in
@@ -99,7 +99,7 @@ public struct JSONText: Sendable {
   }
 
   /// - Parameter text: as long as the content, which no escape makes longer.
-  /// - Returns: how many bytes the text has; nil where it is none.
+  /// - Returns: the number of bytes of the text; nil if it is not text.
   private static func resolveEscapes(
     of content: UnsafeRawBufferPointer, into text: UnsafeMutableRawBufferPointer
   ) -> Int? {
@@ -133,7 +133,7 @@ public struct JSONText: Sendable {
     }
   }
 
-  /// The scalar that `\uXXXX`, or a pair of them, at `index` stands for, and the bytes that it takes.
+  /// The scalar of `\uXXXX`, or of a pair of them, at `index`, and the number of its bytes.
   private static func escapedScalar(
     in content: UnsafeRawBufferPointer, at index: Int
   ) -> (Unicode.Scalar, Int)? {
@@ -164,7 +164,7 @@ func hexadecimalValue(of digit: UInt8) -> UInt32? {
   }
 }
 
-/// Why a text is no JSON, and where.
+/// Why a text is not JSON, and where.
 public struct JSONSyntaxError: Error, Sendable, CustomStringConvertible {
   /// Bytes from the start of the text.
   public let offset: Int

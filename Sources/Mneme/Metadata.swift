@@ -1,4 +1,4 @@
-/// What is asked of metadata: a JSON object, as text.
+/// The rules for metadata: a JSON object, as text.
 ///
 /// The Python library's `json` writes and reads `NaN`, `Infinity` and `-Infinity` as numbers, and strings with half of
 /// a surrogate pair. Entries that hold them are sound, and such metadata is passed on; it is not taken from a user.
@@ -9,11 +9,11 @@ public enum Metadata {
   /// The most digits of an integer that are stored: Python refuses to read more.
   public static let digitLimit = 4300
 
-  /// - Parameter allowsNaN: takes Python's numbers that are none.
+  /// - Parameter allowsNaN: accepts Python's `NaN` and infinities.
   /// - Throws: `InvalidInputError` that says where the text stops being JSON, what it is instead of an object, or
   ///   why Python could not read it.
   public static func check(_ text: String, allowsNaN: Bool = false) throws {
-    // What nearly every entry has, without a scan.
+    // Nearly every entry has this, and needs no scan.
     guard text != "{}" else { return }
     let bytes = Array(text.utf8)
     var grammar = JSONGrammar(bytes: bytes, allowsNaN: allowsNaN)
@@ -22,7 +22,7 @@ public enum Metadata {
       value = JSONText(checked: bytes[try grammar.checkDocument()])
     } catch {
       throw InvalidInputError(
-        "The metadata is no JSON: \(error.description) at byte \(error.offset).", remedy: .writeObject)
+        "The metadata is not JSON: \(error.description) at byte \(error.offset).", remedy: .writeObject)
     }
     guard value.kind == .object else {
       throw InvalidInputError(
@@ -59,11 +59,10 @@ public enum Metadata {
     return grammar.depth > deepestForPython ? "nests \(grammar.depth) levels deep" : nil
   }
 
-  /// Levels that Python reads whoever calls it.
+  /// The number of levels that Python reads in any program.
   private static let deepestForPython = 900
 
-  /// The value as it was written, without white space around it, where every JSON parser reads it; nil for what is no
-  /// JSON, or holds Python's additions.
+  /// The value as it was written, without white space around it; nil if it is not JSON or has Python's additions.
   public static func portable(_ text: String) -> String? {
     let bytes = Array(text.utf8)
     var grammar = JSONGrammar(bytes: bytes)

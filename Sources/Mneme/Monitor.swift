@@ -47,8 +47,8 @@ package final class Monitor<State>: @unchecked Sendable {
     return try body(&state)
   }
 
-  /// Waits until `body` has an answer. It is asked at once, and after each change, then perhaps in the thread that made
-  /// the change; what it changes is a change too.
+  /// Waits until `body` has an answer. It is called immediately, and after each change, perhaps in the thread
+  /// that made the change. Its own changes count too.
   package func wait<R>(until body: (inout State) -> R?) -> R {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }

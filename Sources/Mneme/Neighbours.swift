@@ -152,7 +152,7 @@ struct Neighbours {
     let flaw =
       switch Embedding.Flaw(in: bytes) {
       case .allZeros: "is all zeros and has no direction"
-      case .notFinite: "has a component that is no finite number"
+      case .notFinite: "has a component that is not a finite number"
       case .length, nil: nil as String?
       }
     return flaw.map {

@@ -1,6 +1,6 @@
 internal import CTextLibraries
 
-/// How a query becomes the key of the exact layer: normalise, then hash.
+/// The way from a query to the key of an exact match: normalise, then hash.
 ///
 /// The result is the peer library's, byte for byte: Python's `str.strip()`, then `re.sub(r"\s+", " ")`, then
 /// `str.casefold()`, then SHA-256 of the UTF-8. No Unicode normalisation takes place: a precomposed letter
@@ -17,7 +17,7 @@ public enum QueryNormalizer {
     return text.withUTF8 { utf8 in
       var bytes: [UInt8] = []
       bytes.reserveCapacity(utf8.count)
-      /// White space stands before what comes next, and something before that.
+      /// Whether there is white space between the last word and the next.
       var gap = false
       var index = 0
       while index < utf8.count {
@@ -79,8 +79,8 @@ public enum QueryNormalizer {
     hash(normalizing ? normalize(query) : query)
   }
 
-  /// What Python's `str.isspace()` and `\s` take for white space. Swift's `isWhitespace` lacks U+001C–U+001F,
-  /// and neither takes U+200B; hence the list.
+  /// The characters that Python's `str.isspace()` and `\s` take for white space. Swift's `isWhitespace` lacks
+  /// U+001C–U+001F, and neither takes U+200B, hence the list.
   static func isWhiteSpace(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F,

@@ -4,8 +4,8 @@
 /// - Parameters:
 ///   - next: makes the next value; nil ends it. The first is made in the caller's thread, all others in the other, and
 ///     none after an error.
-///   - body: handles a value, in the caller's thread, in order. What it throws ends it; one more value may have been
-///     made by then, or be in the making, which is waited for.
+///   - body: handles a value, in the caller's thread, in order. An error ends it; one more value may have been
+/// made by then, or be in the making, which is waited for.
 package func forEachReadAhead<Element: Sendable>(
   _ next: @escaping @Sendable () throws -> Element?, _ body: (Element) throws -> Void
 ) throws {
@@ -27,7 +27,7 @@ package func forEachReadAhead<Element: Sendable>(
     }
   }
   guard let thread else {
-    // No thread is to be had: one after the other.
+    // Without a second thread, values are made and handled in turn.
     try body(first)
     while let element = try next() { try body(element) }
     return
@@ -48,7 +48,7 @@ package func forEachReadAhead<Element: Sendable>(
   }
 }
 
-/// Where the thread puts what it has made.
+/// The place where the thread puts a value.
 private enum Place<Element: Sendable>: Sendable {
   case empty
   /// nil: there are no more.

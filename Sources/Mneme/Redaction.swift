@@ -1,10 +1,10 @@
-/// Words of a stranger, with asterisks in place of a secret of ours that they repeat.
+/// The words of another program, with asterisks in place of a secret that they repeat.
 package func redacting(_ secret: String?, in text: String) -> String {
   guard let secret, !secret.isEmpty else { return text }
   return replacing(Array(secret.utf8), with: Array("***".utf8), in: text)
 }
 
-/// A text with other bytes in every place where some bytes stand.
+/// A text in which some bytes are replaced by others.
 ///
 /// Bytes, since a secret in front of a combining mark is one still. (The standard library's own search would bring
 /// regular expressions into the start of every command.)
@@ -19,7 +19,7 @@ package func replacing(_ bytes: [UInt8], with others: [UInt8], in text: String) 
 }
 
 extension ArraySlice<UInt8> {
-  /// Where some bytes stand first.
+  /// The range of the first occurrence of some bytes.
   package func firstRange(ofBytes bytes: [UInt8]) -> Range<Int>? {
     guard bytes.count <= count else { return nil }
     return (startIndex...endIndex - bytes.count).first { self[$0..<$0 + bytes.count].elementsEqual(bytes) }

@@ -61,7 +61,7 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case removeAgain =
     "The server has lost the removals, or another program puts entries back. Remove them again."
 
-  // What is stored.
+  // Stored data.
   case useOtherPrefix = "Look at the key's type. If another program owns it, use another key prefix."
   case restoreNumber = "Look at the key, and restore the number or delete it."
   case lowerNumber = "Set it to a smaller number."

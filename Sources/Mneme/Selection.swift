@@ -60,7 +60,7 @@ package struct Selection: Sendable {
     return selection
   }()
 
-  /// The large fields that it takes to decide, beside the small ones.
+  /// The large fields that are needed to decide, in addition to the small ones.
   package var fields: Fields {
     var fields: Fields = []
     if !texts.isEmpty || !queryTexts.isEmpty || isUnservable { fields.insert(.query) }
@@ -87,7 +87,7 @@ package struct Selection: Sendable {
   /// Whether an entry is among those chosen.
   /// - Parameter entry: with the fields that `fields` names.
   package func matches(_ entry: StoredEntry, at now: UnixTime) -> Bool {
-    // What costs little first.
+    // The cheap conditions come first.
     (namespaces.isEmpty || namespaces.contains(entry.namespace))
       && ids?.contains(entry.id) ?? true
       && uses.contains(max(0, entry.accessCount))
@@ -127,7 +127,7 @@ package struct Selection: Sendable {
 }
 
 extension StoredEntry {
-  /// Whether `get` would serve it to whoever asks the right question, but for its time to live.
+  /// Whether `get` would serve it for the right question, apart from its time to live.
   package var isServable: Bool {
     raw == nil && defaultValidator(response) && (embedding.dimension == 0 || embedding.flaw == nil)
   }
@@ -223,7 +223,7 @@ extension MetadataCondition.Value {
     switch (a, b) {
     // By bytes: for Swift an accent that is put together and one that is composed are the same.
     case (.text(let a), .text(let b)), (.word(let a), .word(let b)): a.utf8.elementsEqual(b.utf8)
-    // As written, where a double cannot tell two integers apart.
+    // Compares the text, because a double cannot tell two large integers apart.
     case (.number(let a, let aText), .number(let b, let bText)):
       aText == bText || a == b && (a.magnitude < 0x1p53 || !a.isFinite)
     default: false
@@ -232,7 +232,7 @@ extension MetadataCondition.Value {
 }
 
 extension JSONText {
-  /// The value of stored metadata, with Python's numbers that are none; nil for what is no JSON.
+  /// The value of stored metadata, with Python's `NaN` and infinities; nil for text that is not JSON.
   package init?(metadata text: String) {
     let bytes = Array(text.utf8)
     var grammar = JSONGrammar(bytes: bytes, allowsNaN: true)

@@ -2,19 +2,19 @@ import Synchronization
 
 /// The figures of a cache or of one namespace.
 public struct Stats: Sendable {
-  /// Of the whole store, or of the namespace asked for.
+  /// The entries of the whole store, or of the requested namespace.
   public var entries: Int
   public var counters: Counters
   /// Entries that are expired and still there, of the whole store. May be an estimate from an index, which leftovers of
   /// Redis's native expiry are in too.
   public var expiredPending: Int
-  /// nil where there is no cache.
+  /// The identity; nil if there is no cache.
   public var identity: CacheIdentity?
   /// The version counter; nil where it is damaged.
   public var version: Int64?
   /// Sorted; those with entries, a quota or counters.
   public var namespaces: [NamespaceSummary]
-  /// What could not be read, and is missing above.
+  /// The errors of values that could not be read and are missing above.
   public var damaged: [CorruptCacheError] = []
 
   /// The bytes of all stored vectors.
@@ -25,15 +25,15 @@ public struct Stats: Sendable {
 public struct Health: Sendable {
   /// There is a cache, and what it consists of can be read.
   public var isHealthy: Bool { integrityOK && identity != nil }
-  /// What `Store.integrityCheck` says, and whether what stands here could all be read.
+  /// The result of `Store.integrityCheck`, and whether all of these values could be read.
   public var integrityOK: Bool
-  /// nil where there is no cache.
+  /// The identity; nil if there is no cache.
   public var identity: CacheIdentity?
   public var entries: Int
   public var namespaces: Int
   /// nil for an empty cache.
   public var oldestEntryAge: Seconds?
-  /// What could not be read, and is missing above.
+  /// The errors of values that could not be read and are missing above.
   public var damaged: [CorruptCacheError] = []
 
   public init(
@@ -51,7 +51,7 @@ public struct Health: Sendable {
 
 extension SemanticCache {
   /// Removes the entry of a query.
-  /// - Returns: its id, or nil when there was none.
+  /// - Returns: its id, or nil if there was none.
   @discardableResult
   public func delete(_ query: String, namespace: Namespace = .default) throws -> EntryID? {
     try checkOpen()
@@ -69,8 +69,8 @@ extension SemanticCache {
     return try store.removeExpired(at: options.clock(), in: namespace)
   }
 
-  /// The totals and a summary of each namespace, or of the one asked for. What it costs does not grow with the number of
-  /// entries.
+  /// The totals and a summary of each namespace, or of the requested one. The cost does not grow with the number
+  /// of entries.
   public func stats(namespace: Namespace? = nil) throws -> Stats {
     try checkOpen()
     var damaged: [CorruptCacheError] = []

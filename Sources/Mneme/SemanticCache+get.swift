@@ -179,7 +179,7 @@ extension SemanticCache {
     return lookup
   }
 
-  /// Weighs neighbours, nearest first, until one is served or none can be, and as many as are to be explained.
+  /// Weighs neighbours, nearest first, until one is served or none can be, and as many as must be explained.
   private func weigh(
     _ neighbours: inout Neighbours, _ weighing: inout Weighing, _ lookup: inout Lookup,
     _ served: inout StoredEntry?, _ get: GetOptions

@@ -117,7 +117,7 @@ private struct IndexWork {
 
   private var directory: IndexDirectory? { cache.options.indexDirectory }
 
-  /// Makes the index what the store is now. What is thrown leaves one that is made so the next time.
+  /// Brings the index up to date with the store. An error leaves an index that the next call completes.
   mutating func refresh(_ state: inout NamespaceIndex.State) throws {
     let key = try directory.flatMap { directory in
       try store.identity().map { directory.key(of: namespace, $0) }
@@ -156,7 +156,7 @@ private struct IndexWork {
       try store.forEachEmbedding(of: changes.written, whenDamaged: { damaged.append($0) }) { id, bytes in
         if let bytes { state.known?.index.set(id, bytes) } else { state.known?.index.remove(id) }
       }
-      // What was written last is what an older dump does not have.
+      // The latest entries are those that an older dump does not have.
       let last = try store.samples(of: Array(changes.written.suffix(8))).compactMap(\.self)
       let kept = new.samples.filter { old in !last.contains { $0.id == old.id } }
       new.samples = kept.suffix(StoreMark.sampleLimit - last.count) + last

@@ -1,7 +1,7 @@
 import Synchronization
 
 extension SemanticCache {
-  /// Stores an answer; one for the same question in the same namespace is replaced and starts its life anew.
+  /// Stores an answer. It replaces an answer to the same question in the same namespace.
   ///
   /// On Redis at most four round trips, and two more for each batch that is evicted.
   /// - Parameters:

@@ -1,11 +1,11 @@
 import Synchronization
 
-/// A cache of answers by question: first by the exact question, then by its meaning.
+/// A cache of answers by question: an exact hit has the same question, a semantic hit one with a similar meaning.
 ///
-/// Layer 1 looks up the hash of the normalised query. Layer 2 embeds it and takes the nearest stored question of
-/// the namespace, if it is near enough, fresh enough and its answer fit to serve. The store is the truth; an index of a
-/// namespace's vectors is built when that namespace is first searched by meaning, and follows the store from then on.
-/// Other threads wait for that only if they search the same namespace by meaning.
+/// For an exact hit it looks up the hash of the normalised query. Otherwise it embeds the query and takes the nearest
+/// stored question of the namespace, if that is similar enough, recent enough and its answer can be served. The store
+/// is the truth. An index of a namespace's vectors is built at the first semantic search in the namespace, and
+/// follows the store from then on. Other threads wait for that only if they search the same namespace.
 ///
 ///     let cache = try SemanticCache(store: MemoryStore(), embedder: HashedNgramEmbedder())
 ///     try cache.put("How do I reset my password?", "Use the link on the login page.")
@@ -16,11 +16,11 @@ import Synchronization
 public final class SemanticCache: Sendable {
   /// How a cache decides. The defaults are the peer library's.
   public struct Options: Sendable {
-    /// The least cosine similarity that layer 2 serves.
+    /// The least cosine similarity of a semantic hit.
     public var threshold = 0.85
-    /// The least confidence that layer 2 serves; see `Confidence`.
+    /// The least confidence of a semantic hit; see `Confidence`.
     public var minConfidence = Confidence.cutoff
-    /// How many neighbours layer 2 weighs.
+    /// The number of neighbours that a semantic search considers.
     public var neighbours = 3
     /// The time to live of entries that are put without one; nil: for ever.
     public var defaultTTL: Seconds?
@@ -35,18 +35,18 @@ public final class SemanticCache: Sendable {
     /// The directory for vectors between runs of the program; nil: they are kept in memory only. For programs that search
     /// once: vectors in a file are read with each search.
     public var indexDirectory: IndexDirectory?
-    /// Where the time comes from.
+    /// The source of the time.
     public var clock: WallClock = systemClock
 
     public init() {}
   }
 
-  /// The longest time to live: a hundred years. Beyond it a date means "never", which is no time to live at all.
+  /// The longest time to live: a hundred years. A later date means "never", which is not a time to live.
   public static let longestTTL = Seconds(100 * 31_557_600)
   /// The largest quota.
   public static let largestQuota = 1_000_000_000
 
-  /// Says which embedder a cache takes; nil stands for a cache that does not exist yet.
+  /// Chooses the embedder of a cache; nil means a cache that does not exist yet.
   public typealias EmbedderChoice = @Sendable (CacheIdentity?) throws -> any Embedder
 
   struct State {
@@ -94,7 +94,7 @@ public final class SemanticCache: Sendable {
     try store.open(expecting: nil)
   }
 
-  /// The least similarity that layer 2 serves from now on. Entries are not judged anew.
+  /// The least similarity of a semantic hit from now on.
   public var threshold: Double {
     get { state.withLock { $0.threshold } }
     set { state.withLock { $0.threshold = newValue } }
@@ -113,7 +113,7 @@ public final class SemanticCache: Sendable {
     guard !state.withLock({ $0.isClosed }) else { throw CacheClosedError() }
   }
 
-  /// The hash under which the exact layer keeps a query.
+  /// The hash under which a query is stored.
   func queryHash(_ query: String) -> String {
     QueryNormalizer.queryHash(query, normalizing: options.normalizesQueries)
   }

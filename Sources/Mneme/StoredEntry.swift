@@ -4,15 +4,15 @@
 public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   /// Handed out by the store; the value given to `Store.insert` is not used.
   public var id: EntryID
-  /// Part of the key under which the exact layer finds it.
+  /// The namespace, part of the key of an exact match.
   public var namespace: Namespace
   /// SHA-256 of the normalised query, 64 lower-case hexadecimal digits.
   public var queryHash: String
-  /// As it was asked, not normalised.
+  /// The question as it was asked, not normalised.
   public var query: String
   /// At most 4 MiB, as `Limits` has it.
   public var response: String
-  /// Of the cache's dimension, of length 1 unless another writer has stored it otherwise.
+  /// The vector, of the cache's dimension and of length 1, unless another writer has stored a different one.
   public var embedding: Embedding
   /// A JSON object, kept as the text it was written in, so that numbers and the order of keys survive.
   public var metadata: String
@@ -24,11 +24,11 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   public var ttl: Seconds?
   /// How often it was served since it was put.
   public var accessCount: Int64
-  /// What other writers have stored as text and is no UTF-8; nil, as nearly always, where all of it is.
+  /// The bytes of texts that are not UTF-8, which only other writers store; usually nil.
   public var raw: RawTexts?
 
-  /// The bytes of those texts that are no UTF-8. The strings of the entry then say the same with U+FFFD for each byte
-  /// that is none; a store writes these bytes in their place, so that they survive being copied.
+  /// The bytes of those texts that are not UTF-8. The strings of the entry have U+FFFD for bad bytes; a store
+  /// writes these bytes in their place, so that a copy keeps them.
   public struct RawTexts: Sendable, Equatable {
     public var query: [UInt8]?
     public var response: [UInt8]?
@@ -61,10 +61,10 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   /// The moment from which the entry is served no more; nil when it never expires.
   public var expiresAt: UnixTime? { ttl.map { createdAt + $0 } }
 
-  /// True from the very second `createdAt + ttl` on.
+  /// Whether the entry has expired. It has at the second `createdAt + ttl`.
   public func isExpired(at now: UnixTime) -> Bool { expiresAt.map { now >= $0 } ?? false }
 
-  /// Never negative, also when the writer's clock ran ahead of ours.
+  /// The age. Never negative, also if the writer's clock is ahead.
   public func age(at now: UnixTime) -> Seconds { max(Seconds(0), now - createdAt) }
 
   /// Equal to the byte; Swift's own string comparison would let canonically equivalent texts pass for equal.

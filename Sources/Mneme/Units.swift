@@ -30,7 +30,7 @@ public struct Seconds: RawRepresentable, Hashable, Comparable, Sendable {
   public static func < (a: Seconds, b: Seconds) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// The number of an entry, handed out once in a cache's life and kept through replacement.
+/// The number of an entry, allocated once in a cache's life and kept through replacement.
 public struct EntryID: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
   public let rawValue: Int64
 

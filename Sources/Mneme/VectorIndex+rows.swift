@@ -133,7 +133,7 @@ struct MemoryRows: @unchecked Sendable {
       }
     }
     if number == blocks.count {
-      // As many as there are, up to some 8 MiB: few rows take little memory, many are in huge pages.
+      // All of them, up to some 8 MiB: few rows take little memory, many are in huge pages.
       if room.free.isEmpty {
         room.free = segment(of: max(1, min(blocks.count, (8 << 20) / layout.byteCount)))[...]
       }
@@ -166,7 +166,7 @@ final class RowQuantizer {
 
   deinit { numbers.deallocate() }
 
-  /// Fills a row. What is not a vector that can be compared becomes a row with an infinite error bound.
+  /// Fills a row. A vector that cannot be compared becomes a row with an infinite error bound.
   /// - Parameter bytes: little-endian float32, of any number.
   func fill(_ row: Int, of block: RowBlock, _ id: EntryID, _ bytes: UnsafeRawBufferPointer) {
     block.ids[row] = id.rawValue

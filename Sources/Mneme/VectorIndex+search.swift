@@ -38,7 +38,7 @@ extension VectorIndex {
     let numbers = query.numbers
     let padded = numbers + [Float](repeating: 0, count: layout.width - dimension)
     let length = Float(query.dot(query).squareRoot() * 1.000_001)
-    // What float32 takes away from the bound itself.
+    // Rounding in float32 can lower the bound itself.
     var nearest = NearestRows(limit: limit, threshold: threshold - 1e-5)
     do {
       try withUnsafeTemporaryAllocation(of: Float.self, capacity: layout.rows) { scores in

@@ -5,8 +5,8 @@
 /// vectors that the store has of these decide (`Neighbours`): the answer is the one of float32, which would take four
 /// times the memory.
 ///
-/// Most rows are in `base`, which does not change: it is in memory or in a file. Changes since the base was made are
-/// kept beside it, until `isWorn` says that another base pays.
+/// Most rows are in `base`, which does not change: it is in memory or in a file. Later changes are kept apart,
+/// until `isWorn` says that another base pays.
 ///
 /// A value: a copy is searched while another one follows the store.
 public struct VectorIndex: Sendable {
@@ -15,7 +15,7 @@ public struct VectorIndex: Sendable {
 
   let layout: RowLayout
   var base: VectorRows
-  /// Rows that came after the base was made. Of several of one entry the one in `latest` counts.
+  /// The rows added since the base was made. If an entry has several, the one in `latest` counts.
   private(set) var added: MemoryRows
   /// The row of each entry in `added`.
   private(set) var latest: [EntryID: Int] = [:]
@@ -40,7 +40,7 @@ public struct VectorIndex: Sendable {
   /// The rows that are kept, those that do not count any more included.
   var rowCount: Int { base.count + added.count }
 
-  /// The number of changes beside the base.
+  /// The number of changes since the base was made.
   var changeCount: Int { added.count + hidden.count }
 
   /// So much has changed that it pays to write the rows that count into a new base: a sixty-fourth of a base in a file,
@@ -129,7 +129,7 @@ enum VectorRows: Sendable {
   }
 }
 
-/// Collects the rows of a base. Where they go to a file, only one block is in memory.
+/// Collects the rows of a base. If they go to a file, only one block is in memory.
 final class VectorRowsBuilder {
   let layout: RowLayout
   private let quantizer: RowQuantizer

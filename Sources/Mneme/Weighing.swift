@@ -46,7 +46,7 @@ struct Weighing {
 
   /// Goes through entries, nearest first, ties by id. The entry's own embedding has the last word over the index, which
   /// may be older.
-  /// - Returns: the place of the entry that is to be served, if it is among them.
+  /// - Returns: the place of the entry to serve, if it is among them.
   mutating func weigh(_ entries: [StoredEntry?], ids: [EntryID]) -> Int? {
     let ranked = entries.enumerated().map { place, entry in
       // An id names one question for ever, but a damaged or hostile store may move it to another namespace.

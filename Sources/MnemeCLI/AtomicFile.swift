@@ -6,7 +6,7 @@ import Glibc
 /// It is its owner's alone, mode 0600 whatever the process's mask. One that takes the place of a file of the same owner
 /// has that one's permissions and group: who may read it was decided there. A file of another owner decides nothing.
 ///
-/// No symbolic link is followed to a file, which could be any: it is refused. What is no regular file, such as
+/// No symbolic link is followed to a file, which could be any: it is refused. What is not a regular file, such as
 /// `/dev/null`, a pipe or `/dev/stdout`, is written to as it stands: a renamed file would take its place.
 final class AtomicFile {
   private let path: String
@@ -110,7 +110,7 @@ final class AtomicFile {
   private func failure(_ number: Int32) -> FileError { .unwritten("the file '\(path)'", errno: number) }
 }
 
-/// Opens what is there and is no regular file.
+/// Opens what is there and is not a regular file.
 /// - Parameter status: the path's own, not that of what a link leads to.
 private func openStanding(_ path: String, _ status: stat) throws -> Int32 {
   let isLink = status.st_mode & S_IFMT == S_IFLNK

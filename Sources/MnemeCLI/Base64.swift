@@ -5,7 +5,7 @@ func base64(_ bytes: [UInt8]) -> String {
   return String(decoding: text, as: UTF8.self)
 }
 
-/// The same, behind what is there.
+/// Appends the Base64 of bytes to a text.
 func appendBase64(_ bytes: [UInt8], to text: inout [UInt8]) {
   let count = (bytes.count + 2) / 3 * 4
   withUnsafeTemporaryAllocation(byteCount: count, alignment: 4) { output in
@@ -35,7 +35,7 @@ func appendBase64(_ bytes: [UInt8], to text: inout [UInt8]) {
 
 private let base64Alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-/// The two characters of each 12 bits, as they stand in memory.
+/// The two characters of each 12 bits, as they are in memory.
 private let base64Pairs = [UInt16](unsafeUninitializedCapacity: 4096) { pairs, count in
   for value in 0..<4096 {
     let (first, second) = (base64Alphabet[value >> 6], base64Alphabet[value & 63])
@@ -47,7 +47,7 @@ private let base64Pairs = [UInt16](unsafeUninitializedCapacity: 4096) { pairs, c
 /// The bytes of a base64 text; nil for one that is not exactly what `base64` writes.
 func decodeBase64(_ text: String) -> [UInt8]? { decodeBase64(Array(text.utf8)[...]) }
 
-/// The same of its characters.
+/// The bytes of Base64 characters.
 func decodeBase64(_ characters: ArraySlice<UInt8>) -> [UInt8]? {
   characters.withUnsafeBufferPointer { characters in
     let count = characters.count

@@ -16,8 +16,8 @@ struct CSVColumns {
 
   private static let separators = [UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t")]
 
-  /// Reads the heading. What separates its names separates the fields of all rows.
-  /// - Throws: `InputError` where it does not name the columns that must be there.
+  /// Reads the heading. Its separator is that of all rows.
+  /// - Throws: `InputError` if it lacks a required column.
   init(heading: ArraySlice<UInt8>) throws {
     let text = try Self.text(heading)
     let separator = Self.separators.max { a, b in

@@ -7,7 +7,7 @@ final class ChildProcess {
 
   /// Starts a program, found by `PATH` unless its name holds a slash.
   /// - Parameters:
-  ///   - environment: all that the program is to see of ours.
+  ///   - environment: all variables that the program gets.
   ///   - silencesOutput: its standard output and error go nowhere.
   ///   - joinsErrors: its standard error goes where its standard output goes, in one order.
   /// - Returns: nil where there is no such program.
@@ -24,7 +24,7 @@ final class ChildProcess {
       posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
     }
     if joinsErrors { posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO) }
-    // What we ignore or catch is the child's to decide for itself.
+    // The child starts with default handlers for the signals that this process ignores or handles.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }

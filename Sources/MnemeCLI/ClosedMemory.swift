@@ -1,11 +1,11 @@
 import CProcess
 import CommandGrammar
 
-/// From now on what this process knows is neither dumped when it crashes nor read by other processes of the same user.
+/// Disables core dumps of this process, and tracing by other processes of the same user.
 ///
-/// Done where it holds a password or a key of ours, and only there: a debugger and a core dump are worth having, and
-/// who looks for a fault can mostly do without the secret. The price is that `/proc/PID` belongs to root; `ps` shows the
-/// process as before. Where the kernel refuses it, the command is no worse than one that does not ask.
+/// Only for a process that holds a password or a key, because otherwise a debugger and a core dump are useful. The
+/// price is that `/proc/PID` belongs to root; `ps` shows the process as before. If the kernel refuses it, the command
+/// continues.
 func closeMemory() { _ = process_close_memory() }
 
 /// Variables that hold a key or a password.
@@ -29,7 +29,7 @@ private let serverVariables = ["OPENAI_BASE_URL", "OLLAMA_HOST"]
 /// Variables that hold the address of a proxy, which libcurl reads.
 private let proxyVariables = ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
 
-/// Whether the environment, which is part of the memory of a process, holds a password or a key of ours.
+/// Whether the environment, which is part of the memory of a process, holds a password or a key.
 func holdsSecret(_ environment: Environment) -> Bool {
   secretVariables.contains { environment[$0]?.isEmpty == false }
     || (urlVariables + serverVariables + proxyVariables).contains { name in

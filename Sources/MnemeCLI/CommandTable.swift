@@ -16,44 +16,49 @@ package enum CommandTable {
 
   package static let grammar = Grammar(
     program: "mneme", version: version, date: "2026-11-23",
-    summary: "look after a semantic cache in Redis",
+    summary: "administer semantic caches in Redis",
     description: """
-      Answers are kept by question: found again by the very question (the exact layer), or by one that means the \
-      same (the semantic layer, by the similarity of embeddings). Several hosts and programs can share a cache, \
-      Python's `mneme-cache` among them: it lives in Redis under a key prefix, and `mneme` puts, gets, counts, \
-      sweeps, inspects, caps and carries it.
+      A semantic cache stores the answers of an application by question. It returns an answer when the same question \
+      is asked again (an exact hit), or one with nearly the same meaning (a semantic hit, found by the similarity of \
+      embeddings). The entries are in Redis under a key prefix, and all programs that use the prefix share them, \
+      those with the Python library `mneme-cache` too.
 
-      What only reads creates nothing and changes nothing. `KEYS`, `FLUSHDB` and scripts are never sent.
+      `mneme` reads and writes entries, shows statistics, removes what has expired, checks and repairs, sets quotas, \
+      exports and imports. Commands that only read change nothing. `KEYS`, `FLUSHDB` and scripts are never sent.
       """,
     globalOptions: Options.global, rules: Options.globalRules,
     commands: commands.map { $0.spec },
     examples: [
-      Example(command: "mneme stats", says: "what is in the cache, and how often it hits"),
+      Example(command: "mneme stats", says: "show what is in the cache, and how often it hits"),
       Example(
         command: "mneme -u rediss://cache.example.com --password-file pw inspect-keys",
-        says: "what a prefix on another host holds, over TLS"),
-      Example(command: "mneme -q vacuum --max-duration 5m", says: "sweep expired entries, from cron"),
+        says: "count the keys of a cache on another host, over TLS"),
+      Example(command: "mneme -q vacuum --max-duration 5m", says: "remove expired entries, from cron"),
     ],
     environmentNotes: [
       NamedNote(
-        "MNEME_PASSWORD", "The password, where neither {option:password-file} nor {option:askpass} is given."),
-      NamedNote("REDISCLI_AUTH", "The same, as `redis-cli` has it."),
+        "MNEME_PASSWORD", "The password, if neither {option:password-file} nor {option:askpass} is given."),
+      NamedNote("REDISCLI_AUTH", "The password, if {env:MNEME_PASSWORD} is not set."),
       NamedNote(
         "OPENAI_BASE_URL",
-        "Where the embedders `openai:MODEL:dimN` ask, `https://api.openai.com/v1` without it."),
-      NamedNote("OPENAI_API_KEY", "The key that they send along. Shown nowhere."),
-      NamedNote("OLLAMA_HOST", "Where the embedders `ollama:MODEL:dimN` ask, `localhost:11434` without it."),
-      NamedNote("NO_COLOR", "When set and not empty, no bold type."),
-      NamedNote("PATH", "Where {command:demo} looks for `redis-server`."),
-      NamedNote("XDG_CACHE_HOME", "Where {command:get} keeps vectors. Without it, `.cache` in {env:HOME}."),
+        "The server of the embedders `openai:MODEL:dimN`. The default is `https://api.openai.com/v1`."),
+      NamedNote("OPENAI_API_KEY", "The key for that server. mneme never prints it."),
+      NamedNote(
+        "OLLAMA_HOST", "The server of the embedders `ollama:MODEL:dimN`. The default is `localhost:11434`."),
+      NamedNote("NO_COLOR", "If set and not empty, mneme uses no bold type."),
+      NamedNote("PATH", "The directories in which {command:demo} looks for `redis-server`."),
+      NamedNote(
+        "XDG_CACHE_HOME",
+        "The directory in which {command:get} keeps vectors. The default is `.cache` in {env:HOME}."
+      ),
       NamedNote("HOME", "The user's home directory."),
-      NamedNote("TERM", "`dumb` means neither bold type nor progress."),
-      NamedNote("COLUMNS", "How many columns to fill. Without it, as many as the terminal has."),
+      NamedNote("TERM", "If it is `dumb`, mneme uses no bold type and shows no progress."),
+      NamedNote("COLUMNS", "How many columns to fill. The default is the width of the terminal."),
     ],
     exitStatuses: [
       ExitNote(0, "done, or a hit"),
       ExitNote(1, "the answer is no: a miss, no cache, nothing there"),
-      ExitNote(64, "a command line that cannot be understood"),
+      ExitNote(64, "a wrong command line"),
       ExitNote(65, "bad data: an import line, metadata, an embedding, a response, a corrupt entry"),
       ExitNote(66, "an input file that cannot be read"),
       ExitNote(
@@ -70,8 +75,11 @@ package enum CommandTable {
     ],
     files: [
       NamedNote(
-        "/etc/ssl/certs", "The authorities that `rediss://` trusts where {option:cacert} names no others."),
-      NamedNote("/dev/tty", "Where {option:askpass} asks."),
+        "/etc/ssl/certs", "The authorities that `rediss://` trusts if {option:cacert} is not given."),
+      NamedNote("/dev/tty", "The terminal on which {option:askpass} asks."),
     ],
-    seeAlso: ["redis-cli(1)", "redis-server(1)"])
+    seeAlso: [
+      "mneme-json(5)", "mneme-embedders(7)", "mneme-keys(7)", "mneme-performance(7)", "mneme-runbook(7)",
+      "mneme-scheduling(7)", "mneme-security(7)", "redis-cli(1)", "redis-server(1)",
+    ])
 }

@@ -9,7 +9,7 @@ final class Context {
   let settings: GlobalSettings
   let output: Output
   let clock: WallClock
-  /// What embedders read their settings from.
+  /// The variables from which embedders read their settings.
   let environment: Environment
   /// Asked between batches: whether a signal wants the command to end.
   let interrupt = Interrupt()
@@ -139,7 +139,7 @@ final class Context {
 
   // MARK: Notes
 
-  /// A note on standard error, unless it is to be quiet.
+  /// Prints a note on standard error, unless `--quiet` is given.
   func note(_ text: @autoclosure () -> String) {
     if !settings.isQuiet { output.note("mneme: \(shown(text()))") }
   }

@@ -4,7 +4,7 @@ import MnemeRedis
 
 /// A redis-server of our own: on a Unix socket in a directory of its own, no TCP port, nothing written to disk.
 final class DemoServer {
-  /// Where the socket and the tour's files live; removed with the server.
+  /// The directory of the socket and the tour's files; removed with the server.
   let directory: String
   var url: String { "unix://\(directory)/redis.sock" }
   private let process: ChildProcess
@@ -26,7 +26,7 @@ final class DemoServer {
       "--save",
       "", "--appendonly", "no", "--daemonize", "no", "--dir", directory,
     ]
-    // setpriv (util-linux) makes the server end with us even when we are killed; without it we still stop it.
+    // setpriv (util-linux) makes the server end with this process, even if it is killed.
     guard
       let process =
         ChildProcess(

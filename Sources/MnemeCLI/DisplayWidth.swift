@@ -27,7 +27,7 @@ private func joinsEmoji(_ scalar: Unicode.Scalar) -> Bool {
   }
 }
 
-/// As much of a text as fits into so many columns, an ellipsis at its end where something is cut off.
+/// The beginning of a text that fits into so many columns, with an ellipsis if something is cut off.
 /// - Parameters:
 ///   - width: 1 or more.
 ///   - ellipsis: cut itself where there is no room for it.

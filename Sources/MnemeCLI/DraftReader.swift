@@ -2,14 +2,14 @@ import Mneme
 
 /// Reads lines and makes drafts of them, some at a time: for a thread that is ahead of the one that stores them.
 final class DraftReader: @unchecked Sendable {
-  /// What stands on a line that is not blank.
+  /// The content of a line that is not blank.
   struct Line: Sendable {
     var number: Int
     var byteCount: Int
     var draft: Result<EntryLine.Draft, any Error>
     /// How much of the file has been read with it, from 0 to 1; nil where its size cannot be known.
     var share: Double?
-    /// What follows has not come yet, and may take any time.
+    /// Whether the next line has not arrived yet.
     var precedesWait = false
   }
 
@@ -17,7 +17,7 @@ final class DraftReader: @unchecked Sendable {
   private let sinceLine: Int
   private let blanks: [UInt8]
   private let parse: (ArraySlice<UInt8>) throws -> EntryLine.Draft
-  /// What ended the reading, to be thrown after the lines before it.
+  /// The error that ended the reading, thrown after the lines before it.
   private var failure: (any Error)?
 
   private static let largestCount = 64
@@ -34,8 +34,8 @@ final class DraftReader: @unchecked Sendable {
     (self.lines, self.sinceLine, self.blanks, self.parse) = (lines, sinceLine, blanks, parse)
   }
 
-  /// The next lines, without waiting for more once there is one; nil after the last. A line that is no draft is the
-  /// last of those that are handed over with it.
+  /// The next lines, without waiting for more once there is one; nil after the last. A line that is not a draft
+  /// is the last of its batch.
   @Sendable func next() throws -> [Line]? {
     if let failure { throw failure }
     var taken: [Line] = []

@@ -4,7 +4,7 @@ import MnemeEmbedders
 
 /// Which embedder a command line asks for.
 struct EmbedderChoice {
-  /// What says so, for the commands that embed texts.
+  /// The options that choose the embedder, for the commands that embed texts.
   static let options: [any OptionDeclaration] = [
     Options.embedder, Options.embedderCommand, Options.embedderFile, Options.embedderTimeout,
   ]
@@ -16,7 +16,7 @@ struct EmbedderChoice {
   var file: String?
   var timeLimit = Duration.seconds(60)
 
-  /// What the cache says, for a command that embeds nothing.
+  /// The cache's embedder, for a command that embeds nothing.
   init() {}
 
   init(_ invocation: Invocation) {
@@ -27,7 +27,7 @@ struct EmbedderChoice {
   }
 
   /// The embedder for a cache, nil where there is none yet.
-  /// - Parameter fingerprint: what to take where nothing was typed and the cache says nothing.
+  /// - Parameter fingerprint: the embedder to use if neither the user nor the cache names one.
   func embedder(
     for cache: CacheIdentity?, orElse fingerprint: String? = nil, _ environment: Environment
   ) throws -> any Embedder {

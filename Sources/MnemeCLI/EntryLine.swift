@@ -20,7 +20,7 @@ enum EntryLine {
     case embedding
     /// Only where the stored text of the metadata is more than its value: broken into lines, or with blanks around it.
     case metadataText = "metadata_text"
-    /// Only where the text is no UTF-8: the bytes of it.
+    /// Only where the text is not UTF-8: the bytes of it.
     case rawQuery = "query_base64"
     case rawResponse = "response_base64"
     case rawMetadata = "metadata_base64"
@@ -29,7 +29,7 @@ enum EntryLine {
     static let regular = Array(allCases.prefix { $0 != .metadataText })
   }
 
-  /// Writes entries, each on one line. What is the same in every line is made once.
+  /// Writes entries, each on one line. The parts that all lines share are made once.
   struct Writer {
     private let embeddings: EmbeddingForm
     private let id = Writer.opening("{", .id)
@@ -130,7 +130,7 @@ enum EntryLine {
     var fingerprint: String?
     var embedding: Embedding?
     var raw: StoredEntry.RawTexts?
-    /// What keeps the vector from being compared.
+    /// The reason why the vector cannot be compared.
     var flaw: Embedding.Flaw?
     /// The names of members that are not read.
     var unknownFields: [String] = []
@@ -177,16 +177,16 @@ enum EntryLine {
   private struct Fields {
     private var values = [JSONText?](repeating: nil, count: Member.allCases.count)
 
-    /// The names as they stand in a line that we have written, quotes included.
+    /// The names as an exported line has them, quotes included.
     private static let names = Member.allCases.map { Array("\"\($0.rawValue)\"".utf8) }
     private static let members = Member.allCases
 
-    /// Names that are none of ours, the first few.
+    /// The first names that are not known.
     private(set) var unknown: [String] = []
 
     /// Reads the members. If a name occurs twice, the last one counts, as in Python.
     init(of object: JSONText) {
-      // Lines have their members in one order: nearly each stands where it is looked for first.
+      // Exported lines have their members in one order, so nearly each is found at the expected place.
       var next = 0
       object.forEachMember { name, value in
         guard let place = Self.place(of: name, expecting: next) else {
@@ -226,7 +226,7 @@ enum EntryLine {
       return text
     }
 
-    /// The bytes that were stored where they are no UTF-8, unless someone has changed the text since.
+    /// The bytes that were stored where they are not UTF-8, unless someone has changed the text since.
     func bytes(_ name: Member, of text: String) throws -> [UInt8]? {
       guard let value = value(name) else { return nil }
       guard let bytes = decoded(value) else { throw wrong(name, "bytes in base64") }
@@ -305,7 +305,7 @@ enum EntryLine {
       guard let bytes = decoded(value), bytes.count % 4 == 0 else {
         throw wrong(.embedding, "an array of numbers, or float32s in base64")
       }
-      // As it stood in the cache that it comes from, whatever that is.
+      // The vector stays as it was in the cache that it comes from.
       return Embedding(bytes: bytes)
     }
 

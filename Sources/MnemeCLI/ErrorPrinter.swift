@@ -5,7 +5,7 @@ import Mneme
 struct ErrorPrinter {
   let output: Output
   let isJSON: Bool
-  /// Where the command was at work, once that is known.
+  /// The server and prefix of the command, once they are known.
   var place: Place?
 
   /// A server, as messages name it, and a key prefix.
@@ -14,7 +14,7 @@ struct ErrorPrinter {
     var keyPrefix: String
   }
 
-  /// What a reader is told of an error.
+  /// The parts of a printed error.
   private struct Parts {
     var type: String
     var message: String
@@ -30,7 +30,7 @@ struct ErrorPrinter {
     return ExitStatus(error)
   }
 
-  /// What is printed, without the last line end.
+  /// The printed text, without the last line end.
   func text(of error: any Error) -> String {
     let status = ExitStatus(error)
     var parts = parts(of: error, status)
@@ -100,7 +100,7 @@ struct ErrorPrinter {
 }
 
 extension ErrorKind {
-  /// What stands in a cache is the trouble, and so it matters which cache that is.
+  /// Whether the error is about the data of a cache, so that its message names the cache.
   fileprivate var isAboutCache: Bool {
     switch self {
     case .corruptCache, .embedderMismatch, .embedderDimension, .schemaMigration, .namespaceQuotaExceeded: true

@@ -1,7 +1,7 @@
 import CommandGrammar
 import Mneme
 
-/// What the command's exit status says. Scripts rely on the numbers (those of `sysexits.h` where it has one).
+/// The exit status of the command. Scripts rely on the numbers (those of `sysexits.h` if it has one).
 enum ExitStatus: Int32, CaseIterable {
   case done = 0
   /// The answer is no: a miss, no cache, nothing there, a problem found.

@@ -1,12 +1,12 @@
 import Mneme
 
-/// Says why a lookup served what it served, or nothing.
+/// The explanation of a lookup: what was compared, and which rule decided.
 struct Explanation {
-  /// The least similarity that was asked for.
+  /// The least similarity of a semantic hit.
   var threshold: Double
   /// The least confidence.
   var minConfidence: Double
-  /// How many candidates decide.
+  /// The number of candidates that are considered.
   var weighed: Int
   /// The moment of the lookup.
   var now: UnixTime
@@ -41,7 +41,7 @@ struct Explanation {
     case .served: "served"
     case .belowThreshold: "below the threshold"
     case .tooOld: "too old for \(span(sinceTooOld(candidate)))"
-    case .lowConfidence: "confidence too low from the start"
+    case .lowConfidence: "confidence too low"
     case .expired: "expired"
     case .refused: "refused by the validator"
     case .gone: "gone"
@@ -55,29 +55,29 @@ struct Explanation {
     candidate.lowConfidenceSince.map { max(0, (now - $0).rawValue) } ?? 0
   }
 
-  /// One sentence: which rule made it a hit or a miss.
+  /// The rule that made it a hit or a miss, in one sentence.
   private func rule(for lookup: Lookup) -> String {
     if let hit = lookup.hit {
       return hit.layer == .exact
-        ? "exact hit: entry \(hit.id) is the question itself, so its neighbours were not needed"
-        : "hit by meaning: entry \(hit.id) is the nearest that may be served, \(figure(hit.similarity)) similar where "
-          + "\(figure(threshold)) is asked for"
+        ? "exact hit: entry \(hit.id) has the same question"
+        : "semantic hit: entry \(hit.id), similarity \(figure(hit.similarity)), "
+          + "required \(figure(threshold))"
     }
     let nearest = lookup.candidates.first
     let figures: String? =
       switch lookup.missReason {
       case .belowThreshold:
-        nearest.map { ": \(figure($0.similarity)) where \(figure(threshold)) is asked for" }
+        nearest.map { ": similarity \(figure($0.similarity)), required \(figure(threshold))" }
       case .lowConfidence:
         lookup.candidates.first { [.tooOld, .lowConfidence].contains($0.verdict) }.map {
-          ": \(figure($0.confidence)) where \(figure(minConfidence)) is asked for, and it halves every 24 hours"
+          ": confidence \(figure($0.confidence)), required \(figure(minConfidence))"
         }
       default: nil
       }
-    return "no answer: \(lookup.missReason?.text ?? "nothing like it")\(figures ?? "")"
+    return "no answer: \(lookup.missReason?.text ?? "nothing similar")\(figures ?? "")"
   }
 
-  /// A similarity to as many places as tell it from the threshold beside it.
+  /// A similarity with enough places to compare it with the threshold.
   private func figure(_ value: Double) -> String { decimals(value, 4) }
 }
 

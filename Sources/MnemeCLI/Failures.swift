@@ -42,7 +42,7 @@ struct InputError: Error {
   }
 }
 
-/// What is wrong with a line of input, and which.
+/// An error in a line of input.
 struct LineError: Error {
   /// Counted from 1.
   var line: Int
@@ -50,7 +50,7 @@ struct LineError: Error {
   var unit = "line"
   var source: String
   var underlying: any Error
-  /// What was done before, and how to go on.
+  /// The work done before, and the way to continue.
   var state: String
 }
 
@@ -60,13 +60,13 @@ struct ClosedPipe: Error {}
 /// A signal, after the batch in hand.
 struct Interruption: Error {
   var status: ExitStatus
-  /// What was done, and how to go on.
-  var state = "What was done stands; run it again for the rest."
+  /// The work done, and the way to continue.
+  var state = "What was done is kept; run the command again for the rest."
 
-  /// A signal came while a pipe or a terminal took nothing.
+  /// A signal arrived while a pipe or a terminal was full.
   static var inOutput: Interruption {
     Interruption(
       status: Interrupt().status ?? .interrupted,
-      state: "The output was not taken, and is not whole; run the command again.")
+      state: "The output is not complete; run the command again.")
   }
 }

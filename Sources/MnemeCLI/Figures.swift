@@ -17,7 +17,7 @@ func size(_ bytes: Int) -> String {
   guard bytes >= 1024 else { return "\(bytes) B" }
   var value = Double(bytes)
   var unit = ""
-  // What would be rounded to 1024.0 of a unit is 1.0 of the next.
+  // A number that would be rounded to 1024.0 of a unit is 1.0 of the next.
   for next in ["KiB", "MiB", "GiB", "TiB", "PiB"] where value >= 1023.95 {
     value /= 1024
     unit = next

@@ -16,11 +16,11 @@ struct GlobalSettings {
   var isJSON: Bool
   var isQuiet: Bool
   var isVerbose: Bool
-  /// Where programs keep what they can make again, as the XDG Base Directory Specification has it: a path that is not
-  /// absolute does not count. nil where the environment names no place.
+  /// The directory of files that programs can make again, by the XDG Base Directory Specification; a path that is
+  /// not absolute is ignored. nil if the environment names none.
   var cacheDirectory: String?
 
-  /// Where the password is to be had.
+  /// The source of the password.
   enum PasswordSource: Equatable {
     case url
     case file(String)
@@ -43,7 +43,7 @@ struct GlobalSettings {
       tls.verifiesCertificate = false
       tls.verifiesHostname = false
     }
-    // What was not typed is left to the URL, which may say it too.
+    // A time limit that is not given is left to the URL, which may have one.
     connectTimeout = invocation.isGiven(Options.connectTimeout) ? invocation[Options.connectTimeout] : nil
     timeout = invocation.isGiven(Options.timeout) ? invocation[Options.timeout] : nil
     isJSON = invocation[Options.json]
@@ -100,7 +100,7 @@ struct GlobalSettings {
       + "with \(variable)=\"$(cat FILE)\"."
   }
 
-  /// Whether connecting takes a password or a key of ours.
+  /// Whether connecting needs a password or a private key.
   func hasSecret(for url: RedisURL) -> Bool {
     password != .url || url.hasPassword || tls.overriding(url.tls).privateKeyFile != nil
   }

@@ -111,14 +111,14 @@ extension CacheCondition {
     if bad.count > 0 {
       return HealthCheck(
         .entries, .critical,
-        "\(grouped(bad.count)) of \(entryCount(entries)) cannot be read, and no Python program can open the cache: "
+        "\(grouped(bad.count)) of \(entryCount(entries)) cannot be read, and Python programs cannot open the cache: "
           + examples(bad),
         "Run 'mneme vacuum --repair'; with --drop-unreadable it deletes what it cannot repair.")
     }
     if incomparable.count > 0 {
       return HealthCheck(
-        .entries, .warning, "vectors that nothing can be compared with: \(examples(incomparable))",
-        "Delete these entries with 'mneme delete --id', and put the answers again.")
+        .entries, .warning, "vectors that cannot be compared: \(examples(incomparable))",
+        "Delete these entries with 'mneme delete --id', and store the answers again.")
     }
     let age = oldest.map { "the oldest \(span(max(0, (now - $0).rawValue))) old" }
     let rest = leftovers > 0 ? "\(counted(leftovers, "leftover")) of Redis's own expiry" : nil
@@ -126,7 +126,7 @@ extension CacheCondition {
     let text = list(["\(entryCount(entries)) in \(counted(namespaces, "namespace"))", age, rest, unread])
     return complete
       ? HealthCheck(.entries, .ok, text)
-      : HealthCheck(.entries, .warning, "\(text); not all were looked at", "Repair the index by_id.")
+      : HealthCheck(.entries, .warning, "\(text); not all were checked", "Repair the index by_id.")
   }
 
   private var hashKeyCheck: HealthCheck {
@@ -136,7 +136,8 @@ extension CacheCondition {
         "'mneme inspect-keys --check' names the key; delete it (\(first)), and run 'mneme vacuum --repair'.")
     }
     return withoutHashKey.count > 0
-      ? HealthCheck(.hashKeys, .warning, "not found by their query: \(examples(withoutHashKey))", Self.repair)
+      ? HealthCheck(
+        .hashKeys, .warning, "entries without an exact match: \(examples(withoutHashKey))", Self.repair)
       : HealthCheck(.hashKeys, .ok, "every entry has one")
   }
 
@@ -152,9 +153,9 @@ extension CacheCondition {
     overQuota.count > 0
       ? HealthCheck(
         .quotas, .warning, "\(examples(overQuota)): a writer does not keep to the quota",
-        "'mneme vacuum' evicts what is above it; a Python program keeps only to the quotas of its own settings."
+        "'mneme vacuum' evicts what is over it. Python programs only keep to the quotas of their own configuration."
       )
-      : HealthCheck(.quotas, .ok, "no namespace is above its quota")
+      : HealthCheck(.quotas, .ok, "no namespace is over its quota")
   }
 
   private var timeCheck: HealthCheck {
@@ -163,7 +164,7 @@ extension CacheCondition {
         .times, .warning,
         "\(entryCount(fromFuture.count)) from the future, which never \(fromFuture.count == 1 ? "ages" : "age"): "
           + examples(fromFuture),
-        "Times in milliseconds, or a clock that was ahead: delete them with 'mneme delete --id', or import them again."
+        "They have times in milliseconds, or come from a machine whose clock was ahead. Delete them with 'mneme delete --id', or import them again."
       )
       : HealthCheck(.times, .ok, "no entry is from the future")
   }
@@ -193,21 +194,22 @@ extension ServerSettings {
       : "this machine is \(span(Int64(clamping: distance))) \(lead > 0 ? "ahead of" : "behind") the server"
     return HealthCheck(
       .clock, distance >= 60 ? .critical : distance >= 5 ? .warning : .ok, text,
-      distance >= 5 ? "Set the clocks by NTP: entries expire and are evicted by them." : nil)
+      distance >= 5 ? "Synchronize the clocks with NTP, because entries expire and are evicted by them." : nil
+    )
   }
 
   private var memoryCheck: HealthCheck {
     guard let maxMemory else {
       return HealthCheck(
         .memory, .warning,
-        "the server does not say maxmemory and the eviction policy, which can endanger a cache",
+        "the server does not report maxmemory and the eviction policy, which can endanger a cache",
         "Allow this user INFO or CONFIG|GET, or look in the provider's console.")
     }
     let used = usedMemory ?? 0
     guard maxMemory > 0 else {
       return HealthCheck(
         .memory, .warning,
-        "maxmemory is not set: where memory runs out the system ends Redis, with all that is on it",
+        "maxmemory is not set: if memory runs out, the kernel kills Redis and its data is lost",
         "Set maxmemory with the policy noeviction, and give namespaces a quota with 'mneme set-quota'.")
     }
     let text = "\(size(Int(used))) of \(size(Int(maxMemory)))"
@@ -228,13 +230,15 @@ extension ServerSettings {
     if policy.hasPrefix("volatile-") {
       return HealthCheck(
         .evictionPolicy, .warning,
-        "the policy \(policy) drops entries with a native TTL before their time, and their index members stay",
+        "the policy \(policy) evicts entries with a native TTL before their time, and their index members stay",
         "Use noeviction, or let 'mneme vacuum' remove what is left.")
     }
     return HealthCheck(
       .evictionPolicy, isLimited ? .critical : .warning,
-      "the policy \(policy) \(isLimited ? "may" : "would, with a maxmemory,") drop the keys of indexes, and entries that "
-        + "no index names are never found again and stay",
+      isLimited
+        ? "with the policy \(policy) Redis may evict index keys; entries then stay in memory but cannot be found"
+        : "with the policy \(policy) Redis may evict index keys once maxmemory is set; entries then stay in memory but "
+          + "cannot be found",
       "Use the policy noeviction, and give namespaces a quota with 'mneme set-quota'.")
   }
 
@@ -245,13 +249,13 @@ extension ServerSettings {
     guard savePoints != nil, logsWrites != nil else {
       return HealthCheck(
         .persistence, .warning,
-        "the server does not say whether it writes snapshots, so a restart may lose the cache",
+        "the server does not report whether it writes snapshots, so a restart may lose the cache",
         "Allow this user CONFIG|GET, or look in the provider's console.")
     }
     return HealthCheck(
       .persistence, expectsBackups ? .critical : .warning,
       "the server writes neither snapshots nor a log: a restart loses the cache, and there is nothing to back up",
-      "Set 'save' or 'appendonly yes' where the cache is to outlive a restart.")
+      "Set 'save' or 'appendonly yes' if the cache must survive a restart.")
   }
 
   private var savingCheck: HealthCheck? {
@@ -259,7 +263,7 @@ extension ServerSettings {
     return savingFailed
       ? HealthCheck(
         .saving, .critical,
-        "the server could not save to its disk the last time, and may refuse every write until it can",
+        "the last save to disk failed, and the server may refuse writes until one succeeds",
         "Free the disk, or look at the server's log.")
       : HealthCheck(.saving, .ok, "the last save succeeded")
   }
@@ -268,7 +272,7 @@ extension ServerSettings {
     if isReplica == true {
       return isLinkedToPrimary == false
         ? HealthCheck(
-          .replication, .critical, "a replica that has lost its primary: what it has is old",
+          .replication, .critical, "a replica that has lost its primary: its data is old",
           "Look at redis-cli INFO replication on both.")
         : HealthCheck(
           .replication, .warning, "a replica, which takes no writes",

@@ -82,13 +82,13 @@ struct ImportRun {
 
   /// - Parameter isSure: nothing of what follows is in.
   private func state(isSure: Bool = true) -> String {
-    if options.dryRun { return "Nothing was to be stored." }
+    if options.dryRun { return "Nothing would have been stored." }
     // Of what several connections did at the same time, the later may be in and the earlier not.
     let stored = storedBeyond.isEmpty ? "" : "Out of turn, \(unit)s \(list(storedBeyond)) are in. "
     let unknown = unknownBeyond.isEmpty ? "" : "The \(unit)s \(list(unknownBeyond)) may be in. "
     guard storedLine == sinceLine else {
       return
-        "\(stored)\(unknown)The \(unit)s up to \(storedLine) are in; go on with --since-line \(storedLine)."
+        "\(stored)\(unknown)The \(unit)s up to \(storedLine) are in; continue with --since-line \(storedLine)."
     }
     guard storedBeyond.isEmpty else { return "\(stored)\(unknown)Import all of it again." }
     return isSure && unknown.isEmpty ? "Nothing was stored." : "\(unknown)Nothing is known to be stored."
@@ -212,7 +212,7 @@ struct ImportRun {
     if let embedding = draft.embedding, embedding.dimension != identity.dimension {
       throw InputError(
         "the vector has \(embedding.dimension) numbers, the cache's have \(identity.dimension).",
-        remediation: "Export with --embeddings none to have the vectors made anew.")
+        remediation: "Export with --embeddings none, so that new vectors are made.")
     }
   }
 

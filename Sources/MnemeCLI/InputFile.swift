@@ -33,8 +33,8 @@ final class InputFile {
   /// A file on disk that users can read who have no business with it.
   var isReadableByOthers: Bool { InputFile.isReadableByOthers(status) }
 
-  /// The same of a file that someone else opens. Of a file that is another's the group does not count: root shares what
-  /// it keeps with groups (Debian's `ssl-cert`), and systemd shows the user that it hands a credential to as one.
+  /// Whether other users can read a file. The group of a file of another user does not count: root shares files
+  /// with groups (Debian's `ssl-cert`), and systemd passes a credential to a user by its group.
   static func isReadableByOthers(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && isReadableByOthers(status)
@@ -45,7 +45,7 @@ final class InputFile {
     return status.st_mode & S_IFMT == S_IFREG && status.st_mode & readers != 0
   }
 
-  /// What comes is typed by a person.
+  /// Whether a person types the input.
   var isTerminal: Bool { isatty(descriptor) == 1 }
 
   deinit {

@@ -34,8 +34,8 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
   init(_ value: EntryID) { self = .integer(value.rawValue) }
   init(_ value: Seconds?) { self = value.map { .integer($0.rawValue) } ?? .null }
 
-  /// Stored metadata: as it stands where every JSON parser reads it, else as a string that holds its text (Python's
-  /// `json.dumps` lets `NaN` and half a surrogate pair pass).
+  /// Stored metadata: unchanged if every JSON parser reads it, else a string with its text (Python's `json.dumps`
+  /// writes `NaN` and half a surrogate pair).
   static func metadata(_ text: String) -> JSONOutput {
     Metadata.portable(text).map { .raw(onOneLine($0)) } ?? .string(text)
   }
@@ -46,7 +46,7 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
     var result = ""
     for scalar in json.unicodeScalars {
       switch scalar {
-      case "\t", "\n", "\r": result += " "  // In JSON these stand between tokens alone.
+      case "\t", "\n", "\r": result += " "  // In JSON these occur between tokens only.
       case _ where isHazardous(scalar): result += "\\u" + hexadecimal(scalar.value, digits: 4)
       default: result.unicodeScalars.append(scalar)
       }
@@ -69,7 +69,7 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
 
   func write(to bytes: inout [UInt8]) { write(to: &bytes) { _ in } }
 
-  /// - Parameter handOver: called when much has come together, to take it and empty the bytes.
+  /// - Parameter handOver: called when there are many bytes, to take and empty them.
   func write(to bytes: inout [UInt8], handOver: (inout [UInt8]) throws -> Void) rethrows {
     switch self {
     case .null: bytes += "null".utf8

@@ -1,38 +1,38 @@
 import Glibc
 import Mneme
 
-/// Hands out the lines of a file, without their line ends, one at a time. A byte order mark at its beginning is passed
-/// over.
+/// Reads the lines of a file, without their line ends, one at a time. A byte order mark at its beginning is
+/// skipped.
 ///
-/// In a file of another form, an element of a JSON array or a row of CSV is handed out in place of a line.
+/// In a file of another form, an element of a JSON array or a row of CSV takes the place of a line.
 struct LineReader {
   private let file: InputFile
   private var buffer: [UInt8] = []
   private var start = 0
   private var isAtEnd = false
-  /// Where the next line ends, when that has been looked for already.
+  /// The end of the next line, if it is known.
   private var nextNewline: Int?
   private let limit: Int
   private var bytesRead = 0
-  /// The number of the line that was handed out last, from 1.
+  /// The number of the last line that was returned, from 1.
   private(set) var number = 0
   private var scanner: RecordScanner
   /// Up to where the scanner has looked.
   private var scanned = 0
 
-  /// - Parameter limit: the longest line in bytes; a longer one is handed out in part, and never ends well.
+  /// - Parameter limit: the longest line in bytes; the beginning of a longer one is returned, and is not valid.
   init(_ file: InputFile, form: InputForm = .lines, limit: Int) {
     self.file = file
     self.limit = limit
     scanner = RecordScanner(form)
   }
 
-  /// How much of the file was handed out, from 0 to 1; nil where its size cannot be known.
+  /// The part of the file that was read, from 0 to 1; nil if its size is not known.
   var share: Double? {
     file.size.map { $0 > 0 ? Double(bytesRead - (buffer.count - start)) / Double($0) : 1 }
   }
 
-  /// Whether the next line is at hand, and will be handed out without a wait for the file.
+  /// Whether the next line is in memory, so that there is no wait for the file.
   mutating func holdsLine() -> Bool {
     if nextNewline == nil { nextNewline = newline(from: start) }
     return nextNewline != nil
@@ -60,7 +60,7 @@ struct LineReader {
   /// nil after the last line. A line that the file's end cuts short is one too.
   mutating func next() throws -> ArraySlice<UInt8>? {
     guard scanner.form == .array else { return try nextRecord() }
-    // What is before and behind the elements of an array ends as they do, and is none.
+    // The brackets of an array end like its elements, and are skipped.
     while let record = try nextRecord() {
       guard record.allSatisfy(\.isJSONSpace) else { return record }
       number -= 1
@@ -129,7 +129,7 @@ private struct RecordScanner {
 
   private mutating func isEnd(_ byte: UInt8) -> Bool {
     if form == .csv {
-      // A doubled quote ends the quotes and begins them anew.
+      // A doubled quote ends the quotes and begins them again.
       if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
       return byte == UInt8(ascii: "\n") && !isQuoted
     }

@@ -15,7 +15,7 @@ final class LongWork {
   /// - Parameters:
   ///   - unit: what is counted, in the plural.
   ///   - total: how many there are, as far as is known.
-  ///   - isAmongResults: results go to standard output at the same time. Where that is the terminal, they say enough.
+  ///   - isAmongResults: results go to standard output at the same time. On a terminal, they show the progress.
   ///   - pace: the pause after each batch.
   ///   - deadline: the time at which to stop.
   ///   - stores: the stores that it reads or writes, which must keep what they have all the while. One round trip each.

@@ -15,9 +15,9 @@ enum Options {
     summary: "the Redis server",
     details: """
       One of `redis://[[user][:password]@]host[:port][/db]`, `rediss://` for the same over TLS, and \
-      `unix://[[user][:password]@]/path[?db=N]`. Parts are percent-decoded, an IPv6 host stands in brackets, and \
-      the query parameters are those of redis-py. A password is better given by {option:password-file}: other \
-      users of the machine see a command line.
+      `unix://[[user][:password]@]/path[?db=N]`. Parts are percent-decoded, an IPv6 address is put in brackets, \
+      and the query parameters are those of redis-py. Prefer {option:password-file} for a password, because other \
+      users of the machine can see a command line.
       """)
 
   static let keyPrefix = Option(
@@ -31,28 +31,29 @@ enum Options {
     "password-file", value: .file(), group: connection,
     summary: "a file whose first line is the password",
     details:
-      "Comes before {env:MNEME_PASSWORD} and {env:REDISCLI_AUTH}, which come before the URL's password.")
+      "It overrides {env:MNEME_PASSWORD} and {env:REDISCLI_AUTH}, which override the URL's password.")
 
   static let askPassword = Switch(
     "askpass", group: connection, summary: "ask for the password on the terminal",
-    details: "What is typed is not shown.")
+    details: "The password is not shown.")
 
   static let caCertificate = Option(
     "cacert", value: .file(), environment: ["MNEME_CACERT"], group: connection,
     summary: "a PEM file of the authorities to trust",
-    details: "In place of the system's.")
+    details: "They replace the system's.")
 
   static let certificate = Option(
     "cert", value: .file(), environment: ["MNEME_CERT"], group: connection,
-    summary: "a PEM file of our certificate, where the server asks for one")
+    summary: "a PEM file of the client certificate")
 
   static let key = Option(
     "key", value: .file(), environment: ["MNEME_KEY"], group: connection,
-    summary: "a PEM file of the key to {option:cert}")
+    summary: "a PEM file of the key of {option:cert}")
 
   static let insecure = Switch(
     "insecure", group: connection, summary: "accept any certificate",
-    details: "Anyone on the way can then read and change what is sent. For trying things out.")
+    details:
+      "Anyone between you and the server can then read and change the data. Only for trying things out.")
 
   static let connectTimeout = Option(
     "connect-timeout", value: .duration(in: .milliseconds(1)...(.seconds(86_400)), milliseconds: true),
@@ -60,24 +61,24 @@ enum Options {
 
   static let timeout = Option(
     "timeout", value: .duration(in: .milliseconds(1)...(.seconds(86_400)), milliseconds: true),
-    default: .seconds(30), group: connection, summary: "how long the server may stay silent")
+    default: .seconds(30), group: connection, summary: "how long mneme waits for each reply")
 
   // MARK: Output
 
   static let json = Switch("json", group: output, summary: "print JSON: one object, errors too")
 
   static let quiet = Switch(
-    "quiet", short: "q", group: output, summary: "print results and errors, and nothing else",
+    "quiet", short: "q", group: output, summary: "print only results and errors",
     details: """
-      What only confirms that a change was made is left out too: a `put` or a `vacuum` that worked prints nothing. \
-      What was asked for is printed: by `get`, `stats`, with {option:json} or `--dry-run`.
+      Suppresses notes and confirmations: a `put` or `vacuum` that succeeds prints nothing. Requested output \
+      (`get`, `stats`, {option:json}, `--dry-run`), warnings and errors are still printed.
       """)
 
   static let verbose = Switch(
-    "verbose", short: "v", group: output, summary: "say on standard error what is done",
+    "verbose", short: "v", group: output, summary: "print on standard error what mneme does",
     details: """
-      Which server and prefix, and who says so; what was found; how many round trips it took. Never a password, a \
-      query or a response.
+      The server and prefix, and where they were set; what was found; the number of round trips. Never a password, \
+      a query or a response.
       """)
 
   static let color = Option(
@@ -87,8 +88,8 @@ enum Options {
 
   static let progress = Option(
     "progress", value: .choice(When.self, "WHEN"), default: .auto, group: output,
-    summary: "show how far a long run has come",
-    details: "`auto` is on a terminal. It stands on standard error, and is gone when the work is done.")
+    summary: "show the progress of long runs",
+    details: "`auto` is on a terminal. Progress is printed on standard error, and removed at the end.")
 
   /// Those of every command.
   static let global: [any OptionDeclaration] = [
@@ -113,36 +114,36 @@ enum Options {
     "embedder", value: .text("SPEC", allowsEmpty: false), group: embedders,
     summary: "the embedder, by its fingerprint",
     details: """
-      A cache that exists says by itself which it wants; a new one takes `mneme:hashed-ngrams-v1:dim384`, which is \
-      built in and needs no network and no model. `openai:MODEL:dimN` asks a server that speaks the OpenAI protocol \
+      If not given, mneme uses the cache's. A new cache gets `mneme:hashed-ngrams-v1:dim384`, which is built in \
+      and needs no network and no model. `openai:MODEL:dimN` asks a server that speaks the OpenAI protocol \
       ({env:OPENAI_BASE_URL}, {env:OPENAI_API_KEY}), `ollama:MODEL:dimN` asks Ollama ({env:OLLAMA_HOST}), and \
-      `command:NAME:dimN` goes with {option:embedder-command}. `none` keeps no vectors: only exact questions are \
-      answered.
+      `command:NAME:dimN` goes with {option:embedder-command}. `none` stores no vectors and allows only exact \
+      hits.
       """)
 
   static let embedderCommand = Option(
     "embedder-command", value: .text("COMMAND", allowsEmpty: false), group: embedders,
     summary: "a program that makes the vectors",
     details: """
-      A line for the shell. The program gets each text as a JSON string on a line of its standard input and answers \
-      with a JSON array of numbers on a line of its standard output; it is started once for all texts. Its vectors \
-      go under the fingerprint that the cache has, or that {option:embedder} names. Of the variables of the \
-      environment it sees none that holds a key or password of ours, {env:OPENAI_API_KEY} among them.
+      A shell command. It reads each text as a JSON string on a line of its standard input and writes a JSON array \
+      of numbers on a line of its standard output. It is started once for all texts. Its vectors get the \
+      fingerprint of the cache, or of {option:embedder}. It does not inherit mneme's secrets \
+      ({env:OPENAI_API_KEY}, {env:MNEME_PASSWORD}, {env:REDISCLI_AUTH}).
       """)
 
   static let embedderFile = Option(
     "embedder-file", value: .file(), group: embedders,
     summary: "a file of vectors that were made beforehand",
     details: """
-      JSON lines: `{"text":"one question","embedding":[0.1,0.2]}`, or those of an export with `--embeddings array`. \
-      They go under the fingerprint that the cache has, or that {option:embedder} names.
+      JSON lines: `{"text":"one question","embedding":[0.1,0.2]}`, or those of an export with `--embeddings \
+      array`. The vectors get the fingerprint of the cache, or of {option:embedder}.
       """)
 
   static let embedderTimeout = Option(
     "embedder-timeout", value: .duration(in: .milliseconds(1)...(.seconds(86_400)), milliseconds: true),
     default: .seconds(60), group: embedders, summary: "how long embedding one batch of texts may take",
     details:
-      "Whatever is tried again included: a server that is busy or out of order is asked up to five times.")
+      "Including retries: a server that is busy or fails is asked up to five times.")
 
   static let embedding = Option(
     "embedding", value: .file(), group: embedders,
@@ -150,23 +151,24 @@ enum Options {
     details: "A JSON array of numbers, or raw numbers. It is scaled to length 1.")
 
   static let noNormalize = Switch(
-    "no-normalize", summary: "take the query as it is",
+    "no-normalize", summary: "do not normalize the query",
     details: """
-      For an application that hashes and embeds queries as they are. Otherwise white space is collapsed and case \
-      folded first.
+      For an application that hashes and embeds queries unchanged. Otherwise mneme collapses white space and folds \
+      case first.
       """)
 
   static let nativeTTL = Switch(
-    "native-ttl", summary: "let Redis itself expire what has a time to live",
+    "native-ttl", summary: "let Redis itself expire entries with a time to live",
     details: """
-      Sets `EXPIREAT` on the entry and its `hash:` key. What it leaves in the indexes is swept by {command:vacuum}.
+      Sets `EXPIREAT` on the entry and its `hash:` key. {command:vacuum} removes what this leaves in the indexes.
       """)
 
   static let maxEntries = Option(
     "max-entries", value: .count("N", 1...SemanticCache.largestQuota),
     summary: "the most entries in the whole cache",
     details: """
-      Above it the least recently used entries go. A namespace that has a quota of its own is held to that instead.
+      If the cache holds more, the least recently used entries are evicted. A namespace with a quota has that \
+      limit instead.
       """)
 
   static let batchSize = Option(
@@ -178,16 +180,17 @@ enum Options {
   static let pace = Option(
     "pace", value: .duration(in: .zero...(.seconds(60)), milliseconds: true), default: .zero,
     summary: "a pause between batches, for a busy server",
-    details: "Each batch is short by itself: other clients wait a quarter of a millisecond at most.")
+    details:
+      "You rarely need it: batches are short, and other clients wait a quarter of a millisecond at most.")
 
-  static let dryRun = Switch("dry-run", summary: "say what would be done, and do nothing")
+  static let dryRun = Switch("dry-run", summary: "show what would be done, and change nothing")
 
-  static let yes = Switch("yes", short: "y", summary: "do not ask")
+  static let yes = Switch("yes", short: "y", summary: "do not ask for confirmation")
 
   static let ttl = Option(
     "ttl", value: .duration(in: .seconds(1)...(.seconds(SemanticCache.longestTTL.rawValue))),
-    summary: "for how long the entry lives",
-    details: "Without it the entry stays until it is deleted or evicted.")
+    summary: "the time to live of the entry",
+    details: "If not given, the entry stays until it is deleted or evicted.")
 }
 
 extension ValueKind where Value == Namespace {

@@ -1,14 +1,14 @@
 import Glibc
 import Synchronization
 
-/// Where results and notes go. Nothing else writes to the process's streams.
+/// The streams for results and notes. Nothing else writes to the process's streams.
 ///
-/// Results go to standard output in large pieces, notes to standard error at once. A failed write throws: results
-/// that did not arrive must not look like a success.
+/// Results go to standard output in large pieces, notes to standard error immediately. A failed write throws, because
+/// results that did not arrive must not look like a success.
 final class Output {
   /// How standard output and standard error look at the person reading, if there is one.
   let style: TerminalStyle
-  /// What no note and no error may repeat of the command line.
+  /// The passwords of the command line, which no note and no error may show.
   let passwords: TypedPasswords
   private var pending: [UInt8] = []
   private static let pieceSize = 1 << 16
@@ -89,8 +89,8 @@ final class Output {
   }
 }
 
-/// Takes the places of standard streams that the caller has closed (`>&-`). The connection to Redis would get such a
-/// number otherwise, and what is printed would be sent to the server. What is put there refuses to be used.
+/// Takes the places of standard streams that the caller has closed (`>&-`). Otherwise the connection to Redis
+/// would get such a number, and output would be sent to the server. Reading and writing these places fails.
 func occupyStandardStreams() {
   for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
     // The lowest number that is free, and so this one.

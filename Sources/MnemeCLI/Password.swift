@@ -40,7 +40,7 @@ func askForPassword() throws -> String {
   var silent = before
   silent.c_lflag &= ~tcflag_t(ECHO)
   silent.c_lflag |= tcflag_t(ECHONL)
-  // What was typed before the question is dropped: it was not meant as an answer.
+  // Characters that were typed before the question are dropped: they were not meant as an answer.
   tcsetattr(terminal, TCSAFLUSH, &silent)
   defer { tcsetattr(terminal, TCSAFLUSH, &before) }
 

@@ -4,8 +4,8 @@ import Mneme
 import MnemeRedis
 
 extension Program {
-  /// Answers a shell that asks what can be typed. Where the server has to be asked, it offers nothing when anything
-  /// is wrong, or when no answer comes while a person would still call the prompt quick.
+  /// Answers a shell that asks for completions. If it needs the server, it offers nothing if anything is wrong or
+  /// if the reply takes so long that a person would notice.
   static func complete(_ request: CompletionRequest, _ environment: Environment) -> ExitStatus {
     let output = plainOutput(environment)
     let answer = request.answer { kind, invocation in
@@ -18,7 +18,7 @@ extension Program {
     return .done
   }
 
-  /// What the server has, as far as the options before the cursor say which server.
+  /// The values on the server, if the options before the cursor name one.
   private static func liveValues(
     _ kind: String, _ invocation: Invocation, _ output: Output, _ environment: Environment
   ) throws -> [CompletionRequest.Candidate] {

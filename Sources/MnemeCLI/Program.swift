@@ -72,7 +72,7 @@ public enum Program {
     } catch {
       var error = error
       do {
-        // What was said before the error belongs before it.
+        // Results that came before the error are printed before it.
         try output.flush()
       } catch let interruption as Interruption {
         error = interruption

@@ -16,7 +16,7 @@ final class ProgressLine: Sendable {
   /// - Parameters:
   ///   - unit: what is counted, in the plural.
   ///   - total: how many there are, as far as is known.
-  ///   - isAmongResults: results go to standard output at the same time. Where that is the terminal, they say enough.
+  ///   - isAmongResults: results go to standard output at the same time. On a terminal, they show the progress.
   init(_ context: Context, unit: String, total: Int? = nil, isAmongResults: Bool = false) {
     let style = context.output.style
     isWanted =

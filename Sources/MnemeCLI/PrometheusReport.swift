@@ -11,7 +11,7 @@ struct PrometheusReport: Report {
   private typealias Sample = (labels: [(String, String)], value: Int64)
 
   private enum Samples: Sendable {
-    /// The labels beside the prefix, and the value; nil leaves the line out.
+    /// The labels in addition to the prefix, and the value; nil leaves the line out.
     case ofCache(@Sendable (Stats?) -> Sample?)
     case ofNamespace(@Sendable (NamespaceSummary) -> [Sample])
   }

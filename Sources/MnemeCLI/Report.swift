@@ -12,7 +12,7 @@ protocol Report {
   /// Prints the object, or one a line where there are several.
   func printJSON(on output: Output) throws
 
-  /// `.done`, or `.no` where the answer is no.
+  /// `.done`, or `.no` if the answer is no.
   var status: ExitStatus { get }
 
   /// The text says no more than that what was asked for has been done: `--quiet` wants none of it.

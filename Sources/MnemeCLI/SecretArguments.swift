@@ -2,9 +2,9 @@ import Glibc
 import Mneme
 
 /// Puts asterisks over the password of each URL among the arguments of the process, where `ps` and
-/// `/proc/PID/cmdline` show them to everyone on the machine. What was read before stays as it was.
+/// `/proc/PID/cmdline` show them to all users. Another process may have read it before.
 ///
-/// - Parameter arguments: those that the system handed over, not a copy of them.
+/// - Parameter arguments: those of the system, not a copy of them.
 func erasePasswords(
   in arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, count: Int
 ) {
@@ -17,7 +17,7 @@ func erasePasswords(
 
 /// The passwords on the command line, for messages that repeat its words: `unexpected argument 'redis://:***@host'`.
 struct TypedPasswords {
-  /// What stands behind the scheme of each URL that has a password, and the same without it.
+  /// The part after the scheme of each URL that has a password, and the same part with asterisks.
   private var tails: [(typed: [UInt8], shown: [UInt8])] = []
 
   var isEmpty: Bool { tails.isEmpty }
@@ -32,7 +32,7 @@ struct TypedPasswords {
       var shown: [UInt8] = []
       var place = start
       for range in ranges where range.upperBound >= place {
-        // Of two that overlap, one asterisk is as good as two.
+        // Two ranges that overlap get one asterisk mark.
         if range.lowerBound >= place { shown += word[place..<range.lowerBound] + Array("***".utf8) }
         place = range.upperBound
       }
@@ -48,10 +48,10 @@ struct TypedPasswords {
 
 private let schemeEnd = Array("://".utf8)
 
-/// Where passwords stand in a word that is, or that ends with, a URL: between the colon after the user's name and
-/// the last `@`, and after `password=`, which may be escaped as every part of a URL. Better too much than too little: a
-/// password with a slash that should have been escaped makes the URL a wrong one, and is a secret all the same.
-/// - Returns: what may overlap, in the order in which it begins.
+/// The ranges of passwords in a word that is, or ends with, a URL: between the colon after the user's name and
+/// the last `@`, and after `password=`, which may be escaped like every part of a URL. A password with a slash that
+/// should have been escaped makes the URL wrong, and is a secret too.
+/// - Returns: ranges that may overlap, in the order in which they begin.
 func passwordRanges(in word: some Collection<UInt8>) -> [Range<Int>] {
   let bytes = Array(word)
   guard let start = bytes[...].firstRange(ofBytes: schemeEnd)?.upperBound else { return [] }
@@ -62,7 +62,7 @@ func passwordRanges(in word: some Collection<UInt8>) -> [Range<Int>] {
     ranges.append(colon + 1..<at)
   }
   for equals in bytes.indices[start...] where bytes[equals] == UInt8(ascii: "=") {
-    // As long as it can be with every letter escaped.
+    // The longest form has every letter escaped.
     let name = unescaped(bytes[start..<equals].suffix(24))
     guard name.suffix(8).elementsEqual("password".utf8) else { continue }
     ranges.append(equals + 1..<(bytes[equals...].firstIndex(of: UInt8(ascii: "&")) ?? bytes.endIndex))
@@ -70,7 +70,7 @@ func passwordRanges(in word: some Collection<UInt8>) -> [Range<Int>] {
   return ranges.sorted { $0.lowerBound < $1.lowerBound }
 }
 
-/// The bytes that a part of a URL stands for.
+/// The bytes that a part of a URL represents.
 private func unescaped(_ text: some Sequence<UInt8>) -> [UInt8] {
   var bytes: [UInt8] = []
   var rest = Array(text)[...]

@@ -33,8 +33,8 @@ struct SelectionRequest {
     summary: "only entries whose metadata has this member, with this value",
     details: """
       The name of a member, or a name, `=` and its value: `source`, `source=faq`. A dot leads into an object: \
-      `source.document=handbook`. The value is a JSON number, string, `true`, `false` or `null`, and any other text stands \
-      for itself: `page=12` is a number, `code="12"` a string. A list has a value when one of its elements does.
+      `source.document=handbook`. The value is a JSON number, string, `true`, `false` or `null`, and any other text is a \
+      string: `page=12` is a number, `code="12"` a string. A list has a value when one of its elements does.
       """)
   static let olderThan = age("older-than", "only entries that were put at least so long ago")
   static let newerThan = age("newer-than", "only entries that were put less than so long ago")
@@ -128,7 +128,7 @@ struct SelectionRequest {
     let ids = invocation[Self.ids]
     guard moreIDs.isEmpty || !ids.isEmpty else {
       throw invocation.usageError(
-        "'\(moreIDs[0])' stands where no word is expected", suggestion: wordAdvice)
+        "'\(moreIDs[0])' is not expected here", suggestion: wordAdvice)
     }
     self.ids = ids + moreIDs
     self.texts = try texts(Self.contains)
@@ -173,7 +173,7 @@ struct SelectionRequest {
     isAtMostNamespaces = given.allSatisfy { $0.member == Self.namespaces.member }
     noID = {
       invocation.usageError(
-        "--id: '\($0)' is no id", suggestion: "An id is a whole number of 1 or more, as in --id 4711.")
+        "--id: '\($0)' is not an id", suggestion: "An id is a whole number of 1 or more, as in --id 4711.")
     }
     for id in self.ids where id != "-" { _ = try Self.id(id, orElse: noID) }
   }

@@ -51,7 +51,7 @@ struct Table {
     return lines.joined(separator: "\n")
   }
 
-  /// The same one by one.
+  /// Passes each line of the table to a function.
   func forEachLine(_ style: TerminalStyle, _ body: (String) throws -> Void) rethrows {
     let widths = widths(in: style.tableWidth)
     try body(style.bold(line(columns.map(\.title), widths, style)))

@@ -6,7 +6,7 @@ enum When: String, CaseIterable, Sendable {
   case auto, always, never
 }
 
-/// What the streams are, and so how to write on them.
+/// The properties of the streams that decide how to write on them.
 struct TerminalStyle: Sendable {
   /// Standard output is a terminal: text from a cache is made harmless first.
   var outputIsTerminal = false
@@ -20,7 +20,7 @@ struct TerminalStyle: Sendable {
   /// The locale's character set has more than ASCII.
   var usesUnicode = true
 
-  /// What can be known about the process's streams.
+  /// The style for the process's streams.
   static func detect(color: When, progress: When, environment: Environment) -> TerminalStyle {
     var style = TerminalStyle()
     style.outputIsTerminal = isatty(STDOUT_FILENO) == 1

@@ -117,7 +117,7 @@ func numbers(in value: JSONText, of what: String) throws -> [Float] {
   let numbers = elements.compactMap(\.double).map(Float.init)
   guard value.kind == .array, numbers.count == elements.count, !numbers.isEmpty else {
     throw InputError(
-      "\(what) is no JSON array of numbers.", remediation: "Write it as [0.1, 0.2, ...].")
+      "\(what) is not a JSON array of numbers.", remediation: "Write it as [0.1, 0.2, ...].")
   }
   return numbers
 }

@@ -2,11 +2,11 @@ import Glibc
 import Mneme
 import Synchronization
 
-/// An embedder that is a program of the user's own.
+/// An embedder that is a program of the user.
 ///
 /// It gets each text as a JSON string on a line of its standard input, and answers each with a JSON array of numbers
-/// on a line of its standard output, in their order. It is started with the first text and lives until the embedder
-/// goes; its input then ends. Its standard error is ours.
+/// on a line of its standard output, in their order. It is started with the first text. Its input ends when the
+/// embedder is released. It inherits standard error.
 ///
 ///     "how do i reset my password"        →
 ///                                         ←  [0.12, -0.03, 0.4]
@@ -25,7 +25,7 @@ public final class CommandEmbedder: Embedder {
   ///   - command: as one would type it in a shell.
   ///   - fingerprint: what the vectors are called; the program is taken at its word.
   ///   - dimension: how many numbers each must have.
-  ///   - environment: all that the program is to see of ours.
+  ///   - environment: all variables that the program gets.
   ///   - timeLimit: how long it may take to answer one batch.
   public init(
     _ command: String, fingerprint: String, dimension: Int, environment: [String: String], timeLimit: Duration
@@ -49,7 +49,7 @@ public final class CommandEmbedder: Embedder {
         }
         return try vectors(in: answers)
       } catch let failure as LineProgram.Failure {
-        // What may still come would be taken for the answer to another text.
+        // A late answer would be taken for the answer to another text.
         program?.kill()
         program = nil
         if case .stopped = failure { throw WaitStopped() }
@@ -77,7 +77,7 @@ public final class CommandEmbedder: Embedder {
     return vectors
   }
 
-  /// The one place where what befell the program becomes an error of ours.
+  /// Converts a failure of the program to an error.
   private func error(for failure: LineProgram.Failure, _ count: Int) -> EmbedderError {
     var error: EmbedderError
     switch failure {

@@ -2,13 +2,13 @@ import Mneme
 
 /// From the spec that a user names, or the fingerprint that a cache has, to an embedder.
 public enum EmbedderCatalog {
-  /// What a new cache takes when nothing is said.
+  /// The embedder of a new cache if none is named.
   public static let defaultSpec = HashedNgramEmbedder.fingerprint
 
-  /// The embedder for a cache. Nothing is asked of a server before there is a text to embed.
+  /// The embedder for a cache. It connects to a server only when there is a text to embed.
   /// - Parameters:
-  ///   - spec: what the user asked for; nil leaves it to the cache, and to the default where there is none yet.
-  ///   - cache: the identity of the cache, nil where there is none.
+  ///   - spec: the user's choice; nil for the embedder of the cache, or for the default if there is no cache yet.
+  ///   - cache: the identity of the cache, nil if there is none.
   ///   - settings: where servers are; with a command, that makes the vectors, under the fingerprint named or stored.
   /// - Returns: for a fingerprint of someone else's, an `AbsentEmbedder`: exact answers can be served, vectors have
   ///   to come from elsewhere.
@@ -31,7 +31,7 @@ public enum EmbedderCatalog {
     }
   }
 
-  /// What is stamped on the vectors.
+  /// The identity that is recorded with the vectors.
   /// - Parameter takesForeignVectors: they come from a program or a file of the user's.
   /// - Throws: as `embedder(spec:cache:settings:)`.
   public static func identity(

@@ -6,7 +6,7 @@ public struct EmbedderSettings: Sendable, CustomStringConvertible {
   public var openAIBaseURL = openAI
   /// Sent as a bearer token; nil sends none, as servers of one's own want it.
   public var openAIKey: String?
-  /// Where Ollama answers, in one of the forms that Ollama's own client takes: `host`, `host:port`, a URL.
+  /// The address of Ollama, in one of the forms that Ollama's own client takes: `host`, `host:port`, a URL.
   public var ollamaHost = "http://localhost:11434"
   /// A program that makes vectors, as `sh` runs it; see `CommandEmbedder`.
   public var command: String?

@@ -17,12 +17,12 @@ final class LineProgram {
   private var input: Int32
   private let output: Int32
   private var hasEnded = false
-  /// What has been read and is no whole line yet.
+  /// The bytes of an incomplete line.
   private var rest: [UInt8] = []
 
   private static let longestLine = 16 << 20
 
-  /// - Parameter environment: all that the program is to see of ours.
+  /// - Parameter environment: all variables that the program gets.
   init(_ command: String, environment: [String: String]) throws(Failure) {
     // Both pairs close by themselves in every child, and the child's own ends are copies that `dup2` makes.
     var toChild: [Int32] = [-1, -1]
@@ -46,7 +46,7 @@ final class LineProgram {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    // What we ignore, catch or hold back is the program's to decide for itself.
+    // The program starts with default handlers for the signals that this process ignores or handles.
     var signals = sigset_t()
     sigemptyset(&signals)
     posix_spawnattr_setsigmask(&attributes, &signals)
@@ -80,14 +80,14 @@ final class LineProgram {
     kill()
   }
 
-  /// Ends it and whatever it has started, at once.
+  /// Kills the program and all processes that it has started.
   func kill() {
     guard !hasEnded else { return }
     Glibc.kill(-pid, SIGKILL)
     _ = reap()
   }
 
-  /// Writes the lines and reads as many; both go on side by side, so that neither end waits for the other in vain.
+  /// Writes the lines and reads as many. Both happen together, so that neither side blocks the other.
   func exchange(
     _ lines: [[UInt8]], before deadline: Instant
   ) throws(Failure) -> [[UInt8]] {
@@ -138,7 +138,7 @@ final class LineProgram {
     input = -1
   }
 
-  /// Waits for the end; one that has closed its output and goes on is given a second.
+  /// Waits for the end. A program that has closed its output but keeps running gets a second.
   private func reap() -> Int32 {
     guard !hasEnded else { return 0 }
     var status: Int32 = 0

@@ -18,7 +18,7 @@ public struct PrecomputedEmbedder: Embedder {
   }
 
   /// Takes a line: `{"text":"…","embedding":[…]}`, or one of an export with vectors as arrays, whose text is its
-  /// `query`. Of two lines for one text the last counts.
+  /// `query`. If two lines have the same text, the last counts.
   /// - Throws: `EmbedderError`.
   public mutating func add(line: [UInt8]) throws {
     let object = try? JSONText(parsing: line)

@@ -1,9 +1,9 @@
 import Mneme
 
-/// Vectors that came from outside, checked: one for each text, of the right length, every number finite, and none
-/// without a direction. What passes can be stored.
+/// Vectors from outside, checked: one for each text, of the right length, with finite numbers, and none all
+/// zeros. They can be stored.
 struct ReceivedVectors {
-  /// Who gave them, as the subject of a message: `The embedding server http://…`.
+  /// The source as the subject of a message: `The embedding server http://…`.
   let source: String
   let dimension: Int
 
@@ -51,7 +51,7 @@ struct ReceivedVectors {
     let numbers = elements.compactMap { $0.double.map(Float.init) }
     guard value?.kind == .array, numbers.count == elements.count else {
       throw EmbedderError(
-        "\(source) gave what is no array of numbers.",
+        "\(source) gave something that is not an array of numbers.",
         remedy: .writeVector)
     }
     return numbers

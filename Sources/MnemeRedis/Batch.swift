@@ -1,8 +1,8 @@
 /// How much goes in one request.
 ///
-/// While the server works on a request every other client waits. So each request is short by itself, at most some
-/// 0.25 ms of the server's time, whoever else is there; where there is much to do the next request is always there
-/// when the server is done with the last one (`Lanes`).
+/// While the server works on a request every other client waits. So each request is short, at most some 0.25 ms
+/// of the server's time. If there is much to do, the next request is always there when the server is done with the
+/// last one (`Lanes`).
 enum Batch {
   /// Entries that one transaction writes, each with its own keys.
   static let written = 8

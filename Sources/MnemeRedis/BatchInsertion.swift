@@ -9,7 +9,7 @@ import Mneme
 ///
 /// Used by one thread.
 public final class BatchInsertion {
-  /// What has become of a batch.
+  /// The result of a batch.
   public typealias Outcome = (outcomes: [InsertOutcome], evicted: Int)
 
   private struct Work: Sendable {
@@ -105,11 +105,11 @@ public final class BatchInsertion {
     lanes.close()
     let unused = ids
     ids = []
-    // Without it numbers are left out, which is no harm.
+    // Otherwise numbers are left out, which does no harm.
     try? store.release(unused)
   }
 
-  /// What has become of the batches since this was last asked, in their order. After an error too: those are stored.
+  /// The results of the batches since the last call, in their order. After an error too: those are stored.
   public func takeSettled() -> [Outcome] {
     defer { settled = [] }
     return settled

@@ -3,8 +3,8 @@ import Mneme
 /// A walk over what a server answers a page at a time: `SCAN` over its keys, `SSCAN`, `HSCAN` or `ZSCAN` over what one
 /// key holds.
 ///
-/// Redis promises that what is there throughout the walk is met at least once. It may be met twice, and what comes or
-/// goes meanwhile may be missed (<https://redis.io/docs/latest/commands/scan/>).
+/// Redis promises that what is there throughout the walk is met at least once. It may be met twice, and keys that
+/// come or go in the meantime may be missed (<https://redis.io/docs/latest/commands/scan/>).
 struct Cursor {
   /// The key or keys to walk over.
   enum Subject: Sendable {

@@ -58,7 +58,7 @@ final class CursorPages<Item: Sendable, Asked: Sendable>: @unchecked Sendable {
     return true
   }
 
-  /// Passes on each page, and reads the next one meanwhile where there is one.
+  /// Passes each page on, while the next one is read.
   func forEach(_ body: (Page) throws -> Void) throws {
     guard let first = try next() else { return }
     try body(first)

@@ -3,8 +3,8 @@ import Mneme
 /// An entry to and from the fields of its hash.
 struct EntryCodec: Sendable {
   let layout: KeyLayout
-  /// Text that is no UTF-8 is an error (the document's `decode_responses`); else the bad bytes are replaced, and kept
-  /// beside the text.
+  /// Text that is not UTF-8 is an error (the document's `decode_responses`); otherwise bad bytes are replaced,
+  /// and kept in addition.
   let requiresUTF8: Bool
 
   /// Appends the `HSET` that writes the whole entry.
@@ -35,8 +35,8 @@ struct EntryCodec: Sendable {
 
   /// The entry in a reply to `HGETALL`; nil where the key is gone.
   /// - Parameter dimension: the length of every vector of the cache; nil where it is not known.
-  /// - Throws: `CorruptCacheError` naming the entry and the field; `StoreBackendError` for text that is no
-  ///   UTF-8 where that is asked for.
+  /// - Throws: `CorruptCacheError` naming the entry and the field; `StoreBackendError` for text that is not UTF-8
+  /// if that is required.
   func decode(_ reply: Reply, id: EntryID, dimension: Int?) throws -> StoredEntry? {
     guard reply.count > 0 else { return nil }
     return try decode(EntryFields(reply), id: id, dimension: dimension)
@@ -96,7 +96,7 @@ struct EntryCodec: Sendable {
         || embedding.count % 4 == 0
           && (dimension == nil || embedding.count == dimension.map({ $0 * 4 }))
     else {
-      let right = dimension.map { "not \($0 * 4)" } ?? "which is no number of float32s"
+      let right = dimension.map { "not \($0 * 4)" } ?? "which is not a number of float32s"
       throw corrupt(
         id, "has \(embedding.count) bytes in the field 'embedding', \(right)", isRepairable: false)
     }
@@ -128,11 +128,11 @@ struct EntryCodec: Sendable {
   }
 }
 
-/// The values of an entry's hash by name. There are few, and Redis gives the fields in the order in which they were
-/// first written: nearly each stands where it is looked for first, and a table by hash would cost more than the rest.
+/// The values of an entry's hash by name. There are few, and Redis returns the fields in the order in which they
+/// were first written, so nearly each is found at the expected place.
 struct EntryFields {
   private let reply: Reply
-  /// Where the value of each field of `EntryField.inOrder` stands among the elements; -1 for one that is not there.
+  /// The place of the value of each field of `EntryField.inOrder` among the elements; -1 for a missing one.
   private var places = [Int](repeating: -1, count: EntryField.count)
   /// The fields that were asked for.
   let wanted: [Place]

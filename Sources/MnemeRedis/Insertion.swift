@@ -35,7 +35,7 @@ public struct ConflictError: Error, Sendable {
   }
 }
 
-/// How a batch of entries is to be stored.
+/// The rules for storing a batch of entries.
 struct InsertOptions: Sendable {
   var policy = ConflictPolicy.replace
   /// An entry that was put no earlier than the one that would take its place stays, and counts as skipped.
@@ -58,8 +58,8 @@ extension StoredEntry {
   var queryKey: QueryKey { QueryKey(namespace: namespace, queryHash: queryHash) }
 }
 
-/// What of a batch is stored when it names a query more than once: one entry each, the last, the first where what is
-/// there is skipped, or the youngest where that is spared.
+/// The entries of a batch to store if it names a query more than once: one entry each. It is the last, or the
+/// first if existing entries are skipped, or the youngest if that is kept.
 struct DistinctQueries: Sendable {
   /// The entries that are stored, in the order of the batch.
   let entries: [StoredEntry]
@@ -162,7 +162,7 @@ struct Fill: Equatable, Sendable {
   var count: Int
   var total: Int
 
-  /// How many entries are to be evicted: by the namespace's quota, else by that of the whole cache.
+  /// The number of entries over the namespace's quota, or else over the limit of the whole cache.
   func excess(over maxEntries: Int?) -> Int {
     quota.map { Eviction.batch(count: count, limit: $0) }
       ?? maxEntries.map { Eviction.batch(count: total, limit: $0) } ?? 0

@@ -152,7 +152,7 @@ struct KeyLayout: Sendable {
 
   // MARK: Reading names
 
-  /// What a key of the prefix is, by its name alone; nil for one that is no part of the layout.
+  /// What a key of the prefix is, by its name alone; nil for one that is not part of the layout.
   func parse(_ key: [UInt8]) -> ParsedKey? {
     guard key.starts(with: base) else { return nil }
     let name = key[base.count...]
@@ -213,7 +213,7 @@ public enum KeyFamily: String, Sendable, CaseIterable {
   }
 }
 
-/// What the name of a key says.
+/// The parts of a key's name.
 struct ParsedKey: Sendable, Equatable {
   var family: KeyFamily
   var id: EntryID?
@@ -247,7 +247,7 @@ struct Key: Sendable, Hashable, RedisArgument {
 
   func withArgumentBytes(_ body: (UnsafeRawBufferPointer) -> Void) { bytes.withUnsafeBytes(body) }
 
-  /// For messages; bytes that are no UTF-8 are replaced.
+  /// For messages; bytes that are not UTF-8 are replaced.
   var text: String { String(decoding: bytes, as: UTF8.self) }
 }
 
@@ -261,7 +261,7 @@ extension EntryID {
     self.init(number)
   }
 
-  /// As index members spell it.
+  /// The id as index members spell it.
   var member: String { String(rawValue) }
 }
 

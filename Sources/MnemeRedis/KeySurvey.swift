@@ -1,6 +1,6 @@
 import Mneme
 
-/// What to look at, and how closely.
+/// The keys to survey, and the number of samples.
 public struct KeySurveyOptions {
   /// How many keys of each family have their memory measured.
   public enum Sample: Sendable, Hashable {
@@ -26,16 +26,16 @@ public struct KeySurveyOptions {
 public struct KeyRecord: Sendable, Equatable {
   /// The name, as bytes: a neighbour's need not be text.
   public var key: [UInt8]
-  /// nil for a key that is no part of the layout.
+  /// nil for a key that is not part of the layout.
   public var family: KeyFamily?
-  /// As Redis's `TYPE` names it.
+  /// The type as Redis's `TYPE` names it.
   public var type: String
   /// Seconds that Redis gives it, rounded up; nil: for ever.
   public var ttl: Seconds?
   /// nil where it was not measured.
   public var memoryBytes: Int?
   /// It was to be measured, and the server keeps `MEMORY` from this user or from everyone.
-  public var memoryIsWithheld = false
+  public var memoryIsNotPermitted = false
   /// nil for keys of the cache as a whole, and for entries unless a namespace was asked for.
   public var namespace: Namespace?
   /// The prefix of another cache that the key belongs to; nil for one of this cache, or of none.
@@ -46,7 +46,7 @@ public struct KeyRecord: Sendable, Equatable {
 public struct KeySurvey: Sendable, Equatable {
   /// A family's share.
   public struct Family: Sendable, Equatable {
-    /// nil stands for the keys that are no part of the layout.
+    /// The family; nil for foreign keys.
     public var family: KeyFamily?
     /// The types that were seen, sorted; more than one, or another than the layout's, is damage.
     public var types: [String] = []
@@ -64,7 +64,7 @@ public struct KeySurvey: Sendable, Equatable {
   public var keys = 0
   /// In the order of `KeyFamily`, the unknown ones last; only those that have keys.
   public var families: [Family] = []
-  /// The first of the keys that are no part of the layout, at most `unknownLimit`.
+  /// The first of the keys that are not part of the layout, at most `unknownLimit`.
   public var unknown: [[UInt8]] = []
   /// The largest keys that were measured, largest first.
   public var largest: [KeyRecord] = []
@@ -73,7 +73,7 @@ public struct KeySurvey: Sendable, Equatable {
   /// Whether each key's memory was measured.
   public var memoryIsExact = true
   /// The server keeps `MEMORY` from this user or from everyone.
-  public var memoryIsWithheld = false
+  public var memoryIsNotPermitted = false
   /// Whether every key was seen.
   public var complete = true
 
@@ -148,11 +148,11 @@ extension RedisStore {
     return true
   }
 
-  /// Of how many members Redis looks at the size: every field of an entry, and of an index, whose members are much alike,
-  /// so few that a million of them do not hold the server up.
+  /// The number of members of a key whose size Redis measures: every field of an entry, and so few members of an
+  /// index that a million of them take the server no time.
   fileprivate static let nestedSamples = 100
 
-  /// Measures the keys that were drawn. A server that withholds `MEMORY` leaves the figures out.
+  /// Measures the keys that were drawn. If the server does not permit `MEMORY`, the figures are left out.
   private func measureSamples(_ tally: inout SurveyTally) throws {
     for family in tally.families.keys {
       let keys = tally.families[family]?.drawn ?? []
@@ -162,7 +162,7 @@ extension RedisStore {
         let replies = try client.read(request, tolerating: true)
         for (var record, size) in zip(batch, sizes) {
           record.memoryBytes = replies[size].size
-          record.memoryIsWithheld = replies[size].error?.isWithholding == true
+          record.memoryIsNotPermitted = replies[size].error?.isNotPermitted == true
           tally.measure(record)
         }
       }
@@ -201,7 +201,7 @@ private struct KeyQuestion: Sendable {
     return KeyRecord(
       key: key, family: parsed?.family, type: type,
       ttl: ttl < 0 ? nil : Seconds(ttl / 1000 + (ttl % 1000 > 0 ? 1 : 0)), memoryBytes: size?.size,
-      memoryIsWithheld: size?.error?.isWithholding == true,
+      memoryIsNotPermitted: size?.error?.isNotPermitted == true,
       namespace: namespace.map { replies[$0].string.flatMap { Namespace(unchecked: $0) } }
         ?? parsed?.namespace,
       otherCache: otherCache)
@@ -222,7 +222,7 @@ private struct SurveyTally {
   var families: [KeyFamily?: Family] = [:]
   private var unknown: [[UInt8]] = []
   private var largest: [KeyRecord] = []
-  private var isWithheld = false
+  private var isNotPermitted = false
 
   init(_ options: KeySurveyOptions) { self.options = options }
 
@@ -240,17 +240,17 @@ private struct SurveyTally {
       }
     }
     families[record.family] = family
-    if record.memoryBytes != nil || record.memoryIsWithheld { measure(record) }
+    if record.memoryBytes != nil || record.memoryIsNotPermitted { measure(record) }
     if record.family == nil, unknown.count < KeySurvey.unknownLimit { unknown.append(record.key) }
   }
 
   mutating func measure(_ record: KeyRecord) {
-    isWithheld = isWithheld || record.memoryIsWithheld
+    isNotPermitted = isNotPermitted || record.memoryIsNotPermitted
     guard let bytes = record.memoryBytes else { return }
     families[record.family]?.measured += 1
     families[record.family]?.measuredBytes += Double(bytes)
     guard options.top > 0 else { return }
-    // Of keys of one size, by name: the order of a walk differs from one to the next.
+    // Keys of one size are sorted by name: the order of a walk differs from one to the next.
     let place =
       largest.firstIndex {
         let other = $0.memoryBytes ?? 0
@@ -263,7 +263,7 @@ private struct SurveyTally {
   func survey(isComplete: Bool) -> KeySurvey {
     var survey = KeySurvey()
     survey.complete = isComplete
-    survey.memoryIsWithheld = isWithheld
+    survey.memoryIsNotPermitted = isNotPermitted
     survey.unknown = unknown
     survey.largest = largest
     for family in KeyFamily.allCases.map(Optional.some) + [nil] {

@@ -33,7 +33,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
       return !isClosed
     }
 
-    /// - Returns: nil where there is none at hand.
+    /// - Returns: the next piece, or nil if none is waiting.
     mutating func take() -> Piece? { waiting.isEmpty || !begin() ? nil : waiting.removeFirst() }
 
     /// Puts down a piece that was taken and not begun.
@@ -67,7 +67,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
 
   /// - Parameters:
   ///   - change: the change that a piece of work asks for.
-  ///   - finish: what is to be done after it, which makes the outcome.
+  ///   - finish: the step after it, which makes the outcome.
   init<Seen, Written>(
     _ store: RedisStore, change: @escaping @Sendable (RedisStore, Work) throws -> Change<Seen, Written>,
     finish: @escaping @Sendable (RedisStore, Work, Written) throws -> Outcome

@@ -12,7 +12,7 @@ public struct OtherCache: Sendable, Equatable {
 ///
 /// With the prefixes `app` and `app:v2` the keys of the second begin like those of the first. With `app` and `app:lru`
 /// they also look like its own: `app:lru:by_id` is an index of the one, and may be the `lru` of a namespace `by_id` of the
-/// other. What tells them apart is that a cache has a `meta`. A key that may belong to either is left alone.
+/// other. They are told apart by `meta`, which every cache has. A key that may belong to either is left alone.
 ///
 /// Used by one thread at a time.
 final class OtherCaches {
@@ -47,7 +47,7 @@ final class OtherCaches {
       }
       let replies = try store.client.read(request, tolerating: true)
       for (prefix, slot) in asked {
-        // What may not be asked may be a cache.
+        // A key that may not be read may be the `meta` of a cache.
         verdicts[prefix] = replies[slot].error.map { $0.code != "WRONGTYPE" } ?? !replies[slot][0].isNull
       }
     }
@@ -66,7 +66,7 @@ final class OtherCaches {
 }
 
 extension KeyLayout {
-  /// The names of the families, as they stand in keys.
+  /// The names of the families, as they are in keys.
   private static let familyNames = KeyFamily.allCases.map {
     (name: Array($0.rawValue.utf8), isKeyed: $0.isKeyed)
   }

@@ -21,7 +21,7 @@ struct PageContents: Equatable {
   var members: [DueMember]
   var entries: [EntryID: Entry]
 
-  /// Decides what is to be done about each member. The entry's own fields have the last word over `by_ttl`.
+  /// Decides what to do about each member. The entry's own fields override `by_ttl`.
   /// - Parameter namespace: only what belongs to it is touched. nil: everything.
   func plan(at now: UnixTime, in namespace: Namespace?) -> PagePlan {
     var plan = PagePlan()

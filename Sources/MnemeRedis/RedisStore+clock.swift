@@ -1,9 +1,10 @@
 import Mneme
 
-/// This machine's clock beside the server's.
+/// This machine's clock compared with the server's.
 ///
-/// Entries expire by the clock of whoever looks at them. A machine whose clock is a day ahead would delete the good entries
-/// of all others, so where the two differ by more than a minute the server's counts, which all share.
+/// Entries expire by the clock of the machine that reads them. A machine whose clock is a day ahead would delete the
+/// good entries of all others. If the two differ by more than a minute, the server's clock is used, which all
+/// machines share.
 extension RedisStore {
   /// The largest difference of the clocks that is ignored.
   static let clockTolerance = Seconds(60)

@@ -19,8 +19,8 @@ extension RedisStore {
       let type = pipeline.append("TYPE", entry)
       return Question { $0[type].string ?? "none" }
     } decide: { transaction, type in
-      // 1. What is left of it. A key of another type has no fields, and may be another program's: only a caller that
-      // names the id means it.
+      // 1. The entry's key. A key of another type has no fields, and may belong to another program: it is removed
+      // only if the caller names the id.
       let isHash = type == "hash"
       guard type != "none", isHash || decide == nil else { return .done(false) }
       var (name, queryHash): (String?, String?)
@@ -35,7 +35,7 @@ extension RedisStore {
       }
       if let namespace, let name, !name.utf8.elementsEqual(namespace.name.utf8) { return .done(false) }
 
-      // 2. What points at it.
+      // 2. Everything that points at it.
       let stated = name.map { Namespace(unchecked: $0) }
       let going = listed + (stated.map { [Leftover(id: id, namespace: $0)] } ?? [])
       let namespaces = Set(going.compactMap(\.namespace)).sorted()

@@ -2,9 +2,9 @@ import Mneme
 
 /// A cache that is on a server, under whatever prefix.
 public struct DiscoveredCache: Sendable, Equatable {
-  /// As bytes: another program's need not be text.
+  /// The prefix as bytes, because another program's need not be text.
   public var keyPrefix: [UInt8]
-  /// nil where `by_id` may not be read, or is none.
+  /// The number of entries; nil if `by_id` may not be read, or is not a sorted set.
   public var entries: Int?
   public var fingerprint: String
   /// nil where `meta` does not say it in numbers.
@@ -19,18 +19,20 @@ extension RedisStore {
   /// connected to.
   /// - Parameters:
   ///   - control: stopped early, it returns what was found. Progress counts about how many keys were passed.
-  ///   - withheld: called with the names of keys that may be the `meta` of a cache, and that an ACL keeps from this
+  ///   - whenNotPermitted: called with the names of keys that may be the `meta` of a cache, and that an ACL keeps from this
   ///     user.
   /// - Throws: `StoreBackendError` with `accessDenied` where the user may not run `SCAN`.
   public func discoverCaches(
-    _ control: WorkControl = WorkControl(), withheld: (_ key: [UInt8]) -> Void = { _ in }
+    _ control: WorkControl = WorkControl(), whenNotPermitted: (_ key: [UInt8]) -> Void = { _ in }
   ) throws -> [DiscoveredCache] {
     try checkOpen()
     var found: [[UInt8]: DiscoveredCache] = [:]
     var passed = 0
     let everyMeta = Cursor.Subject.keys(matching: Array(KeyLayout.everyMeta.utf8), type: "hash")
     try forEachPage(of: everyMeta, shouldStop: control.shouldStop) { page in
-      for cache in try caches(ofMetaKeys: page.map(\.bytes), withheld) { found[cache.keyPrefix] = cache }
+      for cache in try caches(ofMetaKeys: page.map(\.bytes), whenNotPermitted) {
+        found[cache.keyPrefix] = cache
+      }
       passed += Cursor.pageSize
       control.progress(WorkProgress(done: passed))
     }
@@ -38,7 +40,7 @@ extension RedisStore {
   }
 
   private func caches(
-    ofMetaKeys keys: [[UInt8]], _ withheld: (_ key: [UInt8]) -> Void
+    ofMetaKeys keys: [[UInt8]], _ whenNotPermitted: (_ key: [UInt8]) -> Void
   ) throws -> [DiscoveredCache] {
     typealias Field = KeyLayout.MetaField
     var request = Pipeline()
@@ -50,7 +52,7 @@ extension RedisStore {
     let replies = try client.read(request, tolerating: true)
     return asked.compactMap { prefix, meta, count in
       let meta = replies[meta]
-      if meta.error?.code == "NOPERM" { withheld(KeyLayout(prefixBytes: prefix).meta.bytes) }
+      if meta.error?.code == "NOPERM" { whenNotPermitted(KeyLayout(prefixBytes: prefix).meta.bytes) }
       guard let fingerprint = meta[0].string else { return nil }
       return DiscoveredCache(
         keyPrefix: prefix, entries: replies[count].size, fingerprint: fingerprint, dimension: meta[1].size)

@@ -29,7 +29,7 @@ extension RedisStore {
       namespace: namespace, quota: try seen[quota], count: seen[count].size ?? 0, total: seen[total].size ?? 0
     )
     let scope = fill.quota == nil ? nil : namespace
-    // What is to stay, and what would not go: neither is chosen while there are others.
+    // Entries to keep, and entries that cannot be removed, are chosen only if there are no others.
     var passedOver = spared
     var (left, evicted) = (fill.excess(over: maxEntries), 0)
     while left > 0, !control.shouldStop() {
@@ -85,7 +85,7 @@ extension RedisStore {
   }
 
   /// What a put of one entry evicts in its own transaction: when the namespace is over its quota with it, by no
-  /// more entries than were read along. What goes beyond that is left to `evict`.
+  /// more entries than were read along. The rest is left to `evict`.
   func victims(of seen: InsertionLook, in namespace: Namespace) -> [EntryID] {
     guard let quota = seen.quotas[namespace] else { return [] }
     let replaced = seen.indexed[0]

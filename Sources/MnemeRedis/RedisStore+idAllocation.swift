@@ -2,8 +2,8 @@ import Mneme
 
 /// Ids that were allocated to this process and that no entry has yet.
 ///
-/// They are used in order. What an attempt has not used serves the next one, as long as the server still counts them as
-/// allocated: a flush or a failover takes them back.
+/// They are used in order. Ids that an attempt has not used serve the next one, as long as the server still
+/// counts them as allocated: a flush or a failover takes them back.
 final class AllocatedIDs {
   private var ids: ArraySlice<EntryID>
 
@@ -49,7 +49,7 @@ struct IDAllocation {
 }
 
 extension RedisStore {
-  /// - Parameter ids: those that are to be used, watched so that nobody else does.
+  /// - Parameter ids: the ids to use, which are watched so that no other client uses them.
   func appendIDLook(_ ids: [EntryID], to pipeline: inout Pipeline) -> Question<IDLook> {
     let last = pipeline.append("GET", layout.nextID)
     let highest = pipeline.append("ZREVRANGE", layout.byID, 0, 0)
@@ -68,10 +68,10 @@ extension RedisStore {
     return pipeline.append("EXISTS", each: ids.map(layout.entry))
   }
 
-  /// Asks what the ids are that indexes name for queries: whether there is an entry of this very query, or none any more
-  /// (expired by Redis itself). An index that leads to another query's entry is not followed, so nothing of it is
-  /// overwritten; nor one that leads to no entry, at an id that was not allocated: whoever is allocated it later would
-  /// overwrite ours.
+  /// Reads the entries of the ids that indexes name for queries: whether there is an entry of this query, or none
+  /// any more (expired by Redis itself). An index that leads to another query's entry is not followed, so nothing of
+  /// it is overwritten. Neither is one that leads to no entry, at an id that was not allocated: a client that gets
+  /// this id later would overwrite the entry.
   /// - Parameter last: the last id that was allocated.
   func appendClaimLook(
     at indexed: [(id: EntryID, key: QueryKey)], after last: Int64, to pipeline: inout Pipeline
@@ -132,7 +132,7 @@ extension RedisStore {
 
   /// Watches `next_id`, so that ids which were allocated stay so. One round trip.
   ///
-  /// Where there is a cache its `meta` is watched, which a flush takes along with `next_id`; a new one has none yet.
+  /// If there is a cache, its `meta` is watched, which a flush removes with `next_id`; a new one has none yet.
   /// - Returns: whether the ids are still allocated.
   func watchAllocation(of ids: [EntryID], _ transaction: borrowing Transaction) throws -> Bool {
     guard let highest = ids.last else { return true }

@@ -120,7 +120,7 @@ extension RedisStore {
   struct InsertionLook {
     var stored: CacheIdentity?
     var ids: IDLook
-    /// The id that the exact layer has for each query.
+    /// The id that the `hash:` key of each query holds.
     var indexed: [EntryID?]
     var quotas: [Namespace: Int]
     var version: Int64
@@ -238,8 +238,8 @@ extension RedisStore {
     }
   }
 
-  /// The version counter never goes back while a server keeps what it has stored. Where it has, a server was
-  /// restarted without its data, or a replica took over that lacked the latest writes.
+  /// Checks that the version counter has not gone back. If it has, a server was restarted without its data, or a
+  /// replica took over that lacked the latest writes.
   private func checkNothingLost(version: Int64) throws {
     guard let before = batchVersion, version < before else { return }
     throw StoreBackendError(
@@ -271,9 +271,9 @@ extension RedisStore {
     }
   }
 
-  /// Entries under their ids, in every index. What the ids had before goes first, with its expiry. An index takes all of
-  /// its members in one command: a command for each would cost the server a third more.
-  /// - Returns: what the version counter comes to.
+  /// Writes entries under their ids, and in every index. Old entries of the ids are removed first, with their
+  /// expiry. An index takes all of its members in one command: a command for each would cost the server a third more.
+  /// - Returns: the new version.
   private func appendInsertion(
     of entries: [StoredEntry], under ids: [EntryID], to pipeline: inout Pipeline
   ) -> Slot {

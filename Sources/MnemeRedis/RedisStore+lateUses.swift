@@ -43,7 +43,7 @@ extension RedisStore {
   ///
   /// Two round trips for each 200 of at most 2,000 entries.
   /// - Parameters:
-  ///   - swept: gets the ids.
+  ///   - swept: gets the ids that were removed.
   ///   - shouldStop: asked before each page.
   /// - Returns: whether it came to its end.
   func sweepLatestUses(

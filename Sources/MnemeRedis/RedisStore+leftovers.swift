@@ -13,7 +13,7 @@ extension RedisStore {
   /// that has come back keeps its places.
   ///
   /// Two round trips for each transaction (`Batch.removed`), and a few more where the namespace of an id is not known.
-  /// - Returns: the ids that were swept.
+  /// - Returns: the ids that were removed.
   @discardableResult
   func sweepLeftovers(_ leftovers: [Leftover]) throws -> [EntryID] {
     try leftovers.slices(of: Batch.removed).flatMap { try sweepBatch(locating(Array($0))) }
@@ -42,7 +42,7 @@ extension RedisStore {
     guard !ids.isEmpty else { return [] }
     let namespaces = Set(leftovers.compactMap(\.namespace)).sorted()
     return try client.change { pipeline in
-      // `by_id` is watched so that two sweeps at the same time do not both count an id.
+      // `by_id` is watched so that two vacuums at the same time do not both count an id.
       pipeline.append("WATCH", each: (isSound(layout.byID) ? [layout.byID] : []) + ids.map(layout.entry))
       let questions = ids.map { id in
         (

@@ -98,8 +98,8 @@ extension RedisStore {
   }
 
   /// The entry is watched, so none of this can make a key of an entry that is gone.
-  /// - Parameter count: the accesses so far. Where they cannot grow any more they stay, so that nothing fails in the
-  ///   middle of the transaction; nil where they are no number.
+  /// - Parameter count: the accesses so far; nil if they are not numbers. A count that cannot grow stays, so that
+  /// nothing fails in the middle of the transaction.
   private func appendTouch(
     _ id: EntryID, in namespace: Namespace, after count: Int64?, at now: UnixTime,
     to pipeline: inout Pipeline

@@ -8,7 +8,7 @@ extension RedisStore {
     try checkOpen()
     try client.change { pipeline in
       pipeline.append("WATCH", layout.quotas, layout.quota(namespace))
-      // Fails where a key is of another type. What the quota is does not matter.
+      // Fails if a key is of another type. The value of the quota does not matter.
       appendQuotaQuestion(for: namespace, to: &pipeline)
       return .nothing
     } decide: { _, _ in
@@ -38,8 +38,8 @@ extension RedisStore {
     return Question { try self.quota(in: ($0[field], $0[string]), of: namespace) }
   }
 
-  /// Where both places have a number the string is the later word, since only Python writes it alone. A quota of 0 or
-  /// less, which Python accepts, is no limit: it would empty the namespace with each put.
+  /// If both places have a number, the string is the later one, since only Python writes it alone. A quota of 0
+  /// or less, which Python accepts, is not a limit: it would empty the namespace with each put.
   func quota(in replies: (field: Reply, string: Reply), of namespace: Namespace) throws -> Int? {
     let value = replies.string.isNull ? replies.field : replies.string
     if value.isNull { return nil }
@@ -95,7 +95,7 @@ extension RedisStore {
     if !canGrow { uncounted.insert(namespace) }
   }
 
-  /// As `summaries`.
+  /// The counters of a namespace, or of all.
   public func counters(in namespace: Namespace?) throws -> Counters {
     try summaries().filter { namespace == nil || $0.namespace == namespace }
       .reduce(Counters()) { $0 + $1.counters }
@@ -154,7 +154,7 @@ extension RedisStore {
   }
 
   /// The Python library's counters: a JSON object whose names are `ns:counter`, split at the last colon since
-  /// the namespace may hold others. What is no such name or number there is passed over.
+  /// the namespace may contain colons. Other names and values are skipped.
   func pythonCounters() throws -> [Namespace: Counters] {
     let stored = try answer { $0.append("HGET", layout.meta, KeyLayout.MetaField.pythonCounters) }.string
     guard let stored, let object = try? JSONText(parsing: Array(stored.utf8))
@@ -172,7 +172,7 @@ extension RedisStore {
 }
 
 extension Counters {
-  /// The counters in a reply to `HGETALL`; fields that are none of them, or no number, are passed over.
+  /// The counters in a reply to `HGETALL`. Other fields, and values that are not numbers, are skipped.
   init(fields reply: Reply) {
     self.init()
     var elements = reply.elements.makeIterator()

@@ -8,14 +8,14 @@ extension RedisStore {
     return entry.namespace == namespace && entry.queryHash == queryHash ? entry : nil
   }
 
-  /// The ids of the entries of these queries; nil where there is none. Two round trips for each 64.
+  /// The ids of the entries of these queries; nil if there is none. Two round trips for each 64.
   public func ids(namespace: Namespace, queryHashes: [String]) throws -> [EntryID?] {
     try claims(of: queryHashes.map { QueryKey(namespace: namespace, queryHash: $0) }).map { claim in
       claim.flatMap { $0.exists ? $0.id : nil }
     }
   }
 
-  /// What the exact layer has for queries; nil where that is nothing, or the entry of another query. Two round trips for
+  /// The claims of `hash:` keys on queries; nil for none, and for the entry of another query. Two round trips for
   /// each 64, without `WATCH`.
   func claims(of keys: [QueryKey]) throws -> [Claim?] {
     try keys.slices(of: Batch.keys).flatMap { keys -> [Claim?] in
@@ -31,7 +31,7 @@ extension RedisStore {
     }
   }
 
-  /// The id that the exact layer has for a query.
+  /// The id that the `hash:` key of a query holds.
   func indexedID(_ namespace: Namespace, _ queryHash: String) throws -> EntryID? {
     EntryID(member: try answer { $0.append("GET", layout.hash(namespace, queryHash)) }.bytes)
   }
@@ -62,9 +62,9 @@ extension RedisStore {
     try decode(reply, id: id) { client.translate($0, command: $1, key: $2) }
   }
 
-  /// The same where the client is in use.
-  /// - Parameter translate: makes the user's error of the server's, which was tolerated among the replies: a key of
-  ///   another type is one damaged entry, and no reason to end there.
+  /// Decodes an entry while the client is in use.
+  /// - Parameter translate: makes the user's error of the server's. It was tolerated among the replies: a key of
+  ///   another type is one damaged entry, and does not end the reading.
   func decode(
     _ reply: Reply, id: EntryID, translating translate: (ServerError, String, String) -> any MnemeError
   ) throws -> StoredEntry? {
@@ -77,7 +77,7 @@ extension RedisStore {
     try answer { $0.append("EXISTS", layout.entry(id)) }.integer == 1
   }
 
-  /// One round trip. An entry that Redis itself has expired counts until it is swept.
+  /// One round trip. An entry that Redis itself has expired counts until a vacuum removes its leftovers.
   public func count(in namespace: Namespace?) throws -> Int {
     try answer { $0.append("ZCARD", namespace.map(layout.lru) ?? layout.byID) }.size ?? 0
   }
@@ -94,8 +94,9 @@ extension RedisStore {
 
   /// One round trip, and one more for each 200 namespaces when all are asked for.
   ///
-  /// Entries of one second stand as in the Python library, so that both evict the same: those of a namespace in the
-  /// order of the sorted set, which is that of the ids' text; over all namespaces by id, among the first of each.
+  /// Entries of one second are ordered as in the Python library, so that both evict the same: those of a
+  /// namespace in the order of the sorted set, which is that of the ids' text; over all namespaces by id, among the
+  /// first of each.
   public func leastRecentlyUsed(_ limit: Int, in namespace: Namespace?) throws -> [EntryID] {
     guard limit > 0 else { return [] }
     let scopes = try namespace.map { [$0] } ?? namespaces()
@@ -130,7 +131,7 @@ extension RedisStore {
     try answer { $0.append("ZCOUNT", layout.byTTL, "-inf", now.rawValue) }.size ?? 0
   }
 
-  /// Whether Redis answers and its counters are numbers. What the entries hold is the business of a check.
+  /// Whether Redis answers and its counters are numbers. Entries are not checked.
   public func integrityCheck() throws -> Bool {
     try checkOpen()
     do {

@@ -1,14 +1,14 @@
 import Mneme
 
-/// A copy of a cache under another prefix, on its way there.
+/// A copy of a cache under another prefix, while it is made.
 ///
-/// As long as it is unfinished, its `meta` names the prefix that it comes from, in a field that no other program
-/// reads: the copy can be used all the while, and whoever goes on with it knows it again. The mark is written in the
-/// transaction that creates `meta` and taken away when all is there.
+/// While it is unfinished, its `meta` names the prefix that it comes from, in a field that no other program reads.
+/// The copy can be used all the time, and a later run recognizes it. The mark is written in the transaction that
+/// creates `meta`, and removed when the copy is complete.
 extension RedisStore {
   /// Makes this prefix the unfinished copy of another one, or finds that it is that already.
   ///
-  /// Walks the keyspace once where there is no cache, then two round trips.
+  /// Walks the keyspace once if there is no cache, then two round trips.
   /// - Parameters:
   ///   - source: the prefix that is copied.
   ///   - identity: who makes the copy's vectors.
@@ -74,7 +74,7 @@ extension RedisStore {
       about: .keyPrefix(layout.prefix), remedy: .useEmptyPrefix)
   }
 
-  /// - Throws: `InvalidInputError` where any key of the layout is there. Keys that are no part of it may belong to a
+  /// - Throws: `InvalidInputError` where any key of the layout is there. Keys that are not part of it may belong to a
   ///   neighbour whose prefix begins like this one.
   private func checkForKeys() throws {
     let otherCaches = OtherCaches(self)

@@ -37,9 +37,9 @@ extension RedisStore {
     try removeAll(in: namespace, WorkControl())
   }
 
-  /// Removes the entries that the namespace has now, and what its index names besides, while the index is walked. One
-  /// that is put meanwhile may stay. One round trip for each page of members and three for each transaction, over several
-  /// connections that take turns.
+  /// Removes the entries that the namespace has now, and everything else that its index names, while the index is
+  /// walked. An entry that is stored in the meantime may stay. One round trip for each page of members and three for
+  /// each transaction, over several connections that take turns.
   @discardableResult
   public func removeAll(in namespace: Namespace, _ control: WorkControl) throws -> Int {
     var removed = 0
@@ -127,13 +127,13 @@ extension RedisStore {
   struct RemovedBatch: Sendable {
     var ids: [EntryID]
     var removed: [EntryID]
-    /// Sound entries that were not to be removed. What is neither here nor removed is gone or damaged.
+    /// Sound entries that must stay. An entry that is neither here nor removed is gone or damaged.
     var spared: [EntryHead]
   }
 
   typealias RemovalLanes = Lanes<[EntryID], RemovedBatch>
 
-  /// Removes batches of ids over several connections. What is damaged is left where it is.
+  /// Removes batches of ids over several connections. Damaged entries are left.
   func removalLanes(
     counting: Counting?, _ decide: @escaping @Sendable (EntryHead) -> Bool
   ) -> RemovalLanes {
@@ -241,7 +241,7 @@ extension RedisStore {
     }
   }
 
-  /// - Throws: the server's error where it stands among the replies: `CorruptCacheError` for a key of another type.
+  /// - Throws: the server's error among the replies: `CorruptCacheError` for a key of another type.
   private func checkTolerated(_ reply: Reply, of command: String, _ key: Key) throws {
     guard let error = reply.error else { return }
     throw client.translated(error, of: CommandText(name: command, key: key.text))
@@ -259,8 +259,8 @@ extension RedisStore {
       EntryField.ttl, EntryField.lastAccessedAt)
   }
 
-  /// - Returns: nil where the entry is gone. What is left where the Python library touches an entry that is being
-  ///   deleted, a hash of the two fields that a touch sets, is damaged rather than gone.
+  /// - Returns: nil if the entry is gone. If the Python library touches an entry that is being deleted, it leaves
+  /// a hash of two fields, which is damaged rather than gone.
   /// - Throws: `CorruptCacheError` for an entry that does not say where it belongs.
   func head(of id: EntryID, in reply: Reply) throws -> EntryHead? {
     let fields = try reply.elements(expecting: 5)
@@ -341,8 +341,8 @@ extension RedisStore {
     if isSound(layout.namespaces) { pipeline.append("SCARD", layout.namespaces) }
   }
 
-  /// The version counter; 0 where there is none.
-  /// - Throws: `CorruptCacheError` where it is not a number that can grow.
+  /// Reads the version counter; 0 if there is none.
+  /// - Throws: `CorruptCacheError` if it is not a number that can grow.
   func appendVersionQuestion(to pipeline: inout Pipeline) -> Question<Int64> {
     guard isSound(layout.version) else { return Question { _ in 0 } }
     let version = pipeline.append("GET", layout.version)

@@ -42,8 +42,8 @@ extension RedisStore {
 
   /// The ids that a sorted set names with scores after one moment and up to another.
   ///
-  /// One round trip, and one for each 200 members. A page is asked for by its rank, which costs the server the same
-  /// however many members stand before it. Members that come or go meanwhile may be missed.
+  /// One round trip, and one for each 200 members. A page is read by its rank, which costs the server the same
+  /// however many members precede it. Members that come or go in the meantime may be missed.
   func memberIDs(of key: Key, scores after: UnixTime?, _ until: UnixTime?) throws -> Set<EntryID> {
     var ids: Set<EntryID> = []
     var rank =
@@ -77,10 +77,10 @@ extension RedisStore {
 
   /// Removes the entries of a selection, those with the lowest ids first.
   ///
-  /// Each is looked at again in the transaction that removes it, so that one that was replaced meanwhile goes only where
-  /// it still matches. Round trips as for `forEachEntry`, and two for each 16 entries, over several connections that take
-  /// turns.
-  /// - Parameter whenDamaged: told of entries that cannot be read. They stay.
+  /// Each is read again in the transaction that removes it, so that one that was replaced is removed only if it
+  /// still matches. Round trips as for `forEachEntry`, and two for each 16 entries, over several connections that
+  /// take turns.
+  /// - Parameter whenDamaged: called for entries that cannot be read. They stay.
   /// - Returns: how many were removed.
   package func remove(
     _ selection: Selection, at now: UnixTime, _ control: WorkControl,
@@ -114,7 +114,7 @@ extension RedisStore {
     return removed
   }
 
-  /// Passes the ids of a selection to `body`, some at a time, until it is told to stop.
+  /// Passes the ids of a selection to `body`, some at a time, until it returns false.
   private func forEachBatch(
     of selection: Selection, at now: UnixTime, _ control: WorkControl,
     whenDamaged: (EntryID, CorruptCacheError) throws -> Void,
@@ -223,7 +223,7 @@ extension RedisStore {
     var unchanged = 0
   }
 
-  /// An entry as it is, and where its expiry stands.
+  /// An entry, and the state of its expiry.
   private struct TTLLook {
     var entry: StoredEntry
     /// Whether Redis will expire the key itself.
@@ -315,7 +315,7 @@ extension RedisStore {
     }
     guard look.expiresNatively || change.isNative else { return }
     for key in keys {
-      // Redis would take a key whose time has passed at once, and leave its members in the indexes.
+      // Redis would delete a key whose time has passed immediately, and leave its members in the indexes.
       if expiry > now, expiry.rawValue < .max / 2000 {
         pipeline.append("EXPIREAT", key, expiry.rawValue)
       } else if look.expiresNatively {
@@ -350,7 +350,7 @@ package struct TTLChange: Sendable {
   /// - Parameter now: the moment from which it counts.
   func ttl(for entry: StoredEntry, at now: UnixTime) -> Outcome {
     let new = duration.map { duration in
-      // Of an entry from the future, too, at least a second.
+      // An entry from the future gets a second at least, too.
       fromCreation
         ? duration : min(max(Seconds(1), now + duration - entry.createdAt), SemanticCache.longestTTL)
     }

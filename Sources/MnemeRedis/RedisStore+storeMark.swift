@@ -105,7 +105,7 @@ extension RedisStore: CacheStore {
       } as Question<Counts?>
     }
     guard let seen, let counts = seen.answer, mark.canPrecede(seen.mark) else { return nil }
-    // What happens while these questions are answered counts twice: now, and again the next time.
+    // Changes while these questions are answered count twice: now, and the next time.
     let (growth, overflow) = seen.versionAfter.subtractingReportingOverflow(mark.version)
     guard !overflow, growth < Reply.largestSize, mark.isProven(by: counts.samples, hasGrown: growth > 0)
     else { return nil }
@@ -154,8 +154,8 @@ extension RedisStore: CacheStore {
     var examined = 0
   }
 
-  /// Looks at the entries that were accessed at a time or later, the last accessed first. One that is accessed meanwhile
-  /// may be passed twice, or not: the next walk passes it.
+  /// Reads the entries that were accessed at a time or later, the last accessed first. One that is accessed in
+  /// the meantime may be passed twice, or not: the next walk passes it.
   /// - Parameter enough: the replaced entries after which the walk ends with the page; nil: it goes to the end.
   private func accessed(
     in namespace: Namespace, from time: UnixTime, since mark: StoreMark, atLeast enough: Int64?
@@ -166,7 +166,8 @@ extension RedisStore: CacheStore {
     while true {
       var request = Pipeline()
       let times = ids.map { request.append("HGET", layout.entry($0), EntryField.createdAt) }
-      // By rank, from the end: what is accessed meanwhile moves there, so that others come twice and none is left out.
+      // By rank, from the end: entries that are accessed in the meantime move there, so that others come twice and
+      // none is left out.
       let page = request.append(
         "ZRANGE", layout.lru(namespace), -(found.examined + Batch.page), -(found.examined + 1), "WITHSCORES")
       let replies = try read(request, tolerating: true)
@@ -211,7 +212,7 @@ extension RedisStore: CacheStore {
     }
   }
 
-  // MARK: What the store is like
+  // MARK: The state of the store
 
   private struct Look<Answer> {
     /// With the version from before the answers.
@@ -222,9 +223,9 @@ extension RedisStore: CacheStore {
     var answer: Answer
   }
 
-  /// Asks what the store is like, and more. The version is asked for before and after: what a mark does not tell of has a
-  /// later version than the mark, and what an answer tells of has none later than `versionAfter`.
-  /// - Returns: nil where there is no version.
+  /// Reads the state of the store, and more. The version is read before and after: a change that a mark does not
+  /// cover has a later version than the mark, and a change that an answer covers has none later than `versionAfter`.
+  /// - Returns: nil if there is no version.
   private func look<Answer>(
     at namespace: Namespace, asking more: (inout Pipeline) -> Question<Answer>
   ) throws -> Look<Answer>? {

@@ -13,9 +13,9 @@ extension RedisStore {
 
   /// Passes the entries of a selection to `body` in the order of their ids, and those that cannot be read to `whenCorrupt`.
   ///
-  /// One round trip for a page of entries, 32 or fewer where they are large. Where an index can say which entries these
-  /// are, only those are read; it is walked over first, one round trip for each 200 members, and a few bytes for each are
-  /// kept.
+  /// One round trip for a page of entries, 32 or fewer if they are large. If an index can tell which entries
+  /// these are, only those are read. The index is walked first, with one round trip for each 200 members and a few
+  /// bytes of memory for each.
   /// - Parameters:
   ///   - id: only entries with a greater one.
   ///   - fields: the large fields that `body` needs. Others may be empty.
@@ -128,7 +128,7 @@ extension RedisStore {
   }
 
   /// Asks one question about every entry, in id order, a page at a time. Pages grow twofold while their weight
-  /// allows, and shrink at once. The next page is asked for while one is handled.
+  /// allows, and shrink immediately. The next page is read while one is handled.
   private func forEachPage(
     of source: IDSource, beginningWith firstSize: Int, upTo lastSize: Int = Batch.entries,
     ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot, handle: (EntryID, Reply) throws -> Void
@@ -225,8 +225,8 @@ struct IDSource {
   /// The page that the last answer brought, and whether it was the end.
   private var answered: [EntryID]?
   private var isAtEnd = false
-  /// From where to go on in `by_id`, as `ZRANGEBYSCORE` takes it: by score, which a damaged cache cannot make
-  /// go backwards.
+  /// The next place in `by_id`, as `ZRANGEBYSCORE` takes it: by score, which a damaged cache cannot make go
+  /// backwards.
   private var from: String
 
   /// - Parameter ids: nil for those of the whole cache.
@@ -236,7 +236,7 @@ struct IDSource {
     remaining = ids.map { ids in ids.filter { member in id.map { member > $0 } ?? true }.sorted()[...] }
   }
 
-  /// The next page; empty where a page held no ids at all; nil after the last.
+  /// The next page; empty if a page held no ids; nil after the last.
   mutating func page(_ size: Int) throws -> [EntryID]? {
     if let rest = remaining {
       guard !rest.isEmpty else { return nil }
@@ -253,7 +253,7 @@ struct IDSource {
   }
 
   /// Asks for the page after this one. The ids of a list are at hand; the question is then one that costs
-  /// nothing, so that every request has an answer in the same place. It is no `PING`, which is not among the
+  /// nothing, so that every request has an answer in the same place. It is not a `PING`, which is not among the
   /// commands that an ACL's `+@read` allows.
   func appendQuestion(to pipeline: inout Pipeline, size: Int) -> Slot {
     guard remaining == nil else { return pipeline.append("EXISTS", store.layout.byID) }

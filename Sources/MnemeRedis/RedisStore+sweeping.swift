@@ -5,7 +5,7 @@ extension RedisStore {
   ///
   /// A round trip for each page of members, and one for each 64 of them.
   /// - Parameters:
-  ///   - swept: gets the ids.
+  ///   - swept: gets the ids that were removed.
   ///   - shouldStop: asked before each page.
   /// - Returns: whether the walk came to its end.
   func sweepIndexes(
@@ -143,7 +143,7 @@ extension RedisStore {
   }
 }
 
-/// A key of the exact layer, and what its name says.
+/// A `hash:` key, and the parts of its name.
 struct HashKey: Sendable {
   let key: Key
   private let namespace: Namespace

@@ -4,8 +4,8 @@ import Mneme
 public struct VacuumOptions {
   /// nil: every namespace.
   public var namespace: Namespace?
-  /// Entries that are expired at this moment are removed. Where this machine's clock differs from the server's by more
-  /// than a minute, it is corrected by as much.
+  /// Entries that have expired at this moment are removed. If this machine's clock differs from the server's by
+  /// more than a minute, it is corrected by as much.
   public var now: UnixTime = systemClock()
   /// The entries in one transaction, 1 … 1000; nil: `Batch.removed`.
   public var batchSize: Int?
@@ -72,8 +72,7 @@ struct VacuumRun {
   let store: RedisStore
   let options: VacuumOptions
   private var report = VacuumReport()
-  /// How many members of `by_ttl` that are due stay where they are, and so how many stand before those that were not
-  /// looked at yet.
+  /// The number of members of `by_ttl` that are due and stay, which precede those that were not looked at yet.
   private var kept = 0
   /// The members of the entries that are being removed over the lanes.
   private var underWay: [EntryID: [DueMember]] = [:]
@@ -93,7 +92,7 @@ struct VacuumRun {
 
   mutating func run() throws -> VacuumReport {
     if try store.identity() == nil {
-      // Without `meta` there is no cache. A repair reports where there are entries all the same.
+      // Without `meta` there is no cache. A repair reports any entries.
       if options.repair { try repair() }
       return report
     }
@@ -102,7 +101,7 @@ struct VacuumRun {
     defer { store.passedOver = [] }
     if options.repair, !options.dryRun {
       try store.repairNumbers(checkOptions) { _, outcome in
-        if outcome == .mended { report.repaired += 1 }
+        if outcome == .repaired { report.repaired += 1 }
       }
     }
     let isDone = try sweepDue() && sweepLeftovers() && retireAbandoned() && evictOverQuotas() && repair()
@@ -125,7 +124,7 @@ struct VacuumRun {
     }
     defer { lanes.close() }
     while !options.control.shouldStop() {
-      // Where members stay, most pages have some: see below.
+      // If members stay, most pages have some: see below.
       if kept > 0 { try settleAll(lanes) }
       let page = try duePage()
       if page.isEmpty, underWay.isEmpty { return true }
@@ -136,8 +135,8 @@ struct VacuumRun {
       } else {
         let new = page.filter { member in member.id.map { underWay[$0] == nil } ?? true }
         if !underWay.isEmpty, new.isEmpty || new.contains(where: { $0.id == nil }) {
-          // While entries before it are removed, a page may begin too late. What it leaves out is met when the end is
-          // reached and nothing is under way, as long as all that stays is in front of it.
+          // While entries before it are removed, a page may begin too late. Entries that it leaves out are met at
+          // the end, when nothing is under way, as long as all that stays precedes them.
           try settleAll(lanes)
           continue
         }
@@ -154,8 +153,8 @@ struct VacuumRun {
     options.dryRun ? options.batchSize ?? Batch.page : max(Batch.page, options.batchSize ?? 0)
   }
 
-  /// The members that are due are the first of `by_ttl`. A page is asked for by its rank, which costs the server the
-  /// same however many members stand before it; an offset within a range of scores is counted off one by one.
+  /// The members that are due are the first of `by_ttl`. A page is read by its rank, which costs the server the
+  /// same however many members precede it; an offset within a range of scores is counted off one by one.
   private func duePage() throws -> [DueMember] {
     let size = pageSize
     return try store.read { pipeline in
@@ -198,11 +197,11 @@ struct VacuumRun {
       try settle(lanes)
     }
     if batches.isEmpty { tellProgress() }
-    // What is done about those watches what each removal changes.
+    // Their removal watches what each other removal changes.
     if !odd.members.isEmpty { try settleAll(lanes) }
   }
 
-  /// Waits for what is under way, and does what is to be done about entries that were not removed.
+  /// Waits for removals under way, and handles entries that were not removed.
   private mutating func settleAll(_ lanes: RedisStore.RemovalLanes) throws {
     lanes.finish()
     try settle(lanes)
@@ -248,9 +247,9 @@ struct VacuumRun {
     options.control.progress(WorkProgress(done: report.expired + report.leftovers))
   }
 
-  // MARK: What else there is
+  // MARK: Other leftovers
 
-  /// Where there was one leftover there are others: in the indexes of entries that were not due, and in `hash:` keys.
+  /// After one leftover, looks for others: in the indexes of entries that were not due, and in `hash:` keys.
   private mutating func sweepLeftovers() throws -> Bool {
     defer { report.leftovers = swept.count }
     let control = options.control
@@ -311,10 +310,10 @@ struct VacuumRun {
       switch outcome {
       case .gone: break
       case .dropped: report.dropped += 1
-      case .mended where problem.isSwept:
+      case .repaired where problem.isSwept:
         swept.formUnion(problem.id.map { [$0] } ?? [])
         report.leftovers = swept.count
-      case .mended:
+      case .repaired:
         report.repaired += 1
         if problem.kind == .wrongByTTL { hasEntered = true }
       case .left(let reason):
@@ -322,7 +321,7 @@ struct VacuumRun {
         try options.whenLeft(problem, reason)
       }
     }
-    // What `by_ttl` had lacked may be due.
+    // Members that `by_ttl` had lacked may be due.
     guard hasEntered else { return summary.complete }
     kept = 0
     return try sweepDue() && summary.complete
@@ -374,7 +373,7 @@ extension PageContents.Entry {
 }
 
 extension RedisStore {
-  /// What there is of entries. One round trip for each 64, and one more where any of these is not a whole entry.
+  /// Reads the state of entries. One round trip for each 64, and one more if any of these is not a whole entry.
   func entries(named ids: [EntryID]) throws -> [EntryID: PageContents.Entry] {
     var entries: [EntryID: PageContents.Entry] = [:]
     for slice in ids.slices(of: Batch.keys) {

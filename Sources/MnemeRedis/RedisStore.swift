@@ -3,17 +3,16 @@ import Synchronization
 
 /// A store in Redis, shared by every process that knows its URL and key prefix.
 ///
-/// Each mutation is one transaction that also moves the version counter, and what a transaction decides from
-/// what it read, it watches; the names of the keys stand in `KeyLayout`. Nothing is created by reading, and the
-/// first write creates the cache. Round trips are given where a method has more than one; the check of the
-/// cache's identity rides along with the first.
+/// Each mutation is one transaction that also moves the version counter, and watches the values that it depends
+/// on. `KeyLayout` has the names of the keys. Reading creates nothing; the first write creates the cache. Round trips
+/// are given for methods with more than one; the check of the cache's identity is part of the first.
 ///
 /// Safe to use from several threads, which share one connection.
 public final class RedisStore: Store {
   struct State {
     var isClosed = false
     var expected: CacheIdentity?
-    /// What `meta` said; a cache that exists keeps its identity.
+    /// The identity in `meta`; a cache that exists keeps it.
     var stored: CacheIdentity?
     var batchVersion: Int64?
     var passedOver: Set<Key> = []
@@ -128,10 +127,10 @@ public final class RedisStore: Store {
     if wasOpen, ownsClient { client.close() }
   }
 
-  /// What is known of the cache without asking.
+  /// The identity of the cache, if it is known without asking.
   var knownIdentity: CacheIdentity? { state.withLock { $0.stored } }
 
-  /// What the version counter had come to with the last of several batches.
+  /// The version counter after the last of several batches.
   var batchVersion: Int64? {
     get { state.withLock { $0.batchVersion } }
     set { state.withLock { $0.batchVersion = newValue } }
@@ -188,7 +187,7 @@ public final class RedisStore: Store {
     return try read(pipeline)[slot]
   }
 
-  /// What the replies to several commands that read say together. One round trip.
+  /// The value of the replies to several commands that read. One round trip.
   func read<Value>(
     tolerating: Bool = false, _ build: (inout Pipeline) throws -> Question<Value>
   ) throws -> Value {
@@ -196,7 +195,7 @@ public final class RedisStore: Store {
     return try read(look.commands, tolerating: tolerating)[look.question]
   }
 
-  /// Asks for the identity of the cache, and checks it against the expected one; nil where there is no cache.
+  /// Reads the identity of the cache, and checks it against the expected one; nil if there is no cache.
   @discardableResult
   func appendIdentityQuestion(to pipeline: inout Pipeline) -> Question<CacheIdentity?> {
     typealias Field = KeyLayout.MetaField

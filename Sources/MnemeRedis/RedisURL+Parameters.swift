@@ -1,8 +1,8 @@
 import Mneme
 
 extension RedisURL {
-  /// Query parameters by name. Of one that stands there twice the first counts, and an empty one not at all, as
-  /// in Python's `parse_qs`.
+  /// Query parameters by name. If one is given twice the first counts, and an empty one is ignored, as in
+  /// Python's `parse_qs`.
   static func readParameters(
     _ query: Substring.UnicodeScalarView
   ) throws(ParseError) -> [String: String] {
@@ -121,7 +121,7 @@ extension RedisURL {
     }
   }
 
-  /// Percent-decodes once. A '%' without two hexadecimal digits stands for itself, as in Python's `unquote`.
+  /// Percent-decodes once. A '%' without two hexadecimal digits is kept, as in Python's `unquote`.
   static func decode(
     _ text: Substring.UnicodeScalarView, as part: ParseError.Part, plusIsSpace: Bool = false
   ) throws(ParseError) -> String {
@@ -139,7 +139,7 @@ extension RedisURL {
       }
     }
     guard let decoded = String(validating: bytes, as: UTF8.self) else {
-      throw ParseError(part, "The \(part.name) is no UTF-8 after percent-decoding.")
+      throw ParseError(part, "The \(part.name) is not UTF-8 after percent-decoding.")
     }
     guard !decoded.utf8.contains(0) else { throw ParseError(part, "The \(part.name) holds a NUL byte.") }
     return decoded

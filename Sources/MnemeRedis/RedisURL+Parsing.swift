@@ -1,5 +1,5 @@
 extension RedisURL {
-  /// Why a text is no URL of a Redis, and which part of it. Quotes nothing that could be a password.
+  /// The reason why a text is not the URL of a Redis, and the part that is wrong. Quotes nothing that could be a password.
   public struct ParseError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The parts that a URL is made of.
     public enum Part: Sendable, Equatable {
@@ -10,7 +10,7 @@ extension RedisURL {
 
     /// The part that is wrong.
     public let part: Part
-    /// What is wrong with it, as a sentence.
+    /// The fault, as a sentence.
     public let description: String
     /// The URL that was probably meant.
     public let suggestion: String?
@@ -35,7 +35,7 @@ extension RedisURL {
     do {
       self = try RedisURL.parse(scheme: scheme, authority: authority, tail: tail)
     } catch {
-      // What looks like a path or a query may be the rest of a password, which no message may quote.
+      // The rest may be part of a password, which no message may quote.
       guard tail.contains("@") else { throw error }
       throw ParseError(
         .password,
@@ -64,8 +64,8 @@ extension RedisURL {
       .scheme, "The URL must begin with redis://, rediss:// or unix://.", suggestion: probableURL(text))
   }
 
-  /// The URL that was meant by a host, a path, or a URL with the scheme of another program; nil where that is not plain,
-  /// and where a password may stand in it.
+  /// The URL that was probably meant by a host, a path, or a URL with the scheme of another program; nil if that
+  /// is not clear, or if it may contain a password.
   private static func probableURL(_ text: String) -> String? {
     guard !text.utf8.contains(UInt8(ascii: "@")), !text.utf8.contains(UInt8(ascii: "?")) else { return nil }
     let others = [
@@ -147,12 +147,12 @@ extension RedisURL {
       name = text[text.index(after: text.startIndex)..<close]
       rest = text[text.index(after: close)...]
       guard name.contains(":"), rest.isEmpty || rest.first == ":" else {
-        throw ParseError(.host, "Between '[' and ']' stands an IPv6 address, and behind it ':' and the port.")
+        throw ParseError(.host, "Put an IPv6 address between '[' and ']', then ':' and the port.")
       }
     } else if text.contains(",") {
       throw ParseError(.host, "The URL names several hosts; mneme takes one, and does not know Sentinel.")
     } else if rest.dropFirst().contains(":") {
-      throw ParseError(.host, "An IPv6 address stands in brackets: [::1]:6379.")
+      throw ParseError(.host, "Put an IPv6 address in brackets: [::1]:6379.")
     }
     // Host names do not tell case apart, and redis-py lowers it.
     let host = try decode(name, as: .host).lowercased()

@@ -1,14 +1,14 @@
 import Mneme
 
-/// Where a cache's Redis is, and how to get in.
+/// The address of a cache's Redis, and the user's credentials.
 ///
 ///     redis://[[user][:password]@]host[:port][/db]        over TCP
 ///     rediss://…                                          the same over TLS
 ///     unix://[[user][:password]@]/path[?db=N]             over a Unix socket
 ///
-/// What is left out is `localhost`, 6379, database 0 and no password. The rules are those of redis-py's
-/// `from_url`, so that a URL that works for the Python library means the same here; only what redis-py passes
-/// over in silence (a database that is no number, say) is an error.
+/// The defaults are `localhost`, 6379, database 0 and no password. The rules are those of redis-py's `from_url`,
+/// so that a URL of the Python library works here too; only faults that redis-py ignores (a database that is not a
+/// number, say) are errors.
 ///
 /// The description never shows the password: `redis://user:***@host:6379/0`.
 public struct RedisURL: Sendable, Hashable {
@@ -32,9 +32,9 @@ public struct RedisURL: Sendable, Hashable {
   public var tls: TLSOptions
   var password: Secret?
 
-  /// Where the URL names no host.
+  /// The host, if the URL names none.
   public static let defaultHost = "localhost"
-  /// Where the URL names no port.
+  /// The port, if the URL names none.
   public static let defaultPort: UInt16 = 6379
 
   /// The URL has a password. Its text is not to be had from here.
@@ -52,7 +52,7 @@ extension RedisURL: CustomStringConvertible {
   /// The whole URL but for its query parameters, with `***` for the password. One line, whatever was in it.
   public var description: String { description(at: endpoint) }
 
-  /// The same for another node of a cluster.
+  /// The description for another node of a cluster.
   func description(at endpoint: Endpoint) -> String {
     let user = username ?? ""
     let credentials = username == nil && password == nil ? "" : password == nil ? "\(user)@" : "\(user):***@"

@@ -1,5 +1,7 @@
 """How results read: the tables, from the object that --json writes."""
 
+import textwrap
+
 HEADING = ("| work | against | mneme | the other | ratio (middle half) | goal | neighbour's p99: mneme | the other | reached |\n"
            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
 
@@ -55,3 +57,47 @@ def markdown(result):
     if "memory" in result:
         parts.append(memory_text(result["memory"]))
     return "\n\n".join(parts)
+
+
+# The rows that README.md shows.
+CHOSEN = ("import", "export", "vacuum", "get", "get-again")
+
+
+def summary(result):
+    """A small table in Markdown."""
+    rows = ["| work | against | mneme | the other |", "| --- | --- | ---: | ---: |"]
+    rows += [
+        f"| {row['work']} | {row['against']} | {_figure(row, row['ours'])} | {_figure(row, row['theirs'])} |"
+        for row in result["rows"] if row["name"] in CHOSEN]
+    return "\n".join(rows)
+
+
+def manual(result):
+    """All of it as roff: a paragraph for each row."""
+    lines = _roff(conditions(result))
+    for row in result["rows"]:
+        low, high = row["quartiles"]
+        bound = "at most" if row["kind"] == "time" else "at least"
+        text = [
+            f"mneme {_figure(row, row['ours'])}, the other {_figure(row, row['theirs'])}.",
+            f"Ratio {row['ratio']:.2f} ({low:.2f}-{high:.2f}), goal {bound} {row['goal']:g}."]
+        if _p99(row["ours"]):
+            text.append(f"The neighbour waits {_p99(row['ours'])} and {_p99(row['theirs'])}.")
+        if row["noise"]:
+            text.append("Noisy.")
+        lines += [".PP", *_roff(f"{row['work']}, against {row['against']}:"), ".br", *_roff(" ".join(text))]
+    if "memory" in result:
+        few, many = result["memory"]["entries"]
+        lines += [".PP", f"Peak memory with {few:,} and {many:,} entries:"]
+        for name, peaks in result["memory"]["peaks"].items():
+            lines += [".br", *_roff(f"`{name}`: " + " and ".join(f"{peak / 2**20:.1f} MiB" for peak in peaks))]
+    return "\n".join(lines)
+
+
+def _roff(text):
+    """Lines of roff from Markdown with backquotes: bold, minus signs, and nothing but ASCII."""
+    parts = text.replace("\\", "\\e").split("`")
+    for index, part in enumerate(parts):
+        part = part.replace("×", "x").replace("'", "\\(aq")
+        parts[index] = "\\fB" + part.replace("-", "\\-") + "\\fR" if index % 2 else part
+    return textwrap.wrap("".join(parts), 78, break_long_words=False, break_on_hyphens=False)

@@ -110,7 +110,8 @@ struct CompletionTests {
     #expect(try answer(["zsh", "--or", "--js"]).contains("--json:print JSON"))
   }
 
-  @Test("zsh is told what free text stands for, how much to skip before a file, and where a colon is no end")
+  @Test(
+    "zsh is told what free text stands for, how much to skip before a file, and where a colon is not an end")
   func zsh() throws {
     #expect(try answer(["zsh", "list", "--limit", ""]) == ["text", "N"])
     #expect(try answer(["zsh", "add", ""]) == ["text", "ITEM"])

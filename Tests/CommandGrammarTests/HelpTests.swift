@@ -81,7 +81,7 @@ struct HelpTests {
     for option in grammar.globalOptions { #expect(help.contains(option.longForm)) }
     #expect(help.contains("  NO_COLOR         Turns colour off, whatever its value.\n"))
     #expect(help.contains("  64  A usage error.\n"))
-    #expect(help.contains("Without it, LARDER_HOME, then HOME_LARDER counts."))
+    #expect(help.contains("If not given, mneme uses LARDER_HOME, then HOME_LARDER."))
   }
 
   @Test("what excludes what is said of both, and what repeats says so")
@@ -99,7 +99,7 @@ struct HelpTests {
   func stories() {
     let help = grammar.help(SampleProgram.add, .long)
     #expect(help.contains("      The shelf. The default is 'middle'.\n"))
-    #expect(help.contains("      How long it keeps. Without it, for ever. Written as:\n\n      - seconds,"))
+    #expect(help.contains("      How long it keeps. If not given, for ever. Written as:\n\n      - seconds,"))
     #expect(help.contains("  Three jars that keep for a year:\n      larder add 'plum jam' 3 --keeps 52w\n"))
   }
 
@@ -148,7 +148,7 @@ struct HelpTests {
 @Suite("Markup")
 struct MarkupTests {
   @Test(
-    "each mark has its meaning, and what is no mark stays text",
+    "each mark has its meaning, and what is not a mark stays text",
     arguments: [
       ("plain", [.text("plain")]),
       ("a *b* c", [.text("a "), .emphasis("b"), .text(" c")]),

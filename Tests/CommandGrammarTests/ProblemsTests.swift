@@ -33,7 +33,7 @@ struct ProblemsTests {
     #expect(problems(globalOptions: [Switch("help", summary: "H")]) == ["p: two options are called --help"])
     #expect(
       problems(globalOptions: [Switch("größe", short: "ß", summary: "S")]).map { $0.suffix(18) }
-        == ["ASCII, two letters or more", "is no ASCII letter"].map { $0.suffix(18) })
+        == ["ASCII, two letters or more", "is not an ASCII letter"].map { $0.suffix(18) })
     #expect(
       problems(commands: [CommandSpec(name: "c", summary: "C"), CommandSpec(name: "c", summary: "C")])
         .contains("p: two commands are called c"))
@@ -114,10 +114,10 @@ struct ProblemsTests {
     let repeating = Argument(repeating: "C", summary: "C")
     #expect(
       problems(commands: [CommandSpec(name: "c", summary: "C", arguments: [optional, required])])
-        == ["p c: A is required and stands after an optional argument"])
+        == ["p c: A is required and follows an optional argument"])
     #expect(
       problems(commands: [CommandSpec(name: "c", summary: "C", arguments: [repeating, optional])])
-        == ["p c: B stands after an argument that takes all words"])
+        == ["p c: B follows an argument that takes all words"])
     let other = Switch("other", summary: "O")
     #expect(
       problems(commands: [
@@ -131,7 +131,7 @@ struct ProblemsTests {
   @Test("a default is a value of its kind")
   func defaults() {
     let option = Option("wait", value: .duration(in: .seconds(1)...(.longest)), default: .zero, summary: "W")
-    #expect(problems(globalOptions: [option]) == ["p --wait: the default '0s' is no value of its kind"])
+    #expect(problems(globalOptions: [option]) == ["p --wait: the default '0s' is not a value of its kind"])
   }
 
   @Test("a short help that does not fit its screen is told")

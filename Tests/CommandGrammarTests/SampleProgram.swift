@@ -34,7 +34,7 @@ enum SampleProgram {
   static let keeps = Option(
     "keeps", value: .duration(in: .seconds(1)...(.longest)), summary: "how long it keeps",
     details: """
-      Without it, for ever. Written as:
+      If not given, for ever. Written as:
 
       - *seconds*, when it is a bare number;
       - parts from long to short, as in `1h30m`.

@@ -32,8 +32,8 @@ struct UsageErrorTests {
       (["add", "--label", "--"], "--label WORD needs a value, and '--' looks like an option"),
       (["list", "--json=yes"], "'--json=yes': --json takes no value"),
       (["list", "-s=top"], "'-s=top' mixes the two ways to write a value"),
-      (["list", "--keeps", "3d"], "--keeps is no option of list"),
-      (["--keeps", "3d", "list"], "--keeps is no option of list"),
+      (["list", "--keeps", "3d"], "--keeps is not an option of list"),
+      (["--keeps", "3d", "list"], "--keeps is not an option of list"),
       (["list", "-s", "a", "--shelf", "b"], "--shelf is given twice"),
       (["-q", "list", "-q"], "--quiet is given twice"),
       (["list", "-qq"], "--quiet is given twice"),
@@ -48,12 +48,12 @@ struct UsageErrorTests {
       (["list", "all"], "unexpected argument 'all': list takes none"),
       (
         ["add", "jam", "--keeps", "5 parsecs"],
-        "--keeps: '5 parsecs' is no duration; write it as 90, 90s, 15m, 12h, 7d, 2w or 1h30m"
+        "--keeps: '5 parsecs' is not a duration; write it as 90, 90s, 15m, 12h, 7d, 2w or 1h30m"
       ),
       (["add", "jam", "--keeps", "0"], "--keeps: '0' is too small; it must be at least 1s"),
-      (["add", "jam", "lots"], "AMOUNT: 'lots' is no whole number; write it in digits, as 42"),
+      (["add", "jam", "lots"], "AMOUNT: 'lots' is not a whole number; write it in digits, as 42"),
       (["list", "--shelf="], "--shelf: '' is empty; give it a value"),
-      (["list", "--order", "size"], "--order: 'size' is no ORDER; choose name, age or amount"),
+      (["list", "--order", "size"], "--order: 'size' is not valid; choose name, age or amount"),
     ] as [([String], String)])
   func messages(words: [String], message: String) {
     #expect(failure(words)?.message == message)
@@ -193,7 +193,7 @@ struct EnvironmentTests {
     }
     #expect(
       error?.message
-        == "LARDER_PATIENCE: 'soon' is no duration; write it as 90, 90s, 15m, 12h, 7d, 2w, 250ms or 1h30m")
+        == "LARDER_PATIENCE: 'soon' is not a duration; write it as 90, 90s, 15m, 12h, 7d, 2w, 250ms or 1h30m")
     #expect(
       try invocation(["list", "--patience=1s"]).resolve(SampleProgram.patience, environment: environment)
         == .seconds(1))

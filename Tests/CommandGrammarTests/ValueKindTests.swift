@@ -27,7 +27,7 @@ struct ValueKindTests {
   }
 
   @Test(
-    "what is no duration is refused",
+    "what is not a duration is refused",
     arguments: [
       "", " ", "s", "h", "-1", "-1s", "+1", "1.5h", "1 h", "1h 30m", "30m1h", "1h1h", "1h30", "1x", "1H",
       "1day", "1hm",
@@ -74,7 +74,7 @@ struct ValueKindTests {
   }
 
   @Test(
-    "what is no count is refused",
+    "what is not a count is refused",
     arguments: [
       "", "k", "_", "_1", "1_", "1__0", "1_k", "1m", "1g", "1kk", "1.5k", "-1", "+1", "1 000", "10kb", "٣",
     ])
@@ -106,7 +106,7 @@ struct ValueKindTests {
     "whole numbers are digits with at most a minus sign",
     arguments: ["", "-", "+1", "1.0", "0x1", " 1", "1e3", "--1"])
   func noIntegers(text: String) {
-    #expect(problem(.integer(), text)?.problem == "is no whole number")
+    #expect(problem(.integer(), text)?.problem == "is not a whole number")
     #expect(value(.integer(), "-42") == -42)
     #expect(problem(.integer(), "9223372036854775808")?.problem == "is too large")
   }
@@ -115,7 +115,7 @@ struct ValueKindTests {
     "numbers are finite and decimal",
     arguments: ["", "nan", "inf", "-inf", "0x1p3", "1,5", "half", "1 ", "--1"])
   func noNumbers(text: String) {
-    #expect(problem(.number(), text)?.problem == "is no number")
+    #expect(problem(.number(), text)?.problem == "is not a number")
   }
 
   @Test("numbers keep their fraction, and one beyond all limits is too large")
@@ -132,7 +132,7 @@ struct ValueKindTests {
     #expect(value(kind, "auto") == .auto)
     #expect(
       problem(kind, "Auto")
-        == ValueProblem("is no WHEN", advice: "choose auto, always or never", nearest: "auto"))
+        == ValueProblem("is not valid", advice: "choose auto, always or never", nearest: "auto"))
     #expect(problem(kind, "sometimes")?.nearest == nil)
     #expect(problem(kind, "")?.nearest == nil)
     #expect(kind.completion == .choices(["auto", "always", "never"]))
@@ -145,7 +145,7 @@ struct ValueKindTests {
       placeholder: "POINT",
       parse: { text throws(ValueProblem) in
         let parts = text.split(separator: ",").compactMap { Int($0) }
-        guard parts.count == 2 else { throw ValueProblem("is no point", advice: "write it as 3,4") }
+        guard parts.count == 2 else { throw ValueProblem("is not a point", advice: "write it as 3,4") }
         return Point(x: parts[0], y: parts[1])
       },
       format: { "\($0.x),\($0.y)" })
@@ -159,7 +159,7 @@ struct ValueKindTests {
     }
     #expect(invocation[place] == Point(x: 3, y: 4))
     let error = #expect(throws: UsageError.self) { try grammar.parse(["show", "--place", "here"]) }
-    #expect(error?.message == "--place: 'here' is no point; write it as 3,4")
+    #expect(error?.message == "--place: 'here' is not a point; write it as 3,4")
     #expect(place.spec.defaultText == "0,0")
   }
 }

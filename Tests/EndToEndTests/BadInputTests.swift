@@ -109,7 +109,7 @@ import Testing
     #expect(!complaint.causes.isEmpty, "the system's reason is missing")
   }
 
-  @Test("an argument that is no UTF-8 is refused wherever it stands")
+  @Test("an argument that is not UTF-8 is refused wherever it stands")
   func invalidUTF8() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
@@ -137,7 +137,7 @@ import Testing
     #expect(try fixture.mneme.run("get", "").outputText == "nothing asked\n")
   }
 
-  @Test("a response from a file that is no UTF-8 is refused")
+  @Test("a response from a file that is not UTF-8 is refused")
   func invalidResponse() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")

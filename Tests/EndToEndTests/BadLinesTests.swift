@@ -11,14 +11,14 @@ import Testing
     ("a number", "3", 65),
     ("no query", #"{"response":"r3"}"#, 65),
     ("no response", #"{"query":"q3"}"#, 65),
-    ("a query that is no text", #"{"query":3,"response":"r3"}"#, 65),
+    ("a query that is not text", #"{"query":3,"response":"r3"}"#, 65),
     ("an empty namespace", #"{"query":"q3","response":"r3","namespace":""}"#, 65),
-    ("metadata that is no object", #"{"query":"q3","response":"r3","metadata":[1]}"#, 65),
+    ("metadata that is not an object", #"{"query":"q3","response":"r3","metadata":[1]}"#, 65),
     ("a time to live of 0", #"{"query":"q3","response":"r3","ttl":0}"#, 65),
     ("a time to live that is text", #"{"query":"q3","response":"r3","ttl":"soon"}"#, 65),
     ("a response that the validator refuses", #"{"query":"q3","response":"[ERROR] no"}"#, 65),
     ("half of a surrogate pair", #"{"query":"q3","response":"\ud800"}"#, 65),
-    ("an embedding that is no base64", #"{"query":"q3","response":"r3","embedding":"@@"}"#, 65),
+    ("an embedding that is not base64", #"{"query":"q3","response":"r3","embedding":"@@"}"#, 65),
     ("an embedding of another length", #"{"query":"q3","response":"r3","embedding":[1,0,0]}"#, 65),
     ("a hash that is none", #"{"query":"q3","response":"r3","query_hash":"xyz"}"#, 65),
     (
@@ -48,7 +48,7 @@ import Testing
     #expect(try Complaint(json: json).message.contains("3"))
   }
 
-  @Test("bytes that are no UTF-8 stop the import at their line")
+  @Test("bytes that are not UTF-8 stop the import at their line")
   func invalidUTF8() throws {
     let fixture = try CacheFixture()
     let input = Array(#"{"query":"q1","response":""#.utf8) + [0xFF] + Array("\"}\n".utf8)
@@ -75,7 +75,7 @@ import Testing
     #expect(try fixture.dump().isEmpty)
   }
 
-  @Test("empty lines between others and a missing last newline are no harm")
+  @Test("empty lines between others and a missing last newline do no harm")
   func blankLines() throws {
     let fixture = try CacheFixture()
     let line = try jsonLine(["query": "q1", "response": "r"])

@@ -44,7 +44,7 @@ struct ConnectionFailureTests {
     let admin = try server.connect()
     try admin.send("CLIENT", "PAUSE", "600000", "ALL")
     let stats = try fixture.mneme.start(["stats"])
-    // Its first command never gets an answer, so that the list of clients, which is withheld too, cannot tell.
+    // Its first command never gets an answer, so that the list of clients, which is delayed too, cannot tell.
     usleep(300_000)
     try server.crash()
     let complaint = try Complaint(text: try stats.finish().expecting(69))

@@ -30,7 +30,7 @@ import Testing
     #expect(try fixture.redis.dump() == before)
   }
 
-  @Test("a server without a cache has none, and what an ACL withholds is passed over")
+  @Test("a server without a cache has none, and keys that an ACL does not permit are left out")
   func nothing() throws {
     let server = try RedisServer()
     defer { withExtendedLifetime(server) {} }

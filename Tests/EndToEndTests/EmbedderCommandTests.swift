@@ -57,7 +57,7 @@ struct EmbedderCommandTests {
   }
 
   @Test(
-    "a program that breaks off, says nothing, or says what is no vector is an error that tells which",
+    "a program that breaks off, says nothing, or says what is not a vector is an error that tells which",
     arguments: [
       ("exit 3", "ended with status 3 after 0 of 1"), ("kill -9 $$", "signal 9"),
       ("/no/such/program", "status 127"), ("echo '[1,2,3]'", "3 numbers, not of 2"),

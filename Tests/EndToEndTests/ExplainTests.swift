@@ -69,7 +69,7 @@ struct ExplainTests {
         #expect(rows[index].hasSuffix("question \(index + 1)"), "\(text)")
       }
       #expect(text.contains("no answer: the nearest answer is too old"), "\(text)")
-      #expect(text.contains("0.2425 where 0.7000 is asked for"), "\(text)")
+      #expect(text.contains("confidence 0.2425, required 0.7000"), "\(text)")
 
       let before = Int(Date().timeIntervalSince1970)
       let json = try bench.get("--json", "--nearest", "7", expecting: 1).json()
@@ -107,7 +107,7 @@ struct ExplainTests {
     #expect(text.contains("a nearer one was served") && text.contains("served"), "\(text)")
     #expect(
       text.hasSuffix(
-        "hit by meaning: entry 2 is the nearest that may be served, 0.9500 similar where 0.8500 is asked for\n"
+        "semantic hit: entry 2, similarity 0.9500, required 0.8500\n"
       ), "\(text)")
     func verdicts(_ options: [String]) throws -> [String?] {
       try #require(
@@ -129,7 +129,7 @@ struct ExplainTests {
     #expect(exact["layer"].string == "exact" && exact["candidates"].array?.isEmpty == true)
   }
 
-  @Test("after an exact hit the neighbours are shown that would have been served without it")
+  @Test("after an exact hit the entries are shown that a semantic search would have compared")
   func exactHit() throws {
     let bench = try Bench("exact", [0.99, 0.95, 0.4])
     try bench.fixture.redis.send("HSET", bench.fixture.key("entry:2"), "access_count", "1234")
@@ -137,7 +137,7 @@ struct ExplainTests {
     let text = try bench.fixture.mneme.run(words).expecting(0).outputText
     #expect(text.hasPrefix("answer 1\n\n"), "\(text)")
     #expect(text.contains("the exact match was served") && text.contains("1234"), "\(text)")
-    #expect(text.hasSuffix("exact hit: entry 1 is the question itself, so its neighbours were not needed\n"))
+    #expect(text.hasSuffix("exact hit: entry 1 has the same question\n"))
     let json = try bench.fixture.mneme.run(words + ["--json"]).expecting(0).json()
     let candidates = try #require(json["candidates"].array)
     #expect(candidates.map { $0["id"].int } == [1, 2, 3])
@@ -181,12 +181,12 @@ struct ExplainTests {
     let far = try Bench("misses-far", [0.8, 0.2])
     try rule(
       far.get(expecting: 1),
-      "no answer: the nearest question is less similar than the threshold: 0.8000 where 0.8500"
+      "no answer: the nearest question is below the threshold: similarity 0.8000, required 0.8500"
     )
     // At 0.6 it never had the confidence.
     #expect(
       try far.get("--threshold", "0.5", "--min-confidence", "0.9", expecting: 1).outputText.contains(
-        "confidence too low from the start"))
+        "confidence too low"))
     try rule(
       far.get("-n", "empty", expecting: 1), "no answer: no question in the namespace means the same")
 
@@ -200,10 +200,10 @@ struct ExplainTests {
     let others = far.fixture.mneme
     try rule(
       others.run(["get", "--explain", "--peek", "asked"]).expecting(1),
-      "no answer: the very question is not there, and no embedder is at hand")
+      "no answer: there is no exact match, and a semantic match needs the cache's embedder")
     let broken = try others.run(["get", "--explain", "--peek", "--embedder-command", "exit 3", "asked"])
       .expecting(1)
-    try rule(broken, "no answer: the embedder failed, and the very question is not there")
+    try rule(broken, "no answer: there is no exact match, and the embedder failed")
     #expect(broken.errorText.contains("ended with status 3"), "\(broken)")
   }
 

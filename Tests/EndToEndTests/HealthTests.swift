@@ -89,7 +89,7 @@ import Testing
     #expect(outcome.outputText.contains("health    critical"))
     #expect(
       outcome.outputLines.contains {
-        $0.hasPrefix("critical  eviction_policy  the policy allkeys-lru may drop the keys of indexes")
+        $0.hasPrefix("critical  eviction_policy  with the policy allkeys-lru Redis may evict index keys")
       },
       "\(outcome)")
     try fixture.redis.send("CONFIG", "SET", "maxmemory-policy", "volatile-lru")
@@ -113,7 +113,7 @@ import Testing
     #expect(try found(outcome).contains("critical replication"), "\(outcome)")
   }
 
-  @Test("a namespace above its quota is a warning, and vacuum brings it under")
+  @Test("a namespace over its quota is a warning, and vacuum brings it under")
   func overQuota() throws {
     let fixture = try CacheFixture("over")
     try fixture.mneme.run(["import"], input: importLines(1...12, namespace: "a")).expecting(0)
@@ -139,7 +139,7 @@ import Testing
     try fixture.mneme.run("vacuum", "--repair", expecting: 1)
   }
 
-  @Test("a server that cannot be asked is no answer but an error")
+  @Test("a server that cannot be asked is not an answer but an error")
   func unreachable() throws {
     try refusal(status: 69) { try Mneme(url: "unix:///nonexistent", prefix: "p").run(["health"] + $0) }
   }

@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Users who may do no more than the README's access rights allow.
+/// Users with no more rights than mneme-security(7) gives them.
 @Suite struct LeastPrivilegeTests {
-  /// The users of the README on a server of their own, with a cache to work on.
+  /// The users of mneme-security(7) on a server of their own, with a cache to work on.
   private struct Guarded {
     let server: RedisServer
     let fixture: CacheFixture
@@ -63,13 +63,13 @@ import Testing
     }
   }
 
-  /// The lines of the README that make the users, each with what it is continued by.
+  /// The commands of mneme-security(7) that make the users.
   static func commands() throws -> [String] {
-    let readme = try String(contentsOfFile: Repository.top + "/README.md", encoding: .utf8)
-    return readme.matches(of: #/redis-cli ACL SETUSER mneme-(?:\\\n|[^\n])*/#).map { String($0.output) }
+    let code = try Documents.blocks(ofManual: "mneme-security.7").joined(separator: "\n")
+    return code.matches(of: #/redis-cli ACL SETUSER mneme-(?:\\\n|[^\n])*/#).map { String($0.output) }
   }
 
-  /// What the README grants to a user, by name, without the plus.
+  /// The commands that mneme-security(7) grants to a user, without the plus.
   static func granted(to user: String) throws -> Set<String> {
     let command = try #require(try commands().first { $0.contains(" \(user) ") })
     let words = command.replacing("'", with: "").split { $0.isWhitespace || $0 == "\\" }
@@ -148,15 +148,15 @@ import Testing
     #expect(try guarded.fixture.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
     try mneme.run("put", "q", "r", expecting: 77)
     // As systemd runs it.
-    let readme = try String(contentsOfFile: Repository.top + "/README.md", encoding: .utf8)
-    let line = try #require(readme.firstMatch(of: #/ExecStart=/usr/local/bin/(mneme .*)/#)).1
+    let start = try #require(try Documents.line(ofManual: "mneme-scheduling.7", containing: "ExecStart="))
+    let line = start.replacing("ExecStart=/usr/local/bin/", with: "")
     let directory = try TemporaryDirectory()
     try Data("PASSWORD\n".utf8).write(to: URL(fileURLWithPath: directory.path("password")))
     try FileManager.default.setAttributes(
       [.posixPermissions: 0o600], ofItemAtPath: directory.path("password"))
     let service = Mneme(
       url: guarded.server.url.replacing("unix://", with: "unix://mneme-vacuum@"), prefix: "mneme")
-    let outcome = try service.shell(String(line).replacing("%d", with: directory.path))
+    let outcome = try service.shell(line.replacing("%d", with: directory.path))
     #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")
   }
 
@@ -187,10 +187,10 @@ import Testing
     try mneme.run("reembed", "mneme:3")
     try mneme.run("clear", "--yes", "--all")
     let messy = mneme.with(prefix: "mneme:messy")
-    let mended = try messy.run("vacuum", "--repair", "--json", expecting: 1).json()
-    #expect((mended["repaired"].int ?? 0) > 15, "\(mended)")
-    let left = try #require(mended["problems"].array).map { $0["problem"].string }
-    #expect(Set(left) == ["wrong-embedding", "wrong-query-hash"], "\(mended)")
+    let repaired = try messy.run("vacuum", "--repair", "--json", expecting: 1).json()
+    #expect((repaired["repaired"].int ?? 0) > 15, "\(repaired)")
+    let left = try #require(repaired["problems"].array).map { $0["problem"].string }
+    #expect(Set(left) == ["wrong-embedding", "wrong-query-hash"], "\(repaired)")
     try guarded.expect("mneme-operator", toHaveSent: ["config|get"])
     #expect(try guarded.fixture.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
     // Other prefixes are none of its business.
@@ -245,8 +245,8 @@ import Testing
     }
   }
 
-  @Test("a server that withholds MEMORY, INFO and CONFIG altogether is worked with all the same")
-  func withholding() throws {
+  @Test("commands work on a server that does not permit MEMORY, INFO and CONFIG")
+  func notPermitted() throws {
     let guarded = try Guarded()
     try guarded.fixture.mneme.run("vacuum")
     let user = ["plain", "on", ">PASSWORD", "~mneme:*", "+@all", "-memory", "-info", "-config"]
@@ -265,7 +265,7 @@ import Testing
   }
 
   @Test("without the right to SCAN, vacuum sweeps all but the hash keys and names the right to grant")
-  func withheldScan() throws {
+  func scanNotPermitted() throws {
     let guarded = try Guarded()
     try guarded.fixture.redis.send("ACL", "SETUSER", "mneme-vacuum", "-scan")
     let mneme = guarded.mneme(as: "mneme-vacuum")
@@ -276,12 +276,12 @@ import Testing
     #expect(report["expired"].int == 0 && report["leftovers"].int == 0 && report["complete"].bool == true)
   }
 
-  @Test("where MEMORY is withheld, inspect-keys leaves sizes out, says so and tells the rest")
-  func withheldMemory() throws {
+  @Test("if MEMORY is not permitted, inspect-keys leaves sizes out with a warning")
+  func memoryNotPermitted() throws {
     let guarded = try Guarded()
     try guarded.fixture.redis.send("ACL", "SETUSER", "mneme-reader", "-memory|usage")
     let mneme = guarded.mneme(as: "mneme-reader")
-    let warning = "mneme: warning: the server withholds MEMORY, so sizes are left out\n"
+    let warning = "mneme: warning: the server does not permit MEMORY, so sizes are left out\n"
     for words in [[], ["--sample", "all", "--top", "3"]] {
       let outcome = try mneme.run(["inspect-keys", "--json"] + words).expecting(0)
       #expect(outcome.errorText == warning)
@@ -296,8 +296,8 @@ import Testing
     #expect(try mneme.run("inspect-keys", "--sample", "0").errors.isEmpty)
   }
 
-  @Test("where INFO and CONFIG are withheld, health says so and tells the rest")
-  func withheldSettings() throws {
+  @Test("if INFO and CONFIG are not permitted, health warns and reports the rest")
+  func settingsNotPermitted() throws {
     let guarded = try Guarded()
     let user = ["ACL", "SETUSER", "plain", "on", ">PASSWORD", "~mneme:*", "+@all", "-info", "-config"]
     try guarded.fixture.redis.send(user.map { Array($0.utf8) })
@@ -310,7 +310,7 @@ import Testing
     let said = json["checks"].array?.filter { $0["status"].string == "warning" }.map { $0["check"].string }
     #expect(said == ["memory", "persistence"])
     let text = try mneme.run("health").outputText
-    #expect(text.contains("the server does not say maxmemory"))
+    #expect(text.contains("the server does not report maxmemory"))
     // One of them is enough to know of the memory.
     try guarded.fixture.redis.send("ACL", "SETUSER", "plain", "+config|get")
     #expect(try mneme.run("health", "--json").json()["server"]["maxmemory_policy"].string == "noeviction")

@@ -47,7 +47,7 @@ import Testing
     #expect(try field("embedding", of: 7, in: copy) == Self.vector([0.6, 0.8]))
   }
 
-  @Test("text that is no UTF-8 is carried to the byte, told of, and served to a pipe as it is")
+  @Test("text that is not UTF-8 is exported byte for byte with a warning, and served to a pipe unchanged")
   func text() throws {
     let (fixture, copy) = (try CacheFixture("from"), try CacheFixture("to"))
     let odd: [UInt8] = Array("caf".utf8) + [0xe9, 0, 0xff, 0xf0, 0x9f]
@@ -61,8 +61,8 @@ import Testing
     let exported = try fixture.mneme.run("export")
     #expect(
       exported.errorText
-        == "mneme: warning: 2 entries, first entry 2, hold text that is no UTF-8: its bytes stand in "
-        + "members named *_base64\n")
+        == "mneme: warning: 2 entries, first entry 2, hold text that is not UTF-8: its bytes are in "
+        + "the members *_base64\n")
     let lines = try exported.jsonLines()
     #expect(lines[0]["response_base64"].isNull)
     #expect(lines[1]["response"].string == "caf\u{fffd}\0\u{fffd}\u{fffd}")
@@ -83,8 +83,9 @@ import Testing
 
     let csv = try fixture.mneme.run("export", "--format", "csv")
     #expect(
-      csv.errorText.hasSuffix("hold text that is no UTF-8: bytes that are none were replaced\n"), "\(csv)")
-    // A name that is no text would be another namespace.
+      csv.errorText.hasSuffix("hold text that is not UTF-8: bytes that are not UTF-8 were replaced\n"),
+      "\(csv)")
+    // A name that is not text would be another namespace.
     try store([0xff], as: "namespace", of: 3, in: fixture)
     let damaged = try fixture.mneme.run("export", expecting: 65)
     #expect(damaged.errorText.contains("Entry 3") && damaged.outputLines.count == 2, "\(damaged)")

@@ -152,33 +152,4 @@ import Testing
     let fixture = try CacheFixture()
     try fixture.mneme.run("stats", "--prometheus", "--json", expecting: 64)
   }
-
-  @Test(
-    "the cron line of the README puts the file in place whole, or leaves the old one",
-    .needs(program: "promtool"))
-  func cronLine() throws {
-    let readme = try String(contentsOfFile: Repository.top + "/README.md", encoding: .utf8)
-    let line = try #require(readme.split(separator: "\n").first { $0.contains("stats --prometheus >") })
-    let schedule = #/^\s*(\S+\s+){5}/#
-    let directory = try TemporaryDirectory()
-    let command = String(line).replacing(schedule, with: "").replacing(
-      "/var/lib/prometheus/node-exporter", with: directory.path
-    )
-    .replacing(#/-u \S+ /#, with: "")
-    let fixture = try filled()
-    let outcome = try fixture.mneme.shell("cd /; " + command)
-    #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(command)\n\(outcome)")
-    #expect(try directory.names() == ["mneme.prom"])
-    let metrics = try directory.read("mneme.prom")
-    #expect(try promtool(metrics).status == 0)
-    // A server that is away: cron has something to mail, and the collector says that the cache is not up.
-    let away = try Mneme(url: "unix:///nonexistent", prefix: "p").shell(command)
-    #expect(!away.errors.isEmpty)
-    let last = try directory.read("mneme.prom")
-    #expect(String(decoding: last, as: UTF8.self).contains("mneme_up{key_prefix=\"p\"} 0\n"))
-    #expect(try promtool(last).status == 0)
-    // A command that cannot run leaves the old file.
-    _ = try fixture.mneme.shell("mneme() { return 64; }; " + command)
-    #expect(try directory.read("mneme.prom") == last)
-  }
 }

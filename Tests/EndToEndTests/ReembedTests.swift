@@ -33,7 +33,8 @@ struct ReembedTests {
     let target = uniquePrefix("reembed-to")
     try fixture.expectUnchanged {
       let broken = try mneme.run(["reembed", "--embedder", Self.other, target]).expecting(75)
-      #expect(broken.errorText.contains("carried 64 entries") && broken.errorText.contains("run it again"))
+      #expect(
+        broken.errorText.contains("copied 64 entries") && broken.errorText.contains("run the command again"))
       #expect(try fixture.redis.send("HGET", "\(target):meta", "copy_of").text == fixture.prefix)
       // Another cache's copy, and another embedder's, it is not.
       #expect(try mneme.run(["reembed", target]).expecting(78).errorText.contains("EmbedderMismatchError"))

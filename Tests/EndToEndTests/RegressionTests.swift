@@ -104,7 +104,8 @@ import Testing
 
   // MARK: Input
 
-  @Test("the earliest time that a number can hold is no time", arguments: ["created_at", "last_accessed_at"])
+  @Test(
+    "the earliest time that a number can hold is not time", arguments: ["created_at", "last_accessed_at"])
   func earliestTime(field: String) throws {
     let fixture = try CacheFixture("time")
     let line = #"{"query":"q","response":"r","\#(field)":-9223372036854775808}"#
@@ -173,8 +174,8 @@ import Testing
     }
   }
 
-  @Test("a database that an ACL withholds is a matter of rights")
-  func withheldDatabase() throws {
+  @Test("a database that an ACL does not permit is a question of rights")
+  func databaseNotPermitted() throws {
     let server = try RedisServer()
     defer { withExtendedLifetime(server) {} }
     let fixture = try CacheFixture("database", on: server)

@@ -29,7 +29,7 @@ import Testing
       try fixture.redis.send("ZADD", fixture.key("by_ttl"), "\(Int(created)! + 3600)", "\(name)|\(id)")
     }
     try fixture.redis.send("ZREM", fixture.key("by_ttl"), "4")
-    // An expired one that is also damaged elsewhere: it goes, and nothing is to be mended.
+    // An expired one that is also damaged elsewhere: it goes, and nothing is to be repaired.
     try fixture.redis.send("ZADD", fixture.key("lru:odd"), "5", "1")
     // Not due yet, though by_ttl says so, in two forms.
     try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "5", "6", "odd|5", "7", "other|6")
@@ -75,7 +75,7 @@ import Testing
     }
   }
 
-  @Test("a repair mends all but what a person must look at, and says what and why")
+  @Test("a repair repairs everything that loses no usable answer, and reports the rest with the reason")
   func left() throws {
     let fixture = try messyStage()
     try fixture.mneme.run("inspect-keys", "--check", expecting: 1)
@@ -134,7 +134,7 @@ import Testing
       outcome.outputText.contains(
         "\n24 leftovers of Redis's own expiry: normal until the next 'mneme vacuum'\n"),
       "\(outcome)")
-    #expect(outcome.outputText.contains("  Repair: 'mneme vacuum --repair' enters it as"), "\(outcome)")
+    #expect(outcome.outputText.contains("  Repair: 'mneme vacuum --repair' adds it"), "\(outcome)")
     let sound = try CacheFixture("sound")
     try sound.mneme.run("put", "q", "r")
     #expect(try sound.mneme.run("inspect-keys", "--check").outputText.hasSuffix("keys: no problem\n"))

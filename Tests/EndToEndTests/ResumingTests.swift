@@ -14,11 +14,11 @@ import Testing
     let broken = try lines(1...100) + "{broken\n" + lines(102...150)
     let complaint = try Complaint(text: fixture.mneme.run("import", input: broken, expecting: 65))
     #expect(complaint.message.contains("line 101:"))
-    #expect(complaint.remediation.hasSuffix("The lines up to 100 are in; go on with --since-line 100."))
+    #expect(complaint.remediation.hasSuffix("The lines up to 100 are in; continue with --since-line 100."))
     #expect(try fixture.entryCount() == 100)
 
-    let mended = try lines(1...150)
-    let report = try fixture.mneme.run("import", "--since-line", "100", "--json", input: mended).json()
+    let repaired = try lines(1...150)
+    let report = try fixture.mneme.run("import", "--since-line", "100", "--json", input: repaired).json()
     #expect(report["imported"].int == 50 && report["replaced"].int == 0)
     #expect(try fixture.entryCount() == 150)
     #expect(try fixture.version() == 150, "nothing was written twice")
@@ -81,7 +81,7 @@ import Testing
     try source.reset()
     let outcome = try command.finish(within: .seconds(60)).expecting(66)
     let complaint = try Complaint(text: outcome)
-    #expect(complaint.remediation.hasSuffix("The lines up to 150 are in; go on with --since-line 150."))
+    #expect(complaint.remediation.hasSuffix("The lines up to 150 are in; continue with --since-line 150."))
     #expect(try fixture.entryCount() == 150)
   }
 
@@ -191,7 +191,7 @@ import Testing
     #expect(second.status == 128 + number, "\(second.errorText)")
     let written = try second.jsonLines().count + 1
     #expect((1..<1000).contains(written))
-    let state = "\(written) entries were written; go on with --since-id \(written)."
+    let state = "\(written) entries were written; continue with --since-id \(written)."
     #expect(second.errorText.contains(state), "\(written): \(second.errorText)")
     #expect(try fixture.mneme.run("export", "--since-id", "\(written)").outputLines.count == 1000 - written)
   }

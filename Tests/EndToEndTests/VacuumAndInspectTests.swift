@@ -74,7 +74,7 @@ import Testing
     #expect(try fixture.dump().isEmpty)
   }
 
-  @Test("inspect-keys shows each family with its type and number, and what is no part of the layout")
+  @Test("inspect-keys shows each family with its type and number, and what is not part of the layout")
   func inspect() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q1", "r", "--ttl", "1h", "--native-ttl")

@@ -155,20 +155,6 @@ import Testing
     try expectSound(fixture)
   }
 
-  @Test("the README's cron line is silent when all is well, and tells what is not")
-  func cronLine() throws {
-    let readme = try String(contentsOfFile: Repository.top + "/README.md", encoding: .utf8)
-    let line = try #require(
-      readme.split(separator: "\n").first { $0.contains("-q -u") && $0.contains("vacuum") })
-    let command = String(line).replacing(#/^\s*(\S+\s+){5}/#, with: "").replacing(#/-u \S+ /#, with: "")
-    let fixture = try expiredStage(20)
-    let outcome = try fixture.mneme.shell(command)
-    #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(command)\n\(outcome)")
-    #expect(try fixture.entryCount() == 0)
-    let away = try Mneme(url: "unix:///nonexistent", prefix: "p").shell(command)
-    #expect(away.status == 69 && away.errorText.hasPrefix("mneme: StoreBackendError: "), "\(away)")
-  }
-
   @Test(
     "interrupted, a vacuum says what it did and what remains, and a check claims nothing of what it did not see"
   )

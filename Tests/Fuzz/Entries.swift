@@ -97,7 +97,7 @@ func export(_ entry: StoredEntry, _ form: EmbeddingForm) {
       && draft.ttl == entry.ttl && draft.accessCount == entry.accessCount
       && areSame(draft.fingerprint, "f\u{1B}"), "'\(line)' comes back as \(draft)")
   expect(areSame(draft.metadata, entry.metadata), "\(draft.metadata) for \(entry.metadata)")
-  expect(draft.raw == entry.raw, "other bytes that are no UTF-8")
+  expect(draft.raw == entry.raw, "other bytes that are not UTF-8")
   if form != .none {
     let squares = entry.embedding.numbers.reduce(0.0) { $0 + Double($1) * Double($1) }
     // What is of length 1 comes back bit for bit; NaN has many bits, and none of them is of length 1.

@@ -19,14 +19,15 @@ extension Target {
     let bytes = input.remainder()
     examine(metadata: String(decoding: bytes, as: UTF8.self))
     guard let json = try? JSONText(parsing: bytes) else { return }
-    expect(String(validating: bytes, as: UTF8.self) != nil, "JSON that is no UTF-8")
+    expect(String(validating: bytes, as: UTF8.self) != nil, "JSON that is not UTF-8")
     let again = read(Array(json.bytes))
     expect(again.kind == json.kind && again.bytes.elementsEqual(json.bytes), "the value alone is another")
 
     let whole = summary(of: json)
     expect(summary(of: read(Array(rewritten(json).utf8))) == whole, "put together it says something else")
     let harmless = JSONOutput.harmless(json.text)
-    expect(!harmless.unicodeScalars.contains(where: isHazardous), "\(harmless.debugDescription) is no harm")
+    expect(
+      !harmless.unicodeScalars.contains(where: isHazardous), "\(harmless.debugDescription) is not harmless")
     expect(summary(of: read(Array(harmless.utf8))) == whole, "made harmless it says something else")
     expect(summary(of: read(Array(JSONOutput.onOneLine(json.text).utf8))) == whole, "on one line, too")
 
@@ -62,7 +63,7 @@ private func summary(of json: JSONText, depth: Int = 0) -> [String] {
   case .array: return ["["] + json.elements.flatMap { summary(of: $0, depth: depth + 1) } + ["]"]
   case .string: return ["string \(bytes(json.string))"]
   case .number:
-    expect(json.double != nil, "\(json.text) is no number")
+    expect(json.double != nil, "\(json.text) is not a number")
     if let integer = json.integer { expect(json.double == Double(integer), "\(json.text) is \(integer)") }
     return [json.text]
   case .boolean, .null: return [json.text]

@@ -37,7 +37,7 @@ extension Target {
       expect(member == name, "\(shown(name)) is \(shown(member))")
     }
     if let prefix = KeyLayout.prefix(ofMeta: name) {
-      expect(KeyLayout(prefixBytes: prefix).meta.bytes == name, "\(shown(name)) is no meta of its prefix")
+      expect(KeyLayout(prefixBytes: prefix).meta.bytes == name, "\(shown(name)) is not a meta of its prefix")
     }
     let tagged = KeyHashTag.tagged(String(decoding: prefix, as: UTF8.self))
     expect(KeyHashTag.ofKeys(under: tagged) != nil, "'\(tagged)' has no hash tag")

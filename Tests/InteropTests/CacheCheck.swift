@@ -5,7 +5,7 @@ import TestSupport
 struct CacheCheck {
   /// What two keys can disagree about. Each has one cause, and one repair.
   enum Kind: String, CaseIterable, Comparable {
-    /// An entry hash that lacks fields, or holds what is no value of them.
+    /// An entry hash that lacks fields, or holds what is not a value of them.
     case damagedEntry = "damaged entry"
     /// Its query's `hash:` key names another entry of the same query.
     case shadowedEntry = "shadowed entry"

@@ -42,29 +42,31 @@ struct Damage: CustomTestStringConvertible, Sendable {
     Damage(testDescription: "next_id is gone", commands: [["DEL", "next_id"]], names: "next_id"),
     Damage(
       testDescription: "next_id is far behind zero", commands: [["SET", "next_id", "-9"]], names: "next_id"),
-    Damage(testDescription: "next_id is no number", commands: [["SET", "next_id", "x"]], names: "next_id"),
-    Damage(testDescription: "version is no number", commands: [["SET", "version", "x"]], names: "version"),
+    Damage(
+      testDescription: "next_id is not a number", commands: [["SET", "next_id", "x"]], names: "next_id"),
+    Damage(
+      testDescription: "version is not a number", commands: [["SET", "version", "x"]], names: "version"),
     Damage(testDescription: "version is gone", commands: [["DEL", "version"]], names: "version"),
     Damage(
       testDescription: "the hash key names another question's entry", commands: [["SET", victim, "2"]],
       names: victim),
     Damage(
       testDescription: "the hash key names nothing", commands: [["SET", victim, "77"]], names: victim),
-    Damage(testDescription: "the hash key is no id", commands: [["SET", victim, "abc"]], names: victim),
+    Damage(testDescription: "the hash key is not an id", commands: [["SET", victim, "abc"]], names: victim),
     Damage(testDescription: "the hash key is gone", commands: [["DEL", victim]], names: "hash"),
     Damage(testDescription: "by_id is gone", commands: [["DEL", "by_id"]], names: "by_id"),
     Damage(testDescription: "the order of use is gone", commands: [["DEL", "lru:default"]], names: "lru"),
     Damage(testDescription: "namespaces is gone", commands: [["DEL", "namespaces"]], names: "namespaces"),
     Damage(
-      testDescription: "members that are no ids",
+      testDescription: "members that are not ids",
       commands: [
         ["ZADD", "by_id", "1", "x"], ["ZADD", "by_ttl", "1", "x|y"], ["ZADD", "lru:default", "1", "x"],
       ], names: "by_id"),
     Damage(
-      testDescription: "a counter is no number", commands: [["HSET", "counters:default", "misses", "x"]],
+      testDescription: "a counter is not a number", commands: [["HSET", "counters:default", "misses", "x"]],
       names: "misses"),
     Damage(
-      testDescription: "a quota is no number", commands: [["SET", "quota:default", "x"]], names: "quota"),
+      testDescription: "a quota is not a number", commands: [["SET", "quota:default", "x"]], names: "quota"),
   ].map { damage in
     var damage = damage
     damage.isOfEntry = false

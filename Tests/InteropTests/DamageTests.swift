@@ -72,7 +72,7 @@ enum QueryHash {
       for id in ["2", "3", "4"] where !line.targets.contains(id) {
         #expect(Self.fields(of: id, cache, after) == Self.fields(of: id, cache, before), what)
       }
-      // One that is mended may uncover another: the old entry of a question is shadowed once that has a new one.
+      // One that is repaired may uncover another: the old entry of a question is shadowed once that has a new one.
       // A namespace without an `lru` has no entries as far as anyone can tell without reading them all, and is taken
       // off the list; a repair, which does read them all, puts it back.
       let lacksUse = damage.commands == [["DEL", "lru:default"]]

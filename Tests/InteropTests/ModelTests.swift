@@ -14,7 +14,7 @@ struct ModelTests {
     ProcessInfo.processInfo.environment["MNEME_MODEL_QUESTIONS"].flatMap { Int($0) } ?? 2000
 
   @Test(
-    "answers questions by their meaning, each as the model has it, with no option but URL and prefix",
+    "finds questions with the same meaning as the model does, with no option but URL and prefix",
     .timeLimit(.minutes(10)))
   func meaning() throws {
     let directory = try TemporaryDirectory()
@@ -57,6 +57,23 @@ struct ModelTests {
     print("\(Self.stored) questions stored, 60 asked: \(byMeaning) answered by meaning, \(none) not")
     #expect(byMeaning >= 5 && none >= 5)
     server.closeInput()
+  }
+
+  @Test("works with the program in mneme-embedders(7), on a cache with a Python application's fingerprint")
+  func program() throws {
+    let directory = try TemporaryDirectory()
+    let blocks = try Documents.blocks(ofManual: "mneme-embedders.7")
+    let text = try #require(blocks.first { $0.contains("SentenceTransformer") })
+    try directory.write((text + "\n").utf8, to: "embed.py")
+    let cache = try CacheFixture("program")
+    var mneme = cache.mneme
+    mneme.environment = ["PYTHONPATH": Repository.top + "/Tests/Interop"]
+    let program = ["--embedder-command", "'\(Self.interpreter)' '\(directory.path("embed.py"))'"]
+    let fingerprint = "sentence-transformers:all-MiniLM-L6-v2:n1:dim384"
+    let put = ["put", "Where is my card?", "On its way.", "--embedder", fingerprint]
+    try mneme.run(put + program).expecting(0)
+    let hit = try mneme.run(["get", "--json", "--threshold", "0.7", "where has my card got to"] + program)
+    #expect(try hit.json()["layer"].string == "semantic", "\(hit)")
   }
 }
 

@@ -1,14 +1,14 @@
 import TestSupport
 import Testing
 
-/// The damage that races between Python processes leave, each made to happen, and mended by us.
+/// The damage that races between Python processes leave, each made to happen, and repaired by us.
 @Suite(.needsPythonPeer) struct RaceTests {
   /// What two processes, `one` and `two`, do at the same time.
   struct Race: CustomTestStringConvertible, Sendable {
     var testDescription: String
     var python: String
     var leaves: Set<CacheCheck.Kind>
-    /// What `q` is answered with when all is mended; nil for a miss.
+    /// What `q` is answered with when all is repaired; nil for a miss.
     var answer: String?
   }
 
@@ -49,7 +49,7 @@ import Testing
   ]
 
   @Test(
-    "each race leaves the damage that is known of it, which a check names and a repair mends",
+    "each race leaves its known damage, which a check names and a repair repairs",
     arguments: races)
   func race(race: Race) throws {
     let cache = try CacheFixture("race")

@@ -115,7 +115,7 @@ struct InputFormTests {
   func openArray() throws {
     #expect(throws: InputError.self) { try records("[{},", .array) }
     #expect(throws: InputError.self) { try records("[", .array) }
-    // What is cut off is handed out, and is no JSON.
+    // What is cut off is handed out, and is not JSON.
     #expect(throws: InputError.self) { try records("[{},{\"a\":", .array) }
   }
 
@@ -195,7 +195,7 @@ struct VectorFileTests {
   }
 
   @Test(
-    "text that is no array is an error, whatever size it has",
+    "text that is not an array is an error, whatever size it has",
     arguments: ["1 2 3 4 5 6 7 8\n", #"{"x":[1,2,3,45]}"#, "[1,2,3", "abcd", "    ", "[]", #"["a"]"#])
   func text(text: String) {
     #expect(throws: InputError.self) { try read(Array(text.utf8), for: 4) }
@@ -224,7 +224,7 @@ struct VectorFileTests {
     }
   }
 
-  @Test("a NumPy file is named, and so is a length that is no whole number of numbers")
+  @Test("a NumPy file is named, and so is a length that is not a whole number of numbers")
   func wrongFiles() {
     let numpy = #expect(throws: InputError.self) { try read([0x93] + Array("NUMPY\u{1}\u{0}".utf8)) }
     #expect(numpy?.message.contains("NumPy") == true && numpy?.remediation.contains("tofile") == true)

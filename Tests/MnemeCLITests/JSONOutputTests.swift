@@ -62,7 +62,7 @@ struct JSONOutputTests {
     arguments: [
       (#"{"b":1e400,"a":12345678901234567890}"#, #"{"b":1e400,"a":12345678901234567890}"#),
       ("{\r\n  \"a\": 1\n}", "{    \"a\": 1 }"), (#"{"s":"\ud83e\udde0"}"#, #"{"s":"\ud83e\udde0"}"#),
-      // Python lets these pass; the first is no JSON, and many parsers refuse half of a pair.
+      // Python lets these pass; the first is not JSON, and many parsers refuse half of a pair.
       ("{\"a\":NaN}", #""{\"a\":NaN}""#), (#"{"s":"\ud800"}"#, #""{\"s\":\"\\ud800\"}""#), ("", "\"\""),
     ])
   func metadata(stored: String, json: String) {

@@ -2,15 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The README's table of promises names tests and scripts. A promise whose test is gone is none.
-@Suite("The README's promises")
+/// The table in Tests/README.md names the tests and scripts of each promise, and they exist.
+@Suite("The table of promises")
 struct PromiseTests {
   /// The cells of the table, row by row, without its heading.
   private func rows() throws -> [[String]] {
-    let readme = try String(contentsOfFile: Repository.top + "/README.md", encoding: .utf8)
-    let section = try #require(
-      readme.components(separatedBy: "\n## ").first { $0.hasPrefix("What we promise") })
-    return section.split(separator: "\n").filter { $0.hasPrefix("|") }.dropFirst(2).map { line in
+    let table = try String(contentsOfFile: Repository.top + "/Tests/README.md", encoding: .utf8)
+    return table.split(separator: "\n").filter { $0.hasPrefix("|") }.dropFirst(2).map { line in
       line.split(separator: "|", omittingEmptySubsequences: false).dropFirst().dropLast().map {
         $0.trimmingCharacters(in: .whitespaces)
       }

@@ -55,7 +55,7 @@ struct StatsReportTests {
     let heading = { (columns: Int) in
       lines(report(each: 5, quota: nil), columns: columns).first { $0.hasPrefix("NAMESPACE") } ?? ""
     }
-    #expect(heading(120).contains("EXACT  MEANING  MISSES"))
+    #expect(heading(120).contains("EXACT  SEMANTIC  MISSES"))
     #expect(heading(70).contains("HITS  MISSES"))
     #expect(!heading(120).contains("QUOTA"))
     let row = lines(report(each: 5, quota: 10), columns: 120).last { $0.hasPrefix("faq") }
@@ -73,7 +73,7 @@ struct StatsReportTests {
     #expect(
       Array(lines(report(each: 5, quota: nil)).prefix(8)) == [
         "prefix    mneme", "embedder  mneme:hashed-ngrams-v1:dim384",
-        "entries   5 in 5 namespaces, 7.5 KiB of vectors", "hits      66.7 %, 5 exact and 5 by meaning",
+        "entries   5 in 5 namespaces, 7.5 KiB of vectors", "hits      66.7 %, 5 exact, 5 semantic",
         "misses    5", "removed   5 evicted, 5 expired, 3 wait for vacuum", "version   7, schema 1", "",
       ])
     #expect(lines(report(each: 0, quota: nil))[3] == "hits      none yet")

@@ -29,7 +29,7 @@ import Testing
     let damaged = try DamagedCache()
     try damaged.damage(kind)
     let outcomes = try repair(damaged.store)
-    #expect(outcomes.map(\.0.kind) == [kind] && outcomes.map(\.1) == [.mended], "\(outcomes)")
+    #expect(outcomes.map(\.0.kind) == [kind] && outcomes.map(\.1) == [.repaired], "\(outcomes)")
     try expectSound(damaged)
     #expect(try repair(damaged.store).isEmpty)
     // What there was to serve is still served, after an application opens the cache anew.
@@ -88,7 +88,7 @@ import Testing
       damaged.key("namespaces"), try damaged.hashKey("where is my card"),
       try damaged.hashKey("when do you open", in: "faq"))
     let outcomes = try repair(damaged.store)
-    #expect(!outcomes.isEmpty && outcomes.allSatisfy { $0.1 == .mended }, "\(outcomes)")
+    #expect(!outcomes.isEmpty && outcomes.allSatisfy { $0.1 == .repaired }, "\(outcomes)")
     let after = try damaged.redis.dump(prefix: damaged.prefix + ":").without { $0.hasSuffix(":version") }
     #expect(after == before, "\(after.changes(since: before))")
     try expectSound(damaged)
@@ -102,7 +102,8 @@ import Testing
     try damaged.redis.send("SET", damaged.key("by_ttl"), "text")
     let outcomes = try repair(damaged.store)
     #expect(outcomes.map(\.0.kind) == [.wrongLRU, .wrongType], "\(outcomes)")
-    #expect(outcomes.map(\.1) == [.mended, .left(CacheProblem.Kind.wrongType.reasonToLeave!)], "\(outcomes)")
+    #expect(
+      outcomes.map(\.1) == [.repaired, .left(CacheProblem.Kind.wrongType.reasonToLeave!)], "\(outcomes)")
     #expect(try damaged.redis.send("GET", damaged.key("by_ttl")).text == "text")
     #expect(try damaged.store.check().map(\.kind) == [.wrongType])
     try damaged.redis.send("DEL", damaged.key("by_ttl"))
@@ -130,7 +131,7 @@ import Testing
   func placeAndExpiry() throws {
     let damaged = try DamagedCache()
     for kind in [.wrongByID, .wrongLRU, .earlyExpiry] as [CacheProblem.Kind] { try damaged.damage(kind) }
-    #expect(try repair(damaged.store).map(\.1) == [.mended, .mended, .mended])
+    #expect(try repair(damaged.store).map(\.1) == [.repaired, .repaired, .repaired])
     try expectSound(damaged)
   }
 
@@ -139,7 +140,7 @@ import Testing
     let damaged = try DamagedCache()
     try damaged.damage(.shadowedEntry)
     try damaged.redis.send("DEL", try damaged.hashKey("where is my card"))
-    #expect(try repair(damaged.store).map(\.1) == [.mended, .mended])
+    #expect(try repair(damaged.store).map(\.1) == [.repaired, .repaired])
     try expectSound(damaged)
     #expect(try damaged.store.count(in: .default) == 2)
   }
@@ -168,14 +169,14 @@ import Testing
       },
       {
         defer { isOver.store(true, ordering: .relaxed) }
-        let mended = try DamagedCache(prefix: damaged.prefix)
+        let repaired = try DamagedCache(prefix: damaged.prefix)
         for kind in mendable.shuffled() + mendable.shuffled() {
-          try mended.fill()
-          try mended.damage(kind)
-          _ = try mended.store.repair(CheckOptions()) { problem, outcome in
+          try repaired.fill()
+          try repaired.damage(kind)
+          _ = try repaired.store.repair(CheckOptions()) { problem, outcome in
             if case .left(let reason) = outcome { Issue.record("\(problem): \(reason)") }
           }
-          let left = try mended.store.check()
+          let left = try repaired.store.check()
           #expect(left == [], "after \(kind)")
         }
       },

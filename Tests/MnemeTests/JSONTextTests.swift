@@ -28,7 +28,7 @@ struct JSONTextTests {
     #expect(throws: JSONSyntaxError.self) { try JSONText(parsing: Array(text.utf8)) }
   }
 
-  @Test("refuses bytes that are no UTF-8")
+  @Test("refuses bytes that are not UTF-8")
   func refusesInvalidUTF8() {
     #expect(throws: JSONSyntaxError.self) { try JSONText(parsing: [0x22, 0xC3, 0x28, 0x22]) }
   }

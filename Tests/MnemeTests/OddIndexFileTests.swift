@@ -152,7 +152,7 @@ struct OddIndexFileTests {
     return file
   }
 
-  @Test("takes no file that others may read, that has a second name, or that is no file")
+  @Test("takes no file that others may read, that has a second name, or that is not a file")
   func oddFiles() throws {
     func remade() throws {
       try? FileManager.default.removeItem(atPath: stage.path)

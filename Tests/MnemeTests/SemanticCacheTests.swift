@@ -264,7 +264,7 @@ struct SemanticCacheTests {
   }
 
   @Test(
-    "refuses what is never served, metadata that is no object, and impossible times to live",
+    "refuses what is never served, metadata that is not an object, and impossible times to live",
     arguments: [
       ("", "{}", nil), (" \n\u{3000}", "{}", nil), ("[ERROR] x", "{}", nil), ("[LLM Error] x", "{}", nil),
       ("a", "[1]", nil), ("a", "{", nil), ("a", "{}", 0), ("a", "{}", -1), ("a", "{}", 100 * 31_557_600 + 1),
@@ -278,7 +278,7 @@ struct SemanticCacheTests {
     #expect(try store.identity() == nil)
   }
 
-  @Test("refuses vectors of another length, of zeros, and of what is no number")
+  @Test("refuses vectors of another length, of zeros, and of what is not a number")
   func refusesVectors() throws {
     let cache = try cache(Self.vectors)
     #expect(throws: InvalidInputError.self) { try cache.put("q", "a", embedding: [1, 2, 3]) }

@@ -23,7 +23,7 @@ package final class ChildProcess {
   }
 
   /// Starts `words[0]`, which is looked for on PATH when it has no slash. Words are bytes, since a test may
-  /// want to pass what is no UTF-8.
+  /// want to pass what is not UTF-8.
   package init(
     _ words: [[UInt8]], environment: [String: String] = ["PATH": searchPath], directory: String? = nil
   ) throws {
@@ -163,7 +163,7 @@ package struct TestTimeout: Error, CustomStringConvertible {
 /// The runner's own PATH.
 package let searchPath = getenv("PATH").map { String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
 
-/// A word as a shell wants it typed; bytes that are no text show as `$'\xNN'`.
+/// A word as a shell wants it typed; bytes that are not text show as `$'\xNN'`.
 package func shellQuoted(_ word: [UInt8]) -> String {
   let plain = word.allSatisfy { byte in
     (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)

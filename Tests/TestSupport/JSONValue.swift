@@ -22,7 +22,7 @@ package enum JSONValue: Sendable, CustomStringConvertible {
     self = try parser.document()
   }
 
-  /// - Throws: `Unexpected` with the outcome that the bytes came from when they are no JSON.
+  /// - Throws: `Unexpected` with the outcome that the bytes came from when they are not JSON.
   init(parsing bytes: [UInt8], in outcome: Outcome) throws {
     do {
       try self.init(bytes: bytes)

@@ -46,7 +46,7 @@ package struct LayoutAudit {
         problems.append("entry \(id) has the fields \(entry.keys.sorted())")
       }
       for field in ["access_count", "created_at", "last_accessed_at"] where number(entry[field]) == nil {
-        problems.append("entry \(id): \(field) is no number")
+        problems.append("entry \(id): \(field) is not a number")
       }
       let own =
         [UInt8]("hash:".utf8) + (entry["namespace"] ?? []) + [UInt8(ascii: ":")] + (entry["query_hash"] ?? [])

@@ -41,7 +41,7 @@ package struct Mneme: Sendable {
     try start(arguments).finish(input: input, within: limit)
   }
 
-  /// The same for arguments that are no text.
+  /// The same for arguments that are not text.
   package func run(rawArguments: [[UInt8]]) throws -> Outcome {
     try ChildProcess([Array(Mneme.binary.utf8)] + rawArguments, environment: variables).finish()
   }

@@ -26,7 +26,7 @@ package final class RawRedis {
   @discardableResult
   package func send(_ words: String...) throws -> RESPValue { try send(words.map { Array($0.utf8) }) }
 
-  /// The same for words that are no text.
+  /// The same for words that are not text.
   @discardableResult
   package func send(_ words: [[UInt8]]) throws -> RESPValue {
     try write(words)

@@ -28,7 +28,7 @@ typedef enum mneme_kind {
 typedef struct mneme_node {
   int64_t value;   /* an integer's value; where a string, status or error begins in the arena */
   uint32_t length; /* bytes of a string, status or error; elements of an array */
-  uint32_t end;    /* index of the first node that is no part of this one: the next sibling, if any */
+  uint32_t end;    /* index of the first node after this one: the next sibling, if any */
   mneme_kind kind;
 } mneme_node;
 
@@ -63,9 +63,9 @@ bool mneme_tape_append_copy(mneme_tape *tape, const mneme_tape *other, size_t no
 typedef enum mneme_fault {
   MNEME_FAULT_NONE,
   MNEME_FAULT_TYPE,     /* a reply that begins with no type of RESP2 */
-  MNEME_FAULT_NUMBER,   /* a length or an integer that is no number, or outside its range */
+  MNEME_FAULT_NUMBER,   /* a length or an integer that is not a number, or outside its range */
   MNEME_FAULT_LINE,     /* a status or an error that does not end */
-  MNEME_FAULT_ENDING,   /* something else where CR LF must stand */
+  MNEME_FAULT_ENDING,   /* something else than CR LF */
   MNEME_FAULT_DEPTH,    /* arrays in arrays beyond all that Redis answers */
   MNEME_FAULT_SIZE,     /* more than the tape's limit */
   MNEME_FAULT_MEMORY,   /* out of memory */

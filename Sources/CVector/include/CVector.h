@@ -12,8 +12,8 @@
 // Rows and queries are whole numbers of so many numbers.
 enum { CVECTOR_BLOCK = 64 };
 
-// Whether this processor and its operating system have AVX2 and FMA. Where they have not, the functions below
-// use what every processor of the architecture has (SSE2, NEON).
+// Whether this processor and its operating system have AVX2 and FMA. If not, the functions below use the
+// instructions that every processor of the architecture has (SSE2, NEON).
 bool cvector_has_avx2(void);
 
 // scores[i] = the dot product of `query` with row i of `count` rows of int8, which follow one another without gaps.

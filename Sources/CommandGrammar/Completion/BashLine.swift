@@ -22,7 +22,7 @@ struct BashLine {
         quote = nil
       case (nil, "\\"), ("\"", "\\"):
         let next = rest.popFirst()
-        // Within quotes a backslash stands for itself, unless there is something to escape.
+        // Within quotes a backslash is an ordinary character, unless the next one can be escaped.
         if quote != nil, let next, !"\"\\$`".unicodeScalars.contains(next) { word.append("\\") }
         if let next { word.unicodeScalars.append(next) }
         isInWord = true

@@ -4,7 +4,7 @@
 public struct CompletionRequest: Sendable {
   /// A word that can be typed.
   public struct Candidate: Sendable, Equatable {
-    /// As the program will read it, without quotes.
+    /// The word as the program will read it, without quotes.
     public var word: String
     /// One line of text; empty where the word says it all.
     public var description: String
@@ -87,7 +87,8 @@ public struct CompletionRequest: Sendable {
     }
   }
 
-  /// Where the name of a file begins. Bash also wants to know the name, and what readline leaves alone.
+  /// The place where the name of a file begins. Bash also needs the name, and the part that readline does not
+  /// replace.
   private var place: [String] {
     switch shell {
     case .bash: [prefix, String(decoding: word.utf8.dropFirst(prefix.utf8.count), as: UTF8.self), line.head]

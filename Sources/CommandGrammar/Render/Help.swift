@@ -50,7 +50,7 @@ extension Grammar {
     return page
   }
 
-  /// Where not all fits, the options under headings of their own are named among those of every command.
+  /// The short help. If there is too much of it, its options are listed by name only.
   private func shortHelp(_ command: CommandSpec, _ style: TextStyle) -> TextPage {
     let all = shortHelp(command, style, named: [])
     let named = command.options.filter { $0.group != .options }

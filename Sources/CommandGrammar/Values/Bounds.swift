@@ -1,5 +1,5 @@
 extension ClosedRange {
-  /// The value, when it lies within. A bound that is that of the type is no limit, and is not mentioned.
+  /// The value, if it is within the bounds. A bound of the type itself is not a limit and is not mentioned.
   func admit(
     _ value: Bound, within type: ClosedRange, as format: (Bound) -> String
   ) throws(ValueProblem) -> Bound {

@@ -47,7 +47,7 @@ private let units = [
 /// - Returns: nil if the duration is too long for a number of milliseconds.
 private func parseDuration(_ text: String, milliseconds: Bool) throws(ValueProblem) -> Duration? {
   let examples = "90, 90s, 15m, 12h, 7d, 2w" + (milliseconds ? ", 250ms" : "") + " or 1h30m"
-  let noDuration = ValueProblem("is no duration", advice: "write it as \(examples)")
+  let noDuration = ValueProblem("is not a duration", advice: "write it as \(examples)")
   var rest = text.utf8[...]
   if rest.first == UInt8(ascii: "-"), rest.dropFirst().first.map(isDigit) == true {
     throw ValueProblem("is negative", advice: noDuration.advice)

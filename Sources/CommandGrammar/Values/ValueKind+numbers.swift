@@ -8,7 +8,7 @@ extension ValueKind where Value == Int {
         let isNegative = text.utf8.first == UInt8(ascii: "-")
         let digits = text.utf8.dropFirst(isNegative ? 1 : 0)
         guard !digits.isEmpty, digits.allSatisfy(isDigit) else {
-          throw ValueProblem("is no whole number", advice: "write it in digits, as 42")
+          throw ValueProblem("is not a whole number", advice: "write it in digits, as 42")
         }
         guard let value = Int(text) else {
           let (problem, limit) = isNegative ? ("is too small", Int.min) : ("is too large", Int.max)
@@ -44,7 +44,7 @@ extension ValueKind where Value == Double {
         // Double's own reading also takes "nan", "inf" and hexadecimal, which nobody types on purpose.
         let isDecimal = text.utf8.allSatisfy { isDigit($0) || "+-.eE".utf8.contains($0) }
         guard isDecimal, let value = Double(text) else {
-          throw ValueProblem("is no number", advice: "write it as 0.85")
+          throw ValueProblem("is not a number", advice: "write it as 0.85")
         }
         guard value.isFinite else { throw ValueProblem("is too large", advice: "write it as 0.85") }
         return try limits.admit(value, within: .all) { decimal($0) }
@@ -73,7 +73,7 @@ package func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0") <= byte && byte 
 
 /// Digits, an underscore allowed between two of them, then at most one letter.
 private func parseCount(_ text: String) throws(ValueProblem) -> Int {
-  let noCount = ValueProblem("is no count", advice: "write it as 10000, 10_000, 10k or 1M")
+  let noCount = ValueProblem("is not a count", advice: "write it as 10000, 10_000, 10k or 1M")
   var bytes = Array(text.utf8)[...]
   if bytes.first == UInt8(ascii: "-"), bytes.dropFirst().allSatisfy(isDigit), bytes.count > 1 {
     throw ValueProblem("is negative", advice: noCount.advice)

@@ -19,7 +19,7 @@ extension ValueKind where Value == String {
       format: { $0 })
   }
 
-  /// The path of a file. That it exists is not checked here: whoever opens it finds out, once.
+  /// The path of a file. Its existence is not checked here, but when it is opened.
   public static func file(_ placeholder: String = "FILE") -> ValueKind {
     text(placeholder, completion: .files, allowsEmpty: false)
   }
@@ -52,7 +52,7 @@ extension ValueProblem {
   @usableFromInline
   init(_ text: String, isNoneOf words: [String], _ placeholder: String) {
     self.init(
-      "is no \(placeholder)", advice: "choose \(list(words, "or"))",
+      "is not valid", advice: "choose \(list(words, "or"))",
       nearest: nearestName(to: text, among: words))
   }
 }

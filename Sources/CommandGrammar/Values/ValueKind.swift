@@ -1,13 +1,13 @@
-/// A kind of value: how its text is read, what is said when it cannot be, and what completes it.
+/// A kind of value: it reads a text, explains why it cannot, and completes it.
 ///
 /// The kinds of this module are `.text`, `.duration`, `.count`, `.integer`, `.number`, `.choice`, `.file` and
 /// `.directory`; a program adds its own with `init(placeholder:completion:parse:format:)`.
 ///
-/// A kind may check and convert, and gives the same value for the same text. It never looks at the environment, a file or the network: `--help` has to
-/// work where all of these are broken. Nor does it name the option in its errors: the parser does, for all
-/// kinds alike.
+/// A kind may check and convert, and gives the same value for the same text. It never looks at the environment, a
+/// file or the network, because `--help` has to work without them. It does not name the option in its errors: the
+/// parser does, for all kinds alike.
 public struct ValueKind<Value: Sendable>: Sendable {
-  /// What stands for the value in help: `DURATION`.
+  /// The word that represents the value in help: `DURATION`.
   public let placeholder: String
   /// What a shell offers for it.
   public let completion: Completion
@@ -34,7 +34,7 @@ public struct ValueKind<Value: Sendable>: Sendable {
   }
 }
 
-/// What a shell offers where a value is to be typed.
+/// The words that a shell offers for a value.
 public enum Completion: Sendable, Equatable {
   /// Nothing: free text.
   case nothing
@@ -52,12 +52,12 @@ public enum Completion: Sendable, Equatable {
   case dynamic(String)
 }
 
-/// Why a text is no value of a kind. The parser puts the option and the text before it:
-/// `--ttl: '5 parsecs' is no duration; write it as 90, 90s or 1h30m`.
+/// The reason why a text is not a value of a kind. The parser puts the option and the text before it:
+/// `--ttl: '5 parsecs' is not a duration; write it as 90, 90s or 1h30m`.
 public struct ValueProblem: Error, Sendable, Equatable {
-  /// What is wrong, to follow the quoted text: `is no duration`.
+  /// The problem, to follow the quoted text: `is not a duration`.
   public let problem: String
-  /// What would be right: `write it as 90, 90s or 1h30m`.
+  /// The right form: `write it as 90, 90s or 1h30m`.
   public let advice: String
   /// The value that was probably meant, if one is near.
   public let nearest: String?
@@ -71,7 +71,7 @@ public struct ValueProblem: Error, Sendable, Equatable {
 
 /// A kind with its type erased, as the table of options holds it.
 public struct ValueSpec: Sendable {
-  /// What stands for the value in help: `DURATION`.
+  /// The word that represents the value in help: `DURATION`.
   public let placeholder: String
   /// What a shell offers for it.
   public let completion: Completion

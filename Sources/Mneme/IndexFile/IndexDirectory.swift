@@ -1,12 +1,12 @@
 import Glibc
 
-/// Where the vectors of namespaces are kept between runs of a program that searches once and ends: a directory of the
-/// user's, mode 0700, of files of mode 0600. Each namespace of each cache that has 256 vectors or more has one of its
-/// rows, and one of what has changed since. They hold ids, vectors in int8, and checksums; no text.
+/// A directory in which a program that searches once and ends keeps the vectors of namespaces: mode 0700, with
+/// files of mode 0600. Each namespace of each cache that has 256 vectors or more has a file of its rows, and one of
+/// later changes. They hold ids, vectors in int8, and checksums; no text.
 ///
-/// The directory is a cache in every respect. What is in it may be deleted at any time; a file that is odd in any way
-/// (another's, readable by others, a link, of another size or checksum than it should be) is none; and that nothing
-/// can be written there is no error. Processes share it without locks: a file is written aside and renamed.
+/// The directory is a cache. Its files may be deleted at any time. A file of another user, one that others can read,
+/// a link, and a file with a wrong size or checksum are ignored. A failure to write is not an error. Processes share
+/// the directory without locks: a file is written aside and renamed.
 public struct IndexDirectory: Sendable {
   /// Made when something is first kept in it, with those above it.
   public var path: String
@@ -38,8 +38,8 @@ public struct IndexDirectory: Sendable {
 
   // MARK: Reading
 
-  /// The index with that key, with the changes that were kept beside its base; nil where there is none that can be
-  /// trusted. The blocks of rows are checked when they are searched.
+  /// The index with that key, with the changes since its base was made; nil if there is none that can be trusted.
+  /// The blocks of rows are checked when they are searched.
   func load(_ key: String, dimension: Int) -> (head: IndexHead, index: VectorIndex)? {
     guard let directory = Descriptor(open(path, Self.directoryFlags)), directory.isPrivate(.directory),
       let file = openFile(Self.name(of: key, Self.suffix), in: directory),
@@ -56,12 +56,12 @@ public struct IndexDirectory: Sendable {
     {
       head.mark = mark
     }
-    // The time says when it was used last. Where that cannot be noted, it goes a little earlier.
+    // The time records the last use. If it cannot be set, the file is deleted a little earlier.
     _ = futimens(file.number, nil)
     return (head, index)
   }
 
-  /// A file of ours; its size has not been looked at.
+  /// Opens a file of this user, without a check of its size.
   private func openFile(_ name: String, in directory: Descriptor) -> Descriptor? {
     guard
       let file = Descriptor(openat(directory.number, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)),

@@ -15,9 +15,9 @@ package struct StoreMark: Sendable, Equatable {
   /// An entry that was written without the index having seen it was accessed at this time or later. It lies before `time`
   /// by `clockMargin`, and by up to `longestTrust` more while changes are found by counts and good clocks.
   package var accessedSince: UnixTime
-  /// The growth of the version, since the base was made, for which no change was found. Such growth comes from
-  /// changes in other namespaces, and from entries that went again before the index saw them. It may also stand for an
-  /// import that replaced entries and kept their old dates, which nothing else shows.
+  /// The growth of the version, since the base was made, for which no change was found. It comes from changes in
+  /// other namespaces, and from entries that were removed before the index saw them. It may also come from an import
+  /// that replaced entries and kept their old dates, which nothing else shows.
   package var unexplained: Int64 = 0
   /// Some entries of the namespace as they were. Counters alone do not prove that a store holds what it held: keys that
   /// were put back with `RESTORE`, or an older dump, can bring the same ones with other entries.

@@ -11,7 +11,7 @@ struct Calibrate: Command {
     "paraphrases", value: .file(), summary: "a file of pairs that mean the same",
     details: "JSON lines: `{\"a\":\"one question\",\"b\":\"another\"}`.")
   static let distractors = Option(
-    "distractors", value: .file(), summary: "a file of pairs that do not, likewise")
+    "distractors", value: .file(), summary: "a file of pairs that do not mean the same")
   static let labelled = Option(
     "labelled", value: .file(), summary: "a CSV of texts and labels to draw pairs from",
     details: "Two texts of one label mean the same. The first line is a heading.")
@@ -19,25 +19,25 @@ struct Calibrate: Command {
     "pairs", value: .count("N", 1...1_000_000), default: 2000,
     summary: "how many pairs of each kind to draw")
   static let seed = Option(
-    "seed", value: .integer("N", 0...Int.max), default: 1, summary: "which pairs are drawn")
+    "seed", value: .integer("N", 0...Int.max), default: 1, summary: "the seed of the random choice")
   static let metric = Option(
     "metric", value: .choice(Calibration.Metric.self, "METRIC"), default: .f1,
-    summary: "what the threshold is to be best at")
+    summary: "the measure by which the threshold is best")
   static let minPrecision = Option(
     "min-precision", value: .number("F", 0...1), default: 0, summary: "the least share of right answers")
   static let minRecall = Option(
     "min-recall", value: .number("F", 0...1), default: 0, summary: "the least share of matches served")
   static let precision = Option(
     "vectors", value: .choice(VectorPrecision.self, "FORM"), default: .float32,
-    summary: "the form of vector that is searched")
+    summary: "the precision of the vectors")
   static let format = Option(
-    "format", value: .choice(Format.self, "FORMAT"), default: .text, summary: "a table, or CSV")
+    "format", value: .choice(Format.self, "FORMAT"), default: .text, summary: "the output format")
 
   static let spec = CommandSpec(
     name: "calibrate", summary: "find the threshold for an embedder",
     description: """
-      Compares labelled pairs of questions and says from which similarity on they should be served: the threshold \
-      that is best at {option:metric} among those that meet the constraints, and the curve. Needs no server.
+      Compares labelled pairs of questions and prints the threshold that is best by {option:metric} among those \
+      that meet the constraints, and the curve. Needs no server.
       """,
     options: [
       paraphrases, distractors, labelled, pairs, seed, metric, minPrecision, minRecall, precision, format,
@@ -102,7 +102,7 @@ struct Calibrate: Command {
       format: format)
   }
 
-  /// How alike the texts of each pair are. A text that stands in several pairs is embedded once.
+  /// The similarity of each pair. A text in several pairs is embedded once.
   private func observe(
     _ pairs: [LabelledPair], _ embedder: any Embedder, _ context: Context
   ) throws -> [Calibration.Observation] {

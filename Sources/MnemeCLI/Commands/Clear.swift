@@ -11,14 +11,14 @@ struct Clear: Command {
   static let spec = CommandSpec(
     name: "clear", summary: "empty namespaces",
     description: """
-      Removes every entry of the namespaces named. Quotas and counters stay, other prefixes are not touched. Asks \
-      first on a terminal; elsewhere {option:yes} is needed.
+      Removes every entry of the given namespaces. Quotas and counters stay, and other prefixes are not changed. \
+      On a terminal, mneme asks for confirmation; elsewhere {option:yes} is required.
       """,
     arguments: [namespaces], options: [all, Options.yes, Options.dryRun, Options.pace],
     rules: [.exactlyOne(of: namespaces, all)],
     examples: [
-      Example(command: "mneme clear --dry-run faq", says: "see how many entries would go"),
-      Example(command: "mneme clear --yes faq support", says: "empty two namespaces without a question"),
+      Example(command: "mneme clear --dry-run faq", says: "show how many entries would be removed"),
+      Example(command: "mneme clear --yes faq support", says: "empty two namespaces without being asked"),
     ])
 
   let namespaces: [Namespace]
@@ -36,7 +36,7 @@ struct Clear: Command {
     dryRun = invocation[Options.dryRun]
     pace = invocation[Options.pace]
     unasked = invocation.usageError(
-      "clear asks before it removes anything, and there is no terminal to ask on",
+      "clear asks for confirmation, and there is no terminal to ask on",
       suggestion: "Add --yes if that is what you want.")
   }
 
@@ -79,7 +79,7 @@ struct Clear: Command {
     return report
   }
 
-  /// Answers that must be gone must not be there again. What was put while it worked may be.
+  /// Entries that were removed must not be there again. Entries that were stored while it worked may be.
   private func checkEmpty(_ namespace: Namespace, upTo id: EntryID, _ store: RedisStore) throws {
     let left = try store.countEntries(upTo: id, in: namespace)
     guard left > 0 else { return }

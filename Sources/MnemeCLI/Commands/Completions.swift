@@ -2,13 +2,13 @@ import CommandGrammar
 
 /// `mneme completions`
 struct Completions: Command {
-  static let shell = Argument("SHELL", value: .choice(Shell.self, "SHELL"), summary: "bash, zsh or fish")
+  static let shell = Argument("SHELL", value: .choice(Shell.self, "SHELL"), summary: "the shell")
 
   static let spec = CommandSpec(
     name: "completions", group: Group("Help"), summary: "print the completion script for a shell",
     description: """
-      Prints the lines that make Tab ask `mneme` what can be typed: commands, options, choices, files and, from the \
-      server, namespaces and key prefixes.
+      Prints the lines that let the Tab key complete commands, options, choices and files, and namespaces and key \
+      prefixes that are on the server.
       """,
     arguments: [shell],
     examples: [

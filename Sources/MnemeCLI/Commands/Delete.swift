@@ -5,26 +5,26 @@ import MnemeRedis
 /// `mneme delete`
 struct Delete: Command {
   static let queries = Argument(
-    repeating: "QUERY", summary: "the questions whose answers go; ids behind {option:id}")
+    repeating: "QUERY", summary: "the questions to delete; after {option:id}, ids")
 
   static let spec = CommandSpec(
-    name: "delete", summary: "remove answers by question, by id, or by what they hold",
+    name: "delete", summary: "delete entries by question, id, text, age or use",
     description: """
-      Removes the entry of each {arg:QUERY}, the entries with the ids given, or all that match a selection. What a selection \
-      matches is shown first, and {command:delete} asks on a terminal; elsewhere {option:yes} is needed. An entry that is \
-      written meanwhile is looked at again before it goes.
+      Deletes the entry of each {arg:QUERY}, the entries with the given ids, or all that match a selection. With a \
+      selection, mneme shows the entries first and asks for confirmation on a terminal; elsewhere {option:yes} is \
+      required. An entry that changes while the command runs is checked again before it is deleted.
       """,
     arguments: [queries],
     options: [Options.yes, Options.dryRun, Options.noNormalize, Options.pace] + SelectionRequest.options,
     rules: SelectionRequest.rules,
     examples: [
-      Example(command: "mneme delete -n faq 'Where is my card?'", says: "remove an answer by its question"),
-      Example(command: "mneme delete --id 4711 4712", says: "remove entries by id"),
+      Example(command: "mneme delete -n faq 'Where is my card?'", says: "delete an entry by its question"),
+      Example(command: "mneme delete --id 4711 4712", says: "delete entries by id"),
       Example(
         command: "mneme delete --metadata source=handbook-2023 --dry-run",
-        says: "see what came from an old document"),
+        says: "show which entries came from an old document"),
     ],
-    exitNotes: [ExitNote(1, "nothing was there")])
+    exitNotes: [ExitNote(1, "no entry was deleted")])
 
   let queries: [String]
   let selection: SelectionRequest
@@ -54,7 +54,7 @@ struct Delete: Command {
     normalizes = !invocation[Options.noNormalize]
     pace = invocation[Options.pace]
     unasked = invocation.usageError(
-      "delete asks before it removes a selection, and there is no terminal to ask on",
+      "delete asks for confirmation, and there is no terminal to ask on",
       suggestion: "Add --yes if that is what you want.")
   }
 

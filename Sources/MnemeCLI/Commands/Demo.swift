@@ -8,9 +8,8 @@ struct Demo: Command {
   static let spec = CommandSpec(
     name: "demo", summary: "take a tour on a private redis-server",
     description: """
-      Starts a redis-server on a Unix socket in a temporary directory, runs the commands on it with their real \
-      output, and takes everything away again. Nothing is set up and nothing is left behind. Needs `redis-server` in \
-      the {env:PATH}.
+      Starts a redis-server on a Unix socket in a temporary directory, runs the commands on it and shows their \
+      real output, and removes everything at the end. Needs `redis-server` in the {env:PATH}.
       """,
     examples: [Example(command: "mneme demo", says: "take the tour")])
 
@@ -84,7 +83,7 @@ struct Demo: Command {
       Stop(
         "The same question, however it is typed: an exact hit.", ["get", "  how do i RESET my password? "]),
       Stop(
-        "The same question in other words: a hit by meaning.",
+        "The same question in other words: a semantic hit.",
         ["get", "--json", "how can I reset my password"]),
       Stop("Another question: a miss.", ["get", "Can I pay with cheques?"], .no),
       Stop("The entries that mention something,", ["list", "--contains", "card"]),

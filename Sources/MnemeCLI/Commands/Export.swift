@@ -9,7 +9,7 @@ struct Export: Command {
   }
 
   static let outputFile = Option(
-    "output", short: "o", value: .file(), summary: "write to a file, which appears whole or not at all",
+    "output", short: "o", value: .file(), summary: "write to a file, which appears only when it is complete",
     details: """
       A new file is for its owner alone (mode 0600). One that takes the place of another of the same owner has its \
       permissions. A symbolic link to a file is refused.
@@ -34,7 +34,7 @@ struct Export: Command {
       Writes the entries in the order of their ids, page by page: memory stays small whatever the cache holds. \
       Reads and changes nothing. Entries that are written meanwhile may or may not be in it.
 
-      Text that is no UTF-8, which other writers may have stored, cannot stand in JSON. Its bytes are added in base64, as \
+      Text that is not UTF-8, which other writers may have stored, cannot stand in JSON. Its bytes are added in base64, as \
       `query_base64`, `response_base64` and `metadata_base64`, and {command:import} stores those. In CSV they are lost. \
       Either is said.
       """,
@@ -42,7 +42,7 @@ struct Export: Command {
     options: [outputFile, format, embeddings, sinceID, Options.pace] + SelectionRequest.options,
     rules: SelectionRequest.rules,
     examples: [
-      Example(command: "mneme export -o cache.jsonl", says: "keep a copy of everything"),
+      Example(command: "mneme export -o cache.jsonl", says: "back the cache up"),
       Example(
         command: "mneme export -n faq | mneme -p copy import", says: "copy a namespace to another prefix"),
     ],
@@ -116,7 +116,7 @@ struct Export: Command {
     report.versionEnd = report.versionStart == nil ? nil : try version(of: store, context)
     if let start = report.versionStart, let end = report.versionEnd, end != start {
       context.remark(
-        "meanwhile \(entryCount(end - start)) were written or removed, which may or may not be in it")
+        "other clients wrote or removed \(entryCount(end - start)), which may or may not be in it")
     }
     try file?.commit()
     report.bytes = file?.byteCount ?? 0
@@ -124,21 +124,21 @@ struct Export: Command {
       let which =
         report.unencodable == 1 ? "entry \(id)" : "\(entryCount(report.unencodable)), first entry \(id),"
       context.warn(
-        "\(which) \(report.unencodable == 1 ? "holds" : "hold") text that is no UTF-8: "
+        "\(which) \(report.unencodable == 1 ? "holds" : "hold") text that is not UTF-8: "
           + (format == .csv
-            ? "bytes that are none were replaced" : "its bytes stand in members named *_base64"))
+            ? "bytes that are not UTF-8 were replaced" : "its bytes are in the members *_base64"))
     }
     return report
   }
 
-  /// What a person who has interrupted it is told.
+  /// The state of an interrupted export.
   private func state(_ report: ExportReport) -> String {
     if let path { return "The file '\(path)' is as it was before." }
     guard let last = report.lastID else { return "Nothing was written." }
-    return "\(entryCount(report.exported)) were written; go on with --since-id \(last)."
+    return "\(entryCount(report.exported)) were written; continue with --since-id \(last)."
   }
 
-  /// Only for the report: the entries are to be had without it.
+  /// The version counter, which only the report needs.
   private func version(of store: RedisStore, _ context: Context) throws -> Int64? {
     do {
       return try store.versionCounter()
@@ -184,7 +184,7 @@ struct ExportReport: Report {
   var versionStart: Int64?
   var versionEnd: Int64?
   var damaged = 0
-  /// Entries with text that is no UTF-8.
+  /// Entries with text that is not UTF-8.
   var unencodable = 0
   var firstUnencodable: EntryID?
   /// The entry that was written last.
@@ -192,7 +192,7 @@ struct ExportReport: Report {
 
   var status: ExitStatus { damaged > 0 ? .badData : .done }
 
-  /// On standard output stand the entries, and nothing else.
+  /// Standard output has the entries, and nothing else.
   var json: JSONOutput {
     guard path != nil else { return .null }
     return [

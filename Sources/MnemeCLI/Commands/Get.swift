@@ -5,25 +5,25 @@ import MnemeRedis
 /// `mneme get`
 struct Get: Command {
   static let query = Argument("QUERY", summary: "the question")
-  static let exact = Switch("exact", summary: "only the same question, none that means the same")
+  static let exact = Switch("exact", summary: "only an exact hit, no semantic hit")
   static let threshold = Option(
     "threshold", value: .number("F", -1...1),
-    summary: "the least similarity of an answer by meaning",
-    details: "The cosine of the questions' embeddings; 0.85 unless given.")
+    summary: "the least similarity of a semantic hit",
+    details: "The cosine of the two embeddings. The default is 0.85.")
   static let minConfidence = Option(
     "min-confidence", value: .number("F", 0...1),
-    summary: "the least confidence of an answer by meaning",
-    details: "Similarity times 0.5 ^ (age / 24 h); 0.7 unless given.")
+    summary: "the least confidence of a semantic hit",
+    details: "The similarity times 0.5 ^ (age / 24 h). The default is 0.7.")
   static let peek = Switch(
-    "peek", summary: "touch nothing",
+    "peek", summary: "change nothing",
     details:
-      "No access is recorded, nothing is counted, no expired entry removed. Works on a read-only replica.")
+      "Records no use, counts nothing, removes no expired entry. Works on a read-only replica.")
   static let explain = Switch(
-    "explain", summary: "say what came near, and why it was or was not served",
+    "explain", summary: "show the nearest entries, and why each was served or not",
     details: """
-      After the answer, if there is one: each candidate with its id, similarity, confidence, age, time to live left, \
-      uses and verdict, then the rule that decided. After an exact hit they are what would have been served without \
-      it. With {option:json} they are the member `candidates`.
+      After the answer, if there is one, mneme prints each candidate with its id, similarity, confidence, age, \
+      remaining time to live, uses and verdict, then the rule that decided. After an exact hit, the candidates are \
+      those that a semantic search would have compared. With {option:json} they are the member `candidates`.
       """)
   static let nearest = Option(
     "nearest", value: .count("N", 1...1000), default: 5, summary: "how many candidates {option:explain} shows"
@@ -31,16 +31,16 @@ struct Get: Command {
   static let noIndexCache = Switch(
     "no-index-cache", summary: "keep no vectors on this machine",
     details: """
-      Otherwise the vectors of a large namespace, in int8 and without any text, are kept in `$XDG_CACHE_HOME/mneme` \
-      (`~/.cache/mneme`), so that the next search by meaning need not read them all from the server. The answers are \
-      the same.
+      Otherwise mneme keeps the vectors of a large namespace, in int8 and without any text, in \
+      `$XDG_CACHE_HOME/mneme` (`~/.cache/mneme`), so that the next semantic search need not read them all from the \
+      server. The result is the same.
       """)
 
   static let spec = CommandSpec(
     name: "get", summary: "print the answer to a question",
     description: """
-      Looks for {arg:QUERY} itself, then for the question that comes nearest to it by meaning, and prints the \
-      answer and a newline. Ends with status 1 when there is none.
+      Looks for {arg:QUERY} itself (an exact hit), then for the question with the most similar meaning (a semantic \
+      hit), and prints the answer and a newline. Exits with status 1 if there is none.
       """,
     arguments: [query],
     options: [
@@ -52,7 +52,7 @@ struct Get: Command {
       Example(command: "mneme get 'What are your hours?'", says: "print an answer"),
       Example(
         command: "mneme get --peek --explain -n faq 'where is my card'",
-        says: "see what an application would be served, and why, without leaving a trace"),
+        says: "show what an application would get, and why, and change nothing"),
     ],
     exitNotes: [ExitNote(1, "a miss")])
 
@@ -75,7 +75,7 @@ struct Get: Command {
     options.threshold = invocation[Self.threshold]
     options.minConfidence = invocation[Self.minConfidence]
     options.explain = invocation[Self.explain] ? invocation[Self.nearest] : nil
-    // Whatever the cache's embedder is, `none` asks for no second layer.
+    // `none` allows exact hits only, whatever the cache's embedder is.
     let isNone = invocation[Options.embedder] == AbsentEmbedder.none.fingerprint
     options.exactOnly = options.exactOnly || isNone
     missReason = isNone ? .noEmbedder : nil
@@ -120,7 +120,7 @@ struct Get: Command {
     return GetReport(lookup: lookup, explanation: explanation)
   }
 
-  /// A hit speaks for itself. A miss is silent where a program reads, but a person wants to know why.
+  /// Prints the reason of a miss on a terminal. A program gets it with --json.
   private func comment(on lookup: Lookup, _ store: RedisStore, _ context: Context) throws {
     if lookup.isIndexUnproven, context.settings.isVerbose {
       context.note(
@@ -130,7 +130,7 @@ struct Get: Command {
     if let hit = lookup.hit {
       context.remark(
         list([
-          "\(hit.layer == .exact ? "exact hit" : "hit by meaning"): entry \(hit.id)",
+          "\(hit.layer == .exact ? "exact hit" : "semantic hit"): entry \(hit.id)",
           "similarity \(decimals(hit.similarity, 3))", "confidence \(decimals(hit.confidence, 3))",
           "\(span(hit.age.rawValue)) old",
         ]))
@@ -138,7 +138,7 @@ struct Get: Command {
     }
     guard try !context.noteAbsence(of: store) else { return }
     if options.explain == nil, context.output.style.errorIsTerminal || context.settings.isVerbose {
-      context.note("no answer: \(lookup.missReason?.text ?? "nothing like it")")
+      context.note("no answer: \(lookup.missReason?.text ?? "nothing similar")")
     }
   }
 }
@@ -172,7 +172,7 @@ struct GetReport: Report {
     return .object(members + (raw ?? []))
   }
 
-  /// What another writer has stored and is no UTF-8 goes to a file or pipe as it is.
+  /// Writes a response that is not UTF-8, which only other writers store, unchanged to a file or pipe.
   func print(on output: Output) throws {
     if let raw = lookup.hit?.rawResponse, explanation == nil, !output.style.outputIsTerminal {
       try output.write(raw + [UInt8(ascii: "\n")])
@@ -192,16 +192,17 @@ struct GetReport: Report {
 }
 
 extension MissReason {
-  /// For people: why there is no answer.
+  /// The reason why there is no answer, for people.
   var text: String {
     switch self {
-    case .noMatch: "no question in the namespace means the same"
-    case .belowThreshold: "the nearest question is less similar than the threshold"
-    case .lowConfidence: "the nearest answer is too old for the confidence that is asked for"
+    case .noMatch: "the namespace has nothing to compare with"
+    case .belowThreshold: "the nearest question is below the threshold"
+    case .lowConfidence: "the nearest answer is too old"
     case .notServable: "the nearest answers are expired, damaged or refused by the validator"
-    case .embedderFailure: "the embedder failed, and the very question is not there"
-    case .noEmbedder: "the very question is not there, and no embedder is at hand to look further"
-    case .bypass: "a miss was asked for"
+    case .embedderFailure: "there is no exact match, and the embedder failed"
+    case .noEmbedder:
+      "there is no exact match, and a semantic match needs the cache's embedder (see --embedder-command)"
+    case .bypass: "a miss was requested"
     }
   }
 }

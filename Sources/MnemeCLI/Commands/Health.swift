@@ -13,26 +13,27 @@ struct CheckHealth: Command {
   static let deep = Switch(
     "deep", summary: "read every entry whole",
     details: """
-      Reads responses and vectors too, and so finds text that is not UTF-8 in a response and vectors that nothing can be \
-      compared with. If not given, mneme reads the small fields of every entry.
+      Also reads responses and vectors, and so finds responses that are not UTF-8 and vectors that cannot be \
+      compared. If not given, mneme reads only the small fields of every entry.
       """)
 
   static let spec = CommandSpec(
-    name: "health", summary: "say whether the cache and its server are sound",
+    name: "health", summary: "check the cache and its server",
     description: """
-      Prints a row for each check: `ok`, `warning` or `critical`. Of the cache: the types of its keys, the version and \
-      the counter of ids, entries that nobody or no Python program can read, quotas and counters, entries from the \
-      future. Of the server: its clock against this machine's, memory, eviction policy, persistence and replication. \
-      Critical is what makes another command or a Python program fail, or can damage or lose the cache. What the server \
-      does not permit this user to see is left out, and that is said. Writes nothing.
+      Prints a row for each check: `ok`, `warning` or `critical`. Checks of the cache are the types of its keys, \
+      the version and id counters, entries that mneme or Python programs cannot read, quotas and counters, and \
+      entries from the future. Checks of the server are its clock compared with this machine's, memory, eviction \
+      policy, persistence and replication. Critical is what makes another command or a Python program fail, or can \
+      damage or lose the cache. Checks that need rights that this user does not have are left out, with a note. \
+      Changes nothing.
 
-      The cost grows with the number of entries. {command:inspect-keys} with `--check` also compares each entry with \
-      each index.
+      The cost grows with the number of entries. {command:inspect-keys} with `--check` also compares each entry \
+      with each index.
       """,
     options: [deep, expectBackups, Options.allCaches],
     examples: [
-      Example(command: "mneme health", says: "look at the cache and its server"),
-      Example(command: "mneme -q health || alert", says: "in a monitoring script"),
+      Example(command: "mneme health", says: "check the cache and its server"),
+      Example(command: "mneme -q health || alert", says: "alert from a monitoring script"),
     ],
     exitNotes: [ExitNote(1, "a check is critical")])
 
@@ -145,7 +146,7 @@ struct HealthReport: Report {
     }
     let head = padded(check.status.rawValue, 10) + padded(check.name.rawValue, 17)
     let text = visible(list([check.detail])) + (check.remedy.map { ". \(visible($0))" } ?? "")
-    // In a pipe a check stays one line, for who looks for it there.
+    // In a pipe a check stays one line, so that grep finds it.
     guard style.outputIsTerminal else { return [head + text] }
     let indent = head.count
     let lines = filled(text, indent: indent, style.width)

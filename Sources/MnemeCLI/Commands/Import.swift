@@ -9,19 +9,19 @@ struct Import: Command {
   }
 
   static let file = Argument(
-    optional: "FILE", value: .file(), summary: "what {command:export} wrote; standard input without it")
+    optional: "FILE", value: .file(), summary: "the file to read; if not given, standard input")
   static let onConflict = Option(
     "on-conflict", value: .choice(ConflictPolicy.self, "WHAT"), default: .replace,
-    summary: "what to do with a question that is there already")
+    summary: "what to do with a question that the cache has already")
   static let sinceLine = Option(
     "since-line", value: .count("LINE", 0...Int.max), default: 0,
     summary: "only what comes after this line",
-    details: "For going on with a run that ended early: its message says with which line.")
+    details: "To continue a run that ended early. Its message gives the line.")
   static let allowFuture = Switch(
-    "allow-future", summary: "take times more than a day after now",
+    "allow-future", summary: "accept times more than a day in the future",
     details: """
-      Without it such a time ends the run at its line: most are in milliseconds, and an entry with one never expires, never \
-      ages and is never evicted.
+      Otherwise such a time ends the run at its line. Most are in milliseconds, and an entry with one never \
+      expires, never ages and is never evicted.
       """)
   static let namespace = Option(
     "namespace", short: "n", value: .namespace, summary: "put every entry into this namespace")
@@ -56,7 +56,7 @@ struct Import: Command {
     ] + EmbedderChoice.options,
     rules: [EmbedderChoice.rule],
     examples: [
-      Example(command: "mneme import cache.jsonl", says: "bring everything back"),
+      Example(command: "mneme import cache.jsonl", says: "restore a backup"),
       Example(command: "mneme -p new import --on-conflict skip cache.jsonl", says: "add what is missing"),
       Example(
         command: "mneme import -n faq --format csv questions.csv", says: "fill a cache from a spreadsheet"),
@@ -155,7 +155,7 @@ struct ImportReport: Report {
   var evicted = 0
   var dryRun = false
 
-  /// There was no line.
+  /// Whether there was no line.
   var isEmpty: Bool { imported + replaced + skipped == 0 }
 
   var json: JSONOutput {

@@ -19,11 +19,11 @@ struct InspectKeys: Command {
   static let top = Option(
     "top", value: .count("N", 1...1000), summary: "name the largest keys, among those measured")
   static let check = Switch(
-    "check", summary: "hold each entry and index against the others",
+    "check", summary: "compare each entry with each index",
     details: """
-      Reads the fields and vector of every entry, and no answer. What is reported was seen wrong twice, so that a write in \
-      between is not a problem. Each problem has a name, a key and a repair; `mneme vacuum --repair` repairs most. \
-      In JSON they are listed all, as text the first of each name.
+      Reads the fields and vector of every entry, but no response. Every problem is looked at twice before it is \
+      reported, so that a write in between is not a problem. Each problem has a name, a key and a repair; `mneme \
+      vacuum --repair` repairs most. With {option:json} all problems are listed; as text, the first of each name.
       """)
   static let discover = Switch(
     "discover", summary: "find every cache on the server",
@@ -35,9 +35,9 @@ struct InspectKeys: Command {
   static let spec = CommandSpec(
     name: "inspect-keys", summary: "show what the prefix holds, by key family",
     description: """
-      Goes through the keys of the prefix with `SCAN`, which passes over the neighbours' keys without reading them, \
-      and counts them by family, with their types, times to live and memory. Keys that are no part of the layout \
-      are named. Writes nothing.
+      Scans the keys of the prefix with `SCAN` and counts them by family, with their types, times to live and \
+      memory. Foreign keys, which are not part of the layout, are listed. Changes nothing, and reads no keys of \
+      other prefixes.
 
       The user needs the right to run `SCAN`.
       """,
@@ -56,8 +56,8 @@ struct InspectKeys: Command {
         command: "mneme inspect-keys --sample all --top 10", says: "measure every key, name the largest"),
       Example(
         command: "mneme inspect-keys --list --family entry --limit 20", says: "the first keys of a family"),
-      Example(command: "mneme inspect-keys --check", says: "is everything where it belongs?"),
-      Example(command: "mneme inspect-keys --discover", says: "which caches are on this server?"),
+      Example(command: "mneme inspect-keys --check", says: "check the cache"),
+      Example(command: "mneme inspect-keys --discover", says: "find all caches on the server"),
     ], exitNotes: [ExitNote(1, "{option:check} found a problem")],
     seeAlso: ["mneme-vacuum(1)", "redis-cli(1)"])
 
@@ -98,7 +98,7 @@ struct InspectKeys: Command {
     options.control = work.control()
     if list { return try list(store, options, work, context) }
     let survey = try store.surveyKeys(options)
-    warn(memoryIsWithheld: survey.memoryIsWithheld, context)
+    warn(memoryIsNotPermitted: survey.memoryIsNotPermitted, context)
     try work.finish()
     try work.check()
     let report = KeySurveyReport(keyPrefix: context.settings.keyPrefix, survey: survey)
@@ -110,7 +110,7 @@ struct InspectKeys: Command {
     _ store: RedisStore, _ options: KeySurveyOptions, _ work: LongWork, _ context: Context
   ) throws -> any Report {
     var count = 0
-    var isWithheld = false
+    var isNotPermitted = false
     let limit = limit
     /// The limit is reached.
     struct Enough: Error {}
@@ -118,7 +118,7 @@ struct InspectKeys: Command {
       let measuring = options.sample == .all || options.top > 0
       try store.forEachKey(options, measuring: measuring) { record in
         count += 1
-        isWithheld = isWithheld || record.memoryIsWithheld
+        isNotPermitted = isNotPermitted || record.memoryIsNotPermitted
         if context.settings.isJSON {
           try context.output.print(record.json)
         } else {
@@ -127,14 +127,14 @@ struct InspectKeys: Command {
         if count >= limit { throw Enough() }
       }
     } catch is Enough {}
-    warn(memoryIsWithheld: isWithheld, context)
+    warn(memoryIsNotPermitted: isNotPermitted, context)
     try work.finish()
     try work.check()
     return NoReport()
   }
 
-  private func warn(memoryIsWithheld: Bool, _ context: Context) {
-    if memoryIsWithheld { context.warn("the server withholds MEMORY, so sizes are left out") }
+  private func warn(memoryIsNotPermitted: Bool, _ context: Context) {
+    if memoryIsNotPermitted { context.warn("the server does not permit MEMORY, so sizes are left out") }
   }
 }
 

@@ -89,7 +89,7 @@ struct List: Command {
     return NoReport()
   }
 
-  /// The number by which an entry stands in its order, lowest first.
+  /// The number by which an entry is sorted, lowest first.
   private func key(of entry: StoredEntry) -> Double {
     switch order {
     case .id: Double(entry.id.rawValue)
@@ -216,7 +216,7 @@ struct LowestKeys {
 
   init(limit: Int) { self.limit = limit }
 
-  /// Equal keys stand in the order of their ids.
+  /// Equal keys are in the order of their ids.
   mutating func insert(_ key: Double, _ id: EntryID) {
     kept.append((key, id))
     // Twice as many as needed, so that each is sorted a few times only.

@@ -6,25 +6,24 @@ import MnemeRedis
 struct Put: Command {
   static let query = Argument("QUERY", summary: "the question")
   static let response = Argument(
-    optional: "RESPONSE", summary: "the answer; without it standard input is read")
+    optional: "RESPONSE", summary: "the answer; if not given, standard input")
   static let responseFile = Option(
     "response-file", value: .file(), summary: "read the answer from a file, `-` for standard input")
   static let metadata = Option(
-    "metadata", value: .text("JSON", allowsEmpty: false), summary: "a JSON object to keep with the answer",
-    details: "It is kept as it is written, numbers and the order of keys included.")
+    "metadata", value: .text("JSON", allowsEmpty: false), summary: "a JSON object to store with the answer",
+    details: "It is stored as it is written, with its numbers and the order of its members.")
   static let allowEmpty = Switch(
     "allow-empty", summary: "store an answer to the empty query",
-    details: "Otherwise a query that is empty or blank is refused: it is mostly a variable that is not set.")
+    details: "Otherwise an empty or blank query is refused: usually it is a variable that is not set.")
 
   static let spec = CommandSpec(
     name: "put", summary: "store an answer",
     description: """
-      Stores {arg:RESPONSE} as the answer to {arg:QUERY}. An answer to the same question in the same namespace is \
-      replaced and starts its life anew. When the namespace is over its quota afterwards, its least recently used \
-      entries go.
+      Stores {arg:RESPONSE} as the answer to {arg:QUERY}. It replaces an answer to the same question in the same \
+      namespace. If the namespace is over its quota afterwards, the least recently used entries are evicted.
 
-      A response from a file or standard input is stored to the byte, a newline at its end included. It must be \
-      UTF-8 of at most 4 MiB, and not empty, blank or an error message of the application's.
+      A response from a file or standard input is stored byte for byte, including a newline at its end. It must be \
+      UTF-8 of at most 4 MiB, and not empty, blank or an error message of the application.
       """,
     arguments: [query, response],
     options: [
@@ -79,7 +78,7 @@ struct Put: Command {
     options.normalizesQueries = normalizes
     let response = try readResponse(limit: options.limits.responseBytes, context)
     let store = try context.openStore(nativeTTL: nativeTTL)
-    // Redis expires by its own clock: a time that has passed there would take the entry away at once.
+    // Redis expires by its own clock, and deletes an entry immediately if the time has passed there.
     if nativeTTL, ttl != nil {
       _ = try store.time(for: context.clock())
       context.warnOfClock(of: store)

@@ -9,16 +9,16 @@ struct Reembed: Command {
     summary: "the prefix for the new cache, which must be empty")
 
   static let spec = CommandSpec(
-    name: "reembed", summary: "copy a cache into another prefix, embedded anew",
+    name: "reembed", summary: "copy a cache to another prefix with new vectors",
     description: """
-      Passes the question of every entry through another embedder and stores the entry under {arg:TARGET_PREFIX} on \
-      the same server. Responses, metadata, times, access counts, times to live and quotas are kept; the source is not \
-      touched. Expired entries are left behind, and counters begin anew.
+      Embeds the question of every entry with another embedder and stores the entry under {arg:TARGET_PREFIX} on \
+      the same server. Responses, metadata, times, access counts, times to live and quotas are copied; the source \
+      is not changed. Expired entries are left out, and counters start at zero.
 
-      A run that was ended early is gone on with by the same command: what is there already is not embedded again, \
-      and what was put into the source meanwhile is brought up to date. Of a question that both prefixes have, the \
-      younger entry stays. Several runs may work at once. A prefix that holds anything but an unfinished copy of this \
-      cache is refused.
+      To continue a run that ended early, run the same command again. It does not embed again what has been \
+      copied, and copies what has changed in the source. If both prefixes have an entry for a question, the \
+      younger one is kept. Several runs may work in parallel. A prefix that holds anything but an unfinished copy \
+      of this cache is refused.
       """,
     arguments: [target],
     options: [Options.nativeTTL, Options.noNormalize, Options.pace] + EmbedderChoice.options,
@@ -57,7 +57,7 @@ struct Reembed: Command {
     let isResumed = try destination.beginCopy(
       of: context.settings.keyPrefix,
       as: CacheIdentity(fingerprint: embedder.fingerprint, dimension: embedder.dimension))
-    if isResumed { context.note("going on with the copy that was begun under '\(target)'") }
+    if isResumed { context.note("continuing the copy under '\(target)'") }
     let work = try LongWork(
       context, unit: "entries", total: try source.count(in: nil), pace: pace, guarding: [source, destination])
     var run = ReembedRun(
@@ -68,7 +68,7 @@ struct Reembed: Command {
       try copyQuotas(from: source, to: destination)
       try work.finish()
     } catch {
-      context.note("\(run.report.state); run it again to go on")
+      context.note("\(run.report.state); run the command again to continue")
       throw error
     }
     try destination.finishCopy()
@@ -107,7 +107,7 @@ struct Reembed: Command {
   }
 }
 
-/// Embeds batches of entries anew and stores them.
+/// Embeds batches of entries with the new embedder and stores them.
 private struct ReembedRun {
   private let destination: RedisStore
   private let embedder: any Embedder
@@ -121,7 +121,7 @@ private struct ReembedRun {
   }
 
   mutating func take(_ entries: [StoredEntry]) throws {
-    // What an earlier run, or another that works beside us, has stored needs no vector.
+    // Entries that another run has stored need no vector.
     let creations = try destination.creations(of: entries)
     var batch = zip(entries, creations).filter { entry, there in there.map { $0 < entry.createdAt } ?? true }
       .map(\.0)
@@ -171,10 +171,10 @@ struct ReembedReport: Report {
     ]
   }
 
-  /// How far it has come.
+  /// The progress, in one sentence.
   var state: String {
     list([
-      "carried \(entryCount(entries)) from the embedder \(from) to \(to)",
+      "copied \(entryCount(entries)) from the embedder \(from) to \(to)",
       alreadyThere > 0 ? "\(grouped(alreadyThere)) were there already" : nil,
     ])
   }

@@ -28,18 +28,18 @@ enum Refused {
     func run(_ context: Context) throws -> any Report { throw CheckpointError.restoringLeftToRedis }
   }
 
-  /// Whatever file is named, the answer is the same.
+  /// The file, which makes no difference.
   static let path = Argument(optional: "FILE", value: .file(), summary: "not used")
 
   static func spec(_ name: String, _ summary: String, _ subject: String) -> CommandSpec {
     CommandSpec(
       name: name, group: Group("Left to Redis"), summary: summary,
       description: """
-        \(subject) of a cache in Redis is Redis's own business: `redis-cli BGSAVE` writes `dump.rdb`, which can be \
-        copied once it is done; to restore it, stop Redis, replace the file, start Redis. This command says so and \
-        ends with status 69. To carry entries from one cache to another, see {command:export} and {command:import}.
+        Redis takes the snapshots: `redis-cli BGSAVE` writes `dump.rdb`, which can be copied when it is complete. \
+        To restore it, stop Redis, replace the file and start Redis. This command only prints that, and exits with \
+        status 69. To back up or copy a single cache, see {command:export} and {command:import}.
         """,
-      arguments: [path], examples: [Example(command: "mneme \(name)", says: "see how Redis does it")],
+      arguments: [path], examples: [Example(command: "mneme \(name)", says: "print how Redis does it")],
       seeAlso: ["redis-cli(1)"], isMinor: true, isOffered: false)
   }
 }

@@ -7,24 +7,24 @@ struct SetQuota: Command {
   static let namespace = Argument("NAMESPACE", value: .namespace, summary: "the namespace")
   static let maxEntries = Argument(
     optional: "MAX_ENTRIES", value: .count("MAX_ENTRIES", 1...SemanticCache.largestQuota),
-    summary: "the most entries; without it the quota is printed")
-  static let remove = Switch("remove", summary: "take the quota away")
+    summary: "the most entries; if not given, the quota is printed")
+  static let remove = Switch("remove", summary: "remove the quota")
   static let evict = Switch(
-    "evict", summary: "bring the namespace under its quota now",
-    details: "Otherwise the entries above it go with the next put.")
+    "evict", summary: "evict entries over the quota now",
+    details: "Otherwise the next put evicts them.")
 
   static let spec = CommandSpec(
-    name: "set-quota", summary: "cap a namespace, or show its cap",
+    name: "set-quota", summary: "set, show or remove the quota of a namespace",
     description: """
-      Sets the most entries that {arg:NAMESPACE} may hold. Each put of mneme keeps to it: the least \
-      recently used entries go. A Python program keeps only to the quotas of its own settings, and writes those over this \
-      one each time it starts; {command:vacuum} brings what it has filled under the quota.
+      Sets the most entries that {arg:NAMESPACE} may hold. Each put of mneme keeps to it by evicting the least \
+      recently used entries. A Python program only keeps to the quotas of its own configuration, and overwrites \
+      this one each time it starts; {command:vacuum} evicts what it has stored over the quota.
       """,
     arguments: [namespace, maxEntries], options: [remove, evict, Options.dryRun, Options.pace],
     rules: [.atMostOne(of: maxEntries, remove), .atMostOne(of: remove, evict)],
     examples: [
-      Example(command: "mneme set-quota faq 10k", says: "cap a namespace at 10,000 entries"),
-      Example(command: "mneme set-quota faq", says: "print the cap"),
+      Example(command: "mneme set-quota faq 10k", says: "keep a namespace at 10,000 entries"),
+      Example(command: "mneme set-quota faq", says: "print the quota"),
     ],
     exitNotes: [ExitNote(1, "the namespace has no quota to print")])
 
@@ -85,7 +85,7 @@ extension SetQuota {
     report.interruption = work.interruption
   }
 
-  /// One that cannot be read is no reason not to set another.
+  /// The quota before. A value that cannot be read does not prevent setting another.
   private func previousQuota(_ store: RedisStore) throws -> Int? {
     do {
       return try store.quota(for: namespace)

@@ -6,19 +6,20 @@ import MnemeRedis
 struct SetTTL: Command {
   static let duration = Argument(
     "DURATION", value: .timeToLive, summary: "how long the entries live from now on, or `never`")
-  static let fromCreation = Switch("from-creation", summary: "count from when each entry was put")
-  static let onlyShorten = Switch("only-shorten", summary: "leave entries that would live longer by it")
-  static let onlyLengthen = Switch("only-lengthen", summary: "leave entries that would live less long by it")
+  static let fromCreation = Switch(
+    "from-creation", summary: "count from the time at which each entry was stored")
+  static let onlyShorten = Switch("only-shorten", summary: "never let an entry live longer than before")
+  static let onlyLengthen = Switch("only-lengthen", summary: "never let an entry live shorter than before")
   static let nativeTTL = Switch(
     "native-ttl", summary: "let Redis itself expire the entries, too",
-    details: "Those that it expires already are moved along without this.")
+    details: "Entries that Redis expires already keep that, with the new time.")
 
   static let spec = CommandSpec(
     name: "set-ttl", summary: "change how long entries live",
     description: """
-      Gives the entries of a selection another time to live: they expire {arg:DURATION} from now. Nothing else about them \
-      changes. Shows the entries and asks first on a terminal; elsewhere {option:yes} is needed. An entry that an \
-      application writes meanwhile is looked at again, and keeps what it got.
+      Changes the time to live of the entries of a selection: they expire {arg:DURATION} from now. mneme shows the \
+      entries first and asks for confirmation on a terminal; elsewhere {option:yes} is required. An entry that \
+      changes while the command runs is checked again, and keeps what an application has given it.
       """,
     arguments: [duration, SelectionRequest.moreIDs],
     options: [
@@ -29,7 +30,8 @@ struct SetTTL: Command {
       Example(
         command: "mneme set-ttl 1h --contains 'Model X'", says: "let answers about a product expire soon"),
       Example(
-        command: "mneme set-ttl 30d --no-ttl --yes", says: "give a time to live to what has none, from cron"),
+        command: "mneme set-ttl 30d --no-ttl --yes",
+        says: "from cron, give a time to live to entries without one"),
     ],
     exitNotes: [ExitNote(1, "no entry matches")])
 
@@ -54,7 +56,7 @@ struct SetTTL: Command {
     dryRun = invocation[Options.dryRun]
     pace = invocation[Options.pace]
     unasked = invocation.usageError(
-      "set-ttl asks before it changes anything, and there is no terminal to ask on",
+      "set-ttl asks for confirmation, and there is no terminal to ask on",
       suggestion: "Add --yes if that is what you want.")
   }
 

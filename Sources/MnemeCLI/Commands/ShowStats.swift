@@ -56,8 +56,8 @@ struct ShowStats: Command {
       keyPrefix: context.settings.keyPrefix, absence: context.settings.absence, stats: stats)
   }
 
-  /// The figures of one server. Where the connection was lost in between, half of them may be another's, and so all are
-  /// read again.
+  /// The figures of one server. If the connection was lost in between, half of them may be another server's, so
+  /// all are read again.
   private func readStats(of namespace: Namespace?, _ context: Context) throws -> Stats {
     let store = try context.openStore()
     let cache = try context.openCache(store)
@@ -126,7 +126,7 @@ struct StatsReport: Report {
     ]
   }
 
-  /// As text at once, which takes a fifth of the memory where there are very many.
+  /// The row as text, which takes a fifth of the memory if there are very many.
   private static func row(_ summary: NamespaceSummary) -> JSONOutput {
     [
       "namespace": JSONOutput(summary.namespace), "entries": JSONOutput(summary.entries),
@@ -152,11 +152,11 @@ struct StatsReport: Report {
     try table(output.style).forEachLine(output.style) { try output.print($0) }
   }
 
-  /// What holds for the cache as a whole.
+  /// The lines about the whole cache.
   private var summary: [(label: String, text: String)] {
     let counters = stats.counters
     let rate = counters.hitRate.map { percentage($0) } ?? "none yet"
-    let hits = "\(grouped(counters[.hitsExact])) exact and \(grouped(counters[.hitsSemantic])) by meaning"
+    let hits = "\(grouped(counters[.hitsExact])) exact, \(grouped(counters[.hitsSemantic])) semantic"
     let waiting = stats.expiredPending > 0 ? "\(grouped(stats.expiredPending)) wait for vacuum" : nil
     return [
       ("prefix", visible(keyPrefix)),
@@ -201,7 +201,7 @@ struct StatsReport: Report {
     func add(_ titles: String...) { columns += titles.map { .init(title: $0, isNumeric: true) } }
     add("ENTRIES")
     if hasQuotas { add("QUOTA", "FULL") }
-    if splittingHits { add("EXACT", "MEANING") } else { add("HITS") }
+    if splittingHits { add("EXACT", "SEMANTIC") } else { add("HITS") }
     add("MISSES", "RATE", "EVICTED", "EXPIRED")
 
     var table = Table(columns)

@@ -6,13 +6,13 @@ import MnemeRedis
 struct Vacuum: Command {
   static let maxDuration = Option(
     "max-duration", value: .duration(in: .seconds(1)...(.longest)),
-    summary: "end after this time, with status 1 when work is left")
+    summary: "end after this time, with status 1 if work is left")
   static let repair = Switch(
     "repair", summary: "also repair what `mneme inspect-keys --check` finds",
     details: """
-      mneme looks at each problem again and repairs it in one transaction, where that costs no answer that is served. A \
-      problem that it leaves is printed with the reason, and the exit status is 1. An index of another type is left, and \
-      the rest is repaired past it. A repair reads every entry and walks through all keys of the server.
+      mneme looks at each problem again and repairs it in one transaction, if that loses no usable answer. It \
+      prints every problem that it leaves, with the reason, and exits with status 1. An index of another type is \
+      left, and the rest is repaired without it. A repair reads every entry and scans all keys of the database.
       """)
   static let dropUnreadable = Switch(
     "drop-unreadable", summary: "delete entries that no Python program can read",
@@ -25,13 +25,13 @@ struct Vacuum: Command {
   static let spec = CommandSpec(
     name: "vacuum", summary: "remove expired entries",
     description: """
-      Removes the entries whose time to live has passed, what Redis's own expiry has left in the indexes, hashes \
-      that a Python program has left of a deleted entry, from which no answer can be served, and entries above the quota \
-      of their namespace, which a Python program does not keep unless it is in its own settings. An entry that is refreshed \
-      meanwhile stays. Several runs at once share the work; one that is interrupted or killed leaves nothing half done, \
-      and the next continues.
+      Removes entries whose time to live has passed, leftovers of Redis's own expiry, incomplete hashes that a \
+      Python program has left of deleted entries, and entries over the quota of their namespace, which Python \
+      programs keep to only if it is in their own configuration. An entry that is written again in time stays. \
+      Several runs may work in parallel and share the work. A run that is interrupted or killed leaves nothing \
+      half done, and the next run continues.
 
-      Fit for cron: with {option:quiet} it prints nothing when all is well, and one line otherwise.
+      From cron, use {option:quiet}: mneme then prints nothing if all is done, and one line otherwise.
       """,
     options: [
       Options.onlyNamespace, Options.dryRun, Options.batchSize, maxDuration, repair, dropUnreadable,
@@ -39,9 +39,9 @@ struct Vacuum: Command {
     ],
     rules: [.dependency(of: dropUnreadable, on: repair)],
     examples: [
-      Example(command: "mneme vacuum --dry-run", says: "see what would go"),
-      Example(command: "mneme -q vacuum --max-duration 5m", says: "a line for cron"),
-      Example(command: "mneme vacuum --repair --dry-run", says: "what would be repaired, and what left?"),
+      Example(command: "mneme vacuum --dry-run", says: "show how much would be removed"),
+      Example(command: "mneme -q vacuum --max-duration 5m", says: "run it from cron"),
+      Example(command: "mneme vacuum --repair --dry-run", says: "preview a repair"),
     ],
     exitNotes: [
       ExitNote(1, "{option:max-duration} was reached with work left, or {option:repair} left a problem")

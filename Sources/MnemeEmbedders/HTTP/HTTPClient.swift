@@ -79,7 +79,7 @@ private final class Session: @unchecked Sendable {
     errorText.deallocate()
   }
 
-  /// What has come so far.
+  /// The part of the body that has arrived.
   private final class Body {
     var bytes: [UInt8] = []
 
@@ -127,7 +127,7 @@ func withoutPipeSignals<R, Failure: Error>(_ body: () throws(Failure) -> R) thro
   pthread_sigmask(SIG_BLOCK, &broken, &before)
   defer {
     if sigismember(&before, SIGPIPE) == 0 {
-      // One that has come meanwhile is taken, not delivered.
+      // A signal that has arrived is taken, not delivered.
       var now = timespec()
       while sigtimedwait(&broken, nil, &now) == SIGPIPE {}
       pthread_sigmask(SIG_SETMASK, &before, nil)

@@ -3,10 +3,10 @@ import Synchronization
 
 /// An embedder behind HTTP: a server that speaks the OpenAI protocol, or Ollama.
 ///
-/// Texts go in batches, one request each. Answers 429 and 5xx, and connections that break off, are tried again with
-/// growing pauses, or after what `Retry-After` says, as long as the time limit of the batch allows. Where the model
-/// gives vectors of another length than is wanted it is asked again with `dimensions`, and from then on with the
-/// first request.
+/// Texts are sent in batches, one request each. Answers 429 and 5xx, and connections that break off, are retried
+/// with growing pauses, or after the time in `Retry-After`, as long as the time limit of the batch allows. If the
+/// model gives vectors of the wrong length, the request is repeated with `dimensions`, which all later requests have
+/// too.
 ///
 /// An API key goes into the header of the request, and into nothing else: not into a message, not into a description.
 public final class HTTPEmbedder: Embedder, CustomStringConvertible {
@@ -126,7 +126,7 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
 
   // MARK: One request
 
-  /// A status that is no success.
+  /// An HTTP status other than success.
   private struct Refusal: Error {
     var error: EmbedderError
     var mayBeOfOneText: Bool
@@ -167,13 +167,13 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
       answer = try JSONText(parsing: body)
     } catch {
       throw EmbedderError(
-        "\(received.source) gave an answer that is no JSON: \(error.description) at byte \(error.offset).",
+        "\(received.source) gave an answer that is not JSON: \(error.description) at byte \(error.offset).",
         remedy: .checkEmbeddingURL)
     }
     return try form.vectors(in: answer, received)
   }
 
-  // MARK: What is said when it fails
+  // MARK: Messages
 
   private func refusal(_ response: HTTPClient.Response, _ attempts: Int) -> Refusal {
     var message = "\(received.source) answered \(response.status)"
@@ -197,8 +197,9 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
     return Refusal(error: error, mayBeOfOneText: isOfText)
   }
 
-  /// What the server says of the error: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama), `{"message":…}`
-  /// or `{"detail":…}` (others), or else the first of its bytes. On one line, and never with our key in it.
+  /// The server's words about the error: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama),
+  /// `{"message":…}` or `{"detail":…}` (others), or else the first of its bytes. On one line, and without the API
+  /// key.
   private func serverWords(in body: [UInt8]) -> String? {
     let answer = try? JSONText(parsing: body)
     let error = answer?["error"]
@@ -213,7 +214,7 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
     return line.count > 300 ? line.prefix(299) + "…" : line
   }
 
-  /// The one place where a failure of HTTP becomes an error of ours.
+  /// Converts a failure of HTTP to an error.
   private func error(for failure: HTTPFailure) -> EmbedderError {
     let (what, remedy): (String, Remedy) =
       switch failure.reason {

@@ -5,7 +5,7 @@ struct HTTPFailure: Error, CustomStringConvertible {
   enum Reason: Equatable {
     /// libcurl is not installed, or cannot be used.
     case missingLibrary
-    /// The URL is none that can be asked.
+    /// The URL cannot be requested.
     case badURL
     /// The server does not speak HTTP 1 or later, or the URL names another protocol.
     case otherProtocol
@@ -15,7 +15,7 @@ struct HTTPFailure: Error, CustomStringConvertible {
     case timedOut
     /// The connection ended before the answer did.
     case dropped
-    /// The server's certificate was not accepted, or there was no TLS to be had.
+    /// The server's certificate was not accepted, or TLS is not available.
     case certificate
     /// More than `HTTPClient.largestBody`.
     case tooLarge
@@ -33,7 +33,7 @@ struct HTTPFailure: Error, CustomStringConvertible {
     self.description = description
   }
 
-  /// The one place where a CURLcode is told apart.
+  /// Converts a CURLcode.
   init(code: UInt32, _ description: String) {
     let reason: Reason =
       switch code {

@@ -5,10 +5,10 @@ struct RetryPolicy: Sendable {
   /// The pause after the first; each further one is twice as long.
   var firstPause = Duration.milliseconds(500)
 
-  /// The pause before another attempt, or nil where there is none to make.
+  /// The pause before another attempt, or nil if there is no time for one.
   ///
-  /// What the server asks for by `Retry-After` is kept to the second; a pause of our own is drawn from its upper
-  /// half, so that hosts that were refused together do not come back together.
+  /// The time in `Retry-After` is kept to the second. A pause of our own is drawn from its upper half, so that hosts
+  /// that were refused together do not retry together.
   /// - Parameters:
   ///   - attempt: the number of the one that failed, from 1.
   ///   - asked: what the server asked for.

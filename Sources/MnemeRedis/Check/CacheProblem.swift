@@ -2,32 +2,32 @@ import Mneme
 
 /// Something in a cache that does not fit the rest of it, confirmed by a second look.
 public struct CacheProblem: Sendable, Equatable {
-  /// What is wrong, in the distinctions that a repair acts on. The raw values are names that scripts rely on.
+  /// The kind of problem, which decides the repair. Scripts rely on the raw values.
   public enum Kind: String, Sendable, CaseIterable {
     // An entry by itself.
-    /// It lacks a field, or a field holds what is no value of it; nobody can be served from it.
+    /// It lacks a field, or a field is not valid. It cannot be served.
     case damagedEntry = "damaged-entry"
-    /// When it was last used, or how often, is no number.
+    /// The time of its last use, or its number of uses, is not a number.
     case unreadableUse = "unreadable-use"
     /// Its vector has another length than the cache's.
     case wrongEmbedding = "wrong-embedding"
-    /// Its vector is all zeros, holds what is no finite number, or is not of length 1.
+    /// Its vector is all zeros, not finite, or not of length 1.
     case incomparableEmbedding = "incomparable-embedding"
     /// It holds text that is not UTF-8, or metadata that Python's `json` refuses.
     case unreadableByPython = "unreadable-by-python"
     /// `query_hash` is the hash of another query than the one it holds.
     case wrongQueryHash = "wrong-query-hash"
-    /// It was put or used more than a day after now, as a time in milliseconds is.
+    /// It was stored or used more than a day in the future, as with times in milliseconds.
     case futureEntry = "future-entry"
-    /// Redis will take it, or its `hash:` key, before its own time to live is over.
+    /// Redis will expire it, or its `hash:` key, before its own time to live is over.
     case earlyExpiry = "early-expiry"
 
-    // An entry and what points at it.
-    /// The exact layer answers its query from another entry.
+    // An entry and its indexes.
+    /// An exact match of its query finds another entry.
     case shadowedEntry = "shadowed-entry"
-    /// The exact layer has no key for its query, or one that leads to no entry of that query.
+    /// There is no `hash:` key for its query, or it leads to no entry of that query.
     case missingHashKey = "missing-hash-key"
-    /// `by_id` lacks it, or has it at another place.
+    /// `by_id` lacks it, or has it with another score.
     case wrongByID = "wrong-by-id"
     /// Its namespace's `lru` lacks it, or has it at another time than that of its last use.
     case wrongLRU = "wrong-lru"
@@ -36,32 +36,32 @@ public struct CacheProblem: Sendable, Equatable {
     /// It is in a namespace that `namespaces` does not list.
     case unlistedNamespace = "unlisted-namespace"
 
-    // What points at no entry.
+    // Index members and `hash:` keys without an entry.
     /// Indexes list an id that has no entry: Redis's own expiry, an eviction by Redis, or a deletion by hand.
     case leftover
-    /// An index lists what is no id, or an entry of another namespace.
+    /// An index lists a member that is not an id, or an entry of another namespace.
     case strayMember = "stray-member"
-    /// A `hash:` key holds the id of an entry that is not there any more.
+    /// A `hash:` key holds the id of an entry that is gone.
     case leftoverHashKey = "leftover-hash-key"
-    /// A `hash:` key holds no id, or that of no entry of its query.
+    /// A `hash:` key does not hold an id, or the id of an entry with another query.
     case danglingHashKey = "dangling-hash-key"
     /// `namespaces` lists one that has no entries.
     case emptyNamespace = "empty-namespace"
 
     // The cache as a whole.
-    /// `next_id` is no number, or below an id that is in use.
+    /// `next_id` is not a number, or below an id that is in use.
     case wrongNextID = "wrong-next-id"
-    /// `version` is missing, no number, or one that cannot grow any more.
+    /// `version` is missing, not a number, or too large to grow.
     case wrongVersion = "wrong-version"
     /// A quota is in one of its two places only, or is not a number there.
     case wrongQuota = "wrong-quota"
-    /// The two places of a quota differ, as each start of a Python program leaves them that has another in its settings.
+    /// The two places of a quota differ. A Python program with another quota in its configuration does that at each start.
     case overwrittenQuota = "overwritten-quota"
-    /// A counter is no number, or one that cannot grow any more.
+    /// A counter is not a number, or too large to grow.
     case wrongCounter = "wrong-counter"
-    /// Nothing in `meta` says that a namespace has counters, so that totals leave them out.
+    /// `meta` does not say that a namespace has counters, so totals leave them out.
     case unmarkedCounters = "unmarked-counters"
-    /// `meta` does not say who filled the cache, or not in numbers.
+    /// `meta` lacks the embedder or its dimension, or has one that is not valid.
     case wrongMeta = "wrong-meta"
     /// A key of the layout is of another type.
     case wrongType = "wrong-type"
@@ -70,13 +70,13 @@ public struct CacheProblem: Sendable, Equatable {
   public var kind: Kind
   /// The key that a repair would change, as bytes.
   public var key: [UInt8]
-  /// nil where it concerns no one entry.
+  /// nil if it does not concern a single entry.
   public var id: EntryID?
-  /// nil where it concerns no one namespace, or where nothing tells which.
+  /// nil if it does not concern a single namespace, or if the namespace is not known.
   public var namespace: Namespace?
-  /// The member of an index that is no id, where that is the problem.
+  /// The member of an index that is not an id, if that is the problem.
   var member: [UInt8]?
-  /// What is wrong, in one sentence. No query and no answer is in it.
+  /// The problem, in one sentence, without a query or an answer.
   public var detail: String
 
   init(
@@ -123,8 +123,8 @@ extension CacheProblem {
 }
 
 extension CacheProblem.Kind {
-  /// Normal in a cache that is in use, and no reason to call it damaged: what Redis's own expiry leaves until the next
-  /// vacuum, and what a Python program changes on purpose.
+  /// Whether it is normal in a cache that is in use: leftovers until the next vacuum, and quotas that a Python program
+  /// sets.
   public var isNote: Bool {
     switch self {
     case .leftover, .leftoverHashKey, .overwrittenQuota: true
@@ -132,39 +132,39 @@ extension CacheProblem.Kind {
     }
   }
 
-  /// Why `RedisStore.repair` reports it and does not change it; nil where it repairs it, which costs no answer that is
-  /// served.
+  /// The reason why `RedisStore.repair` reports it and does not change it. nil if it repairs it, which loses no usable
+  /// answer.
   public var reasonToLeave: String? {
     switch self {
     case .wrongEmbedding:
-      "whether the vector or the dimension in meta is wrong cannot be told; no Python program can open the cache while "
+      "it is not known whether the vector or the dimension in meta is wrong; Python programs cannot open the cache while "
         + "it is there"
     case .unreadableByPython:
-      "mneme serves it, and what the text should be cannot be told; no Python program can open the cache while it is there"
+      "mneme serves it, and its right text is not known; Python programs cannot open the cache while it is there"
     case .incomparableEmbedding:
-      "its very question is answered from it, and only its embedder can make the vector anew"
-    case .futureEntry: "it is served, and when it was put cannot be told"
-    case .wrongQueryHash: "it may be served, and to which query it belongs cannot be told"
+      "it still gives exact hits, and only its embedder can make the vector again"
+    case .futureEntry: "it is served, and its right time is not known"
+    case .wrongQueryHash: "it may be served, and its right query is not known"
     case .wrongMeta: "only the application that fills the cache knows its embedder"
-    case .wrongType: "it may be another program's"
+    case .wrongType: "it may belong to another program"
     default: nil
     }
   }
 
-  /// What a repair does, after its name.
+  /// The predicate of the sentence that says what a repair does.
   package var repairing: String {
     switch self {
-    case .damagedEntry: "removes it: nobody can be served from it"
-    case .unreadableUse: "counts its uses from now on"
-    case .earlyExpiry: "gives it the time that it has"
-    case .shadowedEntry: "removes it; its query keeps the other answer"
+    case .damagedEntry: "removes it, because it cannot be served"
+    case .unreadableUse: "counts its uses from zero"
+    case .earlyExpiry: "sets its expiry to its own time to live"
+    case .shadowedEntry: "removes it; the other answer to its query stays"
     case .missingHashKey, .unlistedNamespace, .wrongByID, .wrongLRU, .wrongByTTL:
-      "enters it as the entry says"
-    case .strayMember, .danglingHashKey, .leftoverHashKey, .emptyNamespace: "takes it out"
+      "adds it"
+    case .strayMember, .danglingHashKey, .leftoverHashKey, .emptyNamespace: "removes it"
     case .wrongNextID: "sets it to the highest id"
     case .wrongVersion: "sets it to a higher number"
-    case .wrongQuota, .overwrittenQuota: "sets both to the one that is in force"
-    case .wrongCounter: "counts from zero"
+    case .wrongQuota, .overwrittenQuota: "sets both to the quota in force"
+    case .wrongCounter: "sets it to zero"
     case .unmarkedCounters: "sets the mark"
     case .leftover, .wrongEmbedding, .incomparableEmbedding, .unreadableByPython, .futureEntry,
       .wrongQueryHash, .wrongMeta,
@@ -188,7 +188,7 @@ public struct CheckOptions {
   public init() {}
 }
 
-/// What a check looked at, and what it found.
+/// The result of a check.
 public struct CheckSummary: Sendable, Equatable {
   /// Entries that were read, damaged ones too.
   public var entries = 0

@@ -19,7 +19,7 @@ extension CheckRun {
 
   // MARK: Hash keys
 
-  /// What the `hash:` keys among the candidates hold. One round trip where there are any.
+  /// The values of the `hash:` keys among the candidates. One round trip if there are any.
   func pointers(of candidates: ArraySlice<Candidate>) throws -> [Reply?] {
     try ask(about: Array(candidates)) { candidate, pipeline in
       guard case .hashKey(let key) = candidate else { return Question { _ in nil } }
@@ -50,7 +50,7 @@ extension CheckRun {
       [CacheProblem(kind, Key(bytes: name), id: id, namespace: namespace, detail)]
     }
     if pointer.kind == .error {
-      return problem(.wrongType, "A hash key of '\(namespace)' is no string.")
+      return problem(.wrongType, "A hash key of '\(namespace)' is not a string.")
     }
     guard !pointer.isNull, isStill else { return [] }
     guard let id, let head else {
@@ -68,7 +68,7 @@ extension CheckRun {
 
   // MARK: Members
 
-  /// A member that is no id, or no namespace. Nothing can give it a meaning later.
+  /// A member that is not an id, or no namespace. Nothing can give it a meaning later.
   private func appendQuestion(
     about member: [UInt8], of key: Key, to pipeline: inout Pipeline
   ) -> Question<[CacheProblem]> {
@@ -88,7 +88,7 @@ extension CheckRun {
     let what = isSet ? "namespace that is text" : "id of an entry"
     var problem = CacheProblem(
       .strayMember, key, namespace: parsed?.namespace,
-      "\(name) lists '\(shown)', which is no \(what).")
+      "\(name) lists '\(shown)', which is not a \(what).")
     problem.member = member
     return problem
   }
@@ -106,7 +106,7 @@ extension CheckRun {
         [CacheProblem(kind, key, namespace: namespace, detail)]
       }
       if replies[count].kind == .error {
-        return problem(.wrongType, self.layout.lru(namespace), "lru:\(namespace) is no sorted set.")
+        return problem(.wrongType, self.layout.lru(namespace), "lru:\(namespace) is not a sorted set.")
       }
       let isEmpty =
         replies[before].integer == 1 && replies[count].integer == 0 && replies[after].integer == 1
@@ -130,7 +130,7 @@ extension CheckRun {
         return [
           CacheProblem(
             .wrongType, self.layout.quota(namespace), namespace: namespace,
-            "quota:\(namespace) is no string.")
+            "quota:\(namespace) is not a string.")
         ]
       }
       guard replies[before].kind != .error, replies[before].isSame(as: replies[after]) else {
@@ -154,7 +154,7 @@ extension CheckRun {
     guard string != .missing else {
       return problem(
         layout.quota(namespace),
-        "The quota of '\(namespace)' stands in quotas alone, where Python does not look.")
+        "The quota of '\(namespace)' is only in quotas, where Python does not look.")
     }
     guard let number = string.number else {
       return problem(layout.quota(namespace), "quota:\(namespace) holds no whole number.")
@@ -178,14 +178,14 @@ extension CheckRun {
         CacheProblem(kind, self.layout.counters(namespace), namespace: namespace, detail)
       }
       guard let numbers = try replies[counters] else {
-        return [problem(.wrongType, "counters:\(namespace) is no hash.")]
+        return [problem(.wrongType, "counters:\(namespace) is not a hash.")]
       }
       var problems: [CacheProblem] = []
       if let broken = numbers.first(where: { !$0.number.canGrow }) {
         problems.append(
           problem(
             .wrongCounter,
-            "\(broken.counter.rawValue) in counters:\(namespace) is no number that can grow."))
+            "\(broken.counter.rawValue) in counters:\(namespace) is not a number that can grow."))
       }
       // A namespace that is only listed need not have any.
       if replies[mark].integer == 0, numbers.contains(where: { $0.number != .missing }) {
@@ -197,7 +197,7 @@ extension CheckRun {
 
   // MARK: The cache as a whole
 
-  /// Reads the length of the vectors, before anything else. What is wrong with `meta` is examined at the end.
+  /// Reads the length of the vectors, before anything else. Problems of `meta` are examined at the end.
   func lookAtMeta() throws {
     let (meta, expiry) = try ask { pipeline in
       let meta = appendMetaQuestion(to: &pipeline)
@@ -274,7 +274,7 @@ extension CheckRun {
       reply.isNull
       ? "next_id is missing, and \(highestID) is in use."
       : reply.integer.map { "next_id is \($0), and \(highestID) is in use." }
-        ?? "next_id is no whole number."
+        ?? "next_id is not a whole number."
     return [CacheProblem(.wrongNextID, layout.nextID, detail)]
   }
 
@@ -284,7 +284,7 @@ extension CheckRun {
     }
     if reply.kind == .error { return [] }
     if reply.isNull { return hasEntries ? problem("There are entries, and no version.") : [] }
-    guard let version = reply.integer else { return problem("version is no whole number.") }
+    guard let version = reply.integer else { return problem("version is not a whole number.") }
     return version > RedisStore.largestNumber ? problem("version cannot grow any more.") : []
   }
 }

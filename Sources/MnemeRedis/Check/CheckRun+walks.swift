@@ -76,7 +76,7 @@ extension CheckRun {
     }
   }
 
-  /// Walks over an index for members that are no ids, that have no entry, and that are listed for a namespace which is
+  /// Walks over an index for members that are not ids, that have no entry, and that are listed for a namespace which is
   /// not the entry's. The rest shows where the entry itself is examined.
   /// - Parameter namespace: whose index it is; nil for `by_ttl`.
   func walkIndex(_ key: Key, of namespace: Namespace? = nil) throws {

@@ -2,9 +2,9 @@ import Mneme
 
 /// A check under way.
 ///
-/// 1. Walks over keys and indexes a page at a time, and examines what is on it: each on a view of all that belongs to
-///    it that stands still while it is read.
-/// 2. After a pause examines again what was found wrong. What is wrong both times in the same way is a problem.
+/// 1. Walks over keys and indexes a page at a time, and examines each entry on a consistent view of all that
+/// belongs to it.
+/// 2. After a pause, examines again what was found wrong. Only a problem that is found twice is reported.
 ///
 /// Memory is flat: it keeps a page, what was found wrong since the last pause, and a number for each problem reported.
 /// It sends commands that read and no `WATCH` or `MULTI`, which a user that may only read is not allowed.
@@ -13,7 +13,7 @@ final class CheckRun {
   enum Candidate: Hashable {
     case entry(EntryCandidate)
     case hashKey([UInt8])
-    /// A member of an index or set that is no id or namespace.
+    /// A member of an index or set that is not an id or namespace.
     case member(Key, [UInt8])
     case namespace(Namespace)
     case quota(Namespace)
@@ -82,7 +82,7 @@ final class CheckRun {
       try examine([.wholeCache])
       try examinePending()
     } catch is Stopped {
-      // Whoever told it to stop stops what follows too.
+      // A control that stops the walk also stops the rest.
     }
   }
 
@@ -104,7 +104,7 @@ final class CheckRun {
     return try questions.map { try replies[$0] }
   }
 
-  /// A page is done. Of what share of the work that is a sign, never takes back what was said before.
+  /// Ends a page. The reported share of the work never falls.
   func pageDone(share: Double, entries: Int) throws {
     self.share = max(self.share, min(share, 1))
     options.control.progress(WorkProgress(done: entries, share: self.share))
@@ -167,7 +167,7 @@ final class CheckRun {
   }
 
   /// Examines the entries that an examiner reads.
-  /// - Parameter strays: gets the members of the index it walks over that are no ids.
+  /// - Parameter strays: gets the members of the index it walks over that are not ids.
   func read(
     _ examiner: EntryExaminer, strays: ([[UInt8]]) throws -> Void = { _ in },
     _ body: (EntryCandidate, [CacheProblem]) throws -> Void
@@ -208,10 +208,10 @@ extension RedisStore {
   /// Checks a cache as `fsck` checks a file system: compares every entry with every index that should list it.
   ///
   /// Writes nothing, and needs the rights to read the prefix, `SCAN` among them. Works on a cache that is damaged in any
-  /// way, on a replica, and while others write: what is reported was seen wrong twice, each time on a view that stood
-  /// still. Reads every field, answers and vectors among them. Memory: a few megabytes, and up to 21 bytes for each problem, of a million at
-  /// most. Round trips: one for each 16 entries (`Batch.examined`), two for each 64 `hash:` keys, and one for each 200
-  /// keys of the server and 200 members of an index.
+  /// way, on a replica, and while others write: each problem was found twice, each time on a consistent view.
+  /// Reads every field, including responses and vectors. Memory: a few megabytes, and up to 21 bytes for each
+  /// problem, of a million at most. Round trips: one for each 16 entries (`Batch.examined`), two for each 64 `hash:`
+  /// keys, and one for each 200 keys of the server and 200 members of an index.
   /// - Parameter report: called with each problem as it is confirmed; what it throws ends the check.
   /// - Throws: `SchemaMigrationError` for a layout that this version does not know; `StoreBackendError` with
   ///   `accessDenied` where the user may not run `SCAN`.

@@ -1,25 +1,25 @@
 import Mneme
 
-/// Reads entries and all that points at them, some at a time, each on a view that stands still.
+/// Reads entries and all that points at them, some at a time, each on a consistent view.
 ///
 /// A writer changes an entry and its places in the indexes in one transaction, and each change shows in the fields
-/// that `EntryQuestion.appendHead` asks for (a use raises `access_count`). So where these fields are the same before and
-/// after the indexes were asked, all of it was as it stood at one moment.
+/// that `EntryQuestion.appendHead` asks for (a use raises `access_count`). If these fields are the same before and
+/// after the indexes were read, all of it is from one moment.
 ///
 /// One round trip for each `Batch.examined` entries: a request holds the questions about the places of some entries and
 /// the heads of the next. Used by one thread at a time.
 final class EntryExaminer: @unchecked Sendable {
-  /// Entries that stood still, and the answers about them.
+  /// Entries that did not change while they were read, and the answers about them.
   struct Page: Sendable {
     fileprivate var asked: [Asked]
     fileprivate var replies: Replies
-    /// Members of the index that is walked over that are no ids.
+    /// Members of the index that is walked over that are not ids.
     var strays: [[UInt8]]
   }
 
   private let store: RedisStore
   private let standard: EntryStandard
-  /// Where candidates come from when there are no more in the queue.
+  /// The source of candidates when the queue is empty.
   private var cursor: Cursor?
   private var queue: ArraySlice<(candidate: EntryCandidate, attempt: Int)>
   private var known: [Head] = []
@@ -88,10 +88,10 @@ final class EntryExaminer: @unchecked Sendable {
   }
 
   /// Takes the next members of the index that is walked over.
-  /// - Returns: those that are no ids.
+  /// - Returns: those that are not ids.
   private func take(_ reply: Reply) throws -> [[UInt8]] {
     if let error = reply.error {
-      // What the index does not list is found among the keys.
+      // Entries that the index does not list are found among the keys.
       guard error.code == "WRONGTYPE" else {
         throw store.client.translate(error, command: "ZSCAN", key: layout.byID.text)
       }
@@ -234,9 +234,9 @@ extension EntryView.Pointer {
 }
 
 extension RedisStore {
-  /// Finds out whether the entries that `hash:` keys lead to are of the query that they stand for.
-  /// - Returns: the views that still hold, without those whose entry or key has changed in between. One round trip where
-  ///   a key leads to another entry.
+  /// Checks whether the entries of `hash:` keys have the right query.
+  /// - Returns: the views that are still valid, without those whose entry or key has changed in between. One round
+  ///   trip if a key leads to another entry.
   func resolvingPointers(_ views: [EntryView]) throws -> [EntryView] {
     typealias Slots = (rival: Slot, pointer: Slot)
     var request = Pipeline()

@@ -1,6 +1,6 @@
 import Mneme
 
-/// The content of an entry's hash. Of the vector only the length counts.
+/// The content of an entry's hash. Only the length of the vector is used.
 struct EntryFacts: Equatable {
   var namespace: Namespace
   var queryHash: String
@@ -20,8 +20,7 @@ struct EntryFacts: Equatable {
   var isUseReadable: Bool { lastAccessedAt != nil && isAccessCountReadable }
 }
 
-/// What the answers to questions about an entry come to. `EntryCodec` refuses what is `damaged` here, and what is not
-/// `isUseReadable`.
+/// The result of reading an entry. `EntryCodec` refuses an entry that is `damaged` here, or not `isUseReadable`.
 enum EntryReading: Equatable {
   /// There is no such key.
   case absent
@@ -33,7 +32,7 @@ enum EntryReading: Equatable {
 
   /// - Parameters:
   ///   - fields: the reply to `EntryQuestion.appendFields`.
-  ///   - embeddingBytes: the length of the vector; nil where there is no such field.
+  ///   - embeddingBytes: the length of the vector; nil if the field is missing.
   ///   - hasResponse: whether there is a response, where it was not read; nil where it was.
   ///   - checksHash: compares the query's hash with the query.
   init(
@@ -103,8 +102,8 @@ enum EntryReading: Equatable {
 
 /// The questions about an entry's hash.
 enum EntryQuestion {
-  /// Asks for the fields that place an entry and change with each use. They are small, and so they are asked for twice
-  /// to see whether the entry stands still.
+  /// Reads the fields that place an entry and change with each use. They are small, and are read twice to see
+  /// whether the entry has changed.
   static func appendHead(of key: Key, to pipeline: inout Pipeline) -> Slot {
     pipeline.append(
       "HMGET", key, EntryField.namespace, EntryField.queryHash, EntryField.createdAt,

@@ -10,10 +10,10 @@ struct EntryCandidate: Hashable, Sendable {
 /// An entry and all that points at it, as it was at one moment.
 struct EntryView {
   var candidate: EntryCandidate
-  /// Where the entry says that it belongs; the claimant where it says nothing.
+  /// The namespace in the entry; that of the index if the entry has none.
   var namespace: Namespace
   var reading: EntryReading
-  /// The fault of the vector's numbers; nil where there is none.
+  /// The fault of the vector's numbers; nil if there is none.
   var flaw: Embedding.Flaw?
   var byID = IndexPlace.missing
   var lru = IndexPlace.missing
@@ -34,14 +34,14 @@ struct EntryView {
     case right, missing, noID
     /// The key is of another type, which is a problem of its own.
     case unreadable
-    /// Another entry. Of which query is not known yet.
+    /// Another entry, whose query is not known yet.
     case other(EntryID)
     case ofSameQuery(EntryID)
     case ofAnotherQuery
   }
 }
 
-/// Where an index has a member.
+/// The place of a member in an index.
 enum IndexPlace: Equatable, Sendable {
   case missing
   /// The index is of another type, which is a problem of its own and of no entry.
@@ -91,7 +91,7 @@ struct EntryStandard {
     switch view.reading {
     case .absent: return leftover(view)
     case .otherType:
-      return [CacheProblem(.wrongType, layout.entry(id), id: id, "The key of entry \(id) is no hash.")]
+      return [CacheProblem(.wrongType, layout.entry(id), id: id, "The key of entry \(id) is not a hash.")]
     case .damaged(let why):
       // Whether the namespace is known.
       let isListed = if case .at = view.lru { true } else { false }
@@ -137,14 +137,14 @@ struct EntryStandard {
         "Entry \(id) has no whole number in \(fields.joined(separator: " and in ")), and is not served.")
     }
     if !fitsCache(facts.embeddingBytes) {
-      let right = embeddingBytes.map { "not \($0)" } ?? "which is no number of float32s"
+      let right = embeddingBytes.map { "not \($0)" } ?? "which is not a number of float32s"
       add(.wrongEmbedding, "The vector of entry \(id) has \(facts.embeddingBytes) bytes, \(right).")
     }
     if let flaw = view.flaw {
       let what =
         switch flaw {
         case .allZeros: "is all zeros and has no direction"
-        case .notFinite: "has a component that is no finite number"
+        case .notFinite: "has a component that is not a finite number"
         case .length(let length): "has the length \(Float(length)), not 1"
         }
       add(.incomparableEmbedding, "The vector of entry \(id) \(what).")
@@ -238,7 +238,7 @@ struct EntryStandard {
       (layout.hash(facts.namespace, facts.queryHash), "the hash key of entry \(id)", view.hashKeyExpiry),
     ]
     for case (let key, let what, let moment?) in keys {
-      // Where the server does not tell the moment, it tells that there is one.
+      // If the server does not report the time of expiry, it reports that there is one.
       guard let expiry = facts.expiresAt else {
         return [
           CacheProblem(

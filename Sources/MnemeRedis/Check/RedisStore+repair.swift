@@ -2,7 +2,7 @@ import Mneme
 
 /// What a repair did about a problem.
 public enum RepairOutcome: Sendable, Equatable {
-  case mended
+  case repaired
   /// When it was looked at again to be repaired, there was nothing wrong any more.
   case gone
   /// The entry was deleted: it could not be repaired, and kept Python programs from opening the cache.
@@ -38,7 +38,7 @@ extension RedisStore {
       }
       if problem.kind == .wrongType, problem.id == nil { passedOver.insert(Key(bytes: problem.key)) }
       let outcome = try repairer.repair(problem)
-      if problem.kind == .damagedEntry, outcome == .mended { hasRemoved = true }
+      if problem.kind == .damagedEntry, outcome == .repaired { hasRemoved = true }
       try report(problem, outcome)
     }
     // A damaged entry does not say which index lists it, and one of a namespace that is not on the list was not
@@ -129,27 +129,27 @@ final class Repairer {
       guard let id = problem.id else { return .gone }
       // Another entry may have got the hash key since, so that is looked at again. When Redis takes a key is not a matter
       // of places.
-      if entered == id, problem.kind != .missingHashKey, problem.kind != .earlyExpiry { return .mended }
+      if entered == id, problem.kind != .missingHashKey, problem.kind != .earlyExpiry { return .repaired }
       let outcome = try enter(id, for: problem.kind)
-      if outcome == .gone, entered == id { return .mended }
-      entered = outcome == .mended ? id : nil
+      if outcome == .gone, entered == id { return .repaired }
+      entered = outcome == .repaired ? id : nil
       return outcome
     case .damagedEntry: return try removeDamaged(problem)
     case .shadowedEntry: return try problem.id.map(removeShadowed) ?? .gone
     case .leftover:
       guard let id = problem.id else { return .gone }
       return try store.sweepLeftovers([Leftover(id: id, namespace: problem.namespace)]).isEmpty
-        ? .gone : .mended
+        ? .gone : .repaired
     case .strayMember: return try removeStray(problem)
     case .danglingHashKey, .leftoverHashKey:
-      return try store.removePointer(Key(bytes: problem.key)) ? .mended : .gone
-    case .emptyNamespace: return try store.retire([namespace]).isEmpty ? .gone : .mended
+      return try store.removePointer(Key(bytes: problem.key)) ? .repaired : .gone
+    case .emptyNamespace: return try store.retire([namespace]).isEmpty ? .gone : .repaired
     case .wrongNextID: return try repairNextID()
     case .wrongVersion: return try repairVersion()
     case .wrongQuota, .overwrittenQuota: return try repairQuota(of: namespace)
     case .wrongCounter:
       let outcome = try repairCounters(of: namespace)
-      if outcome == .mended { store.uncounted.remove(namespace) }
+      if outcome == .repaired { store.uncounted.remove(namespace) }
       return outcome
     case .unmarkedCounters: return try markCounters(of: namespace)
     case .wrongEmbedding, .incomparableEmbedding, .unreadableByPython, .futureEntry, .wrongQueryHash,
@@ -164,7 +164,7 @@ final class Repairer {
     let isGone = try store.removeDamaged(id, from: nil, counting: nil) { reading in
       if case .damaged = reading { true } else { false }
     }
-    return isGone ? .mended : .gone
+    return isGone ? .repaired : .gone
   }
 
   /// Deletes an entry that Python programs cannot read, if that is still so.
@@ -260,14 +260,14 @@ final class Repairer {
   private func write(_ commands: (inout Pipeline) -> Void) -> Plan<RepairOutcome> {
     .write { pipeline in
       commands(&pipeline)
-      return Question { _ in .mended }
+      return Question { _ in .repaired }
     }
   }
 
   private func markCounters(of namespace: Namespace) throws -> RepairOutcome {
     var pipeline = Pipeline()
     let isNew = pipeline.append("HSETNX", layout.meta, KeyLayout.MetaField.counted(namespace), 1)
-    return try store.client.write(pipeline)[isNew].integer == 1 ? .mended : .gone
+    return try store.client.write(pipeline)[isNew].integer == 1 ? .repaired : .gone
   }
 
   // MARK: Members
@@ -282,7 +282,7 @@ final class Repairer {
       let removed =
         key == layout.namespaces
         ? pipeline.append("SREM", key, member) : pipeline.append("ZREM", key, member)
-      return try store.client.write(pipeline)[removed].integer == 1 ? .mended : .gone
+      return try store.client.write(pipeline)[removed].integer == 1 ? .repaired : .gone
     }
     let outcome: RepairOutcome = try store.client.change { pipeline in
       pipeline.append("WATCH", layout.entry(id))
@@ -294,7 +294,7 @@ final class Repairer {
         key == self.layout.byTTL ? KeyLayout.pythonTTLMember(claimant, id) : Array(id.member.utf8)
       return .write { pipeline in
         let removed = pipeline.append("ZREM", key, member)
-        return Question { $0[removed].integer == 1 ? .mended : .gone }
+        return Question { $0[removed].integer == 1 ? .repaired : .gone }
       }
     }
     // That may have been the last that the namespace was listed for.

@@ -2,7 +2,7 @@ import Mneme
 
 /// The decision of a repair, made from the values that it has read.
 
-/// Where an entry is, as it was read under `WATCH`.
+/// The places of an entry in the indexes, as they were read under `WATCH`.
 struct EntryPlaces: Equatable {
   var byID: IndexPlace
   var lru: IndexPlace
@@ -28,7 +28,7 @@ struct EntryPlaces: Equatable {
   }
 }
 
-/// What is written so that an entry is everywhere where it says itself that it belongs.
+/// The changes that make the indexes agree with an entry.
 struct EntryRepair: Equatable {
   /// The score in `lru`.
   var lastUse: Int64

@@ -22,7 +22,7 @@ extension Repairer {
       case .write(let repair):
         return .write { pipeline in
           self.append(repair, of: id, facts, to: &pipeline)
-          return Question { _ in .mended }
+          return Question { _ in .repaired }
         }
       }
     }
@@ -124,7 +124,7 @@ extension Repairer {
       let plan = try self.store.removal(of: [head], refilling: nil, transaction)
       return .write { pipeline in
         self.store.appendRemoval(plan, counting: nil, to: &pipeline)
-        return Question { _ in .mended }
+        return Question { _ in .repaired }
       }
     }
   }

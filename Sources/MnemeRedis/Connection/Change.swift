@@ -2,7 +2,7 @@ import Mneme
 
 /// The outcome of deciding about a change: nothing to write, or the commands to commit.
 enum Plan<Result> {
-  /// Nothing is to be written.
+  /// There is nothing to write.
   case done(Result)
   /// The keys that were read have changed since. The change starts again.
   case lookAgain

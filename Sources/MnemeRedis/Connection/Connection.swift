@@ -11,15 +11,15 @@ final class Connection {
   private let limits: Limits
   private let meter: TrafficMeter
 
-  /// What has not been said yet; nil once it has.
+  /// The greeting, until it has been sent.
   private var greeting: Greeting?
   /// By when the greeting must have been answered.
   private let greetingDeadline: Deadline
   private(set) var role = ServerRole()
   private(set) var isUsable = true
 
-  /// What the connection watches for: nothing; a transaction under way; one that is over without having been
-  /// sent, so that `UNWATCH` goes along with whatever is sent next.
+  /// The keys that the connection watches for: none; those of a transaction under way; or those of one that was
+  /// not sent, so that `UNWATCH` is sent with the next commands.
   private var watch = Watch.none
   private enum Watch { case none, underWay, stale }
 
@@ -29,13 +29,13 @@ final class Connection {
   private static let bufferSize = 64 << 10
   private let buffer: UnsafeMutableRawBufferPointer
   private var outgoing: [UInt8] = []
-  /// What of it is kept from one exchange to the next.
+  /// The capacity that is kept from one exchange to the next.
   private static let keptCapacity = 1 << 20
 
   struct Limits {
     var connect: Duration
     var command: Duration
-    /// What the replies of one exchange may take in memory.
+    /// The memory limit for the replies of one exchange.
     var replyBytes = 1 << 30
   }
 
@@ -58,7 +58,7 @@ final class Connection {
   /// The connection can be used again: nothing has broken it, and the server has not hung up since.
   var isAlive: Bool { isUsable && transport.isIdle }
 
-  /// What is watched still is not to undo the next transaction.
+  /// Ends watching, so that the next transaction does not fail.
   func endTransaction() {
     if watch == .underWay { watch = .stale }
   }
@@ -130,7 +130,7 @@ final class Connection {
 // MARK: - Moving bytes
 
 extension Connection {
-  /// How many bytes must move, in either direction, for the time limit to begin anew.
+  /// The number of bytes that must move, in either direction, for the time limit to start again.
   private static let progressStep = 64 << 10
 
   /// Sends all bytes, and reads until the tape has `wanted` replies. Reads while it still has to send: a server stops
@@ -158,8 +158,8 @@ extension Connection {
       }
       if sent == bytes.count && reader.tape.rootCount == wanted { return }
 
-      // The first answer of all must come within the time for connecting: whoever accepts and is silent is as
-      // good as not there.
+      // The first answer must come within the time for connecting: a server that accepts and is silent is not
+      // available.
       let isGreeting = greeting != nil && reader.tape.rootCount == 0
       do throws(ConnectionFailure.Cause) {
         let writes = sent < bytes.count && broken == nil

@@ -6,7 +6,7 @@ extension ConnectionFailure {
   /// - Parameter server: the address, with the password masked.
   func translated(server: String, url: RedisURL) -> StoreBackendError {
     if let serverSaid, isLoss {
-      return serverSaid.withholding(url.password).translatedAsFarewell(server: server)
+      return serverSaid.hiding(url.password).translatedAsFarewell(server: server)
     }
     switch cause {
     case .notBuilt: return .redisNotBuilt
@@ -80,7 +80,7 @@ extension ProtocolViolation {
   fileprivate func translated(server: String, aftermath: String) -> StoreBackendError {
     let remedy: Remedy
     switch opening.prefix(5) {
-    // Some answer what is no HTTP with a page alone.
+    // Some servers answer other protocols with a page alone.
     case let bytes where bytes.elementsEqual("HTTP/".utf8) || bytes.first == UInt8(ascii: "<"):
       remedy = .checkPort
     // A TLS alert, or a handshake record: content type, then version 3.x.
@@ -118,7 +118,7 @@ extension Duration {
 }
 
 extension StoreBackendError {
-  /// What making a store comes to where the package was built without its `Redis` trait.
+  /// The error of making a store if the package was built without its `Redis` trait.
   public static var redisNotBuilt: StoreBackendError {
     StoreBackendError(
       .notBuilt, "RedisStore requires the optional 'redis' extra, which this build was made without.",

@@ -44,7 +44,7 @@ struct ConnectionFailure: Error {
   /// All that the server said before it hung up on a new connection: "max number of clients reached", say.
   var serverSaid: ServerError?
 
-  /// What was sent may have been done all the same: set where that makes a difference, for commands that write.
+  /// Whether the commands may have run. Set for commands that write.
   var mayHaveRun = false
 
   init(_ cause: Cause, stage: Stage = .connecting, sent: Sent = .nothing) {
@@ -66,7 +66,7 @@ struct ConnectionFailure: Error {
   }
 }
 
-/// What was wrong with the bytes that came.
+/// A fault in the bytes that arrived.
 struct ProtocolViolation: Error, Sendable, CustomStringConvertible {
   let description: String
   /// The first bytes of what came instead of a reply; empty where the fault was further in.

@@ -11,7 +11,7 @@ public struct ConnectionOptions: Sendable {
 
   /// For the name, the connection, TLS and the server's first answer together. Default 5 s.
   public var connectTimeout: Duration?
-  /// For the replies to what was sent in one go. It begins anew with every 64 KiB that are moved, so that it
+  /// The time limit for the replies to one request. It starts again with every 64 KiB that are moved, so that it
   /// ends silence and not a long transfer. Default 30 s.
   public var commandTimeout: Duration?
   /// Used with `rediss://` alone.
@@ -19,9 +19,9 @@ public struct ConnectionOptions: Sendable {
   /// How the connection is called in the server's `CLIENT LIST`, where the URL does not say. No blanks.
   public var clientName = "mneme"
 
-  /// Where neither the options nor the URL say otherwise.
+  /// The default, if neither the options nor the URL give another.
   public static let defaultConnectTimeout = Duration.seconds(5)
-  /// Where neither the options nor the URL say otherwise.
+  /// The default, if neither the options nor the URL give another.
   public static let defaultCommandTimeout = Duration.seconds(30)
 
   /// Everything as the URL has it.
@@ -44,10 +44,10 @@ public struct TLSOptions: Sendable, Hashable {
   /// Nothing said: the server is verified, and no certificate shown.
   public init() {}
 
-  /// Where the client's key is read from; nil where no certificate is shown.
+  /// The file of the client's key; nil if no certificate is used.
   public var privateKeyFile: String? { keyFile ?? certificateFile }
 
-  /// What these say, and where they say nothing what `others` say.
+  /// These options, and those of `others` for what these leave open.
   public func overriding(_ others: TLSOptions) -> TLSOptions {
     var merged = others
     merged.caFile = caFile ?? others.caFile

@@ -22,14 +22,14 @@ struct Deadline: Comparable {
 
   static func < (a: Deadline, b: Deadline) -> Bool { a.nanoseconds < b.nanoseconds }
 
-  /// What is left of the time; zero when it has passed.
+  /// The time that is left; zero if it has passed.
   var remaining: Duration {
     let now = Deadline.now
     return now >= nanoseconds ? .zero : .nanoseconds(Int64(clamping: nanoseconds - now))
   }
 
-  /// What is left in milliseconds, rounded up so that waiting so long never ends before the deadline.
-  /// At most a day, after which the caller asks again.
+  /// The time that is left in milliseconds, rounded up so that a wait never ends before the deadline. At most a
+  /// day, after which the caller asks again.
   var remainingMilliseconds: Int32 {
     let now = Deadline.now
     guard now < nanoseconds else { return 0 }

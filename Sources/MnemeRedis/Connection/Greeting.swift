@@ -27,14 +27,14 @@ struct Greeting {
     pipeline.append("CLIENT", "SETNAME", clientName)
     steps.append(.nameClient)
     // Says without a further round trip whether this is a cluster and whether it is a replica. Redis 5 does not
-    // know it, which is no harm.
+    // know it, which does no harm.
     pipeline.append("HELLO", 2)
     steps.append(.hello)
   }
 
   /// Reads the answers, the first replies of an exchange.
   /// - Throws: `GreetingRefused` for a password or a database that was not accepted. That the connection has no
-  ///   name, or that the server does not introduce itself, is no error.
+  ///   name, or that the server does not introduce itself, is not an error.
   func digest(_ replies: Replies) throws(GreetingRefused) -> ServerRole {
     var role = ServerRole()
     for (step, reply) in zip(steps, replies) {
@@ -60,7 +60,7 @@ struct GreetingRefused: Error {
 
 /// What a server says it is; nil where it did not say.
 public struct ServerRole: Sendable, Equatable {
-  /// As in `INFO`: `7.0.15`.
+  /// The version as in `INFO`: `7.0.15`.
   public internal(set) var version: String?
   /// One of the nodes of a Redis Cluster.
   public internal(set) var isCluster: Bool?

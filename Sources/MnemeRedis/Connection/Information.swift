@@ -1,7 +1,7 @@
 import Mneme
 
 extension Reply {
-  /// What `INFO` says, `name:value` a line; nothing for any other reply.
+  /// The fields of `INFO`, `name:value` on each line; none for any other reply.
   var information: [String: String] {
     var values: [String: String] = [:]
     for line in (error == nil ? string ?? "" : "").split(whereSeparator: \.isNewline) {
@@ -11,7 +11,7 @@ extension Reply {
     return values
   }
 
-  /// What `CONFIG GET` says, names and values by turns; nothing for any other reply.
+  /// The settings of `CONFIG GET`, names and values by turns; none for any other reply.
   var configuration: [String: String] {
     var values: [String: String] = [:]
     var elements = elements.makeIterator()

@@ -55,8 +55,8 @@ struct Pipeline: Sendable {
     return slot
   }
 
-  /// Appends a command that takes any number of keys: `WATCH`, `UNLINK`, `EXISTS`. Appends nothing where there are none.
-  /// - Returns: what its reply is read with. There is none where nothing was appended.
+  /// Appends a command that takes any number of keys: `WATCH`, `UNLINK`, `EXISTS`. Appends nothing for no keys.
+  /// - Returns: the slot of its reply, if it was appended.
   @discardableResult
   mutating func append(_ name: StaticString, each keys: some Collection<some RedisArgument>) -> Slot {
     guard !keys.isEmpty else { return Slot(position: count) }
@@ -98,7 +98,7 @@ struct Pipeline: Sendable {
 
   private static let lineEnd: StaticString = "\r\n"
 
-  /// The type, the number and a line end, written backwards into the stack and appended at once.
+  /// The type, the number and a line end, written backwards into the stack and appended together.
   private mutating func header(_ type: UInt8, _ number: Int) {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 24) { line in
       var first = 22

@@ -1,6 +1,6 @@
-/// What can stand in a command: anything with bytes.
+/// An argument of a command: anything with bytes.
 protocol RedisArgument {
-  /// Calls `body` once with the bytes that go on the wire; they are not valid after it returns.
+  /// Calls `body` once with the bytes to send; they are not valid after it returns.
   func withArgumentBytes(_ body: (UnsafeRawBufferPointer) -> Void)
 }
 

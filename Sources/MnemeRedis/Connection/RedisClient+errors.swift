@@ -1,11 +1,11 @@
 import Mneme
 
 extension RedisClient {
-  /// A server's error as its user meets it. Where the server can tell more about the trouble, it is asked; that it
-  /// may not or cannot answer is no trouble of its own.
+  /// The error for the user of a server's error. If the server can tell more, it is asked; a failure to answer
+  /// that is ignored.
   func translated(_ error: ServerError, of command: CommandText?) -> any MnemeError {
-    let error = error.withholding(connector.url.password)
-    if command?.name == "SCAN", error.isWithholding { return scanNotPermitted(error) }
+    let error = error.hiding(connector.url.password)
+    if command?.name == "SCAN", error.isNotPermitted { return scanNotPermitted(error) }
     switch error.code {
     case "CROSSSLOT":
       for keyspace in keyspaces where KeyHashTag.ofKeys(under: keyspace.prefix) == nil {

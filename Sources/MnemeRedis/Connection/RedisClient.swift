@@ -51,13 +51,13 @@ public final class RedisClient: @unchecked Sendable {
     }
   }
 
-  /// The server's address with `***` for the password, as it stands in messages.
+  /// The server's address with `***` for the password, for messages.
   public var address: String { locked { description } }
 
-  /// What the server said about itself when it was last connected to. No round trip.
+  /// The role that the server reported when it was last connected to. No round trip.
   public var role: ServerRole { locked { knownRole } }
 
-  /// What was exchanged so far, on all its connections. No round trip.
+  /// The traffic on all of its connections. No round trip.
   public var traffic: Traffic { locked { connector.meter.traffic } }
 
   /// Adds what another client has exchanged on behalf of this one.
@@ -71,7 +71,7 @@ public final class RedisClient: @unchecked Sendable {
   /// Should the server turn out to be a cluster, the client connects to the node that has these keys; without a
   /// hash tag in the prefix (`KeyHashTag`) every use then throws `StoreBackendError` with `needsHashTag`, before
   /// anything is written.
-  /// Of several prefixes in different slots, `SCAN` sees the node of the first: they want clients of their own.
+  /// Of several prefixes in different slots, `SCAN` sees the node of the first: use a client for each.
   /// - Parameter key: any one of the keys, which need not exist.
   func serve(keyPrefix: String, key: some RedisArgument) {
     var probe = Pipeline()

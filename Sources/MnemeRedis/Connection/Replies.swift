@@ -87,7 +87,7 @@ struct Reply: Sendable {
 
   var bytes: [UInt8] { withBytes { [UInt8]($0) } }
 
-  /// The bytes as text; nil for bytes that are no valid UTF-8, and for null and arrays.
+  /// The bytes as text; nil for bytes that are not valid UTF-8, and for null and arrays.
   var string: String? {
     switch node.kind {
     case MNEME_NULL, MNEME_ARRAY: nil
@@ -118,9 +118,9 @@ struct Reply: Sendable {
     return Elements(tape: tape, cursor: index + 1, end: node.kind == MNEME_ARRAY ? Int(node.end) : index + 1)
   }
 
-  /// The element at `position` of an array: at once where no element is an array itself, else by walking there.
+  /// The element at `position` of an array: immediately if no element is an array itself, else by walking there.
   ///
-  /// Null where there is no such element, or no array: what answers may be no Redis, and must not end the process.
+  /// Null if there is no such element, or no array: a server that is not Redis must not end the process.
   subscript(position: Int) -> Reply {
     let node = node
     guard node.kind == MNEME_ARRAY, 0..<Int(node.length) ~= position else { return .null }
@@ -130,7 +130,7 @@ struct Reply: Sendable {
     return Reply(tape: tape, index: child)
   }
 
-  /// What is not there.
+  /// The reply for a missing element.
   private static let null: Reply = {
     let tape = Tape(limit: 1024)
     mneme_tape_append_null(tape.storage)

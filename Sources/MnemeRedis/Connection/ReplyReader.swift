@@ -44,7 +44,7 @@
     private static func words(for fault: mneme_fault, limit: Int) -> String {
       switch fault {
       case MNEME_FAULT_TYPE: "a reply that begins like no reply of Redis"
-      case MNEME_FAULT_NUMBER: "a length or an integer that is no number"
+      case MNEME_FAULT_NUMBER: "a length or an integer that is not a number"
       case MNEME_FAULT_LINE: "a status or an error of more than 64 KiB"
       case MNEME_FAULT_ENDING: "a reply whose length is not the one announced"
       case MNEME_FAULT_DEPTH: "arrays nested deeper than 7"
@@ -56,7 +56,7 @@
     }
   }
 #else
-  /// Stands for hiredis's parser where the package was built without it: no connection gets this far.
+  /// The replacement of hiredis's parser in a build without it. It is never used: no connection can be made.
   final class ReplyReader {
     let tape: Tape
 

@@ -43,7 +43,7 @@ private final class Resolution: Sendable {
   private init(host: String, port: UInt16) throws(ConnectionFailure) {
     self.host = host
     self.port = port
-    // A pipe would do; only socketpair can be told at once that no child process is to inherit it.
+    // A socketpair, because a pipe cannot be closed in child processes from the start.
     var ends: [Int32] = [-1, -1]
     let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
     guard socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw ConnectionFailure(.system(.last)) }

@@ -44,7 +44,7 @@ extension ServerError {
       about: .server(server), remedy: .waitForClients, cause: self)
   }
 
-  /// What an error means and what to do about it.
+  /// The meaning of an error, and its remedy.
   struct Explanation {
     let reason: StoreBackendError.Reason
     let text: String
@@ -116,7 +116,7 @@ extension ServerError {
 
 extension GreetingRefused {
   func translated(server: String, url: RedisURL) -> any MnemeError {
-    let error = error.withholding(url.password)
+    let error = error.hiding(url.password)
     if error.explanation.reason == .notReady { return error.translated(command: nil, server: server) }
     switch step {
     case .authentication:

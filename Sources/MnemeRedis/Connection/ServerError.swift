@@ -2,12 +2,12 @@ import Mneme
 
 /// An error that a server answered with: a code that programs tell errors apart by, and words for people.
 struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The first word, `WRONGTYPE` or `ERR`; empty where the first word is none in capitals.
+  /// The first word, `WRONGTYPE` or `ERR`; empty if it is not in capitals.
   let code: String
   /// The rest, fit for one line.
   let text: String
 
-  /// - Parameter line: what stood between `-` and the end of the line.
+  /// - Parameter line: the text between `-` and the end of the line.
   init(line: UnsafeRawBufferPointer) {
     let word = line.prefix { 65...90 ~= $0 }
     let isCode = !word.isEmpty && (word.endIndex == line.endIndex || line[word.endIndex] == UInt8(ascii: " "))
@@ -19,14 +19,13 @@ struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
 
   private init(code: String, text: String) { (self.code, self.text) = (code, text) }
 
-  /// The same without a password of ours, which a server that means us ill, or a proxy that means us well, may repeat.
-  func withholding(_ secret: Secret?) -> ServerError {
+  /// The error without the password, which a server or proxy may repeat.
+  func hiding(_ secret: Secret?) -> ServerError {
     ServerError(code: code, text: redacting(secret?.text, in: text))
   }
 
-  /// As the answer to a command that is in itself right: the server keeps it from this user, or does not know it since
-  /// the service that runs it has taken it away.
-  var isWithholding: Bool { code == "NOPERM" || code == "ERR" }
+  /// Whether a correct command is refused: this user may not run it, or the service that runs the server has removed it.
+  var isNotPermitted: Bool { code == "NOPERM" || code == "ERR" }
 
   var description: String { code.isEmpty ? text : text.isEmpty ? code : "\(code) \(text)" }
 

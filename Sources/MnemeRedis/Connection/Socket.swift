@@ -95,7 +95,7 @@ extension Socket {
       if address.withSockaddr({ Glibc.connect(descriptor, $0, $1) }) == 0 { return socket }
       let error = SystemError.last
       switch error.code {
-      // A signal does not stop a connection from being made: the kernel goes on as after EINPROGRESS.
+      // A signal does not interrupt a connection attempt: the kernel continues as after EINPROGRESS.
       case EINPROGRESS, EINTR:
         try socket.awaitConnection(within: limit, until: deadline)
         return socket

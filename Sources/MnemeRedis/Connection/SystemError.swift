@@ -1,6 +1,6 @@
 import Glibc
 
-/// What the operating system answered: the one place where `errno` is read and put into words.
+/// An error of the operating system, and its words.
 struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
   let code: Int32
 

@@ -1,4 +1,4 @@
-/// What a client has exchanged with its servers so far: for `--verbose`, and for whoever counts round trips.
+/// The traffic of a client with its servers, for `--verbose` and for tests.
 public struct Traffic: Sendable, Equatable {
   /// Connections made.
   public internal(set) var connections = 0

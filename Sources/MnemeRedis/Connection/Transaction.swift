@@ -92,7 +92,7 @@ struct Transaction: ~Copyable {
   }
 }
 
-/// A change cannot go on as it is. Passes through it to the loop that runs it.
+/// The reason why a change cannot continue. The loop that runs it handles it.
 enum Interruption: Error {
   case lost(ConnectionFailure)
   /// Another node is the right one, and the next connection goes there.

@@ -5,21 +5,22 @@ import Mneme
 protocol Transport: AnyObject {
   var descriptor: Int32 { get }
 
-  /// What `poll` must wait for before a write, or a read, can get on: TLS may have to read in order to write.
+  /// The events that `poll` must wait for before a write, or a read, can continue: TLS may have to read in order
+  /// to write.
   var eventsToWrite: Int16 { get }
   var eventsToRead: Int16 { get }
 
   func write(_ bytes: UnsafeRawBufferPointer) -> Transfer
   func read(into buffer: UnsafeMutableRawBufferPointer) -> Transfer
 
-  /// More can be read at once, without waiting for the descriptor.
+  /// Whether more can be read without waiting for the descriptor.
   var hasBufferedInput: Bool { get }
 
   /// Nothing has arrived and the peer has not hung up: what an idle connection must be before it is used again.
   var isIdle: Bool { get }
 }
 
-/// What one attempt to write or read came to.
+/// The result of one attempt to write or read.
 enum Transfer {
   case moved(Int)
   /// Not now: wait for the descriptor.

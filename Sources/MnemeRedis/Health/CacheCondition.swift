@@ -24,7 +24,7 @@ public struct CacheCondition: Sendable {
     public var expected: String
   }
 
-  /// nil where there is no cache.
+  /// nil if there is no cache.
   public var identity: CacheIdentity?
   /// Why `meta` cannot be read, which ends the examination.
   public var metaError: (any MnemeError)?

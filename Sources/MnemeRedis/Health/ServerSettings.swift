@@ -1,10 +1,11 @@
 import Mneme
 
-/// What a server says of itself, its memory and its disk: the settings that decide what becomes of a cache.
+/// The settings of a server that decide whether a cache is safe: its memory, its disk, its role.
 ///
-/// nil for what it does not tell: a user may lack `INFO` and `CONFIG`, and managed services withhold the latter.
+/// nil for a value that the server does not report: a user may lack `INFO` and `CONFIG`, and managed services do not
+/// permit the latter.
 public struct ServerSettings: Sendable {
-  /// As in `INFO`: `7.0.15`.
+  /// The version as in `INFO`: `7.0.15`.
   public var version: String?
   /// One of the nodes of a Redis Cluster.
   public var isCluster: Bool?
@@ -33,7 +34,7 @@ public struct ServerSettings: Sendable {
 }
 
 extension RedisStore {
-  /// One round trip, for `INFO` and `CONFIG GET`. What the server does not say is left out.
+  /// Reads the settings with `INFO` and `CONFIG GET`. One round trip. Values that the server does not report are nil.
   /// - Parameter clock: the clock that is compared with the server's.
   public func serverSettings(clock: WallClock = systemClock) throws -> ServerSettings {
     try checkOpen()

@@ -70,7 +70,7 @@ struct HistoryTests {
       try run.play(history)
       try run.sweep()
       for (place, prefix) in prefixes.prefix(kind.places).enumerated() {
-        // The second cache's own keys lie among the first one's `entry:` keys, told apart by what is no id.
+        // The second cache's own keys lie among the first one's `entry:` keys, told apart by what is not an id.
         let keys = try redis.dump(prefix: prefix + ":").without { name in
           place == 0 && name.hasPrefix(prefixes[1] + ":") && Int(name.dropFirst(prefixes[1].count + 1)) == nil
         }

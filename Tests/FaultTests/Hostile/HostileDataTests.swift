@@ -54,7 +54,7 @@ struct HostileDataTests {
         try enemy.send(["SET", enemy.key(key), "mine"])
       }
     },
-    Attack(name: "index members that are no ids, point to each other and to nothing") { enemy in
+    Attack(name: "index members that are not ids, point to each other and to nothing") { enemy in
       let members = [
         "-1", "0", "01", "1 ", "abc", "", "99999999999999999999", "9223372036854775807", "default|1", "|",
         "x|y|1",

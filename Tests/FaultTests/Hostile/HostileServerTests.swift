@@ -20,7 +20,7 @@ struct HostileServerTests {
       ("the largest number", text(":9223372036854775807\r\n")),
       ("a number beyond all", text(":99999999999999999999\r\n")), ("no number", text(":1x\r\n")),
       ("null", text("$-1\r\n")), ("null array", text("*-1\r\n")), ("an empty string", text("$0\r\n\r\n")),
-      ("a string that is no number", text("$3\r\nabc\r\n")),
+      ("a string that is not a number", text("$3\r\nabc\r\n")),
       ("bytes", .bytes(Array("$4\r\n".utf8) + [0, 255, 13, 10, 13, 10])),
       ("an empty array", text("*0\r\n")), ("an array of one", text("*1\r\n$1\r\n1\r\n")),
       ("a longer array", text("*12\r\n" + String(repeating: "$1\r\n1\r\n", count: 12))),

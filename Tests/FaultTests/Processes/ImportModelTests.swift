@@ -298,7 +298,7 @@ private final class ImportTrial {
   }
 
   private func stored(_ complaint: Complaint) -> Int? {
-    complaint.remediation.firstMatch(of: /The lines up to (\d+) are in; go on with --since-line (\d+)\.$/)
+    complaint.remediation.firstMatch(of: /The lines up to (\d+) are in; continue with --since-line (\d+)\.$/)
       .flatMap { $0.1 == $0.2 ? Int($0.1) : nil }
   }
 

@@ -76,7 +76,7 @@ struct FaultTests {
     #expect(try RedisClient(server.url).ask("GET", "k").string == "hello world")
   }
 
-  @Test("Whoever hangs up at once is no Redis to talk to", arguments: [false, true])
+  @Test("A server that closes the connection immediately is not usable", arguments: [false, true])
   func hangsUp(resets: Bool) throws {
     let server = try ScriptedServer { peer, _ in if resets { peer.reset() } }
     let error = #expect(throws: StoreBackendError.self) { try hasty(server).ask("GET", "k") }

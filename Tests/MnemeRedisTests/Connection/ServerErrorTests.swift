@@ -153,7 +153,7 @@ struct ServerErrorTests {
     }
   }
 
-  @Test("A Unix socket that is not there, may not be used, or is no socket is told with its path")
+  @Test("A Unix socket that is not there, may not be used, or is not a socket is told with its path")
   func unixSocket() throws {
     let directory = try TemporaryDirectory()
     expectFailure(.unreachable, directory.path("none.sock"), "No such file", "unixsocket") {

@@ -2,8 +2,8 @@ import Mneme
 
 /// The part of a key that decides, on a cluster, which node it lives on.
 ///
-/// Redis Cluster specification, "Hash tags": what stands between the first `{` and the first `}` behind it, if
-/// that is anything. All keys of a cache must have the same, because a transaction cannot span nodes.
+/// Redis Cluster specification, "Hash tags": the text between the first `{` and the first `}` after it, if it is
+/// not empty. All keys of a cache must have the same, because a transaction cannot span nodes.
 enum KeyHashTag {
   /// The tag that every key under a prefix has; nil where each key would have its own slot.
   static func ofKeys(under prefix: String) -> String? {

@@ -35,7 +35,7 @@ extension Endpoint {
     self.init(host: String(text[..<colon]), port: port, from: current)
   }
 
-  /// A node by what it is told to others as; nil where it is unknown and `current` has no host to stand in.
+  /// The node at an announced address; nil if the address is unknown and `current` has no host to use instead.
   init?(host: String, port: UInt16, from current: Endpoint) {
     if !host.isEmpty && host != "?" {
       self = .tcp(host: host, port: port)

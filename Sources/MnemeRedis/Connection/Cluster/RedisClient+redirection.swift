@@ -89,11 +89,11 @@ extension RedisClient {
 
   // MARK: Following redirections
 
-  /// What is sent again when some commands were not run.
+  /// The commands to send again if some were not run.
   enum Again {
     /// Everything: for commands that only read.
     case allCommands
-    /// What was not run: the rest may have written.
+    /// The commands that were not run; the others may have written.
     case redirectedCommands
   }
 
@@ -191,7 +191,7 @@ struct RedirectionLimit {
 
   init(until deadline: Deadline) { self.deadline = deadline }
 
-  /// Whether to go on. Where the answer is "later", it takes until then.
+  /// Whether to continue. If the answer is "later", it waits until then.
   mutating func allows(_ redirection: Redirection) -> Bool {
     switch redirection {
     case .moved, .asked:

@@ -2,7 +2,7 @@ internal import CRuntimeLibraries
 import Glibc
 import Mneme
 
-/// Whom we trust and what we show, read from files once for all connections of a client.
+/// The trusted authorities and the client certificate, read from files once for all connections of a client.
 final class TLSContext {
   let openSSL: OpenSSL
   let handle: OpaquePointer
@@ -38,7 +38,7 @@ final class TLSContext {
     if let file = options.caFile {
       try check(openSSL.SSL_CTX_load_verify_locations(handle, file, nil), file)
     } else {
-      // A system without roots is told by the first certificate that does not pass.
+      // On a system without roots, the first certificate does not pass.
       _ = openSSL.SSL_CTX_set_default_verify_paths(handle)
     }
   }

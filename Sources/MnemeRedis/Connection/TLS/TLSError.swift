@@ -1,12 +1,12 @@
 internal import CRuntimeLibraries
 import Mneme
 
-/// What OpenSSL answered: the one place where its errors are read and told apart.
+/// An error of OpenSSL, and its kind.
 struct TLSError: Error, Sendable, CustomStringConvertible {
   enum Kind: Sendable {
     /// OpenSSL is not installed.
     case missingLibrary
-    /// A file of ours could not be used; which.
+    /// A file of the user could not be used.
     case file(String)
     /// We do not accept the server's certificate.
     case refusedByUs
@@ -14,7 +14,7 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
     case refusedByServer
     /// The server ended the handshake and does not say why. Before TLS 1.3 that is how it asks for a certificate.
     case handshakeRefused
-    /// What answers speaks no TLS.
+    /// The server does not speak TLS.
     case notTLS
     case other
   }

@@ -16,10 +16,10 @@ final class TLSTransport: Transport {
   private(set) var eventsToWrite = Int16(POLLOUT)
   private var isOpen = false
 
-  /// What the callbacks get to see.
+  /// The state that the callbacks use.
   private final class Line {
     let socket: Socket
-    /// What the socket answered when it neither moved bytes nor asked for patience.
+    /// The failure of the socket, if it neither moved bytes nor asked to wait.
     var failure: ConnectionFailure.Cause?
 
     init(_ socket: Socket) { self.socket = socket }
@@ -54,7 +54,7 @@ final class TLSTransport: Transport {
   }
 
   deinit {
-    // A word of farewell, for the server's log; nobody waits for an answer.
+    // Tells the server that the connection ends. Nobody waits for an answer.
     if isOpen { _ = openSSL.SSL_shutdown(session) }
     openSSL.ERR_clear_error()
     openSSL.SSL_free(session)
@@ -91,7 +91,7 @@ final class TLSTransport: Transport {
       }
       let outcome = outcome(of: count)
       if case .wantsToRead = outcome { eventsToWrite = Int16(POLLIN) }
-      // What has been written counts; the trouble comes again with the next call.
+      // Bytes that have been written count; the error comes again with the next call.
       return written > 0 ? .moved(written) : outcome.transfer
     }
     return .moved(written)
@@ -107,7 +107,7 @@ final class TLSTransport: Transport {
     return outcome.transfer
   }
 
-  /// Session tickets and the like arrive unasked. Only a look through OpenSSL tells them from a farewell.
+  /// Whether nothing but session tickets and the like has arrived. Only OpenSSL can tell them from an end.
   var isIdle: Bool {
     var byte: UInt8 = 0
     begin()
@@ -115,7 +115,7 @@ final class TLSTransport: Transport {
     return if count <= 0, case .wantsToRead = outcome(of: count) { true } else { false }
   }
 
-  /// Before every call whose result `outcome` is asked about: what an earlier one left behind is no part of it.
+  /// Before every call whose result `outcome` is asked about: what an earlier one left behind is not part of it.
   private func begin() {
     openSSL.ERR_clear_error()
     line.failure = nil
@@ -134,7 +134,7 @@ final class TLSTransport: Transport {
     }
   }
 
-  /// What a result that is no success means. To be asked at once, before OpenSSL is used for anything else.
+  /// The meaning of a result that is not a success. Must be called before OpenSSL is used for anything else.
   private func outcome(of result: Int32) -> Outcome {
     switch openSSL.SSL_get_error(session, result) {
     case SSL_ERROR_WANT_READ: return .wantsToRead

@@ -1,0 +1,116 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The commands, schedules and configuration in README.md and in the manual pages.
+@Suite("The documents")
+struct DocumentsTests {
+  @Test("show what each command in them prints", .needs(program: "python3"), .timeLimit(.minutes(5)))
+  func commands() throws {
+    let outcome = try ChildProcess(
+      [Repository.top + "/Tests/documents", Mneme.binary], environment: Mneme.plainEnvironment,
+      directory: Repository.top
+    ).finish(within: .seconds(240))
+    #expect(outcome.status == 0, "\(outcome.outputText)\n\(outcome.errorText)")
+    let count = try #require(outcome.outputText.firstMatch(of: #/(\d+) commands, 0 differences/#)).1
+    #expect((Int(count) ?? 0) > 60)
+  }
+
+  /// A crontab's command, as cron runs it: with this program and directory in place of the ones in the line.
+  private func cron(_ text: String, _ mneme: Mneme, in directory: TemporaryDirectory) throws -> Outcome {
+    let line = try #require(try Documents.line(ofManual: "mneme-scheduling.7", containing: text))
+    #expect(!line.contains("%"), "cron takes a percent sign for the end of the line")
+    let command = line.replacing(#/^(\S+\s+){5}/#, with: "")
+      .replacing("/usr/local/bin/mneme", with: Mneme.binary)
+      .replacing(#/-u \S+/#, with: "-u '\(mneme.url)' -p '\(mneme.prefix)'")
+      .replacing("/var/lib/prometheus/node-exporter", with: directory.path)
+    return try ChildProcess(
+      ["/bin/sh", "-c", command],
+      environment: ["PATH": "/usr/bin:/bin", "HOME": directory.path, "SHELL": "/bin/sh"]
+    ).finish()
+  }
+
+  @Test("have a vacuum for cron that is silent when all is done, and prints an error when it fails")
+  func vacuum() throws {
+    let fixture = try CacheFixture("cron")
+    let directory = try TemporaryDirectory()
+    for number in 1...5 { try fixture.mneme.run("put", "--ttl", "1h", "q\(number)", "r") }
+    try fixture.age(by: 7200)
+    let outcome = try cron("-q -u", fixture.mneme, in: directory)
+    #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")
+    #expect(try fixture.entryCount() == 0)
+    let away = try cron("-q -u", Mneme(url: "unix:///nonexistent", prefix: "p"), in: directory)
+    #expect(away.status == 69 && away.errorText.hasPrefix("mneme: StoreBackendError: "), "\(away)")
+  }
+
+  @Test(
+    "have a line for cron that puts the metrics in place whole, or leaves the old file",
+    .needs(program: "promtool"))
+  func metrics() throws {
+    let fixture = try CacheFixture("cron")
+    let directory = try TemporaryDirectory()
+    try fixture.mneme.run("put", "q", "r")
+    let outcome = try cron("stats --prometheus >", fixture.mneme, in: directory)
+    #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")
+    #expect(try directory.names().filter { $0.hasPrefix("mneme") } == ["mneme.prom"])
+    let check = ["promtool", "check", "metrics"]
+    let first = try directory.read("mneme.prom")
+    try ChildProcess(check, environment: Mneme.plainEnvironment).finish(input: first).expecting(0)
+    // If the server is away, cron has something to mail, and the file says that the cache is down.
+    let away = try cron(
+      "stats --prometheus >", Mneme(url: "unix:///nonexistent", prefix: "p"), in: directory)
+    #expect(!away.errors.isEmpty)
+    let last = try directory.read("mneme.prom")
+    #expect(String(decoding: last, as: UTF8.self).contains("mneme_up{key_prefix=\"p\"} 0\n"))
+    try ChildProcess(check, environment: Mneme.plainEnvironment).finish(input: last).expecting(0)
+  }
+
+  @Test("have alerts that Prometheus accepts", .needs(program: "promtool"))
+  func alerts() throws {
+    let rules = try #require(
+      try Documents.blocks(ofManual: "mneme-scheduling.7").first { $0.hasPrefix("groups:") })
+    let directory = try TemporaryDirectory()
+    try Data(rules.utf8).write(to: URL(fileURLWithPath: directory.path("rules.yml")))
+    let outcome = try ChildProcess(
+      ["promtool", "check", "rules", directory.path("rules.yml")], environment: Mneme.plainEnvironment
+    ).finish().expecting(0)
+    #expect(outcome.outputText.contains("SUCCESS"), "\(outcome)")
+    // Every metric that they use is one that mneme prints.
+    let fixture = try CacheFixture("alerts")
+    for word in ["a", "b"] { try fixture.mneme.run("put", word, "r") }
+    try fixture.mneme.run("set-quota", "default", "5")
+    try fixture.mneme.run("get", "a")
+    let printed = try fixture.mneme.run("stats", "--prometheus").outputText
+    let used = Set(rules.matches(of: #/\bmneme_\w+/#).map { String($0.output) })
+    #expect(used.count >= 5)
+    for name in used { #expect(printed.contains("\n\(name){") || printed.hasPrefix("\(name){"), "\(name)") }
+  }
+
+  @Test(
+    "have units that systemd accepts and finds safe", .needs(program: "systemd-analyze"))
+  func units() throws {
+    let blocks = try Documents.blocks(ofManual: "mneme-scheduling.7").filter { $0.hasPrefix("[Unit]") }
+    try #require(blocks.count == 2)
+    let directory = try TemporaryDirectory()
+    let service = blocks[0].replacing("/usr/local/bin/mneme", with: Mneme.binary)
+      .replacing(#/\nDocumentation=.*/#, with: "")
+    for (name, text) in [("mneme-vacuum.service", service), ("mneme-vacuum.timer", blocks[1])] {
+      try Data((text + "\n").utf8).write(to: URL(fileURLWithPath: directory.path(name)))
+    }
+    let verified = try ChildProcess(
+      ["systemd-analyze", "verify", "--man=no"]
+        + ["mneme-vacuum.service", "mneme-vacuum.timer"].map(directory.path),
+      environment: Mneme.plainEnvironment
+    ).finish()
+    let complaints = verified.errorText.split(separator: "\n").filter { $0.contains("mneme-vacuum") }
+    #expect(complaints.isEmpty, "\(verified)")
+    let security = try ChildProcess(
+      [
+        "systemd-analyze", "security", "--offline=true", "--threshold=40",
+        directory.path("mneme-vacuum.service"),
+      ], environment: Mneme.plainEnvironment
+    ).finish()
+    #expect(security.status == 0, "\(security)")
+    #expect(security.outputText.contains("Overall exposure level"), "\(security)")
+  }
+}
