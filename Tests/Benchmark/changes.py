@@ -46,7 +46,7 @@ def some(path, count):
 
 
 def imported(path, first):
-    """Lines that put as many entries anew, for a second, and in place of others."""
+    """Lines that store as many new entries, live for a second, and replace others."""
     for place, line in enumerate(some(path, 3 * EACH)):
         kind, number = divmod(place, EACH)
         texts = f"new {first} {number}", f"soon gone {first} {number}", query(first + 2 * EACH + number)

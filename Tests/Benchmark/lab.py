@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).parent
 
 
 class Failure(Exception):
-    """Something that was to be measured did not do its work."""
+    """Something that was measured did not do its work."""
 
 
 class Missing(Exception):
@@ -28,7 +28,7 @@ class Missing(Exception):
 
 @dataclasses.dataclass
 class Command:
-    """One of the sides of a race. In the words, `{port}` and `{url}` stand for the server."""
+    """One of the sides of a race. In the words, `{port}` and `{url}` are replaced by those of the server."""
 
     words: list
     input: str = "/dev/null"
@@ -112,7 +112,7 @@ class Lab:
     def __init__(self, place, entries, dimension, namespaces, quick, neighbour, mneme):
         self.place, self.entries, self.dimension, self.namespaces = place, entries, dimension, namespaces
         self.quick = quick
-        # How many commands a second another client sends meanwhile; 0: there is none.
+        # The number of commands a second that another client sends; 0: there is no other client.
         self.neighbour = neighbour
         self.mneme = str(mneme or place / "bin" / "mneme")
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="data-", dir=place))
@@ -284,7 +284,7 @@ def run(words, **settings):
 
 
 class OtherProcesses:
-    """What share of the processors went to processes that are none of ours while the `with` lasted."""
+    """The share of the processors that other processes used during the `with` block."""
 
     def __enter__(self):
         self.busy, self.own, self.start = self._busy(), self._own(), time.monotonic()
@@ -297,7 +297,7 @@ class OtherProcesses:
 
     @staticmethod
     def _busy():
-        """Seconds in which the processors we may use were busy, or were withheld by a hypervisor."""
+        """Seconds in which the processors of this process were busy, or were used by another virtual machine."""
         ours = {f"cpu{number}" for number in os.sched_getaffinity(0)}
         total = 0
         for line in pathlib.Path("/proc/stat").read_text().splitlines():

@@ -1,4 +1,4 @@
-"""What bounds a search by meaning in Python: NumPy's product of a matrix and a vector, in one thread.
+"""The bound of a semantic search in Python: NumPy's product of a matrix and a vector, in one thread.
 
     numpy_search.py ROWS DIMENSION
 

@@ -20,10 +20,10 @@ class Row:
     name: str
     work: str
     against: str
-    # "time": ours by theirs, the goal is not to be passed. "rate": ours by theirs, the goal is to be reached.
+    # "time": ours by theirs, the goal is the most. "rate": ours by theirs, the goal is the least.
     kind: str
     goal: float
-    # The neighbour is not to wait longer beside us than beside the other.
+    # Whether the neighbour must not wait longer than with the other side.
     judges_p99: bool
     measure: typing.Callable
 

@@ -5,7 +5,7 @@ import Testing
 private let commands = ["add", "list", "find", "throw-out", "load", "completions", "help"]
 private let shelves = ["top", "middle", "my shelf", "a:b", "it's"]
 
-/// What the program finds out by itself.
+/// The candidates that the program finds.
 private func live(_ kind: String, _ invocation: Invocation) -> [CompletionRequest.Candidate] {
   switch kind {
   case "shelves": shelves.map { .init($0) }
@@ -25,7 +25,7 @@ private func answer(_ words: [String]) throws -> [String] {
   return text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
 }
 
-/// What is offered, as zsh compares it: with the word at the cursor, whose quotes are gone.
+/// The offers, as zsh compares them: with the word at the cursor, without its quotes.
 private func offers(_ line: String) throws -> [String] {
   let words = line.split(separator: " ", omittingEmptySubsequences: false).dropFirst().map(String.init)
   let lines = try answer(["fish"] + words)
@@ -90,7 +90,7 @@ struct CompletionTests {
       ("larder completions ", ["bash", "zsh", "fish"]),
       ("larder help th", ["throw-out"]),
       ("larder bogus ", []),
-      // What was given is not offered again, unless it repeats.
+      // An option that was given is not offered again, unless it repeats.
       ("larder list -s top --s", []),
       ("larder --json list --js", []),
       ("larder add --label a --l", ["--label"]),
@@ -111,7 +111,8 @@ struct CompletionTests {
   }
 
   @Test(
-    "zsh is told what free text stands for, how much to skip before a file, and where a colon is not an end")
+    "zsh learns the placeholder of free text, how much to skip before a file, and where a colon is not an end"
+  )
   func zsh() throws {
     #expect(try answer(["zsh", "list", "--limit", ""]) == ["text", "N"])
     #expect(try answer(["zsh", "add", ""]) == ["text", "ITEM"])
@@ -151,7 +152,7 @@ struct CompletionTests {
     #expect(try answer(["bash", " \t\n\"'><=;|&(:", line]) == ["words"] + expected)
   }
 
-  @Test("bash is told where the name of a file begins, and what readline keeps of it")
+  @Test("bash learns where the name of a file begins, and which part readline keeps")
   func bashFiles() throws {
     let breaks = " \t\n\"'><=;|&(:"
     #expect(try answer(["bash", breaks, "larder load n"]) == ["files", "", "n", ""])
@@ -163,7 +164,7 @@ struct CompletionTests {
   }
 
   @Test(
-    "a backslash in double quotes stands for itself unless it escapes something",
+    "a backslash in double quotes is an ordinary character unless it escapes something",
     arguments: [
       (#"x "a\b\$c""#, #"a\b$c"#), (#"x 'a\b'"#, #"a\b"#), (#"x a\b"#, "ab"), (#"x a\"#, "a"),
       ("x 'a'\"b\"c", "abc"),

@@ -39,7 +39,7 @@ struct HelpTests {
     #expect(grammar(of: 20).help(nil, .short).contains("\n  c0, c1, c2, c3  All the same\n"))
   }
 
-  @Test("a minor command stands in the long form only")
+  @Test("a minor command is in the long form only")
   func minorCommands() {
     let grammar = Grammar(
       program: "p", version: "1", date: "2026-01-01", summary: "do things",
@@ -52,7 +52,7 @@ struct HelpTests {
     #expect(grammar.help(nil, .long).contains("  rarely"))
   }
 
-  @Test("every option and argument of a command stands in both forms, with its default")
+  @Test("every option and argument of a command is in both forms, with its default")
   func completeness() {
     for command in grammar.commands {
       let short = grammar.help(command, .short)
@@ -84,7 +84,7 @@ struct HelpTests {
     #expect(help.contains("If not given, mneme uses LARDER_HOME, then HOME_LARDER."))
   }
 
-  @Test("what excludes what is said of both, and what repeats says so")
+  @Test("options that exclude each other say so, and so do options that repeat")
   func rules() {
     let help = grammar.help(SampleProgram.add, .long)
     #expect(help.contains("May be given more than once. Not together with\n      --note-file."))
@@ -95,7 +95,7 @@ struct HelpTests {
     #expect(grammar.help(SampleProgram.throwOut, .long).contains("The shelf. Only with --all."))
   }
 
-  @Test("a summary becomes a sentence, on which details and what the row tells go on")
+  @Test("a summary becomes a sentence, followed by details and notes")
   func stories() {
     let help = grammar.help(SampleProgram.add, .long)
     #expect(help.contains("      The shelf. The default is 'middle'.\n"))
@@ -166,7 +166,7 @@ struct MarkupTests {
     #expect(Markup.inlines(of: source) == expected)
   }
 
-  @Test("paragraphs, lists and verbatim lines are told apart")
+  @Test("paragraphs, lists and verbatim lines are recognized")
   func blocks() {
     let markup = Markup("One\ntwo.\n\n- a\n- b\n  c\n\nThen:\n\n    x  y\n    `z`\n\nEnd.")
     #expect(

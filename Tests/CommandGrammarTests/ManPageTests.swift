@@ -13,7 +13,7 @@ struct ManPageTests {
     #expect(pages.map(\.name) == ["larder.1"] + SampleProgram.grammar.commands.map { "larder-\($0.name).1" })
   }
 
-  @Test("the sections stand in their usual order")
+  @Test("the sections are in their usual order")
   func sections() throws {
     let order = [
       "NAME", "SYNOPSIS", "DESCRIPTION", "ARGUMENTS", "COMMANDS", "OPTIONS", "EXIT STATUS", "ENVIRONMENT",

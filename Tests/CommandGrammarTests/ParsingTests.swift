@@ -25,7 +25,7 @@ private func description(_ invocation: Invocation) -> String {
 @Suite("What a command line is read as")
 struct ParsingTests {
   @Test(
-    "options stand anywhere and are written in every usual way",
+    "options can be anywhere and are written in every usual way",
     arguments: [
       (["list"], "list []"),
       (["--json", "list"], "list [] json="),
@@ -67,7 +67,7 @@ struct ParsingTests {
     #expect(try reading(["add", "jam", "-t-5"]) == #"add ["jam"] temperature=-5"#)
     #expect(throws: UsageError.self) { try reading(["add", "jam", "--label", "-5"]) }
     #expect(throws: UsageError.self) { try reading(["add", "-5"]) }
-    // As an argument it reaches the kind, whose error is about the number.
+    // An argument of this form reaches the kind, whose error is about the number.
     let error = #expect(throws: UsageError.self) { try reading(["add", "jam", "-5"]) }
     #expect(error?.message == "AMOUNT: '-5' is too small; it must be from 1 to 100")
   }
@@ -131,7 +131,7 @@ struct ParsingTests {
 @Suite("Help, version and completion")
 struct AskingTests {
   @Test(
-    "help and version are found wherever they stand, and win over what is wrong elsewhere",
+    "help and version are found anywhere, and take precedence over errors elsewhere",
     arguments: [
       (["help"], "help - long"),
       (["help", "add"], "help add long"),
@@ -162,7 +162,7 @@ struct AskingTests {
     #expect(try reading(words) == expected)
   }
 
-  @Test("what stands behind two dashes, or is a value, asks for nothing")
+  @Test("words after two dashes, and values, do not ask for help")
   func notAsking() throws {
     #expect(try reading(["add", "--", "-h"]) == #"add ["-h"]"#)
     #expect(try reading(["list", "-sh"]) == "list [] shelf=h")

@@ -134,7 +134,7 @@ struct ProblemsTests {
     #expect(problems(globalOptions: [option]) == ["p --wait: the default '0s' is not a value of its kind"])
   }
 
-  @Test("a short help that does not fit its screen is told")
+  @Test("a short help that does not fit its screen is reported")
   func screens() {
     let options = (0..<25).map { Switch("option-\($0)", summary: "One of many") }
     #expect(

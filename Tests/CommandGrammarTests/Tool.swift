@@ -55,8 +55,8 @@ final class TemporaryFolder {
       at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
     try Data(text.utf8).write(to: file)
     if isExecutable {
-      // What is open for writing cannot be run, and a child that another test has begun meanwhile holds it open: so it is
-      // written by a process that has no children.
+      // A file that is open for writing cannot be run, and a child that another test has just started may hold it
+      // open. So a process without children writes it.
       let source = file.appendingPathExtension("source")
       try FileManager.default.moveItem(at: file, to: source)
       _ = try Tool("install")?.output(["-m", "755", source.path, file.path])

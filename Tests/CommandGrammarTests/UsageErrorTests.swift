@@ -11,7 +11,7 @@ private func failure(_ words: [String]) -> UsageError? {
   }
 }
 
-@Suite("What is said of a command line that cannot be understood")
+@Suite("Messages about a wrong command line")
 struct UsageErrorTests {
   @Test(
     "the message names the option or argument, the value, and what would be right",

@@ -9,13 +9,13 @@ import Testing
     var input = ""
     var status: Int32
     var type: String?
-    /// What the message or the remediation must hold, so that it leads to the mistake.
+    /// Words that the message or the remediation must contain to lead to the mistake.
     var mentions: [String] = []
 
     var testDescription: String { arguments.map { String($0.prefix(60)) }.joined(separator: " ") }
   }
 
-  /// That a line is refused, and what is said of it, is tried in process: `UsageTests`. These show what becomes of a
+  /// `UsageTests` tries in process which lines are refused, and their messages. These lines show the effect of a
   /// refusal that comes from the options, from an argument's value and from a missing argument.
   static let usage = [
     Line(
@@ -44,7 +44,7 @@ import Testing
       // An unset variable in a script.
       Line(arguments: ["put", "", "r"], status: 64, type: "UsageError", mentions: ["--allow-empty"]),
       Line(arguments: ["put", " \t", "r"], status: 64, type: "UsageError", mentions: ["--allow-empty"]),
-      // What the validator refuses.
+      // Responses that the validator refuses.
       Line(arguments: ["put", "q", ""], status: 65, type: "InvalidInputError"),
       Line(arguments: ["put", "q", " \n\t"], status: 65, type: "InvalidInputError"),
       Line(arguments: ["put", "q", "[LLM Error] timed out"], status: 65, type: "InvalidInputError"),
@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  @Test("a URL that does not parse is a usage error, and nothing is said of its password")
+  @Test("a URL that does not parse is a usage error, and its password is not shown")
   func url() throws {
     let fixture = try CacheFixture()
     for command in [["get", "q"], ["put", "q", "r"]] {
@@ -109,7 +109,7 @@ import Testing
     #expect(!complaint.causes.isEmpty, "the system's reason is missing")
   }
 
-  @Test("an argument that is not UTF-8 is refused wherever it stands")
+  @Test("an argument that is not UTF-8 is refused at any place")
   func invalidUTF8() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
@@ -146,7 +146,7 @@ import Testing
     }
   }
 
-  @Test("what stands just at a limit is stored")
+  @Test("a text exactly at a limit is stored")
   func atTheLimit() throws {
     let fixture = try CacheFixture()
     let response = String(BadInputTests.tooLong.dropLast())

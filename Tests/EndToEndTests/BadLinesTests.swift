@@ -20,7 +20,7 @@ import Testing
     ("half of a surrogate pair", #"{"query":"q3","response":"\ud800"}"#, 65),
     ("an embedding that is not base64", #"{"query":"q3","response":"r3","embedding":"@@"}"#, 65),
     ("an embedding of another length", #"{"query":"q3","response":"r3","embedding":[1,0,0]}"#, 65),
-    ("a hash that is none", #"{"query":"q3","response":"r3","query_hash":"xyz"}"#, 65),
+    ("a hash that is not a hash", #"{"query":"q3","response":"r3","query_hash":"xyz"}"#, 65),
     (
       "another fingerprint",
       #"{"query":"q3","response":"r3","embedder_fingerprint":"other:dim384","embedding":[\#(numbers)]}"#, 78
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  @Test("an import of nothing is done at once and creates nothing")
+  @Test("an import of nothing ends immediately and creates nothing")
   func empty() throws {
     let fixture = try CacheFixture()
     #expect(try fixture.mneme.run("import", "--json").json()["imported"].int == 0)

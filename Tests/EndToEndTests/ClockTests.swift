@@ -31,7 +31,7 @@ import Testing
     // And on one that is behind what has expired goes.
     try fixture.age(1, by: 43_200)
     #expect(try run(fixture, "-1d", "vacuum", "--json").json()["expired"].int == 1)
-    // A few seconds are no reason to warn.
+    // A difference of a few seconds is not worth a warning.
     #expect(try run(fixture, "+20s", "vacuum").errors.isEmpty)
   }
 

@@ -62,7 +62,7 @@ struct ConnectionAccessTests {
       Mneme(url: server.url.replacing("unix://", with: "unix://:\(encoded)@"), prefix: uniquePrefix()))
   }
 
-  @Test("No password stands in any output of any command, or in the list of processes, whatever goes wrong")
+  @Test("No output of any command, and no list of processes, contains a password, whatever goes wrong")
   func keepsSecret() throws {
     let server = try Self.locked.get()
     let directory = try TemporaryDirectory()
@@ -153,7 +153,7 @@ struct ConnectionAccessTests {
     #expect(try redis.send("DBSIZE").integer == 0)
   }
 
-  @Test("A Unix socket with a blank in its name, with a user; one that is not there is told with its path")
+  @Test("A Unix socket with a blank in its name, with a user; a missing one is named with its path")
   func unixSocket() throws {
     let directory = try TemporaryDirectory()
     let socket = directory.path("my redis.sock")
@@ -174,7 +174,7 @@ struct ConnectionAccessTests {
     try expectToWork(Mneme(url: "redis://localhost:\(server.port!)", prefix: "p"))
   }
 
-  @Test("An IPv6 address stands in brackets", .enabled(if: hasIPv6, "no IPv6 on this machine"))
+  @Test("An IPv6 address is in brackets", .enabled(if: hasIPv6, "no IPv6 on this machine"))
   func ipv6() throws {
     let server = try RedisServer(tcp: true, configuration: ["bind ::1"])
     try expectToWork(Mneme(url: "redis://[::1]:\(server.port!)", prefix: "p"))

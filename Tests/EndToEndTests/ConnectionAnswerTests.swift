@@ -108,11 +108,11 @@ struct ConnectionAnswerTests {
     while (try? admin.send("APPEND", "filler", String(repeating: "x", count: 200_000))) != nil {}
     let full = try complaint(69, server.url, "put", "q", "r")
     expect(full, "maxmemory is 3.00M, with the policy noeviction", cause: "OOM", "vacuum")
-    // A user who may not ask is told what there is to tell.
+    // A user without the right to ask gets the rest of the message.
     try admin.send("ACL", "SETUSER", "blind", "on", "nopass", "~*", "&*", "+@all", "-info")
     let blind = try complaint(69, server.url.replacing("unix://", with: "unix://blind@"), "put", "q", "r")
     expect(blind, "the server has reached its 'maxmemory'.", cause: "OOM", "vacuum")
-    // Looking goes on.
+    // Reading still works.
     try Mneme(server).run("stats", expecting: 1)
   }
 
@@ -139,7 +139,7 @@ struct ConnectionAnswerTests {
       #expect(complaint.message.contains("its primary is 127.0.0.1:\(primary.port!)"), "\(complaint)")
       #expect(complaint.remediation.contains("primary"))
     }
-    // Noting that an answer was used is a write, and the way around it is told.
+    // Recording a use is a write, and the message gives the way around it.
     let get = try refusal(status: 69) { try reader.run(["get", "q"] + $0) }
     #expect(get.remediation.contains("'get --peek'"), "\(get)")
   }
@@ -147,7 +147,7 @@ struct ConnectionAnswerTests {
   @Test("MISCONF: 69, a server that cannot save to its disk")
   func cannotSave() throws {
     let server = try RedisServer(configuration: ["save 3600 1"])
-    // Where the file is to be, a directory stands.
+    // A directory is in the place of the file.
     try FileManager.default.createDirectory(
       atPath: server.directory + "/dump.rdb/x", withIntermediateDirectories: true)
     let admin = try server.connect()
@@ -192,7 +192,7 @@ struct ConnectionAnswerTests {
   }
 
   @Test(
-    "A web server, a TLS port spoken to in plain, and a plain port spoken to in TLS are told for what they are"
+    "A web server, a TLS port used without TLS, and a plain port used with TLS are named as such"
   )
   func noRedis() throws {
     let web = try ChildProcess([

@@ -100,7 +100,7 @@ struct ConnectionClusterTests {
     #expect(try fixture.count() == 1)
   }
 
-  /// Runs a command that takes long, and does something to the cluster meanwhile.
+  /// Runs a long command, and does something to the cluster while it runs.
   private func run(
     _ mneme: Mneme, _ words: [String], input: [UInt8] = [], meanwhile: @escaping @Sendable () throws -> Void
   ) throws -> Outcome {
@@ -111,7 +111,7 @@ struct ConnectionClusterTests {
       shared.result.withLock { $0 = done }
     }
     let outcome = try program.finish(input: input, within: .seconds(120))
-    try eventually("what is done meanwhile") { shared.result.withLock { $0 } != nil }
+    try eventually("the work to be done") { shared.result.withLock { $0 } != nil }
     try shared.result.withLock { try $0?.get() }
     return outcome
   }
@@ -134,7 +134,7 @@ struct ConnectionClusterTests {
     return Array(lines.joined().utf8)
   }
 
-  @Test("A failover in the middle of an import: it goes on, with nothing lost and nothing twice")
+  @Test("A failover in the middle of an import: it continues, with nothing lost and nothing twice")
   func importThroughFailover() throws {
     let fixture = ClusterFixture(try Self.common.get(), "import")
     let total = 3000
@@ -146,7 +146,7 @@ struct ConnectionClusterTests {
     #expect(try fixture.number(":version") == total)
   }
 
-  @Test("A failover in the middle of a vacuum: it goes on, with nothing lost and nothing counted twice")
+  @Test("A failover in the middle of a vacuum: it continues, with nothing lost and nothing counted twice")
   func vacuumThroughFailover() throws {
     let fixture = ClusterFixture(try Self.common.get(), "vacuum")
     try expire(2000, in: fixture)
@@ -202,7 +202,7 @@ struct ConnectionClusterTests {
       try first.crash()
     }
     try expectEnd(of: importing)
-    // What the dead node had promised and not passed on is made good.
+    // Writes that the dead node had acknowledged and not passed on are repeated.
     try eventually("the replica to take over") { (try? fixture.count()) != nil }
     let again = Mneme(url: try fixture.owner.tcpURL, prefix: fixture.prefix)
     try again.run(["import", "--on-conflict", "skip"], input: lines(total)).expecting(0)
@@ -238,7 +238,7 @@ struct ConnectionClusterTests {
   }
 
   /// It has got through, or says that the transaction that it had sent may have been done, or that the new node lacks
-  /// what the old one had promised; and how to go on.
+  /// acknowledged writes; and how to continue.
   private func expectEnd(of outcome: Outcome) throws {
     #expect(outcome.status == 0 || outcome.status == 69, "\(outcome)")
     if outcome.status == 69 {
@@ -250,7 +250,7 @@ struct ConnectionClusterTests {
   }
 }
 
-/// What two threads look at.
+/// The state that two threads share.
 private final class Shared: Sendable {
   let result = Mutex<Result<Void, any Error>?>(nil)
 }

@@ -21,7 +21,7 @@ struct ConnectionFailureTests {
     let server = try RedisServer()
     let fixture = try CacheFixture(on: server)
     try fixture.mneme.run("put", "q", "before")
-    // What writes waits now, once it has arrived, and dies with the server.
+    // A write that has arrived waits now, and dies with the server.
     let admin = try server.connect()
     try admin.send("CLIENT", "PAUSE", "600000", "WRITE")
     let put = try fixture.mneme.start(["put", "q", "after"])
@@ -81,7 +81,7 @@ struct ConnectionFailureTests {
   func unknownHost() throws {
     let mneme = Mneme(url: "redis://nobody.invalid", prefix: "p")
     let outcome = try mneme.run(["stats", "--connect-timeout", "20s"])
-    // Where no name server answers at all it is the time that runs out.
+    // If no name server answers, the time runs out.
     #expect([69, 75].contains(outcome.status), "\(outcome)")
     #expect(try Complaint(text: outcome).message.contains("redis://nobody.invalid:6379/0"))
   }

@@ -10,14 +10,14 @@ final class ConnectionFaultBench: Sendable {
     let fault: ScriptedProxy.Script
     let outcome: Outcome
     let conversations: [ScriptedProxy.Conversation]
-    /// What was printed, the same for every prefix and every pace.
+    /// The output, the same for every prefix and every pace.
     let printed: String
-    /// What FILE holds; nil where it is not there.
+    /// The content of FILE; nil if it is not there.
     let file: String?
-    /// Of the cache and of the one in OTHER.
+    /// The entries of the cache and of the one in OTHER.
     let entries: [Int]
     let versions: [Int]
-    /// What does not fit together in the caches.
+    /// The inconsistencies in the caches.
     let problems: [String]
 
     var description: String { "through \(fault): \(outcome)" }
@@ -43,7 +43,7 @@ final class ConnectionFaultBench: Sendable {
       .map { ($0.step.words, $0) })
   }
 
-  /// Where time limits are not what is tried, a busy machine must not meet them.
+  /// Time limits that a busy machine does not reach, for tests of something else.
   static let patience = ["--connect-timeout", "60s", "--timeout", "60s"]
 
   /// Runs lines, each through a proxy and on a cache of its own.
@@ -79,7 +79,7 @@ private struct Bench {
   ) throws -> [ConnectionFaultBench.Trial] {
     let redis = try server.connect()
     let started = try steps.map { step in
-      // As long as every other, so that the answers are.
+      // The prefix is as long as every other, so that the answers are.
       let prefix = "f" + (uniquePrefix("").dropLast() + "-----").prefix(5)
       try CommandExample.sampleCache(CacheFixture(on: server, prefix: prefix))
       let proxy = try ScriptedProxy(to: server, fault(step), times: times)

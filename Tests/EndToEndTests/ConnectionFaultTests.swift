@@ -15,7 +15,7 @@ struct ConnectionFaultTests {
 
   init() throws { bench = try .shared }
 
-  /// What goes wrong, and how a command may end then.
+  /// A fault, and how a command may end then.
   struct Fault: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let statuses: Set<Int32>
@@ -70,7 +70,7 @@ struct ConnectionFaultTests {
     }
     + [0, 0.5, 0.97].map { share in
       Fault(
-        "a connection that ends once after \(share): what reads goes on, what writes is not written twice",
+        "a connection that ends once after \(share): commands that read continue, a write is not done twice",
         [0, 69], times: 1, { .cut(after: Int(Double($0) * share)) },
         isMet: { trial in
           guard trial.step.use != .reads else { return trial.conversations.count > 1 }
@@ -82,14 +82,14 @@ struct ConnectionFaultTests {
         "a server that talks nonsense after \(share): 69", share == 0 ? [69] : [0, 69],
         { .garbage(after: Int(Double($0) * share)) },
         isMet: { trial in
-          // What one connection is told depends on what the others have done, and may be too little to get there.
+          // The answers on one connection depend on the others, and may be too few to get there.
           !trial.conversations.contains(where: \.isHit)
             || trial.outcome.errorText.contains("does not speak the Redis protocol")
         })
     }
     + [Fault("a slow line: the same as a fast one", [0]) { _ in .delay(milliseconds: 20) }]
 
-  /// What holds however a command ends.
+  /// Checks the rules that hold however a command ends.
   private func expectSound(_ trials: [Trial], _ fault: Fault) throws {
     #expect(!trials.isEmpty)
     for trial in trials {

@@ -79,7 +79,7 @@ struct ConnectionTLSTests {
     try expectToWork(server.url(), ["--insecure"])
   }
 
-  @Test("A client certificate that the server demands, from options, environment or URL; without it 77")
+  @Test("A client certificate that the server demands, from options, environment or URL; none is 77")
   func clientCertificate() throws {
     let url = try Self.strict.get().url()
     let identity = certificates.identity("client")

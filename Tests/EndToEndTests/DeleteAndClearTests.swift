@@ -19,7 +19,7 @@ import Testing
     #expect(try fixture.dump().names.allSatisfy { isLastingKey($0, of: fixture.prefix) })
   }
 
-  @Test("the answer that was served by meaning is retired by the id that get shows")
+  @Test("the entry of a semantic hit is deleted by the id that get shows")
   func retire() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "How do I reset my password?", "Use the link.")

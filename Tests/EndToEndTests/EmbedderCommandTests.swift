@@ -32,7 +32,7 @@ struct EmbedderCommandTests {
     #expect(
       try fixture.redis.send("HGET", fixture.key("meta"), "embedder_fingerprint").text
         == "command:letters:dim3")
-    // Without the program only the very question is found; with it, what is like it.
+    // If the program is missing, there are only exact hits; with it, semantic hits too.
     let without = try fixture.mneme.run(["get", "--json", "e e e e"]).expecting(1).json()
     #expect(without["reason"].string == "no_embedder")
     #expect(

@@ -34,7 +34,7 @@ struct EmbedderTests {
 
     let requests = server.requests
     #expect(requests.allSatisfy { $0.path == path && $0.body["model"].string == model })
-    // What is embedded is the normalised text, and no key is made up.
+    // The normalised text is embedded, and no key is made up.
     #expect(requests.first?.texts == ["how do i reset my password?"])
     #expect(requests.allSatisfy { $0.headers["authorization"] == nil && $0.body["dimensions"].isNull })
   }
@@ -71,7 +71,7 @@ struct EmbedderTests {
     let (_, mneme) = try fixture("dimensions", server)
     try mneme.run("put", "--embedder", "openai:test-model:dim16", "a question", "r")
     #expect(server.requests.map { $0.body["dimensions"].int } == [nil, 16])
-    // Of OpenAI's own models the dimension is known, and the first request says it.
+    // The dimension of OpenAI's own models is known, and the first request has it.
     let small = try EmbeddingServer { request, _ in
       .vectors(dimension: request.body["dimensions"].int ?? 1536)
     }
@@ -142,7 +142,7 @@ struct EmbedderTests {
     #expect(try miss.json()["reason"].string == "embedder_failure")
     #expect(miss.errorText.contains("warning: ") && miss.errorText.contains(server.url), "\(miss)")
     for word in words { #expect(miss.errorText.contains(word), "\(miss)") }
-    // The exact layer needs no embedder.
+    // An exact hit needs no embedder.
     #expect(try mneme.run("get", "The question that is there").outputLines == ["r"])
 
     try fixture.expectUnchanged {
@@ -155,7 +155,7 @@ struct EmbedderTests {
   }
 
   @Test(
-    "an import stops at the line that the embedder does not take, with all before it in, and goes on from there"
+    "an import stops at the line that the embedder does not take, with all before it in, and continues from there"
   )
   func importStops() throws {
     let server = try EmbeddingServer { request, _ in
@@ -196,7 +196,7 @@ struct EmbedderTests {
     #expect(try fixture.entryCount() == 200)
   }
 
-  @Test("nobody there, no key and a URL that is none are said as such")
+  @Test("a missing server, a missing key and a wrong URL are reported as such")
   func unreachable() throws {
     let fixture = try CacheFixture("unreachable")
     func complaint(_ environment: [String: String], _ spec: String = EmbedderTests.openAI) throws -> Complaint

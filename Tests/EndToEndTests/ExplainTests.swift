@@ -98,7 +98,7 @@ struct ExplainTests {
     }
   }
 
-  @Test("what is served is told from what a nearer one made needless, and as many are shown as one likes")
+  @Test("a hit is told from entries that a nearer one made unnecessary, and --nearest entries are shown")
   func hit() throws {
     let bench = try Bench("hit", [0.99, 0.95, 0.86, 0.4, 0.3, 0.2])
     try bench.refuse(1)

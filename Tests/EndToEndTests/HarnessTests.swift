@@ -88,7 +88,7 @@ import Testing
     #expect(failure.description.contains("no-such-directive"))
   }
 
-  @Test("a program's input, output, errors and end are told apart")
+  @Test("a program's input, output, errors and end are separate")
   func programs() throws {
     let program = try ChildProcess(["sh", "-c", "cat; echo oops >&2; exit 3"])
     // More than a pipe holds, both ways.

@@ -13,7 +13,7 @@ import Testing
       .map { "\($0["status"].string ?? "") \($0["check"].string ?? "")" }
   }
 
-  @Test("a sound cache on a sound server is healthy, and all is said of both")
+  @Test("a sound cache on a sound server is healthy, and both are described")
   func healthy() throws {
     let server = try RedisServer(configuration: HealthTests.sound)
     defer { withExtendedLifetime(server) {} }
@@ -77,7 +77,7 @@ import Testing
     defer { withExtendedLifetime(server) {} }
     let fixture = try CacheFixture(on: server)
     try fixture.mneme.run("put", "q", "r")
-    // As Redis comes, but for the snapshots that the tests turn off.
+    // The default configuration of Redis, but for the snapshots that the tests turn off.
     #expect(try found(fixture.mneme.run("health", "--json")) == ["warning memory", "warning persistence"])
     #expect(
       try found(fixture.mneme.run("health", "--json", "--expect-backups", expecting: 1))

@@ -37,7 +37,7 @@ struct IndexCacheTests {
     "my account settings", "how do I change setting 299 of my accounts?",
   ]
 
-  @Test("answers by meaning are the same with and without them, from the first on")
+  @Test("semantic hits are the same with and without them, from the first on")
   func sameAnswers() throws {
     for question in Self.questions {
       for options in [
@@ -55,7 +55,7 @@ struct IndexCacheTests {
     #expect(try files().count == 1)
   }
 
-  /// What was printed, but for what changes from one second to the next.
+  /// The output, without values that change from one second to the next.
   private func timeless(_ outcome: Outcome) -> String {
     outcome.outputText.replacing(/"(age_seconds|confidence)":[0-9.e-]+/, with: "")
   }
@@ -137,7 +137,7 @@ struct IndexCacheTests {
     #expect(try files().isEmpty)
   }
 
-  @Test("exact hits and misses of the exact layer alone make none")
+  @Test("exact hits, and misses with --exact, make none")
   func exact() throws {
     try kept.run("get", "how do I change setting 12 of my account")
     try kept.run("get", "--exact", "no such question", expecting: 1)
@@ -167,7 +167,7 @@ struct IndexCacheTests {
   }
 
   @Test(
-    "where they cannot be kept nothing is said, and the answer is the same",
+    "if they cannot be kept, there is no message, and the answer is the same",
     arguments: [["HOME": "/proc/nowhere"], ["HOME": ""], ["XDG_CACHE_HOME": "/dev/null"]])
   func nowhere(variables: [String: String]) throws {
     for _ in 0..<2 {
@@ -176,7 +176,7 @@ struct IndexCacheTests {
     }
   }
 
-  @Test("processes that all make them at once all answer, and leave one file")
+  @Test("processes that make them at the same time all answer, and leave one file")
   func atOnce() throws {
     let started = try (0..<6).map { _ in try kept.start(["get", Self.questions[0]]) }
     for process in started {
@@ -185,7 +185,7 @@ struct IndexCacheTests {
     #expect(try files().count == 1)
   }
 
-  @Test("one that is damaged is made anew, without a word")
+  @Test("a damaged one is made again, without a message")
   func damaged() throws {
     _ = try kept.run(["get", Self.questions[0]])
     let path = directory.path("cache/mneme/" + (try #require(try files().first)))

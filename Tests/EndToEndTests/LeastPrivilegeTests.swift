@@ -111,12 +111,12 @@ import Testing
     #expect(try mneme.run("health", "--json").json()["server"]["save"].string == "")
     #expect(try guarded.fixture.dump() == before)
     #expect(try guarded.fixture.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
-    // What writes is refused, before anything is written.
+    // Commands that write are refused before anything is written.
     for words in [["put", "q", "r"], ["vacuum"], ["delete", "line 9"], ["clear", "--yes", "--all"]] {
       #expect(try mneme.run(words).expecting(77).errorText.contains("StoreBackendError"))
     }
     #expect(try guarded.fixture.dump() == before)
-    // Another's cache, which the reader may not look at, is left out, and that is said.
+    // A cache that the reader may not read is left out with a warning.
     try guarded.fixture.mneme.with(prefix: "other").run("put", "q", "r")
     let found = try mneme.run("inspect-keys", "--discover", "--json")
     #expect(
@@ -126,7 +126,7 @@ import Testing
         + "there is left out\n")
   }
 
-  @Test("a sweeper's rights are what vacuum needs, and nothing that it does not")
+  @Test("the rights of mneme-vacuum are those that vacuum needs, and no others")
   func sweeper() throws {
     let guarded = try Guarded()
     let mneme = guarded.mneme(as: "mneme-vacuum")
@@ -147,7 +147,7 @@ import Testing
     try guarded.expect("mneme-vacuum", toHaveSent: ["info", "unwatch"])
     #expect(try guarded.fixture.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
     try mneme.run("put", "q", "r", expecting: 77)
-    // As systemd runs it.
+    // The line of the systemd unit.
     let start = try #require(try Documents.line(ofManual: "mneme-scheduling.7", containing: "ExecStart="))
     let line = start.replacing("ExecStart=/usr/local/bin/", with: "")
     let directory = try TemporaryDirectory()
@@ -193,12 +193,12 @@ import Testing
     #expect(Set(left) == ["wrong-embedding", "wrong-query-hash"], "\(repaired)")
     try guarded.expect("mneme-operator", toHaveSent: ["config|get"])
     #expect(try guarded.fixture.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
-    // Other prefixes are none of its business.
+    // Other prefixes are not permitted.
     try mneme.with(prefix: "mneme2").run("put", "q", "r", expecting: 77)
     try mneme.with(prefix: "mneme2").run("stats", expecting: 77)
   }
 
-  /// What else can be wrong than `RepairTests` has.
+  /// Damage that `RepairTests` does not have.
   private func makeMess(_ guarded: Guarded) throws {
     let fixture = try guarded.messy()
     try RepairTests.fill(fixture)
@@ -264,14 +264,14 @@ import Testing
     try mneme.run("clear", "--yes", "--all")
   }
 
-  @Test("without the right to SCAN, vacuum sweeps all but the hash keys and names the right to grant")
+  @Test("without the right to SCAN, vacuum does all but the hash keys and names the right to grant")
   func scanNotPermitted() throws {
     let guarded = try Guarded()
     try guarded.fixture.redis.send("ACL", "SETUSER", "mneme-vacuum", "-scan")
     let mneme = guarded.mneme(as: "mneme-vacuum")
     let refused = try mneme.run("vacuum", "--json", expecting: 77)
     #expect(refused.output.isEmpty && refused.errorText.contains("+scan"), "\(refused)")
-    // What comes before is done, and with no leftovers left nothing depends on it.
+    // The work before is done, and with no leftovers nothing depends on it.
     let report = try mneme.run("vacuum", "--json").json()
     #expect(report["expired"].int == 0 && report["leftovers"].int == 0 && report["complete"].bool == true)
   }

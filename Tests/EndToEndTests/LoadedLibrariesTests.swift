@@ -69,7 +69,7 @@ struct LoadedLibrariesTests {
       "\(embedder)")
   }
 
-  @Test("libcurl with GnuTLS is loaded where there is none with OpenSSL", .enabled(if: hasGnuTLS))
+  @Test("libcurl with GnuTLS is loaded if there is none with OpenSSL", .enabled(if: hasGnuTLS))
   func gnuTLS() throws {
     let files = try files(["libcurl.so.4"])
     let server = try EmbeddingServer(dimension: 16)

@@ -33,10 +33,10 @@ import Testing
       }
     }
 
-    /// The second server takes over with what it has. The first goes on for itself.
+    /// The second server takes over with its data. The first keeps running by itself.
     func promote() throws { try after.redis.send("REPLICAOF", "NO", "ONE") }
 
-    /// From now on the address leads to the second server. Who is connected to the first is cut off.
+    /// From now on the address leads to the second server. Connections to the first are cut.
     func failOver() throws {
       try FileManager.default.createSymbolicLink(
         atPath: path + ".new", withDestinationPath: second.socketPath)
@@ -63,7 +63,7 @@ import Testing
 
   // MARK: A flush
 
-  /// Commands that go on for some seconds on a cache of 3,000 entries; FILE stands for a file that is there.
+  /// Commands that run for some seconds on a cache of 3,000 entries; FILE is replaced by an existing file.
   static let long: [[String]] = [
     ["export", "-o", "FILE", "--pace", "20ms"], ["export", "--pace", "20ms"],
     ["export", "--format", "csv", "-o", "FILE", "--pace", "20ms"], ["vacuum", "--pace", "20ms"],
@@ -92,7 +92,7 @@ import Testing
 
   // MARK: A failover
 
-  @Test("an import over a failover that lost writes ends with 69, also when others write at once")
+  @Test("an import over a failover that lost writes ends with 69, also if other clients write immediately")
   func importOverFailover() throws {
     let service = try Service()
     try service.mneme.run("put", "first", "r")
@@ -171,7 +171,7 @@ import Testing
     }
   }
 
-  // MARK: What is not a loss
+  // MARK: Changes that are not a loss
 
   @Test(
     "a connection that is cut is not a loss",

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What another writer has stored and `put` would not: it is carried on as it is, and told of.
+/// Data of other writers that `put` would refuse: it is kept unchanged, with a warning.
 @Suite struct OddBytesTests {
   private func store(_ bytes: [UInt8], as field: String, of id: Int, in fixture: CacheFixture) throws {
     try fixture.redis.send(["HSET", fixture.key("entry:\(id)"), field].map { Array($0.utf8) } + [bytes])
@@ -19,7 +19,8 @@ import Testing
   }
 
   @Test(
-    "vectors that are not of length 1, zero or not finite go out and come back bit for bit, and are told of")
+    "vectors that are not of length 1, zero or not finite are exported and imported bit for bit, with a warning"
+  )
   func vectors() throws {
     let (fixture, copy) = (try CacheFixture("from"), try CacheFixture("to"))
     let vectors: [[Float]] = [[3, 4], [0], [.nan, 1], [-.infinity], [.leastNonzeroMagnitude], [0.6, -0.8]]
@@ -76,7 +77,7 @@ import Testing
     #expect(try copy.mneme.run("get", "--exact", "q3").output == odd + [0x0a])
     let hit = try copy.mneme.run("get", "--exact", "--json", "q3").json()
     #expect(hit["response_base64"].string == Data(odd).base64EncodedString())
-    // Whoever changes the text means what it says now.
+    // A text that was changed since the export replaces its bytes.
     let changed = exported.outputText.replacing("caf", with: "CAF")
     try copy.mneme.run("import", input: changed)
     #expect(try field("response", of: 3, in: copy) == Array("CAF\u{fffd}\0\u{fffd}\u{fffd}".utf8))

@@ -99,7 +99,7 @@ import Testing
 
   @Test("help and version need no server and no sound environment")
   func brokenEnvironment() throws {
-    var mneme = Mneme(url: "no URL at all", prefix: "p")
+    var mneme = Mneme(url: "not a URL", prefix: "p")
     mneme.environment = ["MNEME_CACERT": "/nonexistent", "LANG": "xx_XX", "HOME": "/nonexistent"]
     for arguments in [
       ["--help"], ["-h"], ["help"], ["help", "put"], ["put", "--help"], ["put", "-h"], ["--version"],

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `put` and `get`: what goes in comes out, and stands in Redis as the layout says.
+/// `put` and `get`: entries come back, and are in Redis as the layout says.
 @Suite struct PutAndGetTests {
   @Test("what was put is got, with one newline")
   func roundTrip() throws {
@@ -58,7 +58,7 @@ import Testing
     #expect(hit.outputLines.count == 1)
   }
 
-  @Test("a paraphrase hits by meaning, with its similarity")
+  @Test("a paraphrase is a semantic hit, with its similarity")
   func semantic() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "How do I reset my password?", "Use the link.")
@@ -86,14 +86,14 @@ import Testing
     #expect(elsewhere["reason"].string == "no_match")
   }
 
-  @Test("a get where there is no cache is a miss and makes none")
+  @Test("a get without a cache is a miss and makes none")
   func nothingThere() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("get", "anything", expecting: 1)
     #expect(try fixture.dump().isEmpty)
   }
 
-  @Test("an entry stands in Redis as the layout says")
+  @Test("an entry is in Redis as the layout says")
   func layout() throws {
     let fixture = try CacheFixture()
     let before = Int(Date().timeIntervalSince1970)
@@ -249,7 +249,7 @@ import Testing
     #expect(miss["reason"].string == "no_embedder")
   }
 
-  @Test("options may stand before the command, after it, joined, bundled, and end at --")
+  @Test("options may be before the command, after it, joined, bundled, and end at --")
   func optionPlaces() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("-nfaq", "put", "--", "-q", "--json")

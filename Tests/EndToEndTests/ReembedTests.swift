@@ -22,7 +22,7 @@ struct ReembedTests {
     }
   }
 
-  @Test("a run that breaks off is gone on with, embeds nothing twice, and keeps all but the vectors")
+  @Test("a run that breaks off is continued, embeds nothing twice, and keeps all but the vectors")
   func goesOn() throws {
     let fixture = try filled(150)
     let server = try EmbeddingServer { _, count in
@@ -77,7 +77,7 @@ struct ReembedTests {
     try mneme.with(prefix: target).run("inspect-keys", "--check")
   }
 
-  @Test("two runs at once make one copy, whole, with each entry once")
+  @Test("two parallel runs make one copy, whole, with each entry once")
   func together() throws {
     let fixture = try filled(300)
     let server = try EmbeddingServer { _, count in
@@ -144,7 +144,7 @@ struct ReembedTests {
     }
     try fixture.refusal(of: ["reembed", fixture.prefix], status: 65, type: "InvalidInputError")
 
-    // Where an application has already put a younger answer, that one stays.
+    // A younger answer that an application has stored stays.
     let target = uniquePrefix("younger")
     try fixture.redis.send(
       "HSET", "\(target):meta", "embedder_fingerprint", "mneme:hashed-ngrams-v1:dim384", "embedder_dim",

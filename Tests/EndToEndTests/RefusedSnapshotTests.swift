@@ -17,7 +17,7 @@ import Testing
     }
   }
 
-  /// Without a connection: there is no server at all.
+  /// Runs the command without a server, because it makes no connection.
   private func refused(_ command: String) throws -> String {
     let mneme = Mneme(url: "unix:///nonexistent/redis.sock", prefix: "mneme")
     let complaint = try refusal(status: 69, type: "CheckpointError") { try mneme.run([command] + $0) }

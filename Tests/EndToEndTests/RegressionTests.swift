@@ -4,7 +4,7 @@ import Testing
 
 /// Faults that were found once, each as it was met.
 @Suite struct RegressionTests {
-  // MARK: What another program left in the cache
+  // MARK: Data of other programs
 
   @Test("a member of by_ttl that names a live entry in another namespace is taken out, once")
   func strayExpiry() throws {
@@ -35,11 +35,11 @@ import Testing
     try fixture.redis.send("HDEL", fixture.key("entry:3"), field)
     try fixture.mneme.run("clear", "--yes", "default")
     let left = try fixture.dump().names.filter { !isLastingKey($0, of: fixture.prefix) }
-    // Without its hash nothing tells where the exact layer kept it.
+    // Without its hash nothing tells which `hash:` key it had.
     #expect(left.allSatisfy { field == "query_hash" && $0.hasPrefix(fixture.key("hash:")) }, "\(left)")
   }
 
-  @Test("two fields that a late touch left of an entry are swept from where they are met")
+  @Test("two fields that a late touch left of an entry are removed when they are met")
   func ghost() throws {
     let fixture = try CacheFixture("ghost")
     for number in 1...2 { try fixture.mneme.run("put", "q\(number)", "r") }
@@ -80,7 +80,7 @@ import Testing
     #expect(try fixture.redis.send("HGET", fixture.key("counters:default"), "hits_exact").integer == 1)
   }
 
-  @Test("a counter of ids below zero hands out no id that nobody can find")
+  @Test("a counter of ids below zero allocates no id that nobody can find")
   func negativeID() throws {
     let fixture = try CacheFixture("ids")
     try fixture.mneme.run("put", "q1", "r")

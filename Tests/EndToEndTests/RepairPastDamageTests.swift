@@ -92,7 +92,7 @@ import Testing
     #expect(try fixture.entryCount() == 8)
   }
 
-  // MARK: What Python cannot read
+  // MARK: Data that Python cannot read
 
   /// A field of an entry, and a value that no Python program can read.
   static let unreadableFields: [(field: String, value: [UInt8])] = [
@@ -146,7 +146,7 @@ import Testing
   @Test("entries of the namespace without a name, which Python has, are kept, exported, deleted and expired")
   func emptyNamespace() throws {
     let fixture = try CacheFixture("nameless")
-    // As Python writes it: the same keys with an empty name in them.
+    // Python writes the same keys with an empty name in them.
     try fixture.mneme.run(["import"], input: importLines(1...3, namespace: "x", ttl: 3600)).expecting(0)
     for id in 1...3 {
       let hash = try #require(try fixture.fields(of: id)["query_hash"])
@@ -173,7 +173,7 @@ import Testing
   // MARK: Other caches beneath the prefix
 
   @Test(
-    "a cache whose prefix is ours and more is named and left alone, whatever its keys look like",
+    "a cache whose prefix begins with this one's is named and left alone, whatever its keys look like",
     arguments: ["v2", "lru", "hash", "entry", "counters", "quota", "lru:x"])
   func otherCache(suffix: String) throws {
     let outer = try CacheFixture("outer")
@@ -186,7 +186,7 @@ import Testing
     let keys = names.count
     try outer.fill(from: "past damage", Self.fill)
     do {
-      // Something to sweep and to repair in the outer one.
+      // Something to remove and to repair in the outer one.
       try outer.redis.send("DEL", outer.key("entry:1"))
       try outer.redis.send("HDEL", outer.key("entry:2"), "response")
       let line = "the cache \(inner.prefix): \(keys) keys"

@@ -29,7 +29,7 @@ import Testing
       try fixture.redis.send("ZADD", fixture.key("by_ttl"), "\(Int(created)! + 3600)", "\(name)|\(id)")
     }
     try fixture.redis.send("ZREM", fixture.key("by_ttl"), "4")
-    // An expired one that is also damaged elsewhere: it goes, and nothing is to be repaired.
+    // An expired one that is also damaged elsewhere: it is removed, and nothing needs a repair.
     try fixture.redis.send("ZADD", fixture.key("lru:odd"), "5", "1")
     // Not due yet, though by_ttl says so, in two forms.
     try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "5", "6", "odd|5", "7", "other|6")
@@ -124,7 +124,7 @@ import Testing
     #expect(try sound.mneme.run("inspect-keys", "--check", "--json").json()["problems"].array?.count == 0)
   }
 
-  @Test("the check as text fits 80 columns, groups problems by name, and tells how to go on")
+  @Test("the check as text fits 80 columns, groups problems by name, and names the repair")
   func text() throws {
     let fixture = try messyStage()
     for number in 20...40 { try fixture.redis.send("ZADD", fixture.key("lru:even"), "5", "\(number)") }

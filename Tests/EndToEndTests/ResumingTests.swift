@@ -2,13 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Exports and imports that end early, and go on without doing work twice.
+/// Exports and imports that end early, and continue without doing work twice.
 @Suite struct ResumingTests {
   private func lines(_ numbers: ClosedRange<Int>) throws -> String {
     try numbers.map { try jsonLine(["query": "q\($0)", "response": "r\($0)"]) }.joined()
   }
 
-  @Test("an import that met a broken line goes on after what is in, and stores nothing twice")
+  @Test("an import that met a broken line continues after what is in, and stores nothing twice")
   func afterBrokenLine() throws {
     let fixture = try CacheFixture()
     let broken = try lines(1...100) + "{broken\n" + lines(102...150)
@@ -98,7 +98,7 @@ import Testing
     #expect(json["skipped"].int == 3)
   }
 
-  @Test("every field comes back to the byte and the bit, whoever wrote it")
+  @Test("every field comes back byte for byte and bit for bit, whichever program wrote it")
   func toTheBit() throws {
     let (fixture, copy) = (try CacheFixture("from"), try CacheFixture("to"))
     let metadata = [
@@ -142,7 +142,7 @@ import Testing
     #expect(try copy.mneme.run("get", "q").outputText == "r\n")
   }
 
-  @Test("an export that cannot go on leaves the old file alone, and none beside it")
+  @Test("an export that cannot continue leaves the old file alone, and no other file")
   func failedExport() throws {
     let server = try RedisServer()
     let fixture = try CacheFixture(on: server)

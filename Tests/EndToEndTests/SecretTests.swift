@@ -2,15 +2,15 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Passwords and keys, and where they must not turn up: in what is said of a wrong line, in a program that we start,
-/// in a core dump.
+/// Passwords and keys, and the places where they must not appear: a message about a wrong line, a program that mneme
+/// starts, a core dump.
 @Suite("Secrets")
 struct SecretTests {
   private static let secret = "hunter2hunter2"
   private static let url = "redis://user:\(secret)@127.0.0.1:1/0"
 
   @Test(
-    "a line that is wrong is told of without the password that stands in it",
+    "a message about a wrong line does not show its password",
     arguments: [
       ["stats", url], [url], [url, "stats"], ["--ulr", url, "stats"], ["--ulr=\(url)", "stats"],
       ["stats", "-x\(url)"], ["stats", "-u=\(url)"], ["stats", "--json=\(url)"],
@@ -52,7 +52,7 @@ struct SecretTests {
     ] {
       for extra in ["-v", "--json"] {
         let words = line.split(separator: " ").map(String.init)
-        // Nobody is asked for vectors: there is no server at that address.
+        // Vectors are never requested: there is no server at that address.
         let outcome = try mneme.run(line.hasPrefix("__") ? words : [extra] + words)
         #expect([0, 1, 64, 65, 69].contains(outcome.status), "\(outcome)")
         #expect(!(outcome.outputText + outcome.errorText).contains(Self.secret), "\(outcome)")
@@ -60,7 +60,7 @@ struct SecretTests {
     }
   }
 
-  @Test("a file with a secret in it that others can read is warned about once")
+  @Test("a file with a secret that others can read gives one warning")
   func once() throws {
     let directory = try TemporaryDirectory()
     let path = try directory.write(Array(Self.secret.utf8), to: "password")
@@ -102,7 +102,7 @@ struct SecretTests {
   func descriptors() throws {
     let directory = try TemporaryDirectory()
     let fixture = try CacheFixture("inherits")
-    // What the runner has let through to everyone is not ours.
+    // Descriptors that the runner passes to every process do not count.
     let look = "for f in /proc/self/fd/*; do readlink $f; done; grep SigIgn /proc/self/status"
     let others = try ChildProcess(["/bin/sh", "-c", look]).finish().outputLines
     let spy = "( \(look) ) >'\(directory.path("seen"))'; read -r line; echo '[1,2]'"
@@ -174,7 +174,7 @@ struct SecretTests {
     return (started, proxy)
   }
 
-  /// The core dump that a command leaves which is ended by SIGABRT while it holds something; nil where there is none.
+  /// The core dump of a command that SIGABRT ends while it holds something; nil if there is none.
   private func core(_ holding: Holding) throws -> Data? {
     let directory = try TemporaryDirectory()
     let (mneme, proxy) = try start(

@@ -117,7 +117,7 @@ import Testing
     try fixture.mneme.run("inspect-keys", "--check")
   }
 
-  @Test("the name of a file where ids stand is answered with the option that takes one")
+  @Test("the name of a file in the place of ids is answered with the option that takes one")
   func fileName() throws {
     let fixture = try CacheFixture("misplaced")
     let text = try fixture.mneme.run("export", "cache.jsonl", expecting: 64).errorText

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// Other clients of a server wait for each request and each transaction. So these are short, whoever else is there.
+/// Other clients of a server wait for each request and each transaction, so these are short.
 @Suite("Short requests") struct ShortRequestsTests {
   @Test("a transaction stores 8 entries at most, or removes 16, and a page has 200 keys at most")
   func bounded() throws {

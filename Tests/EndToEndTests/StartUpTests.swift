@@ -45,7 +45,7 @@ import Testing
         .finish()
     }
     guard try run(["true"]).status == 0 else {
-      try Test.cancel("no mount namespace is to be had here")
+      try Test.cancel("no mount namespace can be made here")
     }
     let outcome = try run([Mneme.binary, "--version"]).expecting(0)
     #expect(outcome.outputText.hasPrefix("mneme "), "\(outcome)")

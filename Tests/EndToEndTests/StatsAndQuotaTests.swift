@@ -93,7 +93,7 @@ import Testing
     try fixture.mneme.run("set-quota", "default", "3")
     for number in 1...3 {
       let id = try #require(try fixture.mneme.run("put", "--json", "q\(number)", "r").json()["id"].int)
-      // As if each had been put long ago, one after the other.
+      // Makes each look as if it had been put long ago, one after the other.
       try fixture.redis.send("HSET", fixture.key("entry:\(id)"), "last_accessed_at", "\(number)")
       try fixture.redis.send("ZADD", fixture.key("lru:default"), "\(number)", "\(id)")
     }
@@ -106,7 +106,7 @@ import Testing
     #expect(try fixture.version() == 6)
   }
 
-  @Test("--evict brings a namespace under its quota at once")
+  @Test("--evict brings a namespace under its quota immediately")
   func evictNow() throws {
     let fixture = try CacheFixture()
     for number in 1...6 { try fixture.mneme.run("put", "q\(number)", "r") }

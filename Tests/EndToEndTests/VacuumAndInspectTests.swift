@@ -36,12 +36,12 @@ import Testing
     try fixture.expectUnchanged { try fixture.mneme.run("vacuum") }
   }
 
-  @Test("vacuum sweeps what native expiry left behind")
+  @Test("vacuum removes what native expiry left behind")
   func leftovers() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "stays", "r")
     for number in 1...3 { try fixture.mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
-    // What Redis does in time with keys that have an EXPIREAT.
+    // The effect that Redis has in time on keys with an EXPIREAT.
     let hashes = try (2...4).map { try #require(try fixture.fields(of: $0)["query_hash"]) }
     try fixture.redis.send("DEL", fixture.key("entry:2"), fixture.key("hash:default:\(hashes[0])"))
     try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "2")

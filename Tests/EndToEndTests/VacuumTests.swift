@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `vacuum` as cron runs it: beside others, killed, out of time.
+/// `vacuum` as cron runs it: while others write, killed, out of time.
 @Suite struct VacuumTests {
   /// A cache of so many entries that have all expired.
   private func expiredStage(_ count: Int, on server: RedisServer? = nil) throws -> CacheFixture {
@@ -33,7 +33,7 @@ import Testing
     try fixture.mneme.run("inspect-keys", "--check")
   }
 
-  @Test("vacuums at once share the work and count each entry once")
+  @Test("parallel vacuums share the work and count each entry once")
   func shared() throws {
     let fixture = try expiredStage(1500)
     // All of them expire in the same second.
@@ -83,7 +83,7 @@ import Testing
     try expectSound(fixture)
   }
 
-  @Test("an entry that is put anew while a vacuum goes on stays")
+  @Test("an entry that is put again while a vacuum runs stays")
   func refreshed() throws {
     let fixture = try expiredStage(120)
     let outcome = try fixture.mneme.shell(
@@ -101,7 +101,7 @@ import Testing
     try expectSound(fixture)
   }
 
-  @Test("with its time over a vacuum ends with 1 and what remains, in one line, and the next one goes on")
+  @Test("with its time over a vacuum ends with 1 and what remains, in one line, and the next one continues")
   func outOfTime() throws {
     let fixture = try expiredStage(40)
     let slow = ["-q", "vacuum", "--batch-size", "1", "--pace", "200ms", "--max-duration", "1s"]

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// What goes over the wire: which commands, how they are bound together, how often the server is waited for.
+/// The traffic with the server: which commands, in which transactions, in how many round trips.
 @Suite struct WireTests {
   @Test(
     "no command walks or flushes the keyspace or runs a script, and no entry is written outside a transaction that moves the version"
@@ -25,7 +25,7 @@ import Testing
     #expect(commands.filter { forbidden.contains($0.name) }.isEmpty)
     for prefix in ["tour", "copy"] { try checkTransactions(commands, prefix: prefix) }
 
-    // The same again with entries that have expired by themselves and by the clock.
+    // Again with entries that have expired by themselves and by the clock.
     let fixture = try CacheFixture(on: server, prefix: "tour")
     let lines = try (1...100).map { try jsonLine(["query": "q\($0)", "response": "r", "ttl": 3600]) }.joined()
     try mneme.run("import", input: lines)
@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  /// Whether a command changes which entries there are, or what one holds. Noting a use is no such change.
+  /// Whether a command changes which entries there are, or the content of one. Recording a use is not such a change.
   private func isEntryWrite(_ command: Monitor.Command, prefix: String) -> Bool {
     let writing: Set = [
       "HSET", "HMSET", "HSETNX", "HDEL", "HINCRBY", "SET", "MSET", "DEL", "UNLINK", "ZADD", "ZREM", "SADD",
@@ -110,7 +110,7 @@ import Testing
     #expect((1...3).contains(proxy.roundTrips().count))
   }
 
-  @Test("a get by meaning costs at most three round trips in a small namespace")
+  @Test("a semantic get costs at most three round trips in a small namespace")
   func semanticRoundTrips() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "How do I reset my password?", "Use the link.")
@@ -142,7 +142,7 @@ import Testing
 
   @Test("what goes over many entries goes in batches")
   func batches() throws {
-    // Of its own: SCAN walks over the keys of all tests that share one.
+    // A server of its own: SCAN walks over the keys of all tests that share one.
     let server = try RedisServer()
     let fixture = try CacheFixture(on: server)
     let proxy = try ScriptedProxy(to: server)

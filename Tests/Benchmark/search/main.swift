@@ -1,6 +1,6 @@
 import Mneme
 
-// Searches by meaning in one process, timed without what leads up to them. Prints {"count": …, "seconds": …}.
+// Semantic searches in one process, timed without the preparation. Prints {"count": …, "seconds": …}.
 //
 //     search-benchmark index ROWS DIMENSION                  in an index of vectors made up by chance
 //     search-benchmark namespaces COUNT ROWS DIMENSION       in one namespace of a cache that has so many, all alike
@@ -20,7 +20,7 @@ struct Chance {
   }
 }
 
-/// The vectors are handed over.
+/// An embedder that is never called, because the vectors are given.
 struct NoEmbedder: Embedder {
   let fingerprint = "benchmark"
   let dimension: Int

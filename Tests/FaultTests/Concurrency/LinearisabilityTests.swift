@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Puts, gets and deletes of one query by several at once look as if they had been done one after another.
+/// Parallel puts, gets and deletes of one query look as if they had been done one after another.
 @Suite("Linearisability")
 struct LinearisabilityTests {
   /// Rounds with a new key each.
@@ -18,7 +18,7 @@ struct LinearisabilityTests {
       Operation(action: action, begin: clock + .seconds(begin), end: clock + .seconds(end))
     }
     #expect(isLinearisable([Operation<Int>]()))
-    // A read beside a write may come before or after it; two reads one after another may not go back.
+    // A read during a write may come before or after it; two reads one after another may not go back.
     let write = operation(.put(1), 0, 10)
     #expect(isLinearisable([write, operation(.get(nil), 1, 2), operation(.get(1), 3, 4)]))
     #expect(!isLinearisable([write, operation(.get(1), 1, 2), operation(.get(nil), 3, 4)]))
@@ -28,7 +28,7 @@ struct LinearisabilityTests {
     let deletes = [operation(.delete(true), 2, 5), operation(.delete(true), 3, 6)]
     #expect(!isLinearisable([operation(.put(1), 0, 1)] + deletes))
     #expect(isLinearisable([operation(.put(1), 0, 1), operation(.put(2), 2, 7)] + deletes))
-    // What nobody wrote is not read.
+    // A value that nobody wrote is not read.
     #expect(!isLinearisable([write, operation(.get(2), 1, 2)]))
   }
 

@@ -1,8 +1,8 @@
-/// What was done to one key, by whom, and when: for a check of linearisability.
+/// An operation on one key, with its times, for a check of linearisability.
 struct Operation<Value: Hashable & Sendable>: Sendable, CustomStringConvertible {
   enum Action: Sendable {
     case put(Value)
-    /// What was read; nil for nothing there.
+    /// A read and its value; nil for nothing there.
     case get(Value?)
     /// Whether there was something to remove.
     case delete(Bool)
@@ -31,7 +31,7 @@ func isLinearisable<Value: Hashable>(_ operations: [Operation<Value>], from init
     if done == all { return true }
     guard tried.insert(SearchState(done: done, value: value)).inserted else { return false }
     let rest = operations.indices.filter { done & (1 << UInt64($0)) == 0 }
-    // What began after another of the rest had ended cannot be the next.
+    // An operation that began after another of the rest had ended cannot be the next.
     guard let earliestEnd = rest.map({ operations[$0].end }).min() else { return true }
     for index in rest where operations[index].begin <= earliestEnd {
       guard let next = operations[index].action.applied(to: value) else { continue }

@@ -8,7 +8,7 @@ import Testing
 
 /// One process that uses a cache for long: its memory, its descriptors and its connections stay what they were.
 ///
-/// `Tests/soak 3600` goes on for an hour and prints a line a minute.
+/// `Tests/soak 3600` runs for an hour and prints a line a minute.
 @Suite("Soak")
 struct SoakTests {
   static let duration =
@@ -45,7 +45,7 @@ struct SoakTests {
     #expect(settled.allSatisfy { $0.clients == first.clients }, "\(samples)")
     #expect(last.commands > first.commands, "\(samples)")
     if Self.duration > 60 {
-      // Alone in its process only then: the other tests run beside it otherwise.
+      // Only if it is alone in its process: otherwise the other tests run at the same time.
       #expect(settled.allSatisfy { $0.descriptors == first.descriptors }, "\(samples)")
       #expect(last.memory < first.memory + 16 << 20, "\(samples)")
     }
@@ -69,7 +69,7 @@ struct SoakTests {
       case 97: try cache.clear(namespace: namespace)
       default: _ = try cache.health()
       }
-      // Long enough that a machine can do other things beside an hour of this.
+      // Long enough that a machine can do other things during an hour of this.
       usleep(10_000)
     }
   }

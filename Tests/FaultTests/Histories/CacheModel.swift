@@ -4,7 +4,7 @@ import Mneme
 struct CacheModel {
   struct Item {
     var entry: StoredEntry
-    /// Redis itself has expired the entry; what stands in the indexes still counts until it is swept.
+    /// Redis itself has expired the entry; its leftovers in the indexes still count until a vacuum.
     var isGhost = false
   }
 

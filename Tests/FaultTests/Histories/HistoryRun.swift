@@ -20,7 +20,7 @@ final class HistoryRun {
   private var step = 0
 
   /// - Parameters:
-  ///   - losesStillborn: the store has native expiry, so that what has expired by the clock is gone at once.
+  /// - losesStillborn: the store has native expiry, so that an entry that has already expired is gone immediately.
   ///   - open: another store on the given place.
   init(places: Int, losesStillborn: Bool, open: @escaping (Int) throws -> any CacheStore) throws {
     self.open = open
@@ -58,7 +58,7 @@ final class HistoryRun {
     for place in stores.indices { try compareAll(place) }
   }
 
-  /// Sweeps what native expiry has left, after which there is nothing but entries.
+  /// Removes what native expiry has left, after which there are only entries.
   func sweep() throws {
     now = now + Seconds(1)
     for place in stores.indices {

@@ -31,7 +31,7 @@ struct HistoryTests {
     try playOnRedis(shard, count: Self.scale / 2, HistoryKind(hasStillborn: true), nativeTTL: true)
   }
 
-  @Test("what the model is told wrongly is found, and shrunk to the step that matters")
+  @Test("a fault in the model is found, and shrunk to the step that matters")
   func shrinks() throws {
     let history = history(seed: 7, HistoryKind(steps: 40...40))
     func fails(_ steps: [PlacedStep]) -> Bool {

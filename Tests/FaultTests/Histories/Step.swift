@@ -8,7 +8,7 @@ import TestSupport
 enum Step: Sendable, Equatable {
   /// - Parameters:
   ///   - lifetime: nil for an entry that stays. Negative: written as if it had expired long ago, which a store with
-  ///     native expiry loses at once.
+  /// native expiry loses immediately.
   ///   - evicting: applies the eviction rule in the same step, with this limit for the whole cache.
   case insert(namespace: Int, query: Int, lifetime: Int64?, evicting: Limit?)
   case recordAccess(entry: Int)
@@ -109,7 +109,7 @@ extension Step {
   }
 }
 
-/// What the numbers of steps stand for.
+/// The meaning of the numbers in steps.
 enum History {
   /// Names that a careless pattern, separator or comparison takes for another: of two families, of two prefixes,
   /// composed and decomposed.

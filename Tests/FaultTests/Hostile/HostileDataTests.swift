@@ -117,7 +117,7 @@ struct HostileDataTests {
       let words = line.words(file: "/dev/null", other: fixture.prefix + "2")
       let outcome = try fixture.mneme.start(words, memoryLimit: Self.mebibytes)
         .finish(input: line.input, within: Self.patience)
-      // Done, an answer that is no, or damage that was told of.
+      // Done, an answer that is no, or damage with a warning.
       #expect([0, 1, 65].contains(outcome.status), "\(outcome)")
       #expect(outcome.status != 65 || !outcome.errors.isEmpty, "\(outcome)")
       #expect(!outcome.errors.contains(0x1B) && !outcome.errors.contains(0x07), "\(outcome)")
@@ -140,7 +140,7 @@ struct HostileDataTests {
   }
 }
 
-/// Who writes past the library.
+/// A writer that does not use the library.
 struct Enemy {
   private let fixture: CacheFixture
 

@@ -27,7 +27,7 @@ struct HostileServerTests {
       ("nulls", text("*10\r\n" + String(repeating: "$-1\r\n", count: 10))),
       ("an array of errors", text("*3\r\n-ERR a\r\n-ERR b\r\n-ERR c\r\n")),
       ("a nested array", text("*2\r\n$1\r\n0\r\n*1\r\n*1\r\n*1\r\n:1\r\n")),
-      ("a cursor that goes on", text("*2\r\n$1\r\n7\r\n*0\r\n")),
+      ("a cursor that never ends", text("*2\r\n$1\r\n7\r\n*0\r\n")),
       ("a negative length", text("$-2\r\n")), ("a negative count", text("*-7\r\n")),
       ("a length beyond all", text("$99999999999\r\n")), ("a count beyond all", text("*99999999999\r\n")),
       ("no length", text("$x\r\nabc\r\n")), ("a type of version 3", text("%1\r\n$1\r\na\r\n:1\r\n")),
@@ -80,7 +80,7 @@ struct HostileServerTests {
 
   private func expectSound(_ outcome: Outcome, of line: CommandExample, _ what: String) {
     #expect([0, 1, 65, 69, 75, 77, 78].contains(outcome.status), "\(what): \(outcome)")
-    // What tells of damage and goes on with the rest does so in warnings, and ends with 65.
+    // A command that reports damage and continues with the rest does so in warnings, and ends with 65.
     guard outcome.status >= 64, !(outcome.status == 65 && outcome.errorText.contains("warning: ")) else {
       return
     }

@@ -16,7 +16,7 @@ struct CrashTests {
     var statuses: [Int32] = [0]
     /// Makes work for the command, after which it is killed.
     let prepare: @Sendable (CacheFixture) throws -> Void
-    /// What must hold once the command has been run to its end.
+    /// The condition that must hold when the command has been run to its end.
     let isDone: @Sendable (CacheFixture) throws -> Bool
 
     var testDescription: String { words.joined(separator: " ") }

@@ -5,8 +5,8 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Random imports, through lines that break and beside others who write, held against a model of what a file means:
-/// what stands in Redis is what the command says.
+/// Random imports, on connections that break and while others write, compared with a model of a file's meaning: Redis
+/// has what the command reports.
 ///
 /// A failure names its seed.
 @Suite("Imports against a model")
@@ -24,7 +24,7 @@ struct ImportModelTests {
   }
 
   @Test(
-    "a line that breaks: what is said to be in is in, no more than may be is, and a second run does the rest",
+    "a connection that breaks: what is reported as stored is stored, no more than may be is, and a second run does the rest",
     .timeLimit(.minutes(60)))
   func broken() throws {
     let fixture = try CacheFixture("imports")
@@ -49,7 +49,7 @@ struct ImportModelTests {
         continue
       }
       hits += 1
-      // 1. What is in.
+      // 1. Stored entries.
       let since = try trial.expectState(after: outcome, "\(fault)")
       // 2. The rest.
       let there = try trial.entries().mapValues(\.response)
@@ -168,12 +168,12 @@ private struct ImportFile {
     return Array(text.utf8)
   }
 
-  /// What comes of the lines behind `since`, where these entries are.
+  /// The result of the lines after `since`, on these entries.
   func end(since: Int, on entries: [Place: String]) -> End {
     var end = End(stored: since, states: [(since, entries)])
     var batch: [(number: Int, line: Line)] = []
     var now = entries
-    /// - Returns: whether to go on.
+    /// - Returns: whether to continue.
     func store() -> Bool {
       for (number, line) in batch {
         if line.kind == .expired {
@@ -217,9 +217,9 @@ private final class ImportTrial {
   let seed: UInt64
   let file: ImportFile
   let fixture: CacheFixture
-  /// What was there.
+  /// The entries before the import.
   let before: [Place: String]
-  /// Every id that was met, with what it stood for.
+  /// Every id that was met, with its place.
   private var places: [Int64: Place] = [:]
 
   init(
@@ -233,7 +233,7 @@ private final class ImportTrial {
     let store = try RedisStore(url: fixture.server.url, keyPrefix: self.fixture.mneme.prefix)
     defer { store.close() }
     try store.open(expecting: CacheIdentity(fingerprint: "none", dimension: 0))
-    // Of its questions few, many or one are there, and others.
+    // The cache has few, many or one of its questions, and others.
     let share = [0, 0, 1, 20].randomElement(using: &random) ?? 0
     var before = [Place(namespace: "n0", query: -1): "before"]
     for line in file.lines where Int.random(in: 0..<100, using: &random) < share {
@@ -257,7 +257,7 @@ private final class ImportTrial {
     var response: String
   }
 
-  /// What is there, each id still what it was.
+  /// The entries now, each id still at its place.
   func entries() throws -> [Place: Entry] {
     var entries: [Place: Entry] = [:]
     for member in try fixture.redis.send("ZRANGE", fixture.key("by_id"), "0", "-1").texts {
@@ -302,8 +302,8 @@ private final class ImportTrial {
       .flatMap { $0.1 == $0.2 ? Int($0.1) : nil }
   }
 
-  /// What is there after a run that was cut short is what it says, or where it says so one transaction more.
-  /// - Returns: the line to go on behind.
+  /// Checks that an interrupted run has stored what it reports, or one transaction more if it says so.
+  /// - Returns: the line after which to continue.
   func expectState(after outcome: Outcome, _ fault: String) throws -> Int {
     let what = "seed \(seed), \(fault): \(outcome)"
     let complaint = try Complaint(json: outcome)
