@@ -66,7 +66,7 @@ struct Answers: Sendable {
     }
   }
 
-  /// A line that is a number, a status or an error as it stands; else it becomes an error.
+  /// A line that is a number, a status or an error unchanged; any other becomes an error.
   private static func line(_ text: [UInt8]) -> [UInt8] {
     let words = String(decoding: text.dropFirst(), as: UTF8.self)
     switch text.first {
@@ -148,7 +148,7 @@ final class AnsweringServer: @unchecked Sendable {
         isLast = next.isLast
       }
       guard send(connection, reply, reply.count, Int32(MSG_NOSIGNAL)) == reply.count, !isLast else {
-        // What the client still sends is read, so that it reads what we have said.
+        // Commands that the client still sends are read, so that it reads the answers.
         shutdown(connection, Int32(SHUT_WR))
         while read(connection, &buffer, buffer.count) > 0 {}
         return
@@ -157,7 +157,7 @@ final class AnsweringServer: @unchecked Sendable {
   }
 }
 
-/// Commands, as a client of ours encodes them.
+/// Commands, as mneme's client encodes them.
 private struct Requests {
   var pending: [UInt8] = []
 

@@ -39,7 +39,7 @@ extension Target {
 
 private let grammar = CommandTable.grammar
 
-/// The same line with options first, with options behind the command, with each value in a word of its own.
+/// Parses the line with options first, with options after the command, and with each value in a word of its own.
 private func expectSameMeaning(of words: [[UInt8]], _ invocation: Invocation) {
   var parser = Parser(grammar, words.map { Word(bytes: $0) })
   parser.walk()

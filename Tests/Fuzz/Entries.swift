@@ -27,7 +27,7 @@ extension Target {
     let id = EntryID(7)
 
     let entry = outcome { try lax.decode(reply, id: id, dimension: dimension) }
-    // Who asks for UTF-8 gets the same or nothing.
+    // A reader that requires UTF-8 gets the same or nothing.
     if let same = outcome({ try strict.decode(reply, id: id, dimension: dimension) }) {
       expect(same == entry, "another entry where text has to be UTF-8")
     }
@@ -37,19 +37,19 @@ extension Target {
 
     var pipeline = Pipeline()
     lax.appendSet(entry, id: id, to: &pipeline)
-    // A command is an array of strings; behind its name and its key stands what HGETALL would answer.
+    // A command is an array of strings; after its name and its key comes the reply of HGETALL.
     let command = parsed(pipeline.bytes)
     expect(command[0].string == "HSET" && command[1].string == "p:entry:7", "\(command.bytes)")
     let again = array(command.elements.dropFirst(2).map(\.bytes))
     expect(outcome { try lax.decode(again, id: id, dimension: dimension) } == entry, "written otherwise")
     let isText = outcome { try strict.decode(again, id: id, dimension: dimension) } != nil
-    expect(isText == (entry.raw == nil), "text and what is none are mistaken for each other")
+    expect(isText == (entry.raw == nil), "text and bytes that are not text are mistaken for each other")
 
     for form in EmbeddingForm.allCases { export(entry, form) }
   }
 }
 
-/// What comes of reading; nil also for an error that the user would meet, and it must be one.
+/// The result of reading; nil also for an error, which must be one for the user.
 private func outcome(_ body: () throws -> StoredEntry?) -> StoredEntry? {
   do {
     return try body()
@@ -72,7 +72,7 @@ private func parsed(_ bytes: [UInt8]) -> Reply {
   do {
     try bytes.withUnsafeBytes { try reader.feed($0, wanted: 1) }
   } catch {
-    expect(false, "a reply of ours: \(error)")
+    expect(false, "a reply made here: \(error)")
   }
   return Replies(tape: reader.tape, skipped: 0)[0]
 }
@@ -100,7 +100,7 @@ func export(_ entry: StoredEntry, _ form: EmbeddingForm) {
   expect(draft.raw == entry.raw, "other bytes that are not UTF-8")
   if form != .none {
     let squares = entry.embedding.numbers.reduce(0.0) { $0 + Double($1) * Double($1) }
-    // What is of length 1 comes back bit for bit; NaN has many bits, and none of them is of length 1.
+    // A vector of length 1 comes back bit for bit; NaN has many bit patterns, and no length.
     if abs(squares - 1) < 1e-3 { expect(draft.embedding == entry.embedding, "another vector") }
   }
 }

@@ -1,8 +1,8 @@
 @testable import Mneme
 
 extension Target {
-  /// The head of an index file and the changes to a base: what is whole is written again to the same bytes and searched,
-  /// and one with any byte changed is none.
+  /// The head of an index file and the changes to a base: a valid one is written again to the same bytes and
+  /// searched, and one with any byte changed is refused.
   static let index = Target(
     name: "index", words: ["mnemeidx", "mnemechg", "\u{2}\u{0}\u{0}\u{0}", "\u{4}\u{3}\u{2}\u{1}"]
   ) {
@@ -57,7 +57,7 @@ extension Target {
     var similarities: [EntryID: Double] = [:]
     for (number, row) in rows.enumerated() {
       let id = EntryID(Int64(number + 1))
-      // Stored vectors are of length 1; what is none stays what it is, and is named apart.
+      // Stored vectors are of length 1; others stay unchanged, and are named.
       let stored = row.count == size ? try? Embedding.normalizing(Embedding(bytes: row).numbers) : nil
       (stored?.bytes ?? row).withUnsafeBytes { index.set(id, $0) }
       similarities[id] = stored?.dot(query)

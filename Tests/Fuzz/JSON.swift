@@ -5,8 +5,8 @@ import Mneme
 @testable import MnemeEmbedders
 
 extension Target {
-  /// JSON: what is read, taken apart and put together again says the same; so does what was made harmless or put on one
-  /// line. What is taken from a user as metadata is sound, and what is portable is JSON.
+  /// JSON: values that are read, taken apart and put together again are the same, and so are values made harmless or
+  /// put on one line. Metadata accepted from a user is sound, and portable metadata is JSON.
   static let json = Target(
     name: "json",
     words: [
@@ -52,8 +52,8 @@ private func read(_ bytes: [UInt8]) -> JSONText {
 /// How deep values are taken apart here; the code under test has no such limit, and no recursion.
 private let deepest = 200
 
-/// What a value says, whatever way it is written: strings by their characters, numbers and the order of members as they
-/// stand. A string that is none stands as it is written.
+/// The content of a value, however it is written: strings by their characters, numbers and the order of members
+/// unchanged. Text that is not a string is unchanged.
 private func summary(of json: JSONText, depth: Int = 0) -> [String] {
   guard depth < deepest else { return ["…"] }
   switch json.kind {

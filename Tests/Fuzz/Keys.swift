@@ -57,8 +57,8 @@ extension KeyLayout {
   }
 }
 
-/// The part of Redis's glob matching that our patterns use: `*` at the end, and escapes. (`[` and `?` match nothing
-/// here, since a pattern of ours must not hold them bare.)
+/// The part of Redis's glob matching that mneme's patterns use: `*` at the end, and escapes. (`[` and `?` match
+/// nothing here, because a pattern must not contain them bare.)
 private func matches(_ pattern: ArraySlice<UInt8>, _ text: ArraySlice<UInt8>) -> Bool {
   var pattern = pattern
   var text = text

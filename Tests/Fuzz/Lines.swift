@@ -4,8 +4,8 @@ import Mneme
 @testable import MnemeEmbedders
 
 extension Target {
-  /// Files of JSON lines, as `import` reads them: every line is handed out once and whole, and what is taken from one
-  /// and exported again is taken as the same.
+  /// Files of JSON lines, as `import` reads them: every line is read once and whole, and an entry read from one and
+  /// exported again is read the same.
   static let lines = Target(
     name: "lines",
     words: (EntryLine.Member.allCases.map(\.rawValue) + ["text"]).map { "\"\($0)\":" } + [

@@ -5,9 +5,9 @@ import Mneme
 @testable import MnemeRedis
 
 extension Target {
-  /// The bytes of a server, through hiredis: which fault or which replies come out does not depend on how the bytes
-  /// were cut, replies spell the very bytes that they were read from, memory is bounded by the tape's limit, and
-  /// whatever is made of a reply is fit to be shown.
+  /// The bytes of a server, through hiredis: the fault or the replies do not depend on how the bytes were cut,
+  /// replies spell the bytes that they were read from, memory is bounded by the tape's limit, and text made of a
+  /// reply can be shown.
   static let replies = Target(
     name: "replies",
     words: [

@@ -6,11 +6,11 @@ import Synchronization
 @testable import MnemeRedis
 
 extension Target {
-  /// The answers of a server to a store that works with it, over a socket: each operation ends, and what it throws is an
-  /// error that the user's document knows. An entry that comes out of it is one.
+  /// The answers of a server to a store that works with it, over a socket: each operation ends, and throws only
+  /// errors of the documented types. An entry that it returns is valid.
   ///
-  /// The first byte is the operation, the second says which of the answers that every operation begins with are the
-  /// input's too. Behind them stand answers as `Answers` has them.
+  /// The first byte is the operation, the second selects which of the first answers of every operation come from the
+  /// input. The answers follow as `Answers` has them.
   static let store = Target(
     name: "store",
     words: EntryField.inOrder.map { "\u{1}\(String(decoding: $0, as: UTF8.self))" } + [

@@ -1,11 +1,11 @@
 import Glibc
 
-/// What is fed with bytes: something of ours that reads what strangers wrote, and what must hold afterwards. That
-/// nothing crashes is the least of it.
+/// A function that reads bytes of other programs, and the conditions that must hold afterwards. Not to crash is the
+/// least of them.
 struct Target: Sendable {
   let name: String
-  /// What inputs are made of, for libFuzzer's dictionary: from the definitions in the code, so that it cannot fall
-  /// behind them.
+  /// The words that inputs are made of, for libFuzzer's dictionary: from the definitions in the code, so that they
+  /// stay up to date.
   var words: [String] = []
   /// Ends the process where something does not hold.
   let run: @Sendable (inout Input) -> Void
@@ -74,7 +74,7 @@ struct Input {
     return Array(rest)
   }
 
-  /// What stands before the next separator; empty behind the last.
+  /// The text before the next separator; empty after the last.
   mutating func field() -> [UInt8] {
     let field = Array(rest.prefix { $0 != Input.separator })
     rest = rest.dropFirst(field.count + 1)

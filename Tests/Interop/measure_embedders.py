@@ -4,7 +4,7 @@
 
 The cache is filled from the first file; every question of the second is asked. The nearest stored question answers where
 it is at least as similar as the threshold, and is right when it has the same label. Texts are normalised as the cache
-does it, a question that stands in the first file twice is stored once, with its last label.
+does it, and a question that occurs twice in the first file is stored once, with its last label.
 """
 
 import csv

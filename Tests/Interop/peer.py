@@ -31,7 +31,7 @@ logging.disable(logging.CRITICAL)
 
 
 class HashedNgrams:
-    """mneme's built-in embedder, so that both languages find by meaning in one cache."""
+    """mneme's built-in embedder, so that both languages get semantic hits in one cache."""
 
     fingerprint = "mneme:hashed-ngrams-v1:dim384"
     dim = hashed_ngrams.DIMENSION

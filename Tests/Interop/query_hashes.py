@@ -1,6 +1,6 @@
 """The Python library's query hash of every code point, alone and inside a word, for a test to compare with.
 
-Writes to the file that is named, for each code point that is no surrogate and in their order, 33 characters: the first
+Writes to the given file, for each code point that is not a surrogate and in their order, 33 characters: the first
 16 digits of either hash, then 1 where this Python's Unicode knows the code point, else 0. Prints the version of that
 Unicode.
 """

@@ -1,9 +1,9 @@
 import TestSupport
 
-/// Holds every key of a shared cache against every other, from what the contract says of the layout and nothing of
-/// either library's code. What Python writes in its own way (`ns|id` in `by_ttl`, quotas as strings alone) is sound.
+/// Compares every key of a shared cache with every other, by the contract about the layout and without either
+/// library's code. The forms that Python writes (`ns|id` in `by_ttl`, quotas as strings alone) are sound.
 struct CacheCheck {
-  /// What two keys can disagree about. Each has one cause, and one repair.
+  /// The disagreements of two keys. Each has one cause, and one repair.
   enum Kind: String, CaseIterable, Comparable {
     /// An entry hash that lacks fields, or holds what is not a value of them.
     case damagedEntry = "damaged entry"

@@ -1,9 +1,9 @@
 import TestSupport
 import Testing
 
-/// `mneme calibrate` beside Python's `mneme.tools.calibrate`, on the same pairs and vectors: see
+/// `mneme calibrate` compared with Python's `mneme.tools.calibrate`, on the same pairs and vectors: see
 /// `Tests/Interop/calibration.py`.
-@Suite("Calibration beside Python", .needsPythonPeer)
+@Suite("Calibration compared with Python", .needsPythonPeer)
 struct CalibrationTests {
   @Test("gives the same threshold by every metric and constraint, and the same curve, in float32 and int8")
   func sameThresholds() throws {

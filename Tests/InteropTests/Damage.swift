@@ -6,7 +6,7 @@ struct Damage: CustomTestStringConvertible, Sendable {
   var testDescription: String
   /// The command that does it; the first word after the name is the rest of the key.
   var commands: [[String]]
-  /// What a report of it must name beside the entry or key.
+  /// The words that a report of it must contain, in addition to the entry or key.
   var names: String
   /// Whether entry 1 cannot be read any more.
   var isOfEntry = true
@@ -81,7 +81,7 @@ struct Damage: CustomTestStringConvertible, Sendable {
   }
 }
 
-/// Fills a cache with the entries that the tests of damage work on: a victim, and others beside it.
+/// Fills a cache with the entries that the tests of damage work on: a victim, and others.
 func fillForDamage(_ cache: CacheFixture) throws {
   try cache.mneme.run("put", "--ttl", "1h", "victim", "the victim's answer", "--metadata", #"{"a":1}"#)
   try cache.mneme.run("put", "--ttl", "2h", "sound", "the answer")

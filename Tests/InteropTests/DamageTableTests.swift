@@ -11,7 +11,7 @@ import Testing
 ///     deep       what `mneme health --deep` says, where that is something else
 ///     check      the problems that `mneme inspect-keys --check` names
 ///     python     the number of steps after which a Python program opens the cache:
-///                0 at once, 1 after `vacuum`, 2 after `vacuum --repair`, 3 after `vacuum --repair --drop-unreadable`,
+/// 0 immediately, 1 after `vacuum`, 2 after `vacuum --repair`, 3 after `vacuum --repair --drop-unreadable`,
 ///                4 after what the check advises for a key of another type
 ///     repair     the exit status of `vacuum --repair`: 1 where it leaves something
 ///
@@ -65,7 +65,7 @@ import Testing
   private static let deepJSON =
     String(repeating: "{\"a\":", count: 2000) + "1" + String(repeating: "}", count: 2000)
 
-  // MARK: What an entry holds
+  // MARK: The content of an entry
 
   private static let entries = [
     Row("nothing is wrong", [], "ok", [], python: 0, repair: 0),
@@ -136,7 +136,7 @@ import Testing
     Row("it is gone", [["DEL", "entry:1"]], "ok", [], python: 0, repair: 0),
   ]
 
-  // MARK: Where it is
+  // MARK: The place of an entry
 
   private static let places = [
     Row("by_id lacks it", [["ZREM", "by_id", "1"]], "warning", ["wrong-by-id"], python: 0, repair: 0),
@@ -230,7 +230,7 @@ import Testing
   func agree(row: Row) throws {
     let cache = try damaged(by: row)
 
-    // 1. What is said of it.
+    // 1. The reports.
     let health = try worst(cache)
     let deep = try worst(cache, "--deep")
     let said = try cache.mneme.run(["health", "--deep"])
@@ -251,7 +251,7 @@ import Testing
       #expect(deep == "critical" && !problems.isEmpty)
     }
 
-    // 3. What makes it readable again.
+    // 3. The command that makes it readable again.
     #expect(try firstReadable(row) == row.python)
 
     // 4. A repair that leaves nothing leaves a sound cache.
@@ -315,7 +315,7 @@ import Testing
       if !words.isEmpty { _ = try cache.mneme.run(words) }
       if opensInPython(cache) { return number }
     }
-    // What the check advises: the key of another type is deleted by hand.
+    // The advice of the check: the key of another type is deleted by hand.
     let cache = try damaged(by: row)
     for problem in try #require(
       cache.mneme.run(["inspect-keys", "--check", "--json"]).json()["problems"].array)

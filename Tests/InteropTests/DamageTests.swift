@@ -67,7 +67,7 @@ enum QueryHash {
       if outcome.status > 1 {
         #expect(outcome.errorText.hasPrefix("mneme: "), what)
       }
-      // Of sound entries none is lost, overwritten or changed, but in when it was last asked for.
+      // No sound entry is lost, overwritten or changed, except for its last use.
       let after = try cache.dump()
       for id in ["2", "3", "4"] where !line.targets.contains(id) {
         #expect(Self.fields(of: id, cache, after) == Self.fields(of: id, cache, before), what)
@@ -87,7 +87,7 @@ enum QueryHash {
   }
 
   @Test(
-    "commands that read name the damaged entry and its field, and go on with the rest",
+    "commands that read name the damaged entry and its field, and continue with the rest",
     arguments: Damage.all.filter(\.isOfEntry))
   func reports(damage: Damage) throws {
     let cache = try Self.damaged(by: damage)
@@ -111,7 +111,7 @@ enum QueryHash {
     #expect(check.status == 1, "\(check)")
     let problems = try #require(try check.json()["problems"].array)
     #expect(problems.contains { $0["key"].string == cache.key("entry:1") }, "\(problems)")
-    // Who asks for the damaged one hears of it.
+    // A command about the damaged one reports it.
     let get = try cache.mneme.run(["get", "--exact", "victim"])
     #expect(get.status == 65 || get.status == 1 || damage.testDescription.hasPrefix("query_hash"), "\(get)")
   }
@@ -148,7 +148,7 @@ enum QueryHash {
       return get.status == 0 ? try get.json()["id"].int : nil
     }
     #expect(Set(stored).count == stored.count && stored.allSatisfy { $0 > 4 }, "\(stored)")
-    // Where the counter of ids alone is damaged it is no reason to refuse.
+    // If only the counter of ids is damaged, that is not a reason to refuse.
     if damage.testDescription.hasPrefix("next_id"), !damage.testDescription.contains("no number"),
       !damage.testDescription.contains("list")
     {
@@ -169,7 +169,7 @@ enum QueryHash {
       .flatMap { [content[$0], content[$0 + 1]] }
   }
 
-  /// Who works through many entries may have done part of it when it meets what is damaged.
+  /// Whether a command works through many entries, and may have done part of it when it meets damage.
   private static func goesOn(_ line: Line) -> Bool { ["vacuum", "import", "clear"].contains(line.words[0]) }
 
   /// A sound cache, damaged.

@@ -21,7 +21,7 @@ import Testing
     let python = try CacheFixture("python")
     let ours = try CacheFixture("ours")
     let mixed = try CacheFixture("mixed")
-    // What Python's constructor stores as the quota of a namespace is all that we are told of it.
+    // The quota that Python's constructor stores is all that mneme knows of it.
     for cache in [python, ours, mixed] {
       try cache.python(
         """
@@ -87,7 +87,7 @@ import Testing
         cache = open_cache(native=False, namespace_quotas={'faq': 5})
         for number in range(5): cache.put(f"q{number}", "r", namespace="faq")
         """)
-      // Another host's clock, which runs ahead, stands for a burst of accesses in one second.
+      // Another host's clock, which is ahead, has the effect of a burst of accesses in one second.
       try cache.age(by: -600)
     }
     try caches[0].python("cache.put('new', 'r', namespace='faq')")

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What Redis's own expiry leaves behind, of which the Python library's `vacuum()` sees nothing.
+/// The leftovers of Redis's own expiry, which the Python library's `vacuum()` does not see.
 @Suite(.needsPythonPeer) struct LeftoversTests {
   /// How much of a cache is there at one moment.
   struct Tally: Equatable {
@@ -11,7 +11,7 @@ import Testing
     var byID = 0
     var lru = 0
     var byTTL = 0
-    /// What Python's `count()` says.
+    /// The result of Python's `count()`.
     var pythonCount = 0
 
     init(_ cache: CacheFixture) throws {

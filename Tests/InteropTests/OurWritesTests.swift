@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What `mneme` wrote, the Python library opens, reads, counts, changes and deletes rightly.
+/// The Python library opens, reads, counts, changes and deletes what `mneme` wrote.
 @Suite(.needsPythonPeer) struct OurWritesTests {
-  /// Who sets `EXPIREAT`: we do by `--native-ttl`, Python by default.
+  /// The writer that sets `EXPIREAT`: mneme with `--native-ttl`, Python by default.
   struct NativeTTL: CustomTestStringConvertible, Sendable {
     var ours: Bool
     var python: Bool
@@ -16,7 +16,7 @@ import Testing
     static let all = [(false, false), (false, true), (true, false), (true, true)].map(NativeTTL.init)
   }
 
-  @Test("Python opens a cache that we made, and serves its answers by the question and by its meaning")
+  @Test("Python opens a cache of mneme, and serves exact and semantic hits from it")
   func get() throws {
     let cache = try CacheFixture("opens")
     let metadata = #"{"b":[1.0,-0.0,1e400,12345678901234567890,null],"a":"\u00e9 🧠","":{}}"#
@@ -32,7 +32,7 @@ import Testing
     #expect(near[0].string == "semantic")
     #expect(near[1].string == "On its\r\nway. 🧠 ")
     #expect(try cache.python("cache.get('how do I cook rice')").isNull)
-    // What we see of these accesses.
+    // The accesses as mneme sees them.
     #expect(try cache.mneme.run("export").jsonLines()[0]["access_count"].int == 3)
     #expect(try CacheCheck(cache).problems.isEmpty)
   }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What the Python library wrote, every command reads, counts, changes and deletes rightly.
+/// Every command reads, counts, changes and deletes what the Python library wrote.
 @Suite(.needsPythonPeer) struct PythonWritesTests {
   /// Names that Python lets pass, and that its own keys and members put to the test.
   static let namespaces = [
@@ -11,7 +11,7 @@ import Testing
     "cafe\u{301}", "\u{1F9E0}",
   ]
 
-  @Test("an answer that Python put is served, by the question and by its meaning")
+  @Test("an answer that Python put is served as an exact and as a semantic hit")
   func get() throws {
     let cache = try CacheFixture("get")
     try cache.python(
@@ -27,7 +27,7 @@ import Testing
     let near = try cache.mneme.run("get", "--json", "where is my card").json()
     #expect(near["layer"].string == "semantic")
     #expect(near["response"].string == "On its way.")
-    // What Python sees of these accesses.
+    // The accesses as Python sees them.
     #expect(try cache.python("cache._store.get_by_id(1).access_count").int == 2)
   }
 
@@ -115,7 +115,7 @@ import Testing
 
     try cache.mneme.run("set-quota", "faq", "5")
     #expect(try cache.python("cache._store.get_namespace_quota('faq')").int == 5)
-    // What Python says alone, later than we did, holds.
+    // A quota that Python sets later is in force.
     try cache.python("cache._store.set_namespace_quota('faq', 4)")
     #expect(try cache.mneme.run("set-quota", "--json", "faq").json()["quota"].int == 4)
     try cache.mneme.run("set-quota", "--remove", "faq")
@@ -153,7 +153,7 @@ import Testing
     #expect(row["evictions"].int == 2, "\(row)")
     #expect(row["expirations"].int == 1, "\(row)")
     #expect(rows.count == 2)
-    // Ours never touch Python's, which itself gives the share of a name with colons to what stands before the first.
+    // mneme's never change Python's, which counts a name with colons under the part before the first.
     let blob = try cache.redis.send("HGET", cache.key("meta"), "counters").text
     try cache.python("cache = open_cache(); cache.close()")
     #expect(try cache.redis.send("HGET", cache.key("meta"), "counters").text == blob)

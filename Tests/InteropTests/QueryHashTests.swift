@@ -63,7 +63,7 @@ import Testing
       all.flatMap { a in all.flatMap { b in ["\(a)x\(b)", "x\(a)\(b)y", "\(a)\(b)", "x\(a)y\(b)z"] } })
   }
 
-  @Test("folding does not depend on what stands beside a letter")
+  @Test("folding does not depend on the letters around a letter")
   func context() throws {
     var random = SeededGenerator()
     let letters = Array(

@@ -3,12 +3,12 @@ import Testing
 
 /// The damage that races between Python processes leave, each made to happen, and repaired by us.
 @Suite(.needsPythonPeer) struct RaceTests {
-  /// What two processes, `one` and `two`, do at the same time.
+  /// The actions of two processes, `one` and `two`, at the same time.
   struct Race: CustomTestStringConvertible, Sendable {
     var testDescription: String
     var python: String
     var leaves: Set<CacheCheck.Kind>
-    /// What `q` is answered with when all is repaired; nil for a miss.
+    /// The answer to `q` when all is repaired; nil for a miss.
     var answer: String?
   }
 
@@ -69,7 +69,7 @@ import Testing
     #expect(python[0].string == race.answer)
   }
 
-  @Test("a replacement of ours by Python's leaves our member of by_ttl, until it is due or a repair comes by")
+  @Test("a replacement by Python leaves mneme's member of by_ttl, until it is due or a repair removes it")
   func memberOfOurs() throws {
     let cache = try CacheFixture("members")
     try cache.mneme.run("put", "q", "ours", "--ttl", "1h")

@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A cache that one of the Python library's reference embedders has stamped is opened without being told anything.
+/// A cache with the fingerprint of one of the Python library's reference embedders is opened without an option.
 @Suite(.needsPythonPeer) struct ReferenceEmbedderTests {
-  /// What a reference embedder stamps on a cache.
+  /// The fingerprint that a reference embedder gives a cache.
   struct Stamp: CustomTestStringConvertible, Sendable {
     var fingerprint: String
     var dimension: Int
@@ -53,7 +53,7 @@ import Testing
     let miss = try mneme.run("get", "--json", "another question", expecting: 1)
     let reason = try miss.json()["reason"].string
     #expect(["no_embedder", "embedder_failure"].contains(reason), "\(miss)")
-    // A person is told what an embedder lacks; that there is none says the reason itself.
+    // The warning names what an embedder lacks; the reason says that there is none.
     #expect(miss.errorText.contains(stamp.need) || reason == "no_embedder", "\(miss)")
 
     let refused = try mneme.run(["put", "another question", "r"])
@@ -65,7 +65,7 @@ import Testing
   }
 
   @Test(
-    "a vector that is handed in is stored under the cache's fingerprint, and found by both", arguments: stamps
+    "a vector of the caller is stored under the cache's fingerprint, and found by both", arguments: stamps
   )
   func vectors(stamp: Stamp) throws {
     let (cache, mneme) = try filled(stamp)

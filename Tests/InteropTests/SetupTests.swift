@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Where PyPI cannot be reached nothing of this suite runs, and the run says so.
+/// If PyPI cannot be reached, nothing of this suite runs, and the run says so.
 @Suite struct SetupTests {
   @Test("the setup says plainly that the tests are skipped where PyPI is out of reach, and leaves nothing")
   func outOfReach() throws {

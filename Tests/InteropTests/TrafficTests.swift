@@ -12,7 +12,7 @@ import Testing
     .unindexedEntry: "who deletes a shadowed entry deletes the hash key, which is the other's",
     .danglingMember: "native expiry, and a replacement that stays, leave members of the indexes",
     .danglingHashKey: "native expiry leaves the hash key",
-    .wrongMember: "a replacement writes its own member of by_ttl beside one in the other form",
+    .wrongMember: "a replacement writes its own member of by_ttl in addition to one in the other form",
     .wrongNamespace:
       "a namespace is taken off the list after the transaction that emptied it, and by nobody when Redis does",
   ]
@@ -22,7 +22,7 @@ import Testing
     var pythonDid = 0
     var pythonFailed: [String: Int] = [:]
     var oursDid = 0
-    /// What should not be: another question's answer, a version that fell, a command that failed.
+    /// Faults: another question's answer, a version that fell, a command that failed.
     var faults: [String] = []
   }
 
@@ -33,7 +33,7 @@ import Testing
     #expect(report.faults.isEmpty, "\(report.faults.count): \(report.faults.prefix(5))")
     #expect(report.oursDid > 0)
     try sleepPastExpiry()
-    // What Redis's own expiry leaves, which --native-ttl asks for, is all that there may be.
+    // Only leftovers of Redis's own expiry, which --native-ttl asks for, are allowed.
     let expired: Set<CacheCheck.Kind> = [.danglingMember, .wrongNamespace]
     let before = try CacheCheck(cache)
     #expect(before.problems.allSatisfy { expired.contains($0.kind) }, "\(before.problems)")
@@ -102,7 +102,7 @@ import Testing
     }
     for process in operators {
       let lines = try process.finish(within: .seconds(seconds + 120)).expecting(0).outputLines
-      // An entry of two fields, which a race of Python's leaves, is reported by an export, which goes on.
+      // An entry of two fields, which a race of Python's leaves, is reported by an export, which continues.
       let isTruth = { (line: String) in
         line.starts(with: "status 65: export") && line.contains("lacks the field 'namespace'")
       }

@@ -3,8 +3,8 @@ import Mneme
 import TestSupport
 import Testing
 
-/// The vector index beside NumPy, on the same vectors: see `Tests/Interop/vector_search.py`.
-@Suite("The vector index beside NumPy", .needsPythonPeer)
+/// The vector index compared with NumPy, on the same vectors: see `Tests/Interop/vector_search.py`.
+@Suite("The vector index compared with NumPy", .needsPythonPeer)
 struct VectorSearchTests {
   static let limit = 10
 

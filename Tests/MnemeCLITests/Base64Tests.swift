@@ -33,7 +33,7 @@ struct Base64Tests {
       "A", "AA", "AAA", "AAAAA", "====", "A===", "=A==", "A=A=", "AA=A", "=AAA", "Zg==Zg==", "Zm9v\n", " Zm9",
       "Zm9-",
       "Zm9_", "Zm9é", "Zm9\u{0}",
-      // Bits that stand for nothing.
+      // Bits without a meaning.
       "Zh==", "Zm9=",
     ])
   func malformed(text: String) {

@@ -40,7 +40,7 @@ struct EntryLineTests {
     #expect(scaled == Embedding([0.6, 0.8]))
   }
 
-  @Test("the members stand in the order of the contract, and without an embedding it is null")
+  @Test("the members are in the order of the contract, and without an embedding it is null")
   func order() throws {
     let line = EntryLine.Writer(fingerprint: "f", embeddings: .none).line(of: Sample.entry)
     let members = try JSONText(parsing: Array(line.utf8)).members

@@ -149,7 +149,9 @@ struct ErrorPrinterTests {
         """)
   }
 
-  @Test("a file says the system's reason, an interruption what stands, a surprise that it is a bug")
+  @Test(
+    "a file error gives the system's reason, an interruption what is kept, an unexpected error that it is a bug"
+  )
   func others() {
     let file = printer(json: false).text(of: FileError.unreadable("f", errno: 2))
     #expect(file.hasPrefix("mneme: FileError: The file 'f' cannot be read.\nremediation: "))

@@ -40,7 +40,7 @@ struct LineReaderTests {
     #expect(try lines(of: expected.joined(separator: "\r\n").utf8) == expected)
   }
 
-  @Test("a line over the limit is handed out in part, longer than the limit, so that it can be told")
+  @Test("of a line over the limit the beginning is returned, longer than the limit")
   func overTheLimit() throws {
     let first = try #require(try lines(of: String(repeating: "x", count: 500_000).utf8, limit: 1000).first)
     #expect(first.utf8.count > 1000)
@@ -170,7 +170,7 @@ struct AtomicFileTests {
     }
   }
 
-  @Test("a link that comes there meanwhile is replaced, not followed")
+  @Test("a link that appears in the meantime is replaced, not followed")
   func lateLink() throws {
     let directory = try TemporaryDirectory()
     let target = try directory.write("old".utf8, to: "target")
@@ -226,7 +226,7 @@ struct AtomicFileTests {
     #expect(error?.cause?.isEmpty == false)
   }
 
-  @Test("a disk that is full is said, not passed over")
+  @Test("a full disk is reported")
   func full() throws {
     let file = try AtomicFile("/dev/full")
     try file.write("x".utf8)

@@ -116,7 +116,7 @@ struct FirstPageTests {
     #expect(count >= 4)
   }
 
-  /// What is wrong with a line, and what of the message shows the way back.
+  /// A wrong line, and the part of the message that shows the way back.
   @Test(
     "other mistakes lead back to the right line too",
     arguments: [

@@ -51,7 +51,7 @@ struct GlobalSettingsTests {
     #expect(try password([], ["REDISCLI_AUTH": "", "MNEME_PASSWORD": ""]) == nil)
   }
 
-  @Test("a password or a prefix from the environment that ends in a line break is warned about")
+  @Test("a password or a prefix from the environment that ends in a line break gives a warning")
   func lineBreaks() throws {
     func warnings(_ environment: Environment, _ words: [String] = []) throws -> [String] {
       let settings = try settings(words, environment)
@@ -67,7 +67,7 @@ struct GlobalSettingsTests {
       }
       #expect(try warnings([name: "text"]).isEmpty)
     }
-    // What is typed means what it says.
+    // A value on the command line is used as it is.
     #expect(try warnings(["MNEME_KEY_PREFIX": "e\n"], ["-p", "o\n"]).isEmpty)
   }
 
@@ -81,7 +81,7 @@ struct GlobalSettingsTests {
     }
   }
 
-  @Test("a password that goes to a server whose certificate is not checked is warned about")
+  @Test("a password that goes to a server whose certificate is not checked gives a warning")
   func unverified() throws {
     func warns(_ words: [String], _ url: String, _ environment: Environment = [:]) throws -> Bool {
       try settings(words, environment).sendsPasswordToAnyone(RedisURL(url))
@@ -93,7 +93,7 @@ struct GlobalSettingsTests {
     #expect(try !warns([], "rediss://:pw@h"))
   }
 
-  @Test("a key file that others can read is warned about, wherever it is named, and only where TLS uses it")
+  @Test("a key file that others can read gives a warning, wherever it is named, and only if TLS uses it")
   func sharedKey() throws {
     let directory = try TemporaryDirectory()
     let key = try directory.write("".utf8, to: "me.key")

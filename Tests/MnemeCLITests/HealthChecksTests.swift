@@ -60,7 +60,7 @@ struct HealthChecksTests {
     #expect(found(settings(failed: true)) == ["critical saving"])
     #expect(found(settings(used: 1 << 30)) == ["critical memory"])
     #expect(found(settings(used: 1_000_000_000)) == ["warning memory"])
-    // Where others make room, a full memory is how a cache works.
+    // With an eviction policy, a full memory is normal.
     #expect(found(settings(used: 1 << 30, policy: "volatile-lru")) == ["warning evictionPolicy"])
   }
 

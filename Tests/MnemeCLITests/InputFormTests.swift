@@ -9,7 +9,7 @@ import Testing
 struct InputFormTests {
   private let object = #"{"query":"q","response":"r"}"#
 
-  @Test("lines, an array and a table are told apart, with and without a byte order mark")
+  @Test("lines, an array and a table are recognized, with and without a byte order mark")
   func readable() throws {
     for mark in [[], byteOrderMark] {
       func form(_ text: String) throws -> InputForm { try InputForm(of: mark + Array(text.utf8), path: nil) }
@@ -17,7 +17,7 @@ struct InputFormTests {
       #expect(try form("\n  " + object) == .lines)
       #expect(try form("[\(object)]") == .array)
       #expect(try form("\n [\n\(object)\n]") == .array)
-      // What is wrong with it is said where its line is read.
+      // A fault is reported when its line is read.
       #expect(try form("nonsense") == .lines)
       #expect(try form("") == .lines)
     }
@@ -115,7 +115,7 @@ struct InputFormTests {
   func openArray() throws {
     #expect(throws: InputError.self) { try records("[{},", .array) }
     #expect(throws: InputError.self) { try records("[", .array) }
-    // What is cut off is handed out, and is not JSON.
+    // An element that is cut off is returned, and is not JSON.
     #expect(throws: InputError.self) { try records("[{},{\"a\":", .array) }
   }
 

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The lines of the README's section on installing, run as they stand but into a root of their own.
+/// The lines of the README's section on installing, run unchanged but with another root directory.
 @Suite("Installing")
 struct InstallTests {
   private let readme = Result { try String(contentsOfFile: Repository.top + "/README.md", encoding: .utf8) }

@@ -58,7 +58,7 @@ struct JSONOutputTests {
   }
 
   @Test(
-    "stored metadata stands as it was written, on one line",
+    "stored metadata is written unchanged, on one line",
     arguments: [
       (#"{"b":1e400,"a":12345678901234567890}"#, #"{"b":1e400,"a":12345678901234567890}"#),
       ("{\r\n  \"a\": 1\n}", "{    \"a\": 1 }"), (#"{"s":"\ud83e\udde0"}"#, #"{"s":"\ud83e\udde0"}"#),
@@ -69,7 +69,7 @@ struct JSONOutputTests {
     #expect(JSONOutput.metadata(stored).text == json)
   }
 
-  @Test("what is long is handed over in pieces that are not, and says the same")
+  @Test("a long value is written in pieces, and reads the same")
   func pieces() {
     let rows = (0..<20_000).map { JSONOutput.object([("row", JSONOutput($0)), ("of", .array([1, "two"]))]) }
     let value = JSONOutput.object([("rows", .array(rows)), ("end", true)])

@@ -4,7 +4,7 @@ import Testing
 
 @testable import MnemeCLI
 
-/// Commands that go on for long, at a terminal: the bar, and Ctrl-C.
+/// Commands that take long, at a terminal: the bar, and Ctrl-C.
 @Suite("Long work", .serialized)
 struct LongWorkTests {
   private static let count = 1500
@@ -44,7 +44,7 @@ struct LongWorkTests {
     #expect(terminal.output.contains("[#"))
     let last = try #require(terminal.output.components(separatedBy: "\r\u{1B}[K").last)
     #expect(last.hasSuffix("\r\n") && !last.contains(" left"), "\(terminal.output)")
-    // Where nobody looks there is none.
+    // If standard error is not a terminal, there is none.
     let unseen = try mneme.run(["export", "--pace", "30ms", "-o", "/dev/null"]).expecting(0)
     #expect(unseen.errors.isEmpty, "\(unseen)")
   }

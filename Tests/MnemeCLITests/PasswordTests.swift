@@ -82,7 +82,7 @@ struct PasswordFileTests {
   }
 
   @Test(
-    "a file that others can read is warned about, and used all the same",
+    "a file that others can read gives a warning, and is used",
     arguments: [(0o600, 0), (0o400, 0), (0o620, 0), (0o640, 1), (0o604, 1), (0o644, 1)] as [(mode_t, Int)])
   func permissions(mode: mode_t, count: Int) throws {
     let (password, warnings) = try read("p", mode: mode)

@@ -15,7 +15,7 @@ struct PromiseTests {
     }
   }
 
-  /// What stands between backquotes.
+  /// The words between backquotes.
   private func names(in cell: String) -> [String] { cell.matches(of: /`([^`]+)`/).map { String($0.1) } }
 
   /// The Swift files of the tests, by path.

@@ -16,7 +16,7 @@ final class PseudoTerminal {
   init(
     _ words: [String], environment: [String: String], directory: String = "/", columns: UInt16 = 80
   ) throws {
-    // What posix_openpt, unlockpt and ptsname do on Linux; the C library shows those to GNU programs only.
+    // The steps of posix_openpt, unlockpt and ptsname on Linux; the C library shows those to GNU programs only.
     master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
     var (unlocked, number): (Int32, Int32) = (0, 0)
     let (unlock, askNumber): (UInt, UInt) = (0x4004_5431, 0x8004_5430)
@@ -65,7 +65,7 @@ final class PseudoTerminal {
     close(master)
   }
 
-  /// What the terminal's driver does with what is typed: whether it shows it.
+  /// Whether the terminal's driver shows typed characters.
   var echoes: Bool {
     var settings = termios()
     tcgetattr(master, &settings)

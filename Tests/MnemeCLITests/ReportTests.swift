@@ -68,7 +68,7 @@ struct StatsReportTests {
     #expect(lines(report(each: 123_456_789, quota: 200_000_000)).last?.contains("123M") == true)
   }
 
-  @Test("the cache as a whole stands first")
+  @Test("the lines about the whole cache come first")
   func summary() {
     #expect(
       Array(lines(report(each: 5, quota: nil)).prefix(8)) == [

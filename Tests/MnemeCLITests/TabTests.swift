@@ -7,8 +7,8 @@ import Testing
 
 /// The three shells at a terminal, with the scripts of `completions/` and namespaces from a server.
 ///
-/// What a shell makes of a line is told by `mneme` itself: here it is a stand-in that completes as the real one does,
-/// and prints its words where it is run. So a test need not read the line editor's drawing.
+/// A stand-in for `mneme` shows the words that a shell makes of a line: it completes as the real one does, and prints
+/// its words when it is run. So a test need not read the line editor's drawing.
 @Suite(
   "Tab at a prompt", .serialized, .needs(program: "bash"), .needs(program: "zsh"), .needs(program: "fish"))
 struct TabTests {
@@ -35,8 +35,8 @@ struct TabTests {
       }
     }
 
-    /// Lays out a home for that. Directories of the user's stand for those of the system.
-    /// - Returns: the variables that say so.
+    /// Makes a home for that. Directories of the user take the place of those of the system.
+    /// - Returns: the variables that name them.
     func layOut(_ home: TemporaryDirectory) throws -> [String: String] {
       func place(_ script: String, _ path: String) throws {
         let directory = URL(filePath: home.path(path)).deletingLastPathComponent()
@@ -55,17 +55,17 @@ struct TabTests {
         return ["ZDOTDIR": home.path]
       case .fish:
         try place("mneme.fish", "share/fish/vendor_completions.d/mneme.fish")
-        // Without it the first fish of a home reads all manual pages.
+        // Otherwise the first fish of a home reads all manual pages.
         try FileManager.default.createDirectory(
           atPath: home.path("fish/generated_completions"), withIntermediateDirectories: true)
         return ["XDG_DATA_DIRS": "\(home.path("share")):/usr/local/share:/usr/share"]
       }
     }
 
-    /// What an interactive bash of Debian's reads, and what looks for scripts then.
+    /// The file that an interactive bash of Debian reads, and that looks for scripts.
     static let bashCompletion = "/usr/share/bash-completion/bash_completion"
 
-    /// What is typed before the first Tab: the script, and candidates shown at once.
+    /// The lines that are typed before the first Tab: the script, and candidates shown immediately.
     var setUp: [String] {
       let scripts = Repository.top + "/completions"
       return switch self {

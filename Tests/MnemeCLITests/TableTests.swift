@@ -29,7 +29,7 @@ struct DisplayWidthTests {
   }
 
   @Test(
-    "where the locale has no ellipsis, dots stand for it",
+    "if the locale has no ellipsis, dots take its place",
     arguments: [(8, "abcdef"), (5, "ab..."), (2, "..")])
   func dots(width: Int, result: String) {
     #expect(fitted("abcdef", to: width, ellipsis: "...") == result)
@@ -50,7 +50,7 @@ struct TableTests {
     return table.text(style).split(separator: "\n").map(String.init)
   }
 
-  @Test("text stands to the left, numbers to the right, whatever the width of the characters")
+  @Test("text is on the left, numbers are on the right, whatever the width of the characters")
   func alignment() {
     let lines = lines(table([["faq", "1"], ["日本", "1,234"], ["🙂", "12"]]), width: 80)
     #expect(lines == ["NAME      N", "faq       1", "日本  1,234", "🙂       12"])
@@ -146,7 +146,7 @@ struct FiguresTests {
   }
 
   @Test(
-    "how long something took is told in what fits it",
+    "a duration is given in a unit that fits it",
     arguments: [
       (.zero, "0 ms"), (.microseconds(1499), "1 ms"), (.milliseconds(999), "999 ms"),
       (.milliseconds(1240), "1.2 s"),

@@ -70,7 +70,7 @@ struct TerminalTests {
     try terminal.expect("Password: ")
     try terminal.send("\n")
     #expect(try terminal.finish() == 66)
-    // In a session of its own there is none.
+    // In a session of its own there is no terminal.
     let outcome = try ChildProcess(
       ["setsid", "-w", Mneme.binary, "--askpass", "get", "q"], environment: Mneme.plainEnvironment
     ).finish()
@@ -114,7 +114,7 @@ struct TerminalTests {
     #expect(!terminal.output.contains(" lines"))
   }
 
-  @Test("Ctrl-C ends an import after the batch in hand: what is in, how to go on, status 130")
+  @Test("Ctrl-C ends an import after the batch in hand: what is in, how to continue, status 130")
   func interrupt() throws {
     let directory = try TemporaryDirectory()
     let path = try lines(64 * 50, in: directory)
@@ -131,7 +131,7 @@ struct TerminalTests {
       "\(terminal.output)")
   }
 
-  @Test("a person who is to type is told so, and Ctrl-D ends it")
+  @Test("a note says that input comes from the terminal, and Ctrl-D ends it")
   func typing() throws {
     let mneme = Mneme(try RedisServer.shared())
     let terminal = try start(["put", "q"], on: mneme)
@@ -230,7 +230,7 @@ struct TerminalTests {
     #expect(try mneme.run("get", "-n", hazard, hazard).outputText == "a\n\(hazard)\n")
   }
 
-  @Test("a miss says why to a person, and nothing to a program")
+  @Test("a miss prints its reason on a terminal, and nothing elsewhere")
   func miss() throws {
     let mneme = Mneme(try RedisServer.shared())
     try mneme.run("put", "a", "b")

@@ -9,7 +9,7 @@ import Testing
 struct UsageTests {
   struct Line: Sendable, CustomTestStringConvertible {
     let words: [String]
-    /// What the message or the remediation must hold, so that it leads to the mistake.
+    /// Words that the message or the remediation must contain to lead to the mistake.
     let mentions: [String]
     var testDescription: String { words.joined(separator: " ") }
 
@@ -69,7 +69,7 @@ struct UsageTests {
     return lines
   }()
 
-  /// What is said of a line that is refused; nil for one that is not.
+  /// The message about a line that is refused; nil for one that is not.
   private func complaint(of words: [String]) throws -> String? {
     do {
       guard case .run(let invocation) = try CommandTable.grammar.parse(words) else { return nil }
@@ -86,7 +86,7 @@ struct UsageTests {
     }
   }
 
-  @Test("a wrong line is refused, and what is said leads to the mistake", arguments: lines + values)
+  @Test("a wrong line is refused, and the message leads to the mistake", arguments: lines + values)
   func refused(line: Line) throws {
     let text = try #require(try complaint(of: line.words), "it is taken")
     #expect(text.contains("\nremediation: "), "\(text)")

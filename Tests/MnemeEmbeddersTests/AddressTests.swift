@@ -3,7 +3,7 @@ import Testing
 
 @testable import MnemeEmbedders
 
-/// Where servers are asked, and what is shown of that.
+/// The addresses of servers, and the parts of them that are shown.
 @Suite("Addresses and secrets")
 struct AddressTests {
   @Test(

@@ -88,7 +88,7 @@ import Testing
     let stage = try Stage("batches-plain")
     let before = stage.client.traffic.roundTrips
     try stage.insert(100)
-    // The first four take three each. What begins a lane, and allocates ids, is a round trip more now and then.
+    // The first four take three each. Starting a lane and allocating ids take a round trip more now and then.
     #expect(stage.client.traffic.roundTrips - before <= 4 * 3 + 96 + 30)
     #expect(stage.outcomes.flatMap(\.outcomes).map(\.id.rawValue) == Array(2...Int64(1 + 100 * Self.count)))
     #expect(try stage.other.versionCounter() == Int64(1 + 100 * Self.count))
@@ -167,7 +167,8 @@ import Testing
     #expect(strangers.count == 2)
   }
 
-  @Test("a query that was stored before is replaced, and one that somebody else stored meanwhile")
+  @Test(
+    "a query that was stored before is replaced, and so is one that another client stores in the meantime")
   func replaced() throws {
     let stage = try Stage("batches-replaced")
     let theirs = stage.batch(6)[3]
@@ -261,7 +262,7 @@ import Testing
     try stage.expectAll()
   }
 
-  @Test("another cache in its place ends it, and nothing of ours gets into that one")
+  @Test("another cache in its place ends it, and nothing is written to that one")
   func otherCache() throws {
     let stage = try Stage("batches-other")
     #expect(throws: EmbedderMismatchError.self) {

@@ -35,7 +35,7 @@ struct DamagedCache: @unchecked Sendable {
 
   func key(_ rest: String) -> String { "\(prefix):\(rest)" }
 
-  /// Of the entry that is damaged.
+  /// The id of the damaged entry.
   var id: String {
     get throws { try #require(try redis.send("GET", try hashKey("where is my card")).text) }
   }
@@ -117,7 +117,7 @@ struct DamagedCache: @unchecked Sendable {
   }
 
   @Test(
-    "a vector that nothing can be compared with is found, and one that was kept in 16 bits is none",
+    "a vector that cannot be compared is found, and one that was kept in 16 bits is sound",
     arguments: [
       (.zero, "is all zeros"), (.nan, "no finite number"), (.infinity, "no finite number"),
       (3, "has the length 3.0, not 1"), (0.98, "has the length 0.98, not 1"), (-1, nil), (1.004, nil),
@@ -175,7 +175,7 @@ struct DamagedCache: @unchecked Sendable {
     #expect(problems.map(\.kind) == [.leftover] && problems[0].namespace == .default, "\(problems)")
   }
 
-  @Test("members of by_id at one score are told apart, and each entry is still examined")
+  @Test("members of by_id with one score are distinct, and each entry is still examined")
   func sharedScore() throws {
     let damaged = try DamagedCache()
     let members = (1...3000).flatMap { ["1", "no id \($0)"] }
@@ -186,7 +186,7 @@ struct DamagedCache: @unchecked Sendable {
     #expect(problems.count { $0.kind == .incomparableEmbedding } == 1 && problems.count == 3001)
   }
 
-  @Test("a cache that is written to, read, swept and emptied all the while has no problem")
+  @Test("a cache that is written, read, vacuumed and emptied all the time has no problem")
   func traffic() throws {
     let server = try RedisServer.shared()
     let prefix = uniquePrefix("traffic")
@@ -214,7 +214,7 @@ struct DamagedCache: @unchecked Sendable {
       ])
   }
 
-  /// What an application does in a moment, among few queries, so that all get in each other's way.
+  /// The work of an application in a moment, on few queries, so that conflicts are frequent.
   private func work(on store: RedisStore, _ namespace: Namespace) throws {
     for _ in 0..<50 {
       let query = "query \(Int.random(in: 1...40))"
@@ -259,7 +259,7 @@ struct DamagedCache: @unchecked Sendable {
     }
   }
 
-  @Test("of one namespace only its problems are told")
+  @Test("of one namespace only its problems are reported")
   func oneNamespace() throws {
     let damaged = try DamagedCache()
     try damaged.damage(.wrongLRU)
@@ -287,7 +287,7 @@ struct DamagedCache: @unchecked Sendable {
     #expect(kinds.count == 7 && kinds.contains(.emptyNamespace), "\(kinds)")
   }
 
-  @Test("of thousands of problems each is told once, and no sound thing among them")
+  @Test("of thousands of problems each is reported once, and nothing sound is")
   func thousands() throws {
     let damaged = try DamagedCache()
     let hashKeys = (0..<700).map { number in
@@ -306,7 +306,7 @@ struct DamagedCache: @unchecked Sendable {
   }
 }
 
-/// Runs all at once, each on a thread of its own, and waits for the last.
+/// Runs all in parallel, each on a thread of its own, and waits for the last.
 func inParallel(_ bodies: [@Sendable () throws -> Void]) {
   let group = DispatchGroup()
   for body in bodies {

@@ -66,7 +66,7 @@ import Testing
     var unreadable = Self.facts
     unreadable.pythonObstacle = "has metadata that nests 1000 levels deep"
     #expect(problems(unreadable) == [.unreadableByPython])
-    // Where meta does not say how long a vector is, it is a number of float32s.
+    // If meta does not say how long a vector is, it is a number of float32s.
     let unknown = EntryStandard(layout: KeyLayout(prefix: "p"), embeddingBytes: nil, tellsExpiry: true)
     #expect(problems(facts, in: unknown) == [.unreadableUse, .wrongQueryHash])
     facts.embeddingBytes = 3

@@ -56,7 +56,7 @@ import Testing
     #expect(plan.outcomes == [isReplaced ? .replaced(EntryID(3)) : .skipped(EntryID(3))])
   }
 
-  @Test("of a query that is there twice, the last is stored, and both outcomes are told")
+  @Test("of a query that is there twice, the last is stored, and both outcomes are reported")
   func twice() throws {
     let batch = zip(["a", "b", "a", "c", "a"], 0...).map { Self.entry($0, created: $1) }
     let distinct = try DistinctQueries(batch, InsertOptions())

@@ -8,7 +8,7 @@ import Testing
 /// Faults of the store that were found once, each as it was met.
 @Suite("Faults of the store that were found once")
 struct RegressionTests {
-  @Test("whoever removes the last entries of a namespace at once, nobody leaves it on the list")
+  @Test("parallel removals of the last entries of a namespace take it off the list")
   func emptiedTogether() throws {
     let server = try RedisServer.shared()
     let prefix = uniquePrefix("emptied")

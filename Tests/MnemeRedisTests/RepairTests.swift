@@ -32,7 +32,7 @@ import Testing
     #expect(outcomes.map(\.0.kind) == [kind] && outcomes.map(\.1) == [.repaired], "\(outcomes)")
     try expectSound(damaged)
     #expect(try repair(damaged.store).isEmpty)
-    // What there was to serve is still served, after an application opens the cache anew.
+    // Every usable answer is still served, after an application opens the cache again.
     let reader = try RedisStore(url: try RedisServer.shared().url, keyPrefix: damaged.prefix)
     let cache = try SemanticCache(store: reader, embedder: HashedNgramEmbedder())
     let isLost = kind == .damagedEntry || kind == .leftover
@@ -49,7 +49,7 @@ import Testing
     try damaged.damage(kind)
     let before = try damaged.redis.dump(prefix: damaged.prefix + ":")
     if kind == .wrongMeta {
-      // Nothing is to be trusted.
+      // Everything is damaged.
       let store = try RedisStore(url: try RedisServer.shared().url, keyPrefix: damaged.prefix)
       #expect(throws: CorruptCacheError.self) { try repair(store) }
     } else {

@@ -73,7 +73,7 @@ struct CalibrationTests {
     #expect(calibration.best(minPrecision: 1, minRecall: 0.99) == nil)
   }
 
-  // As above, from the field `pr_curve`.
+  // The figures of the field `pr_curve`.
   @Test(
     "draws the peer library's curve",
     arguments: [

@@ -3,11 +3,11 @@ import Mneme
 import TestSupport
 import Testing
 
-/// What the built-in embedder is worth to a cache, on real questions: Banking77, 77 intents of a bank's support
-/// desk. The nearest stored question answers if it is near enough; it is right when it has the same intent.
+/// The value of the built-in embedder for a cache, on real questions: Banking77, 77 intents of a bank's support desk.
+/// The nearest stored question answers if it is near enough; it is right when it has the same intent.
 ///
-/// By default a sample. With MNEME_MEASURE_EMBEDDER set it is all of them, those that it was tuned on too, and the figures
-/// are printed. `Tests/measure-embedder` gives the same for the new questions, beside a model's.
+/// By default a sample. With MNEME_MEASURE_EMBEDDER set it is all of them, those that it was tuned on too, and the
+/// figures are printed. `Tests/measure-embedder` gives the same for the new questions, and the figures of a model.
 @Suite("The built-in embedder on Banking77", .needsBanking77)
 struct EmbedderMeasurement {
   static let takesAll = ProcessInfo.processInfo.environment["MNEME_MEASURE_EMBEDDER"] != nil
@@ -126,7 +126,7 @@ private struct Question {
   let text: String
   let intent: String
 
-  /// The rows of a file beside train.csv: every one, or every eighth.
+  /// The rows of a file next to train.csv: every one, or every eighth.
   static func read(_ file: String) throws -> [Question] {
     let folder = URL(filePath: Repository.banking77).deletingLastPathComponent()
     let rows = parse(try Data(contentsOf: folder.appending(path: file))).dropFirst()
@@ -147,7 +147,7 @@ private struct Question {
       defer { previous = byte }
       switch byte {
       case UInt8(ascii: "\""):
-        // A quote that opens again at once was a doubled one.
+        // A quote that opens again immediately was a doubled one.
         if !isQuoted, previous == byte { field.append(byte) }
         isQuoted.toggle()
       case UInt8(ascii: ",") where !isQuoted, UInt8(ascii: "\n") where !isQuoted:

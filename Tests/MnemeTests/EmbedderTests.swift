@@ -163,7 +163,7 @@ struct WordsTests {
     return (0..<words.count).map { String(decoding: words[$0], as: UTF8.self) }
   }
 
-  @Test("Apostrophes part words, and clitics and negations are told")
+  @Test("Apostrophes part words, and clitics and negations are recognized")
   func apostrophes() {
     #expect(words("what's o'brien’s card") == ["what", "o", "brien", "card"])
     #expect(
@@ -174,7 +174,7 @@ struct WordsTests {
     #expect(words("dogs' tail'") == ["dogs", "tail"])
   }
 
-  @Test("Symbols are words, punctuation is none")
+  @Test("Symbols are words, punctuation is not")
   func symbols() {
     #expect(words("c++, c# & top-up: £50?") == ["c", "+", "+", "c", "#", "top", "up", "£", "50"])
     #expect(words("🇩🇪!") == ["🇩", "🇪"])

@@ -58,7 +58,7 @@ struct IndexDirectoryTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: stage.directory.path) == [])
   }
 
-  @Test("keeps changes beside a base, for that base alone")
+  @Test("keeps changes of a base, for that base alone")
   func changes() throws {
     var head = try #require(try stage.save())
     var index = try #require(stage.directory.load(DirectoryStage.key, dimension: 3)).index
@@ -84,7 +84,7 @@ struct IndexDirectoryTests {
 
     let changes = stage.directory.path + "/" + DirectoryStage.key.prefix(40) + ".changes"
     let sound = Array(try Data(contentsOf: URL(filePath: changes)))
-    // No changes at all rather than some of them.
+    // Either all changes are read, or none.
     for position in stride(from: 0, to: sound.count - 56, by: 5) {
       var damaged = sound
       damaged[position] ^= 0x10

@@ -44,7 +44,7 @@ struct JSONTextTests {
     #expect(object.members[2].value.double == -1.5e7)
   }
 
-  @Test("finds what ends a run of plain bytes wherever it stands, whatever comes before and after")
+  @Test("finds the end of a run of plain bytes, whatever comes before and after")
   func runs() throws {
     for before in 0...20 {
       var text = (0..<before).reduce(into: "") { text, place in

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("JSON strings")
 struct JSONWritingTests {
-  /// The same string written character by character, which is slow and cannot lose a byte between two runs.
+  /// The string written character by character, which is slow and cannot lose a byte between two runs.
   private static func writtenByCharacter(_ text: String) -> String {
     var json = "\""
     for scalar in text.unicodeScalars {

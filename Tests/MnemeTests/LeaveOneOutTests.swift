@@ -13,7 +13,7 @@ struct LeaveOneOutTests {
     nil,
   ]
 
-  @Test("each entry is answered rightly, falsely or not at all, at each threshold")
+  @Test("each entry is answered rightly, falsely or by none, at each threshold")
   func rows() {
     let table = LeaveOneOut(Self.some, thresholds: [0.7, 0.8, 0.9, 0.91, 0.99])
     let counts = table.rows.map { [$0.same, $0.different, $0.none] }

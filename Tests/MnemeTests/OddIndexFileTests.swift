@@ -60,7 +60,7 @@ struct OddIndexFileTests {
   @Test("looks at no more than the head of a file that is larger than its head says, or than it may be")
   func sparse() throws {
     try stage.save()
-    // Zeros of 3 TiB: whoever reads them does not come back.
+    // Zeros of 3 TiB: reading them would take hours.
     #expect(truncate(stage.path, 3 << 40) == 0)
     #expect(try !stage.isSound())
     try stage.save()
@@ -97,7 +97,7 @@ struct OddIndexFileTests {
     try file.write(contentsOf: Data(repeating: 1, count: 2000))
     try file.close()
     #expect(index.search(Embedding([1, 0, 0]), limit: 3) == nil)
-    // One that is replaced by another goes on as it was.
+    // A file that another one replaces keeps working.
     try stage.save()
     let old = try #require(stage.directory.load(DirectoryStage.key, dimension: 3)).index
     try stage.save(count: 256)
@@ -105,7 +105,7 @@ struct OddIndexFileTests {
   }
 
   /// A file that a program can make and a damaged disk cannot: only the numbers are wrong.
-  @Test("reads whatever stands under a right checksum without harm", arguments: 1...4 as ClosedRange<UInt64>)
+  @Test("reads anything under a right checksum without harm", arguments: 1...4 as ClosedRange<UInt64>)
   func fuzz(seed: UInt64) throws {
     try stage.save()
     let sound = try stage.bytes()
@@ -210,7 +210,7 @@ struct OddIndexFileTests {
     #expect(try stage.isSound())
   }
 
-  @Test("is none where it is a link, a file, or cannot be made")
+  @Test("does not exist if it is a link, a file, or cannot be made")
   func noDirectory() throws {
     let real = IndexDirectory(path: stage.temporary.path("real"), cacheName: "test")
     #expect(try stage.save(in: real) != nil)

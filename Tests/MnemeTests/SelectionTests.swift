@@ -70,7 +70,7 @@ import Testing
     #expect(try Self.holds(Self.entry(metadata: Self.metadata)) { $0.metadata = [condition] } == isFound)
   }
 
-  @Test("a path with an empty part is none", arguments: ["", ".", "a.", ".a", "a..b"])
+  @Test("a path with an empty part is refused", arguments: ["", ".", "a.", ".a", "a..b"])
   func paths(path: String) { #expect(MetadataCondition(path: path, value: nil) == nil) }
 
   @Test("of a name that comes twice the last counts")

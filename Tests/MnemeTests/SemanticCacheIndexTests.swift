@@ -58,7 +58,7 @@ struct SemanticCacheIndexTests {
       (get.peek, get.explain) = (peek, explain)
       return try Self.cache(store).lookUp("none", embedding: [1, 0], options: get)
     }
-    // As many as are asked for are explained, whatever became of them.
+    // The requested number is explained, whatever became of them.
     let explained = try lookUp(explain: count + 2).candidates
     #expect(explained.map(\.verdict).suffix(2) == [.served, .belowThreshold])
     #expect(explained.count == count + 2)
@@ -133,7 +133,7 @@ struct SemanticCacheIndexTests {
       ])
     #expect(exact.candidates[1].expiresAt == Self.now + Seconds(50))
     #expect(exact.candidates.allSatisfy { $0.accessCount == 0 })
-    // Without a wish for it none is looked for, and without a vector there are none.
+    // Neighbours are looked for only on request, and only with a vector.
     get.explain = nil
     #expect(try cache.lookUp("asked", embedding: [1, 0], options: get).candidates.isEmpty)
     get.explain = 10
@@ -147,7 +147,7 @@ struct SemanticCacheIndexTests {
     #expect(verdicts.contains(.lowConfidence))
   }
 
-  // MARK: Who waits
+  // MARK: Waiting
 
   @Test("exact hits, puts and searches of other namespaces end while an index is built")
   func whileBuilding() throws {

@@ -6,7 +6,7 @@ import Testing
 /// A cache on a `MemoryStore`, with a clock that the test sets and an embedder whose vectors it chooses.
 @Suite("The semantic cache")
 struct SemanticCacheTests {
-  /// A clock that stands still until it is told otherwise.
+  /// A clock that shows one time until it is set.
   private final class TestClock: Sendable {
     private let seconds = Atomic<Int64>(1_000_000)
     func advance(_ span: Int64) { seconds.wrappingAdd(span, ordering: .relaxed) }
@@ -122,7 +122,7 @@ struct SemanticCacheTests {
     #expect(try cache.lookUp("nearly east", options: get).hit != nil)
   }
 
-  @Test("goes on to the next neighbour when the nearest is expired or not fit to serve")
+  @Test("continues with the next neighbour when the nearest is expired or not fit to serve")
   func nextNeighbour() throws {
     let cache = try cache(Self.vectors) { $0.threshold = 0.5 }
     try cache.put("east", "expires", ttl: Seconds(5))
@@ -206,7 +206,7 @@ struct SemanticCacheTests {
     #expect(try cache.stats().counters == Counters())
   }
 
-  @Test("exact only means layer 1, bypass means a counted miss")
+  @Test("exact means only exact hits, bypass means a counted miss")
   func layers() throws {
     let cache = try cache(Self.vectors)
     try cache.put("east", "answer")
@@ -233,7 +233,7 @@ struct SemanticCacheTests {
 
   // MARK: Put
 
-  @Test("a put of the same question replaces the entry, keeps its id and starts its life anew")
+  @Test("a put of the same question replaces the entry, keeps its id and starts its life again")
   func replaces() throws {
     let cache = try cache(Self.vectors)
     let first = try cache.put("east", "old", metadata: #"{"a":1}"#, ttl: Seconds(10))
@@ -369,7 +369,7 @@ struct SemanticCacheTests {
     #expect(try cache.stats(namespace: Namespace("n")).counters[.expirations] == 1)
   }
 
-  @Test("threads that put and get at once get whole answers")
+  @Test("threads that put and get in parallel get whole answers")
   func threads() async throws {
     let cache = try cache(Self.vectors)
     await withTaskGroup(of: Int.self) { group in

@@ -1,4 +1,4 @@
-// What ThreadSanitizer has to be told of Swift's Mutex.
+// Tells ThreadSanitizer about Swift's Mutex.
 //
 // The fast ways of taking and giving back a `Synchronization.Mutex` are compiled into its users, and the sanitizer sees
 // their atomics. The slow ones, for a mutex that two threads want at once, are in the library, which is not

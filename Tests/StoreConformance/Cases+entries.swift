@@ -114,7 +114,7 @@ extension StoreBattery {
       var entry = Sample.entry("q1")
       entry.id = EntryID(4711)
       let first = try store.insert(entry)
-      try expect(first != EntryID(4711), "the id handed in was used")
+      try expect(first != EntryID(4711), "the id of the caller was used")
       let second = try store.insert(Sample.entry("q2"))
       try expect(first < second, "\(second) after \(first)")
       try store.remove(id: second)

@@ -81,7 +81,7 @@ extension StoreBattery {
       try expectEqual(try store.versionCounter(), 1, "version")
     },
 
-    StoreCase("a cache without a second layer keeps entries without embeddings") { place in
+    StoreCase("a cache without vectors keeps entries without embeddings") { place in
       let store = try place.store(expecting: CacheIdentity(fingerprint: "none", dimension: 0))
       var entry = Sample.entry("q")
       entry.embedding = .empty

@@ -31,7 +31,7 @@ extension StoreBattery {
       try expectEqual(try store.allEntries().map(\.query), ["q1", "q3", "q4"], "what stays")
     },
 
-    StoreCase("a tenth of the quota goes at once") { place in
+    StoreCase("a tenth of the quota is evicted together") { place in
       let store = try place.store()
       try store.setQuotaAfterFirstWrite(20)
       try store.insertUnderLimit(Sample.queries(20))
@@ -153,7 +153,7 @@ extension StoreBattery {
       try expectEqual(try store.namespaces(), [Sample.here], "namespaces")
     },
 
-    StoreCase("nothing is counted where there is no cache") { place in
+    StoreCase("nothing is counted if there is no cache") { place in
       let store = try place.store()
       try store.add(5, to: .misses, in: Sample.here)
       try expect(try store.identity() == nil, "there is an identity")

@@ -35,7 +35,7 @@ extension StoreBattery {
       try second.expectCount(1)
     },
 
-    StoreCase("a store that is opened on what another left goes on where it ended", sharing: true) { place in
+    StoreCase("a store that is opened on the data of another continues from there", sharing: true) { place in
       let first = try place.store()
       let ids = try first.insertAll(Sample.queries(3))
       try first.remove(id: ids[2])
@@ -46,7 +46,7 @@ extension StoreBattery {
     },
   ]
 
-  /// Four threads at once, on one store or on one each.
+  /// Four threads in parallel, on one store or on one each.
   static func concurrencyCases(ownStores: Bool) -> [StoreCase] {
     let who = ownStores ? "four stores" : "four threads"
     func onFour(
@@ -66,7 +66,7 @@ extension StoreBattery {
     }
 
     return [
-      onFour("that insert different queries at once lose none") { store, worker in
+      onFour("that insert different queries in parallel lose none") { store, worker in
         try store.insertAll(Sample.queries(50, prefix: "worker \(worker) "))
       } afterwards: { store in
         try store.expectCount(200)
@@ -74,7 +74,7 @@ extension StoreBattery {
         try expectEqual(try store.versionCounter(), 200, "version")
       },
 
-      onFour("that insert the same new queries at once make one entry of each") { store, worker in
+      onFour("that insert the same new queries in parallel make one entry of each") { store, worker in
         for query in Sample.queries(50) { try store.insert(Sample.entry(query, response: "\(worker)")) }
       } afterwards: { store in
         try store.expectCount(50)
@@ -85,7 +85,7 @@ extension StoreBattery {
         try expectEqual(try store.versionCounter(), 200, "version")
       },
 
-      onFour("that use one entry at once count every use") { store in
+      onFour("that use one entry in parallel count every use") { store in
         try store.insert(Sample.entry("q"))
       } work: { store, worker in
         let entry = try present(store.entry("q"), "the entry")
@@ -99,7 +99,7 @@ extension StoreBattery {
         try expectEqual(try store.versionCounter(), 1, "version")
       },
 
-      onFour("that remove the same entries at once remove each once") { store in
+      onFour("that remove the same entries in parallel remove each once") { store in
         try store.insertAll(Sample.queries(60))
       } work: { store, worker in
         let removed = try store.allEntries().count { try store.remove(id: $0.id) }
@@ -111,7 +111,7 @@ extension StoreBattery {
         try expectEqual(try store.namespaces(), [], "namespaces")
       },
 
-      onFour("that remove what has expired at once share the work and count each entry once") { store in
+      onFour("that remove what has expired in parallel share the work and count each entry once") { store in
         try store.insertAll(Sample.queries(150), ttl: Seconds(100))
         try store.insertAll(["stays"])
       } work: { store, worker in
@@ -124,7 +124,7 @@ extension StoreBattery {
         try store.expectCount(1)
       },
 
-      onFour("that insert under a quota at once keep it, and count every eviction") { store in
+      onFour("that insert under a quota in parallel keep it, and count every eviction") { store in
         try store.insertAll(["first"])
         try store.setQuota(10, for: Sample.here)
       } work: { store, worker in
@@ -138,7 +138,7 @@ extension StoreBattery {
         try expectEqual(try store.versionCounter(), 101 + evicted, "version")
       },
 
-      onFour("that insert, use, remove and read at once leave a sound store") { store, worker in
+      onFour("that insert, use, remove and read in parallel leave a sound store") { store, worker in
         for round in 0..<25 {
           let id = try store.insert(Sample.entry("q\(round % 7)", ttl: Seconds(100)))
           try store.recordAccess(id: id, at: .after(Int64(round)))

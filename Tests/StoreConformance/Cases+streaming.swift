@@ -2,7 +2,7 @@ import Mneme
 
 extension StoreBattery {
   static let streamingCases = [
-    StoreCase("every entry is handed over once, in the order of ids") { place in
+    StoreCase("every entry is passed once, in the order of ids") { place in
       let store = try place.store()
       var ids = try store.insertAll(Sample.queries(260))
       let there = try store.insertAll(Sample.queries(140), in: Sample.there)

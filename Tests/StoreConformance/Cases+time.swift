@@ -74,7 +74,7 @@ extension StoreBattery {
   ]
 
   static let expiryCases = [
-    StoreCase("an entry expires in the very second of created at plus time to live") { place in
+    StoreCase("an entry expires at the second of created at plus time to live") { place in
       let store = try place.store()
       let id = try store.insert(Sample.entry("q", ttl: Seconds(100)))
       try expectEqual(try store.removeExpired(at: .after(99), in: nil), 0, "a second before")
@@ -111,7 +111,7 @@ extension StoreBattery {
       try expectEqual(try store.counters(in: nil)[.expirations], 72, "all, after nothing was left")
     },
 
-    StoreCase("an entry that was written anew lives as long as the new one says") { place in
+    StoreCase("an entry that was written again lives as long as the new one says") { place in
       let store = try place.store()
       try store.insert(Sample.entry("forever", ttl: Seconds(100)))
       try store.insert(Sample.entry("forever"))

@@ -1,6 +1,6 @@
 /// A store did something else than the contract says.
 public struct StoreNonconformance: Error, CustomStringConvertible {
-  /// What was expected, what was there, and where in the battery.
+  /// The expectation, the result, and their place in the battery.
   public let description: String
 }
 

@@ -30,7 +30,7 @@ package struct CacheFixture {
     redis = try server.connect()
   }
 
-  /// The same cache on a connection of its own, for another thread or a server that has come back.
+  /// The cache on a connection of its own, for another thread or a server that has come back.
   package func again() throws -> CacheFixture { try CacheFixture(server, mneme) }
 
   /// Another prefix on the same server.
@@ -54,7 +54,7 @@ package struct CacheFixture {
   package func version() throws -> Int { Int(try redis.send("GET", key("version")).integer ?? 0) }
   package func entryCount() throws -> Int { try dump().names.count { $0.hasPrefix(key("entry:")) } }
 
-  /// What does not fit together.
+  /// The inconsistencies in the cache.
   package func problems() throws -> [String] { try LayoutAudit(dump(), prefix: prefix).problems }
 
   package func expectSound(sourceLocation: SourceLocation = #_sourceLocation) throws {
@@ -160,7 +160,7 @@ package func importLines(
     }.joined().utf8)
 }
 
-/// The keys of a cache that stand without any entry: nothing else may be left when all entries are gone.
+/// Whether a key may exist without any entry. No other may be left when all entries are gone.
 package func isLastingKey(_ name: String, of prefix: String) -> Bool {
   ["meta", "version", "next_id", "quotas"].contains { name == "\(prefix):\($0)" }
     || name.hasPrefix("\(prefix):counters:") || name.hasPrefix("\(prefix):quota:")

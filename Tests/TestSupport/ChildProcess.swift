@@ -35,7 +35,7 @@ package final class ChildProcess {
     }
   }
 
-  /// The same for words that are text.
+  /// Starts a program with words that are text.
   package convenience init(
     _ words: [String], environment: [String: String] = ["PATH": searchPath], directory: String? = nil
   ) throws {

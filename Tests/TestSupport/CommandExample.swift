@@ -3,8 +3,8 @@ import Testing
 /// A command line of mneme, for the tests that try every command: those of faulty connections, of forged replies, of
 /// damaged keys, of rights.
 ///
-/// Whoever adds a command adds it to `CommandExample.all`, once for each form that talks to the server in another way.
-/// `CommandTableTests` fails for a command that is not in it.
+/// A new command is added to `CommandExample.all`, once for each form that sends other requests. `CommandTableTests`
+/// fails for a command that is not in it.
 package struct CommandExample: Sendable, CustomTestStringConvertible {
   /// What a command does with a server.
   package enum Use: Sendable {
@@ -30,7 +30,7 @@ package struct CommandExample: Sendable, CustomTestStringConvertible {
 
   package var testDescription: String { words.joined(separator: " ") }
   package var command: String { words[0] }
-  /// What it has to say is JSON, errors too.
+  /// Whether its output is JSON, errors too.
   package var isJSON: Bool { words.contains("--json") }
 
   package init(
@@ -42,7 +42,7 @@ package struct CommandExample: Sendable, CustomTestStringConvertible {
     (isStream, isUnordered) = (stream, unordered)
   }
 
-  /// The words with what stands for something replaced.
+  /// The words with the placeholders replaced.
   /// - Parameters:
   ///   - file: for FILE.
   ///   - other: for OTHER, a prefix without a cache.
@@ -50,8 +50,8 @@ package struct CommandExample: Sendable, CustomTestStringConvertible {
     words.map { ["FILE": file, "OTHER": other][$0] ?? $0 }
   }
 
-  /// Every command, on the cache that `sampleCache` makes. In a line `_` stands for a blank, FILE for a file that is not
-  /// there, OTHER for a prefix without a cache.
+  /// Every command, on the cache that `sampleCache` makes. In a line, `_` is a blank, FILE a file that is not there,
+  /// OTHER a prefix without a cache.
   package static let all =
     [
       CommandExample(.writes, "put a_new_question an_answer --ttl 1h"),

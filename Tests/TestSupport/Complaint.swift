@@ -7,8 +7,8 @@ package struct Complaint: Equatable, Sendable {
   package var remediation: String
   package var causes: [String]
 
-  /// `mneme: TYPE: message`, then `remediation: …` and a `caused by: …` line for each link of the chain. Notes
-  /// may stand before, and after a usage error the usage line.
+  /// `mneme: TYPE: message`, then `remediation: …` and a `caused by: …` line for each link of the chain. Notes may
+  /// precede it, and after a usage error the usage line follows.
   package init(text outcome: Outcome) throws {
     var lines = outcome.errorLines[...]
     while let line = lines.first, !Complaint.isHead(line) { lines.removeFirst() }

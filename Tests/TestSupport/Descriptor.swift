@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// A file descriptor that is closed with the last reference, and by `exec`: no child keeps a pipe of ours
-/// open, so that the end of this process is the end of the pipe.
+/// A file descriptor that is closed with the last reference, and by `exec`: no child keeps a pipe open, so that the
+/// end of this process is the end of the pipe.
 package final class Descriptor: Sendable {
   package let number: Int32
 

@@ -18,7 +18,7 @@ package final class EmbeddingServer: Sendable {
   package enum Answer: Sendable {
     /// The right one: a vector of so many numbers for each text.
     case vectors(dimension: Int)
-    /// Numbers as they are to be written, an array for each text.
+    /// Numbers in the form in which they are written, an array for each text.
     case numbers([String])
     case status(Int, body: String = "", headers: [String] = [])
     /// A body with status 200.
@@ -56,7 +56,7 @@ package final class EmbeddingServer: Sendable {
   package var url: String { "http://127.0.0.1:\(port)" }
   package var requests: [Request] { log.requests.withLock { $0 } }
 
-  /// What the command needs to find it, by both protocols.
+  /// The variables by which the command finds it, by both protocols.
   package var environment: [String: String] {
     ["OPENAI_BASE_URL": url + "/v1", "OLLAMA_HOST": "127.0.0.1:\(port)"]
   }
@@ -117,7 +117,7 @@ package final class EmbeddingServer: Sendable {
     }
   }
 
-  /// - Returns: whether the connection goes on.
+  /// - Returns: whether the connection stays open.
   private static func send(_ answer: Answer, to request: Request, on connection: Descriptor) throws -> Bool {
     func right(_ dimension: Int) -> String {
       body(for: request, request.texts.map { "\(vector(for: $0, dimension: dimension))" })

@@ -1,7 +1,7 @@
 /// A JSON value as a test looks into it, parsed here so that every byte counts: Foundation drops a byte order
 /// mark from a string and knows no `1e400`.
 ///
-/// What is not there is null, so that `value["a"]["b"]` needs no care.
+/// A missing member is null, so that `value["a"]["b"]` needs no care.
 package enum JSONValue: Sendable, CustomStringConvertible {
   case null
   case boolean(Bool)

@@ -1,7 +1,7 @@
 /// All keys of a database that begin with a prefix, with their types, contents and expiry: what must be equal
 /// before and after when nothing was to change.
 package struct KeyspaceDump: Equatable, CustomStringConvertible {
-  /// One key. Members of unordered types stand sorted; those of a hash and a sorted set are two elements each.
+  /// One key. Members of unordered types are sorted; those of a hash and a sorted set are two elements each.
   package struct Key: Equatable, CustomStringConvertible {
     package let name: [UInt8]
     package let type: String
@@ -32,7 +32,7 @@ package struct KeyspaceDump: Equatable, CustomStringConvertible {
     return (gone + new).joined(separator: "\n")
   }
 
-  /// The same without the key families that say how often something was asked: reading may change these.
+  /// The dump without the key families that count uses, which reading may change.
   package func without(_ isLeftOut: (String) -> Bool) -> KeyspaceDump {
     KeyspaceDump(keys: keys.filter { !isLeftOut(String(decoding: $0.name, as: UTF8.self)) })
   }

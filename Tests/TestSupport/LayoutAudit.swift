@@ -1,6 +1,6 @@
 /// Holds every key of a prefix against every other, from what the layout says and nothing of our own code.
 package struct LayoutAudit {
-  /// What does not fit together, a sentence each; empty for a sound cache.
+  /// The inconsistencies, a sentence each; empty for a sound cache.
   package private(set) var problems: [String] = []
 
   private let prefix: String
@@ -115,7 +115,7 @@ package struct LayoutAudit {
     if keys[[UInt8]((prefix + "meta").utf8)] == nil { problems.append("there are entries, and no meta") }
   }
 
-  /// Each quota stands in both places, the same.
+  /// Each quota is in both places, with one value.
   private mutating func checkQuotas() {
     let fields = keys[[UInt8]((prefix + "quotas").utf8)].map { pairs(of: $0) } ?? [:]
     let mirrors = Dictionary(family("quota:").map { ($0.rest, $0.key.content[0]) }) { $1 }

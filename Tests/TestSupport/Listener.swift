@@ -23,7 +23,7 @@ package final class Listener: Sendable {
     (self.socket, port) = (socket, 0)
   }
 
-  /// Who waited in `accept` itself, and not for the descriptor, would keep everybody else from starting a child.
+  /// Not blocking: a thread that waited in `accept` itself would keep all others from starting a child.
   private static let kind = closedByExec | Int32(SOCK_NONBLOCK.rawValue)
 
   /// The next connection.
@@ -44,8 +44,8 @@ package final class Listener: Sendable {
 
   /// Accepts until `stop` is called, and gives each connection, with its number from 0 on, a thread of its own.
   package func serve(_ talk: @escaping @Sendable (Descriptor, Int) throws -> Void) {
-    // The thread keeps the listener: were the descriptor closed under it, it would accept what is meant for whoever
-    // gets its number next.
+    // The thread keeps the listener: if the descriptor were closed, `accept` would use the next descriptor with its
+    // number.
     Thread.detachNewThread { [self] in
       var count = 0
       while let connection = try? accept() {

@@ -7,7 +7,7 @@ import Foundation
 package struct Mneme: Sendable {
   package let url: String
   package let prefix: String
-  /// What stands in the environment beside the server and the prefix. What is empty is not set.
+  /// Variables in addition to the server and the prefix. An empty one is not set.
   package var environment: [String: String] = [:]
 
   package init(url: String, prefix: String) {
@@ -19,7 +19,7 @@ package struct Mneme: Sendable {
     self.init(url: server.url, prefix: prefix)
   }
 
-  /// The same command on another prefix.
+  /// The command on another prefix.
   package func with(prefix: String) -> Mneme {
     var other = Mneme(url: url, prefix: prefix)
     other.environment = environment
@@ -34,14 +34,14 @@ package struct Mneme: Sendable {
     try run(arguments, input: Array(input.utf8)).expecting(status)
   }
 
-  /// The same for a list of arguments, bytes of input, and any exit status.
+  /// Runs `mneme` with a list of arguments and bytes of input, to any exit status.
   package func run(
     _ arguments: [String], input: [UInt8] = [], within limit: Duration = .seconds(60)
   ) throws -> Outcome {
     try start(arguments).finish(input: input, within: limit)
   }
 
-  /// The same for arguments that are not text.
+  /// Runs `mneme` with arguments that are not text.
   package func run(rawArguments: [[UInt8]]) throws -> Outcome {
     try ChildProcess([Array(Mneme.binary.utf8)] + rawArguments, environment: variables).finish()
   }
@@ -51,7 +51,7 @@ package struct Mneme: Sendable {
     try ChildProcess([Mneme.binary] + arguments, environment: variables)
   }
 
-  /// The same with no more than so much address space, beyond which memory is refused.
+  /// Starts `mneme` with a limit on its address space.
   package func start(_ arguments: [String], memoryLimit mebibytes: Int) throws -> ChildProcess {
     let script = "ulimit -v \(mebibytes << 10); exec \"$0\" \"$@\""
     return try ChildProcess(["bash", "-c", script, Mneme.binary] + arguments, environment: variables)
@@ -73,7 +73,7 @@ package struct Mneme: Sendable {
     ["PATH": searchPath, "HOME": home, "LANG": "C.UTF-8"]
   }
 
-  /// The binary that the build has put beside the tests, or the one that MNEME_BINARY names.
+  /// The binary that the build has put next to the tests, or the one that MNEME_BINARY names.
   package static let binary: String = {
     if let path = ProcessInfo.processInfo.environment["MNEME_BINARY"] { return path }
     let runner = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")

@@ -35,7 +35,7 @@ package final class Monitor {
     try connection.send("MONITOR")
   }
 
-  /// What was done since the start, or since the last call.
+  /// The commands since the start, or since the last call.
   package func commands() throws -> [Command] {
     let end = "end of what is asked for \(UInt64.random(in: .min ... .max))"
     try marker.send("ECHO", end)

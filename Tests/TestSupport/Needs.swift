@@ -24,7 +24,7 @@ extension Trait where Self == ConditionTrait {
   }
 }
 
-/// Places in and beside the repository.
+/// Places in and next to the repository.
 package enum Repository {
   package static let top = URL(filePath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path

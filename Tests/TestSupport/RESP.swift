@@ -18,7 +18,7 @@ package enum RESPValue: Equatable, Sendable, CustomStringConvertible {
 
   package var text: String? { bytes.map { String(decoding: $0, as: UTF8.self) } }
 
-  /// An integer, also one that stands in a string.
+  /// An integer, also one in a string.
   package var integer: Int64? {
     if case .integer(let number) = self { return number }
     return text.flatMap { Int64($0) }
@@ -77,7 +77,7 @@ package struct RESPParser {
   package init() {}
 
   package mutating func append(_ bytes: [UInt8]) {
-    // What has been handed out goes when it is most of the buffer.
+    // Bytes that have been used are removed when they are most of the buffer.
     if position > buffer.count / 2 {
       buffer.removeFirst(position)
       position = 0

@@ -26,7 +26,7 @@ package final class RawRedis {
   @discardableResult
   package func send(_ words: String...) throws -> RESPValue { try send(words.map { Array($0.utf8) }) }
 
-  /// The same for words that are not text.
+  /// Sends a command of words that are not text.
   @discardableResult
   package func send(_ words: [[UInt8]]) throws -> RESPValue {
     try write(words)
@@ -37,7 +37,7 @@ package final class RawRedis {
     return reply
   }
 
-  /// Sends several commands at once and gives their replies, errors among them.
+  /// Sends several commands together and gives their replies, errors among them.
   package func pipeline(_ commands: [[[UInt8]]]) throws -> [RESPValue] {
     try socket.writeAll(commands.flatMap(RESPValue.command))
     return try commands.map { _ in try receive() }

@@ -12,7 +12,7 @@ package final class RudeSource {
 
   package var port: Int { listener.port }
 
-  /// Waits for who reads, and sends.
+  /// Waits for a reader, and sends.
   package func send(_ bytes: [UInt8]) throws {
     let reader = try reader ?? listener.accept()
     self.reader = reader

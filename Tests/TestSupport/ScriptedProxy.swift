@@ -1,13 +1,13 @@
 import Foundation
 import Synchronization
 
-/// Stands between a client and a server, counts what passes, and does to it what its script says: nothing, what networks
-/// and dying servers do, or a reply of its own in the place of one of the server's.
+/// A proxy between a client and a server. It counts the bytes and follows its script: it does nothing, imitates
+/// networks and dying servers, or sends a reply of its own in the place of one of the server's.
 ///
-/// What the client sends reaches the server until a fault strikes. So the server has carried out the commands whose
+/// Commands of the client reach the server until a fault strikes. So the server has carried out the commands whose
 /// answers are lost.
 package final class ScriptedProxy: Sendable {
-  /// What happens to a connection once so many bytes of the server's have been passed on.
+  /// The fault of a connection after so many bytes of the server's.
   package enum Script: Sendable, CustomStringConvertible {
     /// Nothing: the proxy only counts.
     case none
@@ -47,7 +47,7 @@ package final class ScriptedProxy: Sendable {
     }
   }
 
-  /// What is sent where one reply of the server's would be.
+  /// The bytes that replace one reply of the server.
   package enum Forgery: Sendable {
     /// These bytes.
     case bytes([UInt8])

@@ -28,7 +28,7 @@ struct Deadline {
 
   var hasPassed: Bool { ContinuousClock.now >= end }
 
-  /// What `poll` wants: the time left, at most `limit`, never negative.
+  /// The time left as `poll` takes it: at most `limit`, never negative.
   func milliseconds(atMost limit: Int) -> Int32 {
     let left = (end - .now) / .milliseconds(1)
     return Int32(max(0, min(Double(limit), left.rounded(.up))))

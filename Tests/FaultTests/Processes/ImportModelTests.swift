@@ -327,8 +327,8 @@ private final class ImportTrial {
 }
 
 extension ImportTrial {
-  /// What may be there where the lines up to one are in: with the batches that are said to be in out of turn, and with or
-  /// without each of those that may be.
+  /// The states that are allowed if the lines up to one are in: with the batches that are reported as stored out of
+  /// turn, and with or without each of those that may be.
   private func allowedStates(
     behind line: Int, on entries: [Place: String], _ complaint: Complaint
   ) -> [[Place: String]] {
@@ -340,7 +340,7 @@ extension ImportTrial {
     let said = complaint.remediation
     let sure = ranges(said.firstMatch(of: #/Out of turn, lines (.*?) are in\./#)?.1)
     var unsure = ranges(said.firstMatch(of: #/Lines ([^.]*?) may be in\./#)?.1)
-    // The batch that failed first is told by the error's own text.
+    // The error's own text names the batch that failed first.
     // A batch ends before a line that cannot be read.
     let next = file.lines.indices.filter { $0 + 1 > line && file.lines[$0].kind != .blank }
       .prefix { file.lines[$0].kind != .broken }.prefix(64).map { $0 + 1 }
@@ -375,7 +375,7 @@ private final class Stranger: Sendable {
   private let found = Mutex<[Int64: ImportFile.Place]>([:])
   private let thread = DispatchSemaphore(value: 0)
 
-  /// What its ids stood for.
+  /// The places of its ids.
   var places: [Int64: ImportFile.Place] { found.withLock { $0 } }
 
   init(_ trial: ImportTrial, seed: UInt64) throws {

@@ -25,7 +25,7 @@ struct ServerCrashTests {
       try fixture.mneme.run(["import"], input: lines).expecting(0)
       #expect(try fixture.redis.send("ZCARD", fixture.key("by_id")).integer == 600)
 
-      // 2. A vacuum of all of it likewise.
+      // 2. A vacuum of all of it.
       try fixture.age(by: 3600)
       let sweep = try interrupted(&fixture, ["vacuum"], &random)
       #expect([0, 69, 75].contains(sweep.status), "\(sweep)")

@@ -3,7 +3,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Many commands on one prefix at once. Each says what it did; afterwards the sums must be what stands in Redis.
+/// Many parallel commands on one prefix. Each reports its work; afterwards the sums must be those in Redis.
 @Suite("Traffic")
 struct TrafficTests {
   static let workers = 6
@@ -11,7 +11,7 @@ struct TrafficTests {
   static let commands = Effort.rounds(60, thorough: 300)
 
   @Test(
-    "puts, gets, deletes, evictions, vacuums, imports and clears at once lose nothing, and every count adds up",
+    "parallel puts, gets, deletes, evictions, vacuums, imports and clears lose nothing, and every count adds up",
     .timeLimit(.minutes(10)))
   func everything() throws {
     let fixture = try CacheFixture("traffic")
@@ -33,7 +33,7 @@ struct TrafficTests {
     #expect(problems.isEmpty, "\(problems.joined(separator: "\n"))")
     let stats = try fixture.mneme.run("stats", "--json").json()
     let expirations = try #require(stats["expirations"].int)
-    // Every entry written and removed moved the version by one, and was reported by whoever did it.
+    // Every entry written and removed moved the version by one, and one command reported it.
     #expect(try fixture.version() == sum.written + sum.removed + expirations, "\(sum)")
     #expect(stats["entries"].int == sum.written - sum.replaced - sum.removed - expirations, "\(sum)")
     #expect(stats["evictions"].int == sum.evicted, "\(sum)")
@@ -50,7 +50,7 @@ struct TrafficTests {
   }
 }
 
-/// What commands said that they did.
+/// The work that commands reported.
 private struct Ledger: Sendable, CustomStringConvertible {
   var written = 0
   var replaced = 0
@@ -61,7 +61,7 @@ private struct Ledger: Sendable, CustomStringConvertible {
   /// The last answer put for each query that is this worker's alone.
   var own: [String: String] = [:]
 
-  /// Without what has expired, which whoever met it removed.
+  /// Removed entries, without expired ones, which any command may have removed.
   var removed: Int { deleted + cleared + evicted }
 
   static func + (a: Ledger, b: Ledger) -> Ledger {

@@ -35,7 +35,7 @@ struct VacuumFaultTests {
       try fixture.awaitNoOtherClients()
       let what: Comment = "MNEME_SEED=\(round), \(fault): \(outcome)"
 
-      // 1. What it has done.
+      // 1. Its work.
       let gone = try counted(fixture, Array(spaces))
       #expect(try fixture.count() == due + kept - gone, what)
       #expect(try fixture.problems() == [], what)

@@ -41,7 +41,7 @@ struct AccessTests {
     #expect(client.address.hasPrefix("redis://default:***@"))
   }
 
-  @Test("No password, a wrong one, and one where none is wanted are told apart; none of them is shown")
+  @Test("No password, a wrong one, and an unwanted one have different errors; none of them is shown")
   func wrong() throws {
     expectFailure(.accessDenied, "wants a password", "NOAUTH", "Provide a password") {
       _ = try RedisClient(url("")).ask("GET", "k")
@@ -67,7 +67,7 @@ struct AccessTests {
     #expect(!text.contains("n0tit"))
   }
 
-  @Test("What a user may not do is told with command and key")
+  @Test("A command that a user may not run is named with its key")
   func noPermission() throws {
     let alice = try RedisClient(url("alice:w0nder@"))
     try alice.tell("SET", "alice:k", "v")
@@ -101,7 +101,7 @@ struct AccessTests {
     #expect(list.contains("name=mneme "))
     let named = try RedisClient(server.url + "?client_name=nightly")
     #expect(try named.ask("CLIENT", "GETNAME").string == "nightly")
-    // Redis does not take a name with a space, which is what the plus sign stands for.
+    // Redis does not accept a name with a space, which is what the plus sign means.
     #expect(throws: RedisURL.ParseError.self) { try RedisClient(server.url + "?client_name=a+b") }
   }
 

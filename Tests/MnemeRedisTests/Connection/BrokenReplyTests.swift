@@ -101,7 +101,7 @@ struct BrokenReplyTests {
     }
   }
 
-  @Test("A web server is told for one")
+  @Test("A web server is recognized")
   func web() throws {
     let server = try ScriptedServer { peer, _ in
       peer.receive()
@@ -140,7 +140,7 @@ struct BrokenReplyTests {
     #expect(try client.ask("GET", "k").string == "v")
   }
 
-  @Test("Any bytes at all for an answer end with an answer or an error")
+  @Test("Any bytes for an answer end with an answer or an error")
   func noise() throws {
     var random = SeededGenerator()
     for _ in 0..<200 {

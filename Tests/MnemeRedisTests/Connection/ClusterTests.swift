@@ -81,7 +81,7 @@ struct ClusterTests {
     #expect(try client(cluster.url(0)).ask("EXISTS", "\(prefix):k").integer == 0)
   }
 
-  @Test("Keys of different slots in one command are told as what they are")
+  @Test("Keys of different slots in one command are reported as such")
   func crossSlot() throws {
     let cluster = try Self.cluster.get()
     expectFailure(.needsHashTag, "CROSSSLOT") { _ = try client(cluster.url(0)).ask("MGET", "a", "b") }
@@ -120,7 +120,7 @@ struct ClusterTests {
     #expect(client.address == "redis://127.0.0.1:\(target.port!)/0")
   }
 
-  @Test("When a node fails, its replica is found; reading goes on, and what was written is there")
+  @Test("When a node fails, its replica is found; reading continues, and written data is there")
   func failover() throws {
     let cluster = try RedisCluster(replicas: 1)
     let prefix = "{\(uniquePrefix())}"

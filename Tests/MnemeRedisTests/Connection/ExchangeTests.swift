@@ -60,7 +60,7 @@ struct ExchangeTests {
     #expect(result == 6)
   }
 
-  @Test("Four writers at once lose no update, on one connection and on four", arguments: [true, false])
+  @Test("Four parallel writers lose no update, on one connection and on four", arguments: [true, false])
   func manyWriters(shared: Bool) throws {
     let url = try RedisServer.shared().url
     let key = uniquePrefix("count")

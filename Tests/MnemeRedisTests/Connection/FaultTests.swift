@@ -13,7 +13,7 @@ private func hasty(_ server: ScriptedServer) throws -> RedisClient {
 
 @Suite("Servers that fail")
 struct FaultTests {
-  @Test("Nobody listening, a name that is none, and an address that swallows packets are unreachable")
+  @Test("A port without a listener, a wrong name, and an address that swallows packets are unreachable")
   func unreachable() throws {
     let port = try freePort()
     expectFailure(.unreachable, "redis://user:***@127.0.0.1:\(port)/0", "Connection refused") {
@@ -212,7 +212,7 @@ struct FaultTests {
     expectFailure(.refused, "cluster") { try client.tell("SET", key, "v") }
   }
 
-  @Test("A farewell in the middle of a write that no buffer holds is an error, not a signal")
+  @Test("A connection that ends in the middle of a write that no buffer holds is an error, not a signal")
   func closedWhileSending() throws {
     let server = try ScriptedServer { peer, _ in
       peer.greet()

@@ -133,7 +133,7 @@ final class Peer: @unchecked Sendable {
   /// Waits until the client has gone.
   func waitForEnd() { while !receive().isEmpty {} }
 
-  /// Has the connection end with a reset instead of a farewell.
+  /// Ends the connection with a reset.
   func reset() {
     var option = linger(l_onoff: 1, l_linger: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))

@@ -83,7 +83,7 @@ struct ServerErrorTests {
   @Test("A server that cannot save refuses writes")
   func cannotSave() throws {
     let server = try RedisServer(configuration: ["save 3600 1"])
-    // Where the file is to be, a directory stands.
+    // A directory is in the place of the file.
     try FileManager.default.createDirectory(
       atPath: server.directory + "/dump.rdb/x", withIntermediateDirectories: true)
     let admin = try server.connect()
@@ -136,7 +136,8 @@ struct ServerErrorTests {
   }
 
   @Test(
-    "A transaction that the server discards without saying why is told as that, and that nothing was written")
+    "A transaction that the server discards without a reason is reported as that, and that nothing was written"
+  )
   func discarded() throws {
     let server = try ScriptedServer { peer, _ in
       peer.greet()
@@ -153,7 +154,7 @@ struct ServerErrorTests {
     }
   }
 
-  @Test("A Unix socket that is not there, may not be used, or is not a socket is told with its path")
+  @Test("A Unix socket that is missing, may not be used, or is not a socket is named with its path")
   func unixSocket() throws {
     let directory = try TemporaryDirectory()
     expectFailure(.unreachable, directory.path("none.sock"), "No such file", "unixsocket") {

@@ -58,7 +58,8 @@ struct SocketTests {
     #expect(error.code == ECONNREFUSED)
   }
 
-  @Test("A TCP connection sends small writes at once, notices a peer that vanished, and no child inherits it")
+  @Test(
+    "A TCP connection sends small writes immediately, notices a peer that vanished, and no child inherits it")
   func options() throws {
     let listener = try Listener()
     let endpoint = Endpoint.tcp(host: "127.0.0.1", port: UInt16(listener.port))

@@ -27,14 +27,14 @@ struct TLSTests {
     #expect(try client.ask("GET", "k").string == "v")
   }
 
-  @Test("The authority can stand in the URL")
+  @Test("The authority can be in the URL")
   func authorityInURL() throws {
     let ca = try Certificates.shared.path("ca.pem")
     let client = try RedisClient(Self.plain.get().url() + "?ssl_ca_certs=\(ca)")
     #expect(try client.ask("PING").string == "PONG")
   }
 
-  @Test("Megabytes go through whole, in both directions at once")
+  @Test("Megabytes go through whole, in both directions at the same time")
   func bulk() throws {
     let client = try client(Self.plain.get().url())
     let value = [UInt8](repeating: 0x78, count: 3_000_000)
@@ -83,7 +83,7 @@ struct TLSTests {
   }
 
   @Test(
-    "A client certificate that the server demands is shown; without it, or with another's, we are refused",
+    "A client certificate that the server demands is shown; without one, or with another's, mneme is refused",
     arguments: ["TLSv1.2", "TLSv1.3"])
   func clientCertificate(version: String) throws {
     let server = try TLSServer(
@@ -128,7 +128,7 @@ struct TLSTests {
     }
   }
 
-  @Test("TLS spoken to a plain port, and the reverse, are told apart from a dead server")
+  @Test("TLS on a plain port, and the reverse, are recognized as not a dead server")
   func mixedUp() throws {
     let plain = try RedisServer(tcp: true)
     expectFailure(.timedOut, "did not answer in TLS", "redis://") {

@@ -19,7 +19,7 @@ struct IndexFileTests {
     return stage
   }
 
-  // MARK: What leaves the file in use
+  // MARK: Changes after which the file stays in use
 
   @Test("it serves again while nothing changes, and after hits that were recorded")
   func unchanged() throws {
@@ -167,7 +167,7 @@ struct IndexFileTests {
       try #require(try stage.store.changes(in: .default, since: replaced.mark, atMost: 1000)).examined == 0)
   }
 
-  @Test("changes are kept beside the file, and written into a new one when they are many")
+  @Test("changes are kept in a file of their own, and written into a new base when they are many")
   func manyChanges() throws {
     let stage = try stage("many")
     try stage.fill(300..<812)
@@ -191,7 +191,7 @@ struct IndexFileTests {
     #expect(try !stage.look(old, peek: true).hasPrefix("hit 9 "))
   }
 
-  // MARK: What has it read again
+  // MARK: Changes after which all is read again
 
   @Test("it is read again when the keys were deleted and the cache filled again up to the same version")
   func refilled() throws {
@@ -201,7 +201,7 @@ struct IndexFileTests {
     try stage.reopen()
     try stage.fill(0..<300)
     #expect(try stage.store.versionCounter() == version)
-    // Without a trace in the store it cannot be kept at all, and the file is of another life.
+    // Without a trace in the store it cannot be kept, and the file is of another life.
     _ = try stage.compare()
     try stage.look()
     #expect(try stage.compare())
@@ -272,7 +272,7 @@ struct IndexFileTests {
     try stage.compare()
   }
 
-  // MARK: Whatever happens
+  // MARK: Random changes
 
   @Test(
     "answers as a search over every vector does after 1,000 changes of every kind, ours and Python's",
@@ -304,7 +304,7 @@ struct IndexFileTests {
         case 9: try stage.fill([some], in: Self.there)
         case 10: try stage.store.recordAccess(id: EntryID(Int64(some)), at: systemClock())
         case 11: try stage.pythonTouch(some)
-        // One that has expired, and may be swept or not.
+        // An entry that has expired, and may be removed or not.
         case 12: try stage.store.insert(try stage.entry("q\(some)", ttl: Seconds(0)))
         case 13: try stage.store.removeExpired(at: systemClock(), in: .default)
         case 14:

@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite("Vectors kept between runs, for several at once")
+@Suite("Vectors kept between runs, for several processes")
 struct IndexSharingTests {
   @Test("everyone is answered while some write entries and others make files, and one whole file is left")
   func together() throws {

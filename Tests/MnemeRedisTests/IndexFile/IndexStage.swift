@@ -4,8 +4,8 @@ import MnemeRedis
 import TestSupport
 import Testing
 
-/// A cache of small vectors that several look at by an index, each in its way. What they find must be what a search over
-/// every vector in the store finds, whatever happened in between.
+/// A cache of small vectors that several indexes follow, each in its way. They must find what a search over every
+/// vector in the store finds, whatever happened in between.
 final class IndexStage {
   static let dimension = 16
 
@@ -66,7 +66,7 @@ final class IndexStage {
     }
   }
 
-  // MARK: What the Python library does
+  // MARK: Actions of the Python library
 
   /// Its `insert`: a new entry, or one that takes the place and the id of another.
   func pythonPut(_ query: String, in namespace: String = "default") throws {

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("The files of vectors that a cache keeps")
 struct IndexVectorTests {
-  // MARK: What no file is made of
+  // MARK: Vectors without a file
 
   @Test("are not kept by who only looks, until someone has left the trace by which they are known again")
   func peeking() throws {
