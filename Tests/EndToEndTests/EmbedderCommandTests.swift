@@ -61,7 +61,7 @@ struct EmbedderCommandTests {
     arguments: [
       ("exit 3", "ended with status 3 after 0 of 1"), ("kill -9 $$", "signal 9"),
       ("/no/such/program", "status 127"), ("echo '[1,2,3]'", "3 numbers, not of 2"),
-      ("echo hello", "no array of numbers"), ("echo '[NaN,1]'", "no array of numbers"),
+      ("echo hello", "not an array of numbers"), ("echo '[NaN,1]'", "not an array of numbers"),
       ("echo '[0,0]'", "zeros"), ("echo '[1,1e300]'", "not finite"), ("sleep 100", "within the time limit"),
       ("exec 1>&-; sleep 100", "0 of 1 answers"),
     ])

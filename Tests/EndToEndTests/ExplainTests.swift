@@ -188,7 +188,7 @@ struct ExplainTests {
       try far.get("--threshold", "0.5", "--min-confidence", "0.9", expecting: 1).outputText.contains(
         "confidence too low"))
     try rule(
-      far.get("-n", "empty", expecting: 1), "no answer: no question in the namespace means the same")
+      far.get("-n", "empty", expecting: 1), "no answer: the namespace has nothing to compare with")
 
     let gone = try Bench("misses-gone", [0.99, 0.98])
     try gone.expire(1)

@@ -142,7 +142,7 @@ struct JSONReferenceTests {
     for (title, words, input) in forms { try run(words, input, as: title, on: fixture, seen: &seen) }
     try breakEntries(fixture)
     for (title, words) in [
-      ("show", ["show", "2"]), ("inspect-keys", ["inspect-keys", "--check"]),
+      ("show", ["show", "1"]), ("inspect-keys", ["inspect-keys", "--check"]),
       ("vacuum", ["vacuum", "--repair"]), ("clear", ["clear", "--yes", "--all"]),
     ] { try run(words, "", as: title, on: fixture, seen: &seen) }
 
