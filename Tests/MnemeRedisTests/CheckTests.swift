@@ -119,7 +119,7 @@ struct DamagedCache: @unchecked Sendable {
   @Test(
     "a vector that cannot be compared is found, and one that was kept in 16 bits is sound",
     arguments: [
-      (.zero, "is all zeros"), (.nan, "no finite number"), (.infinity, "no finite number"),
+      (.zero, "is all zeros"), (.nan, "not a finite number"), (.infinity, "not a finite number"),
       (3, "has the length 3.0, not 1"), (0.98, "has the length 0.98, not 1"), (-1, nil), (1.004, nil),
     ] as [(Float, String?)])
   func vectors(number: Float, told: String?) throws {
