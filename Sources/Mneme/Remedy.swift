@@ -47,7 +47,7 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case waitForClients = "If it has too many clients, wait for some to leave or raise its 'maxclients'."
   case checkCluster = "Look at the state of the cluster, and try again."
   case checkClusterSlots = "Check which node of the cluster serves each slot."
-  case makeRoom = "Raise maxmemory, delete expired entries, set quotas, or choose an eviction policy."
+  case makeRoom = "Remove entries, which works on a full server, or raise maxmemory."
   case usePrimary = "Connect to the primary."
   case freeDisk = "Free the disk, or look at the server's log."
   case readServerLogForCommand = "Nothing was written. See the server's log for the command."

@@ -166,6 +166,15 @@ final class Context {
     }
   }
 
+  /// Warns of removals that a full server could not record.
+  func warnOfUnrecorded() {
+    let removals = stores.reduce(0) { $0 + $1.unrecordedRemovals }
+    guard removals > 0 else { return }
+    warn(
+      "the server has no memory to record \(counted(removals, "removal")): the entries are gone, but the version counter "
+        + "and the statistics do not show it; free more memory, or raise maxmemory")
+  }
+
   /// Warns that mneme uses the server's clock, if this machine's is off.
   func warnOfClock(of store: RedisStore) {
     guard let lead = store.clockLead?.rawValue else { return }

@@ -65,6 +65,7 @@ public enum Program {
       }
       try output.flush()
       context.warnOfCounters()
+      context.warnOfUnrecorded()
       context.remarkOnTraffic()
       return report.status
     } catch is ClosedPipe {

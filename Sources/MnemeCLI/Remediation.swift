@@ -29,7 +29,7 @@ extension Remedy {
     case .checkClusterSlots: return "Look at the cluster with 'redis-cli --cluster check HOST:PORT'."
     case .makeRoom:
       return
-        "Raise maxmemory, choose an eviction policy, or remove entries: 'mneme vacuum', 'mneme set-quota'."
+        "Remove entries, which works on a full server ('mneme vacuum', 'mneme delete', 'mneme clear'), or raise maxmemory."
     case .usePrimary: return "Connect to the primary. To look something up here, 'get --peek' writes nothing."
     case .tagKeyPrefix:
       guard case .keyPrefix(let prefix)? = object else { return rawValue }

@@ -14,7 +14,7 @@ extension RedisStore {
     let entry = layout.entry(id)
     let listed = try locating(
       [Leftover(id: id)] + (namespace.map { [Leftover(id: id, namespace: $0)] } ?? []))
-    return try client.change { pipeline in
+    let removed: Freed<Bool> = try client.change(freeing: true) { pipeline in
       pipeline.append("WATCH", entry)
       let type = pipeline.append("TYPE", entry)
       return Question { $0[type].string ?? "none" }
@@ -22,7 +22,7 @@ extension RedisStore {
       // 1. The entry's key. A key of another type has no fields, and may belong to another program: it is removed
       // only if the caller names the id.
       let isHash = type == "hash"
-      guard type != "none", isHash || decide == nil else { return .done(false) }
+      guard type != "none", isHash || decide == nil else { return .done(Freed(false)) }
       var (name, queryHash): (String?, String?)
       if isHash || namespace != nil {
         let reading: EntryReading
@@ -31,9 +31,9 @@ extension RedisStore {
           let reading = EntryQuestion.append(entry, to: &pipeline)
           return Question { ($0[head][0].string, $0[head][1].string, try $0[reading]) }
         }
-        guard decide?(reading) ?? true else { return .done(false) }
+        guard decide?(reading) ?? true else { return .done(Freed(false)) }
       }
-      if let namespace, let name, !name.utf8.elementsEqual(namespace.name.utf8) { return .done(false) }
+      if let namespace, let name, !name.utf8.elementsEqual(namespace.name.utf8) { return .done(Freed(false)) }
 
       // 2. Everything that points at it.
       let stated = name.map { Namespace(unchecked: $0) }
@@ -53,15 +53,16 @@ extension RedisStore {
       let emptied = heads.isEmpty ? [] : try watchEmptied(by: heads, transaction)
 
       // 3. All of it together.
-      return .write { pipeline in
-        pipeline.append("UNLINK", entry)
-        for key in pointing { pipeline.append("UNLINK", key) }
-        appendSweep(going, emptied: emptied, count: 1, to: &pipeline)
-        if case .all(let counter, let namespace) = counting {
-          appendCount(1, of: counter, in: namespace, to: &pipeline)
-        }
+      var record = RemovalRecord(removed: 1, emptied: emptied)
+      if case .all(let counter, let namespace) = counting {
+        record.counts = [RemovalRecord.Count(counter: counter, namespace: namespace, number: 1)]
+      }
+      return freeing(record, transaction.room) { pipeline in
+        pipeline.append("UNLINK", each: [entry] + pointing)
+        appendSweep(going, to: &pipeline)
         return Question { _ in true }
       }
     }
+    return try settle(removed)
   }
 }

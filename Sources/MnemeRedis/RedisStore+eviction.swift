@@ -17,8 +17,10 @@ extension RedisStore {
   }
 
   /// Evicts under control: a quota that was lowered may send a million entries away.
+  /// - Parameter limit: in place of the quota that is stored, which a full server may have refused.
   package func evict(
-    for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>, _ control: WorkControl
+    for namespace: Namespace, quota limit: Int? = nil, maxEntries: Int?, sparing spared: Set<EntryID>,
+    _ control: WorkControl
   ) throws -> Int {
     var request = Pipeline()
     let quota = appendQuotaQuestion(for: namespace, to: &request)
@@ -26,7 +28,7 @@ extension RedisStore {
     let total = request.append("ZCARD", layout.byID)
     let seen = try read(request)
     let fill = Fill(
-      namespace: namespace, quota: try seen[quota], count: seen[count].size ?? 0, total: seen[total].size ?? 0
+      namespace: namespace, quota: try limit ?? seen[quota], count: seen[count].size ?? 0, total: seen[total].size ?? 0
     )
     let scope = fill.quota == nil ? nil : namespace
     // Entries to keep, and entries that cannot be removed, are chosen only if there are no others.

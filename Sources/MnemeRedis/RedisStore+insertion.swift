@@ -227,7 +227,10 @@ extension RedisStore {
       let written = plan.written.count == entries.count ? entries : plan.written.map { entries[$0] }
       let version = appendInsertion(
         of: written, under: plan.written.map { plan.outcomes[$0].id }, to: &pipeline)
-      if let removal { appendRemoval(removal, counting: .all(.evictions, namespace), to: &pipeline) }
+      if let removal {
+        appendRemoval(removal, to: &pipeline)
+        append(removal.record(.all(.evictions, namespace)), to: &pipeline)
+      }
       let fills = appendFillQuestion(of: Set(written.map(\.namespace)).sorted(), seen.quotas, to: &pipeline)
       let evicted = removal?.heads.count ?? 0
       return Question { replies in

@@ -41,7 +41,7 @@ extension RedisStore {
     let ids = Set(leftovers.map(\.id)).sorted()
     guard !ids.isEmpty else { return [] }
     let namespaces = Set(leftovers.compactMap(\.namespace)).sorted()
-    return try client.change { pipeline in
+    let swept: Freed<[EntryID]> = try client.change(freeing: true) { pipeline in
       // `by_id` is watched so that two vacuums at the same time do not both count an id.
       pipeline.append("WATCH", each: (isSound(layout.byID) ? [layout.byID] : []) + ids.map(layout.entry))
       let questions = ids.map { id in
@@ -59,17 +59,18 @@ extension RedisStore {
         }.map(\.id)
       }
     } decide: { transaction, gone in
-      guard !gone.isEmpty else { return .done([]) }
+      guard !gone.isEmpty else { return .done(Freed([])) }
       let going = leftovers.filter { gone.contains($0.id) }
       let heads = going.compactMap { leftover in
         leftover.namespace.map { EntryHead(id: leftover.id, namespace: $0, queryHash: "", expiry: .never) }
       }
       let emptied = heads.isEmpty ? [] : try watchEmptied(by: heads, transaction)
-      return .write { pipeline in
-        appendSweep(going, emptied: emptied, count: gone.count, to: &pipeline)
+      return freeing(RemovalRecord(removed: gone.count, emptied: emptied), transaction.room) { pipeline in
+        appendSweep(going, to: &pipeline)
         return Question { _ in gone }
       }
     }
+    return try settle(swept)
   }
 
   // MARK: Whether there is an entry
@@ -124,9 +125,7 @@ extension RedisStore {
     return Question { replies in scores.contains { !replies[$0].isNull } }
   }
 
-  func appendSweep(
-    _ leftovers: [Leftover], emptied: [Namespace], count: Int, to pipeline: inout Pipeline
-  ) {
+  func appendSweep(_ leftovers: [Leftover], to pipeline: inout Pipeline) {
     func remove(_ member: some RedisArgument, from key: Key) {
       if isSound(key) { pipeline.append("ZREM", key, member) }
     }
@@ -138,9 +137,5 @@ extension RedisStore {
       remove(KeyLayout.pythonTTLMember(namespace, leftover.id), from: layout.byTTL)
       remove(leftover.id.member, from: layout.lru(namespace))
     }
-    if isSound(layout.namespaces) {
-      for namespace in emptied { pipeline.append("SREM", layout.namespaces, namespace.name) }
-    }
-    if isSound(layout.version) { pipeline.append("INCRBY", layout.version, count) }
   }
 }

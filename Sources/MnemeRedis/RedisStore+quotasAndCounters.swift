@@ -3,10 +3,11 @@ import Mneme
 extension RedisStore {
   // MARK: Quotas
 
-  /// Written in both places in one transaction: the hash of the document, the string of the Python library.
+  /// Written in both places in one transaction: the hash of the document, the string of the Python library. A full server
+  /// takes a quota away and sets none.
   public func setQuota(_ maxEntries: Int?, for namespace: Namespace) throws {
     try checkOpen()
-    try client.change { pipeline in
+    try client.change(freeing: maxEntries == nil) { pipeline in
       pipeline.append("WATCH", layout.quotas, layout.quota(namespace))
       // Fails if a key is of another type. The value of the quota does not matter.
       appendQuotaQuestion(for: namespace, to: &pipeline)

@@ -115,9 +115,8 @@ extension RedisStore {
     guard !ids.isEmpty else { return [] }
     try checkOpen()
     return try withoutActuallyEscaping(decide) { decide in
-      let removed = try client.perform(
-        removal(of: ids, counting: counting, decide), looked: nil, upcoming: { nil }
-      ).result
+      let removed = try settle(
+        client.perform(removal(of: ids, counting: counting, decide), looked: nil, upcoming: { nil }).result)
       try retire(removed.maybeEmptied)
       return removed.ids
     }
@@ -139,7 +138,8 @@ extension RedisStore {
   ) -> RemovalLanes {
     Lanes(self) { store, ids in
       store.removal(of: ids, counting: counting, passingOverDamage: true, decide)
-    } finish: { store, ids, removal in
+    } finish: { store, ids, freed in
+      let removal = try store.settle(freed)
       try store.retire(removal.maybeEmptied)
       return RemovedBatch(ids: ids, removed: removal.ids, spared: removal.spared)
     }
@@ -159,9 +159,9 @@ extension RedisStore {
   func removal(
     of ids: [EntryID], counting: Counting?, passingOverDamage: Bool = false,
     _ decide: @escaping (EntryHead) throws -> Bool
-  ) -> Change<[EntryHead?], Removed> {
+  ) -> Change<[EntryHead?], Freed<Removed>> {
     Change(
-      tolerates: passingOverDamage,
+      tolerates: passingOverDamage, frees: true,
       look: { Look { self.appendHeadLook(at: ids, passingOverDamage: passingOverDamage, to: &$0) } },
       decide: { transaction, seen in
         var (heads, spared): ([EntryHead], [EntryHead]) = ([], [])
@@ -176,12 +176,12 @@ extension RedisStore {
   func removal(
     of heads: [EntryHead], sparing spared: [EntryHead], counting: Counting?,
     _ transaction: borrowing Transaction
-  ) throws -> Plan<Removed> {
-    guard !heads.isEmpty else { return .done(Removed(spared: spared)) }
+  ) throws -> Plan<Freed<Removed>> {
+    guard !heads.isEmpty else { return .done(Freed(Removed(spared: spared))) }
     let plan = try removal(of: heads, refilling: nil, transaction)
     let others = plan.namespaces.filter { !plan.emptied.contains($0) }
-    return .write { pipeline in
-      appendRemoval(plan, counting: counting, to: &pipeline)
+    return freeing(plan.record(counting), transaction.room) { pipeline in
+      appendRemoval(plan, to: &pipeline)
       let counted = others.filter { isSound(layout.lru($0)) }
       let counts = counted.map { pipeline.append("ZCARD", layout.lru($0)) }
       return Question { replies in
@@ -198,21 +198,26 @@ extension RedisStore {
   @discardableResult
   func retire(_ namespaces: [Namespace]) throws -> [Namespace] {
     guard !namespaces.isEmpty, isSound(layout.namespaces) else { return [] }
-    return try client.change { pipeline in
+    let retired: Freed<[Namespace]> = try client.change(freeing: true) { pipeline in
       pipeline.append("WATCH", each: namespaces.map(layout.lru))
       let counts = namespaces.map { pipeline.append("ZCARD", layout.lru($0)) }
       return Question { replies in
         zip(namespaces, counts).filter { replies[$1].integer == 0 }.map(\.0)
       }
-    } decide: { _, emptied in
-      guard !emptied.isEmpty else { return .done([]) }
+    } decide: { transaction, emptied in
+      guard !emptied.isEmpty else { return .done(Freed([])) }
+      // Outside a transaction another writer may list a namespace again in between.
+      if transaction.room == .noneForTransactions {
+        return .done(Freed([], unrecorded: RemovalRecord(emptied: emptied)))
+      }
       return .write { pipeline in
         let removed = emptied.map { pipeline.append("SREM", layout.namespaces, $0.name) }
         return Question { replies in
-          zip(emptied, removed).filter { replies[$1].integer == 1 }.map(\.0)
+          Freed(zip(emptied, removed).filter { replies[$1].integer == 1 }.map(\.0))
         }
       }
     }
+    return try settle(retired)
   }
 
   // MARK: Looking
@@ -365,45 +370,6 @@ extension RedisStore {
     throw CorruptCacheError(
       "The key '\(key.text)' holds \(number), which cannot grow any more.",
       about: .key(key.text), remedy: .lowerNumber)
-  }
-
-  // MARK: Commands
-
-  func appendRemoval(_ plan: RemovalPlan, counting: Counting?, to pipeline: inout Pipeline) {
-    let heads = plan.heads
-    pipeline.append("UNLINK", each: heads.map { layout.entry($0.id) } + plan.hashKeys)
-    if isSound(layout.byID) {
-      pipeline.append("ZREM", from: layout.byID, heads.map { Array($0.id.member.utf8) })
-    }
-    if isSound(layout.byTTL) {
-      pipeline.append(
-        "ZREM", from: layout.byTTL,
-        heads.flatMap { [Array($0.id.member.utf8), KeyLayout.pythonTTLMember($0.namespace, $0.id)] })
-    }
-    for (namespace, going) in Dictionary(grouping: heads, by: \.namespace).sorted(by: { $0.key < $1.key }) {
-      if isSound(layout.lru(namespace)) {
-        pipeline.append("ZREM", from: layout.lru(namespace), going.map { Array($0.id.member.utf8) })
-      }
-      if case .own(let counter) = counting {
-        appendCount(Int64(going.count), of: counter, in: namespace, to: &pipeline)
-      }
-    }
-    if case .all(let counter, let namespace) = counting {
-      appendCount(Int64(heads.count), of: counter, in: namespace, to: &pipeline)
-    }
-    if !plan.emptied.isEmpty, isSound(layout.namespaces) {
-      pipeline.append("SREM", from: layout.namespaces, plan.emptied.map { Array($0.name.utf8) })
-    }
-    if isSound(layout.version) { pipeline.append("INCRBY", layout.version, heads.count) }
-  }
-}
-
-extension Pipeline {
-  /// A command that takes members of a set, at least one.
-  fileprivate mutating func append(_ name: StaticString, from key: Key, _ members: [[UInt8]]) {
-    begin(name, argumentCount: 1 + members.count)
-    argument(key)
-    for member in members { argument(member) }
   }
 }
 

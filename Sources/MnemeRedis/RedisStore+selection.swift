@@ -88,7 +88,8 @@ extension RedisStore {
   ) throws -> Int {
     let lanes = RemovalLanes(self) { store, ids in
       store.removal(of: ids, matching: selection, at: now, EntryReader(store, selection.fields))
-    } finish: { store, ids, removal in
+    } finish: { store, ids, freed in
+      let removal = try store.settle(freed)
       try store.retire(removal.maybeEmptied)
       return RemovedBatch(ids: ids, removed: removal.ids, spared: [])
     }
@@ -139,9 +140,9 @@ extension RedisStore {
 
   private func removal(
     of ids: [EntryID], matching selection: Selection, at now: UnixTime, _ reader: EntryReader
-  ) -> Change<[EntryHead], Removed> {
+  ) -> Change<[EntryHead], Freed<Removed>> {
     Change(
-      tolerates: true,
+      tolerates: true, frees: true,
       look: {
         Look { pipeline in
           let heads = self.appendHeadLook(at: ids, to: &pipeline)

@@ -92,7 +92,7 @@ extension RedisStore {
   }
 
   private func removeBatch(_ keys: ArraySlice<HashKey>) throws -> [Pointer] {
-    try client.change { pipeline -> Question<[Pointer]> in
+    try client.change(freeing: true) { pipeline -> Question<[Pointer]> in
       pipeline.append("WATCH", each: keys.map(\.key))
       return appendPointerQuestion(about: keys, to: &pipeline)
     } decide: { transaction, pointers in

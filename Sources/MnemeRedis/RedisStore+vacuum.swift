@@ -212,12 +212,21 @@ struct VacuumRun {
     odd = PageContents(members: [], entries: [:])
     // One that has expired after all is met again.
     kept += plan.kept
-    for expiry in plan.stale where try store.correct(expiry) { report.repaired += 1 }
+    for expiry in plan.stale { try correct(expiry) }
     if !plan.leftovers.isEmpty {
       swept.formUnion(try store.sweepLeftovers(store.stillDue(plan.leftovers)))
       report.leftovers = swept.count
     }
     tellProgress()
+  }
+
+  private mutating func correct(_ expiry: StaleExpiry) throws {
+    do {
+      if try store.correct(expiry) { report.repaired += 1 }
+    } catch let error as StoreBackendError where error.reason == .outOfMemory {
+      // It stays. What follows frees memory.
+      kept += 1
+    }
   }
 
   /// Takes note of what was removed.

@@ -26,6 +26,10 @@ public final class RedisStore: Store {
   /// Entries with a time to live, and their `hash:` keys, also get Redis's own expiry.
   let useNativeTTL: Bool
   private let ownsClient: Bool
+  /// A store of another one's, over a connection of its own.
+  private let isAnother: Bool
+  /// What a server without room has not recorded yet.
+  let ledger: RemovalLedger
   private let state = Mutex(State())
 
   /// Whether the package was built with the trait `Redis`, and so with hiredis.
@@ -80,6 +84,7 @@ public final class RedisStore: Store {
     }
     self.client = client
     self.ownsClient = ownsClient
+    (isAnother, ledger) = (false, RemovalLedger())
     layout = KeyLayout(prefix: keyPrefix)
     codec = EntryCodec(layout: layout, requiresUTF8: decodeResponses)
     self.useNativeTTL = useNativeTTL
@@ -96,6 +101,7 @@ public final class RedisStore: Store {
   private init(like other: RedisStore, client: RedisClient) {
     self.client = client
     ownsClient = true
+    (isAnother, ledger) = (true, other.ledger)
     (layout, codec, useNativeTTL) = (other.layout, other.codec, other.useNativeTTL)
   }
 
@@ -118,12 +124,14 @@ public final class RedisStore: Store {
     return state.withLock { $0.stored }
   }
 
-  /// Closes the connection, unless it is the caller's own.
+  /// Closes the connection, unless it is the caller's own. Where the server was too full to record what was removed, it
+  /// waits for up to a second to do so.
   public func close() {
     let wasOpen = state.withLock { state in
       defer { state.isClosed = true }
       return !state.isClosed
     }
+    if wasOpen, !isAnother { recordRemovals(within: .seconds(1)) }
     if wasOpen, ownsClient { client.close() }
   }
 

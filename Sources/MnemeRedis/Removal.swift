@@ -25,6 +25,40 @@ enum Counting: Sendable {
   case all(Counter, Namespace)
 }
 
+/// What is recorded of a removal besides the keys and members that go: it may need memory, which a full server has not.
+struct RemovalRecord: Equatable, Sendable {
+  /// How far the version counter grows.
+  var removed = 0
+  var counts: [Count] = []
+  /// Namespaces that were left without entries, and are still listed.
+  var emptied: [Namespace] = []
+
+  /// How much is added to a counter.
+  struct Count: Equatable, Sendable {
+    var counter: Counter
+    var namespace: Namespace
+    var number: Int64
+  }
+
+  var isEmpty: Bool { self == RemovalRecord() }
+
+  /// The namespaces of the counters, sorted.
+  var countedNamespaces: [Namespace] { Set(counts.map(\.namespace)).sorted() }
+
+  static func += (record: inout RemovalRecord, other: RemovalRecord) {
+    record.removed += other.removed
+    for count in other.counts {
+      let place = record.counts.firstIndex { $0.counter == count.counter && $0.namespace == count.namespace }
+      if let place {
+        record.counts[place].number += count.number
+      } else {
+        record.counts.append(count)
+      }
+    }
+    record.emptied = Set(record.emptied + other.emptied).sorted()
+  }
+}
+
 /// The decision about a removal: the entries, and the keys and members that go with them.
 struct RemovalPlan: Equatable, Sendable {
   var heads: [EntryHead]
@@ -51,4 +85,20 @@ struct RemovalPlan: Equatable, Sendable {
 
   /// The namespaces of the entries, sorted.
   var namespaces: [Namespace] { Set(heads.map(\.namespace)).sorted() }
+
+  /// What is recorded of it.
+  func record(_ counting: Counting?) -> RemovalRecord {
+    let counts: [RemovalRecord.Count] =
+      switch counting {
+      case .own(let counter):
+        namespaces.map { namespace in
+          let number = heads.count { $0.namespace == namespace }
+          return RemovalRecord.Count(counter: counter, namespace: namespace, number: Int64(number))
+        }
+      case .all(let counter, let namespace):
+        [RemovalRecord.Count(counter: counter, namespace: namespace, number: Int64(heads.count))]
+      case nil: []
+      }
+    return RemovalRecord(removed: heads.count, counts: counts, emptied: emptied)
+  }
 }

@@ -61,16 +61,29 @@ struct SetQuota: Command {
       if !dryRun { try store.setQuota(nil, for: namespace) }
       report.quota = nil
     case .set(let limit):
-      if !dryRun { try store.setQuota(limit, for: namespace) }
       report.quota = limit
+      if !dryRun { try setQuota(limit, store, &report, context) }
     }
-    if evicts { try evict(store, &report, context) }
+    if evicts, report.evicted == 0 { try evict(store, &report, context) }
     if report.entries == 0 { try context.noteAbsence(of: store) }
     return report
   }
 }
 
 extension SetQuota {
+  /// A server that is full takes the quota when entries have gone.
+  private func setQuota(
+    _ limit: Int, _ store: RedisStore, _ report: inout QuotaReport, _ context: Context
+  ) throws {
+    do {
+      try store.setQuota(limit, for: namespace)
+    } catch let error as StoreBackendError where error.reason == .outOfMemory && evicts {
+      try evict(store, &report, context)
+      guard report.evicted > 0 else { throw error }
+      try store.setQuota(limit, for: namespace)
+    }
+  }
+
   private func evict(_ store: RedisStore, _ report: inout QuotaReport, _ context: Context) throws {
     guard !dryRun else {
       report.evicted = report.quota.map { Eviction.batch(count: report.entries, limit: $0) } ?? 0
@@ -79,7 +92,8 @@ extension SetQuota {
     let work = try LongWork(
       context, unit: "entries", total: report.quota.map { max(0, report.entries - $0) }, pace: pace,
       guarding: [store])
-    report.evicted = try store.evict(for: namespace, maxEntries: nil, sparing: [], work.control())
+    report.evicted = try store.evict(
+      for: namespace, quota: report.quota, maxEntries: nil, sparing: [], work.control())
     try work.finish()
     report.entries = try store.count(in: namespace)
     report.interruption = work.interruption

@@ -103,30 +103,31 @@ extension Repairer {
 
   /// Removes an entry whose query is answered from another one, if that can be served.
   func removeShadowed(_ id: EntryID) throws -> RepairOutcome {
-    try store.client.change { pipeline in
+    let outcome: Freed<RepairOutcome> = try store.client.change(freeing: true) { pipeline in
       store.appendHeadLook(at: [id], passingOverDamage: false, to: &pipeline).map { $0.first ?? nil }
     } decide: { transaction, head in
-      guard let head else { return .done(.gone) }
+      guard let head else { return .done(Freed(.gone)) }
       let hashKey = self.layout.hash(head.namespace, head.queryHash)
       let pointer = try transaction.read { pipeline in
         pipeline.append("WATCH", hashKey)
         let pointer = pipeline.append("GET", hashKey)
         return Question { EntryView.Pointer($0[pointer], of: id) }
       }
-      guard case .other(let other) = pointer else { return .done(.gone) }
+      guard case .other(let other) = pointer else { return .done(Freed(.gone)) }
       let reading = try transaction.read { pipeline in
         pipeline.append("WATCH", self.layout.entry(other))
         return EntryQuestion.append(self.layout.entry(other), to: &pipeline)
       }
       guard case .sound(let facts) = reading, self.isServed(facts), facts.namespace == head.namespace,
         facts.queryHash.utf8.elementsEqual(head.queryHash.utf8)
-      else { return .done(.left("entry \(other), which shadows it, cannot be served")) }
+      else { return .done(Freed(.left("entry \(other), which shadows it, cannot be served"))) }
       let plan = try self.store.removal(of: [head], refilling: nil, transaction)
-      return .write { pipeline in
-        self.store.appendRemoval(plan, counting: nil, to: &pipeline)
+      return self.store.freeing(plan.record(nil), transaction.room) { pipeline in
+        self.store.appendRemoval(plan, to: &pipeline)
         return Question { _ in .repaired }
       }
     }
+    return try store.settle(outcome)
   }
 
   private func isServed(_ facts: EntryFacts) -> Bool {

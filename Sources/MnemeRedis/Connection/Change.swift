@@ -29,10 +29,26 @@ struct Look<Seen> {
   }
 }
 
+/// The room that a server has for what is written.
+enum Room: Sendable, Comparable {
+  /// Enough, as far as is known.
+  case enough
+  /// It has reached `maxmemory` and evicts nothing: it takes commands that free memory, and refuses a transaction in
+  /// which any command may need some.
+  case none
+  /// Redis before 7.2 then refuses every command inside a transaction. It still takes commands that free memory one by
+  /// one.
+  case noneForTransactions
+}
+
 /// A change of the cache in its three steps: look, decide, write.
 struct Change<Seen, Result> {
   /// Whether the server's errors stay in their places among the answers to the look.
   var tolerates = false
+  /// Whether `decide` has commands for a server without room (`Transaction.room`): those that only free memory. Then a
+  /// refusal for lack of memory makes the change start again, with less room. Outside a transaction nothing guards what
+  /// was seen, but a server that is full refuses whatever would change it.
+  var frees = false
   let look: () throws -> Look<Seen>
   /// Decides from what was seen. It may read more on the way, with `Transaction.read`.
   let decide: (borrowing Transaction, Seen) throws -> Plan<Result>
@@ -57,14 +73,17 @@ extension RedisClient {
   /// Two round trips, one where there is nothing to write, and one for each further `Transaction.read`. `decide` must not
   /// use the client itself.
   /// - Throws: what `look` and `decide` throw; `StoreBackendError` with `contention` after `attemptLimit` attempts.
-  /// - Parameter tolerating: leaves the server's errors in their places among the answers to the look.
+  /// - Parameters:
+  ///   - tolerating: leaves the server's errors in their places among the answers to the look.
+  ///   - freeing: whether the change only frees memory where there is no room: `Change.frees`.
   func change<Seen, Result>(
-    tolerating: Bool = false, _ look: (inout Pipeline) throws -> Question<Seen>,
+    tolerating: Bool = false, freeing: Bool = false, _ look: (inout Pipeline) throws -> Question<Seen>,
     decide: (borrowing Transaction, Seen) throws -> Plan<Result>
   ) throws -> Result {
     try withoutActuallyEscaping(look) { look in
       try withoutActuallyEscaping(decide) { decide in
-        let change = Change(tolerates: tolerating, look: { try Look(look) }, decide: decide)
+        let change = Change(
+          tolerates: tolerating, frees: freeing, look: { try Look(look) }, decide: decide)
         return try perform(change, looked: nil, upcoming: { nil }).result
       }
     }
@@ -84,7 +103,8 @@ extension RedisClient {
     var hasAsked = false
     var done: (result: Result, next: Looked<Seen>?)?
     try attempting { connection in
-      let transaction = Transaction(client: self, connection: connection)
+      let transaction = Transaction(
+        client: self, connection: connection, room: change.frees ? room : .enough, frees: change.frees)
       let seen: Seen
       if let known = looked.take(), known.connection === connection,
         known.exchangeCount == connection.exchangeCount
@@ -151,6 +171,8 @@ extension RedisClient {
             }
           } catch Interruption.moved {
             continue
+          } catch Interruption.full {
+            room = room == .enough ? .none : .noneForTransactions
           }
         }
         throw StoreBackendError(

@@ -23,6 +23,8 @@ public final class RedisClient: @unchecked Sendable {
   var cluster: ClusterNodes?
   /// For commands that a node has redirected just this once.
   var detour: Connection?
+  /// The room that the server has, as the last refusal has shown it.
+  var room = Room.enough
   private var isClosed = false
 
   /// Does not connect yet.
@@ -65,6 +67,9 @@ public final class RedisClient: @unchecked Sendable {
 
   /// The shortest time that an exchange has taken so far; nil before the first. No round trip.
   var shortestRoundTrip: Duration? { locked { connector.meter.shortestRoundTrip } }
+
+  /// Takes note that the server has accepted what may need memory. No round trip.
+  func noteRoom() { locked { room = .enough } }
 
   /// Says which keys the client is used for: those under a prefix. No round trip.
   ///

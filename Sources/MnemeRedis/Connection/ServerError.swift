@@ -9,12 +9,26 @@ struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
 
   /// - Parameter line: the text between `-` and the end of the line.
   init(line: UnsafeRawBufferPointer) {
-    let word = line.prefix { 65...90 ~= $0 }
-    let isCode = !word.isEmpty && (word.endIndex == line.endIndex || line[word.endIndex] == UInt8(ascii: " "))
-    let rest = isCode ? line[word.endIndex...].drop { $0 == UInt8(ascii: " ") } : line[...]
-    code = isCode ? String(decoding: word, as: UTF8.self) : ""
+    var (code, rest) = ServerError.splitCode(line[...])
+    // A server that could queue a transaction and not run it gives the error of one of the commands behind its own.
+    let reason = "Transaction discarded because of: "
+    if code == "EXECABORT", rest.starts(with: reason.utf8) {
+      let (inner, others) = ServerError.splitCode(rest.dropFirst(reason.utf8.count))
+      if !inner.isEmpty { (code, rest) = (inner, others) }
+    }
+    self.code = code
     let shown = String(decoding: rest.prefix(500), as: UTF8.self)
     text = visible(ServerError.withoutArguments(shown))
+  }
+
+  private static func splitCode(
+    _ line: Slice<UnsafeRawBufferPointer>
+  ) -> (code: String, rest: Slice<UnsafeRawBufferPointer>) {
+    let word = line.prefix { 65...90 ~= $0 }
+    guard !word.isEmpty, word.endIndex == line.endIndex || line[word.endIndex] == UInt8(ascii: " ") else {
+      return ("", line)
+    }
+    return (String(decoding: word, as: UTF8.self), line[word.endIndex...].drop { $0 == UInt8(ascii: " ") })
   }
 
   private init(code: String, text: String) { (self.code, self.text) = (code, text) }

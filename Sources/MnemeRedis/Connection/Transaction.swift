@@ -4,6 +4,10 @@ import Mneme
 struct Transaction: ~Copyable {
   let client: RedisClient
   let connection: Connection
+  /// The room that the commands must do with.
+  let room: Room
+  /// Whether the change can do with less room than it has.
+  let frees: Bool
 
   /// Sends `WATCH` and commands that only read. One round trip.
   func read(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
@@ -30,6 +34,7 @@ struct Transaction: ~Copyable {
   ) throws -> (written: Replies, following: Replies?)? {
     try interrupting { try connection.greet() }
     if try client.settle(on: connection) { throw Interruption.moved }
+    if room == .noneForTransactions { return (try send(commands), nil) }
     let replies = try interrupting(mayHaveRun: { $0 == .all || $0 == .partly && look != nil }) {
       try connection.exchange(transaction: commands, followedBy: look)
     }
@@ -38,6 +43,9 @@ struct Transaction: ~Copyable {
     if result.isNull { return nil }
     guard result.error == nil else {
       try interruptWhereRedirected(replies.prefix(exec + 1))
+      if frees, replies.prefix(exec + 1).contains(where: { $0.error?.code == "OOM" }) {
+        throw Interruption.full
+      }
       throw refusal(replies, of: commands)
     }
     guard result.count == commands.count else {
@@ -50,6 +58,16 @@ struct Transaction: ~Copyable {
     let following = replies.dropping(exec + 1)
     // A look that a node has redirected is made again when its turn comes.
     return (written, client.redirectedCommands(following) == nil ? following : nil)
+  }
+
+  /// Sends the commands as they are, to a server that takes no transaction. What was watched is not watched any more.
+  private func send(_ commands: Pipeline) throws -> Replies {
+    defer { connection.endTransaction() }
+    let replies = try interrupting(mayHaveRun: { $0.mayHaveRun(commands) }) {
+      try connection.exchange(commands)
+    }
+    try interruptWhereRedirected(replies)
+    return try client.check(replies, of: commands, tolerating: false)
   }
 
   /// The server's error among replies that were tolerated, as the user meets it.
@@ -98,4 +116,6 @@ enum Interruption: Error {
   /// Another node is the right one, and the next connection goes there.
   case moved
   case redirected(Redirection)
+  /// The server has no room, and the change can do without.
+  case full
 }

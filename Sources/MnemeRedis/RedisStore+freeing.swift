@@ -1,0 +1,154 @@
+import Mneme
+import Synchronization
+
+// A server that has reached `maxmemory` and evicts nothing refuses whatever may need memory, and with it the
+// transaction that it is in. So a removal is sent again without what records it, and that follows when there is room:
+//
+//     1. UNLINK, ZREM, SREM, INCRBY version, HINCRBY counters     refused
+//     2. UNLINK, ZREM, SREM                                       in a transaction
+//        UNLINK, ZREM                                             without one, before Redis 7.2, which then takes none
+//     3. INCRBY version, HINCRBY counters (SREM)                  in a transaction, after each batch and at the end
+
+/// The result of a change that frees memory.
+struct Freed<Value: Sendable>: Sendable {
+  let value: Value
+  /// What was not recorded for lack of memory.
+  let unrecorded: RemovalRecord
+
+  init(_ value: Value, unrecorded: RemovalRecord = RemovalRecord()) {
+    (self.value, self.unrecorded) = (value, unrecorded)
+  }
+}
+
+/// What was removed and not recorded yet, by all connections of a store together.
+final class RemovalLedger: Sendable {
+  private let record = Mutex(RemovalRecord())
+
+  var isEmpty: Bool { record.withLock(\.isEmpty) }
+  /// How many removed entries the version counter does not show.
+  var removed: Int { record.withLock(\.removed) }
+
+  func add(_ other: RemovalRecord) { record.withLock { $0 += other } }
+
+  func takeAll() -> RemovalRecord {
+    record.withLock { record in
+      defer { record = RemovalRecord() }
+      return record
+    }
+  }
+}
+
+extension RedisStore {
+  /// Commands that free memory, with those that record what they do as far as there is room.
+  func freeing<Value: Sendable>(
+    _ record: RemovalRecord, _ room: Room, _ build: (inout Pipeline) throws -> Question<Value>
+  ) rethrows -> Plan<Freed<Value>> {
+    try .write { pipeline in
+      let question = try build(&pipeline)
+      var unrecorded = RemovalRecord()
+      switch room {
+      case .enough: append(record, to: &pipeline)
+      case .none:
+        append(RemovalRecord(emptied: record.emptied), to: &pipeline)
+        unrecorded = record
+        unrecorded.emptied = []
+      case .noneForTransactions: unrecorded = record
+      }
+      return question.map { [unrecorded] in Freed($0, unrecorded: unrecorded) }
+    }
+  }
+
+  /// Records what a change could not, where there is room by now. No round trip where it was recorded.
+  func settle<Value>(_ freed: Freed<Value>) throws -> Value {
+    if !freed.unrecorded.isEmpty {
+      ledger.add(freed.unrecorded)
+      try recordRemovals()
+    }
+    return freed.value
+  }
+
+  /// Records what was removed while there was no room. Two round trips.
+  /// - Returns: whether nothing is left to be recorded.
+  @discardableResult
+  func recordRemovals() throws -> Bool {
+    let record = ledger.takeAll()
+    if record.isEmpty { return true }
+    do {
+      try client.change { pipeline in
+        let growth = appendGrowthCheck(of: record.countedNamespaces, to: &pipeline)
+        pipeline.append("WATCH", each: record.emptied.map(layout.lru))
+        let counts = record.emptied.map { (namespace: $0, slot: pipeline.append("ZCARD", layout.lru($0))) }
+        return Question { replies in
+          try replies[growth]
+          return counts.filter { replies[$0.slot].integer == 0 }.map(\.namespace)
+        }
+      } decide: { (_, emptied: [Namespace]) -> Plan<Void> in
+        .write { pipeline in
+          var record = record
+          record.emptied = emptied
+          append(record, to: &pipeline)
+          return .nothing
+        }
+      }
+      client.noteRoom()
+      return true
+    } catch {
+      ledger.add(record)
+      if let error = error as? StoreBackendError, error.reason == .outOfMemory { return false }
+      throw error
+    }
+  }
+
+  /// Waits a moment for the room to record what was removed: a server gives memory back in the background.
+  func recordRemovals(within limit: Duration) {
+    let deadline = Deadline.after(limit)
+    while !ledger.isEmpty, (try? recordRemovals()) == false, deadline.remaining > .zero {
+      sleep(for: .milliseconds(20))
+    }
+  }
+
+  /// How many entries were removed that the version counter does not show, because the server had no room. No round trip.
+  package var unrecordedRemovals: Int { ledger.removed }
+
+  // MARK: Commands
+
+  /// The keys and members that go.
+  func appendRemoval(_ plan: RemovalPlan, to pipeline: inout Pipeline) {
+    let heads = plan.heads
+    pipeline.append("UNLINK", each: heads.map { layout.entry($0.id) } + plan.hashKeys)
+    if isSound(layout.byID) {
+      pipeline.append("ZREM", from: layout.byID, heads.map { Array($0.id.member.utf8) })
+    }
+    if isSound(layout.byTTL) {
+      pipeline.append(
+        "ZREM", from: layout.byTTL,
+        heads.flatMap { [Array($0.id.member.utf8), KeyLayout.pythonTTLMember($0.namespace, $0.id)] })
+    }
+    for (namespace, going) in Dictionary(grouping: heads, by: \.namespace).sorted(by: { $0.key < $1.key })
+    where isSound(layout.lru(namespace)) {
+      pipeline.append("ZREM", from: layout.lru(namespace), going.map { Array($0.id.member.utf8) })
+    }
+  }
+
+  /// What records a removal.
+  func append(_ record: RemovalRecord, to pipeline: inout Pipeline) {
+    for count in record.counts {
+      appendCount(count.number, of: count.counter, in: count.namespace, to: &pipeline)
+    }
+    if !record.emptied.isEmpty, isSound(layout.namespaces) {
+      pipeline.append("SREM", from: layout.namespaces, record.emptied.map { Array($0.name.utf8) })
+    }
+    if record.removed > 0, isSound(layout.version) {
+      pipeline.append("INCRBY", layout.version, record.removed)
+    }
+  }
+}
+
+extension Pipeline {
+  /// A command that takes members of a set, at least one.
+  fileprivate mutating func append(_ name: StaticString, from key: Key, _ members: [[UInt8]]) {
+    begin(name, argumentCount: 1 + members.count)
+    argument(key)
+    for member in members { argument(member) }
+  }
+}
