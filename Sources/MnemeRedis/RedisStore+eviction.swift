@@ -28,8 +28,8 @@ extension RedisStore {
     let total = request.append("ZCARD", layout.byID)
     let seen = try read(request)
     let fill = Fill(
-      namespace: namespace, quota: try limit ?? seen[quota], count: seen[count].size ?? 0, total: seen[total].size ?? 0
-    )
+      namespace: namespace, quota: try limit ?? seen[quota], count: seen[count].size ?? 0,
+      total: seen[total].size ?? 0)
     let scope = fill.quota == nil ? nil : namespace
     // Entries to keep, and entries that cannot be removed, are chosen only if there are no others.
     var passedOver = spared

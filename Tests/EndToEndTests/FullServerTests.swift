@@ -50,7 +50,8 @@ import Testing
     Removal(words: "set-quota --evict big 5", removed: 195, counted: ("big", "evictions")),
   ]
 
-  @Test("what removes works on a full server, and leaves the cache as it would elsewhere", arguments: removals)
+  @Test(
+    "what removes works on a full server, and leaves the cache as it would elsewhere", arguments: removals)
   func removal(removal: Removal) throws {
     let fixture = try fullCache()
     try fill(fixture, by: 100_000)
