@@ -14,10 +14,10 @@ public struct CacheIdentity: Sendable, Equatable {
   static let largestDimension = 1 << 24
 
   /// The fields of a store's `meta` that hold it.
-  public enum Field {
-    public static let fingerprint = "embedder_fingerprint"
-    public static let dimension = "embedder_dim"
-    public static let schemaVersion = "schema_version"
+  package enum Field {
+    package static let fingerprint = "embedder_fingerprint"
+    package static let dimension = "embedder_dim"
+    package static let schemaVersion = "schema_version"
   }
 
   public init(fingerprint: String, dimension: Int, schemaVersion: Int = CacheIdentity.currentSchema) {

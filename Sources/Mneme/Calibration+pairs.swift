@@ -1,14 +1,14 @@
 /// Two texts, and whether one's answer serves the other.
-public struct LabelledPair: Sendable, Equatable {
+package struct LabelledPair: Sendable, Equatable {
   /// The one text.
-  public var a: String
+  package var a: String
   /// The other text.
-  public var b: String
+  package var b: String
   /// Whether one text's answer serves the other.
-  public var isMatch: Bool
+  package var isMatch: Bool
 
   /// The texts are taken as they are.
-  public init(a: String, b: String, isMatch: Bool) {
+  package init(a: String, b: String, isMatch: Bool) {
     self.a = a
     self.b = b
     self.isMatch = isMatch
@@ -24,7 +24,7 @@ extension LabelledPair {
   ///
   /// Two texts drawn at random are mostly easy to tell apart, so thresholds found with such pairs are lower
   /// bounds: a cache compares each question with its nearest neighbour.
-  public static func draw(
+  package static func draw(
     _ count: Int, from texts: [(text: String, label: String)], seed: UInt64
   ) -> [LabelledPair] {
     let groups = distinctTexts(texts)

@@ -6,53 +6,53 @@
 ///
 ///     let calibration = try Calibration(pairs.map { pair in … })
 ///     calibration.best(by: .recall, minPrecision: 0.99)?.threshold
-public struct Calibration: Sendable {
+package struct Calibration: Sendable {
   /// The similarity and label of one pair of texts.
-  public struct Observation: Sendable, Equatable {
+  package struct Observation: Sendable, Equatable {
     /// The cosine similarity of their vectors.
-    public var similarity: Double
+    package var similarity: Double
     /// Whether one text's answer serves the other.
-    public var isMatch: Bool
+    package var isMatch: Bool
 
     /// Both are taken as they are.
-    public init(similarity: Double, isMatch: Bool) {
+    package init(similarity: Double, isMatch: Bool) {
       self.similarity = similarity
       self.isMatch = isMatch
     }
   }
 
   /// One threshold and what comes of it. All in 0...1.
-  public struct Point: Sendable, Equatable {
+  package struct Point: Sendable, Equatable {
     /// Similarities from here on are served.
-    public var threshold: Double
+    package var threshold: Double
     /// 1 where nothing is served, so that a threshold beyond all distractors stays a candidate.
-    public var precision: Double
+    package var precision: Double
     /// The share of the matches that are served.
-    public var recall: Double
+    package var recall: Double
     /// 2 · precision · recall / (precision + recall); 0 where both are.
-    public var f1: Double {
+    package var f1: Double {
       precision + recall == 0 ? 0 : 2 * precision * recall / (precision + recall)
     }
   }
 
   /// The measure by which one threshold is better than another.
-  public enum Metric: String, Sendable, CaseIterable {
+  package enum Metric: String, Sendable, CaseIterable {
     case f1
     case precision
     case recall
   }
 
   /// 0.50, 0.51 … 0.99.
-  public static let defaultThresholds = (50...99).map { Double($0) / 100 }
+  package static let defaultThresholds = (50...99).map { Double($0) / 100 }
 
   /// A point for each threshold, in the order given.
-  public let curve: [Point]
+  package let curve: [Point]
 
   /// - Parameters:
   ///   - observations: matches and strangers, at least one of each.
   ///   - thresholds: which to try.
   /// - Throws: `InvalidInputError` without a match or without a stranger: nothing could be told apart.
-  public init(_ observations: [Observation], thresholds: [Double] = Self.defaultThresholds) throws {
+  package init(_ observations: [Observation], thresholds: [Double] = Self.defaultThresholds) throws {
     let matches = observations.count { $0.isMatch }
     guard matches > 0, matches < observations.count else {
       throw InvalidInputError(
@@ -72,7 +72,7 @@ public struct Calibration: Sendable {
 
   /// The first threshold of the curve with the highest metric among those that meet the constraints; nil when
   /// none does.
-  public func best(
+  package func best(
     by metric: Metric = .f1, minPrecision: Double = 0, minRecall: Double = 0
   ) -> Point? {
     func value(_ point: Point) -> Double {
@@ -97,7 +97,7 @@ extension Calibration {
   /// search leaves its query in float32.
   /// - Precondition: the vectors are of one dimension.
   /// - Throws: `QuantizationError` for a zero vector, NaN or infinity.
-  public static func similarity(
+  package static func similarity(
     _ a: [Float], _ b: [Float], precision: VectorPrecision = .float32
   ) throws -> Double {
     precondition(a.count == b.count, "vectors of one embedder have one dimension")
@@ -122,7 +122,7 @@ extension Calibration {
 
 /// The form in which vectors are compared. The index of this library answers as float32 does; the Python library can be
 /// told to keep int8 alone.
-public enum VectorPrecision: String, Sendable, CaseIterable {
+package enum VectorPrecision: String, Sendable, CaseIterable {
   /// The numbers as stored. Similarities are exact to float32.
   case float32
   /// Each component times 127, rounded to the nearest integer. Similarities move by up to some hundredths.

@@ -15,7 +15,7 @@ public enum Confidence {
 
   /// The age from which on the confidence is below `cutoff`: 24 h × log₂(similarity / cutoff), rounded up to a whole
   /// second; 0 where it always was, nil where it never will be.
-  public static func age(belowCutoff cutoff: Double, similarity: Double) -> Seconds? {
+  package static func age(belowCutoff cutoff: Double, similarity: Double) -> Seconds? {
     guard cutoff > 0 else { return similarity < cutoff ? Seconds(0) : nil }
     guard similarity >= cutoff else { return Seconds(0) }
     return Seconds(Int64((Double(halfLife.rawValue) * log2(similarity / cutoff)).rounded(.up)))

@@ -1,6 +1,6 @@
 extension Embedding {
   /// Why a similarity to a stored vector means nothing.
-  public enum Flaw: Sendable, Equatable {
+  package enum Flaw: Sendable, Equatable {
     /// It has no direction. Python stores such vectors for texts that its embedder cannot place.
     case allZeros
     /// A component is NaN or infinite.
@@ -10,11 +10,11 @@ extension Embedding {
 
     /// The largest deviation of a length from 1, and of a similarity from the cosine. Numbers that were kept in
     /// 16 bits stay well within it.
-    public static let tolerance = 0.01
+    package static let tolerance = 0.01
 
     /// nil for a vector that can be compared, and for one without components.
     /// - Parameter bytes: little-endian float32s, of any alignment.
-    public init?(in bytes: UnsafeRawBufferPointer) {
+    package init?(in bytes: UnsafeRawBufferPointer) {
       var squares = 0.0
       var largest: UInt32 = 0
       for offset in stride(from: 0, to: bytes.count & ~3, by: 4) {
@@ -38,5 +38,5 @@ extension Embedding {
   }
 
   /// The reason why the vector cannot be compared, or nil.
-  public var flaw: Flaw? { bytes.withUnsafeBytes { Flaw(in: $0) } }
+  package var flaw: Flaw? { bytes.withUnsafeBytes { Flaw(in: $0) } }
 }

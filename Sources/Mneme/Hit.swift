@@ -22,7 +22,7 @@ public struct Hit: Sendable, CustomStringConvertible {
   public var response: String
   /// The bytes of a response that is not UTF-8, which only other writers store. `response` then has U+FFFD for
   /// bad bytes.
-  public var rawResponse: [UInt8]?
+  package var rawResponse: [UInt8]?
   /// A JSON object, as it was stored.
   public var metadata: String
 

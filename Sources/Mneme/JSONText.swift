@@ -3,20 +3,20 @@
 /// A cache passes on metadata that other programs wrote, so numbers such as `1e400` or `12345678901234567890`, the
 /// order of members and the spelling of escapes must not change. JSON libraries turn numbers into machine types or
 /// refuse them; this one checks the grammar of RFC 8259 and leaves the text alone.
-public struct JSONText: Sendable {
+package struct JSONText: Sendable {
   /// The kinds of JSON values.
-  public enum Kind: Sendable, Hashable {
+  package enum Kind: Sendable, Hashable {
     case object, array, string, number, boolean, null
   }
 
   /// Which kind of value it is.
-  public let kind: Kind
+  package let kind: Kind
   /// The value's own bytes, without white space around it.
-  public let bytes: ArraySlice<UInt8>
+  package let bytes: ArraySlice<UInt8>
 
   /// Checks that `bytes` is one JSON value with nothing but white space around it.
   /// - Throws: `JSONSyntaxError` with the offset of the first byte that cannot be.
-  public init(parsing bytes: [UInt8]) throws(JSONSyntaxError) {
+  package init(parsing bytes: [UInt8]) throws(JSONSyntaxError) {
     var checker = JSONGrammar(bytes: bytes)
     let range = try checker.checkDocument()
     self.init(checked: bytes[range])
@@ -36,24 +36,24 @@ public struct JSONText: Sendable {
   }
 
   /// The value as it was written.
-  public var text: String { String(decoding: bytes, as: UTF8.self) }
+  package var text: String { String(decoding: bytes, as: UTF8.self) }
 
   /// The number, where it is written as an integer (no fraction, no exponent) that fits; else nil.
-  public var integer: Int64? { kind == .number ? Int64(text) : nil }
+  package var integer: Int64? { kind == .number ? Int64(text) : nil }
 
   /// The nearest double, infinite where the number is too large; nil for anything but a number.
-  public var double: Double? { kind == .number ? Double(text) : nil }
+  package var double: Double? { kind == .number ? Double(text) : nil }
 
   /// The members of an object in the order written; empty for anything else. A name can come twice: Python and
   /// most others take the last. A name with a lone surrogate escape is nil.
-  public var members: [(name: String?, value: JSONText)] {
+  package var members: [(name: String?, value: JSONText)] {
     var members: [(String?, JSONText)] = []
     forEachMember { members.append(($0.string, $1)) }
     return members
   }
 
   /// Passes each member to a function, with the name as it is written.
-  public func forEachMember(_ body: (_ name: JSONText, _ value: JSONText) -> Void) {
+  package func forEachMember(_ body: (_ name: JSONText, _ value: JSONText) -> Void) {
     guard kind == .object else { return }
     var walker = JSONWalker(bytes: bytes)
     while let name = walker.next(), let value = walker.next() {
@@ -62,7 +62,7 @@ public struct JSONText: Sendable {
   }
 
   /// The elements of an array; empty for anything else.
-  public var elements: [JSONText] {
+  package var elements: [JSONText] {
     guard kind == .array else { return [] }
     var elements: [JSONText] = []
     var walker = JSONWalker(bytes: bytes)
@@ -71,7 +71,7 @@ public struct JSONText: Sendable {
   }
 
   /// The characters of a string that is written without escapes; nil for anything else.
-  public var plainBytes: ArraySlice<UInt8>? {
+  package var plainBytes: ArraySlice<UInt8>? {
     guard kind == .string else { return nil }
     let content = bytes.dropFirst().dropLast()
     return firstEscape(in: content) == nil ? content : nil
@@ -85,7 +85,7 @@ public struct JSONText: Sendable {
 
   /// The characters of a string, escapes resolved; nil for anything else, and for half of a surrogate pair, which
   /// is not text.
-  public var string: String? {
+  package var string: String? {
     guard kind == .string else { return nil }
     return bytes.dropFirst().dropLast().withUnsafeBytes { content in
       var isText = true
@@ -165,8 +165,8 @@ func hexadecimalValue(of digit: UInt8) -> UInt32? {
 }
 
 /// Why a text is not JSON, and where.
-public struct JSONSyntaxError: Error, Sendable, CustomStringConvertible {
+package struct JSONSyntaxError: Error, Sendable, CustomStringConvertible {
   /// Bytes from the start of the text.
-  public let offset: Int
-  public let description: String
+  package let offset: Int
+  package let description: String
 }

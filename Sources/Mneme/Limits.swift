@@ -11,7 +11,7 @@ public struct Limits: Sendable {
 
   /// - Parameter allowsNaN: see `Metadata.check`.
   /// - Throws: `InvalidInputError` naming the part that is too large, or metadata that is not a JSON object.
-  public func check(query: String, response: String, metadata: String, allowsNaN: Bool = false) throws {
+  package func check(query: String, response: String, metadata: String, allowsNaN: Bool = false) throws {
     try check(query.utf8.count, queryBytes, "query")
     try check(response.utf8.count, responseBytes, "response")
     try check(metadata.utf8.count, metadataBytes, "metadata")

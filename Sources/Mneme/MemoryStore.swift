@@ -160,6 +160,7 @@ extension MemoryStore: CacheStore {
 extension MemoryStore.State {
   /// The first write sets the identity; every write is checked against it.
   mutating func stamp(for entry: StoredEntry) throws {
+    try QueryNormalizer.check(hash: entry.queryHash)
     guard let identity = identity ?? expected else { throw CacheIdentity.unknownToWriter }
     try expected?.check(against: identity)
     try identity.check(entry.embedding)

@@ -2,17 +2,17 @@
 ///
 /// The Python library's `json` writes and reads `NaN`, `Infinity` and `-Infinity` as numbers, and strings with half of
 /// a surrogate pair. Entries that hold them are sound, and such metadata is passed on; it is not taken from a user.
-public enum Metadata {
+package enum Metadata {
   /// The deepest nesting that is stored. Python reads JSON by recursion and gives up at a thousand levels, those
   /// of its caller included; one entry beyond that keeps an application from opening the whole cache.
-  public static let depthLimit = 256
+  package static let depthLimit = 256
   /// The most digits of an integer that are stored: Python refuses to read more.
-  public static let digitLimit = 4300
+  package static let digitLimit = 4300
 
   /// - Parameter allowsNaN: accepts Python's `NaN` and infinities.
   /// - Throws: `InvalidInputError` that says where the text stops being JSON, what it is instead of an object, or
   ///   why Python could not read it.
-  public static func check(_ text: String, allowsNaN: Bool = false) throws {
+  package static func check(_ text: String, allowsNaN: Bool = false) throws {
     // Nearly every entry has this, and needs no scan.
     guard text != "{}" else { return }
     let bytes = Array(text.utf8)
@@ -42,7 +42,7 @@ public enum Metadata {
 
   /// Whether stored metadata is what every program that shares the cache can read: a JSON object, with Python's
   /// additions.
-  public static func isSound(_ text: String) -> Bool {
+  package static func isSound(_ text: String) -> Bool {
     if text == "{}" { return true }
     let bytes = Array(text.utf8)
     var grammar = JSONGrammar(bytes: bytes, allowsNaN: true)
@@ -51,7 +51,7 @@ public enum Metadata {
   }
 
   /// Why Python's `json` cannot read metadata that is sound, as it follows "metadata"; nil where it can.
-  public static func pythonObstacle(_ text: String) -> String? {
+  package static func pythonObstacle(_ text: String) -> String? {
     if text == "{}" { return nil }
     var grammar = JSONGrammar(bytes: Array(text.utf8), allowsNaN: true)
     guard (try? grammar.checkDocument()) != nil else { return nil }
@@ -63,7 +63,7 @@ public enum Metadata {
   private static let deepestForPython = 900
 
   /// The value as it was written, without white space around it; nil if it is not JSON or has Python's additions.
-  public static func portable(_ text: String) -> String? {
+  package static func portable(_ text: String) -> String? {
     let bytes = Array(text.utf8)
     var grammar = JSONGrammar(bytes: bytes)
     guard let range = try? grammar.checkDocument(), !grammar.hasLoneSurrogate else { return nil }

@@ -79,6 +79,23 @@ public enum QueryNormalizer {
     hash(normalizing ? normalize(query) : query)
   }
 
+  /// Whether a text has the form of a query hash: 64 lower-case hexadecimal digits.
+  public static func isHash(_ text: String) -> Bool {
+    text.utf8.count == 64
+      && text.utf8.allSatisfy {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+          || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+      }
+  }
+
+  /// Checks the hash of an entry that is to be stored: one of another form could not be read again.
+  /// - Throws: `InvalidInputError`.
+  public static func check(hash: String) throws {
+    guard !isHash(hash) else { return }
+    throw InvalidInputError(
+      "A query hash is not 64 lower-case hexadecimal digits.", remedy: .makeQueryHash)
+  }
+
   /// The characters that Python's `str.isspace()` and `\s` take for white space. Swift's `isWhitespace` lacks
   /// U+001C–U+001F, and neither takes U+200B, hence the list.
   static func isWhiteSpace(_ scalar: Unicode.Scalar) -> Bool {

@@ -97,6 +97,7 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case writeObject = "Write a JSON object, such as {\"source\":\"faq\"}."
   case flatten = "Flatten it."
   case writeIntegerAsString = "Write it as a string."
+  case makeQueryHash = "Make it with QueryNormalizer.queryHash, or as 64 lower-case hexadecimal digits."
   case storeAnswer = "Store the answer itself."
   case setTTLInRange = "Give 1 second to 100 years, or none for an entry that does not expire."
   case matchDimension = "Provide an embedding with as many numbers as those of the cache."

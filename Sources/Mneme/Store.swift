@@ -46,7 +46,8 @@ public protocol Store: AnyObject, Sendable {
   /// - Parameter entry: its `id` is ignored.
   /// - Returns: the id. Ids grow and are never used twice.
   /// - Throws: `InvalidInputError` where there is no cache and `open(expecting:)` was given no identity;
-  ///   `EmbedderDimensionError` for an embedding of another length. Nothing is written then.
+  ///   and for a `queryHash` that `QueryNormalizer.check(hash:)` refuses; `EmbedderDimensionError` for an embedding of
+  ///   another length. Nothing is written then.
   @discardableResult
   func insert(_ entry: StoredEntry) throws -> EntryID
 

@@ -2,7 +2,7 @@
 ///
 /// The description shows neither query nor response: what users asked stays out of logs.
 public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
-  /// Handed out by the store; the value given to `Store.insert` is not used.
+  /// The id that the store has given it; the value that is passed to `Store.insert` is not used.
   public var id: EntryID
   /// The namespace, part of the key of an exact match.
   public var namespace: Namespace
@@ -25,16 +25,16 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   /// How often it was served since it was put.
   public var accessCount: Int64
   /// The bytes of texts that are not UTF-8, which only other writers store; usually nil.
-  public var raw: RawTexts?
+  package var raw: RawTexts?
 
   /// The bytes of those texts that are not UTF-8. The strings of the entry have U+FFFD for bad bytes; a store
   /// writes these bytes in their place, so that a copy keeps them.
-  public struct RawTexts: Sendable, Equatable {
-    public var query: [UInt8]?
-    public var response: [UInt8]?
-    public var metadata: [UInt8]?
+  package struct RawTexts: Sendable, Equatable {
+    package var query: [UInt8]?
+    package var response: [UInt8]?
+    package var metadata: [UInt8]?
 
-    public init(query: [UInt8]? = nil, response: [UInt8]? = nil, metadata: [UInt8]? = nil) {
+    package init(query: [UInt8]? = nil, response: [UInt8]? = nil, metadata: [UInt8]? = nil) {
       (self.query, self.response, self.metadata) = (query, response, metadata)
     }
   }
@@ -42,7 +42,7 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   public init(
     id: EntryID = EntryID(0), namespace: Namespace, queryHash: String, query: String, response: String,
     embedding: Embedding, metadata: String = "{}", createdAt: UnixTime, lastAccessedAt: UnixTime,
-    ttl: Seconds? = nil, accessCount: Int64 = 0, raw: RawTexts? = nil
+    ttl: Seconds? = nil, accessCount: Int64 = 0
   ) {
     self.id = id
     self.namespace = namespace
@@ -55,7 +55,6 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
     self.lastAccessedAt = lastAccessedAt
     self.ttl = ttl
     self.accessCount = accessCount
-    self.raw = raw
   }
 
   /// The moment from which the entry is served no more; nil when it never expires.

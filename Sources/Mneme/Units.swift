@@ -64,7 +64,7 @@ public struct Namespace: Hashable, Comparable, Sendable, CustomStringConvertible
 
   /// A name that is known not to be empty, or one as it is stored: the Python library takes the empty name too. Entries of
   /// that are read and removed as any others, and none are written here.
-  public init(unchecked name: String) { self.name = name }
+  package init(unchecked name: String) { self.name = name }
 
   public static func == (a: Namespace, b: Namespace) -> Bool { a.name.utf8.elementsEqual(b.name.utf8) }
   public static func < (a: Namespace, b: Namespace) -> Bool {

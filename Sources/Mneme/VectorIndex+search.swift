@@ -2,22 +2,22 @@ internal import CVector
 
 extension VectorIndex {
   /// An entry that can be among the nearest, and what is known of its similarity to the query.
-  public struct Candidate: Sendable, Equatable {
-    public var id: EntryID
+  package struct Candidate: Sendable, Equatable {
+    package var id: EntryID
     /// The least that the similarity can be.
-    public var least: Float
+    package var least: Float
     /// The most that the similarity can be; infinite for what cannot be compared.
-    public var most: Float
+    package var most: Float
   }
 
   /// The result of a search.
-  public struct Found: Sendable {
+  package struct Found: Sendable {
     /// Every entry that can be among the nearest, the one with the highest possible similarity first.
-    public var candidates: [Candidate] = []
+    package var candidates: [Candidate] = []
     /// Some of the entries whose vectors cannot be compared, in id order: the first `mostOdd`.
-    public var odd: [EntryID] = []
+    package var odd: [EntryID] = []
     /// There may be more entries above the threshold.
-    public var isCut = false
+    package var isCut = false
   }
 
   static let mostOdd = 64
@@ -28,7 +28,7 @@ extension VectorIndex {
   ///   - threshold: the least similarity of interest.
   /// - Returns: nil where the rows are in a file that is damaged.
   /// - Precondition: the query has the index's dimension.
-  public func search(_ query: Embedding, limit: Int, threshold: Float = -.infinity) -> Found? {
+  package func search(_ query: Embedding, limit: Int, threshold: Float = -.infinity) -> Found? {
     search(query, limit: limit, threshold: threshold, avx2: cvector_has_avx2())
   }
 

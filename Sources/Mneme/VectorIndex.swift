@@ -9,9 +9,9 @@
 /// until `isWorn` says that another base pays.
 ///
 /// A value: a copy is searched while another one follows the store.
-public struct VectorIndex: Sendable {
+package struct VectorIndex: Sendable {
   /// The length of every vector.
-  public var dimension: Int { layout.dimension }
+  package var dimension: Int { layout.dimension }
 
   let layout: RowLayout
   var base: VectorRows
@@ -23,7 +23,7 @@ public struct VectorIndex: Sendable {
   private(set) var hidden: Set<EntryID> = []
 
   /// - Precondition: `dimension` is positive.
-  public init(dimension: Int) {
+  package init(dimension: Int) {
     let layout = RowLayout(dimension: dimension)
     self.init(base: .memory(MemoryRows(layout)), layout)
   }
@@ -35,7 +35,7 @@ public struct VectorIndex: Sendable {
   }
 
   /// Whether there is nothing to find.
-  public var isEmpty: Bool { latest.isEmpty && base.count <= hidden.count }
+  package var isEmpty: Bool { latest.isEmpty && base.count <= hidden.count }
 
   /// The rows that are kept, those that do not count any more included.
   var rowCount: Int { base.count + added.count }
@@ -55,7 +55,7 @@ public struct VectorIndex: Sendable {
   /// Adds the vector of an entry, or replaces it. Bytes that are not a vector of the dimension, or have no direction, are
   /// kept too: every search names them.
   /// - Parameter bytes: `dimension` × little-endian float32, of any alignment.
-  public mutating func set(_ id: EntryID, _ bytes: UnsafeRawBufferPointer) {
+  package mutating func set(_ id: EntryID, _ bytes: UnsafeRawBufferPointer) {
     set([(id, bytes)])
   }
 
@@ -80,7 +80,7 @@ public struct VectorIndex: Sendable {
   }
 
   /// Takes the vector of an entry out, if there is one.
-  public mutating func remove(_ id: EntryID) {
+  package mutating func remove(_ id: EntryID) {
     latest[id] = nil
     if base.count > 0 { hidden.insert(id) }
   }

@@ -381,12 +381,14 @@ struct ImportRun {
         .map { options.normalizes ? QueryNormalizer.normalize($0.query) : $0.query }
     var made = try (bare.isEmpty ? [] : embedder?.embed(bare) ?? []).makeIterator()
     return try drafts.map { draft in
-      StoredEntry(
+      var entry = StoredEntry(
         namespace: draft.namespace ?? .default, queryHash: draft.queryHash ?? "", query: draft.query,
         response: draft.response, embedding: try draft.embedding ?? .normalizing(made.next() ?? []),
         metadata: draft.metadata, createdAt: draft.createdAt ?? now,
         lastAccessedAt: draft.lastAccessedAt ?? draft.createdAt ?? now, ttl: draft.ttl,
-        accessCount: draft.accessCount, raw: draft.raw)
+        accessCount: draft.accessCount)
+      entry.raw = draft.raw
+      return entry
     }
   }
 }

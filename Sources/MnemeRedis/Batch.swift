@@ -31,5 +31,5 @@ extension RandomAccessCollection where Index == Int {
 
 extension RedisStore {
   /// How many entries one transaction stores unless asked otherwise, and what they should weigh at most.
-  public static let preferredBatch = (count: Batch.written, bytes: Batch.bytes)
+  package static let preferredBatch = (count: Batch.written, bytes: Batch.bytes)
 }

@@ -8,9 +8,9 @@ import Mneme
 /// ids rise from batch to batch.
 ///
 /// Used by one thread.
-public final class BatchInsertion {
+package final class BatchInsertion {
   /// The result of a batch.
-  public typealias Outcome = (outcomes: [InsertOutcome], evicted: Int)
+  package typealias Outcome = (outcomes: [InsertOutcome], evicted: Int)
 
   private struct Work: Sendable {
     var batch: DistinctQueries
@@ -50,7 +50,7 @@ public final class BatchInsertion {
   ///   - policy: what becomes of an entry whose query is there.
   ///   - maxEntries: of the whole cache, where a namespace has no quota.
   ///   - sparingYounger: as for `RedisStore.insert`.
-  public init(
+  package init(
     _ store: RedisStore, onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?,
     sparingYounger: Bool = false
   ) {
@@ -78,7 +78,7 @@ public final class BatchInsertion {
   /// Stores the entries, at most a thousand, after all that came before. It may be under way when this returns.
   /// - Throws: as `RedisStore.insert` does, of the first batch that is not stored. `takeSettled` then has what came
   ///   before it, and `takeSettledBeyondError` which of the later batches were stored, or may have been, all the same.
-  public func insert(_ entries: [StoredEntry]) throws {
+  package func insert(_ entries: [StoredEntry]) throws {
     guard !entries.isEmpty else {
       try finish()
       return settled.append(([], 0))
@@ -95,13 +95,13 @@ public final class BatchInsertion {
 
   /// Waits until all batches are stored.
   /// - Throws: as `insert` does.
-  public func finish() throws {
+  package func finish() throws {
     lanes.finish()
     try settle()
   }
 
   /// Ends the connections. Ids that were allocated and not used are given back where that can be.
-  public func close() {
+  package func close() {
     lanes.close()
     let unused = ids
     ids = []
@@ -110,7 +110,7 @@ public final class BatchInsertion {
   }
 
   /// The results of the batches since the last call, in their order. After an error too: those are stored.
-  public func takeSettled() -> [Outcome] {
+  package func takeSettled() -> [Outcome] {
     defer { settled = [] }
     return settled
   }
@@ -118,7 +118,7 @@ public final class BatchInsertion {
   /// After an error: later batches that were stored all the same, or may have been.
   /// - Returns: the place of each, counted from the batch that was not stored, and what has become of it; nil where the
   ///   connection was lost before the server said.
-  public func takeSettledBeyondError() -> [(place: Int, outcome: Outcome?)] {
+  package func takeSettledBeyondError() -> [(place: Int, outcome: Outcome?)] {
     defer { beyondError = [] }
     return beyondError
   }

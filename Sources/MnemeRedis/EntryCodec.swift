@@ -88,7 +88,9 @@ struct EntryCodec: Sendable {
     // Another name would be another namespace.
     guard isText else { throw corrupt(id, "has no text in the field 'namespace'") }
     let queryHash = try text(.queryHash)
-    guard isQueryHash(queryHash) else { throw corrupt(id, "has no query hash in the field 'query_hash'") }
+    guard QueryNormalizer.isHash(queryHash) else {
+      throw corrupt(id, "has no query hash in the field 'query_hash'")
+    }
     let readsEmbedding = fields.wanted.contains(.embedding)
     let embedding = readsEmbedding ? try value(.embedding).bytes : []
     guard
@@ -103,14 +105,16 @@ struct EntryCodec: Sendable {
     let metadata = try text(.metadata, orElse: "{}")
     guard Metadata.isSound(metadata) else { throw corrupt(id, "has no JSON object in the field 'metadata'") }
     let (query, response) = (try text(.query), try text(.response))
-    return StoredEntry(
+    var entry = StoredEntry(
       id: id, namespace: Namespace(unchecked: namespace), queryHash: queryHash,
       query: query, response: response,
       embedding: Embedding(bytes: embedding), metadata: metadata,
       createdAt: UnixTime(try integer(.createdAt)),
       lastAccessedAt: UnixTime(try integer(.lastAccessedAt)),
       ttl: try value(.ttl).bytes.isEmpty ? nil : Seconds(try integer(.ttl)),
-      accessCount: try integer(.accessCount), raw: isText ? nil : Self.rawTexts(of: fields))
+      accessCount: try integer(.accessCount))
+    if !isText { entry.raw = Self.rawTexts(of: fields) }
+    return entry
   }
 
   private static func rawTexts(of fields: EntryFields) -> StoredEntry.RawTexts {

@@ -1,18 +1,18 @@
 import Mneme
 
 /// The treatment of an entry whose query the namespace already has.
-public enum ConflictPolicy: String, Sendable, CaseIterable {
+package enum ConflictPolicy: String, Sendable, CaseIterable {
   case replace, skip, fail
 }
 
 /// The outcome for one entry of a batch.
-public enum InsertOutcome: Sendable, Equatable {
+package enum InsertOutcome: Sendable, Equatable {
   case inserted(EntryID)
   case replaced(EntryID)
   /// The query was there, and the entry that it has was left alone.
   case skipped(EntryID)
 
-  public var id: EntryID {
+  package var id: EntryID {
     switch self {
     case .inserted(let id), .replaced(let id), .skipped(let id): id
     }
@@ -23,13 +23,13 @@ public enum InsertOutcome: Sendable, Equatable {
 }
 
 /// A query that is there already, where `ConflictPolicy.fail` says that it must not be.
-public struct ConflictError: Error, Sendable {
+package struct ConflictError: Error, Sendable {
   /// The place in the batch.
-  public let index: Int
+  package let index: Int
   /// The entry that is there; nil where it is an earlier one of the same batch, which has none yet.
-  public let id: EntryID?
+  package let id: EntryID?
 
-  public init(index: Int, id: EntryID?) {
+  package init(index: Int, id: EntryID?) {
     self.index = index
     self.id = id
   }

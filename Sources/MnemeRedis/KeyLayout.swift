@@ -171,7 +171,8 @@ struct KeyLayout: Sendable {
       // The hash has no colon, so the last one ends the namespace.
       guard let last = rest.lastIndex(of: UInt8(ascii: ":")),
         let namespace = Self.namespace(rest[..<last]),
-        let queryHash = String(validating: rest[(last + 1)...], as: UTF8.self), isQueryHash(queryHash)
+        let queryHash = String(validating: rest[(last + 1)...], as: UTF8.self),
+        QueryNormalizer.isHash(queryHash)
       else { return nil }
       return ParsedKey(family: family, namespace: namespace, queryHash: queryHash)
     default:
@@ -186,7 +187,7 @@ struct KeyLayout: Sendable {
 }
 
 /// The families of keys, by the word that follows the prefix.
-public enum KeyFamily: String, Sendable, CaseIterable {
+package enum KeyFamily: String, Sendable, CaseIterable {
   case meta, version
   case nextID = "next_id"
   case entry, hash, lru
@@ -195,7 +196,7 @@ public enum KeyFamily: String, Sendable, CaseIterable {
   case namespaces, counters, quotas, quota
 
   /// Whether there is a key for each entry or namespace, rather than one for the cache.
-  public var isKeyed: Bool {
+  package var isKeyed: Bool {
     switch self {
     case .entry, .hash, .lru, .counters, .quota: true
     case .meta, .version, .nextID, .byID, .byTTL, .namespaces, .quotas: false
@@ -203,7 +204,7 @@ public enum KeyFamily: String, Sendable, CaseIterable {
   }
 
   /// The Redis type, as `TYPE` names it.
-  public var redisType: String {
+  package var redisType: String {
     switch self {
     case .meta, .entry, .counters, .quotas: "hash"
     case .version, .nextID, .hash, .quota: "string"
@@ -263,13 +264,4 @@ extension EntryID {
 
   /// The id as index members spell it.
   var member: String { String(rawValue) }
-}
-
-/// Whether a text is a query hash: 64 lower-case hexadecimal digits.
-func isQueryHash(_ text: String) -> Bool {
-  text.utf8.count == 64
-    && text.utf8.allSatisfy {
-      (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-        || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
-    }
 }

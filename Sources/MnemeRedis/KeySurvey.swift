@@ -1,87 +1,87 @@
 import Mneme
 
 /// The keys to survey, and the number of samples.
-public struct KeySurveyOptions {
+package struct KeySurveyOptions {
   /// How many keys of each family have their memory measured.
-  public enum Sample: Sendable, Hashable {
+  package enum Sample: Sendable, Hashable {
     case count(Int)
     case all
   }
 
   /// Only keys of this namespace, and the entries in it; nil: every key of the prefix.
-  public var namespace: Namespace?
+  package var namespace: Namespace?
   /// Only keys of this family; nil: every one.
-  public var family: KeyFamily?
+  package var family: KeyFamily?
   /// 100 keys of each family unless set.
-  public var sample = Sample.count(100)
+  package var sample = Sample.count(100)
   /// How many of the largest keys to name, among those that were measured.
-  public var top = 0
+  package var top = 0
   /// Stopped early, a survey is of the keys seen by then. Progress counts keys.
-  public var control = WorkControl()
+  package var control = WorkControl()
 
-  public init() {}
+  package init() {}
 }
 
 /// One key, as it was seen.
-public struct KeyRecord: Sendable, Equatable {
+package struct KeyRecord: Sendable, Equatable {
   /// The name, as bytes: a neighbour's need not be text.
-  public var key: [UInt8]
+  package var key: [UInt8]
   /// nil for a key that is not part of the layout.
-  public var family: KeyFamily?
+  package var family: KeyFamily?
   /// The type as Redis's `TYPE` names it.
-  public var type: String
+  package var type: String
   /// Seconds that Redis gives it, rounded up; nil: for ever.
-  public var ttl: Seconds?
+  package var ttl: Seconds?
   /// nil where it was not measured.
-  public var memoryBytes: Int?
+  package var memoryBytes: Int?
   /// It was to be measured, and the server keeps `MEMORY` from this user or from everyone.
-  public var memoryIsNotPermitted = false
+  package var memoryIsNotPermitted = false
   /// nil for keys of the cache as a whole, and for entries unless a namespace was asked for.
-  public var namespace: Namespace?
+  package var namespace: Namespace?
   /// The prefix of another cache that the key belongs to; nil for one of this cache, or of none.
-  public var otherCache: [UInt8]?
+  package var otherCache: [UInt8]?
 }
 
 /// The keys of a prefix by family.
-public struct KeySurvey: Sendable, Equatable {
+package struct KeySurvey: Sendable, Equatable {
   /// A family's share.
-  public struct Family: Sendable, Equatable {
+  package struct Family: Sendable, Equatable {
     /// The family; nil for foreign keys.
-    public var family: KeyFamily?
+    package var family: KeyFamily?
     /// The types that were seen, sorted; more than one, or another than the layout's, is damage.
-    public var types: [String] = []
+    package var types: [String] = []
     /// How many there are.
-    public var keys = 0
+    package var keys = 0
     /// How many of them Redis itself will expire.
-    public var withTTL = 0
+    package var withTTL = 0
     /// Measured, or scaled up from a sample; nil where the server does not tell.
-    public var memoryBytes: Int?
+    package var memoryBytes: Int?
     /// Whether the memory of each of the keys was measured.
-    public var memoryIsExact = true
+    package var memoryIsExact = true
   }
 
   /// How many were seen.
-  public var keys = 0
+  package var keys = 0
   /// In the order of `KeyFamily`, the unknown ones last; only those that have keys.
-  public var families: [Family] = []
+  package var families: [Family] = []
   /// The first of the keys that are not part of the layout, at most `unknownLimit`.
-  public var unknown: [[UInt8]] = []
+  package var unknown: [[UInt8]] = []
   /// The largest keys that were measured, largest first.
-  public var largest: [KeyRecord] = []
+  package var largest: [KeyRecord] = []
   /// Other caches whose prefix begins with this one's. Their keys are in none of the figures.
-  public var otherCaches: [OtherCache] = []
+  package var otherCaches: [OtherCache] = []
   /// Whether each key's memory was measured.
-  public var memoryIsExact = true
+  package var memoryIsExact = true
   /// The server keeps `MEMORY` from this user or from everyone.
-  public var memoryIsNotPermitted = false
+  package var memoryIsNotPermitted = false
   /// Whether every key was seen.
-  public var complete = true
+  package var complete = true
 
   /// How many unknown keys are named.
-  public static let unknownLimit = 100
+  package static let unknownLimit = 100
 
   /// nil where the server does not tell.
-  public var memoryBytes: Int? {
+  package var memoryBytes: Int? {
     families.reduce(0) { sum, family in sum.flatMap { sum in family.memoryBytes.map { sum + $0 } } }
   }
 }
@@ -92,7 +92,7 @@ extension RedisStore {
   /// `SCAN` walks over the whole server, keys of other programs too, without reading them. A key that is written or
   /// removed during the walk may be missed or, while Redis resizes its table, seen twice.
   /// - Throws: `StoreBackendError` with `accessDenied` where the user may not run `SCAN`.
-  public func surveyKeys(_ options: KeySurveyOptions) throws -> KeySurvey {
+  package func surveyKeys(_ options: KeySurveyOptions) throws -> KeySurvey {
     var tally = SurveyTally(options)
     let otherCaches = OtherCaches(self)
     let isComplete = try forEachKey(options, measuring: options.sample == .all, otherCaches) { record in
@@ -109,7 +109,7 @@ extension RedisStore {
   /// - Parameter measuring: ask for the memory of each.
   /// - Returns: whether every key was seen.
   @discardableResult
-  public func forEachKey(
+  package func forEachKey(
     _ options: KeySurveyOptions, measuring: Bool, _ body: (KeyRecord) throws -> Void
   ) throws -> Bool {
     try forEachKey(options, measuring: measuring, OtherCaches(self), body)

@@ -6,7 +6,7 @@ import Mneme
 /// It compares who the server says it is, and how far the cache's version counter has come: at the beginning, after each
 /// new connection, once a second, and at the end. A server that does not say who it is (an ACL may forbid `INFO`) is judged
 /// by the counter alone, which another writer's growth can hide. Used by one thread.
-public final class LossGuard {
+package final class LossGuard {
   /// The server and the cache at one moment.
   private struct Snapshot {
     /// Another one with each start of a server.
@@ -35,7 +35,7 @@ public final class LossGuard {
   private var lastCheck = Instant.now
 
   /// One round trip.
-  public init(_ store: RedisStore) throws {
+  package init(_ store: RedisStore) throws {
     self.store = store
     last = try Self.look(at: store)
     highestVersion = last.version ?? 0
@@ -44,7 +44,7 @@ public final class LossGuard {
 
   /// Looks again where there is a reason to. To be called between batches.
   /// - Throws: `StoreBackendError` with `lostWrites`.
-  public func check() throws {
+  package func check() throws {
     let now = Instant.now
     guard lastCheck.duration(to: now) >= Self.shortInterval else { return }
     lastCheck = now
@@ -58,7 +58,7 @@ public final class LossGuard {
   /// Looks once more, at the end: where connections were lost or several were made, over a new one, since an old one may
   /// still lead to a server that others have left. One round trip.
   /// - Throws: `StoreBackendError` with `lostWrites`.
-  public func finish() throws {
+  package func finish() throws {
     guard store.client.traffic.connections > 1 else { return try compare(with: Self.look(at: store)) }
     let other = store.another()
     defer { other.close() }
@@ -130,7 +130,7 @@ extension RedisStore {
   /// has lost the removal.
   ///
   /// One round trip where the namespace is empty, and one for each page of 200 else.
-  public func countEntries(upTo id: EntryID, in namespace: Namespace) throws -> Int {
+  package func countEntries(upTo id: EntryID, in namespace: Namespace) throws -> Int {
     guard try count(in: namespace) > 0 else { return 0 }
     var count = 0
     try forEachPairPage(of: .sortedSet(layout.lru(namespace))) { page in
@@ -140,10 +140,10 @@ extension RedisStore {
   }
 
   /// Whether more than one connection was needed so far. No round trip.
-  public var hasLostConnections: Bool { client.traffic.connections > 1 }
+  package var hasLostConnections: Bool { client.traffic.connections > 1 }
 
   /// The highest id that an entry has. One round trip.
-  public func highestID() throws -> EntryID {
+  package func highestID() throws -> EntryID {
     let highest = try answer { $0.append("ZRANGE", layout.byID, -1, -1) }
     return highest.first.flatMap { EntryID(member: $0.bytes) } ?? EntryID(0)
   }

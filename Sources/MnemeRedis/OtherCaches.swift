@@ -1,11 +1,11 @@
 import Mneme
 
 /// Another cache whose prefix begins with this one's.
-public struct OtherCache: Sendable, Equatable {
+package struct OtherCache: Sendable, Equatable {
   /// The prefix as bytes, since that of another program need not be text.
-  public var keyPrefix: [UInt8]
+  package var keyPrefix: [UInt8]
   /// The number of its keys that were met.
-  public var keys: Int
+  package var keys: Int
 }
 
 /// Tells the keys of other caches beneath a prefix from the cache's own.

@@ -22,7 +22,7 @@ extension RedisStore {
 
   /// The moment by which entries expire: `now`, or what the server's clock says instead where the two differ by more than
   /// a minute. One round trip in a minute.
-  public func time(for now: UnixTime) throws -> UnixTime {
+  package func time(for now: UnixTime) throws -> UnixTime {
     if isComparisonOld {
       var request = Pipeline()
       let server = request.append("INFO", "server")
@@ -38,7 +38,7 @@ extension RedisStore {
 
   /// The lead of this machine's clock over the server's, negative if it is behind; nil unless it is known and more
   /// than a minute. No round trip.
-  public var clockLead: Seconds? {
+  package var clockLead: Seconds? {
     clockComparison?.lead.flatMap { $0.rawValue.magnitude > UInt64(Self.clockTolerance.rawValue) ? $0 : nil }
   }
 

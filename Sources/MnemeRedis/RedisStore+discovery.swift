@@ -1,14 +1,14 @@
 import Mneme
 
 /// A cache that is on a server, under whatever prefix.
-public struct DiscoveredCache: Sendable, Equatable {
+package struct DiscoveredCache: Sendable, Equatable {
   /// The prefix as bytes, because another program's need not be text.
-  public var keyPrefix: [UInt8]
+  package var keyPrefix: [UInt8]
   /// The number of entries; nil if `by_id` may not be read, or is not a sorted set.
-  public var entries: Int?
-  public var fingerprint: String
+  package var entries: Int?
+  package var fingerprint: String
   /// nil where `meta` does not say it in numbers.
-  public var dimension: Int?
+  package var dimension: Int?
 }
 
 extension RedisStore {
@@ -22,7 +22,7 @@ extension RedisStore {
   ///   - whenNotPermitted: called with the names of keys that may be the `meta` of a cache, and that an ACL keeps from this
   ///     user.
   /// - Throws: `StoreBackendError` with `accessDenied` where the user may not run `SCAN`.
-  public func discoverCaches(
+  package func discoverCaches(
     _ control: WorkControl = WorkControl(), whenNotPermitted: (_ key: [UInt8]) -> Void = { _ in }
   ) throws -> [DiscoveredCache] {
     try checkOpen()

@@ -180,7 +180,10 @@ extension RedisStore {
         entries[0].lastAccessedAt, after: seen.latestAccess, transaction)
     }
     let identity = try seen.stored ?? expectedIdentity()
-    for entry in entries { try identity.check(entry.embedding) }
+    for entry in entries {
+      try QueryNormalizer.check(hash: entry.queryHash)
+      try identity.check(entry.embedding)
+    }
     if request.followsBatches { try checkNothingLost(version: seen.version) }
 
     // The ids: those that the queries have, or fresh ones. With them, what the new entry pushes out.

@@ -9,7 +9,7 @@ extension RedisStore {
   }
 
   /// The ids of the entries of these queries; nil if there is none. Two round trips for each 64.
-  public func ids(namespace: Namespace, queryHashes: [String]) throws -> [EntryID?] {
+  package func ids(namespace: Namespace, queryHashes: [String]) throws -> [EntryID?] {
     try claims(of: queryHashes.map { QueryKey(namespace: namespace, queryHash: $0) }).map { claim in
       claim.flatMap { $0.exists ? $0.id : nil }
     }
@@ -73,7 +73,7 @@ extension RedisStore {
   }
 
   /// Whether there is an entry with this id, damaged or not.
-  public func holdsEntry(_ id: EntryID) throws -> Bool {
+  package func holdsEntry(_ id: EntryID) throws -> Bool {
     try answer { $0.append("EXISTS", layout.entry(id)) }.integer == 1
   }
 

@@ -15,7 +15,7 @@ extension RedisStore {
   /// - Returns: whether it was begun before.
   /// - Throws: `InvalidInputError` for a prefix that holds anything else, `EmbedderMismatchError` and
   ///   `EmbedderDimensionError` for a copy that another embedder began. Nothing is written then.
-  public func beginCopy(of source: String, as identity: CacheIdentity) throws -> Bool {
+  package func beginCopy(of source: String, as identity: CacheIdentity) throws -> Bool {
     try open(expecting: nil)
     if try self.identity() == nil { try checkForKeys() }
     let fixed = [
@@ -53,13 +53,13 @@ extension RedisStore {
   }
 
   /// Takes the mark away: the copy is a cache like any other.
-  public func finishCopy() throws {
+  package func finishCopy() throws {
     _ = try client.write(pipeline { $0.append("HDEL", layout.meta, KeyLayout.MetaField.copyOf) })
   }
 
   /// When the entries that this store has for the same queries were put; nil where it has none. Two round trips for each
   /// 64.
-  public func creations(of entries: [StoredEntry]) throws -> [UnixTime?] {
+  package func creations(of entries: [StoredEntry]) throws -> [UnixTime?] {
     try claims(of: entries.map(\.queryKey)).map { $0?.createdAt }
   }
 

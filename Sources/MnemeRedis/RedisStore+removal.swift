@@ -41,7 +41,7 @@ extension RedisStore {
   /// walked. An entry that is stored in the meantime may stay. One round trip for each page of members and three for
   /// each transaction, over several connections that take turns.
   @discardableResult
-  public func removeAll(in namespace: Namespace, _ control: WorkControl) throws -> Int {
+  package func removeAll(in namespace: Namespace, _ control: WorkControl) throws -> Int {
     var removed = 0
     let lanes = removalLanes(counting: nil) { $0.namespace == namespace }
     defer { lanes.close() }

@@ -1,50 +1,50 @@
 import Mneme
 
 /// The options of a vacuum.
-public struct VacuumOptions {
+package struct VacuumOptions {
   /// nil: every namespace.
-  public var namespace: Namespace?
+  package var namespace: Namespace?
   /// Entries that have expired at this moment are removed. If this machine's clock differs from the server's by
   /// more than a minute, it is corrected by as much.
-  public var now: UnixTime = systemClock()
+  package var now: UnixTime = systemClock()
   /// The entries in one transaction, 1 … 1000; nil: `Batch.removed`.
-  public var batchSize: Int?
+  package var batchSize: Int?
   /// Reports what would be removed, and writes nothing.
-  public var dryRun = false
+  package var dryRun = false
   /// Looks for leftovers even when nothing suggests that there are any, and repairs what a check finds.
-  public var repair = false
+  package var repair = false
   /// Brings namespaces under their quotas.
-  public var evictsOverQuotas = true
+  package var evictsOverQuotas = true
   /// With `repair`: deletes the entries that cannot be repaired and that keep Python programs from opening the cache.
-  public var dropUnreadable = false
+  package var dropUnreadable = false
   /// Asked and told between batches. A vacuum that is stopped reports what remains.
-  public var control = WorkControl()
+  package var control = WorkControl()
   /// Called with each problem that a repair leaves, and the reason.
-  public var whenLeft: (CacheProblem, _ reason: String) throws -> Void = { _, _ in }
+  package var whenLeft: (CacheProblem, _ reason: String) throws -> Void = { _, _ in }
 
-  public init() {}
+  package init() {}
 }
 
 /// What a vacuum did, or would do.
-public struct VacuumReport: Sendable, Equatable {
+package struct VacuumReport: Sendable, Equatable {
   /// Entries that were expired and still there.
-  public var expired = 0
+  package var expired = 0
   /// Ids that Redis's own expiry had left in an index or in a `hash:` key.
-  public var leftovers = 0
+  package var leftovers = 0
   /// Entries that were above the quota of their namespace.
-  public var evicted = 0
+  package var evicted = 0
   /// Index members that differed from their entry, and with `repair` every other problem that was repaired.
-  public var repaired = 0
+  package var repaired = 0
   /// Entries that were deleted because no Python program could read them.
-  public var dropped = 0
+  package var dropped = 0
   /// Problems that a repair reports and does not change.
-  public var left = 0
+  package var left = 0
   /// Members of `by_ttl` that are due and were not reached, of all namespaces.
-  public var remaining = 0
+  package var remaining = 0
   /// Whether the run came to its end.
-  public var complete = true
+  package var complete = true
 
-  public init() {}
+  package init() {}
 }
 
 extension RedisStore {
@@ -59,7 +59,7 @@ extension RedisStore {
   /// take turns.
   /// Memory: a page, and 8 to 32 bytes for each leftover; of a dry run as much for each entry that is due.
   /// - Throws: `StoreBackendError` where leftovers were found and the server does not permit `SCAN`.
-  public func vacuum(_ options: VacuumOptions) throws -> VacuumReport {
+  package func vacuum(_ options: VacuumOptions) throws -> VacuumReport {
     var options = options
     options.now = try time(for: options.now)
     var run = VacuumRun(store: self, options: options)

@@ -152,7 +152,7 @@ public final class RedisStore: Store {
 
   /// Namespaces with a counter that cannot be counted up, and for which nothing was counted: no figure keeps an answer from
   /// being served or stored. A repair sets such a counter to zero.
-  public internal(set) var uncounted: Set<Namespace> {
+  package internal(set) var uncounted: Set<Namespace> {
     get { state.withLock { $0.uncounted } }
     set { state.withLock { $0.uncounted = newValue } }
   }

@@ -32,7 +32,9 @@ extension Target {
       expect(same == entry, "another entry where text has to be UTF-8")
     }
     guard let entry else { return }
-    expect(entry.id == id && isQueryHash(entry.queryHash) && !entry.namespace.name.isEmpty, "an odd entry")
+    expect(
+      entry.id == id && QueryNormalizer.isHash(entry.queryHash) && !entry.namespace.name.isEmpty,
+      "an odd entry")
     expect(dimension == nil || entry.embedding.dimension == dimension, "a vector of another length")
 
     var pipeline = Pipeline()

@@ -52,7 +52,8 @@ private let faq = Namespace(unchecked: "faq")
 private func examine(_ entry: StoredEntry?) {
   guard let entry else { return }
   expect(
-    isQueryHash(entry.queryHash) && !entry.namespace.name.isEmpty && entry.id.rawValue > 0, "an odd entry")
+    QueryNormalizer.isHash(entry.queryHash) && !entry.namespace.name.isEmpty && entry.id.rawValue > 0,
+    "an odd entry")
   expect(entry.embedding.dimension == 2 || entry.embedding.bytes.count % 4 == 0, "an odd vector")
   _ = entry.isExpired(at: now)
 }

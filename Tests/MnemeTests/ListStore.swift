@@ -75,6 +75,7 @@ public final class ListStore: Store {
   @discardableResult
   public func insert(_ entry: StoredEntry) throws -> EntryID {
     try withState { state in
+      try QueryNormalizer.check(hash: entry.queryHash)
       guard let identity = state.identity ?? state.expected else { throw CacheIdentity.unknownToWriter }
       try state.expected?.check(against: identity)
       try identity.check(entry.embedding)

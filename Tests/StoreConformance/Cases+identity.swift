@@ -64,6 +64,18 @@ extension StoreBattery {
       }
     },
 
+    StoreCase("a query hash that could not be read again is an InvalidInputError, and nothing is written") {
+      place in
+      let store = try place.store()
+      for hash in ["", "q", String(repeating: "A", count: 64), String(repeating: "0", count: 63) + "g"] {
+        var entry = Sample.entry("q")
+        entry.queryHash = hash
+        try expectThrows(InvalidInputError.self, "'\(hash)'") { try store.insert(entry) }
+        try expectThrows(InvalidInputError.self, "'\(hash)' in a batch") { try store.insert([entry]) }
+      }
+      try expect(try store.identity() == nil, "there is an identity")
+    },
+
     StoreCase("an embedding of another length is an EmbedderDimensionError, and nothing is written") {
       place in
       let store = try place.store()

@@ -1,9 +1,9 @@
 import Mneme
 
 /// Something in a cache that does not fit the rest of it, confirmed by a second look.
-public struct CacheProblem: Sendable, Equatable {
+package struct CacheProblem: Sendable, Equatable {
   /// The kind of problem, which decides the repair. Scripts rely on the raw values.
-  public enum Kind: String, Sendable, CaseIterable {
+  package enum Kind: String, Sendable, CaseIterable {
     // An entry by itself.
     /// It lacks a field, or a field is not valid. It cannot be served.
     case damagedEntry = "damaged-entry"
@@ -67,17 +67,17 @@ public struct CacheProblem: Sendable, Equatable {
     case wrongType = "wrong-type"
   }
 
-  public var kind: Kind
+  package var kind: Kind
   /// The key that a repair would change, as bytes.
-  public var key: [UInt8]
+  package var key: [UInt8]
   /// nil if it does not concern a single entry.
-  public var id: EntryID?
+  package var id: EntryID?
   /// nil if it does not concern a single namespace, or if the namespace is not known.
-  public var namespace: Namespace?
+  package var namespace: Namespace?
   /// The member of an index that is not an id, if that is the problem.
   var member: [UInt8]?
   /// The problem, in one sentence, without a query or an answer.
-  public var detail: String
+  package var detail: String
 
   init(
     _ kind: Kind, _ key: Key, id: EntryID? = nil, namespace: Namespace? = nil, _ detail: String
@@ -90,12 +90,12 @@ public struct CacheProblem: Sendable, Equatable {
   }
 
   /// The object of the remedy.
-  public var object: ErrorObject {
+  package var object: ErrorObject {
     id.map { .entry($0) } ?? .key(String(decoding: key, as: UTF8.self))
   }
 
   /// A step that repairs it.
-  public var remedy: Remedy {
+  package var remedy: Remedy {
     switch kind {
     case .leftover, .leftoverHashKey: .removeLeftovers
     case .overwrittenQuota: .keepQuota
@@ -110,10 +110,10 @@ public struct CacheProblem: Sendable, Equatable {
 
 extension CacheProblem {
   /// Whether it names an entry that is gone, which a vacuum removes without being asked to repair.
-  public var isLeftover: Bool { kind == .leftover || kind == .leftoverHashKey }
+  package var isLeftover: Bool { kind == .leftover || kind == .leftoverHashKey }
 
   /// Whether no Python program can open the cache as long as the entry is there, and no repair can make it readable.
-  public var keepsPythonOut: Bool {
+  package var keepsPythonOut: Bool {
     switch kind {
     case .wrongEmbedding, .unreadableByPython: true
     case .wrongType: id != nil
@@ -125,7 +125,7 @@ extension CacheProblem {
 extension CacheProblem.Kind {
   /// Whether it is normal in a cache that is in use: leftovers until the next vacuum, and quotas that a Python program
   /// sets.
-  public var isNote: Bool {
+  package var isNote: Bool {
     switch self {
     case .leftover, .leftoverHashKey, .overwrittenQuota: true
     default: false
@@ -134,7 +134,7 @@ extension CacheProblem.Kind {
 
   /// The reason why `RedisStore.repair` reports it and does not change it. nil if it repairs it, which loses no usable
   /// answer.
-  public var reasonToLeave: String? {
+  package var reasonToLeave: String? {
     switch self {
     case .wrongEmbedding:
       "it is not known whether the vector or the dimension in meta is wrong; Python programs cannot open the cache while "
@@ -175,37 +175,37 @@ extension CacheProblem.Kind {
 }
 
 /// The options of a check.
-public struct CheckOptions {
+package struct CheckOptions {
   /// Only what concerns this namespace is reported; nil: everything.
-  public var namespace: Namespace?
+  package var namespace: Namespace?
   /// Times are compared with this moment.
-  public var now: UnixTime = systemClock()
+  package var now: UnixTime = systemClock()
   /// Between the two looks at what seems wrong: longer than a writer takes that writes in several steps.
-  public var secondLook = Duration.milliseconds(50)
+  package var secondLook = Duration.milliseconds(50)
   /// Stopped early, a check reports nothing that it has not confirmed yet. Progress counts entries.
-  public var control = WorkControl()
+  package var control = WorkControl()
 
-  public init() {}
+  package init() {}
 }
 
 /// The result of a check.
-public struct CheckSummary: Sendable, Equatable {
+package struct CheckSummary: Sendable, Equatable {
   /// Entries that were read, damaged ones too.
-  public var entries = 0
+  package var entries = 0
   /// Keys of the prefix that were seen.
-  public var keys = 0
+  package var keys = 0
   /// How many problems of each kind were reported.
-  public var problems: [CacheProblem.Kind: Int] = [:]
+  package var problems: [CacheProblem.Kind: Int] = [:]
   /// Whether the check came to its end.
-  public var complete = true
+  package var complete = true
 
-  public init() {}
+  package init() {}
 
   /// Other caches whose prefix begins with this one's, and how many of their keys were seen. They are left alone.
-  public var otherCaches: [OtherCache] = []
+  package var otherCaches: [OtherCache] = []
 
   /// The number of reported problems, without notes.
-  public var problemCount: Int { problems.reduce(0) { $1.key.isNote ? $0 : $0 + $1.value } }
+  package var problemCount: Int { problems.reduce(0) { $1.key.isNote ? $0 : $0 + $1.value } }
   /// The number of reported index members and `hash:` keys whose entries are gone. The next vacuum removes them.
-  public var leftovers: Int { (problems[.leftover] ?? 0) + (problems[.leftoverHashKey] ?? 0) }
+  package var leftovers: Int { (problems[.leftover] ?? 0) + (problems[.leftoverHashKey] ?? 0) }
 }

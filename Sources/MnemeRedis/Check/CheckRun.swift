@@ -215,7 +215,7 @@ extension RedisStore {
   /// - Parameter report: called with each problem as it is confirmed; what it throws ends the check.
   /// - Throws: `SchemaMigrationError` for a layout that this version does not know; `StoreBackendError` with
   ///   `accessDenied` where the user may not run `SCAN`.
-  public func check(
+  package func check(
     _ options: CheckOptions, report: (CacheProblem) throws -> Void
   ) throws -> CheckSummary {
     try checkOpen()
@@ -226,7 +226,7 @@ extension RedisStore {
 
   /// Checks a cache with default options.
   /// - Returns: the problems.
-  public func check() throws -> [CacheProblem] {
+  package func check() throws -> [CacheProblem] {
     var problems: [CacheProblem] = []
     _ = try check(CheckOptions()) { problems.append($0) }
     return problems

@@ -62,7 +62,7 @@ enum EntryReading: Equatable {
     guard !fields[0].isNull else { return lacks(EntryField.namespace) }
     guard let name = fields[0].string else { return .damaged("has no namespace that is text") }
     guard !fields[1].isNull else { return lacks(EntryField.queryHash) }
-    guard let queryHash = fields[1].string, isQueryHash(queryHash) else {
+    guard let queryHash = fields[1].string, QueryNormalizer.isHash(queryHash) else {
       return .damaged("has no query hash in the field '\(EntryField.queryHash)'")
     }
     guard !query.isNull else { return lacks(EntryField.query) }

@@ -1,7 +1,7 @@
 import Mneme
 
 /// What a repair did about a problem.
-public enum RepairOutcome: Sendable, Equatable {
+package enum RepairOutcome: Sendable, Equatable {
   case repaired
   /// When it was looked at again to be repaired, there was nothing wrong any more.
   case gone
@@ -21,7 +21,7 @@ extension RedisStore {
   ///   - dropsUnreadable: deletes entries that cannot be repaired and keep Python programs from opening the cache.
   ///   - report: called with each problem and what became of it.
   /// - Throws: as `check`; `CorruptCacheError` for a `meta` that cannot be read, before anything is written.
-  public func repair(
+  package func repair(
     _ options: CheckOptions, droppingUnreadable dropsUnreadable: Bool = false,
     report: (CacheProblem, RepairOutcome) throws -> Void
   ) throws -> CheckSummary {

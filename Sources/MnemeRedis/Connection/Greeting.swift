@@ -59,13 +59,13 @@ struct GreetingRefused: Error {
 }
 
 /// What a server says it is; nil where it did not say.
-public struct ServerRole: Sendable, Equatable {
+package struct ServerRole: Sendable, Equatable {
   /// The version as in `INFO`: `7.0.15`.
-  public internal(set) var version: String?
+  package internal(set) var version: String?
   /// One of the nodes of a Redis Cluster.
-  public internal(set) var isCluster: Bool?
+  package internal(set) var isCluster: Bool?
   /// A copy that takes no writes.
-  public internal(set) var isReplica: Bool?
+  package internal(set) var isReplica: Bool?
 
   init() {}
 

@@ -57,10 +57,10 @@ public final class RedisClient: @unchecked Sendable {
   public var address: String { locked { description } }
 
   /// The role that the server reported when it was last connected to. No round trip.
-  public var role: ServerRole { locked { knownRole } }
+  package var role: ServerRole { locked { knownRole } }
 
   /// The traffic on all of its connections. No round trip.
-  public var traffic: Traffic { locked { connector.meter.traffic } }
+  package var traffic: Traffic { locked { connector.meter.traffic } }
 
   /// Adds what another client has exchanged on behalf of this one.
   func count(_ traffic: Traffic) { locked { connector.meter.traffic += traffic } }

@@ -1,15 +1,15 @@
 /// The traffic of a client with its servers, for `--verbose` and for tests.
-public struct Traffic: Sendable, Equatable {
+package struct Traffic: Sendable, Equatable {
   /// Connections made.
-  public internal(set) var connections = 0
+  package internal(set) var connections = 0
   /// Writes whose replies were awaited.
-  public internal(set) var roundTrips = 0
+  package internal(set) var roundTrips = 0
   /// Those of greetings and transactions included.
-  public internal(set) var commandsSent = 0
+  package internal(set) var commandsSent = 0
   /// Before TLS.
-  public internal(set) var bytesSent = 0
+  package internal(set) var bytesSent = 0
   /// After TLS.
-  public internal(set) var bytesReceived = 0
+  package internal(set) var bytesReceived = 0
 }
 
 extension Traffic {

@@ -1,15 +1,15 @@
 import Mneme
 
 /// The findings of an examination of a cache, in numbers and examples, without a judgement.
-public struct CacheCondition: Sendable {
+package struct CacheCondition: Sendable {
   /// A number of findings and the first of them, each a sentence without the period.
-  public struct Findings: Sendable, Equatable {
-    public var count = 0
-    public var first: [String] = []
+  package struct Findings: Sendable, Equatable {
+    package var count = 0
+    package var first: [String] = []
 
     static let shown = 3
 
-    public init() {}
+    package init() {}
 
     mutating func add(_ detail: @autoclosure () -> String) {
       count += 1
@@ -18,65 +18,65 @@ public struct CacheCondition: Sendable {
   }
 
   /// A key, and what it is in place of what it should be.
-  public struct OtherType: Sendable, Equatable {
-    public var key: [UInt8]
-    public var type: String
-    public var expected: String
+  package struct OtherType: Sendable, Equatable {
+    package var key: [UInt8]
+    package var type: String
+    package var expected: String
   }
 
   /// nil if there is no cache.
-  public var identity: CacheIdentity?
+  package var identity: CacheIdentity?
   /// Why `meta` cannot be read, which ends the examination.
-  public var metaError: (any MnemeError)?
-  public var otherTypes: [OtherType] = []
+  package var metaError: (any MnemeError)?
+  package var otherTypes: [OtherType] = []
   /// Why the version counter, or the counter of ids, cannot be used: it is not a number, or cannot grow.
-  public var brokenNumbers = Findings()
+  package var brokenNumbers = Findings()
   /// The last id that was allocated; nil where that is not a number.
-  public var lastID: Int64?
-  public var highestID: Int64 = 0
+  package var lastID: Int64?
+  package var highestID: Int64 = 0
   /// The number of members of `by_id`.
-  public var entries = 0
-  public var namespaces = 0
+  package var entries = 0
+  package var namespaces = 0
   /// The number of members of all `lru`, if it differs from that of `by_id` and stays so.
-  public var entriesOfNamespaces: Int?
+  package var entriesOfNamespaces: Int?
   /// Counters and quotas that are not numbers, or cannot grow.
-  public var brokenFigures = Findings()
-  public var overQuota = Findings()
+  package var brokenFigures = Findings()
+  package var overQuota = Findings()
 
   /// Whether every entry was looked at.
-  public var complete = false
+  package var complete = false
   /// Responses and vectors were read too.
-  public var isDeep = false
-  public var leftovers = 0
+  package var isDeep = false
+  package var leftovers = 0
   /// Entries that nobody can be served from.
-  public var unreadable = Findings()
+  package var unreadable = Findings()
   /// Entries that mneme can read and no Python program can, so that none can open the cache.
-  public var unreadableByPython = Findings()
+  package var unreadableByPython = Findings()
   /// Entries whose `hash:` key is of another type.
-  public var brokenHashKeys = Findings()
+  package var brokenHashKeys = Findings()
   /// Entries whose `hash:` key is missing.
-  public var withoutHashKey = Findings()
+  package var withoutHashKey = Findings()
   /// Members of indexes that are not ids or names.
-  public var strays = Findings()
+  package var strays = Findings()
   /// Entries that are in the index of their namespace and not in `by_id`.
-  public var outsideByID = Findings()
+  package var outsideByID = Findings()
   /// Vectors that nothing can be compared with. Only a deep examination finds them.
-  public var incomparable = Findings()
+  package var incomparable = Findings()
   /// Entries that were put or used more than a day after now.
-  public var fromFuture = Findings()
-  public var oldest: UnixTime?
+  package var fromFuture = Findings()
+  package var oldest: UnixTime?
 
-  public init() {}
+  package init() {}
 }
 
 /// The options of an examination.
-public struct ConditionOptions {
+package struct ConditionOptions {
   /// Reads responses and vectors too.
-  public var isDeep = false
+  package var isDeep = false
   /// Times are compared with this moment.
-  public var now: UnixTime = systemClock()
+  package var now: UnixTime = systemClock()
   /// Progress counts entries.
-  public var control = WorkControl()
+  package var control = WorkControl()
 
-  public init() {}
+  package init() {}
 }

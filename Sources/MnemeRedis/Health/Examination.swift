@@ -5,7 +5,7 @@ extension RedisStore {
   ///
   /// Writes nothing, and goes past whatever is damaged. One round trip for each 48 entries and one for each 64 namespaces.
   /// Unless it is deep, it reads neither responses nor vectors.
-  public func examine(_ options: ConditionOptions) throws -> CacheCondition {
+  package func examine(_ options: ConditionOptions) throws -> CacheCondition {
     try checkOpen()
     let examination = Examination(self, options)
     try examination.run()

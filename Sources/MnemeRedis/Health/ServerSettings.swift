@@ -4,39 +4,39 @@ import Mneme
 ///
 /// nil for a value that the server does not report: a user may lack `INFO` and `CONFIG`, and managed services do not
 /// permit the latter.
-public struct ServerSettings: Sendable {
+package struct ServerSettings: Sendable {
   /// The version as in `INFO`: `7.0.15`.
-  public var version: String?
+  package var version: String?
   /// One of the nodes of a Redis Cluster.
-  public var isCluster: Bool?
+  package var isCluster: Bool?
   /// A copy that takes no writes.
-  public var isReplica: Bool?
+  package var isReplica: Bool?
   /// Bytes that Redis has allocated.
-  public var usedMemory: Int64?
+  package var usedMemory: Int64?
   /// `maxmemory` in bytes; 0: no limit.
-  public var maxMemory: Int64?
+  package var maxMemory: Int64?
   /// `maxmemory-policy`.
-  public var evictionPolicy: String?
+  package var evictionPolicy: String?
   /// `save`: pairs of seconds and changes; empty: no snapshots.
-  public var savePoints: String?
+  package var savePoints: String?
   /// `appendonly`: each write goes to a log on disk.
-  public var logsWrites: Bool?
+  package var logsWrites: Bool?
   /// The last snapshot, or the last write of the log, failed.
-  public var savingFailed: Bool?
+  package var savingFailed: Bool?
   /// The lead of this machine's clock over the server's; negative if it is behind.
-  public var clockLead: Seconds?
+  package var clockLead: Seconds?
   /// Whether a replica is connected to its primary.
-  public var isLinkedToPrimary: Bool?
+  package var isLinkedToPrimary: Bool?
   /// `min-replicas-to-write`, and how many replicas there are that count; nil where none are wanted.
-  public var replicas: (wanted: Int, connected: Int)?
+  package var replicas: (wanted: Int, connected: Int)?
 
-  public init() {}
+  package init() {}
 }
 
 extension RedisStore {
   /// Reads the settings with `INFO` and `CONFIG GET`. One round trip. Values that the server does not report are nil.
   /// - Parameter clock: the clock that is compared with the server's.
-  public func serverSettings(clock: WallClock = systemClock) throws -> ServerSettings {
+  package func serverSettings(clock: WallClock = systemClock) throws -> ServerSettings {
     try checkOpen()
     var request = Pipeline()
     let memorySection = request.append("INFO", "memory")
