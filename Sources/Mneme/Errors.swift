@@ -206,7 +206,7 @@ public struct EmbedderError: NamedError {
   public let report: ErrorReport
   /// The place of the faulty text among those that were passed, if one of them is at fault.
   public var textIndex: Int?
-  /// Whether a retry may succeed: the server was busy, failing or too slow.
+  /// The server says that the same may work later.
   public var isTemporary = false
   public init(report: ErrorReport) { self.report = report }
 }

@@ -1,10 +1,4 @@
-/// The words of another program, with asterisks in place of a secret that they repeat.
-package func redacting(_ secret: String?, in text: String) -> String {
-  guard let secret, !secret.isEmpty else { return text }
-  return replacing(Array(secret.utf8), with: Array("***".utf8), in: text)
-}
-
-/// A text in which some bytes are replaced by others.
+/// A text with other bytes in every place where some bytes stand.
 ///
 /// Bytes, since a secret in front of a combining mark is one still. (The standard library's own search would bring
 /// regular expressions into the start of every command.)

@@ -34,6 +34,9 @@ final class DraftReader: @unchecked Sendable {
     (self.lines, self.sinceLine, self.blanks, self.parse) = (lines, sinceLine, blanks, parse)
   }
 
+  /// The number of the line that was read last.
+  var lastNumber: Int { lines.number }
+
   /// The next lines, without waiting for more once there is one; nil after the last. A line that is not a draft
   /// is the last of its batch.
   @Sendable func next() throws -> [Line]? {

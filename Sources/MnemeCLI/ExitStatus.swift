@@ -47,10 +47,11 @@ enum ExitStatus: Int32, CaseIterable {
 
   private init(_ reason: StoreBackendError.Reason) {
     switch reason {
-    case .unreachable, .connectionLost, .lostWrites, .outOfMemory, .readOnly, .protocolViolation, .notBuilt,
-      .refused:
+    case .unreachable, .connectionLost, .lostWrites, .timedOut, .outOfMemory, .readOnly, .protocolViolation,
+      .notBuilt, .refused:
       self = .unavailable
-    case .timedOut, .notReady, .contention: self = .tryLater
+    // The server has said that it may work later. One that is silent has not.
+    case .notReady, .contention: self = .tryLater
     case .accessDenied, .certificate: self = .refused
     case .needsHashTag: self = .misconfigured
     }

@@ -42,6 +42,8 @@ struct ImportRun {
   /// Lines behind that whose entries are stored all the same, after an error, and those of which that is not known.
   private var (storedBeyond, unknownBeyond): ([String], [String]) = ([], [])
   private let sinceLine: Int
+  /// Knows the server that has what was stored so far.
+  private let server: LongWork?
   /// Vectors that were taken as they are and cannot be compared.
   private var flawed: (count: Int, firstLine: Int) = (0, 0)
 
@@ -64,9 +66,9 @@ struct ImportRun {
 
   init(
     _ store: RedisStore, _ options: ImportOptions, _ context: Context, source: String, unit: String,
-    sinceLine: Int = 0
+    sinceLine: Int = 0, server: LongWork? = nil
   ) {
-    self.unit = unit
+    (self.unit, self.server) = (unit, server)
     self.store = store
     self.options = options
     self.context = context
@@ -77,21 +79,57 @@ struct ImportRun {
     report = ImportReport(dryRun: options.dryRun)
   }
 
-  /// What a reader of an error has to know: what is in, and how to go on.
-  var state: String { state() }
+  /// What a reader of an error has to know: what is in, and how to continue.
+  var state: String { state(after: nil) }
 
-  /// - Parameter isSure: nothing of what follows is in.
-  private func state(isSure: Bool = true) -> String {
+  private func state(after error: (any Error)?) -> String {
     if options.dryRun { return "Nothing would have been stored." }
     // Of what several connections did at the same time, the later may be in and the earlier not.
     let stored = storedBeyond.isEmpty ? "" : "Out of turn, \(unit)s \(list(storedBeyond)) are in. "
     let unknown = unknownBeyond.isEmpty ? "" : "The \(unit)s \(list(unknownBeyond)) may be in. "
-    guard storedLine == sinceLine else {
-      return
-        "\(stored)\(unknown)The \(unit)s up to \(storedLine) are in; continue with --since-line \(storedLine)."
+    let again =
+      "import the whole file again" + (options.onConflict == .fail ? " with --on-conflict skip." : ".")
+    let trust = trust(after: error)
+    guard storedLine > sinceLine else {
+      if !storedBeyond.isEmpty || trust == .broken { return "\(stored)\(unknown)To be sure, \(again)" }
+      return error?.isUnsure != true && unknown.isEmpty
+        ? "Nothing was stored." : "\(unknown)Nothing is known to be stored."
     }
-    guard storedBeyond.isEmpty else { return "\(stored)\(unknown)Import all of it again." }
-    return isSure && unknown.isEmpty ? "Nothing was stored." : "\(unknown)Nothing is known to be stored."
+    let lines = "\(stored)\(unknown)The \(unit)s up to \(storedLine)"
+    let mark = server?.mark
+    let since = Resumption(line: storedLine, mark: mark).description
+    switch trust {
+    case .whole: return "\(lines) are in; continue with --since-line \(since)."
+    case .checked where mark != nil:
+      return
+        "\(lines) were acknowledged; continue with --since-line \(since). Where that is refused, \(again)"
+    case .checked, .broken: return "\(lines) were acknowledged, and may be lost; \(again)"
+    }
+  }
+
+  /// Whether the server still has what it said it had stored.
+  private enum Trust {
+    case whole
+    /// It has, if it is the same when the import continues.
+    case checked
+    case broken
+  }
+
+  private func trust(after error: (any Error)?) -> Trust {
+    switch (error as? StoreBackendError).map({ ($0.reason, $0.remedy) }) {
+    case (.lostWrites, _)?, (.readOnly, .usePrimary)?: return .broken
+    case (.connectionLost, _)?, (.timedOut, _)?, (.protocolViolation, _)?, (.unreachable, _)?,
+      (.notReady, _)?:
+      return .checked
+    default: break
+    }
+    guard error?.isUnsure != true else { return .checked }
+    do {
+      try server?.confirm()
+      return .whole
+    } catch {
+      return (error as? StoreBackendError)?.reason == .lostWrites ? .broken : .checked
+    }
   }
 
   /// Ends the connections that the import has made.
@@ -323,13 +361,11 @@ struct ImportRun {
     if !options.dryRun, let last = batch.lines.last { storedLine = last }
   }
 
+  /// An error of the server that came between two lines.
+  func failure(_ error: any Error) -> LineError { lineError(storedLine + 1, error) }
+
   private func lineError(_ line: Int, _ error: any Error) -> LineError {
-    let state =
-      switch (error as? StoreBackendError)?.reason {
-      case .lostWrites: "Import all of it again."
-      default: state(isSure: !error.isUnsure)
-      }
-    return LineError(line: line, unit: unit, source: source, underlying: error, state: state)
+    return LineError(line: line, unit: unit, source: source, underlying: error, state: state(after: error))
   }
 
   private func conflictError(_ conflict: ConflictError, in batch: Batch) -> LineError {

@@ -51,6 +51,16 @@ final class LongWork {
     }
   }
 
+  /// Who the server is that the work relies on, as it was seen last; nil where it does not say so.
+  var mark: ServerMark? { guards.first?.mark }
+
+  /// Checks whether the server still has what the work has stored by now. One round trip.
+  /// - Throws: `StoreBackendError`, with `lostWrites` where it has not.
+  func confirm() throws { for lossGuard in guards { try lossGuard.confirm() } }
+
+  /// - Throws: `StoreBackendError` with `lostWrites` where the server may have lost what an earlier run had stored.
+  func check(since mark: ServerMark) throws { try guards.first?.check(since: mark) }
+
   /// Checks at the end whether the server still has the data that the work relied on. Call it before reporting success.
   /// - Throws: `StoreBackendError` with `lostWrites`.
   func finish() throws {

@@ -94,7 +94,6 @@ public final class CommandEmbedder: Embedder {
       error = EmbedderError(
         "\(source) gave \(answers) of \(count) answers within the time limit.",
         remedy: .flushEmbedder)
-      error.isTemporary = true
     case .tooLong, .stopped:
       error = EmbedderError(
         "\(source) gave a line of more than 16 MiB.",

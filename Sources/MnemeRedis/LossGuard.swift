@@ -22,6 +22,9 @@ package final class LossGuard {
     var isReplica: Bool
   }
 
+  /// The server and the cache as they were seen last; nil where the server does not say who it is.
+  public var mark: ServerMark? { Self.mark(of: last, version: highestVersion) }
+
   private let store: RedisStore
   private var last: Snapshot
   private var highestVersion: Int64
@@ -55,6 +58,10 @@ package final class LossGuard {
     (connections, time) = (store.client.traffic.connections, .now)
   }
 
+  /// Looks now. One round trip.
+  /// - Throws: `StoreBackendError` with `lostWrites`.
+  public func confirm() throws { try compare(with: Self.look(at: store)) }
+
   /// Looks once more, at the end: where connections were lost or several were made, over a new one, since an old one may
   /// still lead to a server that others have left. One round trip.
   /// - Throws: `StoreBackendError` with `lostWrites`.
@@ -64,6 +71,23 @@ package final class LossGuard {
     defer { other.close() }
     try compare(with: Self.look(at: other))
     store.client.count(other.client.traffic)
+  }
+
+  /// Compares what was seen first with what an earlier run has seen.
+  /// - Throws: `StoreBackendError` with `lostWrites` where the server may have lost something since.
+  public func check(since mark: ServerMark) throws {
+    guard let now = self.mark, now.server == mark.server, now.version >= mark.version else {
+      throw StoreBackendError(
+        .lostWrites,
+        "The server at \(store.client.address) was started again, replaced or emptied since, and may have lost what was "
+          + "stored.", about: .server(store.client.address), remedy: .repeatFromStart)
+    }
+  }
+
+  private static func mark(of snapshot: Snapshot, version: Int64) -> ServerMark? {
+    guard let runID = snapshot.runID, let replicationID = snapshot.replicationID else { return nil }
+    return ServerMark(
+      server: String(unambiguousHash(of: [runID, replicationID]).prefix(8)), version: version)
   }
 
   private static func look(at store: RedisStore) throws -> Snapshot {
@@ -123,6 +147,28 @@ package final class LossGuard {
         + "last.",
       about: .server(store.client.address), remedy: .repeatFromStart)
   }
+}
+
+/// Who a server was at a moment, and how far a cache on it had come: `e3c4ecb6.41234`. An import that continues later
+/// finds out with it whether the server still has what was stored by then.
+public struct ServerMark: Sendable, Equatable, CustomStringConvertible {
+  /// Another one with each start of a server, and with each server whose writes it follows: 8 hexadecimal digits.
+  let server: String
+  /// The version counter of the cache.
+  let version: Int64
+
+  init(server: String, version: Int64) { (self.server, self.version) = (server, version) }
+
+  /// nil where the text is not one.
+  public init?(_ text: String) {
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 2, parts[0].utf8.count == 8, parts[0].allSatisfy({ $0.isASCII && $0.isHexDigit }),
+      let version = Int64(parts[1]), version >= 0
+    else { return nil }
+    self.init(server: String(parts[0]), version: version)
+  }
+
+  public var description: String { "\(server).\(version)" }
 }
 
 extension RedisStore {

@@ -212,7 +212,7 @@ struct ConnectionAnswerTests {
 
     let plain = try RedisServer(tcp: true)
     let reverse = try complaint(
-      75, "rediss://127.0.0.1:\(plain.port!)", "stats", "--connect-timeout", "300ms")
+      69, "rediss://127.0.0.1:\(plain.port!)", "stats", "--connect-timeout", "300ms")
     #expect(reverse.message.contains("did not answer in TLS"), "\(reverse)")
     #expect(reverse.remediation.contains("redis://"), "\(reverse)")
   }

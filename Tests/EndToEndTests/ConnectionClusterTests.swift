@@ -245,7 +245,7 @@ struct ConnectionClusterTests {
       let complaint = try Complaint(text: outcome)
       let isLost = complaint.message.contains("has lost what it had stored")
       #expect(isLost || complaint.message.contains("may have been written"), "\(complaint)")
-      #expect(!isLost || complaint.remediation.contains("Import all of it again."), "\(complaint)")
+      #expect(!isLost || complaint.remediation.contains("mport the whole file again."), "\(complaint)")
     }
   }
 }

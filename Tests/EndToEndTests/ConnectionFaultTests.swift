@@ -43,16 +43,16 @@ struct ConnectionFaultTests {
     [
       // The time for a command is longer than the test waits, so that it is the other limit that ends this.
       Fault(
-        "a server that accepts and says nothing: 75 once the time for connecting is over, asked once", [75],
+        "a server that accepts and says nothing: 69 once the time for connecting is over, asked once", [69],
         options: ["--connect-timeout", "300ms", "--timeout", "1h"],
         { _ in .stall(after: 0) }, isMet: { $0.conversations.count == 1 })
     ]
     + [0.5, 0.9].map { share in
       Fault(
-        "a server that falls silent after \(share) of its answers: 75 once the time for a command is over",
-        [0, 75], options: ["--connect-timeout", "1h", "--timeout", "300ms"],
+        "a server that falls silent after \(share) of its answers: 69 once the time for a command is over",
+        [0, 69], options: ["--connect-timeout", "1h", "--timeout", "300ms"],
         { .stall(after: place($0, share)) },
-        isMet: { $0.conversations.first?.isHit != true || $0.outcome.status == 75 })
+        isMet: { $0.conversations.first?.isHit != true || $0.outcome.status == 69 })
     }
     + [0, 7, 20].map { count in
       Fault("a server that hangs up after \(count) bytes: 69", [69]) { _ in .cut(after: count) }

@@ -149,7 +149,7 @@ struct EmbedderTests {
       let put = try mneme.run(["put", "another", "r"] + limit)
       let complaint = try Complaint(text: put)
       #expect(complaint.type == "EmbedderError" && complaint.message.contains(server.url), "\(put)")
-      #expect(put.status == 69 || put.status == 75, "\(put)")
+      #expect(put.status == (words.contains("503") || words.contains("429") ? 75 : 69), "\(put)")
       for word in words { #expect(complaint.message.contains(word), "\(put)") }
     }
   }
@@ -171,7 +171,7 @@ struct EmbedderTests {
     let outcome = try mneme.run(["import", "--embedder", Self.openAI, file]).expecting(69)
     let complaint = try Complaint(text: outcome)
     #expect(complaint.message.contains("line 137:") && complaint.message.contains("no such words here"))
-    #expect(complaint.remediation.contains("The lines up to 136 are in; continue with --since-line 136"))
+    #expect(complaint.remediation.contains("The lines up to 136 are in; continue with --since-line 136@"))
     #expect(try fixture.entryCount() == 136)
     // The line itself is passed over by hand.
     try mneme.run("import", "--since-line", "137", file)
@@ -236,7 +236,7 @@ struct EmbedderTests {
     #expect(server.requests.last?.headers["authorization"] == "Bearer \(key)")
     for arguments in [["put", "bad", "r"], ["get", "-v", "bad"], ["put", "--json", "bad", "r"]] {
       let outcome = try mneme.run(arguments)
-      #expect(outcome.errorText.contains("***"), "\(outcome)")
+      #expect(outcome.errorText.contains("its words repeat the key, and are not shown"), "\(outcome)")
       #expect(!outcome.errorText.contains(key) && !outcome.outputText.contains(key), "\(outcome)")
     }
     mneme.environment["OPENAI_API_KEY"] = "sk-secret\nInjected: header"

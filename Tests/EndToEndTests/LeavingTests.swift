@@ -81,7 +81,7 @@ struct LeavingTests {
     command.signal(number)
     let outcome = try end(of: command)
     #expect(outcome.status == 128 + number, "\(outcome.errorText)")
-    #expect(outcome.errorText.contains("The output was not taken"), "\(outcome.errorText)")
+    #expect(outcome.errorText.contains("The output is not complete"), "\(outcome.errorText)")
   }
 
   @Test("a terminal that hangs up does not end what nohup has started")

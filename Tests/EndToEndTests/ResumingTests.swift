@@ -14,11 +14,15 @@ import Testing
     let broken = try lines(1...100) + "{broken\n" + lines(102...150)
     let complaint = try Complaint(text: fixture.mneme.run("import", input: broken, expecting: 65))
     #expect(complaint.message.contains("line 101:"))
-    #expect(complaint.remediation.hasSuffix("The lines up to 100 are in; continue with --since-line 100."))
+    let since = try #require(
+      complaint.remediation.firstMatch(
+        of: #/The lines up to 100 are in; continue with --since-line (100@[0-9a-f]{8}\.100)\.$/#)?.1,
+      "\(complaint)")
     #expect(try fixture.entryCount() == 100)
 
     let repaired = try lines(1...150)
-    let report = try fixture.mneme.run("import", "--since-line", "100", "--json", input: repaired).json()
+    let report = try fixture.mneme.run("import", "--since-line", String(since), "--json", input: repaired)
+      .json()
     #expect(report["imported"].int == 50 && report["replaced"].int == 0)
     #expect(try fixture.entryCount() == 150)
     #expect(try fixture.version() == 150, "nothing was written twice")
@@ -33,9 +37,92 @@ import Testing
     #expect(complaint.message.contains("line 8:"), "\(complaint)")
     #expect(complaint.remediation.contains("--since-line 7"))
     #expect(try fixture.entryCount() == 4)
+  }
+
+  @Test("a line beyond the file is an error, and the last one is none")
+  func beyondTheFile() throws {
+    let fixture = try CacheFixture()
+    let input = try lines(1...3)
     #expect(
-      try fixture.mneme.run("import", "--since-line", "99", "--json", input: input).json()["imported"].int
-        == 0)
+      try fixture.mneme.run("import", "--since-line", "3", "--json", input: input).json()["imported"].int == 0
+    )
+    for line in ["4", "99999999"] {
+      let complaint = try Complaint(
+        text: fixture.mneme.run("import", "--since-line", line, input: input, expecting: 65))
+      #expect(complaint.message.contains("has 3 lines, and --since-line is \(line)"), "\(complaint)")
+    }
+    #expect(try fixture.entryCount() == 0)
+    for typed in ["3@", "3@e3c4ecb6", "3@e3c4ecb.1", "3@e3c4ecb6.x", "@e3c4ecb6.1"] {
+      try fixture.refusal(of: ["import", "--since-line", typed], status: 64)
+    }
+  }
+
+  @Test(
+    "an import continues on the server that has its lines, and on no other, none that was started again, and none that was emptied"
+  )
+  func otherServer() throws {
+    let (server, other) = (try RedisServer(), try RedisServer())
+    let fixture = try CacheFixture(on: server, prefix: "p")
+    let input = try lines(1...300)
+    let importing = try fixture.mneme.start(["import"])
+    try importing.write(lines(1...150).utf8)
+    try eventually("some to be in") { try fixture.entryCount() >= 128 }
+    importing.signal(SIGTERM)
+    let ended = try importing.finish(within: .seconds(60))
+    let since = try #require(
+      ended.errorText.firstMatch(of: #/--since-line (\d+@[0-9a-f.]+\d)/#)?.1, "\(ended)")
+    let again = ["import", "--since-line", String(since)]
+
+    let elsewhere = try CacheFixture(on: other, prefix: "p")
+    let refused = try Complaint(text: elsewhere.mneme.run(again, input: Array(input.utf8)).expecting(69))
+    #expect(refused.message.contains("was started again, replaced or emptied"), "\(refused)")
+    #expect(refused.remediation.contains("from the beginning"), "\(refused)")
+    #expect(try elsewhere.entryCount() == 0)
+
+    try fixture.mneme.run(again, input: Array(input.utf8)).expecting(0)
+    #expect(try fixture.entryCount() == 300)
+
+    try fixture.redis.send("FLUSHALL")
+    try fixture.mneme.run(again, input: Array(input.utf8)).expecting(69)
+    try server.crash()
+    try server.start()
+    let restarted = try CacheFixture(on: server, prefix: "p")
+    try restarted.mneme.run(again, input: Array(input.utf8)).expecting(69)
+    #expect(try restarted.entryCount() == 0)
+    try restarted.mneme.run(["import"], input: Array(input.utf8)).expecting(0)
+    #expect(try restarted.entryCount() == 300)
+  }
+
+  @Test("after a lost connection lines were acknowledged, and are said to be in by nobody")
+  func lostConnection() throws {
+    let server = try RedisServer()
+    let fixture = try CacheFixture(on: server)
+    let importing = try fixture.mneme.start(["import"])
+    try importing.write(lines(1...150).utf8)
+    try eventually("some to be in") { try fixture.entryCount() >= 128 }
+    try server.crash()
+    let complaint = try Complaint(
+      text: importing.finish(input: Array(lines(151...300).utf8)).expecting(69))
+    #expect(
+      complaint.remediation.contains(
+        #/The lines up to \d+ were acknowledged; continue with --since-line \d+@[0-9a-f]{8}\.\d+\. Where that is refused, import the whole file again\./#
+      ), "\(complaint)")
+  }
+
+  @Test("lines that a demoted server has acknowledged are to be imported again")
+  func demoted() throws {
+    let fixture = try CacheFixture("demoted", configuration: [])
+    let importing = try fixture.mneme.start(["import"])
+    try importing.write(lines(1...150).utf8)
+    try eventually("some to be in") { try fixture.entryCount() >= 128 }
+    try fixture.redis.send("REPLICAOF", "127.0.0.1", "1")
+    let complaint = try Complaint(
+      text: importing.finish(input: Array(lines(151...300).utf8)).expecting(69))
+    #expect(complaint.message.contains("read-only replica"), "\(complaint)")
+    #expect(
+      complaint.remediation.contains(
+        #/The lines up to \d+ were acknowledged, and may be lost; import the whole file again\./#),
+      "\(complaint)")
   }
 
   @Test("a conflict that must not be stops an import at its line, with all before it in")
@@ -81,7 +168,7 @@ import Testing
     try source.reset()
     let outcome = try command.finish(within: .seconds(60)).expecting(66)
     let complaint = try Complaint(text: outcome)
-    #expect(complaint.remediation.hasSuffix("The lines up to 150 are in; continue with --since-line 150."))
+    #expect(complaint.remediation.contains("The lines up to 150 are in; continue with --since-line 150@"))
     #expect(try fixture.entryCount() == 150)
   }
 

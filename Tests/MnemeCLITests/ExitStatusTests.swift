@@ -35,7 +35,7 @@ struct ExitStatusTests {
     .unreachable: 69, .connectionLost: 69, .lostWrites: 69, .outOfMemory: 69, .readOnly: 69,
     .protocolViolation: 69,
     .notBuilt: 69,
-    .refused: 69, .timedOut: 75, .notReady: 75, .contention: 75, .accessDenied: 77, .certificate: 77,
+    .refused: 69, .timedOut: 69, .notReady: 75, .contention: 75, .accessDenied: 77, .certificate: 77,
     .needsHashTag: 78,
   ]
 

@@ -31,16 +31,6 @@ struct AddressTests {
     ])
   func shown(url: String, address shown: String) { #expect(address(of: url) == shown) }
 
-  @Test("a key that a stranger repeats is shown as asterisks, as often as it comes")
-  func redaction() {
-    #expect(redacting("sk-1", in: "bad key sk-1, sk-1sk-1.") == "bad key ***, ******.")
-    #expect(redacting("sk-1", in: "sk-") == "sk-")
-    #expect(redacting(nil, in: "sk-1") == "sk-1")
-    #expect(redacting("", in: "sk-1") == "sk-1")
-    // By bytes: a sign that joins itself to the last letter hides nothing.
-    #expect(!redacting("secret", in: "secret\u{301}").contains("secre"))
-  }
-
   @Test("a description of the settings shows no key")
   func settings() {
     var settings = EmbedderSettings()

@@ -132,6 +132,6 @@ extension StoreMark {
 }
 
 /// SHA-256 of several texts, in hexadecimal: with their lengths, so that no two lists run together to the same.
-func unambiguousHash(of parts: [String]) -> String {
+package func unambiguousHash(of parts: [String]) -> String {
   QueryNormalizer.hash(parts.map { "\($0.utf8.count):\($0)" }.joined())
 }

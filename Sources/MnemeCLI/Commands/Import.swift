@@ -14,9 +14,11 @@ struct Import: Command {
     "on-conflict", value: .choice(ConflictPolicy.self, "WHAT"), default: .replace,
     summary: "what to do with a question that the cache has already")
   static let sinceLine = Option(
-    "since-line", value: .count("LINE", 0...Int.max), default: 0,
-    summary: "only what comes after this line",
-    details: "To continue a run that ended early. Its message gives the line.")
+    "since-line", value: Resumption.kind, default: Resumption(), summary: "only what comes after this line",
+    details: """
+      To continue a run that ended early. Its message has the line, and behind an '@' a mark of the server: where the \
+      server was started again, replaced or emptied since then, mneme refuses to continue, because lines may be lost.
+      """)
   static let allowFuture = Switch(
     "allow-future", summary: "accept times more than a day in the future",
     details: """
@@ -63,14 +65,14 @@ struct Import: Command {
     ])
 
   let path: String
-  let sinceLine: Int
+  let since: Resumption
   let options: ImportOptions
   let nativeTTL: Bool
   let format: Format
 
   init(_ invocation: Invocation) throws(UsageError) {
     path = invocation[Self.file] ?? "-"
-    sinceLine = invocation[Self.sinceLine]
+    since = invocation[Self.sinceLine]
     nativeTTL = invocation[Options.nativeTTL]
     format = invocation[Self.format]
     options = ImportOptions(
@@ -90,11 +92,11 @@ struct Import: Command {
       format == .csv
       ? .csv : try InputForm(of: file.peek(atMost: InputForm.lookAhead), path: path == "-" ? nil : path)
     var lines = LineReader(file, form: form, limit: limit)
-    guard form == .csv else { return (form, DraftReader(lines, sinceLine: sinceLine), []) }
+    guard form == .csv else { return (form, DraftReader(lines, sinceLine: since.line), []) }
     do {
       let columns = try CSVColumns(heading: try lines.next() ?? [])
       let reader = DraftReader(
-        lines, sinceLine: sinceLine, blanks: [0x20, 0x09, columns.separator], parse: columns.draft)
+        lines, sinceLine: since.line, blanks: [0x20, 0x09, columns.separator], parse: columns.draft)
       return (form, reader, columns.unknown)
     } catch let error as InputError {
       throw LineError(line: 1, unit: form.unit, source: file.name, underlying: error, state: "")
@@ -107,12 +109,13 @@ struct Import: Command {
     defer { store.close() }
     if file.isTerminal { context.note("reading lines from the terminal; Ctrl-D ends them") }
     let (form, lines, unknown) = try open(file)
-    var run = ImportRun(
-      store, options, context, source: file.name, unit: form.unit, sinceLine: sinceLine)
-    defer { run.close() }
-    if !unknown.isEmpty { context.note("columns that are not read: \(list(unknown))") }
     let work = try LongWork(
       context, unit: "lines", pace: options.pace, guarding: options.dryRun ? [] : [store])
+    try since.mark.map(work.check)
+    var run = ImportRun(
+      store, options, context, source: file.name, unit: form.unit, sinceLine: since.line, server: work)
+    defer { run.close() }
+    if !unknown.isEmpty { context.note("columns that are not read: \(list(unknown))") }
     do {
       try forEachReadAhead(lines.next) { lines in
         for line in lines {
@@ -123,6 +126,11 @@ struct Import: Command {
         }
       }
       try run.finish()
+      guard lines.lastNumber >= since.line else {
+        throw InputError(
+          "\(file.name) has \(counted(lines.lastNumber, form.unit)), and --since-line is \(since.line).",
+          remediation: "Name the file that the line is of.")
+      }
     } catch let interruption as Interruption {
       do {
         try run.finish()
@@ -132,6 +140,8 @@ struct Import: Command {
       throw Interruption(status: interruption.status, state: run.state)
     } catch let error as LineError where error.underlying is WaitStopped {
       throw Interruption(status: ExitStatus(error), state: error.state)
+    } catch let error as StoreBackendError {
+      throw run.failure(error)
     } catch var unreadable as FileError {
       try run.finish()
       unreadable.remediation += " \(run.state)"
@@ -140,7 +150,7 @@ struct Import: Command {
     try work.finish()
     run.warnOfVectors()
     run.noteUnknownFields()
-    if run.report.isEmpty, sinceLine == 0 { context.note("\(file.name) holds nothing to import") }
+    if run.report.isEmpty, since.line == 0 { context.note("\(file.name) holds nothing to import") }
     return run.report
   }
 }

@@ -88,9 +88,10 @@ struct Reembed: Command {
   ) throws {
     var seen = 0
     var pending: [StoredEntry] = []
+    var pendingBytes = 0
     func storePending() throws {
       try run.take(pending)
-      pending = []
+      (pending, pendingBytes) = ([], 0)
       work.tell(seen)
       work.pause()
       try work.check()
@@ -101,7 +102,8 @@ struct Reembed: Command {
       seen += 1
       guard !entry.isExpired(at: now) else { return }
       pending.append(entry)
-      if pending.count == 64 { try storePending() }
+      pendingBytes += entry.query.utf8.count + entry.response.utf8.count
+      if pending.count == 64 || pendingBytes >= RedisStore.preferredBatch.bytes { try storePending() }
     }
     if !pending.isEmpty { try storePending() }
   }

@@ -193,22 +193,23 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
       isOfText = [400, 413, 422].contains(response.status)
     }
     var error = EmbedderError(message + ".", about: .embedder(fingerprint), remedy: remedy)
-    error.isTemporary = RetryPolicy.isTemporary(status: response.status)
+    error.isTemporary = [429, 503].contains(response.status)
     return Refusal(error: error, mayBeOfOneText: isOfText)
   }
 
-  /// The server's words about the error: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama),
-  /// `{"message":…}` or `{"detail":…}` (others), or else the first of its bytes. On one line, and without the API
-  /// key.
+  /// What the server says of the error: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama), `{"message":…}`
+  /// or `{"detail":…}` (others), or else the first of its bytes. On one line; none where our key is in it.
   private func serverWords(in body: [UInt8]) -> String? {
     let answer = try? JSONText(parsing: body)
     let error = answer?["error"]
     let said = [error?["message"], error, answer?["message"], answer?["detail"]].lazy.compactMap {
       $0?.string
     }.first
-    // Taken out before anything is cut off: no part of a key is left at the end.
-    let words = redacting(
-      key, in: said ?? String(decoding: body.prefix(1000 + (key?.utf8.count ?? 0)), as: UTF8.self))
+    let words = said ?? String(decoding: body.prefix(1000), as: UTF8.self)
+    // Asterisks in place of the key would show how long the rest is that is known, and of a short key where it is.
+    if let key, ArraySlice(words.utf8).firstRange(ofBytes: Array(key.utf8)) != nil {
+      return "its words repeat the key, and are not shown"
+    }
     let line = words.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     guard !line.isEmpty else { return nil }
     return line.count > 300 ? line.prefix(299) + "…" : line
@@ -232,10 +233,8 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
         ("gave an answer of more than 256 MiB", .checkEmbeddingURL)
       case .stopped, .other: ("could not be asked", .checkEmbedderServer)
       }
-    var error = EmbedderError(
+    return EmbedderError(
       "\(received.source) \(what).", about: .embedder(fingerprint), remedy: remedy, cause: failure)
-    error.isTemporary = failure.reason == .timedOut || failure.reason == .dropped
-    return error
   }
 }
 

@@ -116,7 +116,7 @@ extension ServerError {
 
 extension GreetingRefused {
   func translated(server: String, url: RedisURL) -> any MnemeError {
-    let error = error.hiding(url.password)
+    let error = step == .authentication ? error.withoutText : error.hiding(url.password)
     if error.explanation.reason == .notReady { return error.translated(command: nil, server: server) }
     switch step {
     case .authentication:

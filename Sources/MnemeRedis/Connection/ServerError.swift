@@ -33,10 +33,37 @@ struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
 
   private init(code: String, text: String) { (self.code, self.text) = (code, text) }
 
-  /// The error without the password, which a server or proxy may repeat.
+  /// The error without its text, as the answer to a password: the text may repeat it.
+  var withoutText: ServerError { ServerError(code: code, text: Self.hidden) }
+
+  /// The error without its text where that repeats a password, as a server or a proxy may do.
+  ///
+  /// A password that is among Redis's own words is not given away by them. It would be if they were left out for it, or
+  /// if asterisks took its place.
   func hiding(_ secret: Secret?) -> ServerError {
-    ServerError(code: code, text: redacting(secret?.text, in: text))
+    let secret = Array((secret?.text ?? "").utf8)
+    func isIn(_ text: String) -> Bool { ArraySlice(text.utf8).firstRange(ofBytes: secret) != nil }
+    return secret.isEmpty || !isIn(text) || Self.ownWords.contains(where: isIn) ? self : withoutText
   }
+
+  private static let hidden = "(its text may repeat what was sent, and is not shown)"
+
+  /// What Redis says of its own accord.
+  private static let ownWords = [
+    "this user has no permissions to run the '' command or its subcommand",
+    "this user has no permissions to access one of the keys used as arguments",
+    "User has no permissions to run the '' command", "Authentication required.",
+    "command not allowed when used memory > 'maxmemory'.", "max number of clients reached",
+    "Transaction discarded because of previous errors.", "unknown command ''", "syntax error",
+    "wrong number of arguments for '' command", "value is not an integer or out of range",
+    "DB index is out of range", "Operation against a key holding the wrong kind of value",
+    "You can't write against a read only replica.", "Redis is loading the dataset in memory",
+    "Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may "
+      + "modify the data set are disabled, because this instance is configured to report errors during writes if RDB "
+      + "snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the "
+      + "RDB error.",
+  ]
 
   /// Whether a correct command is refused: this user may not run it, or the service that runs the server has removed it.
   var isNotPermitted: Bool { code == "NOPERM" || code == "ERR" }

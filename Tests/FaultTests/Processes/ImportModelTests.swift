@@ -298,8 +298,11 @@ private final class ImportTrial {
   }
 
   private func stored(_ complaint: Complaint) -> Int? {
-    complaint.remediation.firstMatch(of: /The lines up to (\d+) are in; continue with --since-line (\d+)\.$/)
-      .flatMap { $0.1 == $0.2 ? Int($0.1) : nil }
+    complaint.remediation.firstMatch(
+      of:
+        #/The lines up to (\d+) (?:are in|were acknowledged); continue with --since-line (\d+)@[0-9a-f]{8}\.\d+\./#
+    )
+    .flatMap { $0.1 == $0.2 ? Int($0.1) : nil }
   }
 
   /// Checks that an interrupted run has stored what it reports, or one transaction more if it says so.
@@ -311,7 +314,7 @@ private final class ImportTrial {
     let isUnsure = complaint.message.contains("may have been written")
     if stored == 0, complaint.message.contains(", line ") {
       let state =
-        isUnsure ? #/(Nothing is known to be stored|Import all of it again)\.$/# : #/(stored|again)\.$/#
+        isUnsure ? #/(Nothing is known to be stored|import the whole file again)\.$/# : #/(stored|again)\.$/#
       #expect(complaint.remediation.firstMatch(of: state) != nil, "\(what)")
     }
     let states = file.end(since: 0, on: before).states
