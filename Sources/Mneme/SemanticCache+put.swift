@@ -20,7 +20,7 @@ extension SemanticCache {
     try Self.check(ttl: ttl ?? options.defaultTTL)
     guard options.validator(response) else {
       throw InvalidInputError(
-        "The response is one that is never served: empty, blank, or an error message of the application's.",
+        "The response is empty, blank, or an error message of the application, and would never be served.",
         remedy: .storeAnswer)
     }
     let now = options.clock()

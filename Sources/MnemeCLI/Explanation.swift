@@ -24,7 +24,7 @@ struct Explanation {
       let isGone = candidate.verdict == .gone
       return [
         "\(candidate.id)", isGone ? "-" : decimals(candidate.similarity, 3),
-        isGone ? "-" : decimals(candidate.confidence, 3), isGone ? "-" : span(candidate.age.rawValue),
+        isGone ? "-" : confidence(candidate.confidence), isGone ? "-" : span(candidate.age.rawValue),
         timeLeft(to: candidate), candidate.accessCount.map(String.init) ?? "-",
         verdict(on: candidate, lookup), visible(candidate.query),
       ]
@@ -75,6 +75,11 @@ struct Explanation {
       default: nil
       }
     return "no answer: \(lookup.missReason?.text ?? "nothing similar")\(figures ?? "")"
+  }
+
+  /// A confidence: old entries have a very small one.
+  private func confidence(_ value: Double) -> String {
+    value > 0 && value < 0.001 ? "<0.001" : decimals(value, 3)
   }
 
   /// A similarity with enough places to compare it with the threshold.

@@ -145,7 +145,7 @@ struct ImportRun {
         query: draft.query, response: draft.response, metadata: draft.metadata, allowsNaN: true)
       guard defaultValidator(draft.response) else {
         throw InputError(
-          "the response is one that is never served: empty, blank, or an error message.",
+          "the response is empty, blank, or an error message, and would never be served.",
           remediation: "Correct or remove the \(unit).")
       }
       if !options.allowsFuture { try checkTimes(of: draft) }

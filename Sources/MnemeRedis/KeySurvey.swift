@@ -62,10 +62,10 @@ package struct KeySurvey: Sendable, Equatable {
 
   /// How many were seen.
   package var keys = 0
-  /// In the order of `KeyFamily`, the unknown ones last; only those that have keys.
+  /// In the order of `KeyFamily`, the foreign ones last; only those that have keys.
   package var families: [Family] = []
-  /// The first of the keys that are not part of the layout, at most `unknownLimit`.
-  package var unknown: [[UInt8]] = []
+  /// The first of the keys that are not part of the layout, at most `foreignLimit`.
+  package var foreign: [[UInt8]] = []
   /// The largest keys that were measured, largest first.
   package var largest: [KeyRecord] = []
   /// Other caches whose prefix begins with this one's. Their keys are in none of the figures.
@@ -77,8 +77,8 @@ package struct KeySurvey: Sendable, Equatable {
   /// Whether every key was seen.
   package var complete = true
 
-  /// How many unknown keys are named.
-  package static let unknownLimit = 100
+  /// How many foreign keys are named.
+  package static let foreignLimit = 100
 
   /// nil where the server does not tell.
   package var memoryBytes: Int? {
@@ -220,7 +220,7 @@ private struct SurveyTally {
 
   private let options: KeySurveyOptions
   var families: [KeyFamily?: Family] = [:]
-  private var unknown: [[UInt8]] = []
+  private var foreign: [[UInt8]] = []
   private var largest: [KeyRecord] = []
   private var isNotPermitted = false
 
@@ -241,7 +241,7 @@ private struct SurveyTally {
     }
     families[record.family] = family
     if record.memoryBytes != nil || record.memoryIsNotPermitted { measure(record) }
-    if record.family == nil, unknown.count < KeySurvey.unknownLimit { unknown.append(record.key) }
+    if record.family == nil, foreign.count < KeySurvey.foreignLimit { foreign.append(record.key) }
   }
 
   mutating func measure(_ record: KeyRecord) {
@@ -264,7 +264,7 @@ private struct SurveyTally {
     var survey = KeySurvey()
     survey.complete = isComplete
     survey.memoryIsNotPermitted = isNotPermitted
-    survey.unknown = unknown
+    survey.foreign = foreign
     survey.largest = largest
     for family in KeyFamily.allCases.map(Optional.some) + [nil] {
       guard let tallied = families[family] else { continue }

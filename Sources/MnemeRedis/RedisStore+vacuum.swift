@@ -35,6 +35,8 @@ package struct VacuumReport: Sendable, Equatable {
   package var evicted = 0
   /// Index members that differed from their entry, and with `repair` every other problem that was repaired.
   package var repaired = 0
+  /// The problems that a repair repaired, by kind.
+  package var repairs: [CacheProblem.Kind: Int] = [:]
   /// Entries that were deleted because no Python program could read them.
   package var dropped = 0
   /// Problems that a repair reports and does not change.
@@ -43,6 +45,11 @@ package struct VacuumReport: Sendable, Equatable {
   package var remaining = 0
   /// Whether the run came to its end.
   package var complete = true
+
+  mutating func countRepair(of kind: CacheProblem.Kind) {
+    repaired += 1
+    repairs[kind, default: 0] += 1
+  }
 
   package init() {}
 }
@@ -100,8 +107,8 @@ struct VacuumRun {
     if options.repair { try store.passOverIndexesOfOtherTypes() }
     defer { store.passedOver = [] }
     if options.repair, !options.dryRun {
-      try store.repairNumbers(checkOptions) { _, outcome in
-        if outcome == .repaired { report.repaired += 1 }
+      try store.repairNumbers(checkOptions) { problem, outcome in
+        if outcome == .repaired { report.countRepair(of: problem.kind) }
       }
     }
     let isDone = try sweepDue() && sweepLeftovers() && retireAbandoned() && evictOverQuotas() && repair()
@@ -323,7 +330,7 @@ struct VacuumRun {
         swept.formUnion(problem.id.map { [$0] } ?? [])
         report.leftovers = swept.count
       case .repaired:
-        report.repaired += 1
+        report.countRepair(of: problem.kind)
         if problem.kind == .wrongByTTL { hasEntered = true }
       case .left(let reason):
         report.left += 1
@@ -353,7 +360,7 @@ struct VacuumRun {
       if expired.contains(id) || dropped.contains(id) { return }
       if stale.contains(id), problem.key == store.layout.byTTL.bytes { return }
     }
-    report.repaired += 1
+    report.countRepair(of: problem.kind)
     guard problem.kind == .wrongByTTL, let id = problem.id,
       case .present(_, let expiry) = try store.entries(named: [id])[id]
     else { return }

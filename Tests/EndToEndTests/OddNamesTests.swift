@@ -43,7 +43,7 @@ import Testing
       $0["key"].string
     }
     #expect(Set(listed) == Set(try fixture.dump().names))
-    #expect(try fixture.mneme.run("inspect-keys", "--json").json()["unknown"].array?.isEmpty == true)
+    #expect(try fixture.mneme.run("inspect-keys", "--json").json()["foreign"].array?.isEmpty == true)
 
     let lines = try fixture.mneme.run("export", here).output
     let copy = try CacheFixture(prefix: plain + "copy" + name)

@@ -108,7 +108,7 @@ import Testing
     #expect(
       json.keys == [
         "families", "key_prefix", "keys", "leftovers", "memory_bytes", "memory_exact", "notes", "problems",
-        "unknown",
+        "foreign",
       ])
     let problems = try #require(json["problems"].array)
     #expect(problems.count > 8)

@@ -86,7 +86,7 @@ import Testing
       let json = try fixture.mneme.run("inspect-keys", "--json", "--sample", "all").json()
       #expect(
         json.keys == [
-          "families", "key_prefix", "keys", "memory_bytes", "memory_exact", "problems", "unknown",
+          "families", "foreign", "key_prefix", "keys", "memory_bytes", "memory_exact", "problems",
         ])
       #expect(json["key_prefix"].string == fixture.prefix)
       #expect(json["keys"].int == (try fixture.dump().keys.count))
@@ -100,7 +100,7 @@ import Testing
       #expect(keys("by_ttl") == 1)
       #expect(families.first { $0["family"].string == "entry" }?["with_ttl"].int == 1)
       #expect(families.first { $0["family"].string == "entry" }?["type"].string == "hash")
-      #expect("\(json["unknown"])".contains("stranger"))
+      #expect("\(json["foreign"])".contains("stranger"))
 
       let list = try fixture.mneme.run("inspect-keys", "--list", "--json").jsonLines()
       #expect(Set(list.compactMap { $0["key"].string }) == Set(try fixture.dump().names))

@@ -205,7 +205,7 @@ import Testing
     }
     let report = try cache.mneme.run("inspect-keys", "--json").json()
     let count = PythonWritesTests.namespaces.count
-    #expect(report["unknown"].array?.isEmpty == true, "\(report)")
+    #expect(report["foreign"].array?.isEmpty == true, "\(report)")
     let families = try #require(report["families"].array)
     func keys(_ family: String) -> Int? { families.first { $0["family"].string == family }?["keys"].int }
     for family in ["entry", "hash", "lru", "quota"] { #expect(keys(family) == count, "\(family)") }

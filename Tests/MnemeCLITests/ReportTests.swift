@@ -100,7 +100,7 @@ struct ReportTextTests {
       KeyRecord(
         key: Array(long.utf8), family: .entry, type: "hash", ttl: nil, memoryBytes: 5000, namespace: nil)
     ]
-    survey.unknown = [Array("mneme:\u{1B}[2J".utf8)]
+    survey.foreign = [Array("mneme:\u{1B}[2J".utf8)]
     let lines = lines(KeySurveyReport(keyPrefix: "mneme", survey: survey))
     #expect(lines.allSatisfy { displayWidth($0) <= 80 && !$0.unicodeScalars.contains(where: isHazardous) })
     #expect(lines.contains("  mneme:^[[2J"))
@@ -112,7 +112,7 @@ struct ReportTextTests {
     #expect(lines(put) == ["replaced entry 7 in 'f^[aq', 2 evicted"])
     #expect(
       lines(DeletionReport(deleted: [EntryID(1), EntryID(2)], missing: 1, dryRun: false))
-        == ["deleted entries 1, 2; 1 not there"])
+        == ["deleted entries 1, 2; 1 not found"])
     #expect(
       lines(ClearReport(rows: [.init(namespace: faq, entries: 1)], dryRun: true))
         == ["would remove 1 entry from 'f^[aq'"])

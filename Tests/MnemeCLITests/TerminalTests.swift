@@ -154,7 +154,8 @@ struct TerminalTests {
     try mneme.run("put", "a", "b")
     try mneme.run("put", "c", "d")
     let terminal = try start(["clear", "default"], on: mneme)
-    try terminal.expect("Remove 2 entries from 'default' under the prefix '\(mneme.prefix)'? [y/N] ")
+    let place = "under the prefix '\(mneme.prefix)' at \(mneme.url)"
+    try terminal.expect("Remove 2 entries from 'default' \(place)? [y/N] ")
     try terminal.send(answer)
     #expect(try terminal.finish() == 0)
     #expect(try mneme.run("stats", "--json").json()["entries"].int == left)

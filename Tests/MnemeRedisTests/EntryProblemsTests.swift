@@ -115,7 +115,7 @@ import Testing
       ($0.byID, $0.lru, $0.byTTL) = (.at("7"), .at("200"), [.missing, .at("400")])
     }
     #expect(
-      several.map(\.detail) == ["by_id and by_ttl and lru:default list entry 7, which is not there."])
+      several.map(\.detail) == ["by_id, by_ttl, lru:default list entry 7, which is not there."])
     #expect(several.map(\.namespace) == [.default])
   }
 

@@ -52,8 +52,9 @@ struct Clear: Command {
     if !yes, total > 0 {
       let names = targets.map { "'\(visible($0.name))'" }
       let places = names.count > 5 ? counted(names.count, "namespace") : names.joined(separator: ", ")
-      let prefix = visible(context.settings.keyPrefix)
-      guard try confirm("Remove \(entryCount(total)) from \(places) under the prefix '\(prefix)'? [y/N] ")
+      let place =
+        "under the prefix '\(visible(context.settings.keyPrefix))' at \(try context.serverAddress())"
+      guard try confirm("Remove \(entryCount(total)) from \(places) \(place)? [y/N] ")
       else { return ClearReport(rows: [], dryRun: false, isDeclined: true) }
     }
     return try remove(counts, store, context)

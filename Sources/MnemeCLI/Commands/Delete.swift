@@ -132,8 +132,8 @@ struct DeletionReport: Report {
 
   func text(_ style: TerminalStyle) -> String? {
     let missing =
-      (missing > 0 ? "; \(grouped(missing)) not there" : "") + (interruption == nil ? "" : "; interrupted")
-    guard !deleted.isEmpty else { return "nothing to delete" + missing }
+      (missing > 0 ? "; \(grouped(missing)) not found" : "") + (interruption == nil ? "" : "; interrupted")
+    guard !deleted.isEmpty else { return "nothing deleted" + missing }
     let verb = dryRun ? "would delete" : "deleted"
     let word = deleted.count == 1 ? "entry" : "entries"
     return "\(verb) \(word) " + deleted.map(\.description).joined(separator: ", ") + missing

@@ -137,7 +137,9 @@ struct HealthReport: Report {
         "Redis \(settings.version ?? "of an unknown version")"
           + (settings.isCluster == true ? ", a node of a cluster" : "")
       ),
-    ]) + "\n\n" + checks.flatMap { row($0, style) }.joined(separator: "\n")
+    ]) + "\n\n"
+      + (checks.filter { $0.status == .critical } + checks.filter { $0.status == .warning }
+      + checks.filter { $0.status == .ok }).flatMap { row($0, style) }.joined(separator: "\n")
   }
 
   private func row(_ check: HealthCheck, _ style: TerminalStyle) -> [String] {

@@ -37,7 +37,7 @@ struct KeySurveyReport: Report {
       ("key_prefix", JSONOutput(keyPrefix)), ("keys", JSONOutput(survey.keys)),
       ("memory_bytes", JSONOutput(survey.memoryBytes)), ("memory_exact", JSONOutput(survey.memoryIsExact)),
       ("families", .array(survey.families.map(Self.row))),
-      ("unknown", .array(survey.unknown.map { JSONOutput(String(decoding: $0, as: UTF8.self)) })),
+      ("foreign", .array(survey.foreign.map { JSONOutput(String(decoding: $0, as: UTF8.self)) })),
     ]
     if !survey.otherCaches.isEmpty {
       members.append(("caches", .array(survey.otherCaches.map(\.json))))
@@ -70,7 +70,7 @@ struct KeySurveyReport: Report {
     ])
     for family in survey.families {
       table.rows.append([
-        family.family?.rawValue ?? "(unknown)", family.types.joined(separator: ","), grouped(family.keys),
+        family.family?.rawValue ?? "(foreign)", family.types.joined(separator: ","), grouped(family.keys),
         memory(family.memoryBytes, isExact: family.memoryIsExact),
         family.withTTL > 0 ? grouped(family.withTTL) : "-",
       ])
@@ -83,17 +83,21 @@ struct KeySurveyReport: Report {
       lines.append("\nother caches, left alone:")
       lines += survey.otherCaches.map { "  " + $0.line }
     }
-    if !survey.unknown.isEmpty {
-      lines.append("\nno part of the layout:")
-      lines += survey.unknown.prefix(10).map { "  " + visible(String(decoding: $0, as: UTF8.self)) }
-      if survey.unknown.count > 10 { lines.append("  \(style.ellipsis)") }
+    if !survey.foreign.isEmpty {
+      lines.append("\nforeign keys:")
+      lines += survey.foreign.prefix(10).map { "  " + visible(String(decoding: $0, as: UTF8.self)) }
+      if survey.foreign.count > 10 { lines.append("  \(style.ellipsis)") }
     }
     if !survey.largest.isEmpty {
       var table = Table([
-        .init(title: "MEMORY", isNumeric: true), .init(title: "LARGEST KEYS", isFlexible: true),
+        .init(title: "MEMORY", isNumeric: true), .init(title: "FAMILY"),
+        .init(title: "LARGEST KEYS", isFlexible: true),
       ])
       table.rows = survey.largest.map {
-        [size($0.memoryBytes ?? 0), visible(String(decoding: $0.key, as: UTF8.self))]
+        [
+          size($0.memoryBytes ?? 0), $0.family?.rawValue ?? "(foreign)",
+          visible(String(decoding: $0.key, as: UTF8.self)),
+        ]
       }
       lines.append("\n" + table.text(style))
     }

@@ -117,7 +117,7 @@ struct EntryStandard {
     return [
       CacheProblem(
         .leftover, layout.entry(id), id: id, namespace: claimant,
-        "\(lists.joined(separator: " and ")) \(verb) entry \(id), which is not there.")
+        "\(lists.joined(separator: ", ")) \(verb) entry \(id), which is not there.")
     ]
   }
 

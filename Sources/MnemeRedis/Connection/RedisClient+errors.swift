@@ -30,7 +30,7 @@ extension RedisClient {
         about: .server(description), remedy: .enableCommand, cause: error)
     }
     return StoreBackendError(
-      .accessDenied, "SCAN at \(description): this user may not do that.",
+      .accessDenied, "SCAN at \(description): permission denied.",
       about: .right(command: "scan", user: user, keys: nil), remedy: .grantRight, cause: error)
   }
 

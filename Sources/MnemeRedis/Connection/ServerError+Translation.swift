@@ -62,16 +62,16 @@ extension ServerError {
     switch code {
     case "NOAUTH":
       Explanation(
-        .accessDenied, "the server wants a password", .providePassword)
+        .accessDenied, "the server requires a password", .providePassword)
     case "WRONGPASS":
       Explanation(
         .accessDenied, "the server did not accept the user and password", .checkPassword)
     case "NOPERM":
       Explanation(
-        .accessDenied, "this user may not do that", .grantRight)
+        .accessDenied, "permission denied", .grantRight)
     case "DENIED":
       Explanation(
-        .accessDenied, "the server takes only local clients (protected mode)", .leaveProtectedMode)
+        .accessDenied, "the server accepts only local clients (protected mode)", .leaveProtectedMode)
     case "LOADING":
       Explanation(.notReady, "the server is still loading its data", .tryLater)
     case "BUSY":
@@ -99,14 +99,14 @@ extension ServerError {
         .readOnly, "the server cannot save to its disk and refuses writes", .freeDisk)
     case "EXECABORT":
       Explanation(
-        .refused, "the server took none of the transaction, because it could not take one of its commands",
+        .refused, "the server discarded the transaction, because it refused one of its commands",
         .readServerLogForCommand)
     case "CROSSSLOT":
       Explanation(
         .needsHashTag, "the keys are in different slots of the cluster", .tagKeyPrefix)
     case "MOVED", "ASK":
       Explanation(
-        .refused, "the nodes of the cluster send us from one to the other", .checkClusterSlots)
+        .refused, "the nodes of the cluster redirect each other's commands", .checkClusterSlots)
     default:
       Explanation(
         .refused, "the server answered with an error", .readServerLog)

@@ -43,7 +43,7 @@ struct AccessTests {
 
   @Test("No password, a wrong one, and an unwanted one have different errors; none of them is shown")
   func wrong() throws {
-    expectFailure(.accessDenied, "wants a password", "NOAUTH", "Provide a password") {
+    expectFailure(.accessDenied, "requires a password", "NOAUTH", "Provide a password") {
       _ = try RedisClient(url("")).ask("GET", "k")
     }
     for credentials in [":n0t@", "alice:n0t@", "nobody:n0t@", "alice@"] {

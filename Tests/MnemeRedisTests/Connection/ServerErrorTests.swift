@@ -145,7 +145,7 @@ struct ServerErrorTests {
       peer.send("+OK\r\n+QUEUED\r\n-EXECABORT Transaction discarded because of previous errors.\r\n")
       peer.waitForEnd()
     }
-    expectFailure(.refused, "took none of the transaction", "EXECABORT", "Nothing was written") {
+    expectFailure(.refused, "discarded the transaction", "EXECABORT", "Nothing was written") {
       _ = try RedisClient(server.url).transaction { transaction -> Transaction.Outcome<Void> in
         var write = Pipeline()
         write.append("SET", "k", "v")
