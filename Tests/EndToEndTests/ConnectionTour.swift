@@ -26,7 +26,7 @@ func expectTourToWork(
     (["stats", "--json"], "", "\"entries\":60"),
     (["put", "question 70", "another answer"], "", ""),
     (["set-quota", "default", "--remove"], "", ""),
-    (["inspect-keys", "--json"], "", "\"unknown\":[]"),
+    (["inspect-keys", "--json"], "", "\"foreign\":[]"),
     (["inspect-keys", "--list", "--family", "by_id"], "", ":by_id"),
     (["export"], "", "\"response\":\"another answer\""),
     (["delete", "question 70"], "", ""),

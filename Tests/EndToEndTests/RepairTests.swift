@@ -107,8 +107,8 @@ import Testing
     let json = try outcome.json()
     #expect(
       json.keys == [
-        "families", "key_prefix", "keys", "leftovers", "memory_bytes", "memory_exact", "notes", "problems",
-        "foreign",
+        "families", "foreign", "key_prefix", "keys", "leftovers", "memory_bytes", "memory_exact", "notes",
+        "problems",
       ])
     let problems = try #require(json["problems"].array)
     #expect(problems.count > 8)

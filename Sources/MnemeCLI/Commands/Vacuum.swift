@@ -152,8 +152,7 @@ struct VacuumReportText: Report {
       report.evicted > 0
         ? "\(dryRun ? "would evict" : "evicted") \(grouped(report.evicted)) above \(report.evicted == 1 ? "a quota" : "quotas")"
         : nil,
-      report.repaired > 0
-        ? "\(dryRun ? "would repair" : "repaired") \(grouped(report.repaired))\(repairs)" : nil,
+      report.repaired > 0 ? "\(dryRun ? "would repair" : "repaired") \(grouped(report.repaired))" : nil,
       report.dropped > 0
         ? "\(dryRun ? "would delete" : "deleted") "
           + counted(report.dropped, "unreadable entry", plural: "unreadable entries") : nil,
@@ -161,19 +160,20 @@ struct VacuumReportText: Report {
     ])
     let rest = report.remaining > 0 ? "about \(grouped(report.remaining)) remain" : "not all was looked at"
     let line = "\(text) in \(elapsed(duration))\(report.complete ? "" : "; \(rest)")"
-    guard let left, report.left > 0 else { return line }
-    return isBrief ? ([line] + left.brief).joined(separator: "\n") : "\(line)\n\n\(left.text(style))"
+    guard let left else { return line }
+    if isBrief { return ([line] + left.brief).joined(separator: "\n") }
+    let kinds = filled(repairs, indent: 0, style.width)
+    return ([line] + kinds).joined(separator: "\n") + (report.left > 0 ? "\n\n\(left.text(style))" : "")
   }
 
-  /// The kinds of the repaired problems, in brackets; empty without `--repair`.
+  /// The number of repaired problems of each kind, as a line; empty if there are none.
   private var repairs: String {
-    guard left != nil else { return "" }
     var kinds = CacheProblem.Kind.allCases.compactMap { kind in
       report.repairs[kind].map { "\(grouped($0)) \(kind.rawValue)" }
     }
     let others = report.repaired - report.repairs.values.reduce(0, +)
-    if others > 0 { kinds.append(counted(others, "index member")) }
-    return " (\(kinds.joined(separator: ", ")))"
+    if others > 0, !kinds.isEmpty { kinds.append(counted(others, "index member")) }
+    return kinds.isEmpty ? "" : "repairs: \(kinds.joined(separator: ", "))"
   }
 
   var isConfirmation: Bool { report.complete && !dryRun && report.left == 0 }
