@@ -40,7 +40,7 @@ package protocol CacheStore: Store {
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void) throws
 
   /// Passes on the embedding of each of these entries, in the order asked for; nil for each that is gone or has none.
-  /// - Parameter whenDamaged: is called before the nil that stands for a damaged entry; what it throws ends the reading.
+  /// - Parameter whenDamaged: called before the nil of a damaged entry; an error that it throws ends the reading.
   func forEachEmbedding(
     of ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer?) throws -> Void) throws
@@ -97,7 +97,7 @@ package protocol CacheStore: Store {
   @discardableResult
   func remove(ids: [EntryID]) throws -> [EntryID]
 
-  /// Removes those of the entries that are expired, and counts them; an entry refreshed meanwhile stays.
+  /// Removes those of the entries that are expired, and counts them; an entry that is refreshed in the meantime stays.
   /// - Returns: those that were removed.
   @discardableResult
   func removeExpired(ids: [EntryID], at now: UnixTime) throws -> [EntryID]

@@ -11,9 +11,9 @@
 ///
 /// 1. **Text.** `A`–`Z` become `a`–`z`. Nothing else is folded: texts are expected normalised.
 /// 2. **Words.** Each character is a letter, a symbol, a separator, or of a script written without spaces, as
-///    `CharacterKind` lists. Words are told apart, and found in lists, by their hash (step 6). A word is
+///    `CharacterKind` lists. Words are compared, and found in lists, by their hash (step 6). A word is
 ///    - a run of letters. An apostrophe (U+0027 or U+2019) between two letters parts the run; an ending `s`,
-///      `m`, `d`, `ll`, `re` or `ve` so parted is dropped, an ending `t` is joined to what stands before it
+///      `m`, `d`, `ll`, `re` or `ve` so parted is dropped, an ending `t` is joined to the part before it
 ///      (`can't` is `cant`). A word that `Lexicon.negated` lists becomes two, its other form and `not`;
 ///    - a symbol;
 ///    - in scripts without spaces, every 2 (or 4: Thai and its neighbours) successive characters of a run, or

@@ -88,7 +88,7 @@ public enum QueryNormalizer {
       }
   }
 
-  /// Checks the hash of an entry that is to be stored: one of another form could not be read again.
+  /// Checks the hash of an entry before it is stored: one of another form could not be read again.
   /// - Throws: `InvalidInputError`.
   public static func check(hash: String) throws {
     guard !isHash(hash) else { return }

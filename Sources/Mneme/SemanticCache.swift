@@ -77,7 +77,7 @@ public final class SemanticCache: Sendable {
   }
 
   /// A cache that says by its own fingerprint which embedder it wants. The choice is made when a vector is first
-  /// needed, and not at all for exact hits.
+  /// needed, and never for exact hits.
   public convenience init(
     store: any Store, options: Options = Options(), choosingEmbedder: @escaping EmbedderChoice
   ) throws {

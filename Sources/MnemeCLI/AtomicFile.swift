@@ -1,13 +1,13 @@
 import CProcess
 import Glibc
 
-/// A file that appears whole or not at all: written without a place, then renamed there (`TemporaryFile`).
+/// A file that appears only when it is complete: written without a place, then renamed there (`TemporaryFile`).
 ///
 /// It is its owner's alone, mode 0600 whatever the process's mask. One that takes the place of a file of the same owner
 /// has that one's permissions and group: who may read it was decided there. A file of another owner decides nothing.
 ///
-/// No symbolic link is followed to a file, which could be any: it is refused. What is not a regular file, such as
-/// `/dev/null`, a pipe or `/dev/stdout`, is written to as it stands: a renamed file would take its place.
+/// A symbolic link to a file is refused, because it could lead to any file. Other targets than regular files, such as
+/// `/dev/null`, a pipe or `/dev/stdout`, are written to directly: a renamed file would take their place.
 final class AtomicFile {
   private let path: String
   /// The file being written; nil where there is nothing to rename.
@@ -71,12 +71,12 @@ final class AtomicFile {
   private func flush() throws {
     let number = pending.withUnsafeBytes { writeAll($0, to: descriptor) }
     if number == EINTR { throw Interruption.inOutput }
-    // A file that is none, such as /dev/stdout, has a reader, who has enough.
+    // The reader of a pipe, such as /dev/stdout, has ended.
     if number == EPIPE { throw ClosedPipe() }
     guard number == 0 else { throw failure(number) }
     pending.removeAll(keepingCapacity: true)
     guard temporary != nil, byteCount - sentBack >= Self.mostWaiting else { return }
-    // That it has come there, or not, is said by fsync.
+    // fsync reports whether it is there.
     process_write_back(descriptor, Int64(sentBack), Int64(byteCount - sentBack))
     sentBack = byteCount
   }
@@ -95,8 +95,8 @@ final class AtomicFile {
     guard closed == 0 else { throw failure(errno) }
   }
 
-  /// Those of the file whose place is taken, as they are now. Its group is taken over before them: without it they would
-  /// let others in.
+  /// The permissions of the file to replace, as they are now. Its group is set first, because otherwise they would let
+  /// others in.
   private func permissions() -> mode_t {
     var (old, new) = (stat(), stat())
     guard lstat(path, &old) == 0, old.isRegularFile, old.st_uid == geteuid(), fstat(descriptor, &new) == 0
@@ -126,7 +126,7 @@ private func openStanding(_ path: String, _ status: stat) throws -> Int32 {
   }
   let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | (isLink ? 0 : O_NOFOLLOW))
   guard descriptor >= 0 else { throw FileError.uncreatable(path, errno: errno) }
-  // What was looked at may be another now.
+  // The target may have changed since it was looked at.
   guard fstat(descriptor, &target) == 0, !target.isRegularFile,
     isTrusted || target.st_mode & S_IFMT == S_IFCHR
   else {

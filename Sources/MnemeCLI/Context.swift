@@ -145,7 +145,7 @@ final class Context {
   }
 
   /// Notes that a command found nothing because there is no cache: the prefix may be a slip. A round trip, but
-  /// none where there is a cache that was asked anything, and none when it is to be quiet.
+  /// none if the cache was asked anything, and none with `--quiet`.
   /// - Returns: whether that was noted.
   @discardableResult
   func noteAbsence(of store: RedisStore) throws -> Bool {

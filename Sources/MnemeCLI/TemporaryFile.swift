@@ -3,8 +3,8 @@ import Glibc
 
 /// A file that is being written and has no place yet.
 ///
-/// Where the file system can keep it, it has no name, so that nothing is left of it when the process is killed. Elsewhere
-/// it stands beside its place as `.NAME.mneme-0`, `.NAME.mneme-1` and so on. A run locks the file that it writes, and
+/// If the file system permits it, it has no name, so that nothing is left of it when the process is killed. Elsewhere
+/// it is next to its place as `.NAME.mneme-0`, `.NAME.mneme-1` and so on. A run locks the file that it writes, and
 /// removes those that are not locked: their runs were killed.
 struct TemporaryFile {
   let descriptor: Int32
@@ -17,7 +17,7 @@ struct TemporaryFile {
   init(for path: String, isNamed: Bool = false) throws {
     names = Names(of: path)
     names.removeAbandoned()
-    // What has no name gets its name through /proc.
+    // A file without a name gets one through /proc.
     let unnamed =
       isNamed || access("/proc/self/fd", X_OK) != 0 ? -1 : process_open_unnamed(names.directory)
     if unnamed >= 0 {
@@ -33,7 +33,7 @@ struct TemporaryFile {
   mutating func move(to path: String) -> Int32 {
     if name == nil { name = names.link(descriptor) }
     guard let name else { return errno }
-    // A link that has come there meanwhile is replaced, not followed.
+    // A link that has appeared in the meantime is replaced, not followed.
     guard rename(name, path) == 0 else { return errno }
     self.name = nil
     return 0
@@ -50,7 +50,7 @@ struct TemporaryFile {
     private let path: String
     let directory: String
     private let prefix: String
-    /// As many runs write to the same place at the same time.
+    /// The most runs that write to the same place at the same time.
     private static let count = 8
 
     init(of path: String) {

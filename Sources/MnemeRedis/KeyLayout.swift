@@ -8,7 +8,7 @@ import Mneme
 ///                                  incarnation (a random number, see below);
 ///                                  copy_of (a mark: an unfinished copy, and of which prefix)
 ///     {p}:version         string   grows by one for each entry written or removed
-///     {p}:next_id         string   the last id handed out
+///     {p}:next_id         string   the last id allocated
 ///     {p}:entry:{id}      hash     the fields of `EntryField`
 ///     {p}:hash:{ns}:{qh}  string   id
 ///     {p}:by_id           zset     id → id
@@ -21,7 +21,7 @@ import Mneme
 ///
 /// The mark `counted:{ns}` is an addition to the document's layout. Counters outlive the entries of a
 /// namespace, `namespaces` must not name one without entries, and finding the counter keys by `SCAN` would
-/// walk through every neighbour's keys each time that totals are asked for. `copy_of` stands in `meta` too, because
+/// walk through every neighbour's keys each time that totals are asked for. `copy_of` is in `meta` too, because
 /// the transaction that creates a copy must also say that it is one; it goes when the copy is whole.
 ///
 /// So is `incarnation`, set by who first keeps a copy of the vectors. It goes when the keys of the cache go, and a

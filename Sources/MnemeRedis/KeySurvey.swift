@@ -34,7 +34,7 @@ package struct KeyRecord: Sendable, Equatable {
   package var ttl: Seconds?
   /// nil where it was not measured.
   package var memoryBytes: Int?
-  /// It was to be measured, and the server keeps `MEMORY` from this user or from everyone.
+  /// Whether it could not be measured, because the server does not permit `MEMORY`.
   package var memoryIsNotPermitted = false
   /// nil for keys of the cache as a whole, and for entries unless a namespace was asked for.
   package var namespace: Namespace?

@@ -109,7 +109,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
       return board.change { $0.settle(piece, outcome) }
     }
     // A caller that has found the queue full is woken when it is half empty, rather than for each piece that is taken.
-    // What waits outlasts a round trip of the caller's own.
+    // Work that waits takes longer than a round trip of the caller's own.
     let most = max(4, 2 * threads.count)
     var room = most
     board.wait { board -> Void? in

@@ -12,7 +12,7 @@ import Synchronization
 /// The result of a change that frees memory.
 struct Freed<Value: Sendable>: Sendable {
   let value: Value
-  /// What was not recorded for lack of memory.
+  /// The records that could not be written for lack of memory.
   let unrecorded: RemovalRecord
 
   init(_ value: Value, unrecorded: RemovalRecord = RemovalRecord()) {
@@ -20,7 +20,7 @@ struct Freed<Value: Sendable>: Sendable {
   }
 }
 
-/// What was removed and not recorded yet, by all connections of a store together.
+/// The removals that were not recorded yet, by all connections of a store together.
 final class RemovalLedger: Sendable {
   private let record = Mutex(RemovalRecord())
 
@@ -67,7 +67,7 @@ extension RedisStore {
     return freed.value
   }
 
-  /// Records what was removed while there was no room. Two round trips.
+  /// Records the removals made while the server was full. Two round trips.
   /// - Returns: whether nothing is left to be recorded.
   @discardableResult
   func recordRemovals() throws -> Bool {
@@ -130,7 +130,7 @@ extension RedisStore {
     }
   }
 
-  /// What records a removal.
+  /// The commands that record a removal.
   func append(_ record: RemovalRecord, to pipeline: inout Pipeline) {
     for count in record.counts {
       appendCount(count.number, of: count.counter, in: count.namespace, to: &pipeline)

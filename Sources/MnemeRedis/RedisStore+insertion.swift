@@ -9,7 +9,7 @@ extension RedisStore {
     try insertBatch(InsertRequest([entry])).outcomes[0].id
   }
 
-  /// As `insert`. Up to 15 entries over a quota go in the same transaction, for one round trip more; otherwise it
+  /// Inserts an entry. Up to 15 entries over a quota are removed in the same transaction, for one round trip more; otherwise it
   /// takes two more to see what goes and three for each transaction (`Batch.removed`).
   package func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
     try insertEvicting(InsertRequest([entry], evicts: true), maxEntries)

@@ -64,7 +64,7 @@ extension RedisStore {
     return served.entry
   }
 
-  /// Two round trips. The hit is counted also when the entry has gone meanwhile.
+  /// Two round trips. The hit is counted also if the entry is gone by then.
   package func recordHit(_ entry: StoredEntry, counting counter: Counter, at now: UnixTime) throws {
     try touch(entry.id, at: now, counting: (counter, entry.namespace))
   }

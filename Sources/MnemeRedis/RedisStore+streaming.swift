@@ -43,7 +43,7 @@ extension RedisStore {
   /// One round trip, and one for each page of vectors, 256 or fewer where they are large.
   ///
   /// A namespace that has nine tenths of all entries or more is read along with the others: to list its own members takes
-  /// the server longer than the rest of the vectors, because `ZSCAN` writes a score beside each.
+  /// the server longer than the rest of the vectors, because `ZSCAN` writes a score with each.
   package func forEachEmbedding(
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void

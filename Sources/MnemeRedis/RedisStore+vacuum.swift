@@ -231,7 +231,7 @@ struct VacuumRun {
     do {
       if try store.correct(expiry) { report.repaired += 1 }
     } catch let error as StoreBackendError where error.reason == .outOfMemory {
-      // It stays. What follows frees memory.
+      // It stays. The next steps free memory.
       kept += 1
     }
   }

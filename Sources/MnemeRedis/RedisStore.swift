@@ -124,7 +124,7 @@ public final class RedisStore: Store {
     return state.withLock { $0.stored }
   }
 
-  /// Closes the connection, unless it is the caller's own. Where the server was too full to record what was removed, it
+  /// Closes the connection, unless it is the caller's own. If the server was too full to record removals, it
   /// waits for up to a second to do so.
   public func close() {
     let wasOpen = state.withLock { state in

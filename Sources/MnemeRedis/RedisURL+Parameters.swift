@@ -117,7 +117,8 @@ extension RedisURL {
     switch text {
     case "required", "optional", "CERT_REQUIRED", "CERT_OPTIONAL": return true
     case "none", "CERT_NONE": return false
-    default: throw ParseError(.parameter(name), "The parameter '\(name)' is none, optional or required.")
+    default:
+      throw ParseError(.parameter(name), "The parameter '\(name)' must be 'none', 'optional' or 'required'.")
     }
   }
 

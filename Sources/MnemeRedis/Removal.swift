@@ -25,7 +25,8 @@ enum Counting: Sendable {
   case all(Counter, Namespace)
 }
 
-/// What is recorded of a removal besides the keys and members that go: it may need memory, which a full server has not.
+/// The records of a removal, in addition to the keys and members that are removed. They may need memory, which a full
+/// server does not have.
 struct RemovalRecord: Equatable, Sendable {
   /// How far the version counter grows.
   var removed = 0
@@ -86,7 +87,7 @@ struct RemovalPlan: Equatable, Sendable {
   /// The namespaces of the entries, sorted.
   var namespaces: [Namespace] { Set(heads.map(\.namespace)).sorted() }
 
-  /// What is recorded of it.
+  /// The records of it.
   func record(_ counting: Counting?) -> RemovalRecord {
     let counts: [RemovalRecord.Count] =
       switch counting {

@@ -132,7 +132,7 @@ extension Socket {
     guard came != 0 else { throw ConnectionFailure(.timedOut(limit), stage: stage) }
   }
 
-  /// Small writes leave at once (a pipeline is one write already), and a peer that vanished without a word is
+  /// Small writes leave immediately (a pipeline is one write already), and a peer that vanished without a word is
   /// noticed between commands too. Both are improvements that a connection can do without, so nothing is checked.
   private func tuneTCP() {
     setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)

@@ -60,7 +60,7 @@ struct Transaction: ~Copyable {
     return (written, client.redirectedCommands(following) == nil ? following : nil)
   }
 
-  /// Sends the commands as they are, to a server that takes no transaction. What was watched is not watched any more.
+  /// Sends the commands as they are, to a server that takes no transaction. The keys are not watched any more.
   private func send(_ commands: Pipeline) throws -> Replies {
     defer { connection.endTransaction() }
     let replies = try interrupting(mayHaveRun: { $0.mayHaveRun(commands) }) {

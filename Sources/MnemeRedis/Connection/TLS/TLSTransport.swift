@@ -29,7 +29,7 @@ final class TLSTransport: Transport {
   /// Not `SSL_has_pending`, which counts a record of which only a part has come.
   var hasBufferedInput: Bool { openSSL.SSL_pending(session) > 0 }
 
-  /// Shakes hands over a connected socket.
+  /// Performs the TLS handshake on a connected socket.
   init(
     over socket: Socket, to host: String, context: TLSContext, within limit: Duration,
     until deadline: Deadline
