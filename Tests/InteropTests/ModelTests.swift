@@ -67,7 +67,7 @@ struct ModelTests {
     try directory.write((text + "\n").utf8, to: "embed.py")
     let cache = try CacheFixture("program")
     var mneme = cache.mneme
-    mneme.environment = ["PYTHONPATH": Repository.top + "/Tests/Interop"]
+    mneme.environment = ["PYTHONPATH": Repository.top + "/Tests/Interop", "PYTHONDONTWRITEBYTECODE": "1"]
     let program = ["--embedder-command", "'\(Self.interpreter)' '\(directory.path("embed.py"))'"]
     let fingerprint = "sentence-transformers:all-MiniLM-L6-v2:n1:dim384"
     let put = ["put", "Where is my card?", "On its way.", "--embedder", fingerprint]
