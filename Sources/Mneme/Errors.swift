@@ -107,6 +107,8 @@ public struct StoreBackendError: MnemeError {
     case accessDenied
     /// The server's TLS certificate, or ours, was not accepted.
     case certificate
+    /// A file for TLS could not be used: authorities, a certificate or a key.
+    case unusableFile
     /// The server has reached `maxmemory`.
     case outOfMemory
     /// A replica, or a server that refuses writes until its disk works again.

@@ -20,12 +20,16 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case repeatCommand = "Check whether Redis is up, and do it again."
   case verifyAndRepeat =
     "Check whether Redis is up, look at what is stored, and do it again where it is missing."
+  case raiseServerLimits =
+    "Do it again. If it fails again, raise the server's limits: client-output-buffer-limit, maxmemory-clients, proto-max-bulk-len."
   case allowMoreTime = "Check what keeps the server busy, or allow more time for a command."
   case buildWithRedis = "Build with the package trait Redis (it is on by default) and libhiredis-dev."
 
   // TLS.
   case installOpenSSL = "Install OpenSSL 3 or 1.1 (package libssl3 on Debian and Ubuntu)."
   case checkTLSFile = "Check that it is readable, is PEM, has the right content, and needs no pass phrase."
+  case renewCertificate = "Renew the server's certificate, or set the clock of this machine."
+  case useCertificateName = "Use a host in the URL that the certificate names."
   case trustAuthority =
     "Check the host in the URL. If the server has its own certificate authority, trust that."
   case provideClientCertificate = "Provide the client certificate and key that the server asks for."

@@ -53,6 +53,7 @@ enum ExitStatus: Int32, CaseIterable {
     // The server has said that it may work later. One that is silent has not.
     case .notReady, .contention: self = .tryLater
     case .accessDenied, .certificate: self = .refused
+    case .unusableFile: self = .noInput
     case .needsHashTag: self = .misconfigured
     }
   }

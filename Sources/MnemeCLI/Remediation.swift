@@ -10,6 +10,10 @@ extension Remedy {
       return "Check the host, the port and the firewalls in between, or raise --connect-timeout."
     case .allowMoreTime:
       return "Check what keeps the server busy ('redis-cli SLOWLOG GET'), or raise --timeout."
+    case .raiseServerLimits:
+      return
+        "Do it again. If it fails again, raise the server's limits with 'redis-cli CONFIG SET': "
+        + "client-output-buffer-limit, maxmemory-clients, proto-max-bulk-len."
     case .installOpenSSL:
       return "Install OpenSSL 3 or 1.1: 'apt install libssl3' on Debian and Ubuntu."
     case .trustAuthority:
@@ -109,6 +113,7 @@ extension Remedy {
     // The library's words are right as they are.
     case .rewriteURL, .checkHostName, .checkServer, .startServer, .checkSocket, .checkSocketPermissions,
       .checkListener, .checkTLSPort, .useTLS, .checkPort, .checkURL, .repeatCommand, .verifyAndRepeat,
+      .renewCertificate, .useCertificateName,
       .buildWithRedis, .checkTLSFile, .readServerLog, .checkPassword, .enableCommand, .leaveProtectedMode,
       .tryLater, .waitForPrimary, .waitForReplicas, .waitForClients, .freeDisk, .readServerLogForCommand,
       .useLowerDatabase, .reduceWriters, .findLostWrites, .deleteOrDecode, .useNewerVersion,

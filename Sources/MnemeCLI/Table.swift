@@ -23,6 +23,10 @@ struct Table {
     }
   }
 
+  /// How far a column that gives way is padded where nothing is cut, as in a pipe. One long name does not make every line
+  /// as long.
+  private static let mostPadding = 64
+
   private var fullWidths: [Int] {
     columns.indices.map { index in
       rows.reduce(displayWidth(columns[index].title)) { max($0, displayWidth($1[index])) }
@@ -32,6 +36,12 @@ struct Table {
   /// The widths of the columns in a table that is not wider than the terminal, as far as columns give way.
   private func widths(in available: Int) -> [Int] {
     var widths = fullWidths
+    if available == .max {
+      for index in columns.indices where columns[index].isFlexible {
+        widths[index] = min(widths[index], Self.mostPadding)
+      }
+      return widths
+    }
     let flexible = columns.indices.filter { columns[$0].isFlexible }
     var room = available - Table.gap * (columns.count - 1)
     for column in columns.indices where !columns[column].isFlexible { room -= widths[column] }
@@ -63,7 +73,7 @@ struct Table {
     // Blanks are for what comes after them.
     var pending = 0
     for (index, cell) in cells.enumerated() {
-      let cell = fitted(cell, to: widths[index], ellipsis: style.ellipsis)
+      let cell = style.tableWidth == .max ? cell : fitted(cell, to: widths[index], ellipsis: style.ellipsis)
       let padding = max(0, widths[index] - displayWidth(cell))
       if columns[index].isNumeric { pending += padding }
       if !cell.isEmpty {

@@ -10,6 +10,8 @@ package struct KeySurveyOptions {
 
   /// Only keys of this namespace, and the entries in it; nil: every key of the prefix.
   package var namespace: Namespace?
+  /// Reads the namespace of each entry also where all are wanted.
+  package var namesNamespaces = false
   /// Only keys of this family; nil: every one.
   package var family: KeyFamily?
   /// 100 keys of each family unless set.
@@ -36,7 +38,7 @@ package struct KeyRecord: Sendable, Equatable {
   package var memoryBytes: Int?
   /// Whether it could not be measured, because the server does not permit `MEMORY`.
   package var memoryIsNotPermitted = false
-  /// nil for keys of the cache as a whole, and for entries unless a namespace was asked for.
+  /// nil for keys of the cache as a whole, and for entries unless it was asked for.
   package var namespace: Namespace?
   /// The prefix of another cache that the key belongs to; nil for one of this cache, or of none.
   package var otherCache: [UInt8]?
@@ -120,12 +122,13 @@ extension RedisStore {
     _ body: (KeyRecord) throws -> Void
   ) throws -> Bool {
     try checkOpen()
-    let (layout, isOfNamespace) = (layout, options.namespace != nil)
+    let (layout, namingNamespace) = (layout, options.namespace != nil || options.namesNamespaces)
     let pattern = options.family.map { layout.pattern($0, namespace: nil) } ?? layout.everyKey
     let pages = CursorPages(self, .keys(matching: pattern)) { page in
       page.map { (name: $0.bytes, parsed: layout.parse($0.bytes)) }
     } ask: { key, pipeline in
-      KeyQuestion(about: key.name, key.parsed, measuring: measuring, isOfNamespace, in: &pipeline)
+      KeyQuestion(
+        about: key.name, key.parsed, measuring: measuring, namingNamespace: namingNamespace, in: &pipeline)
     }
     var seen = 0
     do {
@@ -179,7 +182,7 @@ private struct KeyQuestion: Sendable {
   private let memory, namespace: Slot?
 
   init(
-    about key: [UInt8], _ parsed: ParsedKey?, measuring: Bool, _ isOfNamespace: Bool,
+    about key: [UInt8], _ parsed: ParsedKey?, measuring: Bool, namingNamespace: Bool,
     in pipeline: inout Pipeline
   ) {
     type = pipeline.append("TYPE", key)
@@ -187,7 +190,7 @@ private struct KeyQuestion: Sendable {
     memory =
       measuring ? pipeline.append("MEMORY", "USAGE", key, "SAMPLES", RedisStore.nestedSamples) : nil
     namespace =
-      isOfNamespace && parsed?.family == .entry ? pipeline.append("HGET", key, EntryField.namespace) : nil
+      namingNamespace && parsed?.family == .entry ? pipeline.append("HGET", key, EntryField.namespace) : nil
   }
 
   /// - Returns: nil for a key that is gone by now.

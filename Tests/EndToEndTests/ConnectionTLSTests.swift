@@ -66,7 +66,13 @@ struct ConnectionTLSTests {
   func expired() throws {
     let url = try Self.expired.get().url()
     try expectRefusal(url, ["--cacert", ca], reason: "certificate has expired")
+    #expect(try remediation(url).contains("Renew the server's certificate"))
     try expectToWork(url, ["--insecure"])
+  }
+
+  /// The advice after a certificate that our own authority has signed.
+  private func remediation(_ url: String) throws -> String {
+    try Complaint(text: Mneme(url: url, prefix: "p").run(["stats", "--cacert", ca]).expecting(77)).remediation
   }
 
   @Test(
@@ -75,6 +81,7 @@ struct ConnectionTLSTests {
     let server = try Self.elsewhere.get()
     try expectRefusal(server.url(), ["--cacert", ca], reason: "hostname mismatch")
     try expectRefusal(server.url(host: "127.0.0.1"), ["--cacert", ca], reason: "IP address mismatch")
+    #expect(try remediation(server.url()).contains("a host in the URL that the certificate names"))
     try expectToWork(server.url() + "?ssl_check_hostname=false", ["--cacert", ca])
     try expectToWork(server.url(), ["--insecure"])
   }
@@ -109,7 +116,7 @@ struct ConnectionTLSTests {
       ),
       (["--cacert", ca, "--cert", certificate, "--key", certificates.path("server.key")], "server.key"),
     ] {
-      let complaint = try refusal(status: 77, type: "StoreBackendError") {
+      let complaint = try refusal(status: 66, type: "StoreBackendError") {
         try mneme.run(["stats"] + options + $0)
       }
       #expect(complaint.message.contains(file), "\(complaint)")

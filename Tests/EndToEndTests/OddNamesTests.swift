@@ -4,6 +4,22 @@ import Testing
 
 /// Names with every character that a key, a pattern, a shell or a terminal takes for something else.
 @Suite struct OddNamesTests {
+  @Test("each line of keys stands for one key: a tab and the two characters that show one differ")
+  func escapedKeys() throws {
+    let server = try RedisServer.shared()
+    let names = ["t\tx", #"t\tx"#].map { uniquePrefix() + $0 }
+    let lines = try names.map { name in
+      let mneme = Mneme(server, prefix: name)
+      try mneme.run("put", "-n", "ns", "q", "r")
+      let listed = try mneme.run("inspect-keys", "--list", "--json").jsonLines()
+      let entry = listed.first { $0["family"].string == "entry" }
+      #expect(entry?["namespace"].string == "ns", "\(listed)")
+      return try mneme.run("inspect-keys", "--list").outputLines.filter { $0.hasSuffix("x:meta") }
+    }
+    #expect(lines[0].first?.hasSuffix(#"t\tx:meta"#) == true, "\(lines)")
+    #expect(lines[1].first?.hasSuffix(#"t\\tx:meta"#) == true, "\(lines)")
+  }
+
   static let names = [
     "*", "?", "[ab]", "[", "\\", "\\*", ":", "|", " ", "a:b", "a|b", "a b ", "\n", "line\nline\n", "\t",
     "{a}", "%2a",

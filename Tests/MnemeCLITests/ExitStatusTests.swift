@@ -36,6 +36,7 @@ struct ExitStatusTests {
     .protocolViolation: 69,
     .notBuilt: 69,
     .refused: 69, .timedOut: 69, .notReady: 75, .contention: 75, .accessDenied: 77, .certificate: 77,
+    .unusableFile: 66,
     .needsHashTag: 78,
   ]
 

@@ -69,6 +69,14 @@ struct TableTests {
     #expect(lines(table([[name, "1"]]), width: .max)[1] == name + "  1")
   }
 
+  @Test("in a file or pipe one long name makes its own line long, and no other")
+  func longName() {
+    let name = String(repeating: "n", count: 5000)
+    let lines = lines(table([[name, "1,234"], ["short", "9"]]), width: .max)
+    #expect(lines[1] == name + "  1,234")
+    #expect(lines[0].count < 80 && lines[2].count < 80)
+  }
+
   @Test("no line ends in blanks")
   func trailingBlanks() {
     var table = Table([.init(title: "A"), .init(title: "B")])

@@ -96,6 +96,7 @@ struct InspectKeys: Command {
     let work = try LongWork(context, unit: "keys", isAmongResults: list, pace: pace, guarding: [store])
     var options = options
     options.control = work.control()
+    options.namesNamespaces = list && context.settings.isJSON
     if list { return try list(store, options, work, context) }
     let survey = try store.surveyKeys(options)
     warn(memoryIsNotPermitted: survey.memoryIsNotPermitted, context)

@@ -43,6 +43,14 @@ extension ConnectionFailure {
     }
   }
 
+  /// The failure of a connection that the server has cut although it is up.
+  func translatedAsCut(server: String) -> StoreBackendError {
+    StoreBackendError(
+      .connectionLost,
+      "\(server) is up, and closed the connection while a command was under way.\(aftermath)",
+      about: .server(server), remedy: .raiseServerLimits, cause: underlying)
+  }
+
   private var underlying: any Error { systemError ?? ConnectionClosed() }
 
   private var systemError: SystemError? { if case .system(let error) = cause { error } else { nil } }

@@ -53,6 +53,19 @@ extension RedisClient {
     return "its primary is \(Endpoint.tcp(host: host, port: port))"
   }
 
+  /// Whether the server runs since before the connection was lost, and so has cut it: Redis does so where an answer, a
+  /// client or a value is larger than its limits. One round trip on a new connection.
+  var serverIsUp: Bool {
+    // A server that has never answered is perhaps none.
+    guard connector.meter.traffic.connections > 1, let new = try? connector.connect(to: endpoint) else {
+      return false
+    }
+    var question = Pipeline()
+    question.append("INFO", "server")
+    let uptime = (try? new.exchange(question)[0])?.information["uptime_in_seconds"].flatMap { Int($0) }
+    return uptime.map { $0 > 1 } ?? false
+  }
+
   /// A section of `INFO`. One round trip.
   private func information(_ section: String) -> [String: String] {
     guard let connection, connection.isAlive else { return [:] }

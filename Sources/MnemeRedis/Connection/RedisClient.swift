@@ -233,6 +233,9 @@ extension RedisClient {
     } catch let failure as ConnectionFailure {
       disconnect()
       if failure.isStopped { throw WaitStopped(mayHaveRun: failure.mayHaveRun) }
+      if failure.isLoss, failure.stage >= .greeting, failure.serverSaid == nil, serverIsUp {
+        throw failure.translatedAsCut(server: description)
+      }
       throw failure.translated(server: description, url: connector.url)
     } catch let refusal as GreetingRefused {
       disconnect()

@@ -112,13 +112,13 @@ struct TLSTests {
     let url = try Self.plain.get().url()
     let certificates = try Certificates.shared
     let identity = certificates.identity("client")
-    expectFailure(.certificate, "no-such-file", "No such file") {
+    expectFailure(.unusableFile, "no-such-file", "No such file") {
       _ = try client(url, ca: "no-such-file").ask("PING")
     }
     for key in [
       certificates.path("encrypted.key"), certificates.path("server.key"), certificates.path("ca.pem"),
     ] {
-      expectFailure(.certificate, key) {
+      expectFailure(.unusableFile, key) {
         let client = try client(url) {
           $0.certificateFile = identity.certificate
           $0.keyFile = key

@@ -75,7 +75,11 @@ final class TLSContext {
           openSSL.SSL_ctrl(
             session, SSL_CTRL_SET_TLSEXT_HOSTNAME, Int(TLSEXT_NAMETYPE_host_name), $0.baseAddress))
       }
-      if verifiesHost && isSet == 1 { isSet = openSSL.SSL_set1_host(session, name) }
+      if verifiesHost && isSet == 1 {
+        // Only a certificate's list of names counts, as in Python. The common name is no host's.
+        openSSL.SSL_set_hostflags(session, UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
+        isSet = openSSL.SSL_set1_host(session, name)
+      }
     }
     guard isSet == 1 else {
       openSSL.SSL_free(session)

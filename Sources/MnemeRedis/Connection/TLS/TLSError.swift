@@ -9,7 +9,7 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
     /// A file of the user could not be used.
     case file(String)
     /// We do not accept the server's certificate.
-    case refusedByUs
+    case refusedByUs(Remedy)
     /// The server does not accept ours, or wants one.
     case refusedByServer
     /// The server ended the handshake and does not say why. Before TLS 1.3 that is how it asks for a certificate.
@@ -41,7 +41,15 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
     let code = openSSL.ERR_get_error()
     openSSL.ERR_clear_error()
     let why = openSSL.X509_verify_cert_error_string(result).map { String(cString: $0) } ?? "error \(result)"
-    self.init(.refusedByUs, "\(openSSL.text(of: code)): \(why)")
+    self.init(.refusedByUs(Self.remedy(forVerification: result)), "\(openSSL.text(of: code)): \(why)")
+  }
+
+  private static func remedy(forVerification result: Int) -> Remedy {
+    switch Int32(truncatingIfNeeded: result) {
+    case X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID: .renewCertificate
+    case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH: .useCertificateName
+    default: .trustAuthority
+    }
   }
 
   /// Tells the reasons apart. Those with `ALERT` in their names are sent by the server.
@@ -69,12 +77,12 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
         about: .server(server), remedy: .installOpenSSL, cause: self)
     case .file(let path):
       StoreBackendError(
-        .certificate, "Cannot connect to \(server): the file '\(path)' cannot be used for TLS.",
+        .unusableFile, "Cannot connect to \(server): the file '\(path)' cannot be used for TLS.",
         about: .server(server), remedy: .checkTLSFile, cause: self)
-    case .refusedByUs:
+    case .refusedByUs(let remedy):
       StoreBackendError(
         .certificate, "The TLS certificate of \(server) is not accepted.",
-        about: .server(server), remedy: .trustAuthority, cause: self)
+        about: .server(server), remedy: remedy, cause: self)
     case .refusedByServer:
       StoreBackendError(
         .certificate, "\(server) does not accept our TLS certificate, or wants one.",
