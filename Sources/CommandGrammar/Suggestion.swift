@@ -20,7 +20,7 @@ func nearestNames(to word: String, among candidates: [String]) -> [String] {
 }
 
 /// The first of the nearest candidates, or nil when none is near: the order of the table decides, not chance.
-func nearestName(to word: String, among candidates: [String]) -> String? {
+package func nearestName(to word: String, among candidates: [String]) -> String? {
   nearestNames(to: word, among: candidates).first
 }
 

@@ -5,7 +5,7 @@ extension Options {
   static let allCaches = Switch(
     "all-caches", summary: "every cache on the server, one after the other",
     details: """
-      Those that `mneme inspect-keys --discover` finds, whatever {option:key-prefix} is. In JSON an object a line. The exit \
+      Those that `mneme inspect-keys --discover` finds, whatever {option:key-prefix} is, on a Redis Cluster on every primary. In JSON an object a line. The exit \
       status is that of the worst.
       """)
 }

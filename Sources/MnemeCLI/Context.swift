@@ -19,6 +19,8 @@ final class Context {
   /// Those of the stores that were opened.
   private var clients: [RedisClient] = []
   private var stores: [RedisStore] = []
+  /// Whether what the command was asked about is not there, so that its status is 1.
+  private(set) var isAbsent = false
 
   init(
     settings: GlobalSettings, output: Output, environment: Environment,
@@ -35,13 +37,19 @@ final class Context {
   /// The store that the options name. Nothing is sent before it is asked something.
   /// - Parameter keyPrefix: another than that of the options.
   func openStore(keyPrefix: String? = nil, nativeTTL: Bool = false) throws -> RedisStore {
-    let (url, options) = try findServer()
-    let client = RedisClient(url: url, options: options)
-    clients.append(client)
+    let client = try openClient()
     let store = try RedisStore(
       client: client, keyPrefix: keyPrefix ?? settings.keyPrefix, useNativeTTL: nativeTTL)
     stores.append(store)
     return store
+  }
+
+  /// A connection to the server, for no cache in particular. Nothing is sent before it is asked something.
+  func openClient() throws -> RedisClient {
+    let (url, options) = try findServer()
+    let client = RedisClient(url: url, options: options)
+    clients.append(client)
+    return client
   }
 
   /// A store opened for whatever embedder the cache has.
@@ -104,7 +112,10 @@ final class Context {
     var reports = CacheReports()
     for keyPrefix in try discoverPrefixes() {
       let other = try another(keyPrefix: keyPrefix)
-      defer { (clients, stores) = (clients + other.clients, stores + other.stores) }
+      defer {
+        (clients, stores) = (clients + other.clients, stores + other.stores)
+        isAbsent = isAbsent || other.isAbsent
+      }
       do {
         reports.add(keyPrefix, try run(other))
       } catch let error as any MnemeError where !(error is StoreBackendError) {
@@ -119,12 +130,18 @@ final class Context {
 
   /// The prefixes of the caches on the server.
   func discoverPrefixes() throws -> [String] {
-    let store = try openStore()
-    defer { store.close() }
-    return try store.discoverCaches().compactMap { cache in
-      if let prefix = String(validating: cache.keyPrefix, as: UTF8.self) { return prefix }
-      warn("the prefix '\(String(decoding: cache.keyPrefix, as: UTF8.self))' is not text, and is left out")
-      return nil
+    let client = try openClient()
+    defer { client.close() }
+    return try client.discoverCaches().compactMap { cache in
+      guard let prefix = String(validating: cache.keyPrefix, as: UTF8.self) else {
+        warn("the prefix '\(String(decoding: cache.keyPrefix, as: UTF8.self))' is not text, and is left out")
+        return nil
+      }
+      if client.isOfCluster, !RedisStore.canBeOnCluster(keyPrefix: prefix) {
+        warn("the prefix '\(prefix)' has no hash tag, so its keys lie on several nodes, and it is left out")
+        return nil
+      }
+      return prefix
     }
   }
 
@@ -144,18 +161,60 @@ final class Context {
     if !settings.isQuiet { output.note("mneme: \(shown(text()))") }
   }
 
-  /// Notes that a command found nothing because there is no cache: the prefix may be a slip. A round trip, but
-  /// none if the cache was asked anything, and none with `--quiet`.
-  /// - Returns: whether that was noted.
+  /// Says that a command found nothing because there is no cache under the prefix, or no such namespace in it, with the
+  /// name that was probably meant. The command then ends with status 1.
+  ///
+  /// No round trip where there is a cache and no namespace was named, else one. Where there is no cache, it also looks
+  /// for others, for a tenth of a second at most.
+  /// - Parameters:
+  ///   - namespaces: those that the command was asked about.
+  ///   - isFailure: whether the command ends with status 1.
+  ///   - suggesting: whether to look for the prefix that was probably meant.
+  /// - Returns: whether something is not there.
   @discardableResult
-  func noteAbsence(of store: RedisStore) throws -> Bool {
-    guard !settings.isQuiet, try store.identity() == nil else { return false }
-    note(settings.absence)
+  func noteAbsence(
+    of store: RedisStore, _ namespaces: some Sequence<Namespace> = [], isFailure: Bool = true,
+    suggesting: Bool = true
+  ) throws -> Bool {
+    let missing: [Namespace]
+    do {
+      guard try store.identity() != nil else {
+        if isFailure { isAbsent = true }
+        let offer = suggesting ? nearestPrefix().map { "did you mean '\($0)'?" } : nil
+        tell("\(settings.absence); \(offer ?? "check --key-prefix and --url")")
+        return true
+      }
+      missing = try store.missing(Array(namespaces))
+    } catch let error as any MnemeError where !(error is StoreBackendError) {
+      // Its command reports that. Damage is not absence.
+      return false
+    }
+    guard !missing.isEmpty else { return false }
+    if isFailure { isAbsent = true }
+    let present = try store.namespaces().map(\.name)
+    for namespace in missing {
+      let offer = nearestName(to: namespace.name, among: present).map { "did you mean '\($0)'?" }
+      tell(
+        "there is no namespace '\(namespace)' under the prefix '\(settings.keyPrefix)'; "
+          + (offer ?? "'mneme stats' lists those that there are"))
+    }
     return true
   }
 
+  /// The prefix of a cache on the server that is spelled nearly as the one of the options.
+  private func nearestPrefix() -> String? {
+    let start = Instant.now
+    let control = WorkControl(shouldStop: { start.duration(to: .now) > .milliseconds(100) })
+    let caches = try? openClient().discoverCaches(control)
+    let prefixes = (caches ?? []).compactMap { String(validating: $0.keyPrefix, as: UTF8.self) }
+    return nearestName(to: settings.keyPrefix, among: prefixes.filter { $0 != settings.keyPrefix })
+  }
+
+  /// A line on standard error that also a run that is to be quiet prints.
+  private func tell(_ text: String) { output.note("mneme: \(shown(text))") }
+
   /// A note that something is not as it should be, `--quiet` or not.
-  func warn(_ text: String) { output.note("mneme: warning: \(shown(text))") }
+  func warn(_ text: String) { tell("warning: \(text)") }
 
   /// Warns where nothing was counted because a counter is damaged.
   func warnOfCounters() {

@@ -112,9 +112,7 @@ struct GlobalSettings {
   }
 
   /// Said where a command finds nothing to work on.
-  var absence: String {
-    "there is no cache under the prefix '\(keyPrefix)' on \(server ?? "the server"); check --key-prefix and --url"
-  }
+  var absence: String { "there is no cache under the prefix '\(keyPrefix)' on \(server ?? "the server")" }
 
   /// The server as messages name it, without its password; nil where the URL cannot be used.
   var server: String? { (try? RedisURL(url))?.description }

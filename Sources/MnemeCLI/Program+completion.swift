@@ -33,7 +33,7 @@ extension Program {
       // In a large database it offers what it has found in time.
       let start = Instant.now
       let control = WorkControl(shouldStop: { start.duration(to: .now) > .milliseconds(100) })
-      let caches = try context.openStore().discoverCaches(control)
+      let caches = try context.openClient().discoverCaches(control)
       return caches.compactMap { cache in
         String(validating: cache.keyPrefix, as: UTF8.self).map {
           .init($0, description: cache.entries.map { entryCount($0) } ?? "")

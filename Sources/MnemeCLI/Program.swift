@@ -67,7 +67,7 @@ public enum Program {
       context.warnOfCounters()
       context.warnOfUnrecorded()
       context.remarkOnTraffic()
-      return report.status
+      return report.status == .done && context.isAbsent ? .no : report.status
     } catch is ClosedPipe {
       return .done
     } catch {

@@ -73,6 +73,33 @@ struct Cursor {
   }
 }
 
+extension RedisClient {
+  /// Walks over pages until the end. One round trip a page.
+  /// - Parameters:
+  ///   - shouldStop: asked before each page.
+  ///   - read: asks for a page; the server's errors stay in their places.
+  /// - Returns: whether the walk came to its end.
+  /// - Throws: `CorruptCacheError` for a key of another type.
+  @discardableResult
+  func forEachPage(
+    of subject: Cursor.Subject, shouldStop: () -> Bool = { false }, reading read: (Pipeline) throws -> Replies,
+    _ body: ([Reply]) throws -> Void
+  ) throws -> Bool {
+    var cursor = Cursor(subject)
+    while !cursor.isAtEnd {
+      if shouldStop() { return false }
+      var request = Pipeline()
+      let page = cursor.append(to: &request)
+      let reply = try read(request)[page]
+      if let error = reply.error {
+        throw translate(error, command: subject.command, key: subject.key?.text)
+      }
+      try body(cursor.take(reply))
+    }
+    return true
+  }
+}
+
 extension RedisStore {
   /// Walks over pages until the end. One round trip a page. The keys of the server are walked over whatever the cache is.
   /// - Parameter shouldStop: asked before each page.
@@ -82,21 +109,10 @@ extension RedisStore {
   func forEachPage(
     of subject: Cursor.Subject, shouldStop: () -> Bool = { false }, _ body: ([Reply]) throws -> Void
   ) throws -> Bool {
-    var cursor = Cursor(subject)
-    while !cursor.isAtEnd {
-      if shouldStop() { return false }
-      var request = Pipeline()
-      let page = cursor.append(to: &request)
-      let replies =
-        subject.key == nil
+    try client.forEachPage(of: subject, shouldStop: shouldStop) { request in
+      subject.key == nil
         ? try client.read(request, tolerating: true) : try read(request, tolerating: true)
-      let reply = replies[page]
-      if let error = reply.error {
-        throw client.translate(error, command: subject.command, key: subject.key?.text)
-      }
-      try body(cursor.take(reply))
-    }
-    return true
+    } _: { try body($0) }
   }
 
   /// Walks over the pairs that a hash or a sorted set holds, a page at a time.

@@ -11,12 +11,12 @@ package struct DiscoveredCache: Sendable, Equatable {
   package var dimension: Int?
 }
 
-extension RedisStore {
-  /// Finds every cache in the database by its `meta`, sorted by prefix; the prefix of this store plays no part.
+extension RedisClient {
+  /// Finds every cache in the database by its `meta`, sorted by prefix. Call it on a client that no store uses: a cache of
+  /// any prefix is found.
   ///
   /// `SCAN` for hashes whose name ends so, 200 keys a page, and one round trip for those on it: of a hash that
-  /// is another program's the fields of `meta` are asked for and not found. On a cluster it sees the node that it is
-  /// connected to.
+  /// is another program's the fields of `meta` are asked for and not found. On a cluster it asks every primary.
   /// - Parameters:
   ///   - control: stopped early, it returns what was found. Progress counts about how many keys were passed.
   ///   - whenNotPermitted: called with the names of keys that may be the `meta` of a cache, and that an ACL keeps from this
@@ -25,37 +25,84 @@ extension RedisStore {
   package func discoverCaches(
     _ control: WorkControl = WorkControl(), whenNotPermitted: (_ key: [UInt8]) -> Void = { _ in }
   ) throws -> [DiscoveredCache] {
-    try checkOpen()
     var found: [[UInt8]: DiscoveredCache] = [:]
     var passed = 0
-    let everyMeta = Cursor.Subject.keys(matching: Array(KeyLayout.everyMeta.utf8), type: "hash")
-    try forEachPage(of: everyMeta, shouldStop: control.shouldStop) { page in
-      for cache in try caches(ofMetaKeys: page.map(\.bytes), whenNotPermitted) {
-        found[cache.keyPrefix] = cache
+    let nodes = try nodesWithKeys()
+    let isOfCluster = isOfCluster
+    for node in nodes {
+      let place = node.endpoint
+      // A slot that moves leads a question about its keys to another node, and a walk stays where it is.
+      let asking = isOfCluster ? node.another() : node
+      defer {
+        for client in isOfCluster ? [node, asking] : [] {
+          count(client.traffic)
+          client.close()
+        }
       }
-      passed += Cursor.pageSize
-      control.progress(WorkProgress(done: passed))
+      let everyMeta = Cursor.Subject.keys(matching: Array(KeyLayout.everyMeta.utf8), type: "hash")
+      try node.forEachPage(of: everyMeta, shouldStop: control.shouldStop) { request in
+        try node.read(request, tolerating: true)
+      } _: { page in
+        for cache in try asking.caches(
+          ofMetaKeys: page.map(\.bytes), onCluster: isOfCluster, whenNotPermitted) {
+          found[cache.keyPrefix] = cache
+        }
+        passed += Cursor.pageSize
+        control.progress(WorkProgress(done: passed))
+      }
+      guard node.endpoint == place else {
+        throw StoreBackendError(
+          .connectionLost, "A node of the cluster at \(address) was lost while its keys were looked through.",
+          remediation: "Run the command again.")
+      }
     }
     return found.values.sorted { $0.keyPrefix.lexicographicallyPrecedes($1.keyPrefix) }
   }
 
+  /// Whether the server is a node of a cluster, as far as it has said.
+  public var isOfCluster: Bool { role.isCluster == true }
+
+  /// This client alone, or a client for each primary of a cluster. One round trip, and one more on a cluster.
+  private func nodesWithKeys() throws -> [RedisClient] {
+    var request = Pipeline()
+    // A command that every user of discovery may run. The server says along with its answer what it is.
+    _ = Cursor(.keys(matching: Array(KeyLayout.everyMeta.utf8))).append(to: &request)
+    _ = try read(request, tolerating: true)
+    guard isOfCluster else { return [self] }
+    request = Pipeline()
+    let slots = request.append("CLUSTER", "SLOTS")
+    let reply = try read(request)[slots]
+    return locked {
+      ClusterNodes(primariesIn: reply, from: endpoint).endpoints.map { place in
+        let node = RedisClient(url: connector.url, options: options)
+        node.endpoint = place
+        return node
+      }
+    }
+  }
+
   private func caches(
-    ofMetaKeys keys: [[UInt8]], _ whenNotPermitted: (_ key: [UInt8]) -> Void
+    ofMetaKeys keys: [[UInt8]], onCluster: Bool, _ whenNotPermitted: (_ key: [UInt8]) -> Void
   ) throws -> [DiscoveredCache] {
     typealias Field = KeyLayout.MetaField
     var request = Pipeline()
     let asked = keys.compactMap(KeyLayout.prefix(ofMeta:)).map { prefix in
       let layout = KeyLayout(prefixBytes: prefix)
       let meta = request.append("HMGET", layout.meta, Field.fingerprint, Field.dimension)
-      return (prefix: prefix, meta: meta, count: request.append("ZCARD", layout.byID))
+      // On a cluster the keys of a prefix without a hash tag lie on several nodes, and are no cache.
+      let isTogether = !onCluster || KeyHashTag.ofKeys(under: layout.prefix) != nil
+      return (
+        prefix: prefix, meta: meta, count: isTogether ? request.append("ZCARD", layout.byID) : nil
+      )
     }
-    let replies = try client.read(request, tolerating: true)
+    let replies = try read(request, tolerating: true)
     return asked.compactMap { prefix, meta, count in
       let meta = replies[meta]
       if meta.error?.code == "NOPERM" { whenNotPermitted(KeyLayout(prefixBytes: prefix).meta.bytes) }
       guard let fingerprint = meta[0].string else { return nil }
       return DiscoveredCache(
-        keyPrefix: prefix, entries: replies[count].size, fingerprint: fingerprint, dimension: meta[1].size)
+        keyPrefix: prefix, entries: count.flatMap { replies[$0].size }, fingerprint: fingerprint,
+        dimension: meta[1].size)
     }
   }
 }

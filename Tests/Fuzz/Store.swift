@@ -99,7 +99,7 @@ private let operations: [@Sendable (RedisStore) throws -> Void] = [
   },
   { store in _ = try store.check() },
   { store in _ = try store.repair(CheckOptions()) { _, _ in } },
-  { store in _ = try store.discoverCaches() },
+  { store in _ = try store.client.discoverCaches() },
   { store in _ = try store.insert(new("q", ttl: Seconds(60)), evictingOver: 2) },
   { store in
     let cache = try cache(store)

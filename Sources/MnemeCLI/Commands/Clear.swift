@@ -19,7 +19,8 @@ struct Clear: Command {
     examples: [
       Example(command: "mneme clear --dry-run faq", says: "show how many entries would be removed"),
       Example(command: "mneme clear --yes faq support", says: "empty two namespaces without being asked"),
-    ])
+    ],
+    exitNotes: [ExitNote(1, "there is no cache under the prefix, or a namespace is not there")])
 
   let namespaces: [Namespace]
   let all: Bool
@@ -47,7 +48,8 @@ struct Clear: Command {
     let targets = all ? try store.namespaces() : namespaces
     let counts = try targets.map { ClearReport.Row(namespace: $0, entries: try store.count(in: $0)) }
     let total = counts.reduce(0) { $0 + $1.entries }
-    if total == 0 { try context.noteAbsence(of: store) }
+    let empty = all ? [] : counts.filter { $0.entries == 0 }.map(\.namespace)
+    if total == 0 || !empty.isEmpty { try context.noteAbsence(of: store, empty) }
     if dryRun { return ClearReport(rows: counts, dryRun: true) }
     if !yes, total > 0 {
       let names = targets.map { "'\(visible($0.name))'" }

@@ -81,7 +81,9 @@ struct Delete: Command {
       work.pause()
     }
     try work.finish()
-    if report.deleted.isEmpty { try context.noteAbsence(of: store) }
+    if report.deleted.isEmpty {
+      try context.noteAbsence(of: store, queries.isEmpty ? [] : selection.namespacesOrDefault)
+    }
     return report
   }
 
@@ -106,7 +108,7 @@ struct Delete: Command {
       try work.finish()
       report.interruption = work.interruption
     }
-    if report.deleted == 0 { try context.noteAbsence(of: store) }
+    if report.deleted == 0 { try context.noteAbsence(of: store, chosen.namespaces) }
     return report
   }
 

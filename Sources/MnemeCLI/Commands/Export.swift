@@ -46,7 +46,10 @@ struct Export: Command {
       Example(
         command: "mneme export -n faq | mneme -p copy import", says: "copy a namespace to another prefix"),
     ],
-    exitNotes: [ExitNote(65, "some entries are damaged; the others were written")])
+    exitNotes: [
+      ExitNote(1, "there is no cache under the prefix, or no such namespace"),
+      ExitNote(65, "some entries are damaged; the others were written"),
+    ])
 
   let selection: SelectionRequest
   let path: String?
@@ -69,7 +72,7 @@ struct Export: Command {
   func run(_ context: Context) throws -> any Report {
     let store = try context.openExistingStore()
     defer { store.close() }
-    guard let identity = try store.identity() else { return try exportNothing(context) }
+    guard let identity = try store.identity() else { return try exportNothing(store, context) }
     let chosen = try selection.selection(store, context)
     let file = try path.map(AtomicFile.init)
     let work = try LongWork(
@@ -113,6 +116,7 @@ struct Export: Command {
       if report.exported % 64 == 0 { work.pause() }
     }
     try work.finish()
+    if report.exported == 0 { try context.noteAbsence(of: store, chosen.namespaces) }
     report.versionEnd = report.versionStart == nil ? nil : try version(of: store, context)
     if let start = report.versionStart, let end = report.versionEnd, end != start {
       context.remark(
@@ -149,8 +153,8 @@ struct Export: Command {
   }
 
   /// A prefix without a cache has no entries, and that is what is written.
-  private func exportNothing(_ context: Context) throws -> any Report {
-    context.note(context.settings.absence)
+  private func exportNothing(_ store: RedisStore, _ context: Context) throws -> any Report {
+    try context.noteAbsence(of: store)
     let file = try path.map(AtomicFile.init)
     if format == .csv {
       if let file {

@@ -136,7 +136,12 @@ struct Get: Command {
         ]))
       return
     }
-    guard try !context.noteAbsence(of: store) else { return }
+    let hasNeighbours = ![.noMatch, .noEmbedder, .embedderFailure].contains(lookup.missReason)
+    // A program that asks in a loop does not pay for what only a person reads.
+    let isForPerson = context.output.style.errorIsTerminal
+    guard !context.settings.isQuiet,
+      try !context.noteAbsence(of: store, hasNeighbours ? [] : [namespace], suggesting: isForPerson)
+    else { return }
     if options.explain == nil, context.output.style.errorIsTerminal || context.settings.isVerbose {
       context.note("no answer: \(lookup.missReason?.text ?? "nothing similar")")
     }

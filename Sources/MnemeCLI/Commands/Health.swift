@@ -61,6 +61,7 @@ struct CheckHealth: Command {
     options.now = context.clock()
     options.control = work.control()
     let condition = try store.examine(options)
+    if condition.identity == nil { try context.noteAbsence(of: store) }
     try work.check()
     return HealthReport(
       keyPrefix: context.settings.keyPrefix, settings: settings, condition: condition, now: options.now,

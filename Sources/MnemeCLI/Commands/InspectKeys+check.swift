@@ -10,7 +10,9 @@ extension InspectKeys {
     let summary = try check(store, work, context) { findings.add($0) }
     try work.finish()
     try work.check()
-    return CheckReport(keyPrefix: context.settings.keyPrefix, summary: summary, findings: findings)
+    return CheckReport(
+      keyPrefix: context.settings.keyPrefix, namespace: options.namespace, summary: summary,
+      findings: findings)
   }
 
   /// The check, as JSON: the survey first, then the problems as they are found, of which there may be any number.
@@ -48,7 +50,9 @@ extension InspectKeys {
     var check = CheckOptions()
     check.namespace = options.namespace
     check.control = work.control()
-    return try store.check(check, report: report)
+    let summary = try store.check(check, report: report)
+    if summary.keys == 0 || options.namespace != nil { try noteAbsence(of: store, context) }
+    return summary
   }
 }
 
@@ -133,8 +137,15 @@ extension CacheProblem {
   }
 }
 
+/// - Parameter namespace: the one whose keys were asked for.
+func noKeys(of namespace: Namespace?, under keyPrefix: String) -> String {
+  "no keys \(namespace.map { "of the namespace '\(visible($0.name))' " } ?? "")under the prefix '\(visible(keyPrefix))'"
+}
+
 struct CheckReport: Report {
   var keyPrefix: String
+  /// Only keys of this one were asked for.
+  var namespace: Namespace?
   var summary: CheckSummary
   var findings: Findings
 
@@ -143,7 +154,7 @@ struct CheckReport: Report {
 
   func text(_ style: TerminalStyle) -> String? {
     let isEmpty = summary.keys == 0 && summary.entries == 0 && summary.problemCount == 0
-    guard !isEmpty else { return "no keys under the prefix '\(visible(keyPrefix))'" }
+    guard !isEmpty else { return noKeys(of: namespace, under: keyPrefix) }
     let seen = "checked \(entryCount(summary.entries)) and \(counted(summary.keys, "key"))"
     let notes = self.notes.map { "\n" + filled($0, indent: 0, style.width).joined(separator: "\n") }.joined()
     guard summary.problemCount > 0 else { return "\(seen): no problem\(notes)" }

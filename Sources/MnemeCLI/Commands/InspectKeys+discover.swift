@@ -2,10 +2,12 @@ import Mneme
 import MnemeRedis
 
 extension InspectKeys {
-  func discover(_ store: RedisStore, _ context: Context) throws -> any Report {
+  func discover(_ context: Context) throws -> any Report {
+    let client = try context.openClient()
+    defer { client.close() }
     let work = try LongWork(context, unit: "keys", pace: pace)
     var notPermitted: Set<[UInt8]> = []
-    let caches = try store.discoverCaches(work.control()) { key in notPermitted.insert(key) }
+    let caches = try client.discoverCaches(work.control()) { key in notPermitted.insert(key) }
     if let first = notPermitted.min(by: { $0.lexicographicallyPrecedes($1) }) {
       let keys = notPermitted.count == 1 ? "a key" : "\(grouped(notPermitted.count)) keys, first"
       context.warn(

@@ -29,6 +29,8 @@ extension OtherCache {
 
 struct KeySurveyReport: Report {
   var keyPrefix: String
+  /// Only keys of this one were asked for.
+  var namespace: Namespace?
   var survey: KeySurvey
 
   var json: JSONOutput { .object(members + [("problems", [])]) }
@@ -58,7 +60,7 @@ struct KeySurveyReport: Report {
 
   func text(_ style: TerminalStyle) -> String? {
     guard survey.keys > 0 else {
-      let none = "no keys under the prefix '\(visible(keyPrefix))'"
+      let none = noKeys(of: namespace, under: keyPrefix)
       guard !survey.otherCaches.isEmpty else { return none }
       return (["\(none) but those of other caches:"] + survey.otherCaches.map { "  " + $0.line })
         .joined(separator: "\n")

@@ -29,7 +29,7 @@ struct InspectKeys: Command {
     "discover", summary: "find every cache on the server",
     details: """
       Looks through the database for keys that end in `:meta` and say which embedder filled the cache, whatever \
-      {option:key-prefix} is. On a cluster it sees the node that it is connected to.
+      {option:key-prefix} is. On a cluster it asks every primary.
       """)
 
   static let spec = CommandSpec(
@@ -58,7 +58,7 @@ struct InspectKeys: Command {
         command: "mneme inspect-keys --list --family entry --limit 20", says: "the first keys of a family"),
       Example(command: "mneme inspect-keys --check", says: "check the cache"),
       Example(command: "mneme inspect-keys --discover", says: "find all caches on the server"),
-    ], exitNotes: [ExitNote(1, "{option:check} found a problem")],
+    ], exitNotes: [ExitNote(1, "{option:check} found a problem, or there is no cache under the prefix")],
     seeAlso: ["mneme-vacuum(1)", "redis-cli(1)"])
 
   let options: KeySurveyOptions
@@ -89,9 +89,9 @@ struct InspectKeys: Command {
   }
 
   private func inspect(_ context: Context) throws -> any Report {
+    if discover { return try discover(context) }
     let store = try context.openExistingStore()
     defer { store.close() }
-    if discover { return try discover(store, context) }
     if check, !context.settings.isJSON { return try check(store, context) }
     let work = try LongWork(context, unit: "keys", isAmongResults: list, pace: pace, guarding: [store])
     var options = options
@@ -102,7 +102,8 @@ struct InspectKeys: Command {
     warn(memoryIsNotPermitted: survey.memoryIsNotPermitted, context)
     try work.finish()
     try work.check()
-    let report = KeySurveyReport(keyPrefix: context.settings.keyPrefix, survey: survey)
+    if survey.keys == 0 { try noteAbsence(of: store, context) }
+    let report = KeySurveyReport(keyPrefix: context.settings.keyPrefix, namespace: options.namespace, survey: survey)
     return check ? try check(store, context, after: report) : report
   }
 
@@ -128,10 +129,15 @@ struct InspectKeys: Command {
         if count >= limit { throw Enough() }
       }
     } catch is Enough {}
+    if count == 0 { try noteAbsence(of: store, context) }
     warn(memoryIsNotPermitted: isNotPermitted, context)
     try work.finish()
     try work.check()
     return NoReport()
+  }
+
+  func noteAbsence(of store: RedisStore, _ context: Context) throws {
+    try context.noteAbsence(of: store, options.namespace.map { [$0] } ?? [])
   }
 
   private func warn(memoryIsNotPermitted: Bool, _ context: Context) {

@@ -80,7 +80,7 @@ struct List: Command {
     }
     try run.finish()
     if run.printed == 0 {
-      if try !context.noteAbsence(of: store) { context.note("no entry matches") }
+      if try !context.noteAbsence(of: store, chosen.namespaces) { context.note("no entry matches") }
       return NoReport(status: .no)
     }
     if run.hasMore, limit == Self.defaultLimit, self.limit == nil {

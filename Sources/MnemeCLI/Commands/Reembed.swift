@@ -46,7 +46,10 @@ struct Reembed: Command {
   func run(_ context: Context) throws -> any Report {
     let source = try context.openExistingStore()
     defer { source.close() }
-    guard let old = try source.identity() else { return ReembedReport(absence: context.settings.absence) }
+    guard let old = try source.identity() else {
+      try context.noteAbsence(of: source)
+      return NoReport(status: .no)
+    }
     guard !context.settings.keyPrefix.utf8.elementsEqual(target.utf8) else {
       throw InputError(
         "The prefix '\(target)' is the cache's own.", remediation: "Name another prefix, which is empty.")
@@ -161,10 +164,6 @@ struct ReembedReport: Report {
   var entries = 0
   /// Those that were there, or whose question got a younger answer.
   var alreadyThere = 0
-  /// Said where there is nothing to carry.
-  var absence: String?
-
-  var status: ExitStatus { absence == nil ? .done : .no }
 
   var json: JSONOutput {
     [
@@ -181,7 +180,7 @@ struct ReembedReport: Report {
     ])
   }
 
-  func text(_ style: TerminalStyle) -> String? { visible(absence ?? state) }
+  func text(_ style: TerminalStyle) -> String? { visible(state) }
 
-  var isConfirmation: Bool { absence == nil }
+  var isConfirmation: Bool { true }
 }

@@ -65,7 +65,11 @@ struct SetQuota: Command {
       if !dryRun { try setQuota(limit, store, &report, context) }
     }
     if evicts, report.evicted == 0 { try evict(store, &report, context) }
-    if report.entries == 0 { try context.noteAbsence(of: store) }
+    if report.entries == 0 {
+      // A quota may be set before the first entry is put.
+      try context.noteAbsence(
+        of: store, report.isPrinting ? [namespace] : [], isFailure: report.isPrinting)
+    }
     return report
   }
 }

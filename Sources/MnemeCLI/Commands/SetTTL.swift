@@ -76,7 +76,7 @@ struct SetTTL: Command {
       let preview = try SelectionPreview(chosen, store, context)
       report.preview = preview
       report.changed = preview.count
-      guard !dryRun, preview.count > 0 else { return try noting(report, store, context) }
+      guard !dryRun, preview.count > 0 else { return try noting(report, chosen, store, context) }
       guard try preview.confirm("Change the time to live of", context) else {
         return TTLReport(dryRun: false, isDeclined: true)
       }
@@ -89,11 +89,13 @@ struct SetTTL: Command {
     ) { _, error in context.warn(of: [error]) }
     try work.finish()
     report.interruption = work.interruption
-    return try noting(report, store, context)
+    return try noting(report, chosen, store, context)
   }
 
-  private func noting(_ report: TTLReport, _ store: RedisStore, _ context: Context) throws -> TTLReport {
-    if report.changed + report.unchanged == 0 { try context.noteAbsence(of: store) }
+  private func noting(
+    _ report: TTLReport, _ chosen: Selection, _ store: RedisStore, _ context: Context
+  ) throws -> TTLReport {
+    if report.changed + report.unchanged == 0 { try context.noteAbsence(of: store, chosen.namespaces) }
     return report
   }
 }

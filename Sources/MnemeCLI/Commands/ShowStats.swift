@@ -52,8 +52,7 @@ struct ShowStats: Command {
   private func report(_ context: Context) throws -> any Report {
     let stats = try readStats(of: namespace, context)
     context.warn(of: stats.damaged)
-    return StatsReport(
-      keyPrefix: context.settings.keyPrefix, absence: context.settings.absence, stats: stats)
+    return StatsReport(keyPrefix: context.settings.keyPrefix, stats: stats)
   }
 
   /// The figures of one server. If the connection was lost in between, half of them may be another server's, so
@@ -63,6 +62,9 @@ struct ShowStats: Command {
     let cache = try context.openCache(store)
     defer { cache.close() }
     let stats = try cache.stats(namespace: namespace)
+    if stats.identity == nil || stats.namespaces.isEmpty {
+      try context.noteAbsence(of: store, namespace.map { [$0] } ?? [])
+    }
     guard store.hasLostConnections else { return stats }
     let lossGuard = try LossGuard(store)
     let again = try cache.stats(namespace: namespace)
@@ -92,7 +94,6 @@ struct ShowStats: Command {
     do {
       let stats = try readStats(of: nil, context)
       context.warn(of: stats.damaged)
-      if stats.identity == nil { context.note(context.settings.absence) }
       report.caches.append((context.settings.keyPrefix, stats))
     } catch let damage as CorruptCacheError {
       context.warn(of: [damage])
@@ -103,8 +104,6 @@ struct ShowStats: Command {
 
 struct StatsReport: Report {
   var keyPrefix: String
-  /// Said in place of figures where there is no cache.
-  var absence = ""
   var stats: Stats
 
   var status: ExitStatus { stats.identity == nil ? .no : stats.damaged.isEmpty ? .done : .badData }
@@ -139,7 +138,7 @@ struct StatsReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    guard stats.identity != nil else { return visible(absence) }
+    guard stats.identity != nil else { return nil }
     return labelled(summary) + (stats.namespaces.isEmpty ? "" : "\n\n\(table(style).text(style))")
   }
 

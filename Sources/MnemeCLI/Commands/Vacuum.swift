@@ -44,7 +44,10 @@ struct Vacuum: Command {
       Example(command: "mneme vacuum --repair --dry-run", says: "preview a repair"),
     ],
     exitNotes: [
-      ExitNote(1, "{option:max-duration} was reached with work left, or {option:repair} left a problem")
+      ExitNote(
+        1,
+        "{option:max-duration} was reached with work left, {option:repair} left a problem, or there is no cache under "
+          + "the prefix")
     ],
     seeAlso: ["mneme-inspect-keys(1)"])
 
@@ -93,7 +96,7 @@ struct Vacuum: Command {
     let report = try store.vacuum(options)
     try work.finish()
     context.warnOfClock(of: store)
-    if report.expired == 0 { try context.noteAbsence(of: store) }
+    if report.expired == 0 { try context.noteAbsence(of: store, namespace.map { [$0] } ?? []) }
     return VacuumReportText(
       report: report, left: repair ? left : nil, dryRun: dryRun, duration: start.duration(to: .now),
       interrupted: context.interrupt.status, isBrief: context.settings.isQuiet)

@@ -51,6 +51,13 @@ extension Endpoint {
 struct ClusterNodes {
   private(set) var endpoints: [Endpoint] = []
 
+  init() {}
+
+  /// The primaries in the reply to `CLUSTER SLOTS`.
+  init(primariesIn reply: Reply, from current: Endpoint) {
+    for range in reply.elements where range.count > 2 { insert(node: range[2], from: current) }
+  }
+
   mutating func insert(_ endpoint: Endpoint) {
     if !endpoints.contains(endpoint) { endpoints.append(endpoint) }
   }
@@ -59,10 +66,12 @@ struct ClusterNodes {
   /// of which each begins with host and port. Anything else is passed over.
   mutating func insert(slots reply: Reply, from current: Endpoint) {
     for range in reply.elements {
-      for node in range.elements.dropFirst(2) where node.count >= 2 {
-        guard let port = node[1].integer.flatMap(UInt16.init(exactly:)), port > 0 else { continue }
-        if let endpoint = Endpoint(host: node[0].string ?? "", port: port, from: current) { insert(endpoint) }
-      }
+      for node in range.elements.dropFirst(2) { insert(node: node, from: current) }
     }
+  }
+
+  private mutating func insert(node: Reply, from current: Endpoint) {
+    guard node.count >= 2, let port = node[1].integer.flatMap(UInt16.init(exactly:)), port > 0 else { return }
+    if let endpoint = Endpoint(host: node[0].string ?? "", port: port, from: current) { insert(endpoint) }
   }
 }
