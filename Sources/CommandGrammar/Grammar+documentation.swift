@@ -41,7 +41,12 @@ extension Grammar {
   func forms(of option: OptionSpec) -> [Markup.Inline] {
     var forms: [Markup.Inline] = option.shortForm.map { [.name($0), .text(", ")] } ?? []
     forms.append(.option(option.name))
-    if let value = option.value { forms += [.text(" "), .argument(value.placeholder)] }
+    if let value = option.value {
+      forms +=
+        option.impliedText == nil
+        ? [.text(" "), .argument(value.placeholder)]
+        : [.text("[="), .argument(value.placeholder), .text("]")]
+    }
     return forms
   }
 
@@ -56,6 +61,7 @@ extension Grammar {
     if !option.environment.isEmpty {
       notes.append("If not given, mneme uses {env:\(option.environment.joined(separator: "}, then {env:"))}.")
     }
+    if let text = option.impliedText { notes.append("The name alone means `\(text)`.") }
     if let text = option.defaultText {
       notes.append(text.isEmpty ? "The default is the empty text." : "The default is `\(text)`.")
     }

@@ -18,14 +18,16 @@ public struct Option<Value: Sendable>: OptionDeclaration {
   @usableFromInline let read: Reading<Value>
 
   /// An option that may be left out, and is then nil.
+  ///
+  /// - Parameter implied: the value of the name alone. Another is then written behind an equals sign.
   @inlinable
   public init<Element>(
     _ name: String, short: Character? = nil, value: ValueKind<Element>, environment: [String] = [],
-    group: Group = .options, summary: String, details: String = ""
+    implied: Element? = nil, group: Group = .options, summary: String, details: String = ""
   ) where Value == Element? {
     spec = OptionSpec(
-      name: name, short: short, value: ValueSpec(value), environment: environment, group: group,
-      summary: summary, details: details)
+      name: name, short: short, value: ValueSpec(value), environment: environment,
+      impliedText: implied.map(value.format), group: group, summary: summary, details: details)
     read = readingOne(value)
   }
 
@@ -95,6 +97,8 @@ public struct OptionSpec: Sendable {
   public let repeats: Bool
   /// Its default, as one would type it.
   public let defaultText: String?
+  /// The value of its name alone, as one would type it; nil for an option that needs a value.
+  public let impliedText: String?
   /// The heading under which help lists it.
   public let group: Group
   /// One line of markup, without a full stop.
@@ -105,7 +109,7 @@ public struct OptionSpec: Sendable {
   @usableFromInline
   init(
     name: String, short: Character?, value: ValueSpec?, environment: [String] = [], repeats: Bool = false,
-    defaultText: String? = nil, group: Group, summary: String, details: String
+    defaultText: String? = nil, impliedText: String? = nil, group: Group, summary: String, details: String
   ) {
     self.name = name
     self.short = short
@@ -113,6 +117,7 @@ public struct OptionSpec: Sendable {
     self.environment = environment
     self.repeats = repeats
     self.defaultText = defaultText
+    self.impliedText = impliedText
     self.group = group
     self.summary = summary
     self.details = details

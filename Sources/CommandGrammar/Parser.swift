@@ -92,6 +92,8 @@ struct Parser {
       take(switch: option, helpForm: .long)
     } else if let value {
       occurrences.append(Occurrence(option: option, text: value))
+    } else if let implied = option.impliedText {
+      occurrences.append(Occurrence(option: option, text: implied))
     } else {
       takeNextWord(for: option)
     }

@@ -62,6 +62,7 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case findLostWrites = "Find out why it was restarted or replaced without its latest data."
   case repeatFromStart =
     "Find out why it was emptied, restarted or replaced, and do it again from the beginning."
+  case stopWriters = "Stop the programs that write to the cache, and do it again."
   case removeAgain =
     "The server has lost the removals, or another program puts entries back. Remove them again."
 

@@ -5,8 +5,14 @@ import Mneme
 struct PrometheusReport: Report {
   /// Only the figures of this one; those of whole caches are printed all the same.
   var namespace: Namespace?
-  /// nil for a cache that cannot be read.
-  var caches: [(keyPrefix: String, stats: Stats?)] = []
+  var caches: [Cache] = []
+
+  struct Cache {
+    var keyPrefix: String
+    /// nil for a cache that cannot be read.
+    var stats: Stats?
+    var activity: Activity?
+  }
 
   private typealias Sample = (labels: [(String, String)], value: Int64)
 
@@ -14,6 +20,8 @@ struct PrometheusReport: Report {
     /// The labels in addition to the prefix, and the value; nil leaves the line out.
     case ofCache(@Sendable (Stats?) -> Sample?)
     case ofNamespace(@Sendable (NamespaceSummary) -> [Sample])
+    /// The namespace, or nil for a figure of the whole cache, and the value.
+    case ofUse(@Sendable (Activity) -> [(Namespace?, Int)])
   }
 
   private struct Metric: Sendable {
@@ -68,11 +76,17 @@ struct PrometheusReport: Report {
       name: "mneme_expirations_total", type: "counter",
       help: "Entries removed after their time to live." + fall,
       samples: .ofNamespace { [([], $0.counters[.expirations])] }),
+    Metric(
+      name: "mneme_used_24h", type: "gauge", help: "Entries that were put or served in the last 24 hours.",
+      samples: .ofUse { $0.used.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }),
+    Metric(
+      name: "mneme_expiring_24h", type: "gauge", help: "Entries in the cache that expire in the next 24 hours.",
+      samples: .ofUse { [(nil, $0.expiring)] }),
   ]
 
   var status: ExitStatus {
-    caches.map { _, stats in
-      guard let stats else { return .badData }
+    caches.map { cache in
+      guard let stats = cache.stats else { return .badData }
       return stats.identity == nil ? .no : stats.damaged.isEmpty ? .done : .badData
     }.max { $0.rawValue < $1.rawValue } ?? .no
   }
@@ -93,14 +107,14 @@ struct PrometheusReport: Report {
   private func forEachLine(_ style: TerminalStyle, _ body: (String) throws -> Void) rethrows {
     for metric in Self.metrics {
       var isFirst = true
-      for (keyPrefix, stats) in caches {
-        for (labels, value) in samples(of: metric, stats) {
+      for cache in caches {
+        for (labels, value) in samples(of: metric, cache) {
           if isFirst {
             try body("# HELP \(metric.name) \(metric.help)")
             try body("# TYPE \(metric.name) \(metric.type)")
             isFirst = false
           }
-          let text = ([("key_prefix", keyPrefix)] + labels)
+          let text = ([("key_prefix", cache.keyPrefix)] + labels)
             .map { "\($0)=\"\(Self.escaped($1, style))\"" }.joined(separator: ",")
           try body("\(metric.name){\(text)} \(value)")
         }
@@ -108,14 +122,18 @@ struct PrometheusReport: Report {
     }
   }
 
-  private func samples(of metric: Metric, _ stats: Stats?) -> [Sample] {
+  private func samples(of metric: Metric, _ cache: Cache) -> [Sample] {
     switch metric.samples {
-    case .ofCache(let sample): return sample(stats).map { [$0] } ?? []
+    case .ofCache(let sample): return sample(cache.stats).map { [$0] } ?? []
     case .ofNamespace(let samples):
-      return (stats?.namespaces ?? []).filter { namespace == nil || $0.namespace == namespace }
+      return (cache.stats?.namespaces ?? []).filter { namespace == nil || $0.namespace == namespace }
         .flatMap { summary in
           samples(summary).map { ([("namespace", summary.namespace.name)] + $0.labels, $0.value) }
         }
+    case .ofUse(let samples):
+      guard cache.stats?.identity != nil, let activity = cache.activity else { return [] }
+      return samples(activity).filter { name, _ in namespace == nil || name == nil || name == namespace }
+        .map { name, count in (name.map { [("namespace", $0.name)] } ?? [], Int64(count)) }
     }
   }
 

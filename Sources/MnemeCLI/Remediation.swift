@@ -74,7 +74,10 @@ extension Remedy {
     case .useCacheEmbedder:
       return "Use the embedder that filled it (--embedder), or move the entries with 'mneme reembed'."
     case .emptyPrefix:
-      return "Name a prefix that is empty, or empty that one with 'mneme clear --all' and 'redis-cli DEL'."
+      guard case .keyPrefix(let prefix)? = object else {
+        return "Name a prefix that is empty, or empty that one with 'mneme drop'."
+      }
+      return "Name a prefix that is empty, or empty that one: mneme drop --key-prefix \(shellQuoted(prefix))"
     case .copySnapshot:
       return
         "Run 'redis-cli BGSAVE', wait until 'redis-cli LASTSAVE' changes, and copy dump.rdb from the directory "
@@ -116,7 +119,7 @@ extension Remedy {
       .renewCertificate, .useCertificateName,
       .buildWithRedis, .checkTLSFile, .readServerLog, .checkPassword, .enableCommand, .leaveProtectedMode,
       .tryLater, .waitForPrimary, .waitForReplicas, .waitForClients, .freeDisk, .readServerLogForCommand,
-      .useLowerDatabase, .reduceWriters, .findLostWrites, .deleteOrDecode, .useNewerVersion,
+      .useLowerDatabase, .reduceWriters, .stopWriters, .findLostWrites, .deleteOrDecode, .useNewerVersion,
       .openWithEmbedder, .useEmptyPrefix, .namePrefix, .reopen, .exportEntries, .shorten, .nameNamespace,
       .writeObject, .flatten, .writeIntegerAsString, .makeQueryHash, .storeAnswer, .setTTLInRange,
       .provideBothKinds,

@@ -53,7 +53,7 @@ extension RedisClient {
       guard node.endpoint == place else {
         throw StoreBackendError(
           .connectionLost, "A node of the cluster at \(address) was lost while its keys were looked through.",
-          remediation: "Run the command again.")
+          about: .server(address), remedy: .repeatCommand)
       }
     }
     return found.values.sorted { $0.keyPrefix.lexicographicallyPrecedes($1.keyPrefix) }

@@ -156,7 +156,7 @@ extension RedisStore {
 
   /// The Python library's counters: a JSON object whose names are `ns:counter`, split at the last colon since
   /// the namespace may contain colons. Other names and values are skipped.
-  func pythonCounters() throws -> [Namespace: Counters] {
+  package func pythonCounters() throws -> [Namespace: Counters] {
     let stored = try answer { $0.append("HGET", layout.meta, KeyLayout.MetaField.pythonCounters) }.string
     guard let stored, let object = try? JSONText(parsing: Array(stored.utf8))
     else { return [:] }

@@ -89,7 +89,9 @@ package struct CommandExample: Sendable, CustomTestStringConvertible {
       CommandExample(.writes, "delete --json question_4", form: true),
       CommandExample(.writes, "delete --id 29 --id 30", form: true),
       CommandExample(.writes, "delete --yes --query-contains question_1", form: true),
-      CommandExample(.writes, "clear --yes faq"), CommandExample(.writes, "reembed OTHER"),
+      CommandExample(.writes, "clear --yes faq"), CommandExample(.writes, "drop --yes"),
+      CommandExample(.reads, "drop --dry-run --json", form: true),
+      CommandExample(.writes, "reembed OTHER"),
       CommandExample(.reads, "health"),
     ]
     + [

@@ -4,60 +4,116 @@ import MnemeRedis
 
 /// `mneme stats`
 struct ShowStats: Command {
+  /// An order of namespaces.
+  enum Order: String, CaseIterable, Sendable {
+    case namespace, entries, full, hits, misses, rate, used, expiring, oldest, leftovers, saved
+  }
+
+  static let sort = Option(
+    "sort", value: .choice(Order.self, "WHAT"), default: .namespace, summary: "the order of the namespaces",
+    details: """
+      `namespace`: by name. `oldest`: the one with the oldest entry first. `full`: the one that is nearest to its quota \
+      first. Every other: the largest figure first.
+      """)
+  static let savings = Option(
+    "savings", value: .metadataPath, summary: "add up a number in the metadata of each entry times its uses",
+    details: """
+      What the cache has saved, if the application stores with each entry what its answer cost: `tokens`, or \
+      `usage.cost` for a member of an object. Entries without that number are counted apart. Reads the metadata of every \
+      entry.
+      """)
+  static let watch = Option(
+    "watch", value: .duration(in: .seconds(1)...(.seconds(86_400))), implied: .seconds(2),
+    summary: "show the figures again and again, with rates",
+    details: """
+      On a terminal the table is drawn in place; elsewhere it is a line for each interval. Entries, writes and used entries \
+      move as they happen; an entry counts as used once in an interval. Hits and misses are those that mneme counts: a \
+      Python program adds its own when it closes, and they are shown apart when they come. Ctrl-C ends it.
+      """)
   static let prometheus = Switch(
     "prometheus", summary: "print metrics for Prometheus",
     details: """
       In the text format, for the textfile collector of node_exporter. `mneme_up` is always printed: 1 for a cache that \
-      can be read, else 0, also where the server does not answer. `mneme_info`, `mneme_cache_entries` and \
-      `mneme_expired_pending` are of the whole cache; the others have a line for each namespace. The Python library's \
-      `PrometheusMetricsHook` exports some of the same names without the label `key_prefix`: select `{key_prefix!=""}` \
-      to count nothing twice.
+      can be read, else 0, also where the server does not answer. `mneme_info`, `mneme_cache_entries`, \
+      `mneme_expired_pending` and `mneme_expiring_24h` are of the whole cache; the others have a line for each namespace. \
+      The Python library's `PrometheusMetricsHook` exports some of the same names without the label `key_prefix`: select \
+      `{key_prefix!=""}` to count nothing twice.
       """)
 
   static let spec = CommandSpec(
     name: "stats", summary: "show totals and a row for each namespace",
     description: """
-      Counts entries, hits, misses, evictions and expirations, those that the Python library counted included. \
-      Writes nothing. Ends with status 1 when there is no cache under the prefix.
+      Counts entries, hits, misses, evictions and expirations, those that the Python library counted included, and says \
+      how many entries were put or used in the last 24 hours, how many expire in the next 24, and how old the oldest is. \
+      Columns without a figure are left out. Writes nothing.
+
+      Leftovers of Redis's own expiry are counted apart from entries. To tell them apart, and for the oldest entry, it \
+      looks at the small fields of each entry where there are up to 100,000.
       """,
-    options: [Options.onlyNamespace, prometheus, Options.allCaches],
+    options: [Options.onlyNamespace, sort, savings, watch, prometheus, Options.allCaches],
+    rules: [.atMostOne(of: watch, prometheus, savings), .atMostOne(of: watch, Options.allCaches)],
     examples: [
       Example(command: "mneme stats", says: "show the figures of the cache"),
+      Example(command: "mneme stats --sort used", says: "which namespaces are in use?"),
+      Example(command: "mneme stats --savings usage.tokens", says: "how many tokens has the cache saved?"),
+      Example(command: "mneme stats --watch=5s", says: "see what happens now"),
       Example(command: "mneme stats --prometheus > cache.prom", says: "write them for Prometheus"),
     ],
     exitNotes: [
-      ExitNote(1, "there is no cache under the prefix"),
+      ExitNote(1, "there is no cache under the prefix, or no such namespace"),
       ExitNote(65, "something is damaged; the rest was shown"),
     ])
 
   let namespace: Namespace?
+  let order: Order
+  let savings: MetadataPath?
+  let watch: Duration?
   let isForPrometheus: Bool
   let allCaches: Bool
 
   init(_ invocation: Invocation) throws(UsageError) {
     namespace = invocation[Options.onlyNamespace]
+    order = invocation[Self.sort]
+    savings = invocation[Self.savings]
+    watch = invocation[Self.watch]
     isForPrometheus = invocation[Self.prometheus]
     allCaches = invocation[Options.allCaches]
     if isForPrometheus, invocation[Options.json] {
       throw invocation.usageError(
         "--prometheus and --json exclude each other", suggestion: "Leave one of them out.")
     }
+    if order == .saved, savings == nil {
+      throw invocation.usageError(
+        "--sort saved needs --savings", suggestion: "Add --savings PATH, as in --savings usage.tokens.")
+    }
   }
 
   func run(_ context: Context) throws -> any Report {
     if isForPrometheus { return try metrics(context) }
+    if let watch {
+      return try StatsWatch(namespace: namespace, interval: watch, order: order).run(context)
+    }
     return try allCaches ? context.forEachCache(report) : report(context)
   }
 
   private func report(_ context: Context) throws -> any Report {
-    let stats = try readStats(of: namespace, context)
+    var figures = StatsFigures()
+    let stats = try readStats(of: namespace, context) { store, stats in
+      guard stats.identity != nil else { return }
+      figures = try StatsFigures(of: stats, in: namespace, savings: savings, store, context)
+    }
     context.warn(of: stats.damaged)
-    return StatsReport(keyPrefix: context.settings.keyPrefix, stats: stats)
+    return StatsReport(
+      keyPrefix: context.settings.keyPrefix, stats: stats, figures: figures, savings: savings?.text, order: order,
+      isAbsent: context.isAbsent)
   }
 
   /// The figures of one server. If the connection was lost in between, half of them may be another server's, so
   /// all are read again.
-  private func readStats(of namespace: Namespace?, _ context: Context) throws -> Stats {
+  /// - Parameter readMore: reads what goes with them.
+  private func readStats(
+    of namespace: Namespace?, _ context: Context, _ readMore: (RedisStore, Stats) throws -> Void
+  ) throws -> Stats {
     let store = try context.openStore()
     let cache = try context.openCache(store)
     defer { cache.close() }
@@ -65,9 +121,11 @@ struct ShowStats: Command {
     if stats.identity == nil || stats.namespaces.isEmpty {
       try context.noteAbsence(of: store, namespace.map { [$0] } ?? [])
     }
+    try readMore(store, stats)
     guard store.hasLostConnections else { return stats }
     let lossGuard = try LossGuard(store)
     let again = try cache.stats(namespace: namespace)
+    try readMore(store, again)
     try lossGuard.finish()
     return again
   }
@@ -82,7 +140,7 @@ struct ShowStats: Command {
       }
     } catch let error as StoreBackendError {
       // The server does not answer: that is a figure too.
-      report.caches = [(context.settings.keyPrefix, nil)]
+      report.caches = [.init(keyPrefix: context.settings.keyPrefix)]
       try report.print(on: context.output)
       throw error
     }
@@ -91,134 +149,21 @@ struct ShowStats: Command {
 
   /// A cache that cannot be read does not keep the others from being counted.
   private func add(_ context: Context, to report: inout PrometheusReport) throws {
+    var cache = PrometheusReport.Cache(keyPrefix: context.settings.keyPrefix)
     do {
-      let stats = try readStats(of: nil, context)
+      let now = context.clock()
+      let day = Seconds(86_400)
+      let stats = try readStats(of: nil, context) { store, stats in
+        cache.activity = try store.activity(
+          of: stats.namespaces.map(\.namespace), since: now + Seconds(-day.rawValue), now: now,
+          until: now + day)
+      }
       context.warn(of: stats.damaged)
-      report.caches.append((context.settings.keyPrefix, stats))
+      cache.stats = stats
     } catch let damage as CorruptCacheError {
       context.warn(of: [damage])
-      report.caches.append((context.settings.keyPrefix, nil))
+      cache.activity = nil
     }
-  }
-}
-
-struct StatsReport: Report {
-  var keyPrefix: String
-  var stats: Stats
-
-  var status: ExitStatus { stats.identity == nil ? .no : stats.damaged.isEmpty ? .done : .badData }
-
-  var json: JSONOutput {
-    [
-      "key_prefix": JSONOutput(keyPrefix), "entries": JSONOutput(stats.entries),
-      "hits_exact": JSONOutput(stats.counters[.hitsExact]),
-      "hits_semantic": JSONOutput(stats.counters[.hitsSemantic]),
-      "misses": JSONOutput(stats.counters[.misses]), "hit_rate": JSONOutput(stats.counters.hitRate),
-      "evictions": JSONOutput(stats.counters[.evictions]),
-      "expirations": JSONOutput(stats.counters[.expirations]),
-      "expired_pending": JSONOutput(stats.expiredPending),
-      "embedder_fingerprint": JSONOutput(stats.identity?.fingerprint),
-      "embedder_dim": JSONOutput(stats.identity?.dimension),
-      "schema_version": JSONOutput(stats.identity?.schemaVersion), "version": JSONOutput(stats.version),
-      "vector_bytes": JSONOutput(stats.vectorBytes),
-      "namespaces": .array(stats.namespaces.map { .raw(Self.row($0).text) }),
-    ]
-  }
-
-  /// The row as text, which takes a fifth of the memory if there are very many.
-  private static func row(_ summary: NamespaceSummary) -> JSONOutput {
-    [
-      "namespace": JSONOutput(summary.namespace), "entries": JSONOutput(summary.entries),
-      "quota": JSONOutput(summary.quota), "hits_exact": JSONOutput(summary.counters[.hitsExact]),
-      "hits_semantic": JSONOutput(summary.counters[.hitsSemantic]),
-      "misses": JSONOutput(summary.counters[.misses]), "hit_rate": JSONOutput(summary.counters.hitRate),
-      "evictions": JSONOutput(summary.counters[.evictions]),
-      "expirations": JSONOutput(summary.counters[.expirations]),
-    ]
-  }
-
-  func text(_ style: TerminalStyle) -> String? {
-    guard stats.identity != nil else { return nil }
-    return labelled(summary) + (stats.namespaces.isEmpty ? "" : "\n\n\(table(style).text(style))")
-  }
-
-  func print(on output: Output) throws {
-    guard stats.identity != nil, !stats.namespaces.isEmpty else {
-      if let text = text(output.style) { try output.print(text) }
-      return
-    }
-    try output.print(labelled(summary) + "\n")
-    try table(output.style).forEachLine(output.style) { try output.print($0) }
-  }
-
-  /// The lines about the whole cache.
-  private var summary: [(label: String, text: String)] {
-    let counters = stats.counters
-    let rate = counters.hitRate.map { percentage($0) } ?? "none yet"
-    let hits = "\(grouped(counters[.hitsExact])) exact, \(grouped(counters[.hitsSemantic])) semantic"
-    let waiting = stats.expiredPending > 0 ? "\(grouped(stats.expiredPending)) wait for vacuum" : nil
-    return [
-      ("prefix", visible(keyPrefix)),
-      ("embedder", visible(stats.identity?.fingerprint ?? "-")),
-      (
-        "entries",
-        "\(grouped(stats.entries)) in \(counted(stats.namespaces.count, "namespace")), "
-          + "\(size(stats.vectorBytes)) of vectors"
-      ),
-      ("hits", counters.hitRate == nil ? rate : "\(rate), \(hits)"),
-      ("misses", grouped(counters[.misses])),
-      (
-        "removed",
-        list([
-          "\(grouped(counters[.evictions])) evicted", "\(grouped(counters[.expirations])) expired", waiting,
-        ])
-      ),
-      (
-        "version", "\(stats.version.map { grouped($0) } ?? "-"), schema \(stats.identity?.schemaVersion ?? 0)"
-      ),
-    ]
-  }
-
-  /// A row for each namespace: with all that is known of it where the terminal is wide enough, else with both
-  /// kinds of hits together and, if need be, rounded numbers.
-  private func table(_ style: TerminalStyle) -> Table {
-    let tables = [(true, exactly), (false, exactly), (false, abbreviated)].lazy.map { splitsHits, number in
-      table(splittingHits: splitsHits, number)
-    }
-    return tables.first { $0.leastWidth <= style.tableWidth } ?? tables[2]
-  }
-
-  private func fullness(_ entries: Int, of quota: Int) -> String {
-    entries / 10 >= quota ? ">999 %" : share(entries, of: quota)
-  }
-
-  private func exactly(_ number: Int64) -> String { grouped(number) }
-
-  private func table(splittingHits: Bool, _ number: (Int64) -> String) -> Table {
-    let hasQuotas = stats.namespaces.contains { $0.quota != nil }
-    var columns = [Table.Column(title: "NAMESPACE", isFlexible: true)]
-    func add(_ titles: String...) { columns += titles.map { .init(title: $0, isNumeric: true) } }
-    add("ENTRIES")
-    if hasQuotas { add("QUOTA", "FULL") }
-    if splittingHits { add("EXACT", "SEMANTIC") } else { add("HITS") }
-    add("MISSES", "RATE", "EVICTED", "EXPIRED")
-
-    var table = Table(columns)
-    table.rows = stats.namespaces.map { summary in
-      let counters = summary.counters
-      var row = [visible(summary.namespace.name), number(Int64(summary.entries))]
-      if hasQuotas {
-        row.append(summary.quota.map { number(Int64($0)) } ?? "-")
-        row.append(summary.quota.map { fullness(summary.entries, of: $0) } ?? "-")
-      }
-      let (exact, meaning) = (counters[.hitsExact], counters[.hitsSemantic])
-      row += splittingHits ? [number(exact), number(meaning)] : [number(exact + meaning)]
-      row += [
-        number(counters[.misses]), counters.hitRate.map { "\(decimals($0 * 100, 0)) %" } ?? "-",
-        number(counters[.evictions]), number(counters[.expirations]),
-      ]
-      return row
-    }
-    return table
+    report.caches.append(cache)
   }
 }

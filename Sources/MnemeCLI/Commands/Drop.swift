@@ -1,0 +1,132 @@
+import CommandGrammar
+import Mneme
+import MnemeRedis
+
+/// `mneme drop`
+struct Drop: Command {
+  static let spec = CommandSpec(
+    name: "drop", summary: "remove a whole cache",
+    description: """
+      Removes the cache under the prefix: its entries, quotas, counters and settings. Keys under the prefix that are not \
+      part of a cache stay, and so do other caches whose prefix begins with this one. Asks for the prefix on a terminal; \
+      elsewhere {option:yes} is needed. {command:clear} keeps quotas, counters and settings.
+
+      Stop the programs that use the cache first. What they write while it is removed goes too. What they write afterwards \
+      begins a new cache; a Python program finds it only after it has opened the cache again.
+
+      The user needs the right to run `SCAN`.
+      """,
+    options: [Options.yes, Options.dryRun, Options.pace],
+    examples: [
+      Example(command: "mneme drop -p staging --dry-run", says: "see what would go"),
+      Example(command: "mneme drop -p staging --yes", says: "remove a cache without a question"),
+    ],
+    exitNotes: [ExitNote(1, "there is no cache under the prefix, or it is there again")],
+    seeAlso: ["mneme-clear(1)"], isMinor: true)
+
+  let yes: Bool
+  let dryRun: Bool
+  let pace: Duration
+  /// The error where there is nobody to ask.
+  let unasked: UsageError
+
+  init(_ invocation: Invocation) throws(UsageError) {
+    yes = invocation[Options.yes]
+    dryRun = invocation[Options.dryRun]
+    pace = invocation[Options.pace]
+    unasked = invocation.usageError(
+      "drop asks before it removes a cache, and there is no terminal to ask on",
+      suggestion: "Add --yes if that is what you want.")
+  }
+
+  func run(_ context: Context) throws -> any Report {
+    guard yes || dryRun || isInteractive() else { throw unasked }
+    let store = try context.openExistingStore()
+    defer { store.close() }
+    var report = DropReport(keyPrefix: context.settings.keyPrefix, dryRun: dryRun)
+    if try context.noteAbsence(of: store) { return report }
+    let work = try LongWork(context, unit: "entries", total: try? store.count(in: nil), pace: pace)
+    var options = KeySurveyOptions()
+    options.sample = .count(0)
+    options.control = WorkControl(shouldStop: { work.shouldStop })
+    report.survey = try store.surveyKeys(options)
+    try work.check()
+    if dryRun { return report }
+    if !yes, try !confirm(report, context) {
+      report.isDeclined = true
+      return report
+    }
+    let (entries, isComplete) = try store.drop(work.control())
+    report.removed = entries
+    report.interruption = isComplete ? nil : work.interruption
+    if isComplete, try store.isThere() {
+      context.warn(
+        "the cache is there again: another program has put entries, or the server has lost what was removed")
+      report.isThereAgain = true
+    }
+    return report
+  }
+
+  private func confirm(_ report: DropReport, _ context: Context) throws -> Bool {
+    let prefix = context.settings.keyPrefix
+    let question =
+      "This removes the cache '\(visible(prefix))' at \(visible(try context.serverAddress())): \(report.extent).\n"
+      + "Type its prefix to remove it: "
+    return try answer(to: question)?.utf8.elementsEqual(prefix.utf8) ?? false
+  }
+}
+
+struct DropReport: Report {
+  var keyPrefix: String
+  var dryRun: Bool
+  /// What was under the prefix; nil where there is no cache.
+  var survey: KeySurvey?
+  /// Entries that were removed, which may be more or fewer than were seen.
+  var removed: Int?
+  var isDeclined = false
+  var isThereAgain = false
+  /// The status of a run that a signal has ended early.
+  var interruption: ExitStatus?
+
+  private func keys(_ isCounted: (KeyFamily?) -> Bool) -> Int {
+    survey?.families.reduce(0) { $0 + (isCounted($1.family) ? $1.keys : 0) } ?? 0
+  }
+  private var entries: Int { removed ?? keys { $0 == .entry } }
+
+  /// How much there is to remove.
+  var extent: String { "\(entryCount(entries)), \(counted(keys { $0 != nil }, "key"))" }
+
+  var status: ExitStatus { interruption ?? (survey == nil || isThereAgain ? .no : .done) }
+
+  var json: JSONOutput {
+    [
+      "key_prefix": JSONOutput(keyPrefix), "entries": JSONOutput(isDeclined ? 0 : entries),
+      "keys": JSONOutput(isDeclined || interruption != nil ? 0 : keys { $0 != nil }),
+      "dry_run": JSONOutput(dryRun),
+    ]
+  }
+
+  func text(_ style: TerminalStyle) -> String? {
+    guard survey != nil else { return nil }
+    if isDeclined { return "nothing was removed" }
+    if interruption != nil {
+      return "removed \(entryCount(entries)); interrupted: the cache is still there with the rest"
+    }
+    let name = "the cache '\(visible(keyPrefix))'"
+    return ([dryRun ? "would remove \(name): \(extent)" : "removed \(name): \(extent)"] + left(style))
+      .joined(separator: "\n")
+  }
+
+  /// Keys under the prefix that are not the cache's.
+  private func left(_ style: TerminalStyle) -> [String] {
+    guard let survey else { return [] }
+    let foreign = keys { $0 == nil }
+    let others = survey.otherCaches.map { "left alone: \($0.line)" }
+    guard foreign > 0 else { return others }
+    let names = survey.unknown.prefix(5).map { visible(String(decoding: $0, as: UTF8.self)) }
+    let more = foreign > names.count ? ", \(style.ellipsis)" : ""
+    return ["left alone: \(counted(foreign, "foreign key")): " + names.joined(separator: ", ") + more] + others
+  }
+
+  var isConfirmation: Bool { !dryRun && status == .done && !isDeclined }
+}

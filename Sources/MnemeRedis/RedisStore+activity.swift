@@ -1,0 +1,67 @@
+import Mneme
+
+/// How much a cache is in use: what Redis counts, so that it costs the same for many entries as for few.
+package struct Activity: Sendable {
+  /// The entries of each namespace that were put or served since a moment.
+  package var used: [Namespace: Int] = [:]
+  /// The entries of the whole cache that expire after one moment and up to another.
+  package var expiring = 0
+}
+
+extension RedisStore {
+  /// Counts the entries that were used since a moment and those that will expire by another. An entry that was put counts
+  /// as used, and a leftover of Redis's own expiry as an entry.
+  ///
+  /// One round trip for each 64 namespaces. Which namespace an entry that expires is in, `by_ttl` does not say.
+  package func activity(
+    of namespaces: [Namespace], since: UnixTime, now: UnixTime, until: UnixTime
+  ) throws -> Activity {
+    var activity = Activity()
+    let slices = namespaces.isEmpty ? [[][...]] : namespaces.slices(of: Batch.keys)
+    for slice in slices {
+      activity.expiring = try read { pipeline in
+        let used = slice.map {
+          ($0, pipeline.append("ZCOUNT", layout.lru($0), "(\(since.rawValue)", "+inf"))
+        }
+        let expiring = pipeline.append(
+          "ZCOUNT", layout.byTTL, "(\(now.rawValue)", until.rawValue)
+        return Question { replies in
+          for (namespace, count) in used { activity.used[namespace] = replies[count].size ?? 0 }
+          return replies[expiring].size ?? 0
+        }
+      }
+    }
+    return activity
+  }
+
+  /// The entries of each namespace that were put or served from one moment on and before another. One round trip for each
+  /// 64 namespaces.
+  package func uses(
+    in namespaces: [Namespace], from start: UnixTime, before end: UnixTime
+  ) throws -> [Namespace: Int] {
+    var uses: [Namespace: Int] = [:]
+    for slice in namespaces.slices(of: Batch.keys) {
+      try read { pipeline in
+        let counts = slice.map {
+          ($0, pipeline.append("ZCOUNT", layout.lru($0), start.rawValue, "(\(end.rawValue)"))
+        }
+        return Question { replies in
+          for (namespace, count) in counts { uses[namespace] = replies[count].size ?? 0 }
+        }
+      }
+    }
+    return uses
+  }
+
+  /// The namespaces that damaged entries name; nil for one that names none. One round trip for each 64.
+  package func statedNamespaces(of ids: [EntryID]) throws -> [Namespace?] {
+    try ids.slices(of: Batch.keys).flatMap { slice in
+      try read(tolerating: true) { pipeline in
+        let names = slice.map { pipeline.append("HGET", layout.entry($0), EntryField.namespace) }
+        return Question { replies in
+          names.map { replies[$0].error == nil ? replies[$0].string.map { Namespace(unchecked: $0) } : nil }
+        }
+      }
+    }
+  }
+}
