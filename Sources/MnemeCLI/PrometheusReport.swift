@@ -1,4 +1,5 @@
 import Mneme
+import MnemeRedis
 
 /// `stats` in Prometheus's text format (https://prometheus.io/docs/instrumenting/exposition_formats/): each metric's
 /// help and type once, then a line for each cache, or for each namespace of it.
@@ -20,8 +21,9 @@ struct PrometheusReport: Report {
     /// The labels in addition to the prefix, and the value; nil leaves the line out.
     case ofCache(@Sendable (Stats?) -> Sample?)
     case ofNamespace(@Sendable (NamespaceSummary) -> [Sample])
-    /// The namespace, or nil for a figure of the whole cache, and the value.
-    case ofUse(@Sendable (Activity) -> [(Namespace?, Int)])
+    /// A figure of each namespace, or of the whole cache.
+    case ofUse(@Sendable (Activity) -> [Namespace: Int])
+    case ofWholeUse(@Sendable (Activity) -> Int)
   }
 
   private struct Metric: Sendable {
@@ -78,10 +80,10 @@ struct PrometheusReport: Report {
       samples: .ofNamespace { [([], $0.counters[.expirations])] }),
     Metric(
       name: "mneme_used_24h", type: "gauge", help: "Entries that were put or served in the last 24 hours.",
-      samples: .ofUse { $0.used.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }),
+      samples: .ofUse(\.used)),
     Metric(
       name: "mneme_expiring_24h", type: "gauge", help: "Entries in the cache that expire in the next 24 hours.",
-      samples: .ofUse { [(nil, $0.expiring)] }),
+      samples: .ofWholeUse(\.expiring)),
   ]
 
   var status: ExitStatus {
@@ -131,9 +133,16 @@ struct PrometheusReport: Report {
           samples(summary).map { ([("namespace", summary.namespace.name)] + $0.labels, $0.value) }
         }
     case .ofUse(let samples):
-      guard cache.stats?.identity != nil, let activity = cache.activity else { return [] }
-      return samples(activity).filter { name, _ in namespace == nil || name == nil || name == namespace }
-        .map { name, count in (name.map { [("namespace", $0.name)] } ?? [], Int64(count)) }
+      guard let activity = cache.activity else { return [] }
+      var found: [Sample] = []
+      for (name, count) in samples(activity).sorted(by: { $0.key < $1.key })
+      where namespace == nil || name == namespace {
+        found.append(([("namespace", name.name)], Int64(count)))
+      }
+      return found
+    case .ofWholeUse(let sample):
+      guard let activity = cache.activity else { return [] }
+      return [([], Int64(sample(activity)))]
     }
   }
 

@@ -144,7 +144,7 @@ struct StatsChange {
 
   private func rate(_ count: some BinaryInteger) -> Double { Double(count) / seconds }
   private func perSecond(_ count: some BinaryInteger) -> String { decimals(rate(count), 1) }
-  private func signed(_ number: Int) -> String { (number > 0 ? "+" : "") + grouped(number) }
+  private func signed(_ number: Int) -> String { (number >= 0 ? "+" : "") + grouped(number) }
 
   // MARK: JSON
 

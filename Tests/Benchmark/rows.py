@@ -173,6 +173,26 @@ def export(lab):
     return runs
 
 
+@row("list", "`list --contains` of a word that one entry in 17 has", "`export --embeddings none` of the same cache",
+     at_most=1.5)
+def list_entries(lab):
+    with lab.server(lab.snapshot()) as server:
+        return lab.race(
+            lab.runs(7, 3), mneme(lab, "list", "--json", "--contains", "order 17"),
+            mneme(lab, "export", "--embeddings", "none"), server=server, apart=True)
+
+
+@row("list-expiring", "`list --expires-within 1h` with ten matches, whole process",
+     "`redis-cli GET` of one key, whole process", at_most=5)
+def list_expiring(lab):
+    with lab.server(lab.snapshot()) as server:
+        soon = mneme(lab, "set-ttl", "30m", "--yes", "--id", *range(1, 11))
+        lab.race(0, soon, redis_cli("GET", "bench:version"), server=server)
+        return lab.race(
+            lab.runs(50, 10), mneme(lab, "list", "--json", "--expires-within", "1h"), redis_cli("GET", "bench:version"),
+            server=server)
+
+
 @row("vacuum", "`vacuum`, half of the entries expired", "C over hiredis: the same deletions, without the guards",
      at_least=0.65, judges_p99=True)
 def vacuum(lab):

@@ -90,6 +90,35 @@ struct ConnectionClusterTests {
     }
   }
 
+  @Test("caches are found on every primary, without a hash tag in the prefix, and each command can work on all")
+  func discovery() throws {
+    let cluster = try RedisCluster()
+    // Six tags are on more than one node.
+    let prefixes = (0..<6).map { "{cache\($0)}" }
+    for (number, prefix) in prefixes.enumerated() {
+      let mneme = Mneme(url: cluster.url(number % 3), prefix: prefix)
+      try mneme.run(["import"], input: importLines(0...number)).expecting(0)
+    }
+    #expect(try Set(prefixes.map { try cluster.owner(of: "\($0):version").port }).count > 1)
+    let owner = try cluster.owner(of: "untagged:meta")
+    try owner.connect().send("HSET", "untagged:meta", "embedder_fingerprint", "none")
+    for node in 0..<3 {
+      let mneme = Mneme(url: cluster.url(node), prefix: "mneme")
+      let found = try mneme.run("inspect-keys", "--discover", "--json").json()["caches"].array ?? []
+      #expect(found.map { $0["key_prefix"].string } == ["untagged"] + prefixes)
+      #expect(found.map { $0["entries"].int } == [nil, 1, 2, 3, 4, 5, 6])
+      let stats = try mneme.run("stats", "--all-caches", "--json")
+      #expect(try stats.jsonLines().map { $0["entries"].int } == [1, 2, 3, 4, 5, 6])
+      #expect(stats.errorText.contains("'untagged' has no hash tag"), "\(stats)")
+      for words in [["health"], ["vacuum"], ["inspect-keys", "--check"]] {
+        let outcome = try mneme.run(words + ["--all-caches"]).expecting(0)
+        #expect(prefixes.allSatisfy { outcome.outputText.contains("\($0):\n") }, "\(outcome)")
+      }
+    }
+    let wrong = try Mneme(url: cluster.url(0), prefix: "{cache}").run("stats", expecting: 1)
+    #expect(wrong.errorText.contains("did you mean '{cache0}'?"), "\(wrong)")
+  }
+
   @Test("-v says that it is a cluster, and a replica is not written to")
   func verbose() throws {
     let fixture = ClusterFixture(try Self.common.get(), "verbose")

@@ -83,7 +83,10 @@ import Testing
     ["export"], ["export", "-n", "default"], ["inspect-keys"], ["inspect-keys", "--list", "--sample", "all"],
     ["inspect-keys", "-n", "default", "--top", "3"], ["set-quota", "--evict", "--dry-run", "default", "5"],
     ["vacuum", "--dry-run"], ["delete", "--dry-run", "line 9"], ["delete", "--dry-run", "--id", "9"],
-    ["clear", "--dry-run", "--all"],
+    ["clear", "--dry-run", "--all"], ["drop", "--dry-run"], ["stats", "--savings", "cost"], ["list"],
+    ["list", "--expires-within", "2d"], ["list", "--used-within", "1d", "-n", "faq", "--contains", "link"],
+    ["list", "--like", "line 9", "--limit", "1"], ["show", "9"], ["export", "--min-uses", "1"],
+    ["delete", "--dry-run", "--contains", "line 9"], ["set-ttl", "1h", "--dry-run", "-n", "faq"],
   ]
 
   @Test("a reader's rights are what the reading commands need, and nothing that they do not")
@@ -112,7 +115,10 @@ import Testing
     #expect(try guarded.fixture.dump() == before)
     #expect(try guarded.fixture.redis.send("ACL", "LOG").items.isEmpty, "something was refused")
     // Commands that write are refused before anything is written.
-    for words in [["put", "q", "r"], ["vacuum"], ["delete", "line 9"], ["clear", "--yes", "--all"]] {
+    for words in [
+      ["put", "q", "r"], ["vacuum"], ["delete", "line 9"], ["clear", "--yes", "--all"], ["drop", "--yes"],
+      ["set-ttl", "1h", "--yes", "-n", "faq"],
+    ] {
       #expect(try mneme.run(words).expecting(77).errorText.contains("StoreBackendError"))
     }
     #expect(try guarded.fixture.dump() == before)
@@ -182,9 +188,13 @@ import Testing
     try mneme.run(["import"], input: exported).expecting(0)
     try mneme.run(["import", "--on-conflict", "skip"], input: exported).expecting(0)
     try mneme.run("delete", "line 9")
+    try mneme.run("delete", "--yes", "--query-contains", "line 12")
+    try mneme.run("set-ttl", "1h", "--yes", "--native-ttl", "-n", "default")
+    try mneme.run("set-ttl", "never", "--yes", "--query-contains", "line 13")
     try mneme.run("clear", "--yes", "faq")
     try mneme.with(prefix: "mneme:2").run(["import"], input: exported).expecting(0)
     try mneme.run("reembed", "mneme:3")
+    try mneme.with(prefix: "mneme:3").run("drop", "--yes")
     try mneme.run("clear", "--yes", "--all")
     let messy = mneme.with(prefix: "mneme:messy")
     let repaired = try messy.run("vacuum", "--repair", "--json", expecting: 1).json()

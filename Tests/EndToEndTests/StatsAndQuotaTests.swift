@@ -17,9 +17,8 @@ import Testing
     #expect(
       json.keys == [
         "embedder_dim", "embedder_fingerprint", "entries", "evictions", "expirations", "expired_pending",
-        "hit_rate",
-        "hits_exact", "hits_semantic", "key_prefix", "misses", "namespaces", "schema_version", "vector_bytes",
-        "version",
+        "expiring_24h", "hit_rate", "hits_exact", "hits_semantic", "key_prefix", "leftovers", "misses",
+        "namespaces", "oldest_created_at", "schema_version", "used_24h", "vector_bytes", "version",
       ])
     #expect(json["key_prefix"].string == fixture.prefix)
     #expect(json["entries"].int == 4)
@@ -40,9 +39,8 @@ import Testing
     #expect(rows[0]["quota"].isNull)
     #expect(
       rows[0].keys == [
-        "entries", "evictions", "expirations", "hit_rate", "hits_exact", "hits_semantic", "misses",
-        "namespace",
-        "quota",
+        "entries", "evictions", "expirations", "expiring_24h", "hit_rate", "hits_exact", "hits_semantic",
+        "leftovers", "misses", "namespace", "oldest_created_at", "quota", "used_24h",
       ])
 
     let text = try fixture.mneme.run("stats").outputText

@@ -154,6 +154,7 @@ struct ShowStats: Command {
       let now = context.clock()
       let day = Seconds(86_400)
       let stats = try readStats(of: nil, context) { store, stats in
+        guard stats.identity != nil else { return }
         cache.activity = try store.activity(
           of: stats.namespaces.map(\.namespace), since: now + Seconds(-day.rawValue), now: now,
           until: now + day)
