@@ -82,7 +82,8 @@ struct PrometheusReport: Report {
       name: "mneme_used_24h", type: "gauge", help: "Entries that were put or served in the last 24 hours.",
       samples: .ofUse(\.used)),
     Metric(
-      name: "mneme_expiring_24h", type: "gauge", help: "Entries in the cache that expire in the next 24 hours.",
+      name: "mneme_expiring_24h", type: "gauge",
+      help: "Entries in the cache that expire in the next 24 hours.",
       samples: .ofWholeUse(\.expiring)),
   ]
 

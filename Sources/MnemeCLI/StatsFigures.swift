@@ -21,7 +21,13 @@ struct EntryFigures {
     [
       ("leftovers", JSONOutput(leftovers)), ("used_24h", JSONOutput(used)),
       ("expiring_24h", JSONOutput(expiring)), ("oldest_created_at", JSONOutput(oldest?.rawValue)),
-    ] + (unpriced == nil ? [] : [("saved", JSONOutput(saved.flatMap { $0.isFinite ? $0 : nil })), ("without_number", JSONOutput(unpriced))])
+    ]
+      + (unpriced == nil
+        ? []
+        : [
+          ("saved", JSONOutput(saved.flatMap { $0.isFinite ? $0 : nil })),
+          ("without_number", JSONOutput(unpriced)),
+        ])
   }
 }
 
@@ -97,7 +103,8 @@ struct StatsFigures {
     }
     for case let name? in try store.statedNamespaces(of: damaged) { found[name, default: 0] += 1 }
     for summary in stats.namespaces {
-      namespaces[summary.namespace]?.leftovers = max(0, summary.entries - found[summary.namespace, default: 0])
+      namespaces[summary.namespace]?.leftovers = max(
+        0, summary.entries - found[summary.namespace, default: 0])
     }
     let all = namespaces.values
     total.oldest = all.compactMap(\.oldest).min()

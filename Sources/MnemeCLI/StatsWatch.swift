@@ -108,7 +108,8 @@ struct StatsChange {
       func live(_ counters: Counter...) -> Int64 {
         max(
           0,
-          grown(counters, old?.counters, summary.counters) - grown(counters, last.late[name], next.late[name]))
+          grown(counters, old?.counters, summary.counters) - grown(counters, last.late[name], next.late[name])
+        )
       }
       return (
         namespace: name,
@@ -194,7 +195,8 @@ struct StatsChange {
   func table(_ style: TerminalStyle) -> String {
     var table = Table(
       [.init(title: "NAMESPACE", isFlexible: true)]
-        + ["ENTRIES", "+/-", "USED/S", "HITS/S", "MISSES/S", "RATE"].map { .init(title: $0, isNumeric: true) })
+        + ["ENTRIES", "+/-", "USED/S", "HITS/S", "MISSES/S", "RATE"].map { .init(title: $0, isNumeric: true) }
+    )
     table.rows = rows.map { name, figures in
       [
         visible(name.name), grouped(figures.entries), figures.added == 0 ? "-" : signed(figures.added),

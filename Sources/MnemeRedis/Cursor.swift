@@ -82,7 +82,8 @@ extension RedisClient {
   /// - Throws: `CorruptCacheError` for a key of another type.
   @discardableResult
   func forEachPage(
-    of subject: Cursor.Subject, shouldStop: () -> Bool = { false }, reading read: (Pipeline) throws -> Replies,
+    of subject: Cursor.Subject, shouldStop: () -> Bool = { false },
+    reading read: (Pipeline) throws -> Replies,
     _ body: ([Reply]) throws -> Void
   ) throws -> Bool {
     var cursor = Cursor(subject)
@@ -112,7 +113,9 @@ extension RedisStore {
     try client.forEachPage(of: subject, shouldStop: shouldStop) { request in
       subject.key == nil
         ? try client.read(request, tolerating: true) : try read(request, tolerating: true)
-    } _: { try body($0) }
+    } _: {
+      try body($0)
+    }
   }
 
   /// Walks over the pairs that a hash or a sorted set holds, a page at a time.

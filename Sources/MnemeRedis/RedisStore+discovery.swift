@@ -44,7 +44,8 @@ extension RedisClient {
         try node.read(request, tolerating: true)
       } _: { page in
         for cache in try asking.caches(
-          ofMetaKeys: page.map(\.bytes), onCluster: isOfCluster, whenNotPermitted) {
+          ofMetaKeys: page.map(\.bytes), onCluster: isOfCluster, whenNotPermitted)
+        {
           found[cache.keyPrefix] = cache
         }
         passed += Cursor.pageSize

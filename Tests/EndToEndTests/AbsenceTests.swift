@@ -11,7 +11,8 @@ import Testing
   private static let readers = [
     "stats", "stats --json", "stats --prometheus", "vacuum", "vacuum --dry-run", "inspect-keys",
     "inspect-keys --list", "inspect-keys --check", "inspect-keys --check --json", "list", "show 7", "export",
-    "clear --yes --all", "clear --yes faq", "delete q", "delete --yes --contains q", "set-ttl 1h --yes -n faq",
+    "clear --yes --all", "clear --yes faq", "delete q", "delete --yes --contains q",
+    "set-ttl 1h --yes -n faq",
     "get q", "get --explain q", "health", "drop --yes", "drop --dry-run", "reembed other", "set-quota faq",
   ]
 

@@ -90,7 +90,8 @@ struct ConnectionClusterTests {
     }
   }
 
-  @Test("caches are found on every primary, without a hash tag in the prefix, and each command can work on all")
+  @Test(
+    "caches are found on every primary, without a hash tag in the prefix, and each command can work on all")
   func discovery() throws {
     let cluster = try RedisCluster()
     // Six tags are on more than one node.

@@ -4,7 +4,8 @@ import Testing
 
 /// Ten thousand questions that people have asked their bank, with ages, uses, intents and times to live: each selection
 /// finds what a plain Python program finds in the export.
-@Suite("Random selections of Banking77", .needsBanking77, .needs(program: "python3"), .timeLimit(.minutes(20)))
+@Suite(
+  "Random selections of Banking77", .needsBanking77, .needs(program: "python3"), .timeLimit(.minutes(20)))
 struct RandomSelectionTests {
   private struct Choice {
     var words: [String]
@@ -28,7 +29,8 @@ struct RandomSelectionTests {
 
   private static func python(_ words: String...) throws -> Outcome {
     try ChildProcess(
-      ["python3", Repository.top + "/Tests/Interop/selections.py"] + words, environment: Mneme.plainEnvironment
+      ["python3", Repository.top + "/Tests/Interop/selections.py"] + words,
+      environment: Mneme.plainEnvironment
     ).finish(within: .seconds(300)).expecting(0)
   }
 
@@ -37,7 +39,8 @@ struct RandomSelectionTests {
     try fixture.mneme.run("export", "--include-expired", "--embeddings", "none", "-q", "-o", file)
     return try Self.python("choose", file, "\(now)", "\(seed)", "\(count)").jsonLines().map { line in
       Choice(
-        words: line["words"].array?.compactMap(\.string) ?? [], ids: line["ids"].array?.compactMap(\.int) ?? [])
+        words: line["words"].array?.compactMap(\.string) ?? [],
+        ids: line["ids"].array?.compactMap(\.int) ?? [])
     }
   }
 
@@ -75,8 +78,10 @@ struct RandomSelectionTests {
     let choice = wide.words.contains("-n") ? wide.words : wide.words + others
     let changed = try fixture.mneme.run(["set-ttl", "5d", "--yes", "--json"] + choice).json()
     #expect(
-      (changed["changed"].int ?? 0) + (changed["unchanged"].int ?? 0) == rest.count, "seed \(seed): \(choice)")
-    try writer.finish(input: importLines(1500..<3000, namespace: "written"), within: .seconds(60)).expecting(0)
+      (changed["changed"].int ?? 0) + (changed["unchanged"].int ?? 0) == rest.count, "seed \(seed): \(choice)"
+    )
+    try writer.finish(input: importLines(1500..<3000, namespace: "written"), within: .seconds(60)).expecting(
+      0)
 
     #expect(try ids(["-n", "written"]).count == 3000)
     let gone = Set(narrow.ids)

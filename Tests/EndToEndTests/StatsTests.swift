@@ -8,7 +8,13 @@ import Testing
     let fixture = try CacheFixture("figures")
     let entries: [(id: Int, line: [String: Any])] = [
       (1, ["namespace": "busy", "query": "a", "response": "r", "metadata": ["usage": ["tokens": 100]]]),
-      (2, ["namespace": "busy", "query": "b", "response": "r", "metadata": ["usage": ["tokens": 2.5]], "ttl": 3600]),
+      (
+        2,
+        [
+          "namespace": "busy", "query": "b", "response": "r", "metadata": ["usage": ["tokens": 2.5]],
+          "ttl": 3600,
+        ]
+      ),
       (3, ["namespace": "busy", "query": "c", "response": "r", "metadata": ["usage": ["tokens": "7"]]]),
       (4, ["namespace": "old", "query": "a", "response": "r", "ttl": 864_000]),
       (5, ["namespace": "gone", "query": "a", "response": "r", "ttl": 60]),
@@ -69,7 +75,9 @@ import Testing
     #expect(rows.map { $0["without_number"].int } == [1, 1, 1])
     let text = try fixture.mneme.run("stats", "--savings", "usage.tokens").outputText
     #expect(text.contains("saved     305 of 'usage.tokens', 3 entries without it"), "\(text)")
-    for path in ["", ".", "usage.", "a..b"] { try fixture.refusal(of: ["stats", "--savings", path], status: 64) }
+    for path in ["", ".", "usage.", "a..b"] {
+      try fixture.refusal(of: ["stats", "--savings", path], status: 64)
+    }
     try fixture.refusal(of: ["stats", "--sort", "saved"], status: 64)
   }
 
@@ -82,14 +90,17 @@ import Testing
     func commands() throws -> [String] {
       _ = try monitor.commands()
       let text = try fixture.mneme.run("stats", "--prometheus").outputText
-      #expect(text.contains("\nmneme_used_24h{key_prefix=\"\(fixture.prefix)\",namespace=\"default\"} "), "\(text)")
+      #expect(
+        text.contains("\nmneme_used_24h{key_prefix=\"\(fixture.prefix)\",namespace=\"default\"} "), "\(text)")
       #expect(text.contains("\nmneme_expiring_24h{key_prefix=\"\(fixture.prefix)\"} "), "\(text)")
       return try monitor.commands().map(\.name)
     }
     let few = try commands()
     try fixture.mneme.run(["import"], input: importLines(0..<300, ttl: 60)).expecting(0)
     #expect(try commands() == few)
-    #expect(try fixture.mneme.run("stats", "--prometheus").outputText.contains("expiring_24h{key_prefix=\"\(fixture.prefix)\"} 301\n"))
+    #expect(
+      try fixture.mneme.run("stats", "--prometheus").outputText.contains(
+        "expiring_24h{key_prefix=\"\(fixture.prefix)\"} 301\n"))
   }
 
   @Test("--watch prints a line for each interval until it is interrupted, and what Python counts comes late")
@@ -121,7 +132,9 @@ import Testing
     lines.signal(SIGTERM)
     _ = try lines.finish()
     try fixture.mneme.with(prefix: "nothing").run("stats", "--watch", expecting: 1)
-    for words in [["--watch=0s"], ["--watch", "5s"], ["--watch", "--prometheus"], ["--watch", "--all-caches"]] {
+    for words in [
+      ["--watch=0s"], ["--watch", "5s"], ["--watch", "--prometheus"], ["--watch", "--all-caches"],
+    ] {
       try fixture.refusal(of: ["stats"] + words, status: 64)
     }
   }

@@ -125,7 +125,8 @@ struct DropReport: Report {
     guard foreign > 0 else { return others }
     let names = survey.unknown.prefix(5).map { visible(String(decoding: $0, as: UTF8.self)) }
     let more = foreign > names.count ? ", \(style.ellipsis)" : ""
-    return ["left alone: \(counted(foreign, "foreign key")): " + names.joined(separator: ", ") + more] + others
+    return ["left alone: \(counted(foreign, "foreign key")): " + names.joined(separator: ", ") + more]
+      + others
   }
 
   var isConfirmation: Bool { !dryRun && status == .done && !isDeclined }

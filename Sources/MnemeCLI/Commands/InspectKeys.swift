@@ -103,7 +103,8 @@ struct InspectKeys: Command {
     try work.finish()
     try work.check()
     if survey.keys == 0 { try noteAbsence(of: store, context) }
-    let report = KeySurveyReport(keyPrefix: context.settings.keyPrefix, namespace: options.namespace, survey: survey)
+    let report = KeySurveyReport(
+      keyPrefix: context.settings.keyPrefix, namespace: options.namespace, survey: survey)
     return check ? try check(store, context, after: report) : report
   }
 

@@ -104,7 +104,8 @@ struct ShowStats: Command {
     }
     context.warn(of: stats.damaged)
     return StatsReport(
-      keyPrefix: context.settings.keyPrefix, stats: stats, figures: figures, savings: savings?.text, order: order,
+      keyPrefix: context.settings.keyPrefix, stats: stats, figures: figures, savings: savings?.text,
+      order: order,
       isAbsent: context.isAbsent)
   }
 
