@@ -39,5 +39,5 @@ extension RedisStore {
   }
 
   /// Whether the keys under a prefix can be a cache on a cluster, where they must all live on one node.
-  public static func canBeOnCluster(keyPrefix: String) -> Bool { KeyHashTag.ofKeys(under: keyPrefix) != nil }
+  package static func canBeOnCluster(keyPrefix: String) -> Bool { KeyHashTag.ofKeys(under: keyPrefix) != nil }
 }

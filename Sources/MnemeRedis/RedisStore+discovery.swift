@@ -61,7 +61,7 @@ extension RedisClient {
   }
 
   /// Whether the server is a node of a cluster, as far as it has said.
-  public var isOfCluster: Bool { role.isCluster == true }
+  package var isOfCluster: Bool { role.isCluster == true }
 
   /// This client alone, or a client for each primary of a cluster. One round trip, and one more on a cluster.
   private func nodesWithKeys() throws -> [RedisClient] {
