@@ -66,7 +66,7 @@ struct Weighing {
       }
       if decide(&candidate) {
         served = neighbour.place
-        similarity = neighbour.similarity
+        similarity = Self.bounded(neighbour.similarity)
       }
       candidates.append(candidate)
     }
@@ -85,8 +85,12 @@ struct Weighing {
     candidates.append(candidate)
   }
 
+  /// A similarity as it is reported. Rounding makes that of equal vectors a little more than 1.
+  private static func bounded(_ similarity: Double) -> Double { min(1, max(-1, similarity)) }
+
   /// A neighbour, with the verdict that it has whatever its response is, and whatever is nearer.
   private func candidate(_ id: EntryID, _ entry: EntryOutline?, similarity: Double) -> Candidate {
+    let similarity = Self.bounded(similarity)
     guard let entry else {
       return Candidate(
         id: id, query: "", similarity: similarity, confidence: similarity, age: Seconds(0), verdict: .gone)

@@ -61,7 +61,8 @@ enum Options {
 
   static let timeout = Option(
     "timeout", value: .duration(in: .milliseconds(1)...(.seconds(86_400)), milliseconds: true),
-    default: .seconds(30), group: connection, summary: "how long mneme waits for each reply")
+    default: .seconds(30), group: connection, summary: "how long mneme waits for each reply",
+    details: "The first reply on a connection must come within {option:connect-timeout}.")
 
   // MARK: Output
 

@@ -3,6 +3,21 @@ import Testing
 
 /// `delete` and `clear`.
 @Suite struct DeleteAndClearTests {
+  @Test("many deleted entries are counted, and named only as JSON")
+  func many() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run(["import"], input: importLines(1...60)).expecting(0)
+    let few = (1...20).map(String.init)
+    #expect(
+      try fixture.mneme.run(["delete", "--id"] + few).outputText
+        == "deleted entries \(few.joined(separator: ", "))\n")
+    let more = (21...41).map(String.init)
+    #expect(try fixture.mneme.run(["delete", "--id"] + more).outputText == "deleted 21 entries\n")
+    let rest = (42...70).map(String.init)
+    let json = try fixture.mneme.run(["delete", "--json", "--id"] + rest).json()
+    #expect(json["deleted"].array?.count == 19 && json["missing"].int == 10)
+  }
+
   @Test("an entry is deleted by its query or its id, and all that points to it")
   func delete() throws {
     let fixture = try CacheFixture()

@@ -4,6 +4,16 @@ import Testing
 
 /// `export` and `import`: what goes out comes back the same.
 @Suite struct ExportAndImportTests {
+  @Test("a file that is called compressed gets plain text, with a warning")
+  func calledCompressed() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    let directory = try TemporaryDirectory()
+    let outcome = try fixture.mneme.run("export", "-q", "-o", directory.path("copy.jsonl.gz"))
+    #expect(outcome.errorText.contains("gets plain text"), "\(outcome)")
+    #expect(try directory.read("copy.jsonl.gz").first == UInt8(ascii: "{"))
+  }
+
   @Test("an exported line tells everything of an entry")
   func line() throws {
     let fixture = try CacheFixture()
@@ -208,7 +218,8 @@ import Testing
       #expect(try report.json()["imported"].int == 2, "\(report)")
       #expect(try copy.fields(of: 1)["response"] == "r1" && copy.fields(of: 2)["response"] == "r2")
     }
-    let broken = try fixture.refusal(of: ["import"], input: Array("[\(a),{}]".utf8), status: 65)
+    // The element that is in is stored by each run, and the line to continue with says so.
+    let broken = try Complaint(text: fixture.mneme.run("import", input: "[\(a),{}]", expecting: 65))
     #expect(broken.message.contains("standard input, element 2: "), "\(broken)")
     #expect(broken.remediation.contains("--since-line 1"), "\(broken)")
     let row = try fixture.refusal(

@@ -4,6 +4,19 @@ import Testing
 
 /// `put` and `get`: entries come back, and are in Redis as the layout says.
 @Suite struct PutAndGetTests {
+  @Test("no similarity is above 1, although rounding makes that of equal vectors so")
+  func similarityOfEqualVectors() throws {
+    let fixture = try CacheFixture()
+    for query in ["how do i reset my password", "what is the capital of france", "order 12345 where is it"] {
+      try fixture.mneme.run("put", query, "r")
+      let hit = try fixture.mneme.run("get", "--peek", "--json", "--explain", query + " !!").json()
+      let similarities =
+        [hit["similarity"].double] + (hit["candidates"].array ?? []).map { $0["similarity"].double }
+      #expect(similarities.allSatisfy { $0.map { $0 <= 1 } ?? false }, "\(similarities)")
+      #expect(hit["confidence"].double.map { $0 <= 1 } == true, "\(hit)")
+    }
+  }
+
   @Test("what was put is got, with one newline")
   func roundTrip() throws {
     let fixture = try CacheFixture()

@@ -137,6 +137,8 @@ struct DeletionReport: Report {
       (missing > 0 ? "; \(grouped(missing)) not found" : "") + (interruption == nil ? "" : "; interrupted")
     guard !deleted.isEmpty else { return "nothing deleted" + missing }
     let verb = dryRun ? "would delete" : "deleted"
+    // More would be a line that nobody reads.
+    guard deleted.count <= 20 else { return "\(verb) \(entryCount(deleted.count))" + missing }
     let word = deleted.count == 1 ? "entry" : "entries"
     return "\(verb) \(word) " + deleted.map(\.description).joined(separator: ", ") + missing
   }

@@ -12,12 +12,14 @@ struct Export: Command {
     "output", short: "o", value: .file(), summary: "write to a file, which appears only when it is complete",
     details: """
       A new file is for its owner alone (mode 0600). One that takes the place of another of the same owner has its \
-      permissions. A symbolic link to a file is refused.
+      permissions, not its extended attributes or further hard links. A symbolic link to a file is refused.
       """)
   static let format = Option(
     "format", value: .choice(Format.self, "FORMAT"), default: .jsonl,
     summary: "one JSON object a line, or CSV for a spreadsheet",
-    details: "CSV is for people: {command:import} reads JSON lines alone.")
+    details:
+      "CSV is for people. It is UTF-8 without a byte order mark, which Excel has to be told when it opens it."
+  )
   static let embeddings = Option(
     "embeddings", value: .choice(EmbeddingForm.self, "FORM"),
     summary: "how vectors are written",
@@ -74,6 +76,10 @@ struct Export: Command {
     defer { store.close() }
     guard let identity = try store.identity() else { return try exportNothing(store, context) }
     let chosen = try selection.selection(store, context)
+    if let path, path.hasSuffix(".gz") {
+      context.warn(
+        "'\(path)' gets plain text. To compress it, use 'mneme export | gzip >\(shellQuoted(path))'")
+    }
     let file = try path.map(AtomicFile.init)
     let work = try LongWork(
       context, unit: "entries", total: try store.count(of: chosen), isAmongResults: file == nil, pace: pace,

@@ -190,7 +190,7 @@ private struct ListRun {
 
   private mutating func print(_ entry: StoredEntry) throws {
     printed += 1
-    let similarity = selection.likeness.map { entry.embedding.dot($0.vector) }
+    let similarity = selection.likeness.map { min(1, entry.embedding.dot($0.vector)) }
     guard isJSON else { return try table.print(EntryRow.cells(of: entry, similarity: similarity, at: now)) }
     var members = entry.members(fingerprint: fingerprint)
     members.append(("expires_at", JSONOutput(entry.expiresAt?.rawValue)))
