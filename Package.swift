@@ -21,6 +21,7 @@ let package = Package(
   name: "mneme",
   products: [
     .library(name: "Mneme", targets: ["Mneme"]),
+    .library(name: "MnemeAsync", targets: ["MnemeAsync"]),
     .library(name: "MnemeRedis", targets: ["MnemeRedis"]),
     .library(name: "MnemeEmbedders", targets: ["MnemeEmbedders"]),
     .library(name: "StoreConformance", targets: ["StoreConformance"]),
@@ -58,6 +59,8 @@ let package = Package(
       dependencies: ["CTextLibraries", "CVector"],
       swiftSettings: settings,
       linkerSettings: [.linkedLibrary(":libutf8proc.a"), .linkedLibrary(":libmd.a"), .linkedLibrary("m")]),
+    // A module of its own: Swift's concurrency would cost each start of the command, which does not use it.
+    .target(name: "MnemeAsync", dependencies: ["Mneme"], swiftSettings: settings),
     .target(
       name: "MnemeRedis",
       dependencies: ["Mneme", "CHiredis", "CRuntimeLibraries"],
@@ -90,6 +93,9 @@ let package = Package(
       name: "MnemeTests",
       dependencies: ["CVector", "Mneme", "StoreConformance", "TestSupport"],
       exclude: ["Fixtures"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "MnemeAsyncTests", dependencies: ["Mneme", "MnemeAsync", "MnemeRedis", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "MnemeEmbeddersTests", dependencies: ["MnemeEmbedders", "Mneme"], swiftSettings: settings),

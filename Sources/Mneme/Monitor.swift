@@ -112,6 +112,9 @@ package struct WorkerThread: @unchecked Sendable {
     self.thread = thread
   }
 
+  /// Lets the thread end by itself. To be called once, in place of `join`.
+  package func detach() { pthread_detach(thread) }
+
   /// Waits until the closure has returned. To be called once.
   package func join() { pthread_join(thread, nil) }
 }

@@ -1,8 +1,16 @@
 /// A store of someone else's, with the defaults for everything else that a cache asks for.
 package final class PlainStore<Base: Store>: CacheStore {
-  private let base: Base
+  private let store: Base
 
-  private init(_ base: Base) { self.base = base }
+  private init(_ store: Base) { self.store = store }
+
+  /// The store, for a step that may be a round trip.
+  private var base: Base {
+    get throws {
+      try WorkCancellation.check()
+      return store
+    }
+  }
 
   /// A store as a cache needs it: itself where it has everything.
   package static func completing(_ store: Base) -> any CacheStore {
@@ -11,7 +19,7 @@ package final class PlainStore<Base: Store>: CacheStore {
 
   package func open(expecting identity: CacheIdentity?) throws { try base.open(expecting: identity) }
   package func identity() throws -> CacheIdentity? { try base.identity() }
-  package func close() { base.close() }
+  package func close() { store.close() }
   package func entry(namespace: Namespace, queryHash: String) throws -> StoredEntry? {
     try base.entry(namespace: namespace, queryHash: queryHash)
   }

@@ -88,6 +88,7 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case openWithEmbedder = "Open the store with the fingerprint and dimension of an embedder."
   case useEmptyPrefix = "Name a prefix that is empty."
   case emptyPrefix = "Name a prefix that is empty, or empty that one."
+  case reduceConnections = "Use fewer connections, or allow this process more threads."
   case namePrefix = "Name one, such as 'mneme'."
   case reopen = "Open a new one."
   case exportEntries = "Export the entries, or use a store that outlives the process."

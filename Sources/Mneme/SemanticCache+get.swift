@@ -17,8 +17,10 @@ extension SemanticCache {
     public init() {}
   }
 
-  /// The answer for a query, or nil.
-  /// - Parameter embedding: the query's vector, if the caller has it.
+  /// Finds the answer to a query; nil where there is none. Its round trips are those of `lookUp`.
+  /// - Parameters:
+  ///   - embedding: the query's vector, if the caller has it.
+  ///   - bypass: forces a miss, which is counted as one.
   public func get(
     _ query: String, namespace: Namespace = .default, embedding: [Float]? = nil, bypass: Bool = false
   ) throws -> Hit? {

@@ -48,7 +48,7 @@ extension SemanticCache {
   func currentIndex(
     of namespace: Namespace, dimension: Int, leavesTrace: Bool, damaged: inout [CorruptCacheError]
   ) throws -> CurrentIndex {
-    let slot = try state.withLock { state in
+    let slot = try shared.state.withLock { state in
       guard !state.isClosed else { throw CacheClosedError() }
       let slot = state.indexes[namespace] ?? NamespaceIndex()
       state.indexes[namespace] = slot

@@ -32,7 +32,7 @@ extension SemanticCache {
         createdAt: now, lastAccessedAt: now, ttl: ttl ?? options.defaultTTL)
     }
     // With an embedder at hand the vector is made before the store is kept waiting; else the cache says which.
-    guard state.withLock({ $0.embedder }) == nil else {
+    guard shared.state.withLock({ $0.embedder }) == nil else {
       return try store.insert(entry(nil), evictingOver: options.maxEntries)
     }
     return try store.insert(

@@ -11,8 +11,13 @@ import Synchronization
 ///     try cache.put("How do I reset my password?", "Use the link on the login page.")
 ///     try cache.get("how do i reset my password")?.response
 ///
-/// Safe to use from several threads. Every method throws `CacheClosedError` after `close()` and whatever the
-/// store throws.
+/// Each call blocks its thread: for the round trips that its documentation counts, and for the embedder where it makes a
+/// vector. On Redis a round trip lasts at most as long as `ConnectionOptions` allows, by default 30 s for an answer, and
+/// 5 s to connect where there is no connection. A call that lost its connection, or met another writer, may take a few
+/// more. For servers with `async` code `AsyncSemanticCache`, in the module `MnemeAsync`, has the same calls.
+///
+/// Safe to use from several threads, which share the connection of the store. Every method throws `CacheClosedError` after
+/// `close()`, and whatever the store throws.
 public final class SemanticCache: Sendable {
   /// How a cache decides. The defaults are the peer library's.
   public struct Options: Sendable {
@@ -49,6 +54,12 @@ public final class SemanticCache: Sendable {
   /// Chooses the embedder of a cache; nil means a cache that does not exist yet.
   public typealias EmbedderChoice = @Sendable (CacheIdentity?) throws -> any Embedder
 
+  /// The state of a cache, and of others that share it.
+  final class Shared: Sendable {
+    let state: Mutex<State>
+    init(_ state: consuming sending State) { self.state = Mutex(state) }
+  }
+
   struct State {
     var isClosed = false
     var threshold: Double
@@ -59,7 +70,7 @@ public final class SemanticCache: Sendable {
   let store: any CacheStore
   let options: Options
   let chooseEmbedder: EmbedderChoice
-  let state: Mutex<State>
+  let shared: Shared
 
   /// A cache for one embedder, which must be the one that filled it.
   /// - Throws: `EmbedderMismatchError`, `EmbedderDimensionError`, now or with the first operation.
@@ -71,7 +82,7 @@ public final class SemanticCache: Sendable {
     self.store = store
     self.options = options
     chooseEmbedder = { _ in embedder }
-    state = Mutex(State(threshold: options.threshold, embedder: embedder))
+    shared = Shared(State(threshold: options.threshold, embedder: embedder))
     try store.open(
       expecting: CacheIdentity(fingerprint: embedder.fingerprint, dimension: embedder.dimension))
   }
@@ -90,19 +101,30 @@ public final class SemanticCache: Sendable {
     self.store = store
     self.options = options
     chooseEmbedder = choosingEmbedder
-    state = Mutex(State(threshold: options.threshold))
+    shared = Shared(State(threshold: options.threshold))
     try store.open(expecting: nil)
+  }
+
+  /// Makes a cache that shares the indexes, the threshold and the end of another one, and has a store of its own on the
+  /// same place.
+  package init(sharing other: SemanticCache, store: any Store, embedder: any Embedder) throws {
+    self.store = store.completed
+    options = other.options
+    chooseEmbedder = other.chooseEmbedder
+    shared = other.shared
+    try store.open(
+      expecting: CacheIdentity(fingerprint: embedder.fingerprint, dimension: embedder.dimension))
   }
 
   /// The least similarity of a semantic hit from now on.
   public var threshold: Double {
-    get { state.withLock { $0.threshold } }
-    set { state.withLock { $0.threshold = newValue } }
+    get { shared.state.withLock { $0.threshold } }
+    set { shared.state.withLock { $0.threshold = newValue } }
   }
 
   /// Ends the use of the cache and its store.
   public func close() {
-    state.withLock {
+    shared.state.withLock {
       $0.isClosed = true
       $0.indexes = [:]
     }
@@ -110,7 +132,7 @@ public final class SemanticCache: Sendable {
   }
 
   func checkOpen() throws {
-    guard !state.withLock({ $0.isClosed }) else { throw CacheClosedError() }
+    guard !shared.state.withLock({ $0.isClosed }) else { throw CacheClosedError() }
   }
 
   /// The hash under which a query is stored.
@@ -126,10 +148,10 @@ public final class SemanticCache: Sendable {
   /// The embedder, chosen by the cache's own fingerprint when none was given.
   /// - Parameter identity: asked for only when there is a choice to make.
   func embedder(for identity: () throws -> CacheIdentity?) throws -> any Embedder {
-    if let known = state.withLock({ $0.embedder }) { return known }
+    if let known = shared.state.withLock({ $0.embedder }) { return known }
     let chosen = try chooseEmbedder(identity())
     try store.open(expecting: CacheIdentity(fingerprint: chosen.fingerprint, dimension: chosen.dimension))
-    state.withLock { $0.embedder = chosen }
+    shared.state.withLock { $0.embedder = chosen }
     return chosen
   }
 }

@@ -152,6 +152,7 @@ extension RedisClient {
         var losses = 0
         var redirections = RedirectionLimit(until: Deadline.after(connector.limits.command))
         while attempts < RedisClient.attemptLimit {
+          try WorkCancellation.check()
           let connection = try connected()
           var isDone = false
           defer { if !isDone { connection.endTransaction() } }

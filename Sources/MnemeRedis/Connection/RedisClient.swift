@@ -92,6 +92,7 @@ public final class RedisClient: @unchecked Sendable {
   /// - Throws: `StoreBackendError`, `CorruptCacheError` for a key of another type, `CacheClosedError`.
   func read(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
     if commands.isEmpty { return Replies.none }
+    try WorkCancellation.check()
     return try locked {
       try translatingFailures {
         let replies: Replies
@@ -114,6 +115,7 @@ public final class RedisClient: @unchecked Sendable {
   ///   been run, or some of them, where the message says so.
   func write(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
     if commands.isEmpty { return Replies.none }
+    try WorkCancellation.check()
     return try locked {
       try translatingFailures {
         let replies: Replies
