@@ -14,16 +14,16 @@ struct SelectionPreview {
     now = try store.time(for: context.clock())
     let work = try LongWork(context, unit: "entries")
     var ids: Set<EntryID> = []
-    var damaged: CorruptCacheError?
+    var damaged = DamagedEntries()
     try store.forEachEntry(in: selection, at: now, reading: []) { _, error in
-      damaged = damaged ?? error
+      damaged.add(error)
     } _: { entry in
       try work.check()
       if ids.count < Self.shown { ids.insert(entry.id) }
       count += 1
       work.tell(count)
     }
-    if let damaged { context.warn("\(damaged.message) It is passed over. \(damaged.remediation)") }
+    damaged.warn(context)
     guard !ids.isEmpty else { return }
     var beginning = selection
     beginning.ids = ids

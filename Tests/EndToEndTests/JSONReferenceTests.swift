@@ -123,7 +123,8 @@ struct JSONReferenceTests {
       ("get", ["get", "--peek", "--explain", "where is my card"], ""), ("get", ["get", "zebra"], ""),
       ("list", ["list"], ""), ("list", ["list", "--like", "where is my card"], ""),
       ("show", ["show", "1"], ""),
-      ("stats", ["stats"], ""), ("stats", ["-p", "nothing", "stats"], ""), ("health", ["health"], ""),
+      ("stats", ["stats"], ""), ("stats", ["stats", "--savings", "page"], ""),
+      ("stats", ["-p", "nothing", "stats"], ""), ("health", ["health"], ""),
       ("inspect-keys", ["inspect-keys", "--sample", "all", "--top", "2"], ""),
       ("key", ["inspect-keys", "--list"], ""),
       ("inspect-keys --discover", ["inspect-keys", "--discover"], ""),
@@ -144,6 +145,7 @@ struct JSONReferenceTests {
     for (title, words) in [
       ("show", ["show", "1"]), ("inspect-keys", ["inspect-keys", "--check"]),
       ("vacuum", ["vacuum", "--repair"]), ("clear", ["clear", "--yes", "--all"]),
+      ("drop", ["drop", "--yes"]),
     ] { try run(words, "", as: title, on: fixture, seen: &seen) }
 
     for title in try Self.page.get().keys where title != "error" {

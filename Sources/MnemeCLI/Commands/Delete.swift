@@ -100,11 +100,14 @@ struct Delete: Command {
     if !dryRun {
       let work = try LongWork(
         context, unit: "entries", total: report.preview?.count, pace: pace, guarding: [store])
-      report.preview = nil
+      var damaged = DamagedEntries()
       report.deleted = try store.remove(chosen, at: store.time(for: context.clock()), work.control()) {
         _, error in
-        context.warn(of: [error])
+        damaged.add(error)
       }
+      // A preview has warned of them.
+      if report.preview == nil { damaged.warn(context) }
+      report.preview = nil
       try work.finish()
       report.interruption = work.interruption
     }

@@ -115,7 +115,7 @@ private struct ListRun {
   private(set) var printed = 0
   /// Whether there are entries beyond the limit.
   private(set) var hasMore = false
-  private var damaged: (count: Int, first: CorruptCacheError)?
+  private var damaged = DamagedEntries()
 
   init(
     _ store: RedisStore, _ selection: Selection, _ context: Context, fingerprint: String?, isJSON: Bool,
@@ -174,7 +174,7 @@ private struct ListRun {
   ) throws {
     var seen = 0
     try store.forEachEntry(in: selection, at: now, reading: fields) { _, error in
-      damaged = ((damaged?.count ?? 0) + 1, damaged?.first ?? error)
+      damaged.add(error)
     } _: { entry in
       try work.check()
       try body(&self, entry)
@@ -202,9 +202,7 @@ private struct ListRun {
   /// Prints what is left, and warns of entries that were passed over.
   mutating func finish() throws {
     try table.finish()
-    guard let damaged else { return }
-    let others = damaged.count > 1 ? " So are \(grouped(damaged.count - 1)) others." : ""
-    context.warn("\(damaged.first.message)\(others) They are left out. \(damaged.first.remediation)")
+    damaged.warn(context)
   }
 }
 

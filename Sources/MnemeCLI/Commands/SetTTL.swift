@@ -83,10 +83,13 @@ struct SetTTL: Command {
     }
     let work = try LongWork(
       context, unit: "entries", total: report.preview?.count, pace: pace, guarding: [store])
-    report.preview = nil
+    var damaged = DamagedEntries()
     (report.changed, report.unchanged) = try store.setTTL(
       change, of: chosen, at: store.time(for: context.clock()), work.control()
-    ) { _, error in context.warn(of: [error]) }
+    ) { _, error in damaged.add(error) }
+    // A preview has warned of them.
+    if report.preview == nil { damaged.warn(context) }
+    report.preview = nil
     try work.finish()
     report.interruption = work.interruption
     return try noting(report, chosen, store, context)
