@@ -117,6 +117,29 @@ import Testing
     try fixture.mneme.run("inspect-keys", "--check")
   }
 
+  @Test("damaged entries are left out, with one warning that counts them and a remedy that works")
+  func damaged() throws {
+    let fixture = try Self.fixture()
+    try fixture.redis.send("HSET", fixture.key("entry:2"), "created_at", "soon")
+    try fixture.redis.send("HDEL", fixture.key("entry:3"), "response")
+    for words in [
+      ["list"], ["list", "--sort", "size"], ["delete", "--contains", "question 1", "--dry-run"],
+      ["set-ttl", "2h", "--yes", "--min-uses", "0"], ["delete", "--yes", "--query-contains", "question 1"],
+    ] {
+      let outcome = try fixture.mneme.run(words).expecting(0)
+      #expect(outcome.errorLines.count == 1, "\(outcome)")
+      #expect(outcome.errorText.contains("It and 1 other damaged entry are left out. "), "\(outcome)")
+    }
+    #expect(try fixture.entryCount() == 8)
+    let advice = try fixture.mneme.run("list").errorText
+    let remedy = try #require(advice.firstMatch(of: #/'mneme (delete --id 2)'/#)).1
+    try fixture.mneme.run(remedy.split(separator: " ").map(String.init)).expecting(0)
+    let rest = try fixture.mneme.run("list").errorText
+    #expect(rest.contains(" It is left out. "), "\(rest)")
+    try fixture.mneme.run("delete", "--id", "3")
+    #expect(try fixture.mneme.run("list").errors.isEmpty)
+  }
+
   @Test("the name of a file in the place of ids is answered with the option that takes one")
   func fileName() throws {
     let fixture = try CacheFixture("misplaced")
