@@ -123,7 +123,7 @@ struct DropReport: Report {
     let foreign = keys { $0 == nil }
     let others = survey.otherCaches.map { "left alone: \($0.line)" }
     guard foreign > 0 else { return others }
-    let names = survey.unknown.prefix(5).map { visible(String(decoding: $0, as: UTF8.self)) }
+    let names = survey.foreign.prefix(5).map { visible(String(decoding: $0, as: UTF8.self)) }
     let more = foreign > names.count ? ", \(style.ellipsis)" : ""
     return ["left alone: \(counted(foreign, "foreign key")): " + names.joined(separator: ", ") + more]
       + others
