@@ -90,7 +90,8 @@ private struct Bench {
       let outcome = try process.finish(input: step.input, within: .seconds(120))
       let file = try? String(decoding: directory.read(prefix), as: UTF8.self)
       let trial = try look(at: redis, step, prefix, fault, outcome, proxy.conversations, file)
-      try redis.send(["UNLINK"].map { Array($0.utf8) } + (try redis.names(beginningWith: prefix)))
+      let left = try redis.names(beginningWith: prefix)
+      if !left.isEmpty { try redis.send([Array("UNLINK".utf8)] + left) }
       return trial
     }
   }

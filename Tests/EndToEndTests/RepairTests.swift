@@ -143,8 +143,10 @@ import Testing
   @Test("a check of nothing, and of one namespace")
   func scope() throws {
     let nothing = try CacheFixture("nothing")
-    #expect(try nothing.mneme.run("inspect-keys", "--check").outputText.hasPrefix("no keys"))
-    #expect(try nothing.mneme.run("inspect-keys", "--check", "--json").json()["problems"].array?.count == 0)
+    let check = try nothing.mneme.run("inspect-keys", "--check", expecting: 1)
+    #expect(check.outputText.hasPrefix("no keys"))
+    let object = try nothing.mneme.run("inspect-keys", "--check", "--json", expecting: 1).json()
+    #expect(object["problems"].array?.count == 0)
     let fixture = try CacheFixture("two")
     for name in ["one", "two"] { try fixture.mneme.run("put", "-n", name, "q", "r") }
     try fixture.redis.send("ZADD", fixture.key("lru:one"), "5", "1")

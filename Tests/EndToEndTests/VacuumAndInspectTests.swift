@@ -67,10 +67,10 @@ import Testing
     #expect(try fixture.mneme.run("get", "q").outputText == "r\n")
   }
 
-  @Test("vacuum of nothing does nothing")
+  @Test("vacuum of nothing does nothing, with status 1")
   func nothing() throws {
     let fixture = try CacheFixture()
-    #expect(try fixture.mneme.run("vacuum", "--json").json()["expired"].int == 0)
+    #expect(try fixture.mneme.run("vacuum", "--json", expecting: 1).json()["expired"].int == 0)
     #expect(try fixture.dump().isEmpty)
   }
 
@@ -133,10 +133,10 @@ import Testing
     #expect(sizes == sizes.sorted(by: >) && sizes[0] > 100_000, "\(sizes)")
   }
 
-  @Test("inspect-keys of nothing creates nothing")
+  @Test("inspect-keys of nothing creates nothing, with status 1")
   func inspectNothing() throws {
     let fixture = try CacheFixture()
-    #expect(try fixture.mneme.run("inspect-keys", "--json").json()["keys"].int == 0)
+    #expect(try fixture.mneme.run("inspect-keys", "--json", expecting: 1).json()["keys"].int == 0)
     #expect(try fixture.dump().isEmpty)
   }
 
