@@ -3,7 +3,7 @@ import CommandGrammar
 /// The program: every command, in the order of the help.
 package enum CommandTable {
   static let commands: [any Command.Type] = [
-    Put.self, Get.self, List.self, Show.self, Delete.self, SetTTL.self, ShowStats.self, CheckHealth.self,
+    Put.self, Get.self, List.self, Show.self, Delete.self, SetTTL.self, ShowStats.self, Health.self,
     InspectKeys.self, Vacuum.self,
     SetQuota.self, Clear.self, Drop.self,
     Export.self, Import.self, Calibrate.self, Reembed.self, Demo.self, Completions.self,

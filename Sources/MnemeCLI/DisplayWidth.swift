@@ -27,19 +27,27 @@ private func joinsEmoji(_ scalar: Unicode.Scalar) -> Bool {
   }
 }
 
-/// The beginning of a text that fits into so many columns, with an ellipsis if something is cut off.
+/// As much of a text as fits into so many columns, with an ellipsis if something is cut off.
 /// - Parameters:
 ///   - width: 1 or more.
+///   - keepsEnd: cuts in the middle rather than at the end.
 ///   - ellipsis: cut itself where there is no room for it.
-func fitted(_ text: String, to width: Int, ellipsis: String = "\u{2026}") -> String {
+func fitted(
+  _ text: String, to width: Int, keepsEnd: Bool = false, ellipsis: String = "\u{2026}"
+) -> String {
   guard displayWidth(text) > width else { return text }
-  let room = width - displayWidth(ellipsis)
-  var shortened = ""
-  var columns = 0
-  for character in text {
-    columns += displayWidth(character)
-    guard columns <= room else { break }
-    shortened.append(character)
-  }
-  return shortened + ellipsis.prefix(width)
+  let room = max(0, width - displayWidth(ellipsis))
+  let end = keepsEnd ? prefix(text.reversed(), columns: room / 2) : []
+  let start = prefix(text, columns: room - end.reduce(0) { $0 + displayWidth($1) })
+  return String(start) + ellipsis.prefix(width) + String(end.reversed())
+}
+
+/// The first characters that fit into so many columns.
+private func prefix(_ characters: some Sequence<Character>, columns: Int) -> [Character] {
+  var room = columns
+  return Array(
+    characters.prefix { character in
+      room -= displayWidth(character)
+      return room >= 0
+    })
 }

@@ -20,7 +20,7 @@ struct EntryRow {
     func since(_ time: UnixTime) -> String { shortSpan(max(0, (now - time).rawValue)) }
     return (similarity.map { [decimals($0, 3)] } ?? [])
       + [
-        "\(entry.id)", fitted(visible(entry.namespace.name), to: 24), since(entry.createdAt),
+        "\(entry.id)", fitted(visible(entry.namespace.name), to: 24, keepsEnd: true), since(entry.createdAt),
         entry.accessCount > 0 ? since(entry.lastAccessedAt) : "-", abbreviated(entry.accessCount),
         entry.expiresAt.map { $0 <= now ? "over" : shortSpan(($0 - now).rawValue) } ?? "-",
         beginning(of: entry.query), beginning(of: entry.response),

@@ -61,7 +61,7 @@ extension CacheCondition {
     let more =
       findings.count > findings.first.count
       ? ", and \(grouped(findings.count - findings.first.count)) more" : ""
-    return findings.first.joined(separator: "; ") + more
+    return findings.first.joined(separator: ", ") + more
   }
 
   private static let repair = "Run 'mneme vacuum --repair'."

@@ -3,8 +3,10 @@ struct Table {
   struct Column {
     var title: String
     var isNumeric = false
-    /// Gives way where the table is wider than the terminal.
+    /// Gives way if the table is wider than the terminal.
     var isFlexible = false
+    /// Holds names, which often begin alike: they are cut in the middle.
+    var isName = false
   }
 
   var columns: [Column]
@@ -73,7 +75,10 @@ struct Table {
     // Blanks are for what comes after them.
     var pending = 0
     for (index, cell) in cells.enumerated() {
-      let cell = style.tableWidth == .max ? cell : fitted(cell, to: widths[index], ellipsis: style.ellipsis)
+      let cell =
+        style.tableWidth == .max
+        ? cell
+        : fitted(cell, to: widths[index], keepsEnd: columns[index].isName, ellipsis: style.ellipsis)
       let padding = max(0, widths[index] - displayWidth(cell))
       if columns[index].isNumeric { pending += padding }
       if !cell.isEmpty {

@@ -29,6 +29,17 @@ struct DisplayWidthTests {
   }
 
   @Test(
+    "a name is cut in the middle",
+    arguments: [
+      ("tenant:acme:chat", 16, "tenant:acme:chat"), ("tenant:acme:chat", 11, "tenan…:chat"),
+      ("日本語日本語", 7, "日本…語"), ("abc", 2, "a…"), ("abc", 1, "…"),
+    ])
+  func cuttingNames(text: String, width: Int, result: String) {
+    #expect(fitted(text, to: width, keepsEnd: true) == result)
+    #expect(displayWidth(result) <= width)
+  }
+
+  @Test(
     "if the locale has no ellipsis, dots take its place",
     arguments: [(8, "abcdef"), (5, "ab..."), (2, "..")])
   func dots(width: Int, result: String) {

@@ -3,7 +3,7 @@ import Mneme
 import MnemeRedis
 
 /// `mneme health`
-struct CheckHealth: Command {
+struct Health: Command {
   static let expectBackups = Switch(
     "expect-backups", summary: "a server that keeps nothing on disk is critical",
     details:

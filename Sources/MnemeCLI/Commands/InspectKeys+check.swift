@@ -75,10 +75,16 @@ final class Findings: @unchecked Sendable {
 
   func add(_ problem: CacheProblem, because reason: String? = nil) {
     counts[problem.kind, default: 0] += 1
-    if first[problem.kind, default: []].count < limit {
-      first[problem.kind, default: []].append(Finding(problem: problem, reason: reason))
+    // The lowest ids, in their order: a walk over the keys has none.
+    var findings = first[problem.kind] ?? []
+    let place = findings.firstIndex { order(of: problem) < order(of: $0.problem) } ?? findings.count
+    if place < limit {
+      findings.insert(Finding(problem: problem, reason: reason), at: place)
+      first[problem.kind] = Array(findings.prefix(limit))
     }
   }
+
+  private func order(of problem: CacheProblem) -> Int64 { problem.id?.rawValue ?? .max }
 
   private var kinds: [CacheProblem.Kind] {
     CacheProblem.Kind.allCases.filter { counts[$0] != nil && !$0.isNote }
@@ -115,7 +121,9 @@ final class Findings: @unchecked Sendable {
       guard let count = counts[kind], let findings = first[kind]?.prefix(Findings.shown) else { return nil }
       var lines = [style.bold("\(kind.rawValue): \(grouped(count))")]
       for finding in findings { lines += filled(visible(finding.problem.detail), indent: 2, style.width) }
-      if count > findings.count { lines.append("  and \(grouped(count - findings.count)) more") }
+      if count > findings.count {
+        lines.append("  and \(grouped(count - findings.count)) more (see --json)")
+      }
       if let reason = findings.first?.reason {
         lines += filled("Left, because \(visible(reason)).", indent: 2, style.width)
       }

@@ -35,7 +35,7 @@ struct DiscoveryReport: Report {
   func text(_ style: TerminalStyle) -> String? {
     guard !caches.isEmpty else { return "there is no cache on this server" }
     var table = Table([
-      .init(title: "PREFIX", isFlexible: true), .init(title: "ENTRIES", isNumeric: true),
+      .init(title: "PREFIX", isFlexible: true, isName: true), .init(title: "ENTRIES", isNumeric: true),
       .init(title: "DIM", isNumeric: true), .init(title: "EMBEDDER"),
     ])
     table.rows = caches.map { cache in

@@ -95,7 +95,7 @@ struct KeySurveyReport: Report {
     if !survey.largest.isEmpty {
       var table = Table([
         .init(title: "MEMORY", isNumeric: true), .init(title: "FAMILY"),
-        .init(title: "LARGEST KEYS", isFlexible: true),
+        .init(title: "LARGEST KEYS", isFlexible: true, isName: true),
       ])
       table.rows = survey.largest.map {
         [

@@ -151,7 +151,7 @@ struct QuotaReport: Report {
         evicted > 0 ? "\(dryRun ? "would evict" : "evicted") \(grouped(evicted))" : nil,
         interruption != nil ? "interrupted" : nil,
         excess > 0 && evicted == 0 || interruption != nil
-          ? "the \(grouped(excess)) above it go with the next put, or now with --evict" : nil,
+          ? "the next put evicts \(grouped(excess)), and --evict does it now" : nil,
       ])
   }
 
