@@ -183,7 +183,7 @@ class Lab:
     # Races
 
     def race(self, rounds, *commands, server=None, snapshot=None, check=None, apart=False, round_trip=0):
-        """Runs the commands in turn, `rounds` times, beside the neighbour.
+        """Runs the commands in turn, `rounds` times, while the neighbour uses the server.
 
         All runs are on `server`, or each is on a new one with the snapshot. On one server a first round warms up and
         does not count; with `apart` each run there has a neighbour of its own, as runs on new servers always have, and

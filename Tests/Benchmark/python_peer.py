@@ -2,7 +2,7 @@
 
     python_peer.py URL get|put|insert|iterate|vacuum|search LINES COUNT
 
-LINES is what `mneme import` takes; its first COUNT entries are used, and of `vacuum` so many expire beside as many others.
+LINES is what `mneme import` takes; its first COUNT entries are used, and of `vacuum` so many expire and as many do not.
 `get` and `put` are whole processes. The others print {"count": …, "seconds": …} for the work alone.
 """
 
@@ -34,7 +34,7 @@ class Scattered:
 
 
 def opened(url, prefix):
-    # With native expiry Redis itself would have swept before `vacuum` looks.
+    # With native expiry Redis itself would have removed them before `vacuum` looks.
     store = RedisStore(url=url, key_prefix=prefix, use_native_ttl=False)
     return mneme.SemanticCache(store=store, embedder=Scattered())
 

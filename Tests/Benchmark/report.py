@@ -17,7 +17,7 @@ def conditions(result):
 
 
 def neighbour_text(rate):
-    return f"beside a neighbour with {rate:,} PING a second" if rate else "beside no other client"
+    return f"while a neighbour sends {rate:,} PING a second" if rate else "without another client"
 
 
 def row_text(row):

@@ -81,7 +81,7 @@ struct ConnectionFailureTests {
   func unknownHost() throws {
     let mneme = Mneme(url: "redis://nobody.invalid", prefix: "p")
     let outcome = try mneme.run(["stats", "--connect-timeout", "20s"])
-    // Where no name server answers at all it is the time that runs out.
+    // If no name server answers, the time runs out.
     #expect(outcome.status == 69, "\(outcome)")
     #expect(try Complaint(text: outcome).message.contains("redis://nobody.invalid:6379/0"))
   }
@@ -134,7 +134,7 @@ struct ConnectionFailureTests {
     let lines = (1...300).map { "{\"query\":\"q\($0)\",\"response\":\"r\"}\n" }
     let importing = try fixture.mneme.start(["import"])
     try importing.write(lines[..<150].joined().utf8)
-    // Of lines without vectors 64 are embedded together, and the rest waits for more: nothing is under way then.
+    // Lines without vectors are embedded 64 together, and the rest waits for more: nothing is under way then.
     try eventually("all whole batches to be in") { try fixture.entryCount() >= 128 }
     try server.crash()
     try server.start()

@@ -98,7 +98,7 @@ struct ExplainTests {
     }
   }
 
-  @Test("a hit is told from entries that a nearer one made unnecessary, and --nearest entries are shown")
+  @Test("entries that a nearer hit made unnecessary are marked, and --nearest entries are shown")
   func hit() throws {
     let bench = try Bench("hit", [0.99, 0.95, 0.86, 0.4, 0.3, 0.2])
     try bench.refuse(1)

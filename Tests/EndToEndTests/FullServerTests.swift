@@ -34,7 +34,7 @@ import Testing
   struct Removal: CustomTestStringConvertible, Sendable {
     let words: String
     let removed: Int
-    /// What is counted of it: the field of a counter.
+    /// The counter that it moves: the field of a counter.
     var counted: (namespace: String, field: String)?
     var testDescription: String { words }
   }
@@ -90,7 +90,7 @@ import Testing
     try fixture.mneme.run("inspect-keys", "--check")
   }
 
-  @Test("leftovers of native expiry are swept, and a quota is taken away, on a full server")
+  @Test("leftovers of native expiry are removed, and so is a quota, on a full server")
   func others() throws {
     let fixture = try fullCache()
     try fixture.mneme.run("set-quota", "big", "1000")

@@ -13,7 +13,7 @@ struct LeavingTests {
 
   private static let signals = [SIGHUP, SIGINT, SIGTERM]
 
-  // MARK: What is silent
+  // MARK: Silent peers
 
   @Test("a signal while a program of vectors is silent ends an import, with what is in", arguments: signals)
   func silentProgram(number: Int32) throws {
@@ -137,7 +137,7 @@ struct LeavingTests {
     #expect(try directory.names() == [name])
   }
 
-  @Test("a file that none may take the place of is said before the walk")
+  @Test("a file that may not be replaced is reported before the walk")
   func unreplaceable() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")

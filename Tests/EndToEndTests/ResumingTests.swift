@@ -39,7 +39,7 @@ import Testing
     #expect(try fixture.entryCount() == 4)
   }
 
-  @Test("a line beyond the file is an error, and the last one is none")
+  @Test("a line beyond the file is an error, and the last one is not")
   func beyondTheFile() throws {
     let fixture = try CacheFixture()
     let input = try lines(1...3)
@@ -109,7 +109,7 @@ import Testing
       ), "\(complaint)")
   }
 
-  @Test("lines that a demoted server has acknowledged are to be imported again")
+  @Test("lines that a demoted server has acknowledged must be imported again")
   func demoted() throws {
     let fixture = try CacheFixture("demoted", configuration: [])
     let importing = try fixture.mneme.start(["import"])
@@ -256,7 +256,7 @@ import Testing
   }
 
   @Test(
-    "an interrupted export says how to go on, or that the file is as it was",
+    "an interrupted export says how to continue, or that the file is as it was",
     arguments: [SIGHUP, SIGINT, SIGTERM])
   func interruptedExport(number: Int32) throws {
     let fixture = try CacheFixture()

@@ -4,7 +4,7 @@
     model.embed(["a text", …])      # an array of (texts, 384), float32
 
 The package's own way to run it brings in PyTorch, which is several gigabytes; the weights need no more than this.
-As the model's card asks, at most 256 tokens of a text are read.
+At most 256 tokens of a text are read, as the model's card asks.
 """
 
 import json

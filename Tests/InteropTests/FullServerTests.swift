@@ -4,7 +4,7 @@ import Testing
 /// What a Python program that keeps vectors in memory (`stale-tolerant`) meets between a removal on a full server and the
 /// growth of the version counter.
 @Suite(.needsPythonPeer) struct FullServerTests {
-  @Test("a stale-tolerant reader finds the entry gone, serves the others, and goes on when there is room")
+  @Test("a stale-tolerant reader finds the entry gone, serves the others, and continues when there is room")
   func staleTolerant() throws {
     let cache = try CacheFixture("full", configuration: ["maxmemory-policy noeviction"])
     try cache.python(

@@ -54,7 +54,7 @@ struct ModelTests {
       #expect(answer["response"].string == expected["nearest"].string, "\(outcome)")
       #expect(abs(try #require(answer["similarity"].double) - similarity) < 1e-5, "\(outcome)")
     }
-    print("\(Self.stored) questions stored, 60 asked: \(byMeaning) answered by meaning, \(none) not")
+    print("\(Self.stored) questions stored, 60 asked: \(byMeaning) semantic hits, \(none) misses")
     #expect(byMeaning >= 5 && none >= 5)
     server.closeInput()
   }

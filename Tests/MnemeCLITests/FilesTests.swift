@@ -107,7 +107,7 @@ struct AtomicFileTests {
     let first = try AtomicFile(directory.path("out"), isNamed: true)
     #expect(try directory.names() == [".out.mneme-0", ".out.mneme-x"])
     #expect(try directory.read(".out.mneme-0").isEmpty)
-    // Another run beside it.
+    // Another run at the same time.
     let second = try AtomicFile(directory.path("out"), isNamed: true)
     #expect(try directory.names() == [".out.mneme-0", ".out.mneme-1", ".out.mneme-x"])
     try first.write("first".utf8)

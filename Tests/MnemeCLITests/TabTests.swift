@@ -7,7 +7,7 @@ import Testing
 
 /// The three shells at a terminal, with the scripts of `completions/` and namespaces from a server.
 ///
-/// A stand-in for `mneme` shows the words that a shell makes of a line: it completes as the real one does, and prints
+/// A substitute for `mneme` shows the words that a shell makes of a line: it completes as the real one does, and prints
 /// its words when it is run. So a test need not read the line editor's drawing.
 @Suite(
   "Tab at a prompt", .serialized, .needs(program: "bash"), .needs(program: "zsh"), .needs(program: "fish"))

@@ -3,7 +3,7 @@ import Testing
 
 @testable import MnemeRedis
 
-/// What is recorded of a removal, decided without a server.
+/// The records of a removal, decided without a server.
 @Suite struct RemovalRecordTests {
   private let faq = Namespace(unchecked: "faq")
   private let docs = Namespace(unchecked: "docs")

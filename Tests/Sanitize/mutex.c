@@ -1,9 +1,9 @@
 // Tells ThreadSanitizer about Swift's Mutex.
 //
 // The fast ways of taking and giving back a `Synchronization.Mutex` are compiled into its users, and the sanitizer sees
-// their atomics. The slow ones, for a mutex that two threads want at once, are in the library, which is not
+// their atomics. The slow ones, for a mutex that two threads want at the same time, are in the library, which is not
 // instrumented: there one thread follows the other unseen, and every mutex that is ever waited for looks like a race.
-// Loaded before that library, these stand in front of its two slow ways and tell the sanitizer what they do.
+// Loaded before that library, these wrap its two slow ways and tell the sanitizer what they do.
 //
 // The names and signatures are those of Swift's `stdlib/public/Synchronization/Mutex/LinuxImpl.swift`. If a later
 // Swift renames them, nothing breaks: the false reports come back.

@@ -12,7 +12,7 @@ struct Vacuum: Command {
     details: """
       mneme looks at each problem again and repairs it in one transaction, if that loses no usable answer. It \
       prints every problem that it leaves, with the reason, and exits with status 1. An index of another type is \
-      left, and the rest is repaired without it. A repair reads every entry and scans all keys of the database.
+      left, and the rest is repaired. A repair reads every entry and scans all keys of the database.
       """)
   static let dropUnreadable = Switch(
     "drop-unreadable", summary: "delete entries that no Python program can read",

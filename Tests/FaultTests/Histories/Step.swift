@@ -21,7 +21,7 @@ enum Step: Sendable, Equatable {
   case setQuota(namespace: Int, Int?)
   case evict(namespace: Int, Limit)
   case count(namespace: Int, Counter)
-  /// Another store on the same place goes on.
+  /// Another store on the same place continues.
   case reopen
   /// Nothing but time.
   case wait(Int64)

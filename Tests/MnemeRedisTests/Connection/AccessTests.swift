@@ -160,7 +160,7 @@ struct AccessTests {
   }
 
   @Test(
-    "A refused password shows in nothing that is said of it, however short or common it is",
+    "A refused password is not in any message about it, however short or common it is",
     arguments: ["p", " ", "user", "password", "ERR", "invalid", "WRONGPASS"])
   func shortPassword(password: String) throws {
     let server = try RedisServer()
@@ -170,7 +170,7 @@ struct AccessTests {
       let error = #expect(throws: StoreBackendError.self) { _ = try RedisClient(url).ask("GET", "k") }
       return error.map { [$0.message, $0.remedy.description] + $0.causes } ?? []
     }
-    // The same words as for a password that is in none of them.
+    // They are those for a password that none of them contains.
     let other = server.url.replacing("://", with: "://:0x9999@")
     #expect(said(url) == said(other))
   }
