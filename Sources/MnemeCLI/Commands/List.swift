@@ -37,7 +37,8 @@ struct List: Command {
         command: "mneme list --unused-for 30d --sort size --limit 20",
         says: "the largest of those that nobody asked for in a month"),
       Example(
-        command: "mneme list --metadata source=handbook-2024 --json", says: "show what came from one document"),
+        command: "mneme list --metadata source=handbook-2024 --json", says: "show what came from one document"
+      ),
     ],
     exitNotes: [ExitNote(1, "no entry matches")])
 
