@@ -5,7 +5,9 @@ import Testing
 /// The commands, schedules and configuration in README.md and in the manual pages.
 @Suite("The documents")
 struct DocumentsTests {
-  @Test("show what each command in them prints", .needs(program: "python3"), .timeLimit(.minutes(5)))
+  @Test(
+    "show what each command in them prints",
+    .needs(program: "python3"), .needs(program: "jq"), .timeLimit(.minutes(5)))
   func commands() throws {
     let outcome = try ChildProcess(
       [Repository.top + "/Tests/documents", Mneme.binary], environment: Mneme.plainEnvironment,
