@@ -1,4 +1,4 @@
-/// A text with other bytes in every place where some bytes stand.
+/// A text in which some bytes are replaced by others.
 ///
 /// Bytes, since a secret in front of a combining mark is one still. (The standard library's own search would bring
 /// regular expressions into the start of every command.)

@@ -210,7 +210,7 @@ final class Context {
     return nearestName(to: settings.keyPrefix, among: prefixes.filter { $0 != settings.keyPrefix })
   }
 
-  /// A line on standard error that also a run that is to be quiet prints.
+  /// Prints a line on standard error, `--quiet` or not.
   private func tell(_ text: String) { output.note("mneme: \(shown(text))") }
 
   /// A note that something is not as it should be, `--quiet` or not.

@@ -51,7 +51,7 @@ final class LongWork {
     }
   }
 
-  /// Who the server is that the work relies on, as it was seen last; nil where it does not say so.
+  /// The identity of the server that the work relies on, as it was seen last; nil if it does not report one.
   var mark: ServerMark? { guards.first?.mark }
 
   /// Checks whether the server still has what the work has stored by now. One round trip.

@@ -120,7 +120,7 @@ struct StatsFigures {
 /// A member of metadata that holds a number.
 struct MetadataPath: Sendable {
   private let names: [String]
-  /// As it was typed.
+  /// The path as it was typed.
   let text: String
 
   /// - Parameter text: names, with a dot between each two.

@@ -65,7 +65,7 @@ struct StatsReport: Report {
       .map(\.summary)
   }
 
-  /// The number by which a namespace stands in its order, highest first.
+  /// The number by which a namespace is sorted, highest first.
   private func key(of summary: NamespaceSummary) -> Double {
     let (counters, figures) = (summary.counters, figures(of: summary))
     return switch order {
@@ -176,8 +176,8 @@ struct StatsReport: Report {
     var cell: (NamespaceSummary, EntryFigures) -> String
   }
 
-  /// A row for each namespace. Where the terminal is narrow both kinds of hits are added up, then numbers are rounded,
-  /// then columns go that the totals or other columns stand for. Columns without a figure are left out.
+  /// A row for each namespace. On a narrow terminal both kinds of hits are added up, then numbers are rounded, then
+  /// columns that totals or other columns cover are left out. So are columns without a figure.
   private func table(_ style: TerminalStyle) -> Table {
     var candidates: [() -> Table] = [
       { table(columns(splittingHits: true, exactly)) }, { table(columns(splittingHits: false, exactly)) },
@@ -242,7 +242,8 @@ struct StatsReport: Report {
 
   private func table(_ columns: [Column]) -> Table {
     var table = Table(
-      [.init(title: "NAMESPACE", isFlexible: true)] + columns.map { .init(title: $0.title, isNumeric: true) })
+      [.init(title: "NAMESPACE", isFlexible: true, isName: true)]
+        + columns.map { .init(title: $0.title, isNumeric: true) })
     table.rows = sorted.map { summary in
       let figures = figures(of: summary)
       return [visible(summary.namespace.name)] + columns.map { $0.cell(summary, figures) }

@@ -77,7 +77,7 @@ struct StatsChange {
     seconds = max(0.001, last.at.duration(to: next.at).inSeconds)
   }
 
-  /// What happened in a namespace, or in all.
+  /// The changes in a namespace, or in all.
   private struct Figures {
     var entries = 0
     var added = 0
@@ -104,7 +104,7 @@ struct StatsChange {
       func grown(_ counters: [Counter], _ old: Counters?, _ new: Counters?) -> Int64 {
         counters.reduce(0) { $0 + max(0, (new?[$1] ?? 0) - (old?[$1] ?? 0)) }
       }
-      /// What was counted as it happened: all but what came late.
+      /// The counts of the interval: all but those that came late.
       func live(_ counters: Counter...) -> Int64 {
         max(
           0,
@@ -194,7 +194,7 @@ struct StatsChange {
   /// The change as a screen: totals, a row for each namespace, and which figures move live.
   func table(_ style: TerminalStyle) -> String {
     var table = Table(
-      [.init(title: "NAMESPACE", isFlexible: true)]
+      [.init(title: "NAMESPACE", isFlexible: true, isName: true)]
         + ["ENTRIES", "+/-", "USED/S", "HITS/S", "MISSES/S", "RATE"].map { .init(title: $0, isNumeric: true) }
     )
     table.rows = rows.map { name, figures in

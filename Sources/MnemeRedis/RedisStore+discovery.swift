@@ -90,7 +90,7 @@ extension RedisClient {
     let asked = keys.compactMap(KeyLayout.prefix(ofMeta:)).map { prefix in
       let layout = KeyLayout(prefixBytes: prefix)
       let meta = request.append("HMGET", layout.meta, Field.fingerprint, Field.dimension)
-      // On a cluster the keys of a prefix without a hash tag lie on several nodes, and are no cache.
+      // On a cluster the keys of a prefix without a hash tag are on several nodes, and are not a cache.
       let isTogether = !onCluster || KeyHashTag.ofKeys(under: layout.prefix) != nil
       return (
         prefix: prefix, meta: meta, count: isTogether ? request.append("ZCARD", layout.byID) : nil

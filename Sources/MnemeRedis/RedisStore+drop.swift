@@ -9,7 +9,7 @@ extension RedisStore {
   /// 2. `SCAN` finds what is left of the keys that there are for each entry or namespace.
   /// 3. The keys of the cache as a whole go in one transaction, unless the version has moved since step 1.
   ///
-  /// A program that writes meanwhile makes it start again: what it has written goes too. What it writes after step 3 begins
+  /// A program that writes in the meantime makes it start again: its writes are removed too. A write after step 3 begins
   /// a new cache with ids from 1. A program of the Python library that had opened the cache writes on without a `meta`, so
   /// that its entries are not found until it opens the cache again.
   /// - Parameter control: stopped early, the cache is still there with what is left.

@@ -55,7 +55,7 @@ import Testing
     }
   }
 
-  @Test("what a program writes meanwhile goes too, or is a sound new cache")
+  @Test("writes of other programs are removed too, or are a sound new cache")
   func writer() throws {
     let fixture = try CacheFixture("written")
     for _ in 0..<Effort.rounds(4, thorough: 20) {

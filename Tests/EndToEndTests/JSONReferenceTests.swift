@@ -34,6 +34,7 @@ struct JSONReferenceTests {
     "inspect-keys": ["families": "family", "largest": "key", "problems": "problem"],
     "inspect-keys --discover": ["caches": "cache"], "clear": ["cleared": "cleared"],
     "health": ["server": "server", "checks": "check"], "calibrate": ["curve": "point"],
+    "stats --watch": ["namespaces": "rates"],
   ]
 
   /// Objects with the members of another one first.
@@ -147,6 +148,8 @@ struct JSONReferenceTests {
       ("vacuum", ["vacuum", "--repair"]), ("clear", ["clear", "--yes", "--all"]),
       ("drop", ["drop", "--yes"]),
     ] { try run(words, "", as: title, on: fixture, seen: &seen) }
+    try watch(fixture, seen: &seen)
+    try run(["drop", "--yes"], "", as: "drop", on: fixture, seen: &seen)
 
     for title in try Self.page.get().keys where title != "error" {
       for (name, member) in try members(of: title) where !(seen[title]?.contains(name) ?? false) {
@@ -155,6 +158,15 @@ struct JSONReferenceTests {
         #expect(member.isConditional && isElsewhere, "no command printed '\(name)' of \(title)")
       }
     }
+  }
+
+  /// Compares the first object of a command that prints one at intervals.
+  private func watch(_ fixture: CacheFixture, seen: inout [String: Set<String>]) throws {
+    let command = try fixture.mneme.start(["stats", "--watch=1s", "--json"])
+    let line = try #require(try command.readLine(within: .seconds(60)))
+    command.signal(SIGINT)
+    _ = try command.finish()
+    try compare(JSONValue(line), with: "stats --watch", "stats --watch", seen: &seen)
   }
 
   private func run(

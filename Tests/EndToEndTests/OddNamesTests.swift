@@ -4,7 +4,7 @@ import Testing
 
 /// Names with every character that a key, a pattern, a shell or a terminal takes for something else.
 @Suite struct OddNamesTests {
-  @Test("each line of keys stands for one key: a tab and the two characters that show one differ")
+  @Test("each line of keys means one key: a tab and the two characters that show one differ")
   func escapedKeys() throws {
     let server = try RedisServer.shared()
     let names = ["t\tx", #"t\tx"#].map { uniquePrefix() + $0 }

@@ -21,7 +21,7 @@ struct RandomSelectionTests {
     fixture = try CacheFixture(on: RedisServer(), prefix: "bank")
     let lines = try Self.python("lines", Repository.banking77, "\(now)")
     try fixture.mneme.run(["import", "--embedder", "none", "-q"], input: lines.output).expecting(0)
-    // What no writer of ours stores.
+    // Values that mneme never stores.
     for id in stride(from: 100, to: 2000, by: 100) {
       try fixture.redis.send("HSET", fixture.key("entry:\(id)"), "response", " \n")
     }
@@ -60,7 +60,7 @@ struct RandomSelectionTests {
     #expect(choices.count { !$0.ids.isEmpty } > choices.count / 4)
   }
 
-  @Test("delete and set-ttl change a selection and nothing of what is written meanwhile")
+  @Test("delete and set-ttl change a selection and nothing that other programs write in the meantime")
   func changes() throws {
     let seed = UInt64.random(in: 1...1_000_000)
     let choices = try choices(40, seed: seed).filter { !$0.ids.isEmpty && !$0.words.contains("--id") }

@@ -29,7 +29,7 @@ import Testing
     return fixture
   }
 
-  @Test("each namespace has its figures, and leftovers are no entries")
+  @Test("each namespace has its figures, and leftovers are not entries")
   func figures() throws {
     let fixture = try fixture()
     let json = try fixture.mneme.run("stats", "--json").json()
@@ -120,7 +120,7 @@ import Testing
       late += line["late_lookups"].int ?? 0
       used += line["used_per_second"].double ?? 0
       writes += (line["writes_per_second"].double ?? 0) * (line["interval_seconds"].double ?? 0)
-      #expect(line["misses_per_second"].double == 0, "what Python counts is no miss of this interval")
+      #expect(line["misses_per_second"].double == 0, "a miss that Python counts is not one of this interval")
     }
     #expect(added == 1 && hits.rounded() == 1 && late == 5 && used > 0 && writes.rounded() == 1)
     watch.signal(SIGINT)

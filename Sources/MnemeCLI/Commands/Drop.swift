@@ -18,8 +18,8 @@ struct Drop: Command {
       """,
     options: [Options.yes, Options.dryRun, Options.pace],
     examples: [
-      Example(command: "mneme drop -p staging --dry-run", says: "see what would go"),
-      Example(command: "mneme drop -p staging --yes", says: "remove a cache without a question"),
+      Example(command: "mneme drop -p staging --dry-run", says: "show what would be removed"),
+      Example(command: "mneme drop -p staging --yes", says: "remove a cache without being asked"),
     ],
     exitNotes: [ExitNote(1, "there is no cache under the prefix, or it is there again")],
     seeAlso: ["mneme-clear(1)"], isMinor: true)
@@ -35,7 +35,7 @@ struct Drop: Command {
     dryRun = invocation[Options.dryRun]
     pace = invocation[Options.pace]
     unasked = invocation.usageError(
-      "drop asks before it removes a cache, and there is no terminal to ask on",
+      "drop asks for the prefix, and there is no terminal to ask on",
       suggestion: "Add --yes if that is what you want.")
   }
 

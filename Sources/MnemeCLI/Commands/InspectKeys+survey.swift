@@ -15,7 +15,7 @@ extension KeyRecord {
   func line(_ style: TerminalStyle) -> String {
     let ttl = ttl.map { "  expires in \(span($0.rawValue))" } ?? ""
     let memory = memoryBytes.map { "  \(size($0))" } ?? ""
-    // The backslash too, so that each line stands for one key.
+    // The backslash too, so that each line means one key.
     let name = replacing(Array("\\".utf8), with: Array("\\\\".utf8), in: name)
     return visible(name) + (style.outputIsTerminal ? "  \(type)\(memory)\(ttl)" : "")
   }

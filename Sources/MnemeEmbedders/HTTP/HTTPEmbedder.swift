@@ -197,7 +197,7 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
     return Refusal(error: error, mayBeOfOneText: isOfText)
   }
 
-  /// What the server says of the error: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama), `{"message":…}`
+  /// The server's words about the error: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama), `{"message":…}`
   /// or `{"detail":…}` (others), or else the first of its bytes. On one line; none where our key is in it.
   private func serverWords(in body: [UInt8]) -> String? {
     let answer = try? JSONText(parsing: body)

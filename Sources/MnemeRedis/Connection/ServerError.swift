@@ -48,7 +48,7 @@ struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
 
   private static let hidden = "(its text may repeat what was sent, and is not shown)"
 
-  /// What Redis says of its own accord.
+  /// The errors that Redis sends without a command.
   private static let ownWords = [
     "this user has no permissions to run the '' command or its subcommand",
     "this user has no permissions to access one of the keys used as arguments",

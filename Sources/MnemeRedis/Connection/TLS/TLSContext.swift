@@ -76,7 +76,7 @@ final class TLSContext {
             session, SSL_CTRL_SET_TLSEXT_HOSTNAME, Int(TLSEXT_NAMETYPE_host_name), $0.baseAddress))
       }
       if verifiesHost && isSet == 1 {
-        // Only a certificate's list of names counts, as in Python. The common name is no host's.
+        // Only a certificate's list of names counts, as in Python. The common name is not a host.
         openSSL.SSL_set_hostflags(session, UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
         isSet = openSSL.SSL_set1_host(session, name)
       }
