@@ -93,7 +93,8 @@ struct FirstPageTests {
   func forgottenValues() throws {
     for words in Self.lines {
       guard case .run(let invocation) = try grammar.parse(words) else { continue }
-      for option in grammar.options(of: invocation.command) where option.value != nil {
+      for option in grammar.options(of: invocation.command)
+      where option.value != nil && option.impliedText == nil {
         for form in [option.longForm, option.shortForm].compactMap(\.self) {
           let message = try #require(failure(words + [form])?.message)
           #expect(message.hasPrefix("\(option.longForm) ") && message.contains("needs a value"), "\(message)")
@@ -132,7 +133,7 @@ struct FirstPageTests {
       (["set-quota", "--namespace", "faq", "10k"], "set-quota takes it as NAMESPACE"),
       (["clear", "-n", "faq"], "clear takes it as NAMESPACE"),
       (["get", "--ttl", "7d", "q"], "It belongs to put."),
-      (["stats", "--yes"], "It belongs to delete, set-ttl and clear."),
+      (["stats", "--yes"], "It belongs to delete, set-ttl, clear and drop."),
       (["export", "--format", "json"], "Did you mean 'jsonl'?"),
       (["--colour", "never", "stats"], "Did you mean '--color'?"),
       (["quota", "faq"], "Did you mean 'mneme set-quota'?"),
