@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// One list for every target: Swift 6 mode, imports that say what they use, and no warning left standing.
+// One list for every target: Swift 6 mode, imports that say what they use, and warnings that are errors.
 let settings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .enableUpcomingFeature("ExistentialAny"),
@@ -10,7 +10,7 @@ let settings: [SwiftSetting] = [
 ]
 
 // How the released command is linked. libstdc++ and libgcc, which Swift's static library needs, are archives too:
-// loading and relocating them took a quarter of the time of a `get`. (`Sources/mneme/link` says how.) It stands at a
+// loading and relocating them took a quarter of the time of a `get`. (`Sources/mneme/link` says how.) It is at a
 // fixed address: to move its tables took another tenth. Stack, heap and libraries are still where nobody knows.
 let linking = [
   "-L\(Context.packageDirectory)/Sources/mneme/link", "-Xclang-linker", "-static-libgcc",
@@ -44,13 +44,13 @@ let package = Package(
     .target(name: "CVector"),
     // OpenSSL and libcurl, which are loaded at run time.
     .target(name: "CRuntimeLibraries"),
-    // What Swift cannot ask of the system.
+    // System calls that Swift cannot make.
     .target(name: "CProcess"),
 
     .target(name: "CommandGrammar", swiftSettings: settings),
-    // What only tests and the generator need of the grammar: the command does not link it.
+    // The parts of the grammar that only tests and the generator need: the command does not link them.
     .target(name: "GrammarTools", dependencies: ["CommandGrammar"], swiftSettings: settings),
-    // Writes man/ and completions/ anew: `swift run generate-files`.
+    // Writes man/ and completions/ again: `swift run generate-files`.
     .executableTarget(
       name: "generate-files", dependencies: ["CommandGrammar", "GrammarTools", "MnemeCLI"],
       swiftSettings: settings),

@@ -18,7 +18,7 @@ package final class WorkCancellation: Sendable {
   /// Asks the work to end. Called on another thread.
   package func request() { isRequested.store(true, ordering: .relaxed) }
 
-  /// Whether the work has ended for the request. What it returned, or threw, is then of no use.
+  /// Whether the work has ended for the request. Its result, or error, is then not used.
   package var hasEndedWork: Bool { hasEnded.load(ordering: .relaxed) }
 
   /// Runs work that ends when this is requested.

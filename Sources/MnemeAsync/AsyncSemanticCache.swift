@@ -6,7 +6,7 @@ import Mneme
 /// the same time; further ones wait in a queue, first come, first served. No call blocks a thread of Swift's cooperative
 /// pool. Lookups that need an index which is being built wait for it, each on its thread.
 ///
-/// A task that is cancelled ends its call with `CancellationError`: at once where that waits in the queue, otherwise
+/// A task that is cancelled ends its call with `CancellationError`: immediately if it waits in the queue, otherwise
 /// before its next round trip. A step that the store takes in one round trip is whole or not taken. On Redis a round trip
 /// lasts at most as long as `ConnectionOptions` allows, by default 5 s to connect and 30 s for an answer.
 ///

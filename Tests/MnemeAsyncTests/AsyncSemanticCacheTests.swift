@@ -5,7 +5,7 @@ import MnemeRedis
 import TestSupport
 import Testing
 
-/// What waits for a thread that a test holds would wait for ever, were the thread one of those that run tasks.
+/// A task that waits for a thread that a test holds would wait for ever if that thread were one of those that run tasks.
 @Suite("The cache for async code", .timeLimit(.minutes(2)))
 struct AsyncSemanticCacheTests {
   private static func cache(_ store: any Store, connections: Int = 2) throws -> AsyncSemanticCache {
@@ -115,7 +115,7 @@ struct AsyncSemanticCacheTests {
 
   // MARK: Cancellation
 
-  @Test("a call that is cancelled while it waits for a thread ends at once")
+  @Test("a call that is cancelled while it waits for a thread ends immediately")
   func cancelledInQueue() async throws {
     let store = HeldStore(holding: ["held"])
     let cache = try Self.cache(store, connections: 1)
