@@ -121,7 +121,7 @@ import Testing
   func damaged() throws {
     let fixture = try Self.fixture()
     try fixture.redis.send("HSET", fixture.key("entry:2"), "created_at", "soon")
-    try fixture.redis.send("HDEL", fixture.key("entry:3"), "response")
+    try fixture.redis.send("HSET", fixture.key("entry:3"), "access_count", "often")
     for words in [
       ["list"], ["list", "--sort", "size"], ["delete", "--contains", "question 1", "--dry-run"],
       ["set-ttl", "2h", "--yes", "--min-uses", "0"], ["delete", "--yes", "--query-contains", "question 1"],
