@@ -43,15 +43,22 @@ KERNEL float scores_i8(const int8_t *rows, size_t count, size_t width, const flo
     return best;
 }
 
+// Nearly all rows are passed over, and so many of them at a time.
 KERNEL size_t select_rows(float *scores, const float *scales, const float *errors, size_t count, float length,
                           float bar, uint32_t *rows) {
-    size_t selected = 0;
-    for (size_t row = 0; row < count; row++) {
+    size_t selected = 0, row = 0;
+    for (; row + LANES <= count; row += LANES) {
+        f32_lanes *s = (f32_lanes *)(scores + row);
+        *s *= *(const f32_lanes *)(scales + row);
+        f32_lanes most = *s + *(const f32_lanes *)(errors + row) * length;
+        // Negated below, so that a sum that is not a number selects its row.
+        if (__builtin_reduce_and(most < bar)) continue;
+        for (size_t i = 0; i < LANES; i++)
+            if (!(most[i] < bar)) rows[selected++] = (uint32_t)(row + i);
+    }
+    for (; row < count; row++) {
         scores[row] *= scales[row];
-        // Negated, so that a sum that is not a number selects its row.
-        int is_selected = !(scores[row] + errors[row] * length < bar);
-        rows[selected] = (uint32_t)row;
-        selected += is_selected;
+        if (!(scores[row] + errors[row] * length < bar)) rows[selected++] = (uint32_t)row;
     }
     return selected;
 }

@@ -30,6 +30,9 @@ package struct Selection: Sendable {
   /// Entries whose vector is so similar to this one.
   package var likeness: Likeness?
 
+  /// Entries that can go since another one stands in for them, which must still be there; nil: no such condition.
+  package var redundant: RedundantEntries?
+
   /// A condition on an entry's time to live.
   package enum Expiry: Sendable, Equatable {
     case notExpired
@@ -64,7 +67,9 @@ package struct Selection: Sendable {
   package var fields: Fields {
     var fields: Fields = []
     if !texts.isEmpty || !queryTexts.isEmpty || isUnservable { fields.insert(.query) }
-    if !texts.isEmpty || !responseTexts.isEmpty || responseBytesAbove != nil || isUnservable {
+    if !texts.isEmpty || !responseTexts.isEmpty || responseBytesAbove != nil || isUnservable
+      || redundant != nil
+    {
       fields.insert(.response)
     }
     if !metadata.isEmpty || isUnservable { fields.insert(.metadata) }
@@ -97,6 +102,7 @@ package struct Selection: Sendable {
       && responseBytesAbove.map { entry.responseByteCount > $0 } ?? true
       && likeness.map { entry.embedding.dot($0.vector) >= $0.threshold } ?? true
       && (!isUnservable || !entry.isServable)
+      && redundant?.isUnchanged(entry) ?? true
       && metadata.allSatisfy { $0.holds(for: entry.metadata) }
       && hasTexts(entry)
   }

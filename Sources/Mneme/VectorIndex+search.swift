@@ -43,26 +43,21 @@ extension VectorIndex {
     do {
       try withUnsafeTemporaryAllocation(of: Float.self, capacity: layout.rows) { scores in
         try withUnsafeTemporaryAllocation(of: UInt32.self, capacity: layout.rows) { selected in
-          func search(_ block: RowBlock, _ rows: Int, counts: (EntryID, Int) -> Bool) {
+          func search(_ block: RowBlock, _ rows: Int, counts: (Int) -> Bool) {
             let scores = scores.baseAddress!
             _ = cvector_scores_i8(avx2, block.vectors, rows, layout.width, padded, scores)
             let count = cvector_select(
               avx2, scores, block.scales, block.errors, rows, length, nearest.bar, selected.baseAddress)
             for row in selected[..<count] {
               let row = Int(row)
-              let id = EntryID(block.ids[row])
-              guard counts(id, row) else { continue }
+              guard counts(row) else { continue }
               let error = block.errors[row] * length
-              nearest.insert(Candidate(id: id, least: scores[row] - error, most: scores[row] + error))
+              nearest.insert(
+                Candidate(
+                  id: EntryID(block.ids[row]), least: scores[row] - error, most: scores[row] + error))
             }
           }
-          try base.forEachBlock { block, rows in
-            search(block, rows) { id, _ in hidden.isEmpty || !hidden.contains(id) }
-          }
-          for number in 0..<added.blockCount {
-            let first = number * layout.rows
-            search(added.block(number), added.rows(ofBlock: number)) { latest[$0] == first + $1 }
-          }
+          try forEachBlock(search)
         }
       }
     } catch {

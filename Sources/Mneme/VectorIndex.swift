@@ -85,20 +85,26 @@ package struct VectorIndex: Sendable {
     if base.count > 0 { hidden.insert(id) }
   }
 
-  /// Appends the rows that count to another base.
-  /// - Throws: what the builder throws; `DamagedIndex` where the base cannot be read.
-  func write(to builder: VectorRowsBuilder) throws {
+  /// Passes each block of rows with the number of its rows that are in use, and a function that tells which of these
+  /// count.
+  /// - Throws: `DamagedIndex` where the base cannot be read, and what the body throws.
+  func forEachBlock(_ body: (RowBlock, Int, (_ row: Int) -> Bool) throws -> Void) throws {
     try base.forEachBlock { block, rows in
-      for row in 0..<rows where !hidden.contains(EntryID(block.ids[row])) {
-        try builder.append(row, of: block)
-      }
+      try body(block, rows) { hidden.isEmpty || !hidden.contains(EntryID(block.ids[$0])) }
     }
     for number in 0..<added.blockCount {
       let block = added.block(number)
-      for row in 0..<added.rows(ofBlock: number)
-      where latest[EntryID(block.ids[row])] == number * layout.rows + row {
-        try builder.append(row, of: block)
+      try body(block, added.rows(ofBlock: number)) { row in
+        latest[EntryID(block.ids[row])] == number * layout.rows + row
       }
+    }
+  }
+
+  /// Appends the rows that count to another base.
+  /// - Throws: what the builder throws; `DamagedIndex` where the base cannot be read.
+  func write(to builder: VectorRowsBuilder) throws {
+    try forEachBlock { block, rows, counts in
+      for row in 0..<rows where counts(row) { try builder.append(row, of: block) }
     }
   }
 }

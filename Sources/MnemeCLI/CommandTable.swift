@@ -4,7 +4,7 @@ import CommandGrammar
 package enum CommandTable {
   static let commands: [any Command.Type] = [
     Put.self, Get.self, List.self, Show.self, Delete.self, SetTTL.self, ShowStats.self, Health.self,
-    InspectKeys.self, Vacuum.self,
+    InspectKeys.self, Audit.self, Vacuum.self,
     SetQuota.self, Clear.self, Drop.self,
     Export.self, Import.self, Calibrate.self, Reembed.self, Demo.self, Completions.self,
     Refused.Snapshot.self, Refused.Dumps.self, Refused.Restore.self, Refused.Loads.self,

@@ -119,7 +119,8 @@ enum Options {
       and needs no network and no model. `openai:MODEL:dimN` asks a server that speaks the OpenAI protocol \
       ({env:OPENAI_BASE_URL}, {env:OPENAI_API_KEY}), `ollama:MODEL:dimN` asks Ollama ({env:OLLAMA_HOST}), and \
       `command:NAME:dimN` goes with {option:embedder-command}. `none` stores no vectors and allows only exact \
-      hits.
+      hits. Every embedder takes some questions with different answers for one: see mneme-embedders(7) for \
+      measured figures, and {command:audit} to find such entries in a cache.
       """)
 
   static let embedderCommand = Option(

@@ -70,17 +70,18 @@ struct SelectionRequest {
     Option(name, value: .duration, group: group, summary: summary)
   }
 
-  static let options: [any OptionDeclaration] =
-    [
-      namespaces, ids, contains, queryContains, responseContains, metadata, olderThan, newerThan, unusedFor,
-      usedWithin, minUses, maxUses, expiresWithin, expired, noTTL, includeExpired, largerThan, unservable,
-      like, threshold,
-    ] + EmbedderChoice.options
+  static let options = choices + [threshold] + EmbedderChoice.options
 
-  static let rules: [Rule] = [
-    .atMostOne(of: expiresWithin, expired, noTTL), .dependency(of: threshold, on: like),
-    EmbedderChoice.rule,
+  /// The options that choose. `threshold` says more about one of them.
+  static let choices: [any OptionDeclaration] = [
+    namespaces, ids, contains, queryContains, responseContains, metadata, olderThan, newerThan, unusedFor,
+    usedWithin, minUses, maxUses, expiresWithin, expired, noTTL, includeExpired, largerThan, unservable,
+    like,
   ]
+
+  static let rules: [Rule] = choiceRules + [.dependency(of: threshold, on: like)]
+
+  static let choiceRules: [Rule] = [.atMostOne(of: expiresWithin, expired, noTTL), EmbedderChoice.rule]
 
   /// Words behind `--id`.
   static let moreIDs = Argument(repeating: "ID", summary: "more ids, behind {option:id}")
@@ -166,8 +167,9 @@ struct SelectionRequest {
     like = invocation[Self.like]
     threshold = invocation[Self.threshold]
     embedder = EmbedderChoice(invocation)
-    let choosing = Self.options.prefix { $0.member != Self.threshold.member }
-    let given = choosing.filter { $0.member != Self.includeExpired.member && invocation.isGiven($0) }
+    let given = Self.choices.filter {
+      $0.member != Self.includeExpired.member && invocation.isGiven($0)
+    }
     isGiven = !given.isEmpty
     isAtMostIDs = given.allSatisfy { $0.member == Self.ids.member }
     isAtMostNamespaces = given.allSatisfy { $0.member == Self.namespaces.member }

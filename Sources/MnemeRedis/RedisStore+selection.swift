@@ -147,15 +147,34 @@ extension RedisStore {
         Look { pipeline in
           let heads = self.appendHeadLook(at: ids, to: &pipeline)
           let entries = self.appendMatchQuestion(of: ids, selection, at: now, reader, to: &pipeline)
+          let standing = self.appendKeeperQuestion(of: ids, selection, at: now, reader, to: &pipeline)
           return Question { replies in
-            let matching = try replies[entries]
-            return try replies[heads].compactMap(\.self).filter { matching[$0.id] != nil }
+            let (matching, standing) = (try replies[entries], try replies[standing])
+            return try replies[heads].compactMap(\.self).filter { head in
+              guard matching[head.id] != nil else { return false }
+              return selection.redundant?.keepers[head.id].map { standing.contains($0) } ?? true
+            }
           }
         }
       },
       decide: { transaction, heads in
         try self.removal(of: heads, sparing: [], counting: nil, transaction)
       })
+  }
+
+  /// Watches the entries that stand in for those that go, and asks which of them are still there as they were.
+  private func appendKeeperQuestion(
+    of ids: [EntryID], _ selection: Selection, at now: UnixTime, _ reader: EntryReader,
+    to pipeline: inout Pipeline
+  ) -> Question<Set<EntryID>> {
+    let keepers = Set(ids.compactMap { selection.redundant?.keepers[$0] }).sorted()
+    guard !keepers.isEmpty else { return Question { _ in [] } }
+    var unchanged = Selection()
+    unchanged.expiry = selection.expiry
+    unchanged.redundant = selection.redundant
+    pipeline.append("WATCH", each: keepers.map(layout.entry))
+    let entries = appendMatchQuestion(of: keepers, unchanged, at: now, reader, to: &pipeline)
+    return Question { replies in Set(try replies[entries].keys) }
   }
 
   /// Asks which of the entries match, as they are now.

@@ -133,6 +133,19 @@ def get_changed(lab):
             search(lab), server=server, apart=True)
 
 
+# Every entry with every other one
+
+
+@row("audit", "`audit`, 20,000 entries, all pairs, whole process",
+     "NumPy's `M @ M.T` in blocks, float32, one thread, in process", at_most=1.0)
+def audit(lab):
+    entries = 20_000
+    with lab.server(lab.snapshot(entries=entries, namespaces=1)) as server:
+        return lab.race(
+            lab.runs(7, 3), mneme(lab, "audit", "--limit", "0"),
+            Command([lab.python(), HERE / "numpy_pairs.py", entries, lab.dimension], tells=True), server=server)
+
+
 # Everything that there is
 
 

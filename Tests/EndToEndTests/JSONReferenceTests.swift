@@ -35,6 +35,10 @@ struct JSONReferenceTests {
     "inspect-keys --discover": ["caches": "cache"], "clear": ["cleared": "cleared"],
     "health": ["server": "server", "checks": "check"], "calibrate": ["curve": "point"],
     "stats --watch": ["namespaces": "rates"],
+    "audit": ["namespaces": "audited namespace"], "pair": ["a": "side", "b": "side"],
+    "audited namespace": [
+      "conflicts": "pair", "duplicates": "pair", "redundant": "redundant", "leave_one_out": "leave-one-out",
+    ],
   ]
 
   /// Objects with the members of another one first.
@@ -138,6 +142,8 @@ struct JSONReferenceTests {
       ("delete", ["delete", "q", "not there"], ""), ("delete", ["delete", "--contains", "q", "--yes"], ""),
       ("import", ["import"], #"{"query":"q","response":"r"}"#),
       ("calibrate", ["calibrate", "--paraphrases", pairs, "--distractors", others], ""),
+      ("calibrate", ["calibrate", "--from-cache"], ""), ("audit", ["audit", "--threshold", "0"], ""),
+      ("audit", ["audit", "--apply-duplicates", "--dry-run"], ""),
       ("reembed", ["reembed", fixture.prefix + ":copy"], ""),
       ("error", ["put", "q", ""], ""), ("error", ["get", "--threshold", "x", "q"], ""),
     ]

@@ -131,55 +131,50 @@ struct CalibrationTests {
   }
 }
 
-@Suite("Pairs drawn from labelled texts")
-struct LabelledPairTests {
+@Suite("Calibration with labelled texts")
+struct LabelledTextTests {
   let texts = [
     ("How do I pay?", "pay"), ("How can I pay?", "pay"), ("paying", "pay"), ("how do  i PAY?", "refund"),
     ("Where is my refund?", "refund"), ("refund please", "refund"), ("hello", "greeting"),
-  ]
+  ].map { LabelledText(text: $0.0, label: $0.1) }
 
-  @Test("Two of one label match, two of different labels do not, and none is drawn twice")
-  func labels() {
-    let labels = Dictionary(texts.map { ($0.0, $0.1) }, uniquingKeysWith: { first, _ in first })
-    let pairs = LabelledPair.draw(4, from: texts, seed: 1)
-    #expect(pairs.filter(\.isMatch).count == 4)
-    #expect(pairs.filter { !$0.isMatch }.count == 4)
-    for pair in pairs {
-      #expect((labels[pair.a] == labels[pair.b]) == pair.isMatch)
-      #expect(pair.a != pair.b)
-    }
-    #expect(Set(pairs.map { Set([$0.a, $0.b]) }).count == 8)
+  @Test("each text is in one half, and one that is asked twice counts once")
+  func halves() {
+    let (stored, asked) = LabelledText.halves(of: texts, seed: 1)
+    #expect(stored.count == 3 && asked.count == 3)
+    let all = (stored + asked).map(\.text)
+    #expect(Set(all) == Set(texts.map(\.text).filter { $0 != "how do  i PAY?" }))
+    #expect(LabelledText.halves(of: [], seed: 1).asked.isEmpty)
+    #expect(LabelledText.halves(of: [texts[0]], seed: 1).stored == [texts[0]])
   }
 
-  @Test("Where there are fewer pairs, all are taken; a question asked twice counts once")
-  func all() {
-    // pay has 3 texts, refund 2, greeting 1: 3 + 1 pairs within, 3·2 + 3·1 + 2·1 across.
-    let pairs = LabelledPair.draw(1000, from: texts, seed: 5)
-    #expect(pairs.filter(\.isMatch).count == 4)
-    #expect(Set(pairs.map { Set([$0.a, $0.b]) }).count == 15)
-    #expect(!pairs.contains { $0.a == "how do  i PAY?" || $0.b == "how do  i PAY?" })
-    #expect(LabelledPair.draw(5, from: [], seed: 5).isEmpty)
-  }
-
-  @Test("One seed gives the same pairs as ever, another seed others")
+  @Test("one seed gives the same halves as ever, another seed others")
   func seeds() {
-    let pairs = LabelledPair.draw(2, from: texts, seed: 2026)
-    #expect(pairs == LabelledPair.draw(2, from: texts, seed: 2026))
-    #expect(LabelledPair.draw(4, from: texts, seed: 1) != LabelledPair.draw(4, from: texts, seed: 2))
-    #expect(pairs.map(\.a) == ["How do I pay?", "Where is my refund?", "How can I pay?", "How can I pay?"])
+    let stored = (0..<20).map { seed in
+      LabelledText.halves(of: texts, seed: UInt64(seed)).stored.map(\.text)
+    }
+    #expect(Set(stored).count > 5)
+    #expect(LabelledText.halves(of: texts, seed: 7).stored == LabelledText.halves(of: texts, seed: 7).stored)
+    #expect(stored[1] == ["How can I pay?", "paying", "hello"])
   }
 
-  @Test("Every pair is as likely as any other")
-  func uniform() {
-    var counts: [Set<String>: Int] = [:]
-    for seed in 0..<1500 as Range<UInt64> {
-      for pair in LabelledPair.draw(1, from: texts, seed: seed) where !pair.isMatch {
-        counts[[pair.a, pair.b], default: 0] += 1
-      }
-    }
-    #expect(counts.count == 11)
-    // 1500 / 11 = 136, with a standard deviation of 11.
-    #expect(counts.values.allSatisfy { (85...190).contains($0) })
+  @Test("the nearest stored text answers, the first of equally near ones, and is right when its label is")
+  func asking() throws {
+    func vector(_ x: Float, _ y: Float) throws -> Embedding { try .normalizing([x, y]) }
+    let stored = [
+      (try vector(1, 0), "east"), (try vector(0, 1), "north"), (try vector(0, 1), "up"),
+      (try vector(1, 1), "north-east"),
+    ].map { (vector: $0.0, label: $0.1) }
+    let asked = [
+      (try vector(1, 0.1), "east"), (try vector(0, 1), "north"), (try vector(0, 1), "up"),
+      (try vector(-1, 0), "west"),
+    ].map { (vector: $0.0, label: $0.1) }
+    let table = LeaveOneOut(asking: asked, of: stored, thresholds: [-1, 0.5, 0.999])
+    #expect(table.rows.map { [$0.same, $0.different, $0.none] } == [[2, 2, 0], [2, 1, 1], [1, 1, 2]])
+    let curve = Calibration(table).curve
+    #expect(curve.map(\.precision) == [0.5, 1 - 1.0 / 3, 0.5])
+    #expect(curve.map(\.recall) == [0.5, 0.5, 0.25])
+    #expect(Calibration(LeaveOneOut([])).curve.allSatisfy { $0.precision == 1 && $0.recall == 0 })
   }
 
   // The first five numbers of the authors' reference implementation with seed 1234567.

@@ -42,6 +42,30 @@ uint32_t cvector_read_f32(const void *bytes, size_t count, float *numbers);
 // 1e-12...1e12 gets zeros, the scale 0 and the bound infinity.
 float cvector_quantize_row(bool avx2, const float *numbers, size_t width, int8_t *quantized, float *error);
 
+// Every row with every query, for comparing rows with one another. Rows stand in panels: of each four numbers those of
+// the first row, then those of the second, and so on, each number plus 128.
+enum { CVECTOR_PANEL = 32 };
+
+// Packs `count` rows, which follow one another without gaps, into as many panels as it takes. What is missing in the
+// last one is filled with rows of zeros.
+void cvector_pack(const int8_t *rows, size_t count, size_t width, uint8_t *panels);
+
+// What the processor has for products of bytes.
+typedef enum { CVECTOR_PLAIN, CVECTOR_AVX2, CVECTOR_VNNI } cvector_instructions;
+
+cvector_instructions cvector_best_instructions(void);
+
+// scores[q * panel_count * CVECTOR_PANEL + r] = the dot product of query q and row r. Exact for widths up to 65,536, and
+// for wider ones to the precision of float32, with whatever instructions. `query_count` is a multiple of 8.
+void cvector_scores_of_pairs(cvector_instructions instructions, const int8_t *queries, size_t query_count,
+                             const uint8_t *panels, size_t panel_count, size_t width, float *scores);
+
+// The length of each row, as whole numbers of int8.
+void cvector_lengths(const int8_t *rows, size_t count, size_t width, float *lengths);
+
+// The dot product of little-endian float32 at any address with numbers, in double precision, from the first to the last.
+double cvector_dot_f32(const void *bytes, const float *numbers, size_t count);
+
 // A checksum against accidents, as fast as memory: Fletcher's, of 64-bit words in eight lanes. A single word that
 // changes always shows, and so do two that change places within a lane. Begin with zeros; `count` is a multiple of
 // 64; the parts that the bytes come in do not matter.

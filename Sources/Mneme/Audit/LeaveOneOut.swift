@@ -38,7 +38,7 @@ package struct LeaveOneOut: Sendable, Equatable {
   package static let defaultThresholds = (70...99).map { Double($0) / 100 }
 
   /// A row for each threshold, in the order given.
-  package let rows: [Row]
+  package private(set) var rows: [Row]
 
   /// - Parameters:
   ///   - nearest: of each entry; nil for one that has no other to be compared with.
@@ -52,16 +52,20 @@ package struct LeaveOneOut: Sendable, Equatable {
     }
   }
 
-  /// The lowest threshold from which on no more than `maxFalse` of what is served is different. A higher one that serves
-  /// more falsely rules it out, and one at which nothing is served recommends nothing.
-  package func recommended(maxFalse: Double = 0.01) -> Row? {
-    var recommended: Row?
-    for row in rows.sorted(by: { $0.threshold > $1.threshold }) {
-      guard let rate = row.falseRate else { continue }
-      guard rate <= maxFalse else { break }
-      recommended = row
+  /// Adds the counts of another table with the same thresholds.
+  package mutating func add(_ other: LeaveOneOut) {
+    precondition(rows.map(\.threshold) == other.rows.map(\.threshold))
+    for (place, row) in other.rows.enumerated() {
+      rows[place].same += row.same
+      rows[place].different += row.different
+      rows[place].none += row.none
     }
-    return recommended
+  }
+
+  /// The lowest threshold at which no more than `maxFalse` of what is served is different; nil if there is none. A
+  /// threshold at which nothing is served is not recommended.
+  package func recommended(maxFalse: Double = 0.01) -> Row? {
+    rows.filter { $0.falseRate.map { $0 <= maxFalse } ?? false }.min { $0.threshold < $1.threshold }
   }
 }
 

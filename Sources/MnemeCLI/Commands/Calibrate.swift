@@ -1,5 +1,6 @@
 import CommandGrammar
 import Mneme
+import MnemeRedis
 
 /// `mneme calibrate`
 struct Calibrate: Command {
@@ -13,20 +14,28 @@ struct Calibrate: Command {
   static let distractors = Option(
     "distractors", value: .file(), summary: "a file of pairs that do not mean the same")
   static let labelled = Option(
-    "labelled", value: .file(), summary: "a CSV of texts and labels to draw pairs from",
-    details: "Two texts of one label mean the same. The first line is a heading.")
-  static let pairs = Option(
-    "pairs", value: .count("N", 1...1_000_000), default: 2000,
-    summary: "how many pairs of each kind to draw")
+    "labelled", value: .file(), summary: "a CSV of texts and labels",
+    details: """
+      Two texts of one label mean the same. The first line is a heading. Half of the texts are taken as a cache, and the \
+      other half are asked: the nearest stored text answers, and is right when it has the same label.
+      """)
   static let seed = Option(
-    "seed", value: .integer("N", 0...Int.max), default: 1, summary: "the seed of the random choice")
+    "seed", value: .integer("N", 0...Int.max), default: 1, summary: "which half of the texts is stored")
+  static let fromCache = Switch(
+    "from-cache", summary: "the entries of the cache",
+    details: """
+      Each is asked as if it were not there. The nearest other entry of its namespace answers, and is right when it has the \
+      same response; {command:audit} shows more of that. It needs no embedder.
+      """)
   static let metric = Option(
     "metric", value: .choice(Calibration.Metric.self, "METRIC"), default: .f1,
     summary: "the measure by which the threshold is best")
   static let minPrecision = Option(
-    "min-precision", value: .number("F", 0...1), default: 0, summary: "the least share of right answers")
+    "min-precision", value: .number("F", 0...1), default: 0,
+    summary: "the least share of right ones among the answers")
   static let minRecall = Option(
-    "min-recall", value: .number("F", 0...1), default: 0, summary: "the least share of matches served")
+    "min-recall", value: .number("F", 0...1), default: 0,
+    summary: "the least share of matches that are served, or of questions that are answered rightly")
   static let precision = Option(
     "vectors", value: .choice(VectorPrecision.self, "FORM"), default: .float32,
     summary: "the precision of the vectors")
@@ -36,31 +45,42 @@ struct Calibrate: Command {
   static let spec = CommandSpec(
     name: "calibrate", summary: "find the threshold for an embedder",
     description: """
-      Compares labelled pairs of questions and prints the threshold that is best by {option:metric} among those \
-      that meet the constraints, and the curve. Needs no server.
+      Says from which similarity on questions should be served: the threshold that is best at {option:metric} among those \
+      that meet the constraints, and the curve. It asks labelled questions of a cache made of others, or the cache's own \
+      entries, so that each question meets its nearest neighbour as it does in use. Pairs that somebody chose \
+      ({option:paraphrases}) tell less: no question meets a neighbour there that nobody thought of. Only \
+      {option:from-cache} needs a server.
+
+      The figures are those of the questions given. Of a cache with more entries more questions are answered, rightly and \
+      wrongly; the interval says how far chance alone may have moved the share of right answers.
       """,
     options: [
-      paraphrases, distractors, labelled, pairs, seed, metric, minPrecision, minRecall, precision, format,
-      Options.noNormalize,
+      labelled, seed, fromCache, Options.onlyNamespace, paraphrases, distractors, metric, minPrecision,
+      minRecall, precision, format, Options.noNormalize,
     ] + EmbedderChoice.options,
     rules: [
-      .exactlyOne(of: paraphrases, labelled), .dependency(of: paraphrases, on: distractors),
-      .dependency(of: distractors, on: paraphrases), .dependency(of: pairs, on: labelled),
-      .dependency(of: seed, on: labelled), EmbedderChoice.rule,
+      .exactlyOne(of: labelled, fromCache, paraphrases), .dependency(of: paraphrases, on: distractors),
+      .dependency(of: distractors, on: paraphrases), .dependency(of: seed, on: labelled),
+      .dependency(of: Options.onlyNamespace, on: fromCache), .dependency(of: precision, on: paraphrases),
+      EmbedderChoice.rule,
     ],
     examples: [
       Example(
-        command: "mneme calibrate --labelled questions.csv --min-precision 0.99",
-        says: "the threshold at which 99 of 100 answers are right"),
+        command: "mneme calibrate --from-cache --min-precision 0.99",
+        says: "the threshold with the best F1 of those at which 99 % of the answers were right"),
+      Example(
+        command: "mneme calibrate --labelled questions.csv --metric recall --min-precision 0.99",
+        says: "the one with the most right answers among those"),
       Example(
         command: "mneme calibrate --paraphrases same.jsonl --distractors other.jsonl",
-        says: "the threshold that balances right answers and misses"),
+        says: "the threshold that tells these pairs apart best"),
     ],
     exitNotes: [ExitNote(1, "no threshold meets the constraints")], isMinor: true)
 
   enum Source {
     case pairs(paraphrases: String, distractors: String)
-    case labelled(String, count: Int, seed: UInt64)
+    case labelled(String, seed: UInt64)
+    case cache(Namespace?)
   }
 
   let source: Source
@@ -76,8 +96,8 @@ struct Calibrate: Command {
     switch (invocation[Self.paraphrases], invocation[Self.distractors], invocation[Self.labelled]) {
     case (let same?, let other?, _): source = .pairs(paraphrases: same, distractors: other)
     case (_, _, let file?):
-      source = .labelled(file, count: invocation[Self.pairs], seed: UInt64(invocation[Self.seed]))
-    default: preconditionFailure("the rules let no line pass without a source")
+      source = .labelled(file, seed: UInt64(invocation[Self.seed]))
+    default: source = .cache(invocation[Options.onlyNamespace])
     }
     metric = invocation[Self.metric]
     minPrecision = invocation[Self.minPrecision]
@@ -89,17 +109,81 @@ struct Calibrate: Command {
   }
 
   func run(_ context: Context) throws -> any Report {
-    let pairs = try readPairs()
+    switch source {
+    case .pairs(let paraphrases, let distractors):
+      let embedder = try makeEmbedder(context)
+      let pairs =
+        try readPairs(from: paraphrases, isMatch: true) + readPairs(from: distractors, isMatch: false)
+      let observations = try observe(pairs, embedder, context)
+      return report(try Calibration(observations), of: embedder.fingerprint, pairs: pairs.count)
+    case .labelled(let path, let seed):
+      let embedder = try makeEmbedder(context)
+      let (stored, asked) = LabelledText.halves(of: try readLabelled(from: path), seed: seed)
+      let progress = ProgressLine(context, unit: "texts", total: stored.count + asked.count)
+      let vectors = try embed(stored + asked, embedder, progress)
+      guard !asked.isEmpty else {
+        throw InputError("'\(path)' has no two different texts.", remediation: "Give more texts.")
+      }
+      let table = LeaveOneOut(
+        asking: Array(vectors[stored.count...]), of: Array(vectors[..<stored.count]),
+        thresholds: Calibration.defaultThresholds)
+      return report(Calibration(table), of: embedder.fingerprint, asked: asked.count, table)
+    case .cache(let namespace):
+      let store = try context.openExistingStore()
+      defer { store.close() }
+      var chosen = Selection()
+      if let namespace { chosen.namespaces = [namespace] }
+      var options = AuditOptions()
+      (options.thresholds, options.pairs) = (Calibration.defaultThresholds, 0)
+      let audit = try CacheAudit(chosen, options, store, context)
+      if let status = audit.interruption { throw Interruption(status: status) }
+      guard audit.namespaces.contains(where: { $0.result.compared > 1 }) else {
+        throw InputError(
+          "No namespace has two entries to compare.",
+          remediation: "Calibrate with --labelled, or when the cache has more entries.")
+      }
+      var table = LeaveOneOut([], thresholds: options.thresholds)
+      for (_, result) in audit.namespaces { table.add(result.leaveOneOut) }
+      return report(
+        Calibration(table), of: try store.identity()?.fingerprint ?? "none",
+        asked: audit.namespaces.reduce(0) { $0 + $1.result.compared }, table)
+    }
+  }
+
+  private func makeEmbedder(_ context: Context) throws -> any Embedder {
     let embedder = try embedder.embedder(for: nil, context.environment)
     guard embedder.dimension > 0 else {
       throw InputError(
         "The embedder 'none' makes no vectors to compare.", remediation: "Name the one that the cache has.")
     }
-    let calibration = try Calibration(try observe(pairs, embedder, context))
+    return embedder
+  }
+
+  private func report(
+    _ calibration: Calibration, of embedder: String, pairs: Int? = nil, asked: Int? = nil,
+    _ table: LeaveOneOut? = nil
+  ) -> CalibrationReport {
+    let best = calibration.best(by: metric, minPrecision: minPrecision, minRecall: minRecall)
+    let falseShare = table?.rows.first { $0.threshold == best?.threshold }?.interval
     return CalibrationReport(
-      embedder: embedder.fingerprint, pairs: pairs.count, curve: calibration.curve,
-      best: calibration.best(by: metric, minPrecision: minPrecision, minRecall: minRecall), metric: metric,
-      format: format)
+      embedder: embedder, pairs: pairs, asked: asked, curve: calibration.curve, best: best,
+      interval: falseShare.map { 1 - $0.upperBound...1 - $0.lowerBound }, metric: metric, format: format)
+  }
+
+  private func embed(
+    _ texts: [LabelledText], _ embedder: any Embedder, _ progress: ProgressLine
+  ) throws -> [(vector: Embedding, label: String)] {
+    var vectors: [(vector: Embedding, label: String)] = []
+    for start in stride(from: 0, to: texts.count, by: 64) {
+      let batch = texts[start..<min(start + 64, texts.count)]
+      let embedded = try embedder.embed(
+        batch.map { normalizes ? QueryNormalizer.normalize($0.text) : $0.text })
+      for (text, vector) in zip(batch, embedded) {
+        vectors.append((try .normalizing(vector), text.label))
+      }
+      progress.update(vectors.count)
+    }
+    return vectors
   }
 
   /// The similarity of each pair. A text in several pairs is embedded once.
@@ -127,15 +211,6 @@ struct Calibrate: Command {
     return observations
   }
 
-  private func readPairs() throws -> [LabelledPair] {
-    switch source {
-    case .pairs(let paraphrases, let distractors):
-      try readPairs(from: paraphrases, isMatch: true) + readPairs(from: distractors, isMatch: false)
-    case .labelled(let path, let count, let seed):
-      LabelledPair.draw(count, from: try readLabelled(from: path), seed: seed)
-    }
-  }
-
   private func readPairs(from path: String, isMatch: Bool) throws -> [LabelledPair] {
     let file = try InputFile(path)
     var lines = LineReader(file, limit: 1 << 20)
@@ -157,7 +232,7 @@ struct Calibrate: Command {
     return pairs
   }
 
-  private func readLabelled(from path: String) throws -> [(text: String, label: String)] {
+  private func readLabelled(from path: String) throws -> [LabelledText] {
     let limit = 1 << 28
     guard let bytes = try InputFile(path).readAll(limit: limit),
       let text = String(validating: bytes, as: UTF8.self)
@@ -173,16 +248,21 @@ struct Calibrate: Command {
           underlying: InputError("not a text and a label.", remediation: "Write text,label."),
           state: "")
       }
-      return (record[0], record[1])
+      return LabelledText(text: record[0], label: record[1])
     }
   }
 }
 
 struct CalibrationReport: Report {
   var embedder: String
-  var pairs: Int
+  /// The pairs that were compared.
+  var pairs: Int?
+  /// The questions that were asked instead.
+  var asked: Int?
   var curve: [Calibration.Point]
   var best: Calibration.Point?
+  /// The 95 % confidence interval of the best one's precision.
+  var interval: ClosedRange<Double>?
   var metric: Calibration.Metric
   var format: Calibrate.Format
 
@@ -190,8 +270,10 @@ struct CalibrationReport: Report {
 
   var json: JSONOutput {
     [
-      "embedder": JSONOutput(embedder), "pairs": JSONOutput(pairs), "metric": JSONOutput(metric.rawValue),
+      "embedder": JSONOutput(embedder), "pairs": JSONOutput(pairs), "asked": JSONOutput(asked),
+      "metric": JSONOutput(metric.rawValue),
       "threshold": JSONOutput(best?.threshold), "precision": JSONOutput(best?.precision),
+      "precision_interval": interval.map { [JSONOutput($0.lowerBound), JSONOutput($0.upperBound)] } ?? nil,
       "recall": JSONOutput(best?.recall), "f1": JSONOutput(best?.f1),
       "curve": .array(
         curve.map {
@@ -216,13 +298,16 @@ struct CalibrationReport: Report {
     for (index, point) in curve.enumerated() where index % 5 == 0 || point == best {
       table.rows.append(cells(point, 3) + [point == best ? "<- best" : ""])
     }
+    let chance =
+      interval.map { " (95 %: \(decimals($0.lowerBound, 3)) to \(decimals($0.upperBound, 3)))" } ?? ""
     let verdict =
       best.map {
-        "threshold \(decimals($0.threshold, 2)): precision \(decimals($0.precision, 3)), "
+        "threshold \(decimals($0.threshold, 2)): precision \(decimals($0.precision, 3))\(chance), "
           + "recall \(decimals($0.recall, 3)), F1 \(decimals($0.f1, 3))"
       } ?? "no threshold meets the constraints"
+    let extent = pairs.map { counted($0, "pair") } ?? asked.map { counted($0, "question") } ?? ""
     return
-      "\(visible(embedder)), \(grouped(pairs)) pairs, by \(metric.rawValue)\n\n\(CurvePlot(curve: curve).text)\n\n"
+      "\(visible(embedder)), \(extent), by \(metric.rawValue)\n\n\(CurvePlot(curve: curve).text)\n\n"
       + "\(table.text(style))\n\n\(verdict)"
   }
 

@@ -63,7 +63,10 @@ struct Delete: Command {
     guard !isChosenBySight || yes || dryRun || isInteractive() else { throw unasked }
     let store = try context.openExistingStore()
     defer { store.close() }
-    if isChosenBySight { return try deleteSelected(store, context) }
+    if isChosenBySight {
+      let deletion = SelectedDeletion(asks: !yes, dryRun: dryRun, pace: pace)
+      return try deletion.run(selection.selection(store, context), store, context)
+    }
     let wanted = try queries.isEmpty ? selection.chosenIDs().map(Optional.some) : idsOfQueries(store)
     let unique = Set(wanted.compactMap(\.self)).sorted()
     var report = DeletionReport(missing: wanted.count { $0 == nil }, dryRun: dryRun)
@@ -84,34 +87,6 @@ struct Delete: Command {
     if report.deleted.isEmpty {
       try context.noteAbsence(of: store, queries.isEmpty ? [] : selection.namespacesOrDefault)
     }
-    return report
-  }
-
-  private func deleteSelected(_ store: RedisStore, _ context: Context) throws -> any Report {
-    let chosen = try selection.selection(store, context)
-    var report = SelectedDeletionReport(dryRun: dryRun)
-    if dryRun || !yes {
-      let preview = try SelectionPreview(chosen, store, context)
-      (report.preview, report.deleted) = (preview, preview.count)
-      if !dryRun, preview.count > 0, try !preview.confirm("Delete", context) {
-        return SelectedDeletionReport(dryRun: false, isDeclined: true)
-      }
-    }
-    if !dryRun {
-      let work = try LongWork(
-        context, unit: "entries", total: report.preview?.count, pace: pace, guarding: [store])
-      var damaged = DamagedEntries()
-      report.deleted = try store.remove(chosen, at: store.time(for: context.clock()), work.control()) {
-        _, error in
-        damaged.add(error)
-      }
-      // A preview has warned of them.
-      if report.preview == nil { damaged.warn(context) }
-      report.preview = nil
-      try work.finish()
-      report.interruption = work.interruption
-    }
-    if report.deleted == 0 { try context.noteAbsence(of: store, chosen.namespaces) }
     return report
   }
 
@@ -147,31 +122,4 @@ struct DeletionReport: Report {
   }
 
   var isConfirmation: Bool { !dryRun && interruption == nil }
-}
-
-/// The outcome for a selection.
-struct SelectedDeletionReport: Report {
-  var deleted = 0
-  var dryRun: Bool
-  /// Entries that match, in a dry run.
-  var preview: SelectionPreview?
-  var isDeclined = false
-  /// The status of a run that a signal has ended early.
-  var interruption: ExitStatus?
-
-  init(dryRun: Bool, isDeclined: Bool = false) { (self.dryRun, self.isDeclined) = (dryRun, isDeclined) }
-
-  var status: ExitStatus { interruption ?? (deleted == 0 ? .no : .done) }
-
-  var json: JSONOutput { ["deleted": JSONOutput(deleted), "dry_run": JSONOutput(dryRun)] }
-
-  func text(_ style: TerminalStyle) -> String? {
-    if isDeclined { return "nothing deleted" }
-    let end = interruption == nil ? "" : "; interrupted"
-    if deleted == 0 { return "no entry matches" + end }
-    let table = dryRun ? preview.map { $0.text(style) + "\n" } ?? "" : ""
-    return table + "\(dryRun ? "would delete" : "deleted") \(entryCount(deleted))" + end
-  }
-
-  var isConfirmation: Bool { !dryRun && interruption == nil && deleted > 0 }
 }
