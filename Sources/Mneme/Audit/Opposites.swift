@@ -41,6 +41,8 @@ enum Opposites {
   private static let pairs = """
     on / off
     in / out
+    to into onto / from
+    physical actual / virtual
     up / down
     enable activate start / disable deactivate stop
     before earlier / after later

@@ -2,14 +2,22 @@
 /// and are not taken from another list.
 enum WordLists {
   static let negations: Set<String> = [
-    "not", "no", "never", "none", "nothing", "nobody", "nowhere", "neither", "nor", "without", "cannot",
-    "cant",
-    "dont", "doesnt", "isnt", "wont", "nicht", "nie", "niemals", "ohne", "nichts", "niemand", "nirgends",
-    "weder",
+    "not", "no", "never", "none", "nothing", "nobody", "nowhere", "neither", "nor", "without", "nicht", "nie",
+    "niemals", "ohne", "nichts", "niemand", "nirgends", "weder",
   ]
 
-  /// Contractions that spell their verb differently.
-  static let contractions = ["can't": "can", "won't": "will", "shan't": "shall", "ain't": "is"]
+  /// Verbs with a "not", as one word: written without the apostrophe, or with one where the verb is spelled differently.
+  static let contractions: [String: String] = {
+    var verbs = [
+      "can't": "can", "cannot": "can", "cant": "can", "won't": "will", "wont": "will", "shan't": "shall",
+      "ain't": "is",
+    ]
+    for verb in [
+      "are", "could", "did", "do", "does", "had", "has", "have", "is", "must", "need", "should", "was",
+      "were", "would",
+    ] { verbs[verb + "nt"] = verb }
+    return verbs
+  }()
 
   static let numbers: [String: String] = {
     var numbers: [String: String] = [:]
