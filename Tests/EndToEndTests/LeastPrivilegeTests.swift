@@ -79,7 +79,7 @@ import Testing
   private static let reading: [[String]] = [
     ["stats"], ["stats", "-n", "faq"], ["stats", "--prometheus"], ["health"], ["get", "--peek", "line 9"],
     ["get", "--peek", "--threshold", "0.5", "-n", "faq", "how can I reset my password"],
-    ["get", "--peek", "--threshold", "0.1", "the line 90"],
+    ["get", "--peek", "--threshold", "0.1", "the line 90"], ["audit", "--threshold", "1"],
     ["export"], ["export", "-n", "default"], ["inspect-keys"], ["inspect-keys", "--list", "--sample", "all"],
     ["inspect-keys", "-n", "default", "--top", "3"], ["set-quota", "--evict", "--dry-run", "default", "5"],
     ["vacuum", "--dry-run"], ["delete", "--dry-run", "line 9"], ["delete", "--dry-run", "--id", "9"],

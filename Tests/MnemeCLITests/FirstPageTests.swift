@@ -133,7 +133,7 @@ struct FirstPageTests {
       (["set-quota", "--namespace", "faq", "10k"], "set-quota takes it as NAMESPACE"),
       (["clear", "-n", "faq"], "clear takes it as NAMESPACE"),
       (["get", "--ttl", "7d", "q"], "It belongs to put."),
-      (["stats", "--yes"], "It belongs to delete, set-ttl, clear and drop."),
+      (["stats", "--yes"], "It belongs to delete, set-ttl, audit, clear and drop."),
       (["export", "--format", "json"], "Did you mean 'jsonl'?"),
       (["--colour", "never", "stats"], "Did you mean '--color'?"),
       (["quota", "faq"], "Did you mean 'mneme set-quota'?"),

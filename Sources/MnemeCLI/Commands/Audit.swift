@@ -10,7 +10,7 @@ struct Audit: Command {
     details: "Also the one that {option:like} asks for.")
   static let sample = Option(
     "sample", value: .count("N", 1...Int.max), default: 20_000,
-    summary: "how many entries of a namespace to compare with all others",
+    summary: "how many entries to compare with all others",
     details: """
       A namespace with more entries is audited by this many of them, drawn at random, the same ones each time. Pairs are \
       then found only where one of the two was drawn, and the interval of the false rate is wider.
@@ -19,8 +19,8 @@ struct Audit: Command {
     "limit", value: .count("N", 0...10_000_000), summary: "show at most so many pairs of each kind",
     details: "If not given, 20, and 10,000 with {option:json}. The counts are of all pairs.")
   static let maxFalse = Option(
-    "max-false", value: .number("F", 0...1), default: 0.01,
-    summary: "the share of false answers that the recommended threshold may give")
+    "max-false", value: .number("F", 0...1), default: 0.01, summary: "the share of false answers to allow",
+    details: "The recommended threshold is the lowest at which no more of what is served is different.")
   static let applyDuplicates = Switch(
     "apply-duplicates", summary: "delete the younger entry of each duplicate pair",
     details: """
