@@ -111,7 +111,7 @@ struct StatsReport: Report {
       (
         "entries",
         list([
-          "\(grouped(entries)) in \(counted(stats.namespaces.count, "namespace"))",
+          "\(grouped(entries)) in \(counted(stats.namespaces.count { $0.entries > 0 }, "namespace"))",
           "\(size(vectorBytes)) of vectors",
         ])
       ),

@@ -3,6 +3,17 @@ import Testing
 
 /// `stats` and `set-quota`.
 @Suite struct StatsAndQuotaTests {
+  @Test("stats and health count the same namespaces: those that have entries")
+  func countedNamespaces() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    try fixture.mneme.run("put", "-n", "emptied", "q", "r")
+    try fixture.mneme.run("get", "-n", "emptied", "q")
+    try fixture.mneme.run("delete", "-n", "emptied", "q")
+    #expect(try fixture.mneme.run("stats").outputText.contains("1 in 1 namespace,"))
+    #expect(try fixture.mneme.run(["health"]).outputText.contains("1 entry in 1 namespace,"))
+  }
+
   @Test("stats counts entries, hits, misses and the rest, in total and for each namespace")
   func stats() throws {
     let fixture = try CacheFixture()
