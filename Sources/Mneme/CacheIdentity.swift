@@ -20,6 +20,7 @@ public struct CacheIdentity: Sendable, Equatable {
     package static let schemaVersion = "schema_version"
   }
 
+  /// Makes the identity of a cache whose vectors have `dimension` numbers.
   public init(fingerprint: String, dimension: Int, schemaVersion: Int = CacheIdentity.currentSchema) {
     self.fingerprint = fingerprint
     self.dimension = dimension
@@ -48,7 +49,7 @@ public struct CacheIdentity: Sendable, Equatable {
     self.init(fingerprint: fingerprint, dimension: dimensionNumber, schemaVersion: schemaNumber)
   }
 
-  /// Whether a user who comes with this identity may use a cache that has `stored`.
+  /// Checks that a reader or writer with this identity may use a cache of the identity `stored`.
   /// - Throws: `EmbedderMismatchError`, `EmbedderDimensionError`.
   public func check(against stored: CacheIdentity) throws {
     guard fingerprint.utf8.elementsEqual(stored.fingerprint.utf8) else {

@@ -148,8 +148,9 @@ package struct Location: Sendable, Equatable {
 
 /// The outcome of storing an entry.
 public struct Insertion: Sendable, Equatable {
+  /// The id of the entry.
   public var id: EntryID
-  /// Whether the namespace already had an entry for this query, whose id was kept.
+  /// True where the namespace already had an entry for this query, whose id was kept.
   public var replaced: Bool
   /// The number of entries that were evicted.
   public var evicted: Int

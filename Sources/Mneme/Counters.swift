@@ -11,6 +11,7 @@ public enum Counter: String, Sendable, CaseIterable {
 public struct Counters: Sendable, Equatable {
   private var counts: [Counter: Int64] = [:]
 
+  /// Makes counters that are all 0.
   public init() {}
 
   /// The count of an event; 0 for one that was never counted. Sums saturate.
@@ -19,6 +20,7 @@ public struct Counters: Sendable, Equatable {
     set { counts[counter] = newValue == 0 ? nil : newValue }
   }
 
+  /// The sums of two sets of counters.
   public static func + (a: Counters, b: Counters) -> Counters {
     var sum = a
     for (counter, count) in b.counts {
@@ -40,13 +42,16 @@ extension Counters {
 
 /// The figures of one namespace.
 public struct NamespaceSummary: Sendable, Equatable {
+  /// The namespace that the figures are of.
   public var namespace: Namespace
   /// The number of entries.
   public var entries: Int
   /// The most entries that the namespace may have; nil: no quota.
   public var quota: Int?
+  /// The counters of the namespace.
   public var counters: Counters
 
+  /// Makes a summary, for a store.
   public init(namespace: Namespace, entries: Int, quota: Int?, counters: Counters) {
     self.namespace = namespace
     self.entries = entries

@@ -26,7 +26,7 @@ public struct Embedding: Sendable, Hashable {
   /// The embedding of an entry in a cache without vectors.
   public static let empty = Embedding(bytes: [])
 
-  /// How many numbers it has.
+  /// The count of its numbers.
   public var dimension: Int { bytes.count / 4 }
 
   /// The numbers, in order.

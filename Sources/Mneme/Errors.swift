@@ -3,8 +3,9 @@
 /// Each says what happened (`message`), to what (`object`), what can be done about it (`remedy`), and which error
 /// it is caused by (`cause`), link by link. None contains a password, query or response.
 public protocol MnemeError: Error, Sendable, CustomStringConvertible {
-  /// Which of the errors that the user's document names this is.
+  /// The name of the error.
   static var kind: ErrorKind { get }
+  /// The contents of the error.
   var report: ErrorReport { get }
 }
 
@@ -53,9 +54,13 @@ public enum ErrorObject: Sendable, Hashable {
 }
 
 extension MnemeError {
+  /// The event, and the object that it concerns. One line.
   public var message: String { report.message }
+  /// The object that the error concerns; nil for a value that the caller passed.
   public var object: ErrorObject? { report.object }
+  /// A step that can be taken.
   public var remedy: Remedy { report.remedy }
+  /// The error that caused this one, if there is one.
   public var cause: (any Error)? { report.cause }
 
   /// The messages of the errors underneath, outermost first.
@@ -80,6 +85,7 @@ public protocol NamedError: MnemeError {
 }
 
 extension NamedError {
+  /// Makes an error.
   public init(
     _ message: String, about object: ErrorObject? = nil, remedy: Remedy, cause: (any Error)? = nil
   ) {
@@ -129,6 +135,7 @@ public struct StoreBackendError: MnemeError {
   public let reason: Reason
   public let report: ErrorReport
 
+  /// Makes an error.
   public init(
     _ reason: Reason, _ message: String, about object: ErrorObject? = nil, remedy: Remedy,
     cause: (any Error)? = nil

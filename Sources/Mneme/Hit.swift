@@ -2,12 +2,14 @@
 ///
 /// The description shows neither query nor response.
 public struct Hit: Sendable, CustomStringConvertible {
-  /// Which layer found it.
+  /// The way in which an entry was found.
   public enum Layer: String, Sendable, CaseIterable {
     case exact, semantic
   }
 
+  /// The id of the entry that is served.
   public var id: EntryID
+  /// The way in which it was found.
   public var layer: Layer
   /// Cosine similarity of the queries' embeddings; 1 for an exact hit.
   public var similarity: Double
@@ -15,6 +17,7 @@ public struct Hit: Sendable, CustomStringConvertible {
   public var confidence: Double
   /// Since it was put; never negative.
   public var age: Seconds
+  /// The namespace of the entry.
   public var namespace: Namespace
   /// The query under which the answer was stored.
   public var query: String
@@ -68,6 +71,7 @@ public struct Candidate: Sendable {
     case notWeighed = "not_weighed"
   }
 
+  /// The id of the entry.
   public var id: EntryID
   /// Empty where the entry is gone.
   public var query: String
@@ -75,6 +79,7 @@ public struct Candidate: Sendable {
   public var similarity: Double
   /// `Confidence.of(similarity:age:)`.
   public var confidence: Double
+  /// The time since the entry was put.
   public var age: Seconds
   /// The outcome for the candidate.
   public var verdict: Verdict
@@ -87,8 +92,9 @@ public struct Candidate: Sendable {
   public var accessCount: Int64?
 }
 
-/// What a lookup found, and why.
+/// The outcome of a lookup, and the reasons for it.
 public struct Lookup: Sendable {
+  /// The answer; nil for a miss.
   public var hit: Hit?
   /// The reason of a miss; nil after a hit.
   public var missReason: MissReason?
@@ -96,7 +102,7 @@ public struct Lookup: Sendable {
   public var candidates: [Candidate] = []
   /// Entries that could not be read and were passed over, each named with what is wrong with it.
   public var damaged: [CorruptCacheError] = []
-  /// Whether all vectors of the namespace were read and could not be kept in a file, although there is a directory:
+  /// True where all vectors of the namespace were read and could not be kept in a file, although there is a directory:
   /// nothing in the store identifies it. A cache in Redis has an identity after the first search by a client that may
   /// write.
   public var isIndexUnproven = false

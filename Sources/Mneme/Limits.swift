@@ -1,4 +1,4 @@
-/// How large the parts of an entry may be, in bytes of UTF-8.
+/// The largest sizes of the parts of an entry, in bytes of UTF-8.
 public struct Limits: Sendable {
   /// 32 KiB.
   public var queryBytes = 32_768
@@ -7,6 +7,7 @@ public struct Limits: Sendable {
   /// 64 KiB, of JSON as it is written.
   public var metadataBytes = 65_536
 
+  /// Makes the default limits.
   public init() {}
 
   /// - Parameter allowsNaN: see `Metadata.check`.

@@ -21,6 +21,7 @@ public final class MemoryStore: Store {
   private let lineage = String(UInt64.random(in: 0 ... .max))
   private let state = Mutex(State())
 
+  /// Makes an empty store.
   public init() {}
 
   private func withState<Result>(_ body: (inout State) throws -> Result) throws -> Result {

@@ -79,7 +79,7 @@ public enum QueryNormalizer {
     hash(normalizing ? normalize(query) : query)
   }
 
-  /// Whether a text has the form of a query hash: 64 lower-case hexadecimal digits.
+  /// Tells whether a text has the form of a query hash: 64 lower-case hexadecimal digits.
   public static func isHash(_ text: String) -> Bool {
     text.utf8.count == 64
       && text.utf8.allSatisfy {

@@ -146,5 +146,6 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case checkEmbedderCertificate = "Check its certificate and the authorities that this system trusts."
   case checkEmbedderServer = "Check the URL and the server."
 
+  /// The step in the library's words. One line.
   public var description: String { rawValue }
 }

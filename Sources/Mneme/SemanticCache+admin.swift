@@ -4,6 +4,7 @@ import Synchronization
 public struct Stats: Sendable {
   /// The entries of the whole store, or of the requested namespace.
   public var entries: Int
+  /// The counters of all namespaces together, or of the requested one.
   public var counters: Counters
   /// Entries that are expired and still there, of the whole store. May be an estimate from an index, which leftovers of
   /// Redis's native expiry are in too.
@@ -21,7 +22,7 @@ public struct Stats: Sendable {
   public var vectorBytes: Int { entries * (identity?.dimension ?? 0) * 4 }
 }
 
-/// How a cache fares.
+/// The condition of a cache, in short.
 public struct Health: Sendable {
   /// There is a cache, and what it consists of can be read.
   public var isHealthy: Bool { integrityOK && identity != nil }
@@ -29,14 +30,16 @@ public struct Health: Sendable {
   public var integrityOK: Bool
   /// The identity; nil if there is no cache.
   public var identity: CacheIdentity?
+  /// The number of entries, expired ones too.
   public var entries: Int
+  /// The number of namespaces that have entries.
   public var namespaces: Int
   /// nil for an empty cache.
   public var oldestEntryAge: Seconds?
   /// The errors of values that could not be read and are missing above.
   public var damaged: [CorruptCacheError] = []
 
-  public init(
+  package init(
     integrityOK: Bool, identity: CacheIdentity? = nil, entries: Int = 0, namespaces: Int = 0,
     oldestEntryAge: Seconds? = nil, damaged: [CorruptCacheError] = []
   ) {

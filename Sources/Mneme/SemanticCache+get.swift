@@ -1,5 +1,5 @@
 extension SemanticCache {
-  /// What a lookup may do besides answering.
+  /// Options of a lookup.
   public struct GetOptions: Sendable {
     /// Layer 1 alone.
     public var exactOnly = false
@@ -7,13 +7,14 @@ extension SemanticCache {
     public var peek = false
     /// A forced miss, counted as one.
     public var bypass = false
-    /// How many neighbours to weigh and report beyond those that decide; nil reports those that decide.
+    /// The number of neighbours to weigh and report beyond those that decide; nil reports those that decide.
     public var explain: Int?
     /// Asked for in place of `SemanticCache.threshold`.
     public var threshold: Double?
     /// Asked for in place of `Options.minConfidence`.
     public var minConfidence: Double?
 
+    /// Makes the options of a usual lookup.
     public init() {}
   }
 
@@ -88,7 +89,7 @@ extension SemanticCache {
       let embedder = try embedder { try store.identity() }
       if embedding == nil, embedder is AbsentEmbedder { return .failure(VectorAbsence(reason: .noEmbedder)) }
       if let embedding { try Self.check(embedding, isOf: embedder) }
-      return .success(try .normalizing(embedding ?? embedder.embed(embeddedText(query))))
+      return .success(try .normalizing(embedding ?? embed(query, with: embedder)))
     } catch let error where error is EmbedderError || error is QuantizationError {
       return .failure(VectorAbsence(reason: .embedderFailure, cause: error))
     }

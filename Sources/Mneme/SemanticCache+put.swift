@@ -52,7 +52,7 @@ extension SemanticCache {
     of query: String, given: [Float]?, for identity: () throws -> CacheIdentity?
   ) throws -> Embedding {
     let embedder = try embedder(for: identity)
-    guard let given else { return try .normalizing(embedder.embed(embeddedText(query))) }
+    guard let given else { return try .normalizing(embed(query, with: embedder)) }
     try Self.check(given, isOf: embedder)
     return try .normalizing(given)
   }

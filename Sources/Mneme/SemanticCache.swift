@@ -19,7 +19,7 @@ import Synchronization
 /// Safe to use from several threads, which share the connection of the store. Every method throws `CacheClosedError` after
 /// `close()`, and whatever the store throws.
 public final class SemanticCache: Sendable {
-  /// How a cache decides. The defaults are the peer library's.
+  /// Rules by which a cache decides. The defaults are those of the Python library.
   public struct Options: Sendable {
     /// The least cosine similarity of a semantic hit.
     public var threshold = 0.85
@@ -35,7 +35,7 @@ public final class SemanticCache: Sendable {
     public var normalizesQueries = true
     /// The largest query, response and metadata.
     public var limits = Limits()
-    /// Which responses are fit to serve and to store.
+    /// The rule for responses that can be stored and served.
     public var validator: Validator = defaultValidator
     /// The directory for vectors between runs of the program; nil: they are kept in memory only. For programs that search
     /// once: vectors in a file are read with each search.
@@ -43,6 +43,7 @@ public final class SemanticCache: Sendable {
     /// The source of the time.
     public var clock: WallClock = systemClock
 
+    /// Makes the default options.
     public init() {}
   }
 
@@ -140,9 +141,10 @@ public final class SemanticCache: Sendable {
     QueryNormalizer.queryHash(query, normalizing: options.normalizesQueries)
   }
 
-  /// The text that is embedded for a query.
-  func embeddedText(_ query: String) -> String {
-    options.normalizesQueries ? QueryNormalizer.normalize(query) : query
+  /// Makes the vector of a query, which may take as long as a server does.
+  func embed(_ query: String, with embedder: any Embedder) throws -> [Float] {
+    try WorkCancellation.check()
+    return try embedder.embed(options.normalizesQueries ? QueryNormalizer.normalize(query) : query)
   }
 
   /// The embedder, chosen by the cache's own fingerprint when none was given.

@@ -10,19 +10,19 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   public var queryHash: String
   /// The question as it was asked, not normalised.
   public var query: String
-  /// At most 4 MiB, as `Limits` has it.
+  /// The answer. A cache stores at most 4 MiB; see `Limits`.
   public var response: String
   /// The vector, of the cache's dimension and of length 1, unless another writer has stored a different one.
   public var embedding: Embedding
   /// A JSON object, kept as the text it was written in, so that numbers and the order of keys survive.
   public var metadata: String
-  /// When it was put, or put again.
+  /// The time when it was put, or put again.
   public var createdAt: UnixTime
-  /// When it was last served; when it was put, before that.
+  /// The time when it was last served, or else put.
   public var lastAccessedAt: UnixTime
   /// nil: never expires.
   public var ttl: Seconds?
-  /// How often it was served since it was put.
+  /// The number of times that it was served since it was put.
   public var accessCount: Int64
   /// The bytes of texts that are not UTF-8, which only other writers store; usually nil.
   package var raw: RawTexts?
@@ -39,6 +39,7 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// Makes an entry. A store gives it its id.
   public init(
     id: EntryID = EntryID(0), namespace: Namespace, queryHash: String, query: String, response: String,
     embedding: Embedding, metadata: String = "{}", createdAt: UnixTime, lastAccessedAt: UnixTime,
@@ -60,7 +61,7 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   /// The moment from which the entry is served no more; nil when it never expires.
   public var expiresAt: UnixTime? { ttl.map { createdAt + $0 } }
 
-  /// Whether the entry has expired. It has at the second `createdAt + ttl`.
+  /// True from the second `createdAt + ttl` on.
   public func isExpired(at now: UnixTime) -> Bool { expiresAt.map { now >= $0 } ?? false }
 
   /// The age. Never negative, also if the writer's clock is ahead.

@@ -1,8 +1,10 @@
 /// A moment, in whole seconds since 1970-01-01T00:00:00Z, as entries store it.
 public struct UnixTime: RawRepresentable, Hashable, Comparable, Sendable {
+  /// The number of seconds since 1970.
   public let rawValue: Int64
 
   public init(rawValue: Int64) { self.rawValue = rawValue }
+  /// Makes a time of seconds since 1970.
   public init(_ seconds: Int64) { rawValue = seconds }
 
   public static func < (a: UnixTime, b: UnixTime) -> Bool { a.rawValue < b.rawValue }
@@ -22,9 +24,11 @@ public struct UnixTime: RawRepresentable, Hashable, Comparable, Sendable {
 
 /// A span of whole seconds: a time to live, an age.
 public struct Seconds: RawRepresentable, Hashable, Comparable, Sendable {
+  /// The number of seconds.
   public let rawValue: Int64
 
   public init(rawValue: Int64) { self.rawValue = rawValue }
+  /// Makes a span of seconds.
   public init(_ seconds: Int64) { rawValue = seconds }
 
   public static func < (a: Seconds, b: Seconds) -> Bool { a.rawValue < b.rawValue }
@@ -32,9 +36,11 @@ public struct Seconds: RawRepresentable, Hashable, Comparable, Sendable {
 
 /// The number of an entry, allocated once in a cache's life and kept through replacement.
 public struct EntryID: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// The number of the entry, from 1 on.
   public let rawValue: Int64
 
   public init(rawValue: Int64) { self.rawValue = rawValue }
+  /// Makes the id with a number.
   public init(_ number: Int64) { rawValue = number }
 
   public static func < (a: EntryID, b: EntryID) -> Bool { a.rawValue < b.rawValue }

@@ -1,8 +1,8 @@
-/// How embedders that talk to something outside are reached.
+/// Settings of embedders that talk to a server or a program.
 ///
 /// The description shows no key.
 public struct EmbedderSettings: Sendable, CustomStringConvertible {
-  /// Where a server speaks the OpenAI protocol: requests go to `/embeddings` below it.
+  /// The URL of a server that speaks the OpenAI protocol. Requests go to `/embeddings` below it.
   public var openAIBaseURL = openAI
   /// Sent as a bearer token; nil sends none, as servers of one's own want it.
   public var openAIKey: String?
@@ -12,7 +12,7 @@ public struct EmbedderSettings: Sendable, CustomStringConvertible {
   public var command: String?
   /// The environment of that program.
   public var commandEnvironment: [String: String] = [:]
-  /// How long embedding one batch may take, everything that is tried again included.
+  /// The time limit for embedding one batch, everything that is tried again included.
   public var timeLimit = Duration.seconds(60)
 
   /// The servers of OpenAI itself.
@@ -21,6 +21,7 @@ public struct EmbedderSettings: Sendable, CustomStringConvertible {
   /// Settings for the servers of OpenAI and for Ollama on this machine, without a key.
   public init() {}
 
+  /// The addresses, without a password and without the key.
   public var description: String {
     "EmbedderSettings(openAI: \(address(of: openAIBaseURL)), ollama: \(address(of: ollamaHost)))"
   }

@@ -23,7 +23,7 @@ package final class LossGuard {
   }
 
   /// The server and the cache as they were seen last; nil where the server does not say who it is.
-  public var mark: ServerMark? { Self.mark(of: last, version: highestVersion) }
+  package var mark: ServerMark? { Self.mark(of: last, version: highestVersion) }
 
   private let store: RedisStore
   private var last: Snapshot
@@ -60,7 +60,7 @@ package final class LossGuard {
 
   /// Looks now. One round trip.
   /// - Throws: `StoreBackendError` with `lostWrites`.
-  public func confirm() throws { try compare(with: Self.look(at: store)) }
+  package func confirm() throws { try compare(with: Self.look(at: store)) }
 
   /// Looks once more, at the end: where connections were lost or several were made, over a new one, since an old one may
   /// still lead to a server that others have left. One round trip.
@@ -75,7 +75,7 @@ package final class LossGuard {
 
   /// Compares what was seen first with what an earlier run has seen.
   /// - Throws: `StoreBackendError` with `lostWrites` where the server may have lost something since.
-  public func check(since mark: ServerMark) throws {
+  package func check(since mark: ServerMark) throws {
     guard let now = self.mark, now.server == mark.server, now.version >= mark.version else {
       throw StoreBackendError(
         .lostWrites,
@@ -149,9 +149,9 @@ package final class LossGuard {
   }
 }
 
-/// Who a server was at a moment, and how far a cache on it had come: `e3c4ecb6.41234`. An import that continues later
+/// The identity of a server at a moment, and the version of a cache on it: `e3c4ecb6.41234`. An import that continues later
 /// finds out with it whether the server still has what was stored by then.
-public struct ServerMark: Sendable, Equatable, CustomStringConvertible {
+package struct ServerMark: Sendable, Equatable, CustomStringConvertible {
   /// Another one with each start of a server, and with each server whose writes it follows: 8 hexadecimal digits.
   let server: String
   /// The version counter of the cache.
@@ -160,7 +160,7 @@ public struct ServerMark: Sendable, Equatable, CustomStringConvertible {
   init(server: String, version: Int64) { (self.server, self.version) = (server, version) }
 
   /// nil where the text is not one.
-  public init?(_ text: String) {
+  package init?(_ text: String) {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 2, parts[0].utf8.count == 8, parts[0].allSatisfy({ $0.isASCII && $0.isHexDigit }),
       let version = Int64(parts[1]), version >= 0
@@ -168,7 +168,7 @@ public struct ServerMark: Sendable, Equatable, CustomStringConvertible {
     self.init(server: String(parts[0]), version: version)
   }
 
-  public var description: String { "\(server).\(version)" }
+  package var description: String { "\(server).\(version)" }
 }
 
 extension RedisStore {

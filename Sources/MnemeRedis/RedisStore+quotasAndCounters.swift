@@ -102,6 +102,8 @@ extension RedisStore {
       .reduce(Counters()) { $0 + $1.counters }
   }
 
+  /// A round trip for each page of the sets that name namespaces, one for Python's counters, and one for each 64
+  /// namespaces. Anything that is damaged is an error.
   public func summaries() throws -> [NamespaceSummary] { try summaries { throw $0 } }
 
   /// A round trip for each page of the sets that name namespaces, one for Python's counters, and one for each 64

@@ -131,7 +131,7 @@ extension RedisStore {
     try answer { $0.append("ZCOUNT", layout.byTTL, "-inf", now.rawValue) }.size ?? 0
   }
 
-  /// Whether Redis answers and its counters are numbers. Entries are not checked.
+  /// Tells whether Redis answers and its counters are numbers. Entries are not checked. Some four round trips.
   public func integrityCheck() throws -> Bool {
     try checkOpen()
     do {

@@ -1,6 +1,7 @@
 import Mneme
 
 extension RedisStore {
+  /// Three round trips. A damaged entry is removed too.
   @discardableResult
   public func remove(id: EntryID) throws -> Bool { try !remove(ids: [id]).isEmpty }
 
@@ -32,6 +33,8 @@ extension RedisStore {
     return try vacuum(options).expired
   }
 
+  /// Empties a namespace. One round trip for each page of entries, and three for each transaction of 16, over several
+  /// connections that take turns.
   @discardableResult
   public func removeAll(in namespace: Namespace) throws -> Int {
     try removeAll(in: namespace, WorkControl())

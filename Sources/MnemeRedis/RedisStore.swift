@@ -244,6 +244,8 @@ public final class RedisStore: Store {
     throw CheckpointError.leftToRedis
   }
 
+  /// Redis restores its own snapshots.
+  /// - Throws: `CheckpointError`, always.
   public static func restore(from path: String, to destination: String) throws -> Self {
     throw CheckpointError.restoringLeftToRedis
   }

@@ -8,7 +8,7 @@ import Glibc
 /// a link, and a file with a wrong size or checksum are ignored. A failure to write is not an error. Processes share
 /// the directory without locks: a file is written aside and renamed.
 public struct IndexDirectory: Sendable {
-  /// Made when something is first kept in it, with those above it.
+  /// The path of the directory. It is made when something is first kept in it, with those above it.
   public var path: String
   /// Tells this cache from every other: the server and the key prefix. No secret belongs into it, though only its
   /// hash is kept.
@@ -16,6 +16,7 @@ public struct IndexDirectory: Sendable {
   /// The most bytes that the files may take; the ones that were not used for longest go.
   public var sizeLimit = 1 << 30
 
+  /// Names a directory for a cache. Nothing is made yet.
   public init(path: String, cacheName: String) {
     self.path = path
     self.cacheName = cacheName

@@ -1,4 +1,4 @@
-/// What a caller may want otherwise than the URL has it. nil leaves it to the URL, and then to the default.
+/// Settings of a connection that go before those of the URL. nil leaves a setting to the URL, and then to the default.
 public struct ConnectionOptions: Sendable {
   /// In place of the URL's user and password: from a file, the environment or a terminal.
   public var username: String?
@@ -14,9 +14,9 @@ public struct ConnectionOptions: Sendable {
   /// The time limit for the replies to one request. It starts again with every 64 KiB that are moved, so that it
   /// ends silence and not a long transfer. Default 30 s.
   public var commandTimeout: Duration?
-  /// Used with `rediss://` alone.
+  /// The settings of TLS. They are used with `rediss://` alone.
   public var tls = TLSOptions()
-  /// How the connection is called in the server's `CLIENT LIST`, where the URL does not say. No blanks.
+  /// The name of the connection in the server's `CLIENT LIST`, where the URL does not say. No blanks.
   public var clientName = "mneme"
 
   /// The default, if neither the options nor the URL give another.
@@ -24,11 +24,11 @@ public struct ConnectionOptions: Sendable {
   /// The default, if neither the options nor the URL give another.
   public static let defaultCommandTimeout = Duration.seconds(30)
 
-  /// Everything as the URL has it.
+  /// Makes options that leave everything to the URL.
   public init() {}
 }
 
-/// How a TLS server is verified, and what we show it. nil: not said.
+/// The way in which a TLS server is verified, and the certificate that it is shown. nil: not said.
 public struct TLSOptions: Sendable, Hashable {
   /// PEM file of the authorities to trust in place of the system's.
   public var caFile: String?
@@ -41,7 +41,7 @@ public struct TLSOptions: Sendable, Hashable {
   /// false: the certificate may be for another host. Default true.
   public var verifiesHostname: Bool?
 
-  /// Nothing said: the server is verified, and no certificate shown.
+  /// Makes options with nothing said: the server is verified, and no certificate shown.
   public init() {}
 
   /// The file of the client's key; nil if no certificate is used.

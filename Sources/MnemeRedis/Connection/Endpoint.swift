@@ -1,6 +1,6 @@
 import Glibc
 
-/// Where a server listens.
+/// The address at which a server listens.
 public enum Endpoint: Sendable, Hashable {
   /// A host name or a numeric address (IPv6 without brackets), and a port.
   case tcp(host: String, port: UInt16)
