@@ -42,7 +42,7 @@ let package = Package(
 
     // Dot products, compiled for several instruction sets.
     .target(name: "CVector"),
-    // OpenSSL and libcurl, which are loaded at run time.
+    // OpenSSL, libcurl and SQLite, which are loaded at run time.
     .target(name: "CRuntimeLibraries"),
     // System calls that Swift cannot make.
     .target(name: "CProcess"),
@@ -69,7 +69,8 @@ let package = Package(
     .target(
       name: "MnemeCLI",
       dependencies: [
-        "CommandGrammar", "CProcess", "CTextLibraries", "Mneme", "MnemeRedis", "MnemeEmbedders",
+        "CommandGrammar", "CProcess", "CRuntimeLibraries", "CTextLibraries", "Mneme", "MnemeRedis",
+        "MnemeEmbedders",
       ],
       swiftSettings: settings),
     .executableTarget(

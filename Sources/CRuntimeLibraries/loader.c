@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -55,3 +56,6 @@ CURL_CONSTANTS(DEFINE_UNSIGNED)
 HAS_TYPE(curl_write_callback, curl_receiver)
 HAS_TYPE(curl_xferinfo_callback, curl_progress)
 HAS_TYPE(curl_off_t, int64_t)
+
+LOADER(SQLite, SQLITE_FUNCTIONS, "libsqlite3.so.0")
+SQLITE_CONSTANTS(DEFINE_INT)

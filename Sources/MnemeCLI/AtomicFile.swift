@@ -51,6 +51,9 @@ final class AtomicFile {
     (self.temporary, descriptor) = (temporary, temporary.descriptor)
   }
 
+  /// The path of the file while it is written, for a library that opens files itself; nil where it has none.
+  var temporaryPath: String? { temporary?.name }
+
   deinit {
     if descriptor >= 0 { close(descriptor) }
     temporary?.remove()

@@ -63,7 +63,7 @@ struct CSVColumns {
 
   /// The entry of a row.
   /// - Throws: `InputError` that says what is wrong with it.
-  func draft(of row: ArraySlice<UInt8>) throws -> EntryLine.Draft {
+  func record(of row: ArraySlice<UInt8>) throws -> EntryLine.Record {
     let fields = CSV.fields(of: try Self.text(row), separator: separator)
     guard fields.count <= columns.count else {
       throw InputError(
@@ -81,10 +81,11 @@ struct CSVColumns {
       }
       return text
     }
-    return EntryLine.Draft(
-      namespace: try field(.namespace).map { try Namespace($0) }, query: try required(.query),
-      response: try required(.response), metadata: field(.metadata).map(JSONOutput.onOneLine) ?? "{}",
-      createdAt: try field(.createdAt).map(time), ttl: try field(.ttl).map(timeToLive), accessCount: 0)
+    return .entry(
+      EntryLine.Draft(
+        namespace: field(.namespace).map { Namespace(unchecked: $0) }, query: try required(.query),
+        response: try required(.response), metadata: field(.metadata).map(JSONOutput.onOneLine) ?? "{}",
+        createdAt: try field(.createdAt).map(time), ttl: try field(.ttl).map(timeToLive), accessCount: 0))
   }
 
   private func time(_ text: String) throws -> UnixTime {

@@ -1,12 +1,12 @@
 import Mneme
 
-/// Reads lines and makes drafts of them, some at a time: for a thread that is ahead of the one that stores them.
+/// Reads lines and makes records of them, some at a time: for a thread that is ahead of the one that stores them.
 final class DraftReader: @unchecked Sendable {
   /// The content of a line that is not blank.
   struct Line: Sendable {
     var number: Int
     var byteCount: Int
-    var draft: Result<EntryLine.Draft, any Error>
+    var record: Result<EntryLine.Record, any Error>
     /// How much of the file has been read with it, from 0 to 1; nil where its size cannot be known.
     var share: Double?
     /// Whether the next line has not arrived yet.
@@ -16,7 +16,7 @@ final class DraftReader: @unchecked Sendable {
   private var lines: LineReader
   private let sinceLine: Int
   private let blanks: [UInt8]
-  private let parse: (ArraySlice<UInt8>) throws -> EntryLine.Draft
+  private let parse: (ArraySlice<UInt8>) throws -> EntryLine.Record
   /// The error that ended the reading, thrown after the lines before it.
   private var failure: (any Error)?
 
@@ -26,10 +26,10 @@ final class DraftReader: @unchecked Sendable {
   /// - Parameters:
   ///   - sinceLine: the last line that is passed over.
   ///   - blanks: what a line that is passed over consists of.
-  ///   - parse: makes a draft of a line.
+  ///   - parse: makes a record of a line.
   init(
     _ lines: LineReader, sinceLine: Int, blanks: [UInt8] = [0x20, 0x09],
-    parse: @escaping (ArraySlice<UInt8>) throws -> EntryLine.Draft = { try EntryLine.draft(from: Array($0)) }
+    parse: @escaping (ArraySlice<UInt8>) throws -> EntryLine.Record
   ) {
     (self.lines, self.sinceLine, self.blanks, self.parse) = (lines, sinceLine, blanks, parse)
   }
@@ -37,8 +37,19 @@ final class DraftReader: @unchecked Sendable {
   /// The number of the line that was read last.
   var lastNumber: Int { lines.number }
 
-  /// The next lines, without waiting for more once there is one; nil after the last. A line that is not a draft
-  /// is the last of its batch.
+  /// A reader of JSON lines or the elements of an array.
+  convenience init(_ lines: LineReader, sinceLine: Int, readsSettings: Bool) {
+    var isExported = false
+    self.init(lines, sinceLine: sinceLine) { line in
+      let record = try EntryLine.record(
+        from: Array(line), isExported: isExported, readsSettings: readsSettings)
+      if case .settings = record { isExported = true }
+      return record
+    }
+  }
+
+  /// The next lines, without waiting for more once there is one; nil after the last. A line that cannot be read is the
+  /// last of those that are returned with it.
   @Sendable func next() throws -> [Line]? {
     if let failure { throw failure }
     var taken: [Line] = []
@@ -47,12 +58,15 @@ final class DraftReader: @unchecked Sendable {
       while taken.count < Self.largestCount, bytes < Self.largestBytes, taken.isEmpty || lines.holdsLine(),
         let line = try lines.next()
       {
-        guard lines.number > sinceLine, !line.allSatisfy(blanks.contains) else { continue }
-        let draft = Result { try parse(line) }
+        // The settings hold for what follows, also where the import continues behind them.
+        guard lines.number > sinceLine || line.starts(with: ExportSettings.beginning),
+          !line.allSatisfy(blanks.contains)
+        else { continue }
+        let record = Result { try parse(line) }
         taken.append(
-          Line(number: lines.number, byteCount: line.count, draft: draft, share: lines.share))
+          Line(number: lines.number, byteCount: line.count, record: record, share: lines.share))
         bytes += line.count
-        if case .failure = draft { break }
+        if case .failure = record { break }
       }
     } catch {
       guard !taken.isEmpty else { throw error }

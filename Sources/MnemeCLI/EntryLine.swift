@@ -134,11 +134,22 @@ enum EntryLine {
     var flaw: Embedding.Flaw?
     /// The names of members that are not read.
     var unknownFields: [String] = []
+    /// It comes from an export, and is stored as it was, whatever an application had put there.
+    var isExported = false
+  }
+
+  /// A record of a file: an entry, or the settings of the cache that the following entries come from.
+  enum Record: Sendable {
+    case entry(Draft)
+    case settings(ExportSettings)
   }
 
   /// Reads a line.
+  /// - Parameters:
+  ///   - isExported: settings came before it. An entry with an id counts as exported too.
+  ///   - readsSettings: reads what settings say, and not the format alone.
   /// - Throws: `InputError` that says what is wrong with it.
-  static func draft(from line: [UInt8]) throws -> Draft {
+  static func record(from line: [UInt8], isExported: Bool, readsSettings: Bool) throws -> Record {
     let object: JSONText
     do {
       object = try JSONText(parsing: line)
@@ -154,23 +165,36 @@ enum EntryLine {
       throw InputError(
         "a JSON \(object.kind), not an object.", remediation: "Correct or remove the line.")
     }
-    let fields = Fields(of: object)
+    var fields = Fields(of: object)
+    if fields.value(.query) == nil,
+      let settings = try ExportSettings(of: object, isFormatEnough: !readsSettings)
+    {
+      return .settings(settings)
+    }
+    fields.isExported = isExported || fields.value(.id) != nil
     var draft = Draft(
-      namespace: try fields.text(.namespace).map { try Namespace($0) },
+      namespace: try fields.text(.namespace).map { Namespace(unchecked: $0) },
       query: try fields.requiredText(.query),
       queryHash: try fields.hash(.queryHash), response: try fields.requiredText(.response),
       metadata: try fields.metadata() ?? "{}", createdAt: try fields.time(.createdAt),
       lastAccessedAt: try fields.time(.lastAccessedAt), ttl: try fields.ttl(),
-      accessCount: try fields.integer(.accessCount, atLeast: 0) ?? 0,
+      accessCount: try fields.integer(.accessCount, atLeast: fields.isExported ? .min : 0) ?? 0,
       fingerprint: try fields.text(.fingerprint), embedding: try fields.embedding())
     draft.flaw = draft.embedding?.flaw
     draft.unknownFields = fields.unknown
+    draft.isExported = fields.isExported
     let raw = StoredEntry.RawTexts(
       query: try fields.bytes(.rawQuery, of: draft.query),
       response: try fields.bytes(.rawResponse, of: draft.response),
       metadata: try fields.bytes(.rawMetadata, of: draft.metadata))
     draft.raw = raw == StoredEntry.RawTexts() ? nil : raw
-    return draft
+    return .entry(draft)
+  }
+
+  static func isQueryHash(_ text: String) -> Bool {
+    let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+    let letters = UInt8(ascii: "a")...UInt8(ascii: "f")
+    return text.utf8.count == 64 && text.utf8.allSatisfy { digits.contains($0) || letters.contains($0) }
   }
 
   /// The members of a line by name, with the checks that each kind needs.
@@ -183,6 +207,8 @@ enum EntryLine {
 
     /// The first names that are not known.
     private(set) var unknown: [String] = []
+    /// Numbers are taken as they were stored, whatever they are.
+    var isExported = false
 
     /// Reads the members. If a name occurs twice, the last one counts, as in Python.
     init(of object: JSONText) {
@@ -242,12 +268,7 @@ enum EntryLine {
 
     func hash(_ name: Member) throws -> String? {
       guard let text = try text(name) else { return nil }
-      let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-      let letters = UInt8(ascii: "a")...UInt8(ascii: "f")
-      guard text.utf8.count == 64, text.utf8.allSatisfy({ digits.contains($0) || letters.contains($0) })
-      else {
-        throw wrong(name, "64 lower-case hexadecimal digits")
-      }
+      guard EntryLine.isQueryHash(text) else { throw wrong(name, "64 lower-case hexadecimal digits") }
       return text
     }
 
@@ -282,7 +303,7 @@ enum EntryLine {
       guard let value = value(name) else { return nil }
       // Python's `time.time()` has a fraction.
       guard let seconds = value.integer ?? value.double.flatMap({ Int64(exactly: $0.rounded(.down)) }),
-        seconds.magnitude < 1 << 50
+        isExported || seconds.magnitude < 1 << 50
       else {
         throw wrong(name, "a time in Unix seconds")
       }
@@ -290,8 +311,10 @@ enum EntryLine {
     }
 
     func ttl() throws -> Seconds? {
-      guard let seconds = try integer(.ttl, atLeast: 1).map({ Seconds($0) }) else { return nil }
-      guard seconds <= SemanticCache.longestTTL else {
+      guard let seconds = try integer(.ttl, atLeast: isExported ? .min : 1).map({ Seconds($0) }) else {
+        return nil
+      }
+      guard isExported || seconds <= SemanticCache.longestTTL else {
         throw wrong(.ttl, "a time to live of at most 100 years")
       }
       return seconds

@@ -1,37 +1,21 @@
 import Mneme
 import MnemeRedis
 
-/// How lines are stored.
-struct ImportOptions {
-  var namespace: Namespace?
-  var onConflict: ConflictPolicy
-  var embedder: EmbedderChoice
-  var maxEntries: Int?
-  var dryRun: Bool
-  /// The entries in one transaction; nil: as the store prefers.
-  var batchSize: Int?
-  var pace: Duration
-  /// Queries are hashed and embedded as the application's are by default.
-  var normalizes: Bool
-  /// Takes times that are more than a day after now.
-  var allowsFuture = false
-}
-
 /// Takes lines, gathers them in batches, and stores each batch in one transaction.
 ///
 /// Lines go from `pending`, where a batch is gathered, to `underWay`, where its transaction is, and are in when that is
 /// settled.
 struct ImportRun {
-  private(set) var report: ImportReport
-  private let store: RedisStore
-  private let options: ImportOptions
-  private let context: Context
+  var report: ImportReport
+  let store: RedisStore
+  let options: ImportOptions
+  let context: Context
   private let source: String
   /// The name of a record of the file: line, element or row.
   private let unit: String
   private let limits = Limits()
-  private var identity: CacheIdentity?
-  private var embedder: (any Embedder)?
+  var identity: CacheIdentity?
+  var embedder: (any Embedder)?
   private var pending: [(draft: EntryLine.Draft, line: Int)] = []
   private var pendingBytes = 0
   private var pendingLacksVectors = false
@@ -44,11 +28,12 @@ struct ImportRun {
   private let sinceLine: Int
   /// Knows the server that has what was stored so far.
   private let server: LongWork?
-  /// Vectors that were taken as they are and cannot be compared.
-  private var flawed: (count: Int, firstLine: Int) = (0, 0)
-
-  /// Members that are not read, and the first line that has one.
-  private var unknownFields: (names: [String], firstLine: Int) = ([], 0)
+  private(set) var notes: ImportNotes
+  var settings: ExportSettings?
+  /// There was no cache before this run.
+  var isNewCache = false
+  /// The namespaces whose counters were restored.
+  var restored: Set<Namespace> = []
 
   /// Lines that are stored together.
   private struct Batch {
@@ -62,13 +47,15 @@ struct ImportRun {
   private static let leastTexts = 64
 
   /// How many entries are to share the next transaction.
-  private var batchSize: Int { options.batchSize ?? RedisStore.preferredBatch.count }
+  private var batchSize: Int {
+    options.batchSize ?? (options.dryRun ? Self.leastTexts : RedisStore.preferredBatch.count)
+  }
 
   init(
     _ store: RedisStore, _ options: ImportOptions, _ context: Context, source: String, unit: String,
     sinceLine: Int = 0, server: LongWork? = nil
   ) {
-    (self.unit, self.server) = (unit, server)
+    (self.unit, self.server, notes) = (unit, server, ImportNotes(unit: unit))
     self.store = store
     self.options = options
     self.context = context
@@ -139,8 +126,59 @@ struct ImportRun {
   /// - Returns: whether a batch was sent.
   mutating func take(_ line: DraftReader.Line) throws -> Bool {
     do {
-      var draft = try line.draft.get()
-      if let namespace = options.namespace { draft.namespace = namespace }
+      switch try line.record.get() {
+      case .settings(let settings):
+        try take(settings)
+        return false
+      case .entry(let draft): return try take(draft, line)
+      }
+    } catch let error as UnreadableEntry {
+      report.invalid += 1
+      notes.leaveOut(unreadable: line.number, error)
+      return false
+    } catch let error where options.onInvalid == .skip && isOfLine(error) {
+      report.invalid += 1
+      notes.leaveOut(line.number, error)
+      return false
+    } catch {
+      // What came before this line is in, whatever this line holds.
+      guard !(error is LineError) else { throw error }
+      try finish()
+      throw LineError(line: line.number, unit: unit, source: source, underlying: error, state: state)
+    }
+  }
+
+  private mutating func take(_ draft: EntryLine.Draft, _ line: DraftReader.Line) throws -> Bool {
+    var draft = draft
+    if let namespace = options.namespace { draft.namespace = namespace }
+    let isRefusedByPut = try check(draft)
+    if identity == nil { try settleIdentity(by: draft, line: line.number) }
+    try checkEmbedder(of: draft)
+    try checkVector(of: draft)
+    notes.take(draft, isRefusedByPut: isRefusedByPut, line: line.number)
+    draft.queryHash =
+      draft.queryHash ?? QueryNormalizer.queryHash(draft.query, normalizing: options.normalizes)
+    let isFull =
+      pending.count >= (pendingLacksVectors ? max(Self.leastTexts, batchSize) : batchSize)
+      || pendingBytes >= RedisStore.preferredBatch.bytes
+    if isFull { try storePending() }
+    pendingLacksVectors = pendingLacksVectors || draft.embedding == nil
+    pending.append((draft, line.number))
+    pendingBytes += line.byteCount
+    return isFull
+  }
+
+  /// Checks what `put` checks.
+  /// - Returns: whether `put` would refuse the entry, which is kept because it was exported.
+  /// - Throws: `InputError` for an entry that comes from elsewhere.
+  private func check(_ draft: EntryLine.Draft) throws -> Bool {
+    // The library writes no namespace without a name; Python does.
+    guard draft.namespace?.name.isEmpty != true else {
+      throw InputError(
+        "the namespace has no name.",
+        remediation: "Import with -n NAME, or with --on-invalid skip to leave such entries out.")
+    }
+    do {
       try limits.check(
         query: draft.query, response: draft.response, metadata: draft.metadata, allowsNaN: true)
       guard defaultValidator(draft.response) else {
@@ -149,27 +187,25 @@ struct ImportRun {
           remediation: "Correct or remove the \(unit).")
       }
       if !options.allowsFuture { try checkTimes(of: draft) }
-      try settleIdentity(by: draft)
-      note(draft.unknownFields, line.number)
-      draft.queryHash =
-        draft.queryHash ?? QueryNormalizer.queryHash(draft.query, normalizing: options.normalizes)
-      let isFull =
-        pending.count >= (pendingLacksVectors ? max(Self.leastTexts, batchSize) : batchSize)
-        || pendingBytes >= RedisStore.preferredBatch.bytes
-      if isFull { try storePending() }
-      if draft.flaw != nil {
-        flawed = (flawed.count + 1, flawed.count == 0 ? line.number : flawed.firstLine)
-      }
-      pendingLacksVectors = pendingLacksVectors || draft.embedding == nil
-      pending.append((draft, line.number))
-      pendingBytes += line.byteCount
-      return isFull
-    } catch {
-      // What came before this line is in, whatever this line holds.
-      guard !(error is LineError) else { throw error }
-      try finish()
-      throw LineError(line: line.number, unit: unit, source: source, underlying: error, state: state)
+      return false
+    } catch let error where isOfLine(error) {
+      guard draft.isExported else { throw error }
+      return true
     }
+  }
+
+  /// Whether an error is about what a line holds.
+  private func isOfLine(_ error: any Error) -> Bool {
+    error is InputError || error is InvalidInputError || error is QuantizationError
+  }
+
+  private func checkVector(of draft: EntryLine.Draft) throws {
+    guard let identity, let embedding = draft.embedding, embedding.dimension != identity.dimension else {
+      return
+    }
+    throw InputError(
+      "the vector has \(embedding.dimension) numbers, the cache's have \(identity.dimension).",
+      remediation: "Export with --embeddings none to have the vectors made anew.")
   }
 
   /// - Throws: `InputError` for a time that is more than a day after now.
@@ -193,67 +229,6 @@ struct ImportRun {
   /// Sees the batches in that are under way, for whom does not know when the next line comes.
   mutating func settleAll() throws { try storing { insertion in try insertion.finish() } }
 
-  /// Says which vectors were taken that nothing can be compared with.
-  func warnOfVectors() {
-    guard flawed.count > 0 else { return }
-    let vectors = flawed.count == 1 ? "the vector" : "\(grouped(flawed.count)) vectors, first that"
-    context.warn(
-      "\(vectors) of line \(flawed.firstLine) cannot be compared: not of length 1, all zeros, or not finite; kept as "
-        + "exported, and 'mneme inspect-keys --check' names what is stored")
-  }
-
-  private mutating func note(_ names: [String], _ line: Int) {
-    guard !names.isEmpty else { return }
-    if unknownFields.names.isEmpty { unknownFields.firstLine = line }
-    for name in names where unknownFields.names.count < 8 && !unknownFields.names.contains(name) {
-      unknownFields.names.append(name)
-    }
-  }
-
-  /// Names members that were not read: one may be a known one misspelled.
-  func noteUnknownFields() {
-    guard !unknownFields.names.isEmpty else { return }
-    context.note(
-      "fields that are not known were not read, first on \(unit) \(unknownFields.firstLine): "
-        + "\(list(unknownFields.names))")
-  }
-
-  // MARK: The embedder
-
-  /// Finds out which embedder the entries are for, and holds the line against it.
-  private mutating func settleIdentity(by draft: EntryLine.Draft) throws {
-    if identity == nil {
-      try store.open(expecting: nil)
-      let stored = try store.identity()
-      var cache = stored
-      if stored == nil, options.embedder.spec == nil, let fingerprint = draft.fingerprint,
-        let dimension = draft.embedding?.dimension
-      {
-        // A new prefix takes over fingerprint and dimension, whatever the fingerprint looks like.
-        cache = CacheIdentity(fingerprint: fingerprint, dimension: dimension)
-      }
-      let chosen = try options.embedder.embedder(
-        for: cache, orElse: draft.fingerprint, context.environment)
-      let wanted = CacheIdentity(fingerprint: chosen.fingerprint, dimension: chosen.dimension)
-      try store.open(expecting: wanted)
-      (identity, embedder) = (wanted, chosen)
-    }
-    guard let identity else { return }
-    // A line that says of which embedder it is means it; with --embedder and no vector it is embedded anew.
-    if draft.embedding != nil || options.embedder.spec == nil, let fingerprint = draft.fingerprint,
-      !fingerprint.utf8.elementsEqual(identity.fingerprint.utf8)
-    {
-      throw EmbedderMismatchError(
-        "the line is of the embedder '\(fingerprint)', the cache of '\(identity.fingerprint)'.",
-        about: .embedder(identity.fingerprint), remedy: .embedAgain)
-    }
-    if let embedding = draft.embedding, embedding.dimension != identity.dimension {
-      throw InputError(
-        "the vector has \(embedding.dimension) numbers, the cache's have \(identity.dimension).",
-        remediation: "Export with --embeddings none, so that new vectors are made.")
-    }
-  }
-
   // MARK: Storing
 
   private mutating func storePending() throws {
@@ -263,6 +238,7 @@ struct ImportRun {
     pendingBytes = 0
     pendingLacksVectors = false
     let now = try store.time(for: context.clock())
+    if options.dryRun { return try compare(drafts[...], at: now) }
     let entries: [StoredEntry]
     do {
       entries = try self.entries(of: drafts.map(\.draft), at: now)
@@ -295,12 +271,7 @@ struct ImportRun {
       batch.entryLines.append(line)
     }
     underWay.append(batch)
-    if options.dryRun {
-      if let conflict = try foresee(batch.entries) { throw conflictError(conflict, in: batch) }
-      settle()
-    } else {
-      try storing { insertion in try insertion.insert(batch.entries) }
-    }
+    try storing { insertion in try insertion.insert(batch.entries) }
   }
 
   /// Has the insertion do something, and takes note of what is in by then, also where it throws.
@@ -358,63 +329,41 @@ struct ImportRun {
     let expired = batch.lines.count - batch.entries.count
     report.skipped += expired
     report.expired += expired
-    if !options.dryRun, let last = batch.lines.last { storedLine = last }
+    if let last = batch.lines.last { storedLine = last }
   }
 
   /// An error of the server that came between two lines.
   func failure(_ error: any Error) -> LineError { lineError(storedLine + 1, error) }
 
-  private func lineError(_ line: Int, _ error: any Error) -> LineError {
-    return LineError(line: line, unit: unit, source: source, underlying: error, state: state(after: error))
+  func lineError(_ line: Int, _ error: any Error) -> LineError {
+    LineError(line: line, unit: unit, source: source, underlying: error, state: state(after: error))
   }
 
   private func conflictError(_ conflict: ConflictError, in batch: Batch) -> LineError {
+    conflictError(on: batch.entryLines[conflict.index], with: conflict.id)
+  }
+
+  func conflictError(on line: Int, with id: EntryID?) -> LineError {
     lineError(
-      batch.entryLines[conflict.index],
+      line,
       InputError(
-        conflict.id.map { "the query is there already, as entry \($0)." }
+        id.map { "the query is there already, as entry \($0)." }
           ?? "the query is there already, on an earlier line.",
         remediation: "Import with --on-conflict replace or skip."))
   }
 
-  /// Says what storing would do, by what is there now.
-  private mutating func foresee(_ entries: [StoredEntry]) throws -> ConflictError? {
-    var first: ConflictError?
-    for (namespace, group) in Dictionary(grouping: entries.enumerated(), by: \.element.namespace) {
-      let ids = try store.ids(namespace: namespace, queryHashes: group.map(\.element.queryHash))
-      for (id, entry) in zip(ids, group) {
-        guard let id else {
-          report.imported += 1
-          continue
-        }
-        guard options.onConflict != .fail else {
-          if entry.offset < first?.index ?? entries.count {
-            first = ConflictError(index: entry.offset, id: id)
-          }
-          break
-        }
-        count(options.onConflict == .replace ? .replaced(id) : .skipped(id))
-      }
-    }
-    return first
-  }
-
   private mutating func count(_ outcome: InsertOutcome) {
     switch outcome {
-    case .inserted: report.imported += 1
+    case .inserted: report.added += 1
     case .replaced: report.replaced += 1
     case .skipped: report.skipped += 1
     }
   }
 
-  /// Entries of drafts, with the vectors that are missing made in one go; in a dry run none is made, since texts
-  /// would leave the machine for nothing.
+  /// Entries of drafts, with the vectors that are missing made together.
   private func entries(of drafts: [EntryLine.Draft], at now: UnixTime) throws -> [StoredEntry] {
-    let bare =
-      options.dryRun
-      ? []
-      : drafts.filter { $0.embedding == nil }
-        .map { options.normalizes ? QueryNormalizer.normalize($0.query) : $0.query }
+    let bare = drafts.filter { $0.embedding == nil }
+      .map { options.normalizes ? QueryNormalizer.normalize($0.query) : $0.query }
     var made = try (bare.isEmpty ? [] : embedder?.embed(bare) ?? []).makeIterator()
     return try drafts.map { draft in
       var entry = StoredEntry(

@@ -8,26 +8,42 @@ enum InputForm {
   case array
   /// A heading and rows.
   case csv
+  /// A SQLite cache of the Python library.
+  case sqlite
 
   /// The name of a record: line, element or row.
   var unit: String {
     switch self {
     case .lines: "line"
     case .array: "element"
-    case .csv: "row"
+    case .csv, .sqlite: "row"
     }
   }
 
   /// The number of bytes that are looked at, or fewer if a line ends before.
   static let lookAhead = 4096
 
-  /// Recognises lines and arrays of JSON.
+  /// Recognizes lines and arrays of JSON, and SQLite.
   /// - Parameters:
   ///   - bytes: the beginning of the file.
   ///   - path: of the file; nil for standard input.
+  ///   - isTable: text is read as CSV.
   /// - Throws: `InputError` for a file in another form, with a command that turns it into lines.
-  init(of bytes: [UInt8], path: String?) throws {
-    if let foreign = ForeignForm(bytes) { throw foreign.error(path) }
+  init(of bytes: [UInt8], path: String?, isTable: Bool = false) throws {
+    if let foreign = ForeignForm(bytes, path) { throw foreign.error(path) }
+    guard !bytes.starts(with: SQLiteSchema.magic.utf8) else {
+      guard path != nil else {
+        throw InputError(
+          "Standard input is a SQLite database, which SQLite reads from a file.",
+          remediation: "Name the file: mneme import FILE")
+      }
+      self = .sqlite
+      return
+    }
+    guard !isTable else {
+      self = .csv
+      return
+    }
     let text = withoutByteOrderMark(bytes)
     let firstLine = String(decoding: text.prefix { $0 != 0x0A && $0 != 0x0D }, as: UTF8.self)
     switch text.first(where: { !$0.isJSONSpace }) {
@@ -50,11 +66,17 @@ private struct ForeignForm {
   var filter: String?
   var advice = ""
 
-  init?(_ bytes: [UInt8]) {
+  init?(_ bytes: [UInt8], _ path: String?) {
     func begins(_ magic: [UInt8]) -> Bool { bytes.starts(with: magic) }
     func begins(_ magic: String) -> Bool { bytes.starts(with: magic.utf8) }
     let zeros = (bytes.dropFirst(0).first == 0, bytes.dropFirst(1).first == 0)
     switch true {
+    case begins([0x1F, 0x8B]) && [".tar.gz", ".tgz"].contains { path?.hasSuffix($0) ?? false }:
+      what = "a packed directory, as the Python library's 'dumps' makes it"
+      advice = Self.unpacking(path)
+    case bytes.dropFirst(257).starts(with: "ustar".utf8):
+      what = "a tar archive, as the Python library's 'dumps' makes it"
+      advice = Self.unpacking(path)
     case begins([0x1F, 0x8B]): (what, filter) = ("compressed with gzip", "gzip -dc")
     case begins([0x28, 0xB5, 0x2F, 0xFD]): (what, filter) = ("compressed with zstd", "zstd -dc")
     case begins([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00]): (what, filter) = ("compressed with xz", "xz -dc")
@@ -63,9 +85,6 @@ private struct ForeignForm {
     case begins("PK\u{3}\u{4}"):
       what = "a zip archive, as spreadsheets are"
       advice = "Unpack it, or save the spreadsheet as CSV in UTF-8 and add --format csv."
-    case begins("SQLite format 3\u{0}"):
-      what = "a SQLite database"
-      advice = "Give JSON lines: an object with \"query\" and \"response\" on each line."
     case begins([0xFF, 0xFE, 0, 0]), begins([0, 0, 0xFE, 0xFF]):
       (what, filter) = ("UTF-32", Self.iconv("UTF-32"))
     case begins([0xFF, 0xFE]), begins([0xFE, 0xFF]): (what, filter) = ("UTF-16", Self.iconv("UTF-16"))
@@ -73,6 +92,11 @@ private struct ForeignForm {
     case bytes.count > 1 && zeros == (true, false): (what, filter) = ("UTF-16", Self.iconv("UTF-16BE"))
     default: return nil
     }
+  }
+
+  /// `dumps` makes a gzip'ed archive with the SQLite file as its member `store`.
+  private static func unpacking(_ path: String?) -> String {
+    "Unpack it: tar -xf \(path.map(shellQuoted) ?? "FILE") store && mneme import store"
   }
 
   private static func iconv(_ name: String) -> String { "iconv -f \(name) -t UTF-8" }

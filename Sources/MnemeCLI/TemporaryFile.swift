@@ -10,7 +10,7 @@ struct TemporaryFile {
   let descriptor: Int32
   private let names: Names
   /// nil where it has no name.
-  private var name: String?
+  private(set) var name: String?
 
   /// - Parameter isNamed: gives it a name, whatever the file system can do.
   /// - Throws: `FileError` (exit status 73).

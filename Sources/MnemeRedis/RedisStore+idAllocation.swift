@@ -49,6 +49,12 @@ struct IDAllocation {
 }
 
 extension RedisStore {
+  /// The last id that was allocated; entries that were removed had such ids too. One round trip.
+  package func lastID() throws -> EntryID {
+    let look = try read { appendIDLook([], to: &$0) }
+    return EntryID(max(look.last, look.highest))
+  }
+
   /// - Parameter ids: the ids to use, which are watched so that no other client uses them.
   func appendIDLook(_ ids: [EntryID], to pipeline: inout Pipeline) -> Question<IDLook> {
     let last = pipeline.append("GET", layout.nextID)

@@ -256,7 +256,7 @@ extension RedisStore {
 
   // MARK: Commands
 
-  private func appendStamp(_ identity: CacheIdentity, to pipeline: inout Pipeline) {
+  func appendStamp(_ identity: CacheIdentity, to pipeline: inout Pipeline) {
     typealias Field = KeyLayout.MetaField
     pipeline.append(
       "HSET", layout.meta, Field.fingerprint, identity.fingerprint, Field.dimension, identity.dimension,

@@ -96,6 +96,40 @@ extension RedisStore {
     if !canGrow { uncounted.insert(namespace) }
   }
 
+  /// Sets counters that were exported. Two round trips for each 64 namespaces.
+  /// - Parameter identity: makes a cache of this identity in the same transaction. nil: the cache is there.
+  /// - Returns: whether they were set; false where another client has made the cache first.
+  package func restore(
+    _ counters: [Namespace: Counters], inNewCacheOf identity: CacheIdentity?
+  ) throws -> Bool {
+    try checkOpen()
+    var identity = identity
+    for page in counters.sorted(by: { $0.key < $1.key }).slices(of: Batch.keys) {
+      let isSet = try client.change { pipeline in
+        pipeline.append("WATCH", each: [layout.meta] + page.map { layout.counters($0.key) })
+        let stored = appendIdentityQuestion(to: &pipeline)
+        // Fails where a key is of another type.
+        for (namespace, _) in page { appendCounterQuestion(for: namespace, to: &pipeline) }
+        return stored
+      } decide: { [identity] _, stored -> Plan<Bool> in
+        if identity != nil, stored != nil { return .done(false) }
+        return .write { pipeline in
+          if let identity { appendStamp(identity, to: &pipeline) }
+          for (namespace, counters) in page {
+            pipeline.append("DEL", layout.counters(namespace))
+            for counter in Counter.allCases where counters[counter] > 0 {
+              appendCount(counters[counter], of: counter, in: namespace, to: &pipeline)
+            }
+          }
+          return Question { _ in true }
+        }
+      }
+      guard isSet else { return false }
+      identity = nil
+    }
+    return true
+  }
+
   /// The counters of a namespace, or of all.
   public func counters(in namespace: Namespace?) throws -> Counters {
     try summaries().filter { namespace == nil || $0.namespace == namespace }
@@ -160,17 +194,7 @@ extension RedisStore {
   /// the namespace may contain colons. Other names and values are skipped.
   package func pythonCounters() throws -> [Namespace: Counters] {
     let stored = try answer { $0.append("HGET", layout.meta, KeyLayout.MetaField.pythonCounters) }.string
-    guard let stored, let object = try? JSONText(parsing: Array(stored.utf8))
-    else { return [:] }
-    var counters: [Namespace: Counters] = [:]
-    for (name, value) in object.members {
-      guard let name, let colon = name.utf8.lastIndex(of: UInt8(ascii: ":")),
-        let counter = Counter(rawValue: String(name[name.utf8.index(after: colon)...])),
-        let count = value.integer, count > 0
-      else { continue }
-      counters[Namespace(unchecked: String(name[..<colon])), default: Counters()][counter] = count
-    }
-    return counters
+    return stored.map { Counters.namespaces(inPythonText: $0) } ?? [:]
   }
 }
 

@@ -15,6 +15,17 @@ extension RedisStore {
     }
   }
 
+  /// The entries that the exact layer has for queries; nil for a query without one, and for an entry that cannot be read.
+  /// Three round trips for each 64.
+  package func entries(
+    ofQueries queries: [(namespace: Namespace, queryHash: String)]
+  ) throws -> [(id: EntryID, entry: StoredEntry?)?] {
+    let claims = try claims(of: queries.map { QueryKey(namespace: $0.namespace, queryHash: $0.queryHash) })
+    let ids = claims.map { claim in claim.flatMap { $0.exists ? $0.id : nil } }
+    var entries = try self.entries(ids: ids.compactMap(\.self)) { _ in }[...]
+    return ids.map { id in id.map { ($0, entries.removeFirst()) } }
+  }
+
   /// The claims of `hash:` keys on queries; nil for none, and for the entry of another query. Two round trips for
   /// each 64, without `WATCH`.
   func claims(of keys: [QueryKey]) throws -> [Claim?] {

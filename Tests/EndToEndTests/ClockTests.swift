@@ -51,7 +51,7 @@ import Testing
   @Test("an export and an import on such a machine leave nothing out as expired")
   func carry() throws {
     let fixture = try filled("ahead")
-    let export = try run(fixture, "+1d", "export").expecting(0)
+    let export = try run(fixture, "+1d", "export", "--no-settings").expecting(0)
     #expect(try export.jsonLines().count == 5)
     let copy = try fixture.again(uniquePrefix("copy"))
     let report = try run(copy, "+1d", "import", "--json", input: export.output).json()

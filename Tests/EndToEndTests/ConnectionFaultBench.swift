@@ -88,12 +88,17 @@ private struct Bench {
     }
     return try started.map { step, prefix, proxy, fault, process in
       let outcome = try process.finish(input: step.input, within: .seconds(120))
-      let file = try? String(decoding: directory.read(prefix), as: UTF8.self)
+      let file = try? withoutMoment(String(decoding: directory.read(prefix), as: UTF8.self), prefix)
       let trial = try look(at: redis, step, prefix, fault, outcome, proxy.conversations, file)
       let left = try redis.names(beginningWith: prefix)
       if !left.isEmpty { try redis.send([Array("UNLINK".utf8)] + left) }
       return trial
     }
+  }
+
+  /// A text without what differs from one prefix and one second to the next.
+  private func withoutMoment(_ text: String, _ prefix: String) -> String {
+    text.replacing(prefix, with: "PREFIX").replacing(#/"exported_at":\d+/#, with: "\"exported_at\":MOMENT")
   }
 
   private func look(
@@ -103,7 +108,7 @@ private struct Bench {
     let prefixes = [prefix, prefix + "2"]
     let dumps = try prefixes.map { try redis.dump(prefix: $0 + ":") }
     // Ages grow from one run to the next, confidences fall, and the columns have their widths.
-    var printed = outcome.outputText.replacing(prefix, with: "PREFIX")
+    var printed = withoutMoment(outcome.outputText, prefix)
       .replacing(#/ [01]\.\d{3}(?= +\d+[smhd])/#, with: " CONFIDENCE")
       .replacing(#/ +\d+[smhd](?: \d+[smhd])?(?!\S)/#, with: " AGE").replacing(#/ {2,}/#, with: "  ")
       .replacing(/in [0-9.,]+ ?(ms|s)\b/, with: "in no time")

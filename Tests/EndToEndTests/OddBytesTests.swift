@@ -28,7 +28,8 @@ import Testing
       try fixture.mneme.run("put", "q\(number)", "r")
       try store(Self.vector(vectors[number - 1]), as: "embedding", of: number, in: fixture)
     }
-    let outcome = try copy.mneme.run(["import"], input: fixture.mneme.run("export").output).expecting(0)
+    let outcome = try copy.mneme.run(["import"], input: fixture.mneme.run("export", "--no-settings").output)
+      .expecting(0)
     #expect(
       outcome.errorText
         == "mneme: warning: 5 vectors, first that of line 1 cannot be compared: not of length 1, all "
@@ -59,7 +60,7 @@ import Testing
     )
     try store(odd, as: "response", of: 3, in: fixture)
 
-    let exported = try fixture.mneme.run("export")
+    let exported = try fixture.mneme.run("export", "--no-settings")
     #expect(
       exported.errorText
         == "mneme: warning: 2 entries, first entry 2, hold text that is not UTF-8: its bytes are in "
@@ -82,13 +83,13 @@ import Testing
     try copy.mneme.run("import", input: changed)
     #expect(try field("response", of: 3, in: copy) == Array("CAF\u{fffd}\0\u{fffd}\u{fffd}".utf8))
 
-    let csv = try fixture.mneme.run("export", "--format", "csv")
+    let csv = try fixture.mneme.run("export", "--no-settings", "--format", "csv")
     #expect(
       csv.errorText.hasSuffix("hold text that is not UTF-8: bytes that are not UTF-8 were replaced\n"),
       "\(csv)")
     // A name that is not text would be another namespace.
     try store([0xff], as: "namespace", of: 3, in: fixture)
-    let damaged = try fixture.mneme.run("export", expecting: 65)
+    let damaged = try fixture.mneme.run("export", "--no-settings", expecting: 65)
     #expect(damaged.errorText.contains("Entry 3") && damaged.outputLines.count == 2, "\(damaged)")
   }
 }

@@ -17,9 +17,10 @@ struct ReembedTests {
   }
 
   private func withoutVectors(_ fixture: CacheFixture, prefix: String) throws -> [String] {
-    try fixture.mneme.with(prefix: prefix).run("export", "--embeddings", "none").outputLines.map {
-      $0.replacing(/"embedder_fingerprint":"[^"]*"/, with: "").replacing(/"id":[0-9]+,/, with: "")
-    }
+    try fixture.mneme.with(prefix: prefix).run("export", "--no-settings", "--embeddings", "none").outputLines
+      .map {
+        $0.replacing(/"embedder_fingerprint":"[^"]*"/, with: "").replacing(/"id":[0-9]+,/, with: "")
+      }
   }
 
   @Test("a run that breaks off is continued, embeds nothing twice, and keeps all but the vectors")

@@ -159,7 +159,7 @@ import Testing
     try fixture.expectUnchanged {
       try fixture.mneme.run("inspect-keys", "--check")
       try fixture.mneme.run("vacuum", "--repair")
-      let lines = try fixture.mneme.run("export").jsonLines()
+      let lines = try fixture.mneme.run("export", "--no-settings").jsonLines()
       #expect(lines.count == 3 && lines.allSatisfy { $0["namespace"].string == "" }, "\(lines)")
     }
     try fixture.mneme.run("delete", "--id", "1")

@@ -177,7 +177,7 @@ import Testing
     let (fixture, copy) = (try CacheFixture("from"), try CacheFixture("to"))
     for number in 1...3 { try fixture.mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
     for id in 1...2 { try fixture.age(id, by: 3600) }
-    let exported = try fixture.mneme.run("export", "--include-expired").output
+    let exported = try fixture.mneme.run("export", "--no-settings", "--include-expired").output
     let text = try copy.mneme.run(["import"], input: exported).expecting(0).outputText
     #expect(text == "imported 1 entry, left out 2 that have expired\n")
     #expect(try copy.entryCount() == 1)
@@ -204,13 +204,13 @@ import Testing
       let set = ["HSET", fixture.key("entry:\(index + 1)"), "embedding"].map { Array($0.utf8) }
       try fixture.redis.send(set + [bits])
     }
-    let exported = try fixture.mneme.run("export")
+    let exported = try fixture.mneme.run("export", "--no-settings")
     #expect(exported.outputLines.count == metadata.count)
     try copy.mneme.run(["import"], input: exported.output).expecting(0)
     for id in 1...metadata.count {
       #expect(try bytes(of: id, in: copy) == bytes(of: id, in: fixture), "entry \(id)")
     }
-    #expect(try copy.mneme.run("export").output == exported.output)
+    #expect(try copy.mneme.run("export", "--no-settings").output == exported.output)
   }
 
   /// The fields of an entry and their bytes, in the order of the names.
@@ -224,7 +224,7 @@ import Testing
   func withoutVectors() throws {
     let (fixture, copy) = (try CacheFixture("from"), try CacheFixture("to"))
     try fixture.mneme.run("put", "--embedder", "none", "q", "r")
-    try copy.mneme.run(["import"], input: fixture.mneme.run("export").output).expecting(0)
+    try copy.mneme.run(["import"], input: fixture.mneme.run("export", "--no-settings").output).expecting(0)
     #expect(try copy.fields(of: 1) == fixture.fields(of: 1))
     #expect(try copy.mneme.run("get", "q").outputText == "r\n")
   }
@@ -271,7 +271,9 @@ import Testing
     #expect(first.errorText.contains("remediation: The file '\(directory.path("out"))' is as it was before."))
     #expect(try directory.names().isEmpty)
 
-    let toPipe = try fixture.mneme.start(["export", "--embeddings", "array", "--pace", "100ms"])
+    let toPipe = try fixture.mneme.start([
+      "export", "--no-settings", "--embeddings", "array", "--pace", "100ms",
+    ])
     _ = try toPipe.readLine()
     toPipe.signal(number)
     let second = try toPipe.finish(within: .seconds(60))
@@ -280,7 +282,9 @@ import Testing
     #expect((1..<1000).contains(written))
     let state = "\(written) entries were written; continue with --since-id \(written)."
     #expect(second.errorText.contains(state), "\(written): \(second.errorText)")
-    #expect(try fixture.mneme.run("export", "--since-id", "\(written)").outputLines.count == 1000 - written)
+    #expect(
+      try fixture.mneme.run("export", "--no-settings", "--since-id", "\(written)").outputLines.count == 1000
+        - written)
   }
 }
 

@@ -45,7 +45,8 @@ import Testing
   func export() throws {
     let fixture = try Self.fixture()
     for words in [["-n", "faq"], ["--metadata", "source"], ["--query-contains", "question 1"]] {
-      let exported = try fixture.mneme.run(["export", "--embeddings", "none"] + words).outputLines
+      let exported = try fixture.mneme.run(["export", "--no-settings", "--embeddings", "none"] + words)
+        .outputLines
       let listed = try fixture.mneme.run(["list", "--json"] + words).outputLines
       #expect(try exported.map { try JSONValue($0)["id"].int } == listed.map { try JSONValue($0)["id"].int })
       #expect(!exported.isEmpty)

@@ -87,7 +87,9 @@ func export(_ entry: StoredEntry, _ form: EmbeddingForm) {
   if case .string = raw { expect(!line.unicodeScalars.contains(where: isHazardous), line.debugDescription) }
   let draft: EntryLine.Draft
   do {
-    draft = try EntryLine.draft(from: Array(line.utf8))
+    let record = try EntryLine.record(from: Array(line.utf8), isExported: true, readsSettings: true)
+    guard case .entry(let entry) = record else { return expect(false, "'\(line)' is read as settings") }
+    draft = entry
   } catch {
     expect(isBeyondImport(entry, form), "'\(line)' is refused: \(error)")
     return
@@ -111,7 +113,5 @@ func export(_ entry: StoredEntry, _ form: EmbeddingForm) {
 private func isBeyondImport(_ entry: StoredEntry, _ form: EmbeddingForm) -> Bool {
   let numbers = entry.embedding.numbers
   let isVector = numbers.allSatisfy(\.isFinite) && numbers.contains { $0 != 0 }
-  return entry.createdAt.rawValue.magnitude >= 1 << 50 || entry.lastAccessedAt.rawValue.magnitude >= 1 << 50
-    || entry.accessCount < 0 || entry.ttl.map { $0.rawValue < 1 || $0 > SemanticCache.longestTTL } ?? false
-    || form != .none && !isVector && !(numbers.isEmpty && form == .base64)
+  return form == .array && !isVector
 }

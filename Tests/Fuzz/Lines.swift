@@ -17,11 +17,12 @@ extension Target {
     withFile(of: bytes) { _, path in
       expectEveryLine(of: bytes, path)
       guard let file = try? InputFile(path) else { return }
-      let reader = DraftReader(LineReader(file, limit: 1 << 20), sinceLine: 0)
+      let reader = DraftReader(LineReader(file, limit: 1 << 20), sinceLine: 0, readsSettings: true)
       while let lines = try? reader.next() {
         for line in lines {
-          switch line.draft {
-          case .success(let draft): expectSameAgain(draft)
+          switch line.record {
+          case .success(.entry(let draft)): expectSameAgain(draft)
+          case .success(.settings(let settings)): expectSameAgain(settings)
           case .failure(let error): expect(ExitStatus(error) == .badData, "\(error)")
           }
         }
@@ -48,6 +49,14 @@ private func expectEveryLine(of bytes: [UInt8], _ path: String) {
     expect(lines.number == number + 1, "line \(number + 1) has the number \(lines.number)")
   }
   expect((try? lines.next()) == .some(nil), "a line behind the last")
+}
+
+/// Settings, exported and read again.
+private func expectSameAgain(_ settings: ExportSettings) {
+  guard let object = try? JSONText(parsing: Array(settings.json.text.utf8)),
+    let again = try? ExportSettings(of: object)
+  else { return expect(false, "'\(settings.json.text)' is refused") }
+  expect(again.json.text == settings.json.text, "'\(settings.json.text)' comes back as '\(again.json.text)'")
 }
 
 /// An entry of what a line says, exported and read again.

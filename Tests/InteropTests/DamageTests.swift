@@ -99,7 +99,7 @@ enum QueryHash {
         #expect(outcome.errorText.contains(damage.names), "\(outcome)")
       }
     }
-    let export = try cache.mneme.run(["export"])
+    let export = try cache.mneme.run(["export", "--no-settings"])
     #expect(try export.jsonLines().map { $0["id"].int } == [2, 3, 4], "\(export)")
     #expect(export.status == 65, "\(export)")
     expectNamed(export)

@@ -33,7 +33,7 @@ import Testing
     #expect(near[1].string == "On its\r\nway. 🧠 ")
     #expect(try cache.python("cache.get('how do I cook rice')").isNull)
     // The accesses as mneme sees them.
-    #expect(try cache.mneme.run("export").jsonLines()[0]["access_count"].int == 3)
+    #expect(try cache.mneme.run("export", "--no-settings").jsonLines()[0]["access_count"].int == 3)
     #expect(try CacheCheck(cache).problems.isEmpty)
   }
 
@@ -63,7 +63,7 @@ import Testing
           + native.option
       ).expecting(0)
     }
-    let lines = try cache.mneme.run("export", "--embeddings", "array").jsonLines()
+    let lines = try cache.mneme.run("export", "--no-settings", "--embeddings", "array").jsonLines()
     let entries = try #require(
       try cache.python(
         """

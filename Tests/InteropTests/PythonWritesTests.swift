@@ -50,7 +50,7 @@ import Testing
       cache.put("", "for the empty question")
       cache.put("empty", "")
       """#)
-    let lines = try cache.mneme.run("export").jsonLines()
+    let lines = try cache.mneme.run("export", "--no-settings").jsonLines()
     let entries = try #require(
       try cache.python("[entry | {\"metadata\": None} for entry in entries(cache)]").array)
     #expect(lines.count == entries.count && lines.count == 12)
@@ -64,7 +64,7 @@ import Testing
       #expect(bytes.map { String(format: "%02x", $0) }.joined() == entry["embedding"].string)
     }
     // Metadata comes out with its numbers as they were written; what not every JSON parser reads, as a string.
-    for (index, line) in try cache.mneme.run("export").outputLines.prefix(10).enumerated() {
+    for (index, line) in try cache.mneme.run("export", "--no-settings").outputLines.prefix(10).enumerated() {
       let isSame = """
         metadata = json.loads(\(try pythonLiteral(line)))["metadata"]
         if isinstance(metadata, str): metadata = json.loads(metadata)
@@ -83,7 +83,7 @@ import Testing
       cache.put("nan", "r", metadata={"score": float("nan"), "list": [float("inf"), -float("inf")], "s": "NaN"})
       cache.put("plain", "r", metadata={"score": 1})
       """#)
-    let outcome = try cache.mneme.run("export")
+    let outcome = try cache.mneme.run("export", "--no-settings")
     let lines = try outcome.jsonLines()
     #expect(lines[0]["metadata"].string == #"{"score": NaN, "list": [Infinity, -Infinity], "s": "NaN"}"#)
     #expect(
@@ -277,7 +277,7 @@ import Testing
     #expect(hit["age_seconds"].int == 0)
     #expect(hit["confidence"].double == 1)
     #expect(try cache.mneme.run("vacuum", "--json").json()["expired"].int == 0)
-    #expect(try cache.mneme.run("export").jsonLines().count == 1)
+    #expect(try cache.mneme.run("export", "--no-settings").jsonLines().count == 1)
   }
 
   @Test("an export of Python's cache, imported under a new prefix, is a cache that Python reads the same")
@@ -292,7 +292,7 @@ import Testing
                     ttl=None if number % 3 else 3600)
       cache.get("question 7", namespace="ns|1")
       """)
-    let lines = try cache.mneme.run("export").output
+    let lines = try cache.mneme.run("export", "--no-settings").output
     let report = try copy.mneme.run(["import", "--json"], input: lines).expecting(0).json()
     #expect(report["imported"].int == 200)
     let equal = try cache.python(

@@ -141,6 +141,6 @@ import Testing
     let rows = (stats["namespaces"].array ?? []).filter { $0["entries"].int != 0 }
     #expect(rows.map { $0["namespace"].string } == python[3].array?.map(\.string))
     #expect(rows.map { $0["entries"].int } == python[4].array?.map(\.int))
-    #expect(try cache.mneme.run("export").jsonLines().count == check.entries.count)
+    #expect(try cache.mneme.run("export", "--no-settings").jsonLines().count == check.entries.count)
   }
 }

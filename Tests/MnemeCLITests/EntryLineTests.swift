@@ -6,7 +6,12 @@ import Testing
 
 @Suite("Export lines")
 struct EntryLineTests {
-  private func draft(_ line: String) throws -> EntryLine.Draft { try EntryLine.draft(from: Array(line.utf8)) }
+  private func draft(_ line: String, isExported: Bool = false) throws -> EntryLine.Draft {
+    let record = try EntryLine.record(
+      from: Array(line.utf8), isExported: isExported, readsSettings: true)
+    guard case .entry(let draft) = record else { throw InputError("settings", remediation: "") }
+    return draft
+  }
 
   @Test("every field of an entry comes back from its line", arguments: [EmbeddingForm.base64, .array])
   func roundTrip(form: EmbeddingForm) throws {
@@ -146,9 +151,18 @@ struct EntryLineTests {
     #expect(error?.message.contains(mentions) == true, "\(String(describing: error))")
   }
 
-  @Test("an empty namespace and a vector without direction are refused")
+  @Test("an entry with an id, or behind settings, is taken with the numbers that were stored")
+  func exported() throws {
+    let numbers = #""ttl":-5,"created_at":9223372036854775807,"access_count":-1}"#
+    for (id, isExported) in [(#""id":1,"#, false), ("", true)] {
+      let draft = try draft("{" + id + #""query":"","response":"","# + numbers, isExported: isExported)
+      #expect(draft.isExported && draft.ttl == Seconds(-5) && draft.accessCount == -1)
+      #expect(draft.createdAt == UnixTime(.max))
+    }
+  }
+
+  @Test("a vector without direction is refused")
   func refusedByTheLibrary() {
-    #expect(throws: InvalidInputError.self) { try draft(#"{"query":"q","response":"r","namespace":""}"#) }
     #expect(throws: QuantizationError.self) { try draft(#"{"query":"q","response":"r","embedding":[0,0]}"#) }
     #expect(throws: QuantizationError.self) {
       try draft(#"{"query":"q","response":"r","embedding":[1e400,0]}"#)

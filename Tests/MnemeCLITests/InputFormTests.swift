@@ -30,7 +30,7 @@ struct InputFormTests {
     (Array("BZh9".utf8), "bzip2", "bzip2 -dc < 'a file' | mneme import"),
     ([0x04, 0x22, 0x4D, 0x18], "lz4", "lz4 -dc < 'a file' | mneme import"),
     (Array("PK\u{3}\u{4}".utf8), "zip", "--format csv"),
-    (Array("SQLite format 3\u{0}".utf8), "SQLite", "JSON lines"),
+    ([UInt8](repeating: 0x61, count: 257) + Array("ustar".utf8), "tar", "tar -xf 'a file' store && mneme"),
     ([0xFF, 0xFE, 0x7B, 0x00], "UTF-16", "iconv -f UTF-16 -t UTF-8 < 'a file' | mneme import"),
     ([0xFE, 0xFF, 0x00, 0x7B], "UTF-16", "iconv -f UTF-16 -t UTF-8 < 'a file' | mneme import"),
     ([0x7B, 0x00, 0x22, 0x00], "UTF-16", "iconv -f UTF-16LE -t UTF-8 < 'a file' | mneme import"),
@@ -127,7 +127,9 @@ struct InputFormTests {
   // MARK: A table
 
   private func draft(_ heading: String, _ row: String) throws -> EntryLine.Draft {
-    try CSVColumns(heading: Array(heading.utf8)[...]).draft(of: Array(row.utf8)[...])
+    let record = try CSVColumns(heading: Array(heading.utf8)[...]).record(of: Array(row.utf8)[...])
+    guard case .entry(let draft) = record else { throw InputError("settings", remediation: "") }
+    return draft
   }
 
   @Test("a row is an entry, whatever the order of the columns and what separates them")
@@ -166,7 +168,7 @@ struct InputFormTests {
   @Test("a table that is not UTF-8 is refused with the way to convert it")
   func latin1() {
     let error = #expect(throws: InputError.self) {
-      try CSVColumns(heading: Array("query,response".utf8)[...]).draft(of: [0x71, 0x2C, 0xE9])
+      try CSVColumns(heading: Array("query,response".utf8)[...]).record(of: [0x71, 0x2C, 0xE9])
     }
     #expect(error?.remediation.contains("iconv") == true)
   }

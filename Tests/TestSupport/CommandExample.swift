@@ -86,6 +86,7 @@ package struct CommandExample: Sendable, CustomTestStringConvertible {
       CommandExample(.reads, "set-quota faq", form: true),
       CommandExample(.reads, "export", stream: true), CommandExample(.reads, "export -o FILE", form: true),
       CommandExample(.reads, "export --format csv", form: true, stream: true),
+      CommandExample(.reads, "export --format sqlite -o FILE", form: true),
       CommandExample(.writes, "import", input: importLines(100..<180)),
       CommandExample(.writes, "delete question_3"),
       CommandExample(.writes, "delete --json question_4", form: true),

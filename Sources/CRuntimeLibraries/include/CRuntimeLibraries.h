@@ -8,7 +8,7 @@
  * take its types, `timespec` for example, for members of this module, in our modules and in those of every package that
  * depends on ours.
  *
- * To add a function or a constant, add it to its library's list. To add a library (SQLite, for example), add its lists
+ * To add a function or a constant, add it to its library's list. To add a library, add its lists
  * and the line LIBRARY here, and its header and the line LOADER to loader.c.
  *
  * OpenSSL 1.1 and 3, and every libcurl 7 and 8, have what is listed here under the same names, types and values, so the
@@ -182,6 +182,52 @@ static inline int64_t curl_get_offset(struct Curl curl, void *handle, unsigned i
   curl.curl_easy_getinfo(handle, information, &value);
   return value;
 }
+
+/* SQLite */
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+#define SQLITE_FUNCTIONS(FUNCTION) \
+  FUNCTION(int, sqlite3_open_v2, (const char *, struct sqlite3 **, int, const char *)) \
+  FUNCTION(int, sqlite3_close_v2, (struct sqlite3 *)) \
+  FUNCTION(int, sqlite3_busy_timeout, (struct sqlite3 *, int)) \
+  FUNCTION(const char *, sqlite3_errmsg, (struct sqlite3 *)) \
+  FUNCTION(int, sqlite3_system_errno, (struct sqlite3 *)) \
+  FUNCTION(int, sqlite3_prepare_v2, (struct sqlite3 *, const char *, int, struct sqlite3_stmt **, const char **)) \
+  FUNCTION(int, sqlite3_step, (struct sqlite3_stmt *)) \
+  FUNCTION(int, sqlite3_reset, (struct sqlite3_stmt *)) \
+  FUNCTION(int, sqlite3_finalize, (struct sqlite3_stmt *)) \
+  FUNCTION(int, sqlite3_bind_blob, (struct sqlite3_stmt *, int, const void *, int, void (*)(void *))) \
+  FUNCTION(int, sqlite3_bind_text, (struct sqlite3_stmt *, int, const char *, int, void (*)(void *))) \
+  FUNCTION(int, sqlite3_bind_int64, (struct sqlite3_stmt *, int, long long)) \
+  FUNCTION(int, sqlite3_bind_null, (struct sqlite3_stmt *, int)) \
+  FUNCTION(int, sqlite3_column_type, (struct sqlite3_stmt *, int)) \
+  FUNCTION(int, sqlite3_column_bytes, (struct sqlite3_stmt *, int)) \
+  FUNCTION(const unsigned char *, sqlite3_column_text, (struct sqlite3_stmt *, int)) \
+  FUNCTION(const void *, sqlite3_column_blob, (struct sqlite3_stmt *, int)) \
+  FUNCTION(long long, sqlite3_column_int64, (struct sqlite3_stmt *, int))
+
+#define SQLITE_CONSTANTS(CONSTANT) \
+  CONSTANT(SQLITE_OK) CONSTANT(SQLITE_ROW) CONSTANT(SQLITE_DONE) CONSTANT(SQLITE_BUSY) CONSTANT(SQLITE_LOCKED) \
+  CONSTANT(SQLITE_CORRUPT) CONSTANT(SQLITE_NOTADB) CONSTANT(SQLITE_CANTOPEN) CONSTANT(SQLITE_READONLY) \
+  CONSTANT(SQLITE_PERM) CONSTANT(SQLITE_FULL) CONSTANT(SQLITE_IOERR) CONSTANT(SQLITE_CONSTRAINT) \
+  CONSTANT(SQLITE_OPEN_READONLY) CONSTANT(SQLITE_OPEN_READWRITE) CONSTANT(SQLITE_INTEGER) CONSTANT(SQLITE_FLOAT) \
+  CONSTANT(SQLITE_TEXT) CONSTANT(SQLITE_BLOB) CONSTANT(SQLITE_NULL)
+
+LIBRARY(SQLite, SQLITE_FUNCTIONS)
+#define SQLITE_CONSTANT(name) extern const int mneme_##name __attribute__((swift_name(#name)));
+SQLITE_CONSTANTS(SQLITE_CONSTANT)
+
+/* SQLite copies the bytes. No bytes are an empty text or blob, not NULL. */
+#define SQLITE_BINDER(name, TYPE)                                                                            \
+  static inline int sqlite_bind_##name(                                                                      \
+    const struct SQLite *_Nonnull sqlite, struct sqlite3_stmt *statement, int index, const void *bytes, int count) { \
+    return sqlite->sqlite3_bind_##name(                                                                      \
+      statement, index, (TYPE)(bytes != NULL ? bytes : ""), count, (void (*)(void *))-1);                    \
+  }
+SQLITE_BINDER(text, const char *)
+SQLITE_BINDER(blob, const void *)
 
 #pragma clang diagnostic pop
 

@@ -5,21 +5,24 @@ import MnemeRedis
 /// `mneme export`
 struct Export: Command {
   enum Format: String, CaseIterable, Sendable {
-    case jsonl, csv
+    case jsonl, csv, sqlite
   }
 
   static let outputFile = Option(
     "output", short: "o", value: .file(), summary: "write to a file, which appears only when it is complete",
     details: """
       A new file is for its owner alone (mode 0600). One that takes the place of another of the same owner has its \
-      permissions, not its extended attributes or further hard links. A symbolic link to a file is refused.
+      permissions, not its extended attributes or further hard links. A symbolic link to a file is refused. So is a name that ends in .gz, .zst or .xz: mneme does not \
+      compress.
       """)
   static let format = Option(
     "format", value: .choice(Format.self, "FORMAT"), default: .jsonl,
-    summary: "one JSON object a line, or CSV for a spreadsheet",
-    details:
-      "CSV is for people. It is UTF-8 without a byte order mark, which Excel has to be told when it opens it."
-  )
+    summary: "one JSON object a line, CSV for a spreadsheet, or SQLite",
+    details: """
+      For a backup, use JSON lines. CSV lacks the settings and the vectors, and a text that looks like a formula gets an \
+      apostrophe before it. It is UTF-8 without a byte order mark, which Excel has to be told when it opens it. `sqlite` writes a cache that the Python library opens, and needs {option:output} and SQLite \
+      (package libsqlite3-0). Entries that Python cannot read are left out, with a warning and their ids.
+      """)
   static let embeddings = Option(
     "embeddings", value: .choice(EmbeddingForm.self, "FORM"),
     summary: "how vectors are written",
@@ -29,22 +32,39 @@ struct Export: Command {
       """)
   static let sinceID = Option(
     "since-id", value: .integer("ID", 0...Int.max), summary: "only entries with a greater id")
+  static let noSettings = Switch(
+    "no-settings", summary: "leave out the line with quotas and counters",
+    details: "For a program that expects nothing but entries.")
+  static let allowEmpty = Switch(
+    "allow-empty", summary: "write a file without entries too",
+    details: """
+      If not given, an export of nothing ends with status 1 and leaves the file as it is, because it is probably a mistake: \
+      a wrong prefix, or a server that lost its data. A prefix without a cache ends with status 1 in any case.
+      """)
 
   static let spec = CommandSpec(
-    name: "export", summary: "write entries as JSON lines or CSV",
+    name: "export", summary: "write entries as JSON lines, CSV or SQLite",
     description: """
-      Writes the entries in the order of their ids, page by page: memory stays small whatever the cache holds. \
-      Reads and changes nothing. Entries that are written meanwhile may or may not be in it.
+      Writes the settings of the cache on the first line, then the entries in the order of their ids, page by page: memory \
+      stays small whatever the cache holds. It reads and changes nothing. Entries that other clients write during the \
+      export may or may not be in it. The settings are the embedder, and the quotas and counters of the namespaces \
+      that are exported.
 
-      Text that is not UTF-8, which other writers may have stored, cannot stand in JSON. Its bytes are added in base64, as \
-      `query_base64`, `response_base64` and `metadata_base64`, and {command:import} stores those. In CSV they are lost. \
-      Either is said.
+      If the server loses its data during the export (a flush, a restart, a failover to a replica that lacks some of it), \
+      the export ends with status 69, and a file that was there stays.
+
+      Text that is not valid UTF-8, which other writers may have stored, has no form in JSON. Its bytes are added in base64, \
+      as `query_base64`, `response_base64` and `metadata_base64`, and {command:import} stores those. In CSV they are lost. \
+      mneme prints a warning either way, and also where an entry is exported that {command:get} does not serve.
       """,
     arguments: [SelectionRequest.moreIDs],
-    options: [outputFile, format, embeddings, sinceID, Options.pace] + SelectionRequest.options,
+    options: [outputFile, format, embeddings, sinceID, noSettings, allowEmpty, Options.pace]
+      + SelectionRequest.options,
     rules: SelectionRequest.rules,
     examples: [
       Example(command: "mneme export -o cache.jsonl", says: "back the cache up"),
+      Example(
+        command: "mneme export --format sqlite -o cache.db", says: "write a cache for the Python library"),
       Example(
         command: "mneme export -n faq | mneme -p copy import", says: "copy a namespace to another prefix"),
     ],
@@ -58,6 +78,8 @@ struct Export: Command {
   let format: Format
   let embeddings: EmbeddingForm
   let sinceID: EntryID?
+  let writesSettings: Bool
+  let allowsEmpty: Bool
   let pace: Duration
 
   init(_ invocation: Invocation) throws(UsageError) {
@@ -68,87 +90,131 @@ struct Export: Command {
     format = invocation[Self.format]
     embeddings = invocation[Self.embeddings] ?? (format == .csv ? .none : .base64)
     sinceID = invocation[Self.sinceID].map { EntryID(Int64($0)) }
+    writesSettings = !invocation[Self.noSettings]
+    allowsEmpty = invocation[Self.allowEmpty]
     pace = invocation[Options.pace]
+    if format == .sqlite {
+      guard path != nil else {
+        throw invocation.usageError(
+          "--format sqlite writes to a file", suggestion: "Name it: mneme export --format sqlite -o cache.db")
+      }
+      guard invocation[Self.embeddings] == nil else {
+        throw invocation.usageError("--embeddings is for JSON lines and CSV; a SQLite cache has its vectors")
+      }
+    }
+    if let path, let program = Self.compressor(for: path) {
+      let (name, new) = (shellQuoted(path), shellQuoted(path + ".new"))
+      throw invocation.usageError(
+        "-o: '\(path)' has the name of a compressed file, and mneme does not compress",
+        suggestion:
+          "Use a pipe: set -o pipefail; mneme export | \(program) > \(new) && mv \(new) \(name)")
+    }
+  }
+
+  /// The program whose files have such a name; nil for another name.
+  private static func compressor(for path: String) -> String? {
+    [(".gz", "gzip"), (".zst", "zstd"), (".xz", "xz")].first { path.lowercased().hasSuffix($0.0) }?.1
   }
 
   func run(_ context: Context) throws -> any Report {
     let store = try context.openExistingStore()
     defer { store.close() }
-    guard let identity = try store.identity() else { return try exportNothing(store, context) }
-    let chosen = try selection.selection(store, context)
-    if let path, path.hasSuffix(".gz") {
-      context.warn(
-        "'\(path)' gets plain text. To compress it, use 'mneme export | gzip >\(shellQuoted(path))'")
+    guard let identity = try store.identity() else {
+      try context.noteAbsence(of: store)
+      noteNothing(context)
+      return ExportReport(path: path, status: .no)
     }
-    let file = try path.map(AtomicFile.init)
+    let chosen = try selection.selection(store, context)
+    let writer = try writer(for: store, identity, context)
     let work = try LongWork(
-      context, unit: "entries", total: try store.count(of: chosen), isAmongResults: file == nil, pace: pace,
+      context, unit: "entries", total: try store.count(of: chosen), isAmongResults: path == nil, pace: pace,
       guarding: [store])
     var report = ExportReport(path: path, versionStart: try version(of: store, context))
     let now = try store.time(for: context.clock())
     context.warnOfClock(of: store)
-    let isForTerminal = context.output.style.outputIsTerminal
-    let lines = EntryLine.Writer(fingerprint: identity.fingerprint, embeddings: embeddings)
-    func write(_ body: (inout [UInt8]) -> Void) throws {
-      if let file { try file.write(appending: body) } else { try context.output.write(appending: body) }
-    }
-    if format == .csv { try write { CSV.append(CSV.heading, to: &$0) } }
+    let settings = try settings(of: store, identity, chosen, report.versionStart, now, context)
+    var notes = ExportNotes()
+    var hasBegun = false
     var fields = Selection.Fields.all
     if embeddings == .none { fields.remove(.embedding) }
     try store.forEachEntry(in: chosen, after: sinceID, at: now, reading: fields) { id, error in
-      report.damaged += 1
+      notes.damaged += 1
       context.warn(of: [error])
     } _: { entry in
       try work.check(state(report))
-      try write { bytes in
-        if file == nil, isForTerminal {
-          bytes.append(contentsOf: harmlessLine(of: entry, identity.fingerprint).utf8)
-        } else if format == .jsonl {
-          lines.append(entry, to: &bytes)
-          bytes.append(UInt8(ascii: "\n"))
-        } else {
-          CSV.append(
-            CSV.fields(of: entry, fingerprint: identity.fingerprint, embeddings: embeddings), to: &bytes)
-        }
-      }
+      if !hasBegun { try writer.begin(settings) }
+      hasBegun = true
+      guard try writer.write(entry) else { return }
+      notes.take(entry)
       report.exported += 1
-      if entry.raw != nil {
-        report.unencodable += 1
-        report.firstUnencodable = report.firstUnencodable ?? entry.id
-      }
       report.lastID = entry.id
       work.tell(report.exported)
       // A page of entries is a batch.
       if report.exported % 64 == 0 { work.pause() }
     }
     try work.finish()
-    if report.exported == 0 { try context.noteAbsence(of: store, chosen.namespaces) }
+    let unreadable = notes.damaged + writer.unreadableCount
+    report.status = unreadable > 0 ? .badData : .done
+    writer.warn(context)
+    if report.exported == 0 {
+      guard unreadable == 0, allowsEmpty else {
+        if unreadable == 0 { report.status = .no }
+        try context.noteAbsence(of: store, chosen.namespaces, isFailure: false)
+        noteNothing(context)
+        return report
+      }
+      if !hasBegun { try writer.begin(settings) }
+    }
     report.versionEnd = report.versionStart == nil ? nil : try version(of: store, context)
     if let start = report.versionStart, let end = report.versionEnd, end != start {
       context.remark(
-        "other clients wrote or removed \(entryCount(end - start)), which may or may not be in it")
+        "\(entryCount(end - start)) were written or removed during the export, which may or may not be in it")
     }
-    try file?.commit()
-    report.bytes = file?.byteCount ?? 0
-    if let id = report.firstUnencodable {
-      let which =
-        report.unencodable == 1 ? "entry \(id)" : "\(entryCount(report.unencodable)), first entry \(id),"
-      context.warn(
-        "\(which) \(report.unencodable == 1 ? "holds" : "hold") text that is not UTF-8: "
-          + (format == .csv
-            ? "bytes that are not UTF-8 were replaced" : "its bytes are in the members *_base64"))
-    }
+    report.bytes = try writer.commit()
+    report.isWritten = true
+    notes.warn(context, isCSV: format == .csv)
     return report
   }
 
-  /// The state of an interrupted export.
+  private func writer(
+    for store: RedisStore, _ identity: CacheIdentity, _ context: Context
+  ) throws -> any ExportWriter {
+    if format == .sqlite, let path { return try SQLiteExport(path, of: store, identity) }
+    return TextExport(
+      try path.map(AtomicFile.init), context.output, isCSV: format == .csv, fingerprint: identity.fingerprint,
+      embeddings: embeddings)
+  }
+
+  private func noteNothing(_ context: Context) {
+    context.note("nothing to export" + (path.map { "; the file '\($0)' was not written" } ?? ""))
+  }
+
+  /// Reads the settings of the namespaces that are exported; nil where the export has no place for them.
+  private func settings(
+    of store: RedisStore, _ identity: CacheIdentity, _ chosen: Selection, _ version: Int64?, _ now: UnixTime,
+    _ context: Context
+  ) throws -> ExportSettings? {
+    guard writesSettings, format != .csv else { return nil }
+    var settings = ExportSettings()
+    settings.keyPrefix = context.settings.keyPrefix
+    (settings.fingerprint, settings.dimension) = (identity.fingerprint, identity.dimension)
+    (settings.version, settings.exportedAt) = (version, now)
+    for summary in try store.summaries(whenDamaged: { context.warn(of: [$0]) })
+    where chosen.namespaces.isEmpty || chosen.namespaces.contains(summary.namespace) {
+      settings.quotas[summary.namespace] = summary.quota
+      if summary.counters != Counters() { settings.counters[summary.namespace] = summary.counters }
+    }
+    return settings
+  }
+
+  /// The state of the export, for a person who has interrupted it.
   private func state(_ report: ExportReport) -> String {
     if let path { return "The file '\(path)' is as it was before." }
     guard let last = report.lastID else { return "Nothing was written." }
     return "\(entryCount(report.exported)) were written; continue with --since-id \(last)."
   }
 
-  /// The version counter, which only the report needs.
+  /// Only for the report: the export does not depend on it.
   private func version(of store: RedisStore, _ context: Context) throws -> Int64? {
     do {
       return try store.versionCounter()
@@ -157,32 +223,40 @@ struct Export: Command {
       return nil
     }
   }
+}
 
-  /// A prefix without a cache has no entries, and that is what is written.
-  private func exportNothing(_ store: RedisStore, _ context: Context) throws -> any Report {
-    try context.noteAbsence(of: store)
-    let file = try path.map(AtomicFile.init)
-    if format == .csv {
-      if let file {
-        try file.write(CSV.record(CSV.heading).utf8)
-      } else {
-        try context.output.write(CSV.record(CSV.heading).utf8)
-      }
+/// What a reader of an export should know of its entries.
+private struct ExportNotes {
+  var damaged = 0
+  /// Entries with text that is not valid UTF-8, and the first of them.
+  private var unencodable: (count: Int, first: EntryID?) = (0, nil)
+  /// Other entries that `get` does not serve.
+  private var unservable: (count: Int, first: EntryID?) = (0, nil)
+
+  mutating func take(_ entry: StoredEntry) {
+    if entry.raw != nil {
+      unencodable = (unencodable.count + 1, unencodable.first ?? entry.id)
+    } else if !entry.isServable {
+      unservable = (unservable.count + 1, unservable.first ?? entry.id)
     }
-    try file?.commit()
-    return ExportReport(path: path, bytes: file?.byteCount ?? 0)
   }
 
-  /// The entry for a terminal, which no byte of it may command.
-  private func harmlessLine(of entry: StoredEntry, _ fingerprint: String) -> String {
-    switch format {
-    case .jsonl:
-      JSONOutput.harmless(
-        EntryLine.Writer(fingerprint: fingerprint, embeddings: embeddings).line(of: entry)) + "\n"
-    case .csv:
-      CSV.record(
-        CSV.fields(of: entry, fingerprint: fingerprint, embeddings: embeddings).map { visible($0) })
+  func warn(_ context: Context, isCSV: Bool) {
+    if let first = unencodable.first {
+      context.warn(
+        subject(unencodable.count, first, "holds", "hold") + " text that is not UTF-8: "
+          + (isCSV ? "bytes that are not UTF-8 were replaced" : "its bytes are in the members *_base64"))
     }
+    if let first = unservable.first {
+      context.warn(
+        subject(unservable.count, first, "was", "were")
+          + " exported although 'get' never serves such: a blank or "
+          + "error response, or a vector that cannot be compared; 'mneme list --unservable' lists them")
+    }
+  }
+
+  private func subject(_ count: Int, _ first: EntryID, _ one: String, _ many: String) -> String {
+    count == 1 ? "entry \(first) \(one)" : "\(entryCount(count)), first entry \(first), \(many)"
   }
 }
 
@@ -193,16 +267,12 @@ struct ExportReport: Report {
   /// nil where it cannot be read.
   var versionStart: Int64?
   var versionEnd: Int64?
-  var damaged = 0
-  /// Entries with text that is not UTF-8.
-  var unencodable = 0
-  var firstUnencodable: EntryID?
   /// The entry that was written last.
   var lastID: EntryID?
+  var status = ExitStatus.done
+  var isWritten = false
 
-  var status: ExitStatus { damaged > 0 ? .badData : .done }
-
-  /// Standard output has the entries, and nothing else.
+  /// Only the entries go to standard output.
   var json: JSONOutput {
     guard path != nil else { return .null }
     return [
@@ -212,7 +282,8 @@ struct ExportReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    path.map { "exported \(entryCount(exported)) to '\(visible($0))', \(size(bytes))" }
+    guard isWritten else { return nil }
+    return path.map { "exported \(entryCount(exported)) to '\(visible($0))', \(size(bytes))" }
   }
 
   var isConfirmation: Bool { true }

@@ -13,14 +13,16 @@ struct Import: Command {
   static let onConflict = Option(
     "on-conflict", value: .choice(ConflictPolicy.self, "WHAT"), default: .replace,
     summary: "what to do with a question that the cache has already")
+  static let lines = Group("Lines")
   static let sinceLine = Option(
-    "since-line", value: Resumption.kind, default: Resumption(), summary: "only what comes after this line",
+    "since-line", value: Resumption.kind, default: Resumption(), group: lines,
+    summary: "only what comes after this line",
     details: """
       To continue a run that ended early. Its message has the line, and behind an '@' a mark of the server: where the \
       server was started again, replaced or emptied since then, mneme refuses to continue, because lines may be lost.
       """)
   static let allowFuture = Switch(
-    "allow-future", summary: "accept times more than a day in the future",
+    "allow-future", group: lines, summary: "accept times more than a day in the future",
     details: """
       Otherwise such a time ends the run at its line. Most are in milliseconds, and an entry with one never \
       expires, never ages and is never evicted.
@@ -29,40 +31,62 @@ struct Import: Command {
     "namespace", short: "n", value: .namespace, summary: "put every entry into this namespace")
   static let format = Option(
     "format", value: .choice(Format.self, "FORMAT"), default: .json,
-    summary: "JSON lines or a JSON array, or a table in CSV",
+    summary: "JSON lines, JSON array or SQLite; or CSV",
     details: """
       The first row of a table names its columns: `query` and `response`, and any of `namespace`, `ttl` (seconds, or for \
       example `7d`), `metadata` (a JSON object) and `created_at` (Unix seconds). The fields are separated by commas, \
       semicolons or tabs.
       """)
 
-  static let spec = CommandSpec(
-    name: "import", summary: "store entries from JSON lines",
-    description: """
-      Reads one JSON object a line, or the objects of one JSON array. `query` and `response` must be there; what else is missing is made as \
-      {command:put} makes it, and what is there is kept: namespace, metadata, times, time to live, access count, \
-      vector. A vector in base64 is kept bit for bit, and one that cannot be compared is told of; numbers in an array are \
-      scaled to length 1. Only the id is handed out anew. A new prefix takes the embedder of the lines. Entries that have expired \
-      meanwhile are left out.
+  static let noSettings = Switch(
+    "no-settings", summary: "leave quotas and counters as they are",
+    details: "Of the settings of an export, only their format is read.")
+  static let onInvalid = Option(
+    "on-invalid", value: .choice(InvalidPolicy.self, "WHAT"), default: .fail, group: lines,
+    summary: "what to do with a line that cannot be stored",
+    details: """
+      `fail` ends the run at the first one; `skip` leaves them out and counts them. Lines of an export are stored as they \
+      are, also where {command:put} would refuse the entry: a response that is blank, too large or an error message. mneme \
+      prints a warning then.
+      """)
 
-      Members that are not known are named in a note. Of an array, an element counts as a line; of a table, a row.
+  static let spec = CommandSpec(
+    name: "import", summary: "store entries from JSON lines, CSV or SQLite",
+    description: """
+      Reads one JSON object a line, or the objects of one JSON array. `query` and `response` must be there. What else is \
+      missing is made as {command:put} makes it, and what is there is kept: namespace, metadata, times, time to live, \
+      access count, vector. A vector in base64 keeps every bit, and mneme warns of one that cannot be compared; numbers \
+      in an array are scaled to length 1. Only the id is new. A new prefix takes the embedder of the lines. Entries that \
+      have expired are left out.
+
+      A file that is a SQLite cache of the Python library is read with SQLite (package libsqlite3-0), also while an \
+      application uses it. Of an archive that `dumps` has made, unpack the member `store`, which is such a file.
+
+      The settings of an export, or of a SQLite cache, restore quotas at the end of the import and, in a new prefix, \
+      counters. With `--on-conflict skip` a quota that is there stays. With {option:namespace} they are left out.
+
+      Members that mneme does not know are named in a note. Of an array, an element counts as a line; of a table, a row; in \
+      SQLite, the id of the entry.
 
       Entries are stored in transactions of up to 64. A line that cannot be read ends the run with its number; what \
-      came before it is in, and {option:since-line} goes on from there.
+      came before it is stored, and {option:since-line} continues behind it.
+
+      {option:dry-run} compares the file with the cache: how many entries are new, changed, and the same. That verifies a \
+      backup.
       """,
     arguments: [file],
     options: [
-      namespace, format, onConflict, sinceLine, allowFuture, Options.nativeTTL, Options.maxEntries,
-      Options.noNormalize,
-      Options.dryRun, Options.batchSize, Options.pace,
+      namespace, format, onConflict, onInvalid, noSettings, sinceLine, allowFuture, Options.nativeTTL,
+      Options.maxEntries, Options.noNormalize, Options.dryRun, Options.batchSize, Options.pace,
     ] + EmbedderChoice.options,
     rules: [EmbedderChoice.rule],
     examples: [
       Example(command: "mneme import cache.jsonl", says: "restore a backup"),
-      Example(command: "mneme -p new import --on-conflict skip cache.jsonl", says: "add what is missing"),
+      Example(command: "mneme import --dry-run cache.jsonl", says: "compare a backup with the cache"),
       Example(
         command: "mneme import -n faq --format csv questions.csv", says: "fill a cache from a spreadsheet"),
-    ])
+    ],
+    exitNotes: [ExitNote(65, "a line is wrong, or with --on-invalid skip every line")])
 
   let path: String
   let since: Resumption
@@ -80,26 +104,45 @@ struct Import: Command {
       embedder: EmbedderChoice(invocation), maxEntries: invocation[Options.maxEntries],
       dryRun: invocation[Options.dryRun], batchSize: invocation[Options.batchSize],
       pace: invocation[Options.pace], normalizes: !invocation[Options.noNormalize],
-      allowsFuture: invocation[Self.allowFuture])
+      allowsFuture: invocation[Self.allowFuture], onInvalid: invocation[Self.onInvalid],
+      readsSettings: !invocation[Self.noSettings])
   }
 
-  /// Sees what the file is.
-  /// - Returns: the form, what makes drafts, and the columns of a table that are not read.
-  private func open(_ file: InputFile) throws -> (InputForm, DraftReader, unknown: [String]) {
-    // A line holds a query, a response and metadata at their limits, each byte escaped, and a vector.
-    let limit = 48 << 20
-    let form: InputForm =
-      format == .csv
-      ? .csv : try InputForm(of: file.peek(atMost: InputForm.lookAhead), path: path == "-" ? nil : path)
+  /// A file, by its form.
+  private struct Input {
+    var form: InputForm
+    var next: @Sendable () throws -> [DraftReader.Line]?
+    /// The number of the last record, once all are read.
+    var lastNumber: () throws -> Int
+    /// The columns of a table that are not read.
+    var unknown: [String] = []
+  }
+
+  private func open(_ file: InputFile) throws -> Input {
+    // Redis takes texts of 512 MiB. Lines with a query, a response and metadata at the limits of `put`, each byte escaped,
+    // and a vector have 48 MiB.
+    let limit = 256 << 20
+    let form = try InputForm(
+      of: file.peek(atMost: InputForm.lookAhead), path: path == "-" ? nil : path, isTable: format == .csv)
     var lines = LineReader(file, form: form, limit: limit)
-    guard form == .csv else { return (form, DraftReader(lines, sinceLine: since.line), []) }
-    do {
-      let columns = try CSVColumns(heading: try lines.next() ?? [])
-      let reader = DraftReader(
-        lines, sinceLine: since.line, blanks: [0x20, 0x09, columns.separator], parse: columns.draft)
-      return (form, reader, columns.unknown)
-    } catch let error as InputError {
-      throw LineError(line: 1, unit: form.unit, source: file.name, underlying: error, state: "")
+    switch form {
+    case .sqlite:
+      // `file` stays open until the end: to close a descriptor of the database would end SQLite's locks.
+      let rows = try SQLiteRows(path, sinceID: since.line, readsSettings: options.readsSettings)
+      return Input(form: form, next: rows.next, lastNumber: rows.lastNumber)
+    case .lines, .array:
+      let reader = DraftReader(lines, sinceLine: since.line, readsSettings: options.readsSettings)
+      return Input(form: form, next: reader.next, lastNumber: { reader.lastNumber })
+    case .csv:
+      do {
+        let columns = try CSVColumns(heading: try lines.next() ?? [])
+        let reader = DraftReader(
+          lines, sinceLine: since.line, blanks: [0x20, 0x09, columns.separator], parse: columns.record)
+        return Input(
+          form: form, next: reader.next, lastNumber: { reader.lastNumber }, unknown: columns.unknown)
+      } catch let error as InputError {
+        throw LineError(line: 1, unit: form.unit, source: file.name, underlying: error, state: "")
+      }
     }
   }
 
@@ -108,16 +151,16 @@ struct Import: Command {
     let store = try context.openStore(nativeTTL: nativeTTL)
     defer { store.close() }
     if file.isTerminal { context.note("reading lines from the terminal; Ctrl-D ends them") }
-    let (form, lines, unknown) = try open(file)
+    let input = try open(file)
     let work = try LongWork(
       context, unit: "lines", pace: options.pace, guarding: options.dryRun ? [] : [store])
     try since.mark.map(work.check)
     var run = ImportRun(
-      store, options, context, source: file.name, unit: form.unit, sinceLine: since.line, server: work)
+      store, options, context, source: file.name, unit: input.form.unit, sinceLine: since.line, server: work)
     defer { run.close() }
-    if !unknown.isEmpty { context.note("columns that are not read: \(list(unknown))") }
+    if !input.unknown.isEmpty { context.note("columns that are not read: \(list(input.unknown))") }
     do {
-      try forEachReadAhead(lines.next) { lines in
+      try forEachReadAhead(input.next) { lines in
         for line in lines {
           try work.check()
           if try run.take(line) { work.pause() }
@@ -126,11 +169,15 @@ struct Import: Command {
         }
       }
       try run.finish()
-      guard lines.lastNumber >= since.line else {
+      let last = try input.lastNumber()
+      guard last >= since.line else {
         throw InputError(
-          "\(file.name) has \(counted(lines.lastNumber, form.unit)), and --since-line is \(since.line).",
+          file.name
+            + (input.form == .sqlite ? " ends with row \(last)" : " has \(counted(last, input.form.unit))")
+            + ", and --since-line is \(since.line).",
           remediation: "Name the file that the line is of.")
       }
+      try run.setQuotas()
     } catch let interruption as Interruption {
       do {
         try run.finish()
@@ -148,45 +195,8 @@ struct Import: Command {
       throw unreadable
     }
     try work.finish()
-    run.warnOfVectors()
-    run.noteUnknownFields()
+    run.notes.print(context)
     if run.report.isEmpty, since.line == 0 { context.note("\(file.name) holds nothing to import") }
     return run.report
   }
-}
-
-struct ImportReport: Report {
-  /// Those that are new.
-  var imported = 0
-  var replaced = 0
-  var skipped = 0
-  /// Those of the skipped that have expired since they were exported.
-  var expired = 0
-  var evicted = 0
-  var dryRun = false
-
-  /// Whether there was no line.
-  var isEmpty: Bool { imported + replaced + skipped == 0 }
-
-  var json: JSONOutput {
-    [
-      "imported": JSONOutput(imported + replaced), "replaced": JSONOutput(replaced),
-      "skipped": JSONOutput(skipped),
-      "evicted": JSONOutput(evicted), "dry_run": JSONOutput(dryRun),
-    ]
-  }
-
-  func text(_ style: TerminalStyle) -> String? {
-    let (imported, skipped, evicted) =
-      dryRun ? ("would import", "skip", "evict") : ("imported", "skipped", "evicted")
-    return list([
-      "\(imported) \(entryCount(self.imported + replaced))",
-      replaced > 0 ? "\(grouped(replaced)) of them in place of old ones" : nil,
-      expired > 0 ? "\(dryRun ? "leave" : "left") out \(grouped(expired)) that have expired" : nil,
-      self.skipped > expired ? "\(skipped) \(grouped(self.skipped - expired))" : nil,
-      self.evicted > 0 ? "\(evicted) \(grouped(self.evicted))" : nil,
-    ])
-  }
-
-  var isConfirmation: Bool { !dryRun }
 }

@@ -1,0 +1,71 @@
+import Mneme
+
+/// The result of an import, or of its trial.
+struct ImportReport: Report {
+  /// Entries that were stored for queries that were not there. In a trial: that would be.
+  var added = 0
+  /// Entries that took the place of others. In a trial: that would, and differ from them.
+  var replaced = 0
+  /// In a trial, those of the replaced that differ in nothing but when and how often they were used.
+  var differInUses = 0
+  /// In a trial, entries that are there as they are.
+  var same = 0
+  var skipped = 0
+  /// Those of the skipped that have expired since they were exported.
+  var expired = 0
+  /// Lines that were left out because they cannot be stored.
+  var invalid = 0
+  var evicted = 0
+  /// How many quotas were set.
+  var quotas = 0
+  /// How many namespaces have got the counters of the export.
+  var counters = 0
+  var dryRun = false
+
+  /// There was no entry.
+  var isEmpty: Bool { added + replaced + same + skipped + invalid == 0 }
+
+  /// A file of which nothing can be stored is the wrong one.
+  var status: ExitStatus { invalid > 0 && added + replaced + same + skipped == 0 ? .badData : .done }
+
+  var json: JSONOutput {
+    if dryRun {
+      return [
+        "new": JSONOutput(added), "changed": JSONOutput(replaced), "same": JSONOutput(same),
+        "skipped": JSONOutput(skipped), "invalid": JSONOutput(invalid), "dry_run": true,
+      ]
+    }
+    return [
+      "imported": JSONOutput(added + replaced), "replaced": JSONOutput(replaced),
+      "skipped": JSONOutput(skipped), "invalid": JSONOutput(invalid), "evicted": JSONOutput(evicted),
+      "quotas": JSONOutput(quotas), "dry_run": false,
+    ]
+  }
+
+  func text(_ style: TerminalStyle) -> String? {
+    func part(_ number: Int, _ text: String) -> String? { number > 0 ? text : nil }
+    let entries = [
+      part(expired, "left out \(grouped(expired)) that have expired"),
+      part(skipped - expired, "skipped \(grouped(skipped - expired))"),
+      part(invalid, "left out \(grouped(invalid)) that cannot be stored"),
+    ]
+    if dryRun {
+      let uses = part(differInUses, " (\(grouped(differInUses)) of them only in their uses)") ?? ""
+      return "trial: "
+        + list(
+          [
+            "\(grouped(added)) new", "\(grouped(replaced)) changed\(uses)", "\(grouped(same)) the same",
+          ] + entries)
+    }
+    return list(
+      [
+        "imported \(entryCount(added + replaced))",
+        part(replaced, "\(grouped(replaced)) of them in place of old ones"),
+      ] + entries + [
+        part(evicted, "evicted \(grouped(evicted))"), part(quotas, "set \(counted(quotas, "quota"))"),
+        part(counters, "restored the counters of \(counted(counters, "namespace"))"),
+      ])
+  }
+
+  var isConfirmation: Bool { !dryRun }
+}
