@@ -57,7 +57,7 @@ extension AuditReport {
     _ pairs: [AuditedPair], of count: Int, _ heading: String, _ style: TerminalStyle,
     label: (TextComparison) -> String
   ) -> String {
-    var lines = [heading]
+    var lines = [prose(heading, style)]
     for pair in pairs {
       let (a, b) = (queries[pair.a], queries[pair.b])
       let comparison = TextComparison(a ?? "", b ?? "")
@@ -154,8 +154,13 @@ extension AuditReport {
     return """
       If each entry were asked and not there, its nearest one would answer with:
       \(table.text(style))
-      \(verdict)
+      \(prose(verdict, style))
       """
+  }
+
+  private func prose(_ text: String, _ style: TerminalStyle) -> String {
+    let words = text.split(separator: " ").map { StyledWord(text: String($0), width: displayWidth($0)) }
+    return wrap(words, width: style.width).joined(separator: "\n")
   }
 
   private func interval(_ range: ClosedRange<Double>) -> String {
