@@ -75,7 +75,7 @@ import Testing
     try fixture.mneme.run("put", long + "on Friday", "no")
     var mneme = fixture.mneme
     mneme.environment["COLUMNS"] = "80"
-    let plain = try mneme.run("audit", expecting: 1)
+    let plain = try mneme.run("audit", "--threshold", "0.8", expecting: 1)
     let lines = plain.outputText.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     #expect(lines.allSatisfy { $0.count <= 80 || $0.contains("threshold") }, "\(plain)")
     #expect(!plain.outputText.contains("\u{1B}"))
@@ -85,7 +85,7 @@ import Testing
     #expect(lines[place - 1].contains("the order of words"))
     #expect(plain.outputText.contains("a date or time"))
     #expect(plain.outputText.contains("THRESHOLD"))
-    let bold = try mneme.run("audit", "--color", "always", expecting: 1).outputText
+    let bold = try mneme.run(["audit", "--threshold", "0.8", "--color", "always"]).expecting(1).outputText
     #expect(bold.contains("from \u{1B}[1mchecking\u{1B}[0m to \u{1B}[1msavings\u{1B}[0m?"), "\(bold)")
     #expect(bold.contains("\u{1B}[1mFriday\u{1B}[0m"))
   }

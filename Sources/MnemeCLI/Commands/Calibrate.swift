@@ -35,7 +35,7 @@ struct Calibrate: Command {
     summary: "the least share of right ones among the answers")
   static let minRecall = Option(
     "min-recall", value: .number("F", 0...1), default: 0,
-    summary: "the least share of matches that are served, or of questions that are answered rightly")
+    summary: "the least share of matches served or questions answered")
   static let precision = Option(
     "vectors", value: .choice(VectorPrecision.self, "FORM"), default: .float32,
     summary: "the precision of the vectors")
@@ -69,7 +69,7 @@ struct Calibrate: Command {
         command: "mneme calibrate --from-cache --min-precision 0.99",
         says: "the threshold with the best F1 of those at which 99 % of the answers were right"),
       Example(
-        command: "mneme calibrate --labelled questions.csv --metric recall --min-precision 0.99",
+        command: "mneme calibrate --labelled q.csv --metric recall --min-precision 0.99",
         says: "the one with the most right answers among those"),
       Example(
         command: "mneme calibrate --paraphrases same.jsonl --distractors other.jsonl",
