@@ -108,4 +108,6 @@ public struct Lookup: Sendable {
   public var isIndexUnproven = false
   /// The error of the embedder, if it failed.
   public var embedderFailure: (any Error)?
+  /// Why the store recorded nothing of this lookup: it is full, or takes no writes. The answer is right all the same.
+  public var unrecorded: StoreBackendError?
 }

@@ -41,35 +41,46 @@ extension SemanticCache {
     _ query: String, namespace: Namespace = .default, embedding: [Float]? = nil, options get: GetOptions
   ) throws -> Lookup {
     try checkOpen()
-    if get.bypass { return try miss(.bypass, in: namespace, get) }
+    let recorder = Recorder(isPeeking: get.peek)
+    var lookup = try lookUp(query, namespace: namespace, embedding: embedding, options: get, recorder)
+    lookup.unrecorded = recorder.refusal
+    return lookup
+  }
+
+  private func lookUp(
+    _ query: String, namespace: Namespace, embedding: [Float]?, options get: GetOptions, _ recorder: Recorder
+  ) throws -> Lookup {
+    if get.bypass { return try miss(.bypass, in: namespace, recorder) }
     let now = options.clock()
     let queryHash = queryHash(query)
     let location = try store.locate(namespace: namespace, queryHash: queryHash)
 
     // Layer 1.
     if let id = location.exact,
-      let entry = try exactEntry(id, in: namespace, queryHash, at: now, peek: get.peek)
+      let entry = try exactEntry(id, in: namespace, queryHash, at: now, recorder)
     {
       var lookup = Lookup()
       if get.explain != nil {
         switch try vector(of: query, embedding) {
         case .success(let vector):
           lookup = try weigh(
-            neighboursOf: vector, in: namespace, at: now, location, get, behind: entry)
+            neighboursOf: vector, in: namespace, at: now, location, get, recorder, behind: entry)
         case .failure(let absence): lookup.embedderFailure = absence.cause
         }
       }
       lookup.hit = Hit(entry, layer: .exact, similarity: 1, at: now)
       return lookup
     }
-    guard !get.exactOnly, try store.identity() != nil else { return try miss(.noMatch, in: namespace, get) }
+    guard !get.exactOnly, try store.identity() != nil else {
+      return try miss(.noMatch, in: namespace, recorder)
+    }
 
     // Layer 2.
     switch try vector(of: query, embedding) {
     case .success(let vector):
-      return try weigh(neighboursOf: vector, in: namespace, at: now, location, get, behind: nil)
+      return try weigh(neighboursOf: vector, in: namespace, at: now, location, get, recorder, behind: nil)
     case .failure(let absence):
-      var lookup = try miss(absence.reason, in: namespace, get)
+      var lookup = try miss(absence.reason, in: namespace, recorder)
       lookup.embedderFailure = absence.cause
       return lookup
     }
@@ -97,7 +108,7 @@ extension SemanticCache {
 
   /// The entry of the query itself; an expired one is removed instead.
   private func exactEntry(
-    _ id: EntryID, in namespace: Namespace, _ queryHash: String, at now: UnixTime, peek: Bool
+    _ id: EntryID, in namespace: Namespace, _ queryHash: String, at now: UnixTime, _ recorder: Recorder
   ) throws -> StoredEntry? {
     var isExpired = false
     func choose(_ entries: [StoredEntry?]) -> Int? {
@@ -108,17 +119,18 @@ extension SemanticCache {
       isExpired = entry.isExpired(at: now)
       return isExpired ? nil : 0
     }
-    guard !peek else {
+    guard !recorder.isPeeking else {
       let entries = try store.entries(ids: [id])
       return choose(entries) == nil ? nil : entries[0]
     }
     // This entry was asked for: if it is damaged, that is an error.
-    if let entry = try store.serve(
-      ids: [id], in: namespace, counting: .hitsExact, at: now, whenDamaged: { throw $0 }, choosing: choose)
+    if let entry = try recorder.serve(
+      ids: [id], of: store, in: namespace, counting: .hitsExact, at: now, whenDamaged: { throw $0 },
+      choosing: choose)
     {
       return entry
     }
-    if isExpired { try store.removeExpired(ids: [id], at: now) }
+    if isExpired { try recorder.record { try store.removeExpired(ids: [id], at: now) } }
     return nil
   }
 
@@ -133,7 +145,7 @@ extension SemanticCache {
   /// - Parameter exact: what was served already; neighbours are then only explained.
   private func weigh(
     neighboursOf vector: Embedding, in namespace: Namespace, at now: UnixTime, _ location: Location,
-    _ get: GetOptions, behind exact: StoredEntry?
+    _ get: GetOptions, _ recorder: Recorder, behind exact: StoredEntry?
   ) throws -> Lookup {
     let start = Weighing(
       vector: vector, namespace: namespace, now: now, threshold: get.threshold ?? threshold,
@@ -145,10 +157,10 @@ extension SemanticCache {
     var isEmpty = location.members?.isEmpty ?? false
     if let members = location.members, get.explain == nil {
       // So few are best read and weighed in one step.
-      served = try weigh(members, &weighing, &lookup, get)
+      served = try weigh(members, &weighing, &lookup, recorder)
     } else if let members = location.members {
       var neighbours = Neighbours(of: vector, among: members, store: store)
-      try weigh(&neighbours, &weighing, &lookup, &served, get)
+      try weigh(&neighbours, &weighing, &lookup, &served, get, recorder)
     } else {
       // A file of vectors can turn out to be damaged while it is searched. Then another index is made; the third is in
       // memory.
@@ -162,7 +174,7 @@ extension SemanticCache {
             of: vector, in: current.index, atLeast: weighing.reporting,
             threshold: get.explain == nil ? Float(weighing.threshold) : -.infinity, store: store)
           defer { note(gone: neighbours.gone, changed: neighbours.changed, in: current) }
-          try weigh(&neighbours, &weighing, &lookup, &served, get)
+          try weigh(&neighbours, &weighing, &lookup, &served, get, recorder)
           break
         } catch is DamagedIndex {
           drop(current)
@@ -172,11 +184,11 @@ extension SemanticCache {
       }
     }
     let expired = weighing.candidates.filter { $0.verdict == .expired }.map(\.id)
-    if !get.peek, !expired.isEmpty { try store.removeExpired(ids: expired, at: now) }
+    if !expired.isEmpty { try recorder.record { try store.removeExpired(ids: expired, at: now) } }
     if let served {
       lookup.hit = Hit(served, layer: .semantic, similarity: weighing.similarity, at: now)
     } else {
-      lookup.missReason = try miss(weighing.missReason(isEmpty: isEmpty), in: namespace, get).missReason
+      lookup.missReason = try miss(weighing.missReason(isEmpty: isEmpty), in: namespace, recorder).missReason
     }
     lookup.candidates = weighing.candidates
     return lookup
@@ -185,7 +197,7 @@ extension SemanticCache {
   /// Weighs neighbours, nearest first, until one is served or none can be, and as many as must be explained.
   private func weigh(
     _ neighbours: inout Neighbours, _ weighing: inout Weighing, _ lookup: inout Lookup,
-    _ served: inout StoredEntry?, _ get: GetOptions
+    _ served: inout StoredEntry?, _ get: GetOptions, _ recorder: Recorder
   ) throws {
     defer { lookup.damaged += neighbours.damaged }
     while !weighing.isDone(explaining: get.explain != nil) {
@@ -201,7 +213,7 @@ extension SemanticCache {
           weighing.candidates.isEmpty ? weighing.deciding : Self.weighedAtOnce)
         guard let nearest = page.first else { return }
         let damaged = lookup.damaged.count
-        let hit = try weigh(page.map(\.id), &weighing, &lookup, get)
+        let hit = try weigh(page.map(\.id), &weighing, &lookup, recorder)
         served = served ?? hit
         if lookup.damaged.count > damaged, nearest.similarity >= weighing.threshold {
           weighing.hasMetDamage = true
@@ -212,19 +224,19 @@ extension SemanticCache {
 
   /// Reads entries and weighs them. The first that may be served is served, if none was before.
   private func weigh(
-    _ ids: [EntryID], _ weighing: inout Weighing, _ lookup: inout Lookup, _ get: GetOptions
+    _ ids: [EntryID], _ weighing: inout Weighing, _ lookup: inout Lookup, _ recorder: Recorder
   ) throws -> StoredEntry? {
     var damaged: [CorruptCacheError] = []
     defer { lookup.damaged += damaged }
-    guard !get.peek else {
+    guard !recorder.isPeeking else {
       let entries = try store.entries(ids: ids) { damaged.append($0) }
       return weighing.weigh(entries, ids: ids).flatMap { entries[$0] }
     }
     // Entries that change while the access is recorded are read and weighed again.
     var weighed = weighing
     defer { weighing = weighed }
-    return try store.serve(
-      ids: ids, in: weighing.namespace, counting: .hitsSemantic, at: weighing.now,
+    return try recorder.serve(
+      ids: ids, of: store, in: weighing.namespace, counting: .hitsSemantic, at: weighing.now,
       whenDamaged: { damaged.append($0) },
       choosing: { entries in
         weighed = weighing
@@ -232,9 +244,53 @@ extension SemanticCache {
       })
   }
 
-  private func miss(_ reason: MissReason, in namespace: Namespace, _ get: GetOptions) throws -> Lookup {
-    if !get.peek { try store.add(1, to: .misses, in: namespace) }
+  private func miss(
+    _ reason: MissReason, in namespace: Namespace, _ recorder: Recorder
+  ) throws -> Lookup {
+    try recorder.record { try store.add(1, to: .misses, in: namespace) }
     return Lookup(missReason: reason)
+  }
+}
+
+/// Records what a lookup did, as long as the store takes it: a store that is full, or that takes no writes, does not keep
+/// an answer from being served.
+private final class Recorder {
+  /// Nothing is to be recorded.
+  let isPeeking: Bool
+  /// Why something was not recorded.
+  private(set) var refusal: StoreBackendError?
+
+  init(isPeeking: Bool) { self.isPeeking = isPeeking }
+
+  func record(_ body: () throws -> Void) throws {
+    if isPeeking || refusal != nil { return }
+    do {
+      try body()
+    } catch let error as StoreBackendError where error.reason == .outOfMemory || error.reason == .readOnly {
+      refusal = error
+    }
+  }
+
+  /// Serves as the store does; an entry whose access is refused is served too.
+  func serve(
+    ids: [EntryID], of store: any CacheStore, in namespace: Namespace, counting counter: Counter,
+    at now: UnixTime, whenDamaged: (CorruptCacheError) throws -> Void,
+    choosing choose: ([StoredEntry?]) throws -> Int?
+  ) throws -> StoredEntry? {
+    var chosen: StoredEntry?
+    func chooseAndKeep(_ entries: [StoredEntry?]) throws -> Int? {
+      let place = try choose(entries)
+      chosen = place.flatMap { entries[$0] }
+      return place
+    }
+    do {
+      return try store.serve(
+        ids: ids, in: namespace, counting: counter, at: now, whenDamaged: whenDamaged,
+        choosing: chooseAndKeep)
+    } catch let error as StoreBackendError where error.reason == .outOfMemory || error.reason == .readOnly {
+      refusal = error
+      return chosen
+    }
   }
 }
 

@@ -21,6 +21,8 @@ final class Context {
   private var stores: [RedisStore] = []
   /// Whether what the command was asked about is not there, so that its status is 1.
   private(set) var isAbsent = false
+  /// Whether a replica that may lack what its primary has is warned of at the end; false if the command reports it.
+  var warnsOfReplicas = true
 
   init(
     settings: GlobalSettings, output: Output, environment: Environment,
@@ -115,6 +117,7 @@ final class Context {
       defer {
         (clients, stores) = (clients + other.clients, stores + other.stores)
         isAbsent = isAbsent || other.isAbsent
+        warnsOfReplicas = warnsOfReplicas && other.warnsOfReplicas
       }
       do {
         reports.add(keyPrefix, try run(other))
@@ -225,6 +228,16 @@ final class Context {
     }
   }
 
+  /// Warns of a replica that may lack what its primary has.
+  func warnOfReplicas() {
+    guard warnsOfReplicas else { return }
+    var known: Set<String> = []
+    for client in clients where known.insert(client.address).inserted {
+      guard let fault = try? client.replicaFault() else { continue }
+      warn("the replica \(client.address) \(fault.description): entries may be missing or old")
+    }
+  }
+
   /// Warns of removals that a full server could not record.
   func warnOfUnrecorded() {
     let removals = stores.reduce(0) { $0 + $1.unrecordedRemovals }
@@ -260,7 +273,7 @@ final class Context {
     guard settings.isVerbose else { return }
     for client in clients where client.traffic.connections > 0 {
       let (role, traffic) = (client.role, client.traffic)
-      var server = ["Redis \(role.version ?? "of an unknown version")"]
+      var server = [role.name]
       if role.isCluster == true { server.append("a node of a cluster") }
       if role.isReplica == true { server.append("a replica") }
       remark(

@@ -209,7 +209,7 @@ extension ServerSettings {
     guard maxMemory > 0 else {
       return HealthCheck(
         .memory, .warning,
-        "maxmemory is not set: if memory runs out, the kernel kills Redis and its data is lost",
+        "maxmemory is not set: if memory runs out, the kernel kills the server and its data is lost",
         "Set maxmemory with the policy noeviction, and give namespaces a quota with 'mneme set-quota'.")
     }
     let text = "\(size(Int(used))) of \(size(Int(maxMemory)))"
@@ -269,14 +269,15 @@ extension ServerSettings {
   }
 
   private var replicationCheck: HealthCheck? {
+    if let replicaFault {
+      return HealthCheck(
+        .replication, .critical, "the replica \(replicaFault.description)",
+        "Wait until the link is back, or look at 'redis-cli INFO replication' on both.")
+    }
     if isReplica == true {
-      return isLinkedToPrimary == false
-        ? HealthCheck(
-          .replication, .critical, "a replica that has lost its primary: its data is old",
-          "Look at redis-cli INFO replication on both.")
-        : HealthCheck(
-          .replication, .warning, "a replica, which takes no writes",
-          "Use the primary's address for commands that write.")
+      return HealthCheck(
+        .replication, .warning, "a replica, which takes no writes",
+        "Use the primary's address for commands that write.")
     }
     if let replicas, replicas.connected < replicas.wanted {
       return HealthCheck(

@@ -66,6 +66,7 @@ public enum Program {
       try output.flush()
       context.warnOfCounters()
       context.warnOfUnrecorded()
+      context.warnOfReplicas()
       context.remarkOnTraffic()
       return report.status == .done && context.isAbsent ? .no : report.status
     } catch is ClosedPipe {

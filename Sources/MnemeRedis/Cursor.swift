@@ -8,7 +8,8 @@ import Mneme
 struct Cursor {
   /// The key or keys to walk over.
   enum Subject: Sendable {
-    /// The keys of the server that a pattern matches, and of one type where that is given (`hash`, `zset`).
+    /// The keys of the server that a pattern matches, of one type where that is given (`hash`, `zset`) and the server can
+    /// tell: Redis 6.0 and later.
     case keys(matching: [UInt8], type: String? = nil)
     case set(Key)
     /// Elements are field, value, field, value.
@@ -87,14 +88,23 @@ extension RedisClient {
     _ body: ([Reply]) throws -> Void
   ) throws -> Bool {
     var cursor = Cursor(subject)
+    var isFirstPage = true
     while !cursor.isAtEnd {
       if shouldStop() { return false }
       var request = Pipeline()
       let page = cursor.append(to: &request)
       let reply = try read(request)[page]
       if let error = reply.error {
+        if case .keys(let pattern, .some) = subject, isFirstPage, error.code == "ERR",
+          !error.isUnknownCommand
+        {
+          // Redis before 6.0 knows no TYPE.
+          return try forEachPage(
+            of: .keys(matching: pattern), shouldStop: shouldStop, reading: read, body)
+        }
         throw translate(error, command: subject.command, key: subject.key?.text)
       }
+      isFirstPage = false
       try body(cursor.take(reply))
     }
     return true

@@ -30,10 +30,18 @@ extension RedisStore {
     try checkOpen()
     typealias Served = (entry: StoredEntry?, damaged: [CorruptCacheError])
     let served: Served = try client.change(tolerating: true) { pipeline in
-      pipeline.append("WATCH", each: ids.map(layout.entry))
+      let watched = pipeline.append("WATCH", each: ids.map(layout.entry))
       let entries = ids.map { pipeline.append("HGETALL", layout.entry($0)) }
       let touched = appendTouchCheck(of: namespace, to: &pipeline)
-      return Question { replies in (entries.map { replies[$0] }, Result { try replies[touched] }) }
+      return Question { replies in
+        let touch = Result { () -> UnixTime? in
+          if let error = replies[watched].error {
+            throw TouchCheckFailure(reply: error, key: self.layout.entry(ids[0]))
+          }
+          return try replies[touched]
+        }
+        return (entries.map { replies[$0] }, touch)
+      }
     } decide: { transaction, seen -> Plan<Served> in
       // An entry of another type is damaged; an index of another type ends it.
       let latest: UnixTime?

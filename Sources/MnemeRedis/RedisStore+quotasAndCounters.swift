@@ -57,13 +57,20 @@ extension RedisStore {
   /// One round trip once it is known that there is a cache.
   public func add(_ count: Int64, to counter: Counter, in namespace: Namespace) throws {
     guard try identity() != nil, !uncounted.contains(namespace) else { return }
-    let replies = try client.write(
-      pipeline { appendCount(count, of: counter, in: namespace, to: &$0) }, tolerating: true)
-    for error in replies.compactMap(\.error) {
-      // The number cannot be counted up. Any other error has a code of its own.
-      guard error.code == "ERR" else {
-        throw client.translate(error, command: "HINCRBY", key: layout.counters(namespace).text)
+    do {
+      // Together, so that a server at the edge of its memory takes neither.
+      try client.change { _ in
+        .nothing
+      } decide: { _, _ in
+        .write { pipeline in
+          appendCount(count, of: counter, in: namespace, to: &pipeline)
+          return .nothing
+        }
       }
+    } catch let error as StoreBackendError
+      where error.reason == .refused && (error.cause as? ServerError)?.code == "ERR"
+    {
+      // The number cannot be counted up. Any other error has a code of its own.
       uncounted.insert(namespace)
     }
   }

@@ -139,9 +139,84 @@ struct ConnectionAnswerTests {
       #expect(complaint.message.contains("its primary is 127.0.0.1:\(primary.port!)"), "\(complaint)")
       #expect(complaint.remediation.contains("primary"))
     }
-    // Recording a use is a write, and the message gives the way around it.
-    let get = try refusal(status: 69) { try reader.run(["get", "q"] + $0) }
-    #expect(get.remediation.contains("'get --peek'"), "\(get)")
+    // An answer is printed all the same, and a miss is a miss.
+    try expectServed(by: reader, "read-only replica")
+    let writer = try CacheFixture(on: primary, prefix: "p")
+    try writer.mneme.run("put", "gone", "an answer", "--ttl", "1h")
+    try eventually("the replica to be in step") { try reader.run(["get", "--peek", "gone"]).status == 0 }
+    try writer.age([2], by: 7200)
+    try eventually("the entry to be old") {
+      try reader.run(["get", "--peek", "--exact", "gone"]).status == 1
+    }
+    let expired = try reader.run(["get", "gone"]).expecting(1)
+    #expect(expired.errorText.contains("was not recorded"), "\(expired)")
+  }
+
+  /// A hit and a miss on a server that records neither: the answer, and one warning each.
+  private func expectServed(by reader: Mneme, _ reason: String) throws {
+    let hit = try reader.run(["get", "q"]).expecting(0)
+    #expect(hit.outputText == "the answer\n")
+    let near = try reader.run(["get", "--threshold", "-1", "--min-confidence", "0", "what is q"]).expecting(0)
+    #expect(near.outputText == "the answer\n")
+    let miss = try reader.run(["get", "--exact", "nothing"]).expecting(1)
+    for outcome in [hit, near, miss] {
+      #expect(outcome.errorLines.count == 1, "\(outcome)")
+      #expect(outcome.errorText.hasPrefix("mneme: warning: this lookup was not recorded"), "\(outcome)")
+      #expect(outcome.errorText.contains(reason), "\(outcome)")
+    }
+  }
+
+  @Test("a full server serves what it has, and a miss leaves no half of a counter")
+  func servesWhileFull() throws {
+    let server = try RedisServer(configuration: ["maxmemory-policy noeviction"])
+    let fixture = try CacheFixture(on: server)
+    try fixture.mneme.run("put", "q", "the answer")
+    try fixture.redis.send("CONFIG", "SET", "maxmemory", "1")
+    try fixture.expectUnchanged { try expectServed(by: fixture.mneme, "maxmemory") }
+    #expect(try fixture.mneme.run("health", expecting: 1).outputText.contains("every put is refused"))
+    try fixture.redis.send("CONFIG", "SET", "maxmemory", "0")
+    try fixture.mneme.run("get", "--exact", "nothing", expecting: 1)
+    try fixture.expectSound()
+    try fixture.mneme.run("inspect-keys", "--check")
+  }
+
+  @Test("reading from a replica that has lost its primary is warned about, and an export is refused with 75")
+  func lostPrimary() throws {
+    let server = try RedisServer(tcp: true)
+    try Mneme(server, prefix: "p").run("put", "q", "the answer")
+    let reader = Mneme(url: server.tcpURL, prefix: "p")
+    // Nobody listens there.
+    try server.connect().send("REPLICAOF", "127.0.0.1", "\(try freePort())")
+    for words in ["get --peek q", "stats", "list", "show 1", "inspect-keys"] {
+      let outcome = try reader.run(words.split(separator: " ").map(String.init)).expecting(0)
+      let warnings = outcome.errorLines.filter { $0.hasPrefix("mneme: warning: the replica redis://") }
+      #expect(warnings.count == 1 && outcome.errorLines.count == 1, "\(outcome)")
+    }
+    let file = server.directory + "/backup.jsonl"
+    let refused = try refusal(status: 75) { try reader.run(["export", "-o", file] + $0) }
+    #expect(refused.message.contains("primary"), "\(refused)")
+    #expect(!FileManager.default.fileExists(atPath: file))
+    let health = try reader.run(["health"]).expecting(1)
+    #expect(health.outputText.contains("critical  replication") && health.errors.isEmpty, "\(health)")
+  }
+
+  @Test(
+    "a command that the server does not offer is 77, by its name",
+    arguments: ["UNLINK", "WATCH", "MULTI", "SCAN"])
+  func missingCommand(name: String) throws {
+    let server = try RedisServer(configuration: ["rename-command \(name) \"\""])
+    let url = server.url
+    let words = name == "SCAN" ? ["inspect-keys", "--discover"] : ["delete", "q"]
+    if name != "SCAN" {
+      // Made elsewhere, since nothing can be put there.
+      let elsewhere = try RedisServer()
+      let fixture = try CacheFixture(on: elsewhere, prefix: "p")
+      try fixture.mneme.run("put", "q", "r")
+      try PreparedCache(of: fixture).copy(to: CacheFixture(on: server, prefix: "p"))
+    }
+    let refused = try complaint(77, url, words[0], words[1])
+    #expect(refused.message.contains("does not offer \(name)"), "\(refused)")
+    #expect(refused.remediation.contains("rename-command"), "\(refused)")
   }
 
   @Test("MISCONF: 69, a server that cannot save to its disk")
@@ -157,6 +232,10 @@ struct ConnectionAnswerTests {
       try admin.send("INFO", "persistence").text?.contains("rdb_last_bgsave_status:err") == true
     }
     expect(try complaint(69, server.url, "put", "q", "r"), "cannot save", cause: "MISCONF", "disk")
+    try admin.send("CONFIG", "SET", "stop-writes-on-bgsave-error", "no")
+    try Mneme(server, prefix: "p").run("put", "q", "the answer")
+    try admin.send("CONFIG", "SET", "stop-writes-on-bgsave-error", "yes")
+    try expectServed(by: Mneme(server, prefix: "p"), "cannot save")
   }
 
   @Test("NOREPLICAS: 75, too few replicas in step to take a write")

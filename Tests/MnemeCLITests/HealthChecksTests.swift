@@ -78,10 +78,12 @@ struct HealthChecksTests {
   )
   func replication() {
     var replica = settings()
-    (replica.isReplica, replica.isLinkedToPrimary) = (true, true)
+    replica.isReplica = true
     #expect(found(replica) == ["warning replication"])
-    replica.isLinkedToPrimary = false
-    #expect(found(replica) == ["critical replication"])
+    for fault in [ReplicaFault.unlinked(since: nil), .synchronizing] {
+      replica.replicaFault = fault
+      #expect(found(replica) == ["critical replication"])
+    }
     var primary = settings()
     primary.replicas = (wanted: 2, connected: 1)
     #expect(found(primary) == ["critical replication"])

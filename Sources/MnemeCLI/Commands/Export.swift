@@ -119,7 +119,10 @@ struct Export: Command {
   func run(_ context: Context) throws -> any Report {
     let store = try context.openExistingStore()
     defer { store.close() }
-    guard let identity = try store.identity() else {
+    let found = try store.identity()
+    // A file that looks like a whole cache must be one.
+    try store.requireCompleteReplica()
+    guard let identity = found else {
       try context.noteAbsence(of: store)
       noteNothing(context)
       return ExportReport(path: path, status: .no)

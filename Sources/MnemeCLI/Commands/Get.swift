@@ -108,6 +108,9 @@ struct Get: Command {
     if let failure = lookup.embedderFailure as? any MnemeError {
       context.warn("\(failure.message) \(failure.remediation)")
     }
+    if let refusal = lookup.unrecorded {
+      context.warn("this lookup was not recorded: \(refusal.message) \(refusal.remediation)")
+    }
     context.warn(of: lookup.damaged)
     if lookup.hit == nil { lookup.missReason = missReason ?? lookup.missReason }
     try comment(on: lookup, store, context)

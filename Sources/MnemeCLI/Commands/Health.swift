@@ -55,6 +55,7 @@ struct Health: Command {
     let store = try context.openExistingStore()
     defer { store.close() }
     let settings = try store.serverSettings(clock: context.clock)
+    context.warnsOfReplicas = false
     let work = try LongWork(context, unit: "entries", total: try? store.count(in: nil))
     var options = ConditionOptions()
     options.isDeep = isDeep
@@ -121,7 +122,8 @@ struct HealthReport: Report {
   private var serverJSON: JSONOutput {
     func boolean(_ value: Bool?) -> JSONOutput { value.map { JSONOutput($0) } ?? .null }
     return [
-      "version": JSONOutput(settings.version), "cluster": boolean(settings.isCluster),
+      "program": JSONOutput(settings.program), "version": JSONOutput(settings.version),
+      "cluster": boolean(settings.isCluster),
       "replica": boolean(settings.isReplica), "used_memory_bytes": JSONOutput(settings.usedMemory),
       "maxmemory_bytes": JSONOutput(settings.maxMemory),
       "maxmemory_policy": JSONOutput(settings.evictionPolicy), "save": JSONOutput(settings.savePoints),
@@ -135,7 +137,7 @@ struct HealthReport: Report {
       ("health", worst.rawValue), ("prefix", visible(keyPrefix)),
       (
         "server",
-        "Redis \(settings.version ?? "of an unknown version")"
+        "\(settings.program ?? "Redis") \(settings.version ?? "of an unknown version")"
           + (settings.isCluster == true ? ", a node of a cluster" : "")
       ),
     ]) + "\n\n"

@@ -60,22 +60,32 @@ struct GreetingRefused: Error {
 
 /// What a server says it is; nil where it did not say.
 package struct ServerRole: Sendable, Equatable {
+  /// The name of the program: `Redis`, `Valkey`.
+  package internal(set) var program: String?
   /// The version as in `INFO`: `7.0.15`.
   package internal(set) var version: String?
   /// One of the nodes of a Redis Cluster.
   package internal(set) var isCluster: Bool?
   /// A copy that takes no writes.
   package internal(set) var isReplica: Bool?
+  /// A Sentinel, which knows where a primary is and has no data.
+  var isSentinel = false
 
   init() {}
+
+  /// The program and its version, for people: `Valkey 8.1.8`. A server that does not say is taken for Redis.
+  package var name: String { "\(program ?? "Redis") \(version ?? "of an unknown version")" }
 
   /// - Parameter hello: the reply to `HELLO 2`, names and values by turns; or an error.
   init(hello: Reply) {
     var elements = hello.elements
     while let name = elements.next(), let value = elements.next() {
       switch name.string {
+      case "server": program = value.string.map { visible($0.prefix(1).uppercased() + $0.dropFirst()) }
       case "version": version = value.string.map { visible($0) }
-      case "mode": isCluster = value.string.map { $0 == "cluster" }
+      case "mode":
+        isCluster = value.string.map { $0 == "cluster" }
+        isSentinel = value.string == "sentinel"
       case "role": isReplica = value.string.map { $0 != "master" }
       default: break
       }

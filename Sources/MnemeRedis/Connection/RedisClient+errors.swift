@@ -5,7 +5,7 @@ extension RedisClient {
   /// that is ignored.
   func translated(_ error: ServerError, of command: CommandText?) -> any MnemeError {
     let error = error.hiding(connector.url.password)
-    if command?.name == "SCAN", error.isNotPermitted { return scanNotPermitted(error) }
+    if let command, error.isUnknownCommand { return missing(command, error) }
     switch error.code {
     case "CROSSSLOT":
       for keyspace in keyspaces where KeyHashTag.ofKeys(under: keyspace.prefix) == nil {
@@ -22,16 +22,12 @@ extension RedisClient {
     }
   }
 
-  /// The keys of a prefix cannot be found without `SCAN`.
-  private func scanNotPermitted(_ error: ServerError) -> StoreBackendError {
-    guard error.code == "NOPERM" else {
-      return StoreBackendError(
-        .accessDenied, "SCAN at \(description): the server does not offer this command.",
-        about: .server(description), remedy: .enableCommand, cause: error)
-    }
-    return StoreBackendError(
-      .accessDenied, "SCAN at \(description): permission denied.",
-      about: .right(command: "scan", user: user, keys: nil), remedy: .grantRight, cause: error)
+  /// The server has no such command. mneme sends none that it can do without where the answer is needed.
+  private func missing(_ command: CommandText, _ error: ServerError) -> StoreBackendError {
+    StoreBackendError(
+      .accessDenied,
+      "\(command) at \(description): the server does not offer \(command.name), which mneme needs.",
+      about: .server(description), remedy: .enableCommand, cause: error)
   }
 
   /// The user whom the server sees.

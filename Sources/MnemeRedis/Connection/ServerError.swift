@@ -68,6 +68,10 @@ struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Whether a correct command is refused: this user may not run it, or the service that runs the server has removed it.
   var isNotPermitted: Bool { code == "NOPERM" || code == "ERR" }
 
+  /// Whether the server does not know the command: `rename-command` or the service has taken it away. Redis has no code of
+  /// its own for that.
+  var isUnknownCommand: Bool { code == "ERR" && text.lowercased().hasPrefix("unknown command") }
+
   var description: String { code.isEmpty ? text : text.isEmpty ? code : "\(code) \(text)" }
 
   /// Redis repeats the arguments of a command that it does not know, and a password, a query or an answer may be

@@ -5,6 +5,8 @@ import Mneme
 /// nil for a value that the server does not report: a user may lack `INFO` and `CONFIG`, and managed services do not
 /// permit the latter.
 package struct ServerSettings: Sendable {
+  /// The name of the program: `Redis`, `Valkey`.
+  package var program: String?
   /// The version as in `INFO`: `7.0.15`.
   package var version: String?
   /// One of the nodes of a Redis Cluster.
@@ -25,8 +27,8 @@ package struct ServerSettings: Sendable {
   package var savingFailed: Bool?
   /// The lead of this machine's clock over the server's; negative if it is behind.
   package var clockLead: Seconds?
-  /// Whether a replica is connected to its primary.
-  package var isLinkedToPrimary: Bool?
+  /// What a replica may lack; nil on a primary, and on a replica that is in step.
+  package var replicaFault: ReplicaFault?
   /// `min-replicas-to-write`, and how many replicas there are that count; nil where none are wanted.
   package var replicas: (wanted: Int, connected: Int)?
 
@@ -53,6 +55,7 @@ extension RedisStore {
     let limits = replies[limitSettings].configuration
     let role = client.role
     var settings = ServerSettings()
+    settings.program = role.program
     (settings.version, settings.isCluster, settings.isReplica) = (
       role.version, role.isCluster, role.isReplica
     )
@@ -66,7 +69,7 @@ extension RedisStore {
     let outcomes = ["rdb_last_bgsave_status", "aof_last_write_status"].compactMap { persistence[$0] }
     settings.clockLead = replies[serverSection].information.serverTime.map { now - $0 }
     let replication = replies[replicationSection].information
-    settings.isLinkedToPrimary = replication["master_link_status"].map { $0 == "up" }
+    settings.replicaFault = ReplicaFault(replication)
     let wanted = replies[replicaSetting].configuration.values.compactMap { Int($0) }.max() ?? 0
     let connected = (replication["min_slaves_good_slaves"] ?? replication["connected_slaves"]).flatMap {
       Int($0)
