@@ -45,6 +45,8 @@ public enum ErrorObject: Sendable, Hashable {
   case keyPrefix(String)
   /// A server's address, the password masked.
   case server(String)
+  /// The URL that is right, without a password.
+  case url(String)
   /// A right that a user of the server lacks. `keys` is the pattern of the keys, nil where the command is not about keys.
   case right(command: String, user: String, keys: String?)
   /// An embedder, by its fingerprint.

@@ -5,6 +5,8 @@
 public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConvertible {
   // Reaching a server.
   case rewriteURL = "Write it as redis://[[user]:password@]host[:port][/db], rediss:// or unix://."
+  case useSentinelURL = "Write the URL as redis+sentinel://host:26379/service."
+  case checkSentinelService = "Check the name of the service: 'SENTINEL MASTERS' lists what it watches over."
   case checkHostName = "Check the host in the URL and the name service of this machine."
   case checkServer = "Check that Redis is up, and the URL."
   case startServer = "Check that Redis is up and listens there (its 'bind' and 'port' settings)."

@@ -161,7 +161,7 @@ final class Context {
 
   /// Prints a note on standard error, unless `--quiet` is given.
   func note(_ text: @autoclosure () -> String) {
-    if !settings.isQuiet { output.note("mneme: \(shown(text()))") }
+    if !settings.isQuiet { output.remark(shown(text())) }
   }
 
   /// Says that a command found nothing because there is no cache under the prefix, or no such namespace in it, with the
@@ -214,7 +214,7 @@ final class Context {
   }
 
   /// Prints a line on standard error, `--quiet` or not.
-  private func tell(_ text: String) { output.note("mneme: \(shown(text))") }
+  private func tell(_ text: String) { output.remark(shown(text)) }
 
   /// A note that something is not as it should be, `--quiet` or not.
   func warn(_ text: String) { tell("warning: \(text)") }
@@ -263,7 +263,7 @@ final class Context {
 
   /// A note that only `--verbose` wants.
   func remark(_ text: @autoclosure () -> String) {
-    if settings.isVerbose { output.note("mneme: \(shown(text()))") }
+    if settings.isVerbose { output.remark(shown(text())) }
   }
 
   private func shown(_ text: String) -> String { visible(output.passwords.masked(in: text)) }

@@ -82,11 +82,14 @@ struct ErrorPrinter {
   }
 
   private func json(_ parts: Parts, _ status: ExitStatus) -> JSONOutput {
-    [
-      "error": JSONOutput(parts.type), "message": JSONOutput(parts.message),
-      "remediation": JSONOutput(parts.remediation), "causes": .array(parts.causes.map { JSONOutput($0) }),
-      "exit_status": JSONOutput(Int(status.rawValue)),
+    let notes = output.takeHeldNotes()
+    let members: [(String, JSONOutput)] = [
+      ("error", JSONOutput(parts.type)), ("message", JSONOutput(parts.message)),
+      ("remediation", JSONOutput(parts.remediation)),
+      ("causes", .array(parts.causes.map { JSONOutput($0) })),
+      ("exit_status", JSONOutput(Int(status.rawValue))),
     ]
+    return .object(members + (notes.isEmpty ? [] : [("notes", .array(notes.map { JSONOutput($0) }))]))
   }
 
   private func text(_ parts: Parts) -> String {

@@ -11,6 +11,9 @@ final class Output {
   /// The passwords of the command line, which no note and no error may show.
   let passwords: TypedPasswords
   private var pending: [UInt8] = []
+  /// Notes wait for the end, because an error object must be alone on standard error: with `--json`.
+  var holdsNotes = false
+  private var held: [String] = []
   private static let pieceSize = 1 << 16
 
   init(style: TerminalStyle, hiding passwords: TypedPasswords = .init()) {
@@ -64,6 +67,22 @@ final class Output {
   func note(_ text: String) {
     Output.clearPlace()
     Output.ask(text + "\n")
+  }
+
+  /// A note that does not have to be read now, without the program's name.
+  func remark(_ text: String) {
+    if holdsNotes { held.append(text) } else { note("mneme: \(text)") }
+  }
+
+  /// The notes that were held, which are not held any more.
+  func takeHeldNotes() -> [String] {
+    defer { held = [] }
+    return held
+  }
+
+  /// Writes the notes that were held.
+  func releaseNotes() {
+    for text in takeHeldNotes() { note("mneme: \(text)") }
   }
 
   /// Text on standard error that an answer is typed behind.

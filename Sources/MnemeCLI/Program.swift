@@ -47,6 +47,8 @@ public enum Program {
     let style = TerminalStyle.detect(
       color: invocation[Options.color], progress: invocation[Options.progress], environment: environment)
     let output = Output(style: style, hiding: passwords)
+    output.holdsNotes = isJSON
+    defer { output.releaseNotes() }
     var place: ErrorPrinter.Place?
     defer { Output.clearPlace() }
     do {

@@ -6,6 +6,13 @@ extension Remedy {
   /// - Parameter object: what the error is about; its names make the step one that can be pasted.
   func words(about object: ErrorObject? = nil) -> String {
     switch self {
+    case .useSentinelURL:
+      guard case .url(let url)? = object else { return rawValue }
+      return "Give the URL \(shellQuoted(url)) with --url or MNEME_URL."
+    case .checkSentinelService:
+      guard case .server(let server)? = object, let colon = server.lastIndex(of: ":") else { return rawValue }
+      let (host, port) = (server[..<colon], server[server.index(after: colon)...])
+      return "Look for its name with 'redis-cli -h \(host) -p \(port) SENTINEL MASTERS'."
     case .checkNetwork:
       return "Check the host, the port and the firewalls in between, or raise --connect-timeout."
     case .allowMoreTime:

@@ -48,6 +48,8 @@ extension RedisURL {
   private enum Parameter: String, CaseIterable {
     case database = "db"
     case username, password
+    case sentinelUsername = "sentinel_username"
+    case sentinelPassword = "sentinel_password"
     case clientName = "client_name"
     case commandTimeout = "socket_timeout"
     case connectTimeout = "socket_connect_timeout"
@@ -58,6 +60,7 @@ extension RedisURL {
     case checkHostname = "ssl_check_hostname"
 
     var isForTLS: Bool { rawValue.hasPrefix("ssl_") }
+    var isForSentinels: Bool { rawValue.hasPrefix("sentinel_") }
   }
 
   /// Takes over what the query says. Credentials before the host win over those in the query, as in redis-py.
@@ -70,7 +73,12 @@ extension RedisURL {
       if parameter.isForTLS && !usesTLS {
         throw ParseError(.parameter(name), "The parameter '\(name)' goes with rediss:// only.")
       }
+      if parameter.isForSentinels && sentinels == nil {
+        throw ParseError(.parameter(name), "The parameter '\(name)' goes with redis+sentinel:// only.")
+      }
       switch parameter {
+      case .sentinelUsername: sentinels?.username = value
+      case .sentinelPassword: sentinels?.password = Secret(value)
       case .database: database = try RedisURL.database(value[...].unicodeScalars)
       case .username: username = username ?? value
       case .password: password = password ?? Secret(value)

@@ -44,7 +44,12 @@ extension RedisURL {
     }
   }
 
-  private enum Scheme { case redis, rediss, unix }
+  private enum Scheme {
+    case redis, rediss, unix, sentinel, sentinels
+
+    var usesTLS: Bool { self == .rediss || self == .sentinels }
+    var isSentinel: Bool { self == .sentinel || self == .sentinels }
+  }
 
   private static func splitScheme(_ text: String) throws(ParseError) -> (Scheme, Substring.UnicodeScalarView)
   {
@@ -54,14 +59,17 @@ extension RedisURL {
     if rest.starts(with: "://".unicodeScalars) {
       let rest = rest.dropFirst(3)
       switch Substring(name).lowercased() {
-      case "redis": return (.redis, rest)
-      case "rediss": return (.rediss, rest)
+      case "redis", "valkey": return (.redis, rest)
+      case "rediss", "valkeys": return (.rediss, rest)
       case "unix": return (.unix, rest)
+      case "redis+sentinel": return (.sentinel, rest)
+      case "rediss+sentinel": return (.sentinels, rest)
       default: break
       }
     }
     throw ParseError(
-      .scheme, "The URL must begin with redis://, rediss:// or unix://.", suggestion: probableURL(text))
+      .scheme, "The URL must begin with redis://, rediss://, unix:// or redis+sentinel://.",
+      suggestion: probableURL(text))
   }
 
   /// The URL that was probably meant by a host, a path, or a URL with the scheme of another program; nil if that
@@ -69,7 +77,8 @@ extension RedisURL {
   private static func probableURL(_ text: String) -> String? {
     guard !text.utf8.contains(UInt8(ascii: "@")), !text.utf8.contains(UInt8(ascii: "?")) else { return nil }
     let others = [
-      "valkey": "redis", "valkeys": "rediss", "tcp": "redis", "redis+socket": "unix", "redis+unix": "unix",
+      "tcp": "redis", "sentinel": "redis+sentinel", "redis-sentinel": "redis+sentinel",
+      "redis+socket": "unix", "redis+unix": "unix",
       "socket": "unix",
     ]
     let scalars = text.unicodeScalars
@@ -101,7 +110,15 @@ extension RedisURL {
     let path = tail.prefix { $0 != "?" }
     let query = tail[path.endIndex...].dropFirst()
 
-    var url = RedisURL(endpoint: try endpoint(scheme, host: host, path: path), usesTLS: scheme == .rediss)
+    var url: RedisURL
+    var path = path
+    if scheme.isSentinel {
+      let sentinels = try sentinels(hosts: host, path: &path)
+      url = RedisURL(endpoint: sentinels.endpoints[0], usesTLS: scheme.usesTLS)
+      url.sentinels = sentinels
+    } else {
+      url = RedisURL(endpoint: try endpoint(scheme, host: host, path: path), usesTLS: scheme.usesTLS)
+    }
     try url.readCredentials(authority[..<(at ?? authority.startIndex)])
     let parameters = try readParameters(query)
     if scheme != .unix, parameters["db"] == nil { url.database = try database(ofPath: path) }
@@ -134,9 +151,29 @@ extension RedisURL {
     return .unix(path: decoded)
   }
 
+  /// `host[:port][,host[:port]…]` and `/service[/db]`.
+  /// - Parameter path: becomes what is behind the service.
+  private static func sentinels(
+    hosts: Substring.UnicodeScalarView, path: inout Substring.UnicodeScalarView
+  ) throws(ParseError) -> Sentinels {
+    var endpoints: [Endpoint] = []
+    for text in hosts.split(separator: ",", omittingEmptySubsequences: false) {
+      let (name, port) = try splitPort(text, default: Sentinels.defaultPort)
+      endpoints.append(.tcp(host: name, port: port))
+    }
+    let service = path.dropFirst().prefix { $0 != "/" }
+    guard !service.isEmpty else {
+      throw ParseError(
+        .path,
+        "The URL of Sentinels names the service behind the hosts: redis+sentinel://host:26379/mymaster.")
+    }
+    path = path[service.endIndex...]
+    return Sentinels(endpoints: endpoints, service: try decode(service, as: .path))
+  }
+
   /// `host`, `host:port`, `[v6]` or `[v6]:port`.
   private static func splitPort(
-    _ text: Substring.UnicodeScalarView
+    _ text: Substring.UnicodeScalarView, default defaultPort: UInt16 = RedisURL.defaultPort
   ) throws(ParseError) -> (host: String, port: UInt16) {
     var name = text.prefix { $0 != ":" }
     var rest = text[name.endIndex...]
@@ -150,7 +187,8 @@ extension RedisURL {
         throw ParseError(.host, "Put an IPv6 address between '[' and ']', then ':' and the port.")
       }
     } else if text.contains(",") {
-      throw ParseError(.host, "The URL names several hosts; mneme takes one, and does not know Sentinel.")
+      throw ParseError(
+        .host, "The URL names several hosts. Sentinels are written redis+sentinel://host,host/service.")
     } else if rest.dropFirst().contains(":") {
       throw ParseError(.host, "Put an IPv6 address in brackets: [::1]:6379.")
     }

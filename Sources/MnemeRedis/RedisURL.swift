@@ -5,6 +5,10 @@ import Mneme
 ///     redis://[[user][:password]@]host[:port][/db]        over TCP
 ///     rediss://…                                          the same over TLS
 ///     unix://[[user][:password]@]/path[?db=N]             over a Unix socket
+///     redis+sentinel://[[user][:password]@]host[:port][,host[:port]…]/service[/db]
+///                                                         the primary that Sentinels name; rediss+sentinel://: over TLS
+///
+/// `valkey` and `valkeys` are other names of `redis` and `rediss`. The port of a Sentinel is 26379 if not given.
 ///
 /// The defaults are `localhost`, 6379, database 0 and no password. The rules are those of redis-py's `from_url`,
 /// so that a URL of the Python library works here too; only faults that redis-py ignores (a database that is not a
@@ -26,6 +30,8 @@ public struct RedisURL: Sendable, Hashable {
   public var connectTimeout: Duration?
   /// From `socket_timeout`.
   public var commandTimeout: Duration?
+  /// The Sentinels to ask for the primary; nil where the URL names the server itself.
+  var sentinels: Sentinels?
   /// The names of parameters that redis-py takes and that change nothing here.
   public internal(set) var ignoredParameters: [String] = []
   /// From the `ssl_` parameters.
@@ -50,12 +56,21 @@ public struct RedisURL: Sendable, Hashable {
 
 extension RedisURL: CustomStringConvertible {
   /// The whole URL but for its query parameters, with `***` for the password. One line, whatever was in it.
-  public var description: String { description(at: endpoint) }
+  public var description: String {
+    guard let sentinels else { return description(at: endpoint) }
+    let hosts = sentinels.endpoints.map(\.description).joined(separator: ",")
+    return visible(
+      "\(usesTLS ? "rediss" : "redis")+sentinel://\(credentials)\(hosts)/\(sentinels.service)/\(database)")
+  }
+
+  /// The user and the masked password, with the `@` behind them.
+  private var credentials: String {
+    let user = username ?? ""
+    return username == nil && password == nil ? "" : password == nil ? "\(user)@" : "\(user):***@"
+  }
 
   /// The description for another node of a cluster.
   func description(at endpoint: Endpoint) -> String {
-    let user = username ?? ""
-    let credentials = username == nil && password == nil ? "" : password == nil ? "\(user)@" : "\(user):***@"
     let text =
       switch endpoint {
       case .tcp: "\(usesTLS ? "rediss" : "redis")://\(credentials)\(endpoint)/\(database)"
@@ -63,6 +78,18 @@ extension RedisURL: CustomStringConvertible {
       }
     return visible(text)
   }
+}
+
+/// The Sentinels of a URL, and what they watch over.
+struct Sentinels: Sendable, Hashable {
+  var endpoints: [Endpoint]
+  /// The name of the primary in the configuration of the Sentinels.
+  var service: String
+  /// The user at the Sentinels, if they have users of their own.
+  var username: String?
+  var password: Secret?
+
+  static let defaultPort: UInt16 = 26379
 }
 
 /// A text that is shown nowhere: neither printed nor dumped.

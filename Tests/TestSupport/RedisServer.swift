@@ -15,6 +15,7 @@ package final class RedisServer: Sendable {
   package let port: Int?
 
   private let guardian: Mutex<ChildProcess>
+  private let isSentinel: Bool
 
   /// One server for all tests of a file, each with a prefix of its own (`uniquePrefix`): the more keys of others lie
   /// about, the longer a look through all of them takes.
@@ -32,7 +33,9 @@ package final class RedisServer: Sendable {
   ///
   /// - Parameter configuration: lines as in redis.conf, which come last and so win.
   /// - Throws: `StartFailure` with the server's log.
-  package init(tcp: Bool = false, configuration: [String] = []) throws {
+  /// - Parameter isSentinel: starts a Sentinel, on a port of its own.
+  package init(tcp: Bool = false, configuration: [String] = [], isSentinel: Bool = false) throws {
+    self.isSentinel = isSentinel
     guardian = try Mutex(ChildProcess(["/bin/sh", "-c", RedisServer.guardScript]))
     directory = try guardian.withLock { shell in
       guard let path = try shell.readLine() else {
@@ -41,10 +44,10 @@ package final class RedisServer: Sendable {
       return path
     }
     socketPath = directory + "/redis.sock"
-    port = tcp ? try freePort() : nil
+    port = tcp || isSentinel ? try freePort() : nil
     let lines =
       ["port \(port ?? 0)", "bind 127.0.0.1", "unixsocket \(socketPath)", "dir \(directory)"]
-      + ["save \"\"", "appendonly no", "daemonize no"] + configuration
+      + (isSentinel ? [] : ["save \"\"", "appendonly no"]) + ["daemonize no"] + configuration
     try Data(lines.joined(separator: "\n").utf8).write(to: URL(filePath: directory + "/redis.conf"))
     try start()
   }
@@ -71,7 +74,7 @@ package final class RedisServer: Sendable {
 
   /// Starts the server again after `crash()`, on what it finds in its directory.
   package func start() throws {
-    guard try tell("start") == "started" else { throw failure() }
+    guard try tell(isSentinel ? "sentinel" : "start") == "started" else { throw failure() }
     let deadline = Deadline(in: .seconds(20))
     while true {
       if let connection = try? connect(), let reply = try? connection.send("PING"), reply.text == "PONG" {
@@ -107,6 +110,7 @@ package final class RedisServer: Sendable {
     echo "$directory"
     while read -r word; do
       case $word in
+        sentinel) redis-server "$directory/redis.conf" --sentinel </dev/null >>"$directory/log" 2>&1 & server=$!; echo started ;;
         start) redis-server "$directory/redis.conf" </dev/null >>"$directory/log" 2>&1 & server=$!; echo started ;;
         check) if kill -0 "$server" 2>/dev/null; then echo running; else echo gone; fi ;;
         kill) end; echo killed ;;

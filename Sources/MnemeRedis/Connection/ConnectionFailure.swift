@@ -54,6 +54,8 @@ struct ConnectionFailure: Error {
   }
 
   /// A stop request has ended the wait for the server.
+  var isTimeout: Bool { if case .timedOut = cause { true } else { false } }
+
   var isStopped: Bool { if case .system(.stopped) = cause { true } else { false } }
 
   /// The connection broke, as against one that is slow or speaks nonsense: a new one may do.

@@ -77,7 +77,7 @@ extension RedisClient {
       StoreBackendError(
         .refused, "The nodes of the cluster at \(description) send us from one to the other.",
         about: .server(description), remedy: .checkClusterSlots)
-    case .later:
+    case .later, .demoted:
       StoreBackendError(
         .notReady,
         "The cluster at \(description) is moving the keys to another node, or has no node for them.",

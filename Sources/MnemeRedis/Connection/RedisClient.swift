@@ -165,6 +165,11 @@ extension RedisClient {
     if let connection, connection.isAlive { return connection }
     disconnect()
     let new: Connection
+    if let sentinels = connector.url.sentinels {
+      let primary = try findPrimary(sentinels)
+      connection = primary
+      return primary
+    }
     do throws(ConnectionFailure) {
       new = try connector.connect(to: endpoint)
     } catch {
@@ -214,6 +219,7 @@ extension RedisClient {
   /// - Returns: whether another node turned out to be the right one, so that what was asked must be asked again.
   func settle(on connection: Connection) throws -> Bool {
     knownRole = connection.role
+    if knownRole.isSentinel { try refuseSentinel(connection) }
     guard knownRole.isCluster == true else { return false }
     try requireHashTags()
     return cluster == nil ? try locateOwner(from: connection) : false

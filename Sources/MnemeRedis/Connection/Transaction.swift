@@ -91,7 +91,7 @@ struct Transaction: ~Copyable {
 
   private func interruptWhereRedirected(_ replies: some Sequence<Reply>) throws {
     guard let redirected = client.redirectedCommands(replies) else { return }
-    try client.meetCluster(cause: redirected.error)
+    if redirected.redirection != .demoted { try client.meetCluster(cause: redirected.error) }
     throw Interruption.redirected(redirected.redirection)
   }
 

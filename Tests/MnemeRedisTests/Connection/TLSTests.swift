@@ -131,9 +131,12 @@ struct TLSTests {
   @Test("TLS on a plain port, and the reverse, are recognized as not a dead server")
   func mixedUp() throws {
     let plain = try RedisServer(tcp: true)
-    expectFailure(.timedOut, "did not answer in TLS", "redis://") {
-      _ = try RedisClient("rediss://localhost:\(plain.port!)", connect: .milliseconds(300)).ask("PING")
+    // Redis before 8 is silent, and later ones answer a TLS handshake with an error in their own protocol.
+    let silence = #expect(throws: StoreBackendError.self) {
+      try RedisClient("rediss://localhost:\(plain.port!)", connect: .milliseconds(300)).ask("PING")
     }
+    #expect([.timedOut, .protocolViolation].contains(silence?.reason), "\(String(describing: silence))")
+    #expect(silence?.remedy.description.contains("redis://") == true, "\(String(describing: silence))")
     let port = try Self.plain.get().port
     let error = #expect(throws: StoreBackendError.self) {
       try RedisClient("redis://localhost:\(port)").ask("PING")

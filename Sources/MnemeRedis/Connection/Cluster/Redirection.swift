@@ -9,6 +9,8 @@ enum Redirection: Equatable {
   case asked(Endpoint)
   /// The slot is between two nodes, or has none: it will have one before long.
   case later
+  /// The server was a primary and is a replica now: Sentinels name another.
+  case demoted
 
   /// - Parameter current: the node that answered. It leaves the host out where that is its own.
   init?(_ error: ServerError, from current: Endpoint) {

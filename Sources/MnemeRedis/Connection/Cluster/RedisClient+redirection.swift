@@ -102,7 +102,7 @@ extension RedisClient {
     var replies = replies
     var limit = RedirectionLimit(until: Deadline.after(connector.limits.command))
     while let redirected = redirectedCommands(replies) {
-      try meetCluster(cause: redirected.error)
+      if redirected.redirection != .demoted { try meetCluster(cause: redirected.error) }
       guard limit.allows(redirected.redirection) else { break }
       switch redirected.redirection {
       case .asked(let target):
@@ -115,6 +115,7 @@ extension RedisClient {
         continue
       case .moved(let owner): move(to: owner)
       case .later: break
+      case .demoted: disconnect()
       }
       switch again {
       case .allCommands: replies = try connected().exchange(commands)
@@ -142,11 +143,16 @@ extension RedisClient {
   func redirectedCommands(_ replies: some Sequence<Reply>) -> Redirected? {
     var found: Redirected?
     for (index, reply) in replies.enumerated() where reply.kind == .error {
-      guard let error = reply.error, let redirection = Redirection(error, from: endpoint) else { continue }
+      guard let error = reply.error, let redirection = redirection(error) else { continue }
       if found == nil { found = Redirected(redirection: redirection, error: error, indices: []) }
       if found?.redirection == redirection { found?.indices.append(index) }
     }
     return found
+  }
+
+  private func redirection(_ error: ServerError) -> Redirection? {
+    if connector.url.sentinels != nil, error.code == "READONLY" { return .demoted }
+    return Redirection(error, from: endpoint)
   }
 
   /// A server that did not introduce itself has turned out to be a cluster's.
@@ -179,6 +185,9 @@ extension RedisClient {
       return true
     // The keys of a transaction are on two nodes until the slot has moved.
     case .asked, .later: return limit.allows(.later)
+    case .demoted:
+      disconnect()
+      return limit.allows(.later)
     }
   }
 }
