@@ -81,6 +81,6 @@ package enum CommandTable {
     ],
     seeAlso: [
       "mneme-json(5)", "mneme-embedders(7)", "mneme-keys(7)", "mneme-performance(7)", "mneme-runbook(7)",
-      "mneme-scheduling(7)", "mneme-security(7)", "redis-cli(1)", "redis-server(1)",
+      "mneme-scheduling(7)", "mneme-security(7)", "mneme-servers(7)", "redis-cli(1)", "redis-server(1)",
     ])
 }

@@ -64,7 +64,8 @@ struct GlobalSettings {
       throw invocation.usageError(
         "the Redis URL\(urlOrigin == .commandLine ? "" : " (\(urlOrigin.text))") cannot be used: \(error)",
         suggestion: (error.suggestion.map { "Did you mean '\($0)'? " } ?? "")
-          + "Write it as redis://[[user][:password]@]host[:port][/db], rediss://... or unix:///path.")
+          + "Write it as redis://[[user][:password]@]host[:port][/db], rediss://..., unix:///path or "
+          + "redis+sentinel://host:port,host:port/service.")
     }
   }
 

@@ -14,8 +14,9 @@ enum Options {
     default: "redis://localhost:6379/0", group: connection,
     summary: "the Redis server",
     details: """
-      One of `redis://[[user][:password]@]host[:port][/db]`, `rediss://` for the same over TLS, and \
-      `unix://[[user][:password]@]/path[?db=N]`. Parts are percent-decoded, an IPv6 address is put in brackets, \
+      One of `redis://[[user][:password]@]host[:port][/db]`, `rediss://` for the same over TLS, \
+      `unix://[[user][:password]@]/path[?db=N]`, and `redis+sentinel://host[:port][,host[:port]...]/service[/db]` for \
+      the primary that Sentinels name. `valkey` stands for `redis` too. Parts are percent-decoded, an IPv6 address is put in brackets, \
       and the query parameters are those of redis-py. Prefer {option:password-file} for a password, because other \
       users of the machine can see a command line.
       """)

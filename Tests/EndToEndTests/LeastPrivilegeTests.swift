@@ -66,7 +66,13 @@ import Testing
   /// The commands of mneme-security(7) that make the users.
   static func commands() throws -> [String] {
     let code = try Documents.blocks(ofManual: "mneme-security.7").joined(separator: "\n")
-    return code.matches(of: #/redis-cli ACL SETUSER mneme-(?:\\\n|[^\n])*/#).map { String($0.output) }
+    // An older server has no such command, and no rule for it: mneme-servers(7).
+    let isOld =
+      try RedisServer.shared().connect().send("COMMAND", "INFO", "PEXPIRETIME").items.first?.items.isEmpty
+      ?? true
+    return code.matches(of: #/redis-cli ACL SETUSER mneme-(?:\\\n|[^\n])*/#).map {
+      isOld ? String($0.output).replacing(" +pexpiretime", with: "") : String($0.output)
+    }
   }
 
   /// The commands that mneme-security(7) grants to a user, without the plus.
