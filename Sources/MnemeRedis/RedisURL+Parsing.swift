@@ -111,9 +111,9 @@ extension RedisURL {
     let query = tail[path.endIndex...].dropFirst()
 
     var url: RedisURL
-    var path = path
+    var databasePath = path
     if scheme.isSentinel {
-      let sentinels = try sentinels(hosts: host, path: &path)
+      let sentinels = try sentinels(hosts: host, path: &databasePath)
       url = RedisURL(endpoint: sentinels.endpoints[0], usesTLS: scheme.usesTLS)
       url.sentinels = sentinels
     } else {
@@ -121,7 +121,7 @@ extension RedisURL {
     }
     try url.readCredentials(authority[..<(at ?? authority.startIndex)])
     let parameters = try readParameters(query)
-    if scheme != .unix, parameters["db"] == nil { url.database = try database(ofPath: path) }
+    if scheme != .unix, parameters["db"] == nil { url.database = try database(ofPath: databasePath) }
     try url.apply(parameters)
     return url
   }
