@@ -27,7 +27,7 @@ package struct Complaint: Equatable, Sendable {
   /// `{"error":…,"message":…,"remediation":…,"causes":[…],"exit_status":…}`
   package init(json outcome: Outcome) throws {
     let object = try outcome.errorJSON()
-    let members = object.keys.filter { $0 != "notes" }
+    let members = object.keys?.filter { $0 != "notes" }
     guard members == ["causes", "error", "exit_status", "message", "remediation"],
       object["exit_status"].int == Int(outcome.status), let causes = object["causes"].array,
       let type = object["error"].string, let message = object["message"].string,
