@@ -206,7 +206,7 @@ struct RedirectionLimit {
     case .moved, .asked:
       hops += 1
       return hops <= RedisClient.hopLimit
-    case .later:
+    case .later, .demoted:
       guard deadline.remaining > .zero, !StopRequest.hasCome else { return false }
       StopRequest.sleep(for: .milliseconds(20 << min(waits, 4)))
       waits += 1
