@@ -89,9 +89,12 @@ import Testing
     }
     let version = try fixture.version()
     let run = try service.mneme.start(words.split(separator: " ").map(String.init))
+    let key = fixture.key("version")
     let dies = Thread {
       // As soon as it has begun.
-      try? eventually("the command to write") { try fixture.version() > version }
+      try? eventually("the command to write") {
+        try (first.connect().send("GET", key).integer ?? 0) > version
+      }
       try? first.crash()
     }
     dies.start()
