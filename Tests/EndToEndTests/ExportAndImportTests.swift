@@ -4,16 +4,6 @@ import Testing
 
 /// `export` and `import`: what goes out comes back the same.
 @Suite struct ExportAndImportTests {
-  @Test("a file that is called compressed gets plain text, with a warning")
-  func calledCompressed() throws {
-    let fixture = try CacheFixture()
-    try fixture.mneme.run("put", "q", "r")
-    let directory = try TemporaryDirectory()
-    let outcome = try fixture.mneme.run("export", "-q", "-o", directory.path("copy.jsonl.gz"))
-    #expect(outcome.errorText.contains("gets plain text"), "\(outcome)")
-    #expect(try directory.read("copy.jsonl.gz").first == UInt8(ascii: "{"))
-  }
-
   @Test("an exported line tells everything of an entry")
   func line() throws {
     let fixture = try CacheFixture()
