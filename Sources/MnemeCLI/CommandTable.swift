@@ -80,7 +80,8 @@ package enum CommandTable {
       NamedNote("/dev/tty", "The terminal on which {option:askpass} asks."),
     ],
     seeAlso: [
-      "mneme-json(5)", "mneme-embedders(7)", "mneme-keys(7)", "mneme-performance(7)", "mneme-runbook(7)",
-      "mneme-scheduling(7)", "mneme-security(7)", "mneme-servers(7)", "redis-cli(1)", "redis-server(1)",
+      "mneme-json(5)", "mneme-backup(7)", "mneme-embedders(7)", "mneme-keys(7)", "mneme-performance(7)",
+      "mneme-runbook(7)", "mneme-scheduling(7)", "mneme-security(7)", "mneme-servers(7)", "redis-cli(1)",
+      "redis-server(1)",
     ])
 }
