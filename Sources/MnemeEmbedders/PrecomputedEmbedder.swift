@@ -18,10 +18,11 @@ public struct PrecomputedEmbedder: Embedder {
   }
 
   /// Takes a line: `{"text":"…","embedding":[…]}`, or one of an export with vectors as arrays, whose text is its
-  /// `query`. If two lines have the same text, the last counts.
+  /// `query`. If two lines have the same text, the last counts. The settings that an export begins with are passed over.
   /// - Throws: `EmbedderError`.
   public mutating func add(line: [UInt8]) throws {
     let object = try? JSONText(parsing: line)
+    guard object?["mneme_export"] == nil else { return }
     guard let text = (object?["text"] ?? object?["query"])?.string, let vector = object?["embedding"] else {
       throw EmbedderError(
         "\(source) holds a line without a text and its vector.",

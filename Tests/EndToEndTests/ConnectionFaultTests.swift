@@ -95,8 +95,9 @@ struct ConnectionFaultTests {
     for trial in trials {
       let reference = try #require(bench.reference[trial.step.words])
       #expect(trial.problems.isEmpty, "\(trial.problems) \(trial)")
-      // Nothing was done twice.
-      #expect(zip(trial.versions, reference.versions).allSatisfy { $0 <= $1 }, "\(trial)")
+      // Nothing was done twice. A cache that is dropped has no version left to tell by.
+      let isDrop = trial.step.command == "drop"
+      #expect(isDrop || zip(trial.versions, reference.versions).allSatisfy { $0 <= $1 }, "\(trial)")
       #expect(fault.isMet(trial), "\(trial)")
       guard case .exited(let status) = trial.outcome.termination else {
         Issue.record("\(trial)")

@@ -91,7 +91,7 @@ import Testing
     ["vacuum", "--dry-run"], ["delete", "--dry-run", "line 9"], ["delete", "--dry-run", "--id", "9"],
     ["clear", "--dry-run", "--all"], ["drop", "--dry-run"], ["stats", "--savings", "cost"], ["list"],
     ["list", "--expires-within", "2d"], ["list", "--used-within", "1d", "-n", "faq", "--contains", "link"],
-    ["list", "--like", "line 9", "--limit", "1"], ["show", "9"], ["export", "--min-uses", "1"],
+    ["list", "--like", "line 9", "--limit", "1"], ["show", "9"], ["export", "--min-uses", "0"],
     ["delete", "--dry-run", "--contains", "line 9"], ["set-ttl", "1h", "--dry-run", "-n", "faq"],
   ]
 

@@ -68,6 +68,8 @@ import Testing
     try importing.write(lines(1...150).utf8)
     try eventually("some to be in") { try fixture.entryCount() >= 128 }
     importing.signal(SIGTERM)
+    // Its input stays open, or it may be through before it sees the signal.
+    try eventually("the import to end") { importing.poll() != nil }
     let ended = try importing.finish(within: .seconds(60))
     let since = try #require(
       ended.errorText.firstMatch(of: #/--since-line (\d+@[0-9a-f.]+\d)/#)?.1, "\(ended)")

@@ -106,7 +106,9 @@ enum QueryHash {
     #expect(try cache.mneme.run("get", "--exact", "sound").outputText == "the answer\n")
     let json = try cache.mneme.run("get", "--json", "--threshold", "0.2", "sounds").json()
     #expect(json["response"].string == "the answer")
-    #expect(try cache.mneme.run("stats", "--json").json()["entries"].int == 4)
+    // An entry without its fields is counted with the leftovers.
+    let stats = try cache.mneme.run("stats", "--json").json()
+    #expect((stats["entries"].int ?? 0) + (stats["leftovers"].int ?? 0) == 4, "\(stats)")
     let check = try cache.mneme.run(["inspect-keys", "--check", "--json"])
     #expect(check.status == 1, "\(check)")
     let problems = try #require(try check.json()["problems"].array)
@@ -149,7 +151,7 @@ enum QueryHash {
     }
     #expect(Set(stored).count == stored.count && stored.allSatisfy { $0 > 4 }, "\(stored)")
     // If only the counter of ids is damaged, that is not a reason to refuse.
-    if damage.testDescription.hasPrefix("next_id"), !damage.testDescription.contains("no number"),
+    if damage.testDescription.hasPrefix("next_id"), !damage.testDescription.contains("not a number"),
       !damage.testDescription.contains("list")
     {
       #expect(stored.count == 6)

@@ -212,7 +212,8 @@ import Testing
     try stage.insert(settlingFirst: true) {
       let clients = try stage.redis.send("CLIENT", "LIST", "TYPE", "normal").text ?? ""
       let ours = clients.split(separator: "\n").filter { $0.contains(" name=\(stage.prefix) ") }
-      #expect(ours.count >= 3)
+      // The store's own, and that of a lane at least: one lane may have made all of the changes.
+      #expect(ours.count >= 2)
       for id in ours.compactMap({ $0.split(separator: " ").first?.dropFirst(3) }) {
         try stage.redis.send("CLIENT", "KILL", "ID", String(id))
       }

@@ -113,8 +113,10 @@ struct HostileDataTests {
     let fixture = try CacheFixture("enemy")
     try CommandExample.sampleCache(fixture)
     try attack.write(Enemy(fixture))
+    let directory = try TemporaryDirectory()
     for line in Self.lines {
-      let words = line.words(file: "/dev/null", other: fixture.prefix + "2")
+      let file = line.words.contains("sqlite") ? directory.path("cache.db") : "/dev/null"
+      let words = line.words(file: file, other: fixture.prefix + "2")
       let outcome = try fixture.mneme.start(words, memoryLimit: Self.mebibytes)
         .finish(input: line.input, within: Self.patience)
       // Done, an answer that is no, or damage with a warning.

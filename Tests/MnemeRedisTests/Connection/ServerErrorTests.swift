@@ -171,7 +171,7 @@ struct ServerErrorTests {
       try client.ask("MNEME.NO.SUCH", "key", "private answer")
     }
     #expect(error.map { "\($0.message) \($0.causes)" }?.contains("private") == false)
-    #expect(error?.reason == .refused)
+    #expect(error?.reason == .accessDenied)
   }
 
   @Test("After close, every use is an error that says so")

@@ -172,10 +172,12 @@ final class IndexStage {
       .sorted { ($1.similarity, $0.entry.id) < ($0.similarity, $1.entry.id) }
     let hit = ranked.first { $0.similarity >= threshold && !$0.entry.isExpired(at: now) }
     var lines = [
-      hit.map { "hit \($0.entry.id) semantic \($0.similarity) \($0.entry.query)" } ?? "miss"
+      hit.map { "hit \($0.entry.id) semantic \(min(1, $0.similarity)) \($0.entry.query)" } ?? "miss"
     ]
     if let explain {
-      lines += ranked.prefix(max(3, explain)).map { "\($0.entry.id) \($0.similarity) \($0.entry.query)" }
+      lines += ranked.prefix(max(3, explain)).map {
+        "\($0.entry.id) \(min(1, $0.similarity)) \($0.entry.query)"
+      }
     }
     return lines.joined(separator: "\n")
   }
