@@ -139,7 +139,7 @@ struct JSONReferenceTests {
       ("export -o", ["export", "-o", directory.path("cache.jsonl")], ""),
       ("set-quota", ["set-quota", "faq"], ""), ("set-quota", ["set-quota", "faq", "6"], ""),
       ("set-ttl", ["set-ttl", "2d", "-n", "faq", "--yes"], ""),
-      ("import", ["import", "--dry-run"], #"{"query":"q","response":"r"}"#),
+      ("import --dry-run", ["import", "--dry-run"], #"{"query":"q","response":"r"}"#),
       ("put", ["put", "q", "r"], ""), ("vacuum", ["vacuum"], ""),
       ("delete", ["delete", "q", "not there"], ""), ("delete", ["delete", "--contains", "q", "--yes"], ""),
       ("import", ["import"], #"{"query":"q","response":"r"}"#),
