@@ -12,7 +12,7 @@ protocol ExportWriter: AnyObject {
   /// - Returns: the size of the file.
   func commit() throws -> Int
 
-  /// How many entries were left out because no reader of the file could use them.
+  /// The number of entries left out because no reader of the file could use them.
   var unreadableCount: Int { get }
 
   /// Warns of the entries that were left out.

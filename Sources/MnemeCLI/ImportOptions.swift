@@ -1,7 +1,7 @@
 import Mneme
 import MnemeRedis
 
-/// How lines are stored.
+/// The way in which lines are stored.
 struct ImportOptions {
   var namespace: Namespace?
   var onConflict: ConflictPolicy

@@ -16,9 +16,9 @@ struct ImportReport: Report {
   /// Lines that were left out because they cannot be stored.
   var invalid = 0
   var evicted = 0
-  /// How many quotas were set.
+  /// The number of quotas that were set.
   var quotas = 0
-  /// How many namespaces have got the counters of the export.
+  /// The number of namespaces that got the counters of the export.
   var counters = 0
   var dryRun = false
 

@@ -66,7 +66,7 @@ struct ImportRun {
     report = ImportReport(dryRun: options.dryRun)
   }
 
-  /// What a reader of an error has to know: what is in, and how to continue.
+  /// Tells the reader of an error which lines are stored, and how to continue.
   var state: String { state(after: nil) }
 
   private func state(after error: (any Error)?) -> String {

@@ -152,7 +152,7 @@ struct KeyLayout: Sendable {
 
   // MARK: Reading names
 
-  /// What a key of the prefix is, by its name alone; nil for one that is not part of the layout.
+  /// The kind of a key under the prefix, by its name alone; nil for a foreign key.
   func parse(_ key: [UInt8]) -> ParsedKey? {
     guard key.starts(with: base) else { return nil }
     let name = key[base.count...]

@@ -79,7 +79,7 @@ package struct KeySurvey: Sendable, Equatable {
   /// Whether every key was seen.
   package var complete = true
 
-  /// How many foreign keys are named.
+  /// The number of foreign keys that are named.
   package static let foreignLimit = 100
 
   /// nil where the server does not tell.

@@ -25,7 +25,7 @@ final class RemovalLedger: Sendable {
   private let record = Mutex(RemovalRecord())
 
   var isEmpty: Bool { record.withLock(\.isEmpty) }
-  /// How many removed entries the version counter does not show.
+  /// The number of removed entries that the version counter does not show.
   var removed: Int { record.withLock(\.removed) }
 
   func add(_ other: RemovalRecord) { record.withLock { $0 += other } }

@@ -28,7 +28,7 @@ public final class RedisStore: Store {
   private let ownsClient: Bool
   /// A store of another one's, over a connection of its own.
   private let isAnother: Bool
-  /// What a server without room has not recorded yet.
+  /// The changes that a server without room has not recorded yet.
   let ledger: RemovalLedger
   private let state = Mutex(State())
 

@@ -28,13 +28,13 @@ enum Counting: Sendable {
 /// The records of a removal, in addition to the keys and members that are removed. They may need memory, which a full
 /// server does not have.
 struct RemovalRecord: Equatable, Sendable {
-  /// How far the version counter grows.
+  /// The amount by which the version counter grows.
   var removed = 0
   var counts: [Count] = []
   /// Namespaces that were left without entries, and are still listed.
   var emptied: [Namespace] = []
 
-  /// How much is added to a counter.
+  /// The amount that is added to a counter.
   struct Count: Equatable, Sendable {
     var counter: Counter
     var namespace: Namespace

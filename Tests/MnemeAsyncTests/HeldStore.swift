@@ -19,7 +19,7 @@ final class HeldStore: Store {
     removals.store(holdsFirstRemoval ? 0 : 1, ordering: .relaxed)
   }
 
-  /// How often the entries were walked through.
+  /// The number of walks over the entries.
   var walkCount: Int { walks.load(ordering: .relaxed) }
 
   private func hold() {

@@ -58,7 +58,7 @@ struct AuditTests {
     return stage
   }
 
-  /// What `audit` should say, by comparing all with all.
+  /// The expected result of `audit`, by comparing all with all.
   private struct Expected {
     var conflicts: [AuditedPair] = []
     var duplicates: [AuditedPair] = []

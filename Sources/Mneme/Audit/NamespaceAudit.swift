@@ -1,4 +1,4 @@
-/// What an audit keeps of an entry while it compares many.
+/// The fields of an entry that an audit keeps while it compares many.
 package struct AuditedEntry: Sendable, Equatable {
   package var id: EntryID
   package var createdAt: UnixTime
@@ -46,23 +46,23 @@ package struct AuditedPair: Sendable, Equatable {
   }
 }
 
-/// How to audit.
+/// The options of an audit.
 package struct AuditOptions: Sendable {
   /// The similarity from which two entries are a pair.
   package var threshold = 0.85
   /// The number of entries that are compared with all others; nil: all of them.
   package var sample: Int? = 20_000
-  /// How many pairs of each kind to report.
+  /// The number of pairs of each kind to report.
   package var pairs = 20
   /// The thresholds of the leave-one-out table.
   package var thresholds = LeaveOneOut.defaultThresholds
-  /// How many pairs wait for their vectors at most, 12 bytes each.
+  /// The most pairs that wait for their vectors, 12 bytes each.
   var mostPending = 1 << 20
 
   package init() {}
 }
 
-/// What one namespace could answer wrongly, and what it holds twice.
+/// The conflicts and the duplicates of one namespace.
 package struct NamespaceAudit: Sendable {
   /// The entries that were chosen.
   package var entries: Int

@@ -79,7 +79,7 @@ struct Drop: Command {
 struct DropReport: Report {
   var keyPrefix: String
   var dryRun: Bool
-  /// What was under the prefix; nil where there is no cache.
+  /// The contents of the prefix; nil if there is no cache.
   var survey: KeySurvey?
   /// Entries that were removed, which may be more or fewer than were seen.
   var removed: Int?
@@ -93,7 +93,7 @@ struct DropReport: Report {
   }
   private var entries: Int { removed ?? keys { $0 == .entry } }
 
-  /// How much there is to remove.
+  /// The amount that there is to remove.
   var extent: String { "\(entryCount(entries)), \(counted(keys { $0 != nil }, "key"))" }
 
   var status: ExitStatus { interruption ?? (survey == nil || isThereAgain ? .no : .done) }

@@ -228,7 +228,7 @@ struct Export: Command {
   }
 }
 
-/// What a reader of an export should know of its entries.
+/// Facts about exported entries that a reader should know.
 private struct ExportNotes {
   var damaged = 0
   /// Entries with text that is not valid UTF-8, and the first of them.

@@ -31,7 +31,7 @@ final class SQLiteDatabase {
   /// The file, where no log was beside it before it was opened for reading.
   private var fileWithoutLog: String?
 
-  /// How long to wait for another program that writes.
+  /// The time to wait for another program that writes.
   private static let patience: Int32 = 5000
 
   /// - Parameter name: the name for messages, where the path is that of a temporary file.

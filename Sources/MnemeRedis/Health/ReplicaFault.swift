@@ -30,7 +30,7 @@ package enum ReplicaFault: Sendable, Equatable {
 }
 
 extension RedisClient {
-  /// What a replica may lack. One round trip on a replica, none elsewhere; nil also where the server does not say.
+  /// The writes that a replica may lack. One round trip on a replica, none elsewhere; nil if the server does not say.
   package func replicaFault() throws -> ReplicaFault? {
     guard role.isReplica == true else { return nil }
     var request = Pipeline()

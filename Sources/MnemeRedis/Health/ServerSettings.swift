@@ -27,7 +27,7 @@ package struct ServerSettings: Sendable {
   package var savingFailed: Bool?
   /// The lead of this machine's clock over the server's; negative if it is behind.
   package var clockLead: Seconds?
-  /// What a replica may lack; nil on a primary, and on a replica that is in step.
+  /// The writes that a replica may lack; nil on a primary, and on a replica that is in step.
   package var replicaFault: ReplicaFault?
   /// `min-replicas-to-write`, and how many replicas there are that count; nil where none are wanted.
   package var replicas: (wanted: Int, connected: Int)?

@@ -107,7 +107,7 @@ final class TLSTransport: Transport {
     return outcome.transfer
   }
 
-  /// Whether nothing but session tickets and the like has arrived. Only OpenSSL can tell them from an end.
+  /// Tells whether nothing but session tickets and the like has arrived. Only OpenSSL can tell them from an end.
   var isIdle: Bool {
     var byte: UInt8 = 0
     begin()
