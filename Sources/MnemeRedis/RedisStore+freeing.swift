@@ -6,7 +6,7 @@ import Synchronization
 //
 //     1. UNLINK, ZREM, SREM, INCRBY version, HINCRBY counters     refused
 //     2. UNLINK, ZREM, SREM                                       in a transaction
-//        UNLINK, ZREM                                             without one, before Redis 7.2, which then takes none
+//        UNLINK, ZREM                                             without one, on Redis 6.2 and 7.0, which take none
 //     3. INCRBY version, HINCRBY counters (SREM)                  in a transaction, after each batch and at the end
 
 /// The result of a change that frees memory.

@@ -36,7 +36,7 @@ enum Room: Sendable, Comparable {
   /// It has reached `maxmemory` and evicts nothing: it takes commands that free memory, and refuses a transaction in
   /// which any command may need some.
   case none
-  /// Redis before 7.2 then refuses every command inside a transaction. It still takes commands that free memory one by
+  /// Redis 6.2 and 7.0 then refuse every command inside a transaction. It still takes commands that free memory one by
   /// one.
   case noneForTransactions
 }
