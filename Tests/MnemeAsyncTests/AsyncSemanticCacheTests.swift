@@ -6,7 +6,8 @@ import TestSupport
 import Testing
 
 /// A task that waits for a thread that a test holds would wait for ever if that thread were one of those that run tasks.
-@Suite("The cache for async code", .timeLimit(.minutes(2)))
+/// No time limit: after each `await` these tests queue behind all others, which may take minutes. `Tests/run` ends what hangs.
+@Suite("The cache for async code")
 struct AsyncSemanticCacheTests {
   private static func cache(_ store: any Store, connections: Int = 2) throws -> AsyncSemanticCache {
     try AsyncSemanticCache(embedder: HashedNgramEmbedder(), connections: connections) { store }
