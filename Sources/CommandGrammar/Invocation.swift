@@ -1,4 +1,4 @@
-/// What a command line asks for.
+/// The action that a command line asks for.
 public enum Request: Sendable {
   /// To explain a command, or the program if it is nil.
   case help(CommandSpec?, HelpForm)
@@ -10,7 +10,7 @@ public enum Request: Sendable {
   case complete(CompletionRequest)
 }
 
-/// How much of the help is asked for.
+/// The length of a help text.
 public enum HelpForm: Sendable, Equatable {
   /// A screenful.
   case short

@@ -2,14 +2,14 @@
 ///
 ///     CommandSpec(name: "clear", …, rules: [.exactlyOne(of: names, all)])     // (NAMESPACE... | --all)
 public struct Rule: Sendable {
-  /// How many of the members may be given.
+  /// The number of members that may be given.
   package enum Kind: Sendable {
     case atMostOne, exactlyOne
     /// The first member is of no use without the others.
     case dependency
   }
 
-  /// What a rule speaks of, by name.
+  /// An option or argument of a rule, by name.
   public enum Member: Sendable, Equatable {
     /// An option, without its dashes.
     case option(String)
@@ -44,7 +44,7 @@ public struct Rule: Sendable {
   }
 }
 
-/// What a `Rule` can speak of: an option or an argument.
+/// An option or an argument, which a `Rule` can name.
 public protocol Declaration: Sendable {
   /// Its name. It is asked for here because finding it by a dynamic cast, which looks through every conformance
   /// of the program, was a third of what building a table cost.

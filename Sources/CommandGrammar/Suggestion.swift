@@ -29,7 +29,7 @@ func didYouMean(_ offers: [String]) -> String? {
   offers.isEmpty ? nil : "Did you mean \(list(offers.map { "'\($0)'" }, "or"))?"
 }
 
-/// How many slips lie between two words: a letter too many, too few, another one, or two neighbours swapped.
+/// Counts the typing errors between two words: a letter too many, too few, another one, or two neighbours swapped.
 ///
 /// The Damerau-Levenshtein distance in its restricted form (optimal string alignment): F. J. Damerau, "A
 /// technique for computer detection and correction of spelling errors", Communications of the ACM 7(3), 1964.

@@ -13,7 +13,7 @@ enum Word {
     }
   }
 
-  /// How many bytes at the beginning are well-formed UTF-8.
+  /// Counts the bytes at the beginning that are well-formed UTF-8.
   private static func validPrefix(of bytes: [UInt8]) -> Int {
     var offset = 0
     var iterator = bytes.makeIterator()
@@ -25,7 +25,7 @@ enum Word {
   }
 }
 
-/// How a word reads before anything is known about options.
+/// The form of a word, before anything is known about options.
 enum Shape {
   /// `--name`, or `--name=value`.
   case long(name: String, value: String?)

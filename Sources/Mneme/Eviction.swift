@@ -1,4 +1,4 @@
-/// How many entries go when a limit is passed.
+/// The number of entries that are evicted when a limit is passed.
 package enum Eviction {
   /// The number of entries to evict: `max(excess, limit / 10, 1)`. That is a tenth of the limit at least, so that
   /// a full cache does not evict on every put.

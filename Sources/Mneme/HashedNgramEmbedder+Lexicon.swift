@@ -1,4 +1,4 @@
-/// How much a word says about which question is asked.
+/// The importance of a word for what a question asks.
 enum WordRole: UInt16 {
   /// A word with little meaning between words that belong together: `reset my password`.
   case filler

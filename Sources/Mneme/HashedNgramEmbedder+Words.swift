@@ -1,5 +1,5 @@
-/// What a character is to the embedder. Ranges are spelt out, not looked up in Unicode's tables: those change
-/// from version to version, and vectors must not.
+/// The class of a character. Ranges are spelt out, not looked up in Unicode's tables: those change from version to
+/// version, and vectors must not.
 enum CharacterKind: Equatable {
   /// ASCII letters and digits, and every code point that no other kind names.
   case letter

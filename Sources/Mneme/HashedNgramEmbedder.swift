@@ -105,7 +105,7 @@ public struct HashedNgramEmbedder: Embedder {
   }
 }
 
-/// What a key starts with, so that a word and an n-gram spelt alike are two features.
+/// The first byte of a key. It makes a word and an n-gram that are spelt alike two features.
 private enum FeatureFamily: UInt8 {
   case word = 0x77  // w
   case gram = 0x67  // g

@@ -38,7 +38,7 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case checkTLSHandshake =
     "The server may require a client certificate, or accept none of the ciphers that this machine has."
 
-  // What a server answers.
+  // Errors from a server.
   case readServerLog = "See the cause. The server's log may say more."
   case providePassword = "Provide a password."
   case checkPassword = "Check user and password. A server without a password accepts none."
@@ -99,7 +99,7 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case replaceSnapshot =
     "Take the snapshot with 'redis-cli BGSAVE'. To restore it stop Redis, replace dump.rdb, and start Redis."
 
-  // What a caller provides.
+  // Errors in the caller's input.
   case shorten = "Shorten it."
   case nameNamespace = "Give it a name, or leave it out for 'default'."
   case writeObject = "Write a JSON object, such as {\"source\":\"faq\"}."

@@ -204,7 +204,7 @@ package struct MetadataCondition: Sendable {
   private func holds(for found: JSONText, _ path: ArraySlice<String>) -> Bool {
     if found.kind == .array, found.elements.contains(where: { holds(for: $0, path) }) { return true }
     guard let name = path.first else { return value.map { Value(found) == $0 } ?? true }
-    // Of a name that comes twice the last counts, as in Python.
+    // If a name comes twice, the last member is used, as in Python.
     guard
       let member = found.members.last(where: { $0.name.map { $0.utf8.elementsEqual(name.utf8) } ?? false })
     else { return false }

@@ -1,5 +1,5 @@
-/// How a caller watches long work, and ends it early. Both closures are called on the caller's own thread, between
-/// batches.
+/// Closures with which a caller follows long work and ends it early. Both are called on the caller's own thread,
+/// between batches.
 package struct WorkControl {
   /// Asked between batches. true ends the work with what is done by then.
   package var shouldStop: () -> Bool
@@ -14,9 +14,9 @@ package struct WorkControl {
   }
 }
 
-/// How far long work has come.
+/// The progress of long work.
 package struct WorkProgress: Sendable, Equatable {
-  /// How many entries, keys or other items are done.
+  /// The number of entries, keys or other items that are done.
   package var done: Int
   /// The part of the whole that this is, 0 … 1; nil where the whole is not known.
   package var share: Double?

@@ -15,11 +15,11 @@ final class AtomicFile {
   private var descriptor: Int32
   private var pending: [UInt8] = []
   private(set) var byteCount = 0
-  /// How much of it is on its way to the disk.
+  /// The bytes, from the beginning, that the kernel was asked to write to the disk.
   private var sentBack = 0
 
-  /// How much may wait for the disk in memory. Left to itself the kernel writes gigabytes when it sees fit, in threads of
-  /// its own, which take the processors from a server on this machine; and so do they with megabytes at a time.
+  /// The most bytes that may wait in memory for the disk. Without a limit the kernel writes gigabytes together, in
+  /// threads of its own that take processor time from a Redis server on this machine. Megabytes are already too much.
   private static let mostWaiting = 256 << 10
 
   /// - Throws: `FileError` (exit status 73) when it cannot be made.

@@ -18,7 +18,7 @@ enum CSV {
     bytes.append(contentsOf: "\r\n".utf8)
   }
 
-  /// What a formula begins with, in full width too.
+  /// Characters with which a spreadsheet begins a formula, and their full-width forms.
   private static let formulaSigns: Set<Unicode.Scalar> = [
     "=", "+", "-", "@", "\t", "\r", "\n", "\u{FF1D}", "\u{FF0B}", "\u{FF0D}", "\u{FF20}",
   ]

@@ -4,7 +4,7 @@ import Glibc
 import Mneme
 import MnemeRedis
 
-/// What a command works with: the resolved options of every command, the streams and the clock.
+/// The surroundings of a command: the resolved options that all commands have, the streams and the clock.
 final class Context {
   let settings: GlobalSettings
   let output: Output
@@ -75,8 +75,8 @@ final class Context {
     }
   }
 
-  /// Where the vectors of the cache that the options name are kept on this machine; nil where there is no place for
-  /// them.
+  /// Returns the directory on this machine for the vectors of the cache that the options name. It is nil if this user
+  /// has no cache directory.
   func indexDirectory() throws -> IndexDirectory? {
     let server = try findServer().url.description
     // Neither the server's address nor the prefix tells where it ends.

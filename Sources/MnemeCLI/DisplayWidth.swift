@@ -27,7 +27,7 @@ private func joinsEmoji(_ scalar: Unicode.Scalar) -> Bool {
   }
 }
 
-/// As much of a text as fits into so many columns, with an ellipsis if something is cut off.
+/// Returns as much of a text as fits into `width` columns, with an ellipsis if something is cut off.
 /// - Parameters:
 ///   - width: 1 or more.
 ///   - keepsEnd: cuts in the middle rather than at the end.

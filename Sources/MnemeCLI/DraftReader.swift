@@ -7,7 +7,7 @@ final class DraftReader: @unchecked Sendable {
     var number: Int
     var byteCount: Int
     var record: Result<EntryLine.Record, any Error>
-    /// How much of the file has been read with it, from 0 to 1; nil where its size cannot be known.
+    /// The part of the file that has been read, this line included, from 0 to 1; nil if its size is not known.
     var share: Double?
     /// Whether the next line has not arrived yet.
     var precedesWait = false

@@ -1,6 +1,6 @@
 import Mneme
 
-/// How embeddings are written in an export.
+/// The form of the embeddings in an export.
 enum EmbeddingForm: String, CaseIterable, Sendable {
   case none, base64, array
 }
@@ -116,7 +116,7 @@ enum EntryLine {
     }
   }
 
-  /// What a line says; nil is for what it leaves to be made.
+  /// The fields of a line. A field is nil if the line does not have it and the import makes its value.
   struct Draft: Sendable {
     var namespace: Namespace?
     var query: String
@@ -260,7 +260,7 @@ enum EntryLine {
       return !isUTF8 && String(decoding: bytes, as: UTF8.self).utf8.elementsEqual(text.utf8) ? bytes : nil
     }
 
-    /// What a string of base64 holds.
+    /// Decodes a string of base64; nil if it is not valid.
     private func decoded(_ value: JSONText) -> [UInt8]? {
       if let plain = value.plainBytes { return decodeBase64(plain) }
       return value.string.flatMap { decodeBase64($0) }

@@ -20,7 +20,7 @@ struct ErrorPrinter {
     var message: String
     var remediation: String
     var causes: [String] = []
-    /// How the command is called, after a command line that was wrong.
+    /// The usage line of the command, after a wrong command line.
     var usage: String?
   }
 

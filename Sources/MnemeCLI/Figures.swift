@@ -70,7 +70,7 @@ func utc(_ time: UnixTime) -> String {
 /// A span in its largest unit: `3d`.
 func shortSpan(_ seconds: Int64) -> String { String(span(seconds).prefix { $0 != " " }) }
 
-/// How long something took: `3 ms`, `4.2 s`, `2m 5s`.
+/// Formats a measured duration: `3 ms`, `4.2 s`, `2m 5s`.
 func elapsed(_ duration: Duration) -> String {
   let seconds = duration.inSeconds
   if seconds < 1 { return "\(Int((seconds * 1000).rounded())) ms" }

@@ -38,15 +38,15 @@ struct ImportRun {
   /// Lines that are stored together.
   private struct Batch {
     var lines: [Int]
-    /// Of those that have not expired.
+    /// The entries of the batch that have not expired.
     var entries: [StoredEntry] = []
     var entryLines: [Int] = []
   }
 
-  /// How many vectors an embedder is asked for in one go, also where fewer entries share a transaction.
+  /// The number of texts in a request to an embedder, also if fewer entries share a transaction.
   private static let leastTexts = 64
 
-  /// How many entries are to share the next transaction.
+  /// The number of entries that the next transaction stores.
   private var batchSize: Int {
     options.batchSize ?? (options.dryRun ? Self.leastTexts : RedisStore.preferredBatch.count)
   }
@@ -71,7 +71,7 @@ struct ImportRun {
 
   private func state(after error: (any Error)?) -> String {
     if options.dryRun { return "Nothing would have been stored." }
-    // Of what several connections did at the same time, the later may be in and the earlier not.
+    // Several connections write at the same time, so a later batch may be stored while an earlier one is not.
     let stored = storedBeyond.isEmpty ? "" : "Out of turn, \(unit)s \(list(storedBeyond)) are in. "
     let unknown = unknownBeyond.isEmpty ? "" : "The \(unit)s \(list(unknownBeyond)) may be in. "
     let again =
@@ -141,7 +141,7 @@ struct ImportRun {
       notes.leaveOut(line.number, error)
       return false
     } catch {
-      // What came before this line is in, whatever this line holds.
+      // The lines before this one are stored first, even if this line is wrong.
       guard !(error is LineError) else { throw error }
       try finish()
       throw LineError(line: line.number, unit: unit, source: source, underlying: error, state: state)
@@ -243,7 +243,7 @@ struct ImportRun {
     do {
       entries = try self.entries(of: drafts.map(\.draft), at: now)
     } catch {
-      // Where the embedder says which text it was, what stands before that goes in first.
+      // If the embedder names the text that it could not embed, the entries before that one are stored first.
       var faulty = 0
       if let place = (error as? EmbedderError)?.textIndex {
         let bare = drafts.indices.filter { drafts[$0].draft.embedding == nil }

@@ -27,7 +27,7 @@ final class InputFile {
 
   private var isRegular: Bool { status.st_mode & S_IFMT == S_IFREG }
 
-  /// How much there is to read, where that can be known.
+  /// The size in bytes; nil for a pipe or a terminal.
   var size: Int? { isRegular ? Int(status.st_size) : nil }
 
   /// A file on disk that users can read who have no business with it.

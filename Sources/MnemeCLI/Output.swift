@@ -6,7 +6,7 @@ import Synchronization
 /// Results go to standard output in large pieces, notes to standard error immediately. A failed write throws, because
 /// results that did not arrive must not look like a success.
 final class Output {
-  /// How standard output and standard error look at the person reading, if there is one.
+  /// The width and the colours of standard output and standard error.
   let style: TerminalStyle
   /// The passwords of the command line, which no note and no error may show.
   let passwords: TypedPasswords

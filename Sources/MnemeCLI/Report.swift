@@ -1,4 +1,4 @@
-/// What a command has to tell, once its work is done. Whether that becomes text or JSON is decided in one place.
+/// The result of a command. One place in the program decides whether it is printed as text or as JSON.
 protocol Report {
   /// One object.
   var json: JSONOutput { get }

@@ -135,7 +135,7 @@ struct MetadataPath: Sendable {
   func number(in metadata: String) -> Double? {
     var value = JSONText(metadata: metadata)
     for name in names {
-      // Of a name that comes twice the last counts, as in Python.
+      // If a name comes twice, the last member is used, as in Python.
       value = value?.members.last { $0.name.map { $0.utf8.elementsEqual(name.utf8) } ?? false }?.value
     }
     guard let value, value.kind == .number, let number = value.double, number.isFinite else { return nil }

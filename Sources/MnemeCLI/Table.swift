@@ -15,7 +15,7 @@ struct Table {
   init(_ columns: [Column]) { self.columns = columns }
 
   private static let gap = 2
-  /// What a column that gives way keeps, if it needs it, so that a name can still be told from another.
+  /// The width to which a flexible column may shrink. With fewer columns names would look alike.
   private static let leastFlexible = 16
 
   /// The columns of the terminal below which the lines would be cut more than is good.
@@ -25,8 +25,8 @@ struct Table {
     }
   }
 
-  /// How far a column that gives way is padded where nothing is cut, as in a pipe. One long name does not make every line
-  /// as long.
+  /// The width to which a flexible column is padded if nothing is cut, as in a pipe. So one long name does not make
+  /// every line as long as its own.
   private static let mostPadding = 64
 
   private var fullWidths: [Int] {

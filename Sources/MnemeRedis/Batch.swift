@@ -1,4 +1,4 @@
-/// How much goes in one request.
+/// The limits of one request.
 ///
 /// While the server works on a request every other client waits. So each request is short, at most some 0.25 ms
 /// of the server's time. If there is much to do, the next request is always there when the server is done with the
@@ -30,6 +30,6 @@ extension RandomAccessCollection where Index == Int {
 }
 
 extension RedisStore {
-  /// How many entries one transaction stores unless asked otherwise, and what they should weigh at most.
+  /// The default limits of a transaction that stores entries: their number, and their bytes.
   package static let preferredBatch = (count: Batch.written, bytes: Batch.bytes)
 }

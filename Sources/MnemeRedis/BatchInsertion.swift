@@ -40,7 +40,7 @@ package final class BatchInsertion {
   /// After an error, what became of later batches that were under way.
   private var beyondError: [(place: Int, outcome: Outcome?)] = []
 
-  /// How many entries more might bring a limit into play.
+  /// The distance to a limit, in entries, from which on the batches are written one by one.
   private static let margin = 4096
   /// The number of batches for which ids are allocated at a time. The caller waits a round trip for them, which the
   /// lanes' queue does not always hide where the server is far.

@@ -129,7 +129,7 @@ struct InsertionPlan: Equatable {
   var outcomes: [InsertOutcome]
   /// The places of the entries that are written.
   var written: [Int]
-  /// How many of the fresh ids are used.
+  /// The number of fresh ids that are used.
   var usedIDs: Int
 
   /// - Parameters:
@@ -155,7 +155,7 @@ struct InsertionPlan: Equatable {
   }
 }
 
-/// How full a namespace and the whole cache are after a batch.
+/// The number of entries of a namespace and of the whole cache after a batch.
 struct Fill: Equatable, Sendable {
   var namespace: Namespace
   var quota: Int?

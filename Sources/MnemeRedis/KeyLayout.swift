@@ -100,7 +100,7 @@ struct KeyLayout: Sendable {
     Array(namespace.name.utf8) + [UInt8(ascii: "|")] + Array(String(id.rawValue).utf8)
   }
 
-  /// What a member of `by_ttl` says, in either form; the namespace may itself hold bars.
+  /// Reads a member of `by_ttl`, in either form. The namespace may itself contain bars.
   static func parseTTLMember(_ member: [UInt8]) -> (id: EntryID, namespace: Namespace?)? {
     guard let bar = member.lastIndex(of: UInt8(ascii: "|")) else {
       return EntryID(member: member).map { ($0, nil) }

@@ -2,7 +2,7 @@ import Mneme
 
 /// The keys to survey, and the number of samples.
 package struct KeySurveyOptions {
-  /// How many keys of each family have their memory measured.
+  /// The number of keys of each family whose memory is measured.
   package enum Sample: Sendable, Hashable {
     case count(Int)
     case all
@@ -16,7 +16,7 @@ package struct KeySurveyOptions {
   package var family: KeyFamily?
   /// 100 keys of each family unless set.
   package var sample = Sample.count(100)
-  /// How many of the largest keys to name, among those that were measured.
+  /// The number of largest keys to list, among those that were measured.
   package var top = 0
   /// Stopped early, a survey is of the keys seen by then. Progress counts keys.
   package var control = WorkControl()
@@ -52,9 +52,9 @@ package struct KeySurvey: Sendable, Equatable {
     package var family: KeyFamily?
     /// The types that were seen, sorted; more than one, or another than the layout's, is damage.
     package var types: [String] = []
-    /// How many there are.
+    /// The number of keys of the family.
     package var keys = 0
-    /// How many of them Redis itself will expire.
+    /// The number of these keys that have a TTL, so that Redis expires them.
     package var withTTL = 0
     /// Measured, or scaled up from a sample; nil where the server does not tell.
     package var memoryBytes: Int?
@@ -62,7 +62,7 @@ package struct KeySurvey: Sendable, Equatable {
     package var memoryIsExact = true
   }
 
-  /// How many were seen.
+  /// The number of keys seen.
   package var keys = 0
   /// In the order of `KeyFamily`, the foreign ones last; only those that have keys.
   package var families: [Family] = []

@@ -55,10 +55,10 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
   private let board = Monitor(Board())
   private var threads: [WorkerThread] = []
   private var stores: [RedisStore] = []
-  /// How many pieces were submitted, and how many outcomes were taken.
+  /// The number of pieces submitted, and of outcomes taken.
   private var (submitted, taken) = (0, 0)
 
-  /// How many changes are made before lanes are opened: one where the server is far, since each takes three round trips.
+  /// The number of changes before lanes are opened. It is one if the server is far, since each takes three round trips.
   private var fewest: Int { roundTrip > .milliseconds(20) ? 1 : 4 }
   /// The round trip that the store's own connection has measured.
   private var roundTrip: Duration { store.client.shortestRoundTrip ?? .zero }

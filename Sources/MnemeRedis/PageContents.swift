@@ -66,7 +66,7 @@ struct PagePlan: Equatable {
   var stale: [StaleExpiry] = []
   /// Members without an entry.
   var leftovers: [Leftover] = []
-  /// How many members stay as they are.
+  /// The number of members that stay as they are.
   var kept = 0
 }
 

@@ -1,6 +1,6 @@
 import Mneme
 
-/// How much a cache is in use: what Redis counts, so that it costs the same for many entries as for few.
+/// The use of a cache, in numbers that Redis counts itself. So they cost as little for many entries as for few.
 package struct Activity: Sendable {
   /// The entries of each namespace that were put or served since a moment.
   package var used: [Namespace: Int] = [:]

@@ -1,12 +1,12 @@
 import Mneme
 
 extension RedisStore {
-  /// How many are chosen at a time. Always as many: with more or fewer, others of one second would be the first over all
-  /// namespaces.
+  /// The number of entries chosen at a time. It is constant: with another number, other entries of the same second
+  /// would be the first over all namespaces.
   private static let evictionPage = 200
 
-  /// How many entries a put evicts in its own transaction at most: so many of the least recently used are read along with
-  /// the look.
+  /// The most entries that a put evicts in its own transaction. The look before it reads as many of the least recently
+  /// used.
   static let evictedAlong = 15
 
   /// Two round trips to see what goes, then one for each 200 entries and three for each transaction.
@@ -86,8 +86,8 @@ extension RedisStore {
     }
   }
 
-  /// What a put of one entry evicts in its own transaction: when the namespace is over its quota with it, by no
-  /// more entries than were read along. The rest is left to `evict`.
+  /// Chooses the entries that a put evicts in its own transaction. There are some if the new entry takes the namespace
+  /// over its quota, by no more entries than the look has read. All other cases are left to `evict`.
   func victims(of seen: InsertionLook, in namespace: Namespace) -> [EntryID] {
     guard let quota = seen.quotas[namespace] else { return [] }
     let replaced = seen.indexed[0]

@@ -107,7 +107,8 @@ extension RedisStore {
     }
   }
 
-  /// How many entries were removed that the version counter does not show, because the server had no room. No round trip.
+  /// The number of removed entries that the version counter does not show, because the server had no memory. No round
+  /// trip.
   package var unrecordedRemovals: Int { ledger.removed }
 
   // MARK: Commands

@@ -25,7 +25,7 @@ package struct VacuumOptions {
   package init() {}
 }
 
-/// What a vacuum did, or would do.
+/// The result of a vacuum, or of its dry run.
 package struct VacuumReport: Sendable, Equatable {
   /// Entries that were expired and still there.
   package var expired = 0
@@ -87,7 +87,7 @@ struct VacuumRun {
   private var odd = PageContents(members: [], entries: [:])
   /// The ids of leftovers, which several indexes may list.
   private var swept: Set<EntryID> = []
-  /// Of a dry run: the entries that were counted. `by_ttl` may list an entry more than once.
+  /// The entries that a dry run has counted. `by_ttl` may list an entry more than once.
   private var expired: Set<EntryID> = []
   private var stale: Set<EntryID> = []
   private var dropped: Set<EntryID> = []

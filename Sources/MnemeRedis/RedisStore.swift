@@ -223,7 +223,7 @@ public final class RedisStore: Store {
     return stored
   }
 
-  /// Who a new cache is created for.
+  /// Returns the identity with which a new cache is created.
   func expectedIdentity() throws -> CacheIdentity {
     guard let expected = state.withLock({ $0.expected }) else { throw CacheIdentity.unknownToWriter }
     return expected

@@ -2,8 +2,7 @@ import Testing
 
 @testable import CommandGrammar
 
-/// What a command line is read as, in one line: the command, its arguments in brackets, then the options by
-/// name.
+/// Describes a parsed command line in one line: the command, its arguments in brackets, then the options by name.
 private func reading(_ words: [String]) throws -> String {
   switch try SampleProgram.grammar.parse(words) {
   case .help(let command, let form): return "help \(command?.name ?? "-") \(form)"

@@ -83,7 +83,7 @@ struct UsageErrorTests {
       (["list", "-shelf", "top"], "Did you mean '--shelf'?"),
       (["-home=/tmp", "list"], "Did you mean '--home'?"),
       (["list", "--s", "top"], "Did you mean '-s'?"),
-      // What a command has no place for, or has one of another kind for.
+      // Words for which the command has no argument or option, or one of another kind.
       (["list", "top"], "Name the option that it is for: '-s, --shelf SHELF'."),
       (["list", "3"], "Name the option that it is for: '-s, --shelf SHELF' or '--limit N'."),
       (["find", "--word", "jam"], "find takes it as WORD, without an option's name."),

@@ -57,7 +57,7 @@ import Testing
     }
     #expect(try fixture.mneme.run("audit", "--json", "-n", "faq").json()["namespaces"].array?.count == 1)
     try fixture.mneme.run("audit", "--threshold", "0.999")
-    // Whoever is not chosen is not compared.
+    // Entries that are not selected are not compared.
     try fixture.mneme.run("audit", "--query-contains", "checking to")
     let few = try fixture.mneme.run(
       "audit", "--json", "--limit", "0", "--sample", "2", "--max-false", "1", expecting: 1

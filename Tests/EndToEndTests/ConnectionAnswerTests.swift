@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a server in trouble answers, each with a message of its own and its exit status.
+/// Tests of the answers of a server that is in trouble: each has its own message and exit status.
 @Suite("What a server answers")
 struct ConnectionAnswerTests {
   private func complaint(

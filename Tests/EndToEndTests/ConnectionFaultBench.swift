@@ -4,7 +4,7 @@ import Testing
 
 /// Every command that talks to a server, each to be run through a faulty proxy on a cache of its own.
 final class ConnectionFaultBench: Sendable {
-  /// What a step came to.
+  /// The outcome of a step.
   struct Trial: Sendable, CustomStringConvertible {
     let step: CommandExample
     let fault: ScriptedProxy.Script

@@ -19,7 +19,7 @@ struct ConnectionFaultTests {
   struct Fault: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let statuses: Set<Int32>
-    /// How many connections it befalls.
+    /// The number of connections that have the fault.
     var times = Int.max
     var options = ConnectionFaultBench.patience
     let script: @Sendable (Int) -> ScriptedProxy.Script

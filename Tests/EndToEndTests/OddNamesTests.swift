@@ -31,7 +31,7 @@ import Testing
   func everywhere(name: String) throws {
     let plain = uniquePrefix("odd")
     let fixture = try CacheFixture(prefix: plain + name)
-    // What a pattern or a comparison that is careless would take for ours.
+    // A careless pattern or comparison would take the keys of this cache for ours.
     let neighbour = try CacheFixture(prefix: plain + "neighbour")
     try neighbour.mneme.run("put", "-n", "x", "--allow-empty", "--", name, "neighbour")
     let before = try neighbour.dump()

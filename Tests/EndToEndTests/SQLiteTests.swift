@@ -224,7 +224,7 @@ struct SQLiteTests {
       #expect(try fixture.dump().isEmpty)
       return
     }
-    // What came before is in, and the rest can follow.
+    // The rows before it are stored, and the rest can be imported afterwards.
     #expect(try fixture.entryCount() == 2 && outcome.errorText.contains("--since-line 2"), "\(outcome)")
     let rest = try fixture.mneme.run(["import", "--on-invalid", "skip", "--since-line", "2", path]).expecting(
       0)

@@ -91,7 +91,7 @@ import Testing
     let run = try service.mneme.start(words.split(separator: " ").map(String.init))
     let key = fixture.key("version")
     let dies = Thread {
-      // As soon as it has begun.
+      // Waits until the command has begun to write.
       try? eventually("the command to write") {
         try (first.connect().send("GET", key).integer ?? 0) > version
       }

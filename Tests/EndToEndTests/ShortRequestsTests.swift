@@ -36,7 +36,7 @@ import Testing
     #expect(try fixture.entryCount() == 0)
   }
 
-  /// How many entries each transaction writes or removes.
+  /// Counts the entries that each transaction writes or removes.
   private func entries(inTransactionsOf commands: [Monitor.Command]) -> [Int] {
     var sizes: [Int] = []
     let entry = Array("mneme:entry:".utf8)

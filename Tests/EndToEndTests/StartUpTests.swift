@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a start of the command costs is decided by what is linked, and a line of source can bring in a library unseen: a
-/// closure at the top of `main.swift`, or `ContinuousClock`, has Swift's concurrency started each time.
+/// Tests of what the command links, since that decides the time of its start. A line of source can bring in a library
+/// unnoticed: a closure at the top of `main.swift`, or `ContinuousClock`, starts Swift's concurrency each time.
 @Suite struct StartUpTests {
   private func lines(_ words: String...) throws -> [String] {
     try ChildProcess(words, environment: Mneme.plainEnvironment).finish().expecting(0).outputLines

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// What a server answers, in the order in which it is asked. An answer is either bytes as they are, and then the end
+/// The answers of a server, in the order in which it is asked. An answer is either bytes as they are, and then the end
 /// (it begins with the byte 1), or says by single bytes how a reply is put together:
 ///
 ///     2 null · 3 a line such as ":1" or "-ERR no" · 4 an array · 5 its end · 6 between two strings

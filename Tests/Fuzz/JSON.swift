@@ -49,7 +49,7 @@ private func read(_ bytes: [UInt8]) -> JSONText {
   }
 }
 
-/// How deep values are taken apart here; the code under test has no such limit, and no recursion.
+/// The depth to which the fuzzer compares values. The code under test has no such limit, and no recursion.
 private let deepest = 200
 
 /// The content of a value, however it is written: strings by their characters, numbers and the order of members

@@ -66,7 +66,7 @@ struct CacheCheck {
     checkNumbers()
   }
 
-  /// How many problems there are of each kind.
+  /// The number of problems of each kind.
   var counts: [Kind: Int] { Dictionary(grouping: problems, by: \.kind).mapValues(\.count) }
 
   private mutating func report(_ kind: Kind, _ detail: String) {

@@ -1,8 +1,8 @@
 import TestSupport
 import Testing
 
-/// What a Python program that keeps vectors in memory (`stale-tolerant`) meets between a removal on a full server and the
-/// growth of the version counter.
+/// Tests of a Python program that keeps vectors in memory (`stale-tolerant`), between a removal on a full server and
+/// the increase of the version counter.
 @Suite(.needsPythonPeer) struct FullServerTests {
   @Test("a stale-tolerant reader finds the entry gone, serves the others, and continues when there is room")
   func staleTolerant() throws {

@@ -4,7 +4,7 @@ import Testing
 
 /// The leftovers of Redis's own expiry, which the Python library's `vacuum()` does not see.
 @Suite(.needsPythonPeer) struct LeftoversTests {
-  /// How much of a cache is there at one moment.
+  /// The contents of a cache at one moment, in numbers.
   struct Tally: Equatable {
     var entries = 0
     var hashKeys = 0

@@ -8,7 +8,7 @@ import Testing
   struct Stamp: CustomTestStringConvertible, Sendable {
     var fingerprint: String
     var dimension: Int
-    /// What a refusal to embed must name.
+    /// The text that a refusal to embed must contain.
     var need: String
 
     var testDescription: String { fingerprint }

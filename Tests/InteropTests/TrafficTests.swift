@@ -17,7 +17,7 @@ import Testing
       "a namespace is taken off the list after the transaction that emptied it, and by nobody when Redis does",
   ]
 
-  /// What a run of traffic showed.
+  /// The result of a run of traffic.
   struct Report {
     var pythonDid = 0
     var pythonFailed: [String: Int] = [:]

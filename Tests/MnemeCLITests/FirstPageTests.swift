@@ -28,7 +28,7 @@ struct FirstPageTests {
     }
   }
 
-  /// What a hand does to a word: a letter left out, one twice, two swapped.
+  /// Returns a word with the usual typing errors: a letter left out, one twice, two swapped.
   private func slips(in word: String) -> [String] {
     let letters = Array(word)
     return letters.indices.dropFirst().flatMap { index -> [String] in

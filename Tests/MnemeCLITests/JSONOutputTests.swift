@@ -6,7 +6,7 @@ import Testing
 
 @Suite("JSON output")
 struct JSONOutputTests {
-  /// What a reader makes of a value.
+  /// Writes a value and reads it back with Foundation.
   private func read(_ value: JSONOutput) throws -> Any {
     try JSONSerialization.jsonObject(with: Data(value.text.utf8), options: .fragmentsAllowed)
   }

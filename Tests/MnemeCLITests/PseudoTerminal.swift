@@ -9,7 +9,7 @@ final class PseudoTerminal {
   private var status: Int32?
   /// All that was written so far, escape sequences and all.
   private(set) var output = ""
-  /// How much of the output `expect` has looked at.
+  /// The bytes of the output that `expect` has looked at.
   private var seen = 0
 
   /// - Parameter environment: all of it; `TERM` is set unless it names one.

@@ -25,8 +25,8 @@ struct TabTests {
       }
     }
 
-    /// How it is started to find the script by itself, where the README's lines put it: a file of the user's may only
-    /// say what Debian's do.
+    /// The command that starts the shell so that it finds the script by itself, where the README's lines put it. The
+    /// user's start-up files may only contain what Debian's do.
     var unaidedCommand: [String] {
       switch self {
       case .bash: ["bash", "--noprofile", "--rcfile", "bashrc", "-i"]

@@ -152,7 +152,7 @@ import Testing
   func occupiedIDs() throws {
     let stage = try Stage("batches-occupied")
     try stage.insert(before: 2) {
-      // As a `next_id` that was set back: ids above it are in use.
+      // The state after `next_id` was set back: ids above it are in use.
       let next = try #require(try stage.redis.send("GET", stage.key("next_id")).integer)
       for id in [next + 5, next + Int64(3 * Self.count)] {
         try stage.redis.send("HSET", stage.key("entry:\(id)"), "namespace", "somebody's")

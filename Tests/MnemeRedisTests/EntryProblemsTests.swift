@@ -3,7 +3,7 @@ import Testing
 
 @testable import MnemeRedis
 
-/// What a check finds wrong with an entry that it has read. No Redis is needed for it.
+/// Tests of the problems that a check finds in an entry that it has read. They need no Redis.
 @Suite("The problems of an entry") struct EntryProblemsTests {
   private let standard = EntryStandard(
     layout: KeyLayout(prefix: "p"), embeddingBytes: 8, tellsExpiry: true)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import MnemeRedis
 
-/// What a repair decides from what it has read. No Redis is needed for it.
+/// Tests of the decisions that a repair makes from the data it has read. They need no Redis.
 @Suite("The decisions of a repair") struct RepairDecisionTests {
   private static let facts = EntryFacts(
     namespace: .default, queryHash: String(repeating: "a", count: 64), createdAt: UnixTime(100),

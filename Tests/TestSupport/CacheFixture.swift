@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// What a test of a cache works with: a prefix of its own on a server, the command on it, and a view of the keys that
-/// does not pass through the code under test.
+/// The surroundings of a test of a cache: a prefix of its own on a server, the command, and a view of the keys that
+/// does not use the code under test.
 package struct CacheFixture {
   package let server: RedisServer
   package let mneme: Mneme

@@ -16,7 +16,7 @@ package final class ChildProcess {
   private(set) var errors: Descriptor?
   private var termination: Termination?
 
-  /// How a program ended.
+  /// The end of a program.
   package enum Termination: Equatable, Sendable {
     case exited(Int32)
     case killed(bySignal: Int32)
@@ -131,7 +131,7 @@ package final class ChildProcess {
     }
   }
 
-  /// How the program ended; nil while it runs.
+  /// Returns the end of the program, or nil while it runs.
   package func poll() -> Termination? {
     if let termination { return termination }
     var status: Int32 = 0

@@ -6,7 +6,7 @@ import Testing
 /// A new command is added to `CommandExample.all`, once for each form that sends other requests. `CommandTableTests`
 /// fails for a command that is not in it.
 package struct CommandExample: Sendable, CustomTestStringConvertible {
-  /// What a command does with a server.
+  /// The use that a command makes of a server.
   package enum Use: Sendable {
     /// Asks it, and changes nothing.
     case reads

@@ -1,12 +1,12 @@
 import Foundation
 import Testing
 
-/// How much the tests try: what a change can break, in minutes, or more of the same. `Tests/run --thorough` sets
-/// MNEME_THOROUGH.
+/// The length of the random tests: short enough to run all tests in minutes, or many times that with
+/// `Tests/run --thorough`, which sets MNEME_THOROUGH.
 package enum Effort {
   package static let isThorough = ProcessInfo.processInfo.environment["MNEME_THOROUGH"] != nil
 
-  /// How many rounds a random test plays. MNEME_ROUNDS, for one test that is looked into, beats both numbers.
+  /// Returns the number of rounds of a random test. To look into one test, set MNEME_ROUNDS: it overrides both numbers.
   package static func rounds(_ few: Int, thorough: Int) -> Int {
     ProcessInfo.processInfo.environment["MNEME_ROUNDS"].flatMap { Int($0) } ?? (isThorough ? thorough : few)
   }

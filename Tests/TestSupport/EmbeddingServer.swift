@@ -61,7 +61,7 @@ package final class EmbeddingServer: Sendable {
     ["OPENAI_BASE_URL": url + "/v1", "OLLAMA_HOST": "127.0.0.1:\(port)"]
   }
 
-  /// How often each of `dimension` kinds of words comes in the text; the last number is always 1.
+  /// Counts the words of each of `dimension` kinds in the text. The last number is always 1.
   package static func vector(for text: String, dimension: Int) -> [Double] {
     var vector = [Double](repeating: 0, count: dimension)
     for word in text.split(separator: " ") {

@@ -66,7 +66,7 @@ package enum JSONValue: Sendable, CustomStringConvertible {
   }
 }
 
-/// Where a text stops being JSON.
+/// The position at which a text stops being JSON.
 package struct JSONSyntaxError: Error, CustomStringConvertible {
   package let position: Int
   package var description: String { "no JSON from byte \(position) on" }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-// What a test needs that may not be there. The runner prints and counts each skip with its reason.
+// Programs that a test needs and that may be missing. The runner prints and counts each skip with its reason.
 
 extension Trait where Self == ConditionTrait {
   /// Skips the test where a program is not on PATH.

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a program that ran to its end left behind.
+/// The exit status and the output of a program that has ended.
 ///
 /// Its description is all that a reader of a failed test wants: the command, the status and both streams.
 package struct Outcome: Sendable, CustomStringConvertible {

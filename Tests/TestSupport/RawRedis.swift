@@ -6,7 +6,7 @@ package final class RawRedis {
   private let socket: Descriptor
   private var parser = RESPParser()
 
-  /// How long a reply may take.
+  /// The time limit for a reply.
   package var timeLimit = Duration.seconds(20)
 
   package init(unixSocket path: String) throws {

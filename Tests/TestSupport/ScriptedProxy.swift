@@ -117,7 +117,7 @@ package final class ScriptedProxy: Sendable {
   /// Every connection so far, in order.
   package var conversations: [Conversation] { log.tally.withLock { $0.conversations } }
 
-  /// How many replies the server has given so far, the forged one among them.
+  /// The number of replies so far, the forged one included.
   package var replies: Int { log.tally.withLock { $0.replies } }
 
   /// The round trips since the start, or since the last call, without those that only set up a connection.

@@ -41,7 +41,7 @@ package final class TemporaryDirectory: Sendable {
     return path(name)
   }
 
-  /// What a file of the directory holds.
+  /// Reads a file of the directory.
   package func read(_ name: String) throws -> [UInt8] {
     Array(try Data(contentsOf: URL(filePath: path(name))))
   }

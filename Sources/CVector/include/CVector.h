@@ -50,7 +50,7 @@ enum { CVECTOR_PANEL = 32 };
 // last one is filled with rows of zeros.
 void cvector_pack(const int8_t *rows, size_t count, size_t width, uint8_t *panels);
 
-// What the processor has for products of bytes.
+// The instructions of this processor for products of bytes.
 typedef enum { CVECTOR_PLAIN, CVECTOR_AVX2, CVECTOR_VNNI } cvector_instructions;
 
 cvector_instructions cvector_best_instructions(void);

@@ -1,4 +1,4 @@
-/// How text for a terminal looks.
+/// The width and the colours of text for a terminal.
 public struct TextStyle: Sendable {
   /// Columns. Lines are never longer, but for words that cannot be broken; nor longer than 100, where they
   /// become hard to read.

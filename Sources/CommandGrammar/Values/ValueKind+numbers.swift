@@ -19,7 +19,7 @@ extension ValueKind where Value == Int {
       format: { String($0) })
   }
 
-  /// How many: `10000`, `10_000`, `10k`, `1M`, `2G`; the letters are powers of a thousand.
+  /// A number of things: `10000`, `10_000`, `10k`, `1M`, `2G`. The letters are powers of a thousand.
   public static func count(_ placeholder: String = "N", _ limits: ClosedRange<Int> = 0...Int.max) -> ValueKind
   {
     ValueKind(

@@ -9,7 +9,7 @@
 public struct ValueKind<Value: Sendable>: Sendable {
   /// The word that represents the value in help: `DURATION`.
   public let placeholder: String
-  /// What a shell offers for it.
+  /// The values that a shell's completion offers.
   public let completion: Completion
   /// Whether a word like `-5` can be meant as this value, so that it is not taken for an option.
   public let isNumeric: Bool
@@ -73,7 +73,7 @@ public struct ValueProblem: Error, Sendable, Equatable {
 public struct ValueSpec: Sendable {
   /// The word that represents the value in help: `DURATION`.
   public let placeholder: String
-  /// What a shell offers for it.
+  /// The values that a shell's completion offers.
   public let completion: Completion
   /// Whether a word like `-5` can be meant as this value.
   public let isNumeric: Bool

@@ -28,7 +28,7 @@ private final class AuditRun {
   private let options: AuditOptions
   /// The oldest first.
   private let entries: [AuditedEntry]
-  /// Where each entry is among them.
+  /// The position of each entry in `entries`.
   private let places: [EntryID: Int]
   /// The entries that are compared with all others, the oldest first.
   private let queries: [Int]
@@ -203,7 +203,7 @@ private struct Comparison {
   private var edgeCounts: [UInt8]
 
   private static let pageSize = 256
-  /// Of an entry with more duplicates than these, the first ones decide whether it can go.
+  /// The most duplicates that are kept for an entry. If it has more, the first ones decide whether it can be removed.
   private static let mostEdges: UInt8 = 64
 
   /// The least similarity that plays a part.

@@ -6,7 +6,7 @@ package struct StoreMark: Sendable, Equatable {
   package var lineage: String?
   /// The version counter.
   package var version: Int64
-  /// How many entries the whole store had.
+  /// The number of entries in the whole store.
   package var entries: Int64
   /// The highest id of an entry in the whole store; 0 for none.
   package var highestID: EntryID

@@ -27,7 +27,7 @@ struct Clear: Command {
   let yes: Bool
   let dryRun: Bool
   let pace: Duration
-  /// What is said where there is nobody to ask.
+  /// The error if there is no terminal on which to ask for confirmation.
   let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {

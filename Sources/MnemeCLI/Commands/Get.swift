@@ -63,7 +63,7 @@ struct Get: Command {
   let embedding: VectorFile?
   let normalizes: Bool
   let keepsIndex: Bool
-  /// What a miss is called where the request itself decides that.
+  /// The reason for a miss, if the options alone decide it.
   let missReason: MissReason?
 
   init(_ invocation: Invocation) throws(UsageError) {

@@ -56,7 +56,7 @@ extension InspectKeys {
   }
 }
 
-/// How many problems there are of each kind, and the first of them. Used on one thread.
+/// The number of problems of each kind, and the first ones. Used on one thread.
 final class Findings: @unchecked Sendable {
   private struct Finding {
     var problem: CacheProblem
@@ -64,7 +64,7 @@ final class Findings: @unchecked Sendable {
     var reason: String?
   }
 
-  /// How many of each kind a person is shown.
+  /// The number of problems of each kind that the text output shows.
   private static let shown = 5
   private let limit: Int
   private var first: [CacheProblem.Kind: [Finding]] = [:]

@@ -102,8 +102,8 @@ struct Vacuum: Command {
       interrupted: context.interrupt.status, isBrief: context.settings.isQuiet)
   }
 
-  /// How many entries there are to remove; nil where the index is damaged, which is the vacuum's to tell. A server
-  /// that does not answer is waited for here, and not once more.
+  /// Counts the entries to remove. The result is nil if the index is damaged: the vacuum reports that. If the server
+  /// does not answer, the command waits for it here and not a second time.
   private func expected(in store: RedisStore, _ context: Context) throws -> Int? {
     do {
       return try store.expiredCount(at: context.clock())
@@ -115,7 +115,7 @@ struct Vacuum: Command {
 
 struct VacuumReportText: Report {
   var report: VacuumReport
-  /// What a repair left; nil where none was asked for.
+  /// The problems that a repair did not repair; nil without `--repair`.
   var left: Findings?
   var dryRun: Bool
   var duration: Duration

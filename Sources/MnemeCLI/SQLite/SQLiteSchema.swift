@@ -8,7 +8,8 @@ enum SQLiteSchema {
   /// The keys of `schema_meta`; those of the identity are `CacheIdentity.Field`.
   static let counters = "counters"
 
-  /// As the library makes them, word for word in what SQLite keeps of it.
+  /// The statements with which the Python library creates the tables. `sqlite_schema` keeps their text, so it is copied
+  /// to the letter.
   static let tables = [
     "CREATE TABLE schema_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """

@@ -1,6 +1,6 @@
 import Mneme
 
-/// How a kind of server is asked for vectors, and how it answers.
+/// The request and the response format of a kind of embedding server.
 enum EmbeddingProtocol {
   /// `POST /embeddings`: `{"model":…,"input":[…]}` → `{"data":[{"index":0,"embedding":[…]}]}`.
   case openAI

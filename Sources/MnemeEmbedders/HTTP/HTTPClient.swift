@@ -10,7 +10,7 @@ import Synchronization
 final class HTTPClient: Sendable {
   struct Response {
     var status: Int
-    /// How long the server asks to be left alone, by its `Retry-After`.
+    /// The pause that the server asks for with `Retry-After`.
     var retryAfter: Duration?
     var body: [UInt8]
   }

@@ -1,6 +1,6 @@
 /// When a request is made again, and after how long.
 struct RetryPolicy: Sendable {
-  /// How often a request is made in all.
+  /// The most attempts at a request, the first included.
   var attempts = 5
   /// The pause after the first; each further one is twice as long.
   var firstPause = Duration.milliseconds(500)

@@ -194,7 +194,7 @@ package struct CheckSummary: Sendable, Equatable {
   package var entries = 0
   /// Keys of the prefix that were seen.
   package var keys = 0
-  /// How many problems of each kind were reported.
+  /// The number of problems of each kind.
   package var problems: [CacheProblem.Kind: Int] = [:]
   /// Whether the check came to its end.
   package var complete = true

@@ -1,6 +1,6 @@
 import Mneme
 
-/// What a repair did about a problem.
+/// The outcome of the repair of one problem.
 package enum RepairOutcome: Sendable, Equatable {
   case repaired
   /// When it was looked at again to be repaired, there was nothing wrong any more.

@@ -64,7 +64,8 @@ struct Looked<Seen> {
 }
 
 extension RedisClient {
-  /// How often a change is tried: with as many writers as a cache has, one of them gets through each time.
+  /// The number of attempts at a change. One of several competing writers succeeds each time, so there would have to be
+  /// about as many writers for one to fail.
   static let attemptLimit = 100
 
   /// Looks, decides and writes, and does so again when a key that was watched has changed in between, or when the

@@ -23,7 +23,7 @@ final class Connection {
   private var watch = Watch.none
   private enum Watch { case none, underWay, stale }
 
-  /// How often something has been sent.
+  /// The number of times that something has been sent.
   private(set) var exchangeCount = 0
 
   private static let bufferSize = 64 << 10

@@ -16,7 +16,7 @@ struct ConnectionFailure: Error {
     case notBuilt
   }
 
-  /// How far it had come.
+  /// The step of connecting at which it failed.
   enum Stage: Comparable {
     /// The addresses of the host's name were asked for.
     case resolving
@@ -30,7 +30,7 @@ struct ConnectionFailure: Error {
     case exchange
   }
 
-  /// How much of the commands had left this process.
+  /// The part of the commands that had left this process.
   enum Sent {
     case nothing
     /// Not the last byte, so that the last command cannot have been run.

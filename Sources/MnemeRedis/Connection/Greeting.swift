@@ -58,7 +58,7 @@ struct GreetingRefused: Error {
   let error: ServerError
 }
 
-/// What a server says it is; nil where it did not say.
+/// The identity and the role of a server, as it reports them. A property is nil if it does not.
 package struct ServerRole: Sendable, Equatable {
   /// The name of the program: `Redis`, `Valkey`.
   package internal(set) var program: String?

@@ -109,7 +109,7 @@ struct Reply: Sendable {
   /// sums and products of sizes from a server that lies stay numbers.
   static let largestSize: Int64 = 1 << 50
 
-  /// How many there are, or how many bytes, as `ZCARD` and `MEMORY USAGE` answer; nil where that is not told.
+  /// The number of members or bytes, as `ZCARD` and `MEMORY USAGE` return it; nil if the reply is not a number.
   var size: Int? { integer.map { Int(min(max($0, 0), Reply.largestSize)) } }
 
   /// The elements of an array; of anything else none.

@@ -108,7 +108,7 @@ struct SoakTests {
     }
   }
 
-  /// How the workers ended; nil while they are at it.
+  /// The result of the workers; nil while they work.
   private final class Outcome: Sendable {
     private let result = Mutex<Result<[Void], any Error>?>(nil)
 

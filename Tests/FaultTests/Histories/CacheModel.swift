@@ -1,6 +1,6 @@
 import Mneme
 
-/// What a store should hold and answer, in the plainest way: one dictionary, no index, nothing of the library's own.
+/// A model of a store, as simple as possible: one dictionary, no index and no code of the library.
 struct CacheModel {
   struct Item {
     var entry: StoredEntry

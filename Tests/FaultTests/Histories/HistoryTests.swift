@@ -9,7 +9,7 @@ import Testing
 /// A failure names its seed and prints the shortest history that still shows it.
 @Suite("Histories")
 struct HistoryTests {
-  /// How many each shard plays, in proportion.
+  /// The number of histories that each shard plays, as a factor.
   static let scale = Effort.rounds(100, thorough: 1000)
 
   @Test("a MemoryStore is the model of stores", arguments: [1, 2] as [UInt64])

@@ -48,7 +48,7 @@ struct PlacedStep: Sendable, Equatable, CustomStringConvertible {
   var description: String { "on \(place): \(step)" }
 }
 
-/// What a history may contain.
+/// The steps that a history may contain.
 struct HistoryKind: Sendable {
   /// Caches side by side.
   var places = 2

@@ -7,7 +7,7 @@ import Testing
 /// bounded time and memory, with a status and an error of the contract, and never with a crash.
 @Suite("A server that lies")
 struct HostileServerTests {
-  /// How many of the replies that a command gets are forged, each in another way.
+  /// The number of replies to a command that are forged, each in another way.
   static let forgedReplies = Effort.rounds(8, thorough: 80)
 
   static let forgeries: [(name: String, forgery: ScriptedProxy.Forgery)] = {

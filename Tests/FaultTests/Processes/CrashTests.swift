@@ -5,14 +5,14 @@ import Testing
 /// Commands that are killed at any instant: what is left fits together, and running them again ends the work.
 @Suite("Killed commands")
 struct CrashTests {
-  /// How often each command is killed.
+  /// The number of times that each command is killed.
   static let kills = Effort.rounds(8, thorough: 50)
 
   /// A command that writes, how to prepare for it, and how to see that a rerun has done its work.
   struct Case: Sendable, CustomTestStringConvertible {
     let words: [String]
     var input: [UInt8] = []
-    /// How a run to the end may end; 1 where a run before it did the work.
+    /// The exit statuses of a complete run. 1 is among them if an earlier run may have done the work.
     var statuses: [Int32] = [0]
     /// Makes work for the command, after which it is killed.
     let prepare: @Sendable (CacheFixture) throws -> Void
@@ -78,7 +78,7 @@ struct CrashTests {
     try fixture.mneme.run("put", "the first", "makes the cache")
     try fixture.mneme.run("set-quota", "--remove", "default")
     var random = SeededGenerator(stream: UInt64(example.words.joined().utf8.count))
-    // How long a run takes that is left alone; kills are spread over that and a little more.
+    // The kills are spread over the time of a complete run and a little more.
     try example.prepare(fixture)
     let start = ContinuousClock.now
     try fixture.mneme.run(example.words, input: example.input).expecting(0)

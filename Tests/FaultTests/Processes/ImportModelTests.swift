@@ -103,7 +103,7 @@ private struct ImportFile {
     var response: String
   }
 
-  /// What a run comes to.
+  /// The end of a run.
   struct End {
     enum Reason: Equatable { case done, broken, conflict }
     var reason = Reason.done
@@ -275,7 +275,7 @@ private final class ImportTrial {
     return entries
   }
 
-  /// What a run through to its end has said and done, beginning with what is there now or was before.
+  /// Expects the output and the entries of a complete run.
   /// - Parameter start: what was there when it began; nil: what was there before all.
   func expectEnd(of outcome: Outcome, since: Int, startingWith start: [Place: String]? = nil) throws {
     let end = file.end(since: since, on: start ?? before)

@@ -5,7 +5,7 @@ import Testing
 /// A redis-server that is killed in the middle of a command's work and comes back from its append-only file.
 @Suite("Killed servers")
 struct ServerCrashTests {
-  /// How often the server is killed under each command.
+  /// The number of times that the server is killed under each command.
   static let kills = Effort.rounds(4, thorough: 20)
 
   @Test(

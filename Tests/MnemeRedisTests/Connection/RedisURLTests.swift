@@ -3,7 +3,7 @@ import Testing
 
 @testable import MnemeRedis
 
-/// What a URL is to come to, as one line: `endpoint db user password`, `-` for nothing.
+/// Describes a parsed URL in one line: `endpoint db user password`, `-` for nothing.
 private func summary(_ url: RedisURL) -> String {
   let scheme = url.usesTLS ? "tls " : ""
   return "\(scheme)\(url.endpoint) \(url.database) \(url.username ?? "-") \(url.password?.text ?? "-")"

@@ -132,7 +132,7 @@ final class IndexStage {
       store: RedisStore(url: server.url, keyPrefix: prefix), embedder: Placed(dimension), options: options)
   }
 
-  /// What a new process with the directory would be told.
+  /// Looks a query up as a new process would, with the files in the directory.
   @discardableResult
   func look(
     _ vector: [Float]? = nil, in namespace: Namespace = .default, keeping: Bool = true, peek: Bool = false,

@@ -4,7 +4,7 @@ import Mneme
 // the slot, is all that is needed; what follows is about finding that node, and finding it again when slots move or
 // a node fails.
 extension RedisClient {
-  /// How often in a row nodes may send a command on before that is an error. A cluster in order needs one.
+  /// The most redirections of one command. More are an error. A cluster in order needs one.
   static let hopLimit = 5
 
   /// Every store that uses the client has keys that can live on a cluster.
@@ -192,7 +192,7 @@ extension RedisClient {
   }
 }
 
-/// How long redirections are followed: a few hops, and for a slot that is on the move the time of a command.
+/// The limits for following redirections: a few hops, and the time limit of a command while a slot moves.
 struct RedirectionLimit {
   private var hops = 0
   private var waits = 0
