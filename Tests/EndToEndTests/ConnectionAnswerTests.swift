@@ -254,10 +254,7 @@ struct ConnectionAnswerTests {
   @Test("CLUSTERDOWN: 75, a cluster without a node for the keys, once the time for a command is over")
   func clusterDown() throws {
     let node = try RedisServer(
-      tcp: true,
-      configuration: [
-        "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-port \(try freePort())",
-      ])
+      tcp: true, configuration: ["cluster-enabled yes", "cluster-config-file nodes.conf"])
     for words in [["stats"], ["put", "q", "r"]] {
       let complaint = try refusal(status: 75) {
         try Mneme(url: node.tcpURL, prefix: "{p}").run(words + ["--timeout", "300ms"] + $0)

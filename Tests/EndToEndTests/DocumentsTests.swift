@@ -18,6 +18,22 @@ struct DocumentsTests {
     #expect((Int(count) ?? 0) > 60)
   }
 
+  @Test("name the same servers in README.md as in the table of mneme-servers(7)")
+  func servers() throws {
+    let table = try Documents.manual("mneme-servers.7")
+    let tried = table.matches(of: #/\n(Redis|Valkey) (\d+\.\d+)\.\d+\t/#).map { "\($0.1) \($0.2)" }
+    let sentence = try #require(try Documents.readme().firstMatch(of: #/It is tried on ([^:]+):/#)).1
+    var program = ""
+    let named = sentence.matches(of: #/(Redis|Valkey|\d+\.\d+)/#).compactMap { match -> String? in
+      guard match.0.first?.isNumber == true else {
+        program = String(match.0)
+        return nil
+      }
+      return "\(program) \(match.0)"
+    }
+    #expect(!tried.isEmpty && Set(tried) == Set(named), "\(tried) and \(named)")
+  }
+
   /// A crontab's command, as cron runs it: with this program and directory in place of the ones in the line.
   private func cron(_ text: String, _ mneme: Mneme, in directory: TemporaryDirectory) throws -> Outcome {
     let line = try #require(try Documents.line(ofManual: "mneme-scheduling.7", containing: text))

@@ -99,8 +99,19 @@ func withLoopbackAddress<Result>(
 }
 
 /// A TCP port of 127.0.0.1 that nobody listens on.
-package func freePort() throws -> Int {
+package func freePort() throws -> Int { try bindPort(0).localPort }
+
+/// A TCP port of 127.0.0.1 for a node of a cluster, which listens on the one 10,000 above as well. Redis before 7.0
+/// cannot be told to take another.
+package func freeNodePort() throws -> Int {
+  while true {
+    let port = try freePort()
+    if port < 55_000, (try? bindPort(port + 10_000)) != nil { return port }
+  }
+}
+
+private func bindPort(_ port: Int) throws -> Descriptor {
   let probe = Descriptor(try checked("socket", socket(AF_INET, closedByExec, 0)))
-  try withLoopbackAddress(0) { try checked("bind", bind(probe.number, $0, $1)) }
-  return try probe.localPort
+  try withLoopbackAddress(port) { try checked("bind", bind(probe.number, $0, $1)) }
+  return probe
 }

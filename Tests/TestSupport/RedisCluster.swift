@@ -10,7 +10,7 @@ package final class RedisCluster: Sendable {
         tcp: true,
         configuration: [
           "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 500",
-          "cluster-port \(try freePort())", "repl-diskless-sync-delay 0", "cluster-replica-validity-factor 0",
+          "repl-diskless-sync-delay 0", "cluster-replica-validity-factor 0",
         ])
     }
     let addresses = nodes.map { "127.0.0.1:\($0.port!)" }

@@ -44,7 +44,8 @@ package final class RedisServer: Sendable {
       return path
     }
     socketPath = directory + "/redis.sock"
-    port = tcp || isSentinel ? try freePort() : nil
+    let isNode = configuration.contains("cluster-enabled yes")
+    port = tcp || isSentinel ? try isNode ? freeNodePort() : freePort() : nil
     let lines =
       ["port \(port ?? 0)", "bind 127.0.0.1", "unixsocket \(socketPath)", "dir \(directory)"]
       + (isSentinel ? [] : ["save \"\"", "appendonly no"]) + ["daemonize no"] + configuration
