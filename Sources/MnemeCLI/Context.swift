@@ -21,6 +21,8 @@ final class Context {
   private var stores: [RedisStore] = []
   /// Whether what the command was asked about is not there, so that its status is 1.
   private(set) var isAbsent = false
+  /// How much of a long change the server has acknowledged, and the words for it.
+  var acknowledged: (count: Int, text: (Int) -> String)?
   /// Whether a replica that may lack what its primary has is warned of at the end; false if the command reports it.
   var warnsOfReplicas = true
 
@@ -117,14 +119,13 @@ final class Context {
       defer {
         (clients, stores) = (clients + other.clients, stores + other.stores)
         isAbsent = isAbsent || other.isAbsent
+        if let (count, text) = other.acknowledged { acknowledged = ((acknowledged?.count ?? 0) + count, text) }
         warnsOfReplicas = warnsOfReplicas && other.warnsOfReplicas
       }
       do {
         reports.add(keyPrefix, try run(other))
       } catch let error as any MnemeError where !(error is StoreBackendError) {
-        let printer = ErrorPrinter(
-          output: output, isJSON: settings.isJSON,
-          place: settings.server.map { ErrorPrinter.Place(server: $0, keyPrefix: keyPrefix) })
+        let printer = ErrorPrinter(output: output, isJSON: settings.isJSON, context: other)
         reports.add(keyPrefix, NoReport(status: printer.print(error)))
       }
     }

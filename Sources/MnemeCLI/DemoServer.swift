@@ -21,17 +21,10 @@ final class DemoServer {
     var template = Array(place.utf8CString)
     guard mkdtemp(&template) != nil else { throw FileError.uncreatable(place, errno: errno) }
     directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    let server = [
-      "redis-server", "--port", "0", "--unixsocket", "\(directory)/redis.sock", "--unixsocketperm", "700",
-      "--save",
-      "", "--appendonly", "no", "--daemonize", "no", "--dir", directory,
-    ]
-    // setpriv (util-linux) makes the server end with this process, even if it is killed.
     guard
-      let process =
-        ChildProcess(
-          ["setpriv", "--pdeathsig", "TERM"] + server, environment: environment, silencesOutput: true)
-        ?? ChildProcess(server, environment: environment, silencesOutput: true)
+      let process = ChildProcess(
+        ["/bin/sh", "-c", Self.script, "sh", directory], environment: environment, silencesOutput: true,
+        hasInput: true)
     else {
       rmdir(directory)
       throw missing
@@ -47,6 +40,16 @@ final class DemoServer {
 
   deinit { stop() }
 
+  /// Runs the server until this process ends, even if it is killed, and then removes the directory.
+  private static let script = """
+    trap '' INT TERM HUP
+    redis-server --port 0 --unixsocket "$1/redis.sock" --unixsocketperm 700 --dir "$1" --save '' --appendonly no &
+    read -r line
+    kill "$!"
+    wait
+    rm -rf "$1"
+    """
+
   private static func isInstalled(_ program: String, _ environment: [String: String]) -> Bool {
     (environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":").contains {
       access("\($0)/\(program)", X_OK) == 0
@@ -55,7 +58,6 @@ final class DemoServer {
 
   private func waitUntilReady() throws {
     for _ in 0..<500 {
-      if process.hasEnded { break }
       if access("\(directory)/redis.sock", F_OK) == 0 { return }
       sleep(for: .milliseconds(10))
     }
@@ -65,16 +67,5 @@ final class DemoServer {
   }
 
   /// Ends the server and removes its directory.
-  func stop() {
-    process.stop()
-    guard let listing = opendir(directory) else { return }
-    while let entry = readdir(listing) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != ".", name != ".." { unlink("\(directory)/\(name)") }
-    }
-    closedir(listing)
-    rmdir(directory)
-  }
+  func stop() { process.stop() }
 }

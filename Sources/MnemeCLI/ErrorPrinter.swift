@@ -7,6 +7,8 @@ struct ErrorPrinter {
   let isJSON: Bool
   /// The server and prefix of the command, once they are known.
   var place: Place?
+  /// The part of a long change that the server had acknowledged, if it was one.
+  var acknowledged: String?
 
   /// A server, as messages name it, and a key prefix.
   struct Place {
@@ -35,6 +37,9 @@ struct ErrorPrinter {
     let status = ExitStatus(error)
     var parts = parts(of: error, status)
     let passwords = output.passwords
+    if let acknowledged {
+      parts.remediation += " Acknowledged by then: \(acknowledged). More may have been done."
+    }
     parts.message = passwords.masked(in: parts.message)
     parts.remediation = passwords.masked(in: parts.remediation)
     parts.causes = parts.causes.map { passwords.masked(in: $0) }
@@ -99,6 +104,15 @@ struct ErrorPrinter {
     lines += parts.causes.map { "caused by: \(visible($0))" }
     if let usage = parts.usage { lines.append("usage: \(usage)") }
     return lines.joined(separator: "\n")
+  }
+}
+
+extension ErrorPrinter {
+  /// - Parameter context: of the command; nil where there is none yet.
+  init(output: Output, isJSON: Bool, context: Context?) {
+    self.init(output: output, isJSON: isJSON)
+    place = context?.settings.server.map { Place(server: $0, keyPrefix: context?.settings.keyPrefix ?? "") }
+    acknowledged = context?.acknowledged.map { $0.text($0.count) }
   }
 }
 

@@ -9,6 +9,7 @@ final class LongWork {
   private let pace: Duration
   private let deadline: Instant?
   private let guards: [LossGuard]
+  private let note: (Int) -> Void
   /// The loss that a guard has found.
   private var loss: (any Error)?
 
@@ -19,11 +20,15 @@ final class LongWork {
   ///   - pace: the pause after each batch.
   ///   - deadline: the time at which to stop.
   ///   - stores: the stores that it reads or writes, which must keep what they have all the while. One round trip each.
+  ///   - change: for work that changes the cache, the words for so many of its units. An error that ends the work says
+  ///     how many the server has acknowledged.
   init(
     _ context: Context, unit: String, total: Int? = nil, isAmongResults: Bool = false,
-    pace: Duration = .zero, deadline: Instant? = nil, guarding stores: [RedisStore] = []
+    pace: Duration = .zero, deadline: Instant? = nil, guarding stores: [RedisStore] = [],
+    change: ((Int) -> String)? = nil
   ) throws {
     guards = try stores.map { try LossGuard($0) }
+    note = { done in change.map { context.acknowledged = done == 0 ? nil : (done, $0) } }
     interrupt = context.interrupt
     line = ProgressLine(context, unit: unit, total: total, isAmongResults: isAmongResults)
     self.pace = pace
@@ -34,10 +39,12 @@ final class LongWork {
   /// Makes the control that the library reports to and asks whether to stop.
   /// - Parameter base: how many were done before.
   func control(after base: Int = 0) -> WorkControl {
-    WorkControl(shouldStop: { self.shouldStop }) { progress in
+    WorkControl {
+      self.look()
+      return self.shouldStop
+    } progress: { progress in
       self.tell(base + progress.done, share: progress.share)
       self.pause()
-      self.look()
     }
   }
 
@@ -73,7 +80,10 @@ final class LongWork {
 
   /// Shows how much is done so far.
   /// - Parameter share: the part of the whole that this is, from 0 to 1. If not given, it follows from the total.
-  func tell(_ done: Int, share: Double? = nil) { line.update(done, share: share) }
+  func tell(_ done: Int, share: Double? = nil) {
+    line.update(done, share: share)
+    note(done)
+  }
 
   /// Between two batches.
   func pause() { interrupt.pause(for: pace) }

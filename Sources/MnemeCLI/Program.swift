@@ -49,7 +49,7 @@ public enum Program {
     let output = Output(style: style, hiding: passwords)
     output.holdsNotes = isJSON
     defer { output.releaseNotes() }
-    var place: ErrorPrinter.Place?
+    var known: Context?
     defer { Output.clearPlace() }
     do {
       guard let command = CommandTable.command(named: invocation.command.name) else {
@@ -57,8 +57,8 @@ public enum Program {
       }
       let request = try command.init(invocation)
       let settings = try GlobalSettings(invocation, environment)
-      place = settings.server.map { ErrorPrinter.Place(server: $0, keyPrefix: settings.keyPrefix) }
       let context = Context(settings: settings, output: output, environment: environment)
+      known = context
       let report = try request.run(context)
       if isJSON {
         try report.printJSON(on: output)
@@ -81,7 +81,7 @@ public enum Program {
       } catch let interruption as Interruption {
         error = interruption
       } catch {}
-      return ErrorPrinter(output: output, isJSON: isJSON, place: place).print(error)
+      return ErrorPrinter(output: output, isJSON: isJSON, context: known).print(error)
     }
   }
 

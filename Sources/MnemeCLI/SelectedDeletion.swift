@@ -19,7 +19,8 @@ struct SelectedDeletion {
     }
     if !dryRun {
       let work = try LongWork(
-        context, unit: "entries", total: report.preview?.count, pace: pace, guarding: [store])
+        context, unit: "entries", total: report.preview?.count, pace: pace, guarding: [store],
+        change: { "deleted \(entryCount($0))" })
       var damaged = DamagedEntries()
       report.deleted = try store.remove(chosen, at: store.time(for: context.clock()), work.control()) {
         _, error in

@@ -114,10 +114,10 @@ struct DistinctQueries: Sendable {
   }
 }
 
-/// An id that a query's index names and that may be written for it.
+/// An id that a query's index names, with no other query's entry.
 struct Claim: Equatable {
   var id: EntryID
-  /// Whether an entry is there to replace.
+  /// Whether an entry is there to replace; false where Redis has expired it.
   var exists: Bool
   /// When that was put, where it says so.
   var createdAt: UnixTime?
@@ -133,20 +133,19 @@ struct InsertionPlan: Equatable {
   var usedIDs: Int
 
   /// - Parameters:
-  ///   - claims: for each entry the id that its query has; nil for a query that is new.
+  ///   - claims: for each entry the entry that its query has; nil for a query that is new.
   ///   - created: when each entry was put.
   ///   - fresh: ids for those that are new.
   init(
     claims: [Claim?], created: [UnixTime], fresh: [EntryID], _ options: InsertOptions
   ) throws {
-    if options.policy == .fail, let index = claims.firstIndex(where: { $0?.exists == true }) {
+    if options.policy == .fail, let index = claims.firstIndex(where: { $0 != nil }) {
       throw ConflictError(index: index, id: claims[index]?.id)
     }
     var fresh = fresh[...]
     let count = fresh.count
     outcomes = zip(claims, created).map { claim, createdAt in
       guard let claim else { return .inserted(fresh.popFirst() ?? EntryID(0)) }
-      guard claim.exists else { return .inserted(claim.id) }
       let isSpared = options.sparesYounger && claim.createdAt.map { $0 >= createdAt } ?? false
       return options.policy == .skip || isSpared ? .skipped(claim.id) : .replaced(claim.id)
     }

@@ -149,6 +149,17 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
     }
   }
 
+  /// Passes the outcomes that came next to `body`, and of an error also those of later pieces that were under way.
+  /// - Throws: the first error, after that.
+  func settle(_ body: (Outcome) throws -> Void) throws {
+    for outcome in takeOutcomes() {
+      if case .failure = outcome {
+        for case (_, .success(let later)) in takeOutcomesBeyondError() { try body(later) }
+      }
+      try body(outcome.get())
+    }
+  }
+
   /// Ends the lanes, when what is under way is done.
   func close() {
     board.change { $0.isClosed = true }

@@ -76,19 +76,13 @@ extension RedisStore {
 
   /// Reads the entries of the ids that indexes name for queries: whether there is an entry of this query, or none
   /// any more (expired by Redis itself). An index that leads to another query's entry is not followed, so nothing of
-  /// it is overwritten. Neither is one that leads to no entry, at an id that was not allocated: a client that gets
-  /// this id later would overwrite the entry.
-  /// - Parameter last: the last id that was allocated.
+  /// it is overwritten.
   func appendClaimLook(
-    at indexed: [(id: EntryID, key: QueryKey)], after last: Int64, to pipeline: inout Pipeline
+    at indexed: [(id: EntryID, key: QueryKey)], to pipeline: inout Pipeline
   ) -> Question<[Claim?]> {
     pipeline.append("WATCH", each: indexed.map { layout.entry($0.id) })
     let claims = indexed.map { appendClaimQuestion(about: $0.id, $0.key, to: &pipeline) }
-    return Question { replies in
-      try claims.map { claim in
-        try replies[claim].flatMap { $0.exists || $0.id.rawValue <= last ? $0 : nil }
-      }
-    }
+    return Question { replies in try claims.map { try replies[$0] } }
   }
 
   /// Asks whether the entry with an id is that of a query; nil where it is another query's.

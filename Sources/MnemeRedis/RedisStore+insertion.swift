@@ -192,14 +192,14 @@ extension RedisStore {
     var claims = [Claim?](repeating: nil, count: entries.count)
     let indexed = seen.indexed.indices.filter { seen.indexed[$0] != nil }
     var heads: [EntryHead] = []
+    var leftovers: [Leftover] = []
     request.ids.keepUsable(seen.ids)
     let unknown = entries.count - indexed.count
     let allocates = unknown > request.ids.count
     if !indexed.isEmpty || !victims.isEmpty || allocates {
       let seen = try transaction.read { pipeline -> Question<([Claim?], [EntryHead?], IDAllocation?)> in
         let claims = appendClaimLook(
-          at: indexed.map { (seen.indexed[$0] ?? EntryID(0), entries[$0].queryKey) }, after: seen.ids.last,
-          to: &pipeline)
+          at: indexed.map { (seen.indexed[$0] ?? EntryID(0), entries[$0].queryKey) }, to: &pipeline)
         let heads = appendHeadLook(at: victims, to: &pipeline)
         let allocation =
           try allocates ? appendAllocation(unknown, after: seen.ids, to: &pipeline) : nil
@@ -207,11 +207,18 @@ extension RedisStore {
           (try replies[claims], try replies[heads], try allocation.map { try replies[$0] })
         }
       }
-      for (place, claim) in zip(indexed, seen.0) { claims[place] = claim }
+      for (place, claim) in zip(indexed, seen.0) {
+        if let claim, !claim.exists {
+          leftovers.append(Leftover(id: claim.id, namespace: entries[place].namespace))
+        } else {
+          claims[place] = claim
+        }
+      }
       heads = seen.1.compactMap(\.self).filter { $0.namespace == namespace }
       if let allocation = seen.2 { try settle(allocation, of: request.ids, transaction) }
     }
-    // An index that leads to another query's entry: that query needs an id as well.
+    // An index that leads to another query's entry, or to one that Redis has expired: that query needs an id as well.
+    // A reader that has dropped an entry does not ask for its id again, only for higher ones.
     let needed = claims.count { $0 == nil }
     if needed > request.ids.count {
       try allocate(needed, for: request.ids, after: seen.ids, transaction)
@@ -227,6 +234,7 @@ extension RedisStore {
 
     return .write { pipeline in
       if seen.stored == nil { appendStamp(identity, to: &pipeline) }
+      appendSweep(leftovers, to: &pipeline)
       let written = plan.written.count == entries.count ? entries : plan.written.map { entries[$0] }
       let version = appendInsertion(
         of: written, under: plan.written.map { plan.outcomes[$0].id }, to: &pipeline)

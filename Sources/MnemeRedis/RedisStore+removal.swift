@@ -50,10 +50,15 @@ extension RedisStore {
     defer { lanes.close() }
     /// Takes note of what is removed, and sees to what was not: damaged entries, and members without an entry.
     func settle() throws {
-      for outcome in lanes.takeOutcomes() {
-        let batch = try outcome.get()
+      var batches: [RemovedBatch] = []
+      try lanes.settle { batch in
         removed += batch.removed.count
+        control.progress(WorkProgress(done: removed))
+        batches.append(batch)
+      }
+      for batch in batches {
         let rest = Set(batch.ids).subtracting(batch.removed).sorted()
+        guard !rest.isEmpty else { continue }
         let damaged = try removeWhatever(rest, from: namespace, counting: nil)
         removed += damaged.count
         try sweepLeftovers(

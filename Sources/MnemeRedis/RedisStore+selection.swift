@@ -96,8 +96,8 @@ extension RedisStore {
     defer { lanes.close() }
     var removed = 0
     func settle() throws {
-      for outcome in lanes.takeOutcomes() {
-        removed += try outcome.get().removed.count
+      try lanes.settle { batch in
+        removed += batch.removed.count
         control.progress(WorkProgress(done: removed))
       }
     }
@@ -222,8 +222,7 @@ extension RedisStore {
     defer { lanes.close() }
     var total = TTLOutcome()
     func settle() throws {
-      for outcome in lanes.takeOutcomes() {
-        let outcome = try outcome.get()
+      try lanes.settle { outcome in
         total.changed += outcome.changed
         total.unchanged += outcome.unchanged
         control.progress(WorkProgress(done: total.changed + total.unchanged))

@@ -238,8 +238,7 @@ struct VacuumRun {
 
   /// Takes note of what was removed.
   private mutating func settle(_ lanes: RedisStore.RemovalLanes) throws {
-    for outcome in lanes.takeOutcomes() {
-      let batch = try outcome.get()
+    try lanes.settle { batch in
       let removed = Set(batch.removed)
       for id in batch.ids {
         let members = underWay.removeValue(forKey: id) ?? []

@@ -70,6 +70,39 @@ struct LeavingTests {
     #expect(outcome.errorText.contains("The lines up to "), "\(outcome)")
   }
 
+  @Test(
+    "a change of many entries that a silent server ends says how much was acknowledged",
+    arguments: [
+      ["clear", "--yes", "--all"], ["delete", "--yes", "--namespace", "default"], ["delete", "--id", "-"],
+      ["set-ttl", "10d", "--yes", "--namespace", "default"], ["set-quota", "default", "1", "--evict"],
+      ["vacuum"], ["drop", "--yes"],
+    ])
+  func acknowledged(words: [String]) throws {
+    let fixture = try CacheFixture("acknowledged", on: RedisServer())
+    try fixture.fill(from: "600 entries for an hour") { fixture in
+      try fixture.mneme.run(["import"], input: importLines(1...600, ttl: 3600)).expecting(0)
+    }
+    if words == ["vacuum"] { try fixture.age(by: 7200) }
+    let start = Int(Date().timeIntervalSince1970)
+    /// How many entries are gone, or live longer than an hour.
+    func changed() throws -> Int {
+      let isLonger = words[0] == "set-ttl"
+      let left = try fixture.redis.send(
+        ["ZCOUNT", fixture.key("by_ttl"), isLonger ? "\(start + 86_400)" : "-inf", "+inf"].map { Array($0.utf8) })
+      return isLonger ? Int(left.integer ?? 0) : 600 - Int(left.integer ?? 0)
+    }
+    let command = try fixture.mneme.start(words + ["--pace", "30ms", "--timeout", "300ms"])
+    if words.last == "-" { try command.write((1...600).map { "\($0)\n" }.joined().utf8) }
+    command.closeInput()
+    try eventually("some to be changed") { try changed() > 0 }
+    // From now on nothing that writes is answered, or done.
+    try fixture.redis.send("CLIENT", "PAUSE", "60000", "WRITE")
+    let outcome = try end(of: command)
+    #expect(outcome.status == 69, "\(outcome)")
+    let said = outcome.errorText.firstMatch(of: #/Acknowledged by then: [a-z]+ ([0-9]+) /#)?.1
+    #expect(try said.flatMap { Int($0) } == changed(), "\(outcome)")
+  }
+
   @Test("a signal while a pipe is not read ends an export", arguments: signals)
   func silentPipe(number: Int32) throws {
     let fixture = try CacheFixture()

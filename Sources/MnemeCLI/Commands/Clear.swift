@@ -66,7 +66,8 @@ struct Clear: Command {
     _ targets: [ClearReport.Row], _ store: RedisStore, _ context: Context
   ) throws -> ClearReport {
     let work = try LongWork(
-      context, unit: "entries", total: targets.reduce(0) { $0 + $1.entries }, pace: pace, guarding: [store])
+      context, unit: "entries", total: targets.reduce(0) { $0 + $1.entries }, pace: pace, guarding: [store],
+      change: { "removed \(entryCount($0))" })
     let last = try store.highestID()
     var report = ClearReport(rows: [], dryRun: false)
     for target in targets where !work.shouldStop {

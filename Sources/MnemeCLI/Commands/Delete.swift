@@ -72,11 +72,14 @@ struct Delete: Command {
     var report = DeletionReport(missing: wanted.count { $0 == nil }, dryRun: dryRun)
     // A few are gone before anything can happen.
     let guarded = unique.count > 64 && !dryRun ? [store] : []
-    let work = try LongWork(context, unit: "entries", total: unique.count, pace: pace, guarding: guarded)
-    for start in stride(from: 0, to: unique.count, by: 64) {
+    let work = try LongWork(
+      context, unit: "entries", total: unique.count, pace: pace, guarding: guarded,
+      change: dryRun ? nil : { "deleted \(entryCount($0))" })
+    let size = RedisStore.removalBatch
+    for start in stride(from: 0, to: unique.count, by: size) {
       report.interruption = work.interruption
       if report.interruption != nil { break }
-      let batch = Array(unique[start..<min(start + 64, unique.count)])
+      let batch = Array(unique[start..<min(start + size, unique.count)])
       let deleted = try dryRun ? batch.filter { try store.holdsEntry($0) } : store.remove(ids: batch)
       report.deleted += deleted
       report.missing += batch.count - deleted.count

@@ -45,7 +45,9 @@ struct Drop: Command {
     defer { store.close() }
     var report = DropReport(keyPrefix: context.settings.keyPrefix, dryRun: dryRun)
     if try context.noteAbsence(of: store) { return report }
-    let work = try LongWork(context, unit: "entries", total: try? store.count(in: nil), pace: pace)
+    let work = try LongWork(
+      context, unit: "entries", total: try? store.count(in: nil), pace: pace,
+      change: { "removed \(entryCount($0))" })
     var options = KeySurveyOptions()
     options.sample = .count(0)
     options.control = WorkControl(shouldStop: { work.shouldStop })

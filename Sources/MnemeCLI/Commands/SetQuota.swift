@@ -95,7 +95,7 @@ extension SetQuota {
     }
     let work = try LongWork(
       context, unit: "entries", total: report.quota.map { max(0, report.entries - $0) }, pace: pace,
-      guarding: [store])
+      guarding: [store], change: { "evicted \(entryCount($0))" })
     report.evicted = try store.evict(
       for: namespace, quota: report.quota, maxEntries: nil, sparing: [], work.control())
     try work.finish()

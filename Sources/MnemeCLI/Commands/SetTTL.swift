@@ -82,7 +82,8 @@ struct SetTTL: Command {
       }
     }
     let work = try LongWork(
-      context, unit: "entries", total: report.preview?.count, pace: pace, guarding: [store])
+      context, unit: "entries", total: report.preview?.count, pace: pace, guarding: [store],
+      change: { "changed \(entryCount($0)), or left them as they are" })
     var damaged = DamagedEntries()
     (report.changed, report.unchanged) = try store.setTTL(
       change, of: chosen, at: store.time(for: context.clock()), work.control()

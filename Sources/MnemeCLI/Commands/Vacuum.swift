@@ -82,7 +82,9 @@ struct Vacuum: Command {
     defer { store.close() }
     let work = try LongWork(
       context, unit: "entries", total: try expected(in: store, context), pace: pace,
-      deadline: maxDuration.map { start + $0 }, guarding: [store])
+      deadline: maxDuration.map { start + $0 }, guarding: [store],
+      change: dryRun
+        ? nil : { "removed \(counted($0, "expired entry or leftover", plural: "expired entries and leftovers"))" })
     var options = VacuumOptions()
     options.namespace = namespace
     options.now = context.clock()
