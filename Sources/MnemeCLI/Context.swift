@@ -119,7 +119,9 @@ final class Context {
       defer {
         (clients, stores) = (clients + other.clients, stores + other.stores)
         isAbsent = isAbsent || other.isAbsent
-        if let (count, text) = other.acknowledged { acknowledged = ((acknowledged?.count ?? 0) + count, text) }
+        if let (count, text) = other.acknowledged {
+          acknowledged = ((acknowledged?.count ?? 0) + count, text)
+        }
         warnsOfReplicas = warnsOfReplicas && other.warnsOfReplicas
       }
       do {

@@ -57,7 +57,9 @@ import Testing
       #expect(outcome.status == 128 + number, "\(outcome)")
       return try marked.expectNothingLeft(outcome)
     }
-    try eventually("the end of the server") { try marked.survivors().isEmpty && marked.directory.names().isEmpty }
+    try eventually("the end of the server") {
+      try marked.survivors().isEmpty && marked.directory.names().isEmpty
+    }
   }
 
   @Test("a reader that has enough ends the tour, and leaves nothing")

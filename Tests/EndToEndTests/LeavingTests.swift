@@ -88,7 +88,7 @@ struct LeavingTests {
     func changed() throws -> Int {
       let isLonger = words[0] == "set-ttl"
       let left = try fixture.redis.send(
-        ["ZCOUNT", fixture.key("by_ttl"), isLonger ? "\(start + 86_400)" : "-inf", "+inf"].map { Array($0.utf8) })
+        "ZCOUNT", fixture.key("by_ttl"), isLonger ? "\(start + 86_400)" : "-inf", "+inf")
       return isLonger ? Int(left.integer ?? 0) : 600 - Int(left.integer ?? 0)
     }
     let command = try fixture.mneme.start(words + ["--pace", "30ms", "--timeout", "300ms"])

@@ -84,7 +84,8 @@ struct Vacuum: Command {
       context, unit: "entries", total: try expected(in: store, context), pace: pace,
       deadline: maxDuration.map { start + $0 }, guarding: [store],
       change: dryRun
-        ? nil : { "removed \(counted($0, "expired entry or leftover", plural: "expired entries and leftovers"))" })
+        ? nil
+        : { "removed " + counted($0, "expired entry or leftover", plural: "expired entries and leftovers") })
     var options = VacuumOptions()
     options.namespace = namespace
     options.now = context.clock()
