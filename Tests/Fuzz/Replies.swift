@@ -150,12 +150,12 @@ private func examine(_ error: ServerError, _ line: [UInt8]) {
     case .moved(.tcp(let host, let port)), .asked(.tcp(let host, let port)):
       expect(!host.isEmpty && port > 0, "sent to '\(host)', port \(port)")
     case .moved, .asked: expect(false, "sent to a path")
-    case .later, nil: break
+    case .later, .demoted, nil: break
     }
   }
   let translations: [any Error] = [
     error.translated(command: CommandText(name: "GET", key: "k"), server: "s"),
-    error.translatedAsFarewell(server: "s"),
+    error.translatedBeforeClosing(server: "s"),
   ]
   for translation in translations {
     expectOneLine("\(translation)")

@@ -1,6 +1,6 @@
 """Random selections of entries, and what each of them should find.
 
-    selections.py lines CSV NOW               lines for `mneme import`, from questions with their intents
+    selections.py lines CSV NOW EVERY         lines for `mneme import`, from each EVERY-th question with its intent
     selections.py choose EXPORT NOW SEED N    N selections: a JSON object a line, with the words and the ids
 
 Times are half hours away from NOW and durations whole hours, so that a test may take its time.
@@ -15,7 +15,7 @@ import sys
 HOUR = 3600
 
 
-def lines(path, now):
+def lines(path, now, every):
     chance = random.Random(77)
     with open(path, newline="", encoding="utf-8") as source:
         for number, row in enumerate(csv.DictReader(source)):
@@ -36,7 +36,8 @@ def lines(path, now):
             # Some have expired, some expire soon, some never do.
             if chance.random() < 0.6:
                 line["ttl"] = max(HOUR, now - created + chance.randrange(-24, 24 * 7) * HOUR)
-            print(json.dumps(line))
+            if number % every == 0:
+                print(json.dumps(line))
 
 
 def normalized(text):
@@ -155,6 +156,6 @@ def choose(path, now, seed, count):
 if __name__ == "__main__":
     task, path, now, *rest = sys.argv[1:]
     if task == "lines":
-        lines(path, int(now))
+        lines(path, int(now), int(rest[0]))
     else:
         choose(path, int(now), int(rest[0]), int(rest[1]))

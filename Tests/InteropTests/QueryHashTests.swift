@@ -27,6 +27,8 @@ import Testing
       for range in points {
         for point in range {
           defer { record += 33 }
+          // Ideographs, tags and private use, none of which has an upper case: a sample of them will do in a short run.
+          if point >= 0x20000 && point % 32 != 0 && !Effort.isThorough { continue }
           let character = String(Unicode.Scalar(UInt32(point))!)
           if hash(of: character, begins: record) && hash(of: "wO\(character)Rd", begins: record + 16) {
             continue

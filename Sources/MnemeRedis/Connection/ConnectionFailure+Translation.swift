@@ -6,7 +6,7 @@ extension ConnectionFailure {
   /// - Parameter server: the address, with the password masked.
   func translated(server: String, url: RedisURL) -> StoreBackendError {
     if let serverSaid, isLoss {
-      return serverSaid.hiding(url.password).translatedAsFarewell(server: server)
+      return serverSaid.hiding(url.password).translatedBeforeClosing(server: server)
     }
     switch cause {
     case .notBuilt: return .redisNotBuilt

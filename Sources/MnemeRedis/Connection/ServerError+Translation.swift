@@ -32,7 +32,7 @@ extension ServerError {
   }
 
   /// The last word of a server that then closed the connection: too many clients, or protected mode.
-  func translatedAsFarewell(server: String) -> StoreBackendError {
+  func translatedBeforeClosing(server: String) -> StoreBackendError {
     let explanation = explanation
     guard explanation.reason == .refused else {
       return StoreBackendError(
