@@ -21,10 +21,14 @@ final class Connector {
   }
 
   /// A new connection, whose greeting has not been said yet.
-  func connect(to endpoint: Endpoint) throws(ConnectionFailure) -> Connection {
+  /// - Parameter limits: those of the client, if not given.
+  func connect(to endpoint: Endpoint, limits: Connection.Limits? = nil) throws(ConnectionFailure)
+    -> Connection
+  {
+    let limits = limits ?? self.limits
     let deadline = Deadline.after(limits.connect)
     let socket = try Socket.connect(to: endpoint, within: limits.connect, until: deadline)
-    let transport = url.usesTLS ? try encrypt(socket, to: endpoint, until: deadline) : socket
+    let transport = url.usesTLS ? try encrypt(socket, to: endpoint, until: deadline, limits) : socket
     let connection = try Connection(
       endpoint: endpoint, transport: transport, greeting: Greeting(url: url, clientName: clientName),
       limits: limits, meter: meter, connectedBy: deadline)
@@ -33,7 +37,7 @@ final class Connector {
   }
 
   private func encrypt(
-    _ socket: Socket, to endpoint: Endpoint, until deadline: Deadline
+    _ socket: Socket, to endpoint: Endpoint, until deadline: Deadline, _ limits: Connection.Limits
   ) throws(ConnectionFailure) -> any Transport {
     guard case .tcp(let host, _) = endpoint else { return socket }
     let context = try trustedContext()

@@ -50,10 +50,14 @@ extension RedisClient {
   }
 
   /// Whether the server runs since before the connection was lost, and so has cut it: Redis does so where an answer, a
-  /// client or a value is larger than its limits. One round trip on a new connection.
+  /// client or a value is larger than its limits. One round trip on a new connection. It gives up after a second,
+  /// since the user waits for the error.
   var serverIsUp: Bool {
+    let patience = min(connector.limits.connect, .seconds(1))
     // A server that has never answered is perhaps none.
-    guard connector.meter.traffic.connections > 1, let new = try? connector.connect(to: endpoint) else {
+    guard connector.meter.traffic.connections > 1,
+      let new = try? connector.connect(to: endpoint, limits: .init(connect: patience, command: patience))
+    else {
       return false
     }
     var question = Pipeline()

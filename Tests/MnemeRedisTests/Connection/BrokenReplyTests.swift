@@ -23,7 +23,9 @@ struct BrokenReplyTests {
   func cut() throws {
     let bytes = Array(Self.answers.utf8)
     for length in 0...bytes.count {
-      let server = try ScriptedServer { peer, _ in
+      let server = try ScriptedServer { peer, number in
+        // The command is tried twice. Then the client asks whether the server is still there.
+        guard number < 2 else { return }
         peer.awaitCommand("ZCARD")
         peer.send(bytes[..<length])
       }
