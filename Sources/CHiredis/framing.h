@@ -1,7 +1,7 @@
-/* A look at the frame of a RESP2 stream before hiredis sees it.
+/* A check of the framing of a RESP2 stream before hiredis parses it.
  *
- * hiredis 0.14 searches a line without end again from its beginning with every chunk, accepts what is no
- * number for one, does not look at what stands behind a string, and takes lengths that no memory holds.
+ * hiredis 0.14 searches an unfinished line from its beginning again with every chunk, accepts numbers that
+ * are not valid, does not check the bytes after a string, and accepts lengths that do not fit into memory.
  * This walks over the bytes once, skips the inside of strings, and stops at the first byte that a Redis
  * server would not send, so that a broken or hostile peer costs neither memory nor time. */
 #ifndef MNEME_FRAMING_H
@@ -29,7 +29,7 @@ typedef struct mneme_framing {
   size_t complete;                  /* replies that have ended */
 } mneme_framing;
 
-/* Walks over the bytes. Stops behind the end of reply number `wanted`, or at a fault.
+/* Walks over the bytes. Stops after reply number `wanted`, or at a fault.
  * Returns the number of bytes that are in order. */
 size_t mneme_framing_check(mneme_framing *framing, const char *bytes, size_t count, size_t wanted,
                            size_t limit, mneme_fault *fault);

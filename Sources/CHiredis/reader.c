@@ -22,8 +22,8 @@ struct mneme_reader {
  * of a large read in that buffer the moves would cost more than the parsing. */
 enum { SLICE = 16 << 10 };
 
-/* The most that hiredis may keep of an emptied buffer. Its own 16 KiB would be freed and made anew with every
- * slice. */
+/* The most that hiredis may keep of an emptied buffer. It frees its default of 16 KiB, and would allocate them
+ * again for every slice. */
 enum { KEPT_BUFFER = 1 << 20 };
 
 /* hiredis takes null for out of memory, so a node's handle is its index and one. */
@@ -93,8 +93,8 @@ void mneme_reader_use(mneme_reader *reader, mneme_tape *tape) {
   reader->framing.complete = tape->root_count;
 }
 
-/* The parser is not asked again behind the last reply: asking makes it begin the next one, on a tape that may
- * be gone when that comes. */
+/* The parser is not called after the last reply, because it would begin the next one, on a tape that may not
+ * exist any more when that arrives. */
 static mneme_fault feed_slice(mneme_reader *reader, const char *bytes, size_t count, size_t wanted) {
   redisReader *parser = reader->parser;
   mneme_tape *tape = reader->tape;

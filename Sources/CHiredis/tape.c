@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a tape keeps between exchanges. A page of an export fits; the reply that held a 200 MB key does not
- * stay for the life of the process. */
+/* The most memory that a tape keeps between exchanges. A page of an export fits. The memory for a reply with a
+ * key of 200 MB is freed. */
 enum { KEPT_BYTES = 4 << 20 };
 
 void mneme_tape_init(mneme_tape *tape, size_t limit) {

@@ -1,4 +1,4 @@
-/* How the reader writes a tape. Each returns null or false when out of memory or over the limit. */
+/* Functions with which the reader writes a tape. Each returns null or false when out of memory or over the limit. */
 #ifndef MNEME_TAPE_H
 #define MNEME_TAPE_H
 

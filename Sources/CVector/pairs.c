@@ -96,7 +96,7 @@ __attribute__((target("avx2"))) static void multiply_avx2(const int8_t *queries,
             }
             for (size_t k = 0; k < 2; k++)
                 for (size_t part = 0; part < 4; part += 2) {
-                    // The two halves of each row stand beside each other. Their addition leaves rows 0 1 4 5 2 3 6 7.
+                    // The two halves of each row are next to each other. Their addition leaves rows 0 1 4 5 2 3 6 7.
                     __m256i both = _mm256_hadd_epi32(s[k][part], s[k][part + 1]);
                     _mm256_storeu_si256((__m256i *)(sums + (query + k) * PANEL + row + 4 * part),
                                         _mm256_permute4x64_epi64(both, 0xd8));

@@ -43,7 +43,7 @@ KERNEL float scores_i8(const int8_t *rows, size_t count, size_t width, const flo
     return best;
 }
 
-// Nearly all rows are passed over, and so many of them at a time.
+// Nearly all rows are skipped, so many are skipped at a time.
 KERNEL size_t select_rows(float *scores, const float *scales, const float *errors, size_t count, float length,
                           float bar, uint32_t *rows) {
     size_t selected = 0, row = 0;

@@ -11,7 +11,7 @@ public struct Argument<Value: Sendable>: ArgumentDeclaration {
   /// Reads the texts that were given, in the order typed.
   @usableFromInline let read: Reading<Value>
 
-  /// An argument that must be there.
+  /// An argument that is required.
   @inlinable
   public init(_ name: String, value: ValueKind<Value>, summary: String) {
     spec = ArgumentSpec(name: name, value: ValueSpec(value), arity: .required, summary: summary)
@@ -28,7 +28,7 @@ public struct Argument<Value: Sendable>: ArgumentDeclaration {
 
   /// An argument that takes all the words that are left. It must be a command's last.
   ///
-  /// - Parameter atLeast: how many must be there.
+  /// - Parameter atLeast: the least number of words.
   @inlinable
   public init<Element>(
     repeating name: String, atLeast: Int = 0, value: ValueKind<Element>, summary: String
@@ -40,7 +40,7 @@ public struct Argument<Value: Sendable>: ArgumentDeclaration {
 }
 
 extension Argument where Value == String {
-  /// A text that must be there.
+  /// A text that is required.
   public init(_ name: String, summary: String) {
     self.init(name, value: .text(), summary: summary)
   }
@@ -75,7 +75,7 @@ extension ArgumentDeclaration {
 public struct ArgumentSpec: Sendable {
   /// The number of words that an argument takes.
   public enum Arity: Sendable, Equatable {
-    /// Once.
+    /// Exactly one word.
     case required
     /// One word, or none.
     case optional

@@ -6,7 +6,7 @@ public struct CommandSpec: Sendable {
   public let group: Group
   /// One line of markup, without a full stop.
   public let summary: String
-  /// The whole story, in markup.
+  /// The full description, in markup.
   public let description: String
   private let declaredArguments: @Sendable () -> [any ArgumentDeclaration]
   private let declaredOptions: @Sendable () -> [any OptionDeclaration]
@@ -18,22 +18,21 @@ public struct CommandSpec: Sendable {
   public var arguments: [ArgumentSpec] { declaredArguments().map { $0.spec } }
   /// Its own options; those of every command are the grammar's.
   public var options: [OptionSpec] { declaredOptions().map { $0.spec } }
-  /// Which of its arguments and options exclude or need each other.
+  /// The rules about arguments and options that exclude or need each other.
   package var rules: [Rule] { declaredRules() }
-  /// Lines that work, and what each does.
+  /// Example command lines with their purposes.
   public var examples: [Example] { declaredExamples() }
   /// The meaning that exit statuses have for this command in particular.
   public var exitNotes: [ExitNote] { declaredExitNotes() }
   /// Other manual pages, such as `redis-cli(1)`, besides the program's own.
   public let seeAlso: [String]
-  /// Left out of the program's short help, whose screen is for what people come for.
+  /// Whether the command is left out of the program's short help, which has room for the usual commands only.
   public let isMinor: Bool
   /// Whether the shells offer it.
   public let isOffered: Bool
 
-  /// The lists are evaluated when they are read, and each time they are: a program with many commands makes
-  /// only the options of the one that is run. Lists of constants, such as those of static properties, are the
-  /// right thing here.
+  /// The lists are evaluated each time they are read, so that a program with many commands makes only the options of
+  /// the command that is run. Pass lists of constants, such as static properties.
   public init(
     name: String, group: Group = .commands, summary: String, description: String = "",
     arguments: @autoclosure @escaping @Sendable () -> [any ArgumentDeclaration] = [],

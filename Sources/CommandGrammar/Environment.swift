@@ -1,8 +1,9 @@
 import Glibc
 
-/// Variables of an environment: looked up when they are asked for, for a process has many and a command needs few.
+/// Variables of an environment. They are looked up when they are read, because a process has many and a command needs
+/// few.
 public struct Environment: Sendable, ExpressibleByDictionaryLiteral {
-  /// nil: those of this process.
+  /// The variables; nil for those of this process.
   private let values: [String: String]?
 
   /// The environment of this process.
@@ -32,7 +33,7 @@ public struct Environment: Sendable, ExpressibleByDictionaryLiteral {
     return variables
   }
 
-  /// The value of a variable; nil where it is not set, or is not UTF-8.
+  /// The value of a variable; nil if it is not set, or is not UTF-8.
   public subscript(name: String) -> String? {
     if let values { return values[name] }
     return getenv(name).flatMap { String(validatingCString: $0) }

@@ -50,7 +50,7 @@ extension Grammar {
     return forms
   }
 
-  /// The summary as a sentence, the details, and what the row itself tells.
+  /// Returns the summary as a sentence, the details, and the facts that the row itself gives.
   func story(of option: OptionSpec, in command: CommandSpec?) -> String {
     var notes: [String] = []
     if let choices = option.value?.choices, !choices.isEmpty {
@@ -75,7 +75,7 @@ extension Grammar {
     }
   }
 
-  /// The summary as a sentence, and what the row itself tells.
+  /// Returns the summary as a sentence, and the facts that the row itself gives.
   func story(of argument: ArgumentSpec, in command: CommandSpec) -> String {
     var notes: [String] = []
     if !argument.value.choices.isEmpty {
@@ -105,7 +105,7 @@ extension Grammar {
   }
 }
 
-/// A summary, which begins small and has no full stop, as a sentence.
+/// Makes a sentence of a summary, which begins in lower case and has no full stop.
 package func sentence(_ summary: String, endingWith end: String = ".") -> String {
   guard let first = summary.first else { return "" }
   return first.uppercased() + summary.dropFirst() + end

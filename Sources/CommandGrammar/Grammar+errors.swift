@@ -2,9 +2,9 @@ extension Grammar {
   /// An error about the words for a command, or for the program.
   ///
   /// - Parameters:
-  ///   - message: what is wrong, without a full stop.
+  ///   - message: the problem, without a full stop.
   ///   - command: the command concerned, if one was named.
-  ///   - suggestion: what was probably meant, as a sentence.
+  ///   - suggestion: the line that was probably meant, as a sentence.
   public func usageError(_ message: String, in command: CommandSpec?, suggestion: String? = nil) -> UsageError
   {
     let name = command.map { " \($0.name)" } ?? ""
@@ -25,7 +25,7 @@ extension Grammar {
         "unknown option '-\(letter)' in '\(word)'", in: command,
         suggestion: didYouMean(sameLetter(letter, in: known(in: command))))
     case .equalsAfterLetter(let option, let value):
-      // Taken by the letter, the value would begin with the equals sign, which nobody means.
+      // By the rules, the value would begin with the equals sign, which is never intended.
       usageError(
         "'\(option.shortForm ?? "")=\(value)' mixes the two ways to write a value", in: command,
         suggestion: "Write '\(option.longForm)=\(value)'.")
@@ -70,7 +70,7 @@ extension Grammar {
         ? optionsTaking(word, in: command) : "Put a text that holds spaces in quotes.")
   }
 
-  /// The options that a word without a place may have been the value of, where these are few.
+  /// Returns the options that may have been meant for an unexpected word, if there are few.
   private func optionsTaking(_ word: String, in command: CommandSpec) -> String? {
     let takers = command.options.filter { option in
       option.value.map { (try? $0.check(word)) != nil } ?? false
@@ -89,7 +89,7 @@ extension Grammar {
         ?? (owners.isEmpty ? nil : "It belongs to \(list(owners, "and"))."))
   }
 
-  /// Says that a command takes as an argument what was given as an option: `clear -n faq`.
+  /// Returns the hint if an option was given for a value that the command takes as an argument: `clear -n faq`.
   private func argument(named name: String, in command: CommandSpec?) -> String? {
     let placeholder = String(name.uppercased().map { $0 == "-" ? "_" : $0 })
     guard let command, command.arguments.contains(where: { $0.name == placeholder }) else { return nil }
@@ -98,7 +98,7 @@ extension Grammar {
 
   private func unknownOption(_ word: String, in command: CommandSpec?) -> UsageError {
     let known = known(in: command)
-    // `-ttl` is a long name with a dash too few; `-T` can only be the other case of a letter, and `--n` be `-n`.
+    // `-ttl` is a long name with one dash missing. `-T` can only be the other case of a letter, and `--n` only `-n`.
     let name = String(word.drop { $0 == "-" })
     let isLetter = name.utf8.count == 1
     var offers: [String] = []

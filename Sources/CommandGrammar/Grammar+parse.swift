@@ -1,12 +1,12 @@
 extension Grammar {
-  /// Reads a command line, without the program's name. Consults nothing but the words.
+  /// Parses a command line, without the program's name. It uses only the words.
   ///
-  /// - Throws: `UsageError` for the first thing that is wrong, unless help or the version is asked for.
+  /// - Throws: `UsageError` for the first mistake, unless help or the version is requested.
   public func parse(_ words: [String]) throws(UsageError) -> Request {
     try parse(words.map { .text($0) })
   }
 
-  /// Reads a command line as the operating system hands it over, without the program's name.
+  /// Parses a command line as the operating system passes it, without the program's name.
   ///
   /// - Throws: `UsageError`, also for a word that is not valid UTF-8, naming its position.
   public func parse(rawArguments: [[UInt8]]) throws(UsageError) -> Request {
@@ -52,7 +52,7 @@ extension Grammar {
     return command
   }
 
-  /// Each option once unless it repeats, each one of this command, each value one of its kind.
+  /// Checks that each option belongs to the command and is given once unless it repeats, and that its values are valid.
   private func checkedOptions(
     _ occurrences: [Parser.Occurrence], in scope: Scope
   ) throws(UsageError) -> [Invocation.Given] {
@@ -118,7 +118,7 @@ extension Grammar {
     return Invocation.Given(member: member, text: text)
   }
 
-  /// A fault of a text, and the option or argument that it is in.
+  /// Makes the error for a value, with the option or argument to which it belongs.
   func error(_ problem: ValueProblem, in text: String, of name: String, _ command: CommandSpec) -> UsageError
   {
     usageError(
@@ -128,7 +128,7 @@ extension Grammar {
 }
 
 extension Invocation {
-  /// Reads an unfinished line: the options that are known, and the arguments unchecked.
+  /// Reads an unfinished line: its known options, and its unchecked arguments.
   init(understoodIn parser: Parser) {
     let command = parser.scope?.command ?? CommandSpec(name: Grammar.completionCommand, summary: "")
     let scope = Scope(command, of: parser.grammar)

@@ -1,6 +1,6 @@
-/// A program's command line: the one definition from which it is parsed, explained and completed.
+/// The definition of a program's command line, from which it is parsed, documented and completed.
 ///
-/// Building one costs a few array copies: nothing is indexed, and no markup is parsed before somebody reads it.
+/// Making one costs a few array copies: nothing is indexed, and markup is parsed only when it is read.
 public struct Grammar: Sendable {
   /// The name as it is typed.
   public let program: String
@@ -10,15 +10,15 @@ public struct Grammar: Sendable {
   public let date: String
   /// One line of markup, without a full stop.
   public let summary: String
-  /// The whole story, in markup.
+  /// The full description, in markup.
   public let description: String
   /// The options of every command, `--help` and `--version` last.
   public let globalOptions: [OptionSpec]
-  /// Which of these options exclude or need each other.
+  /// The rules about options that exclude or need each other.
   package let rules: [Rule]
   /// All commands, `help` last.
   public let commands: [CommandSpec]
-  /// Lines that work, for the program's own page.
+  /// Example command lines for the program's own page.
   public let examples: [Example]
   /// Variables of the environment that belong to no option.
   public let environmentNotes: [NamedNote]
@@ -57,7 +57,7 @@ public struct Grammar: Sendable {
     commands.first { $0.name == name }
   }
 
-  /// All that can be typed with a command: its own options, then those of every command.
+  /// Returns all options of a command: its own, then those of every command.
   public func options(of command: CommandSpec) -> [OptionSpec] {
     command.options + globalOptions
   }

@@ -6,13 +6,13 @@ public enum Request: Sendable {
   case version
   /// To run a command that was named.
   case run(Invocation)
-  /// To answer a shell that asks what can be typed.
+  /// To answer a shell's request for completions.
   case complete(CompletionRequest)
 }
 
 /// The length of a help text.
 public enum HelpForm: Sendable, Equatable {
-  /// A screenful.
+  /// At most one screen.
   case short
   /// All of it.
   case long
@@ -24,11 +24,11 @@ public enum ValueOrigin: Sendable, Equatable {
   case commandLine
   /// From this variable of the environment.
   case variable(String)
-  /// From nowhere else.
+  /// It is the default.
   case `default`
 }
 
-/// A command with all that can be typed with it, worked out once.
+/// A command with all of its options and rules, computed once.
 struct Scope: Sendable {
   let command: CommandSpec
   let arguments: [ArgumentSpec]
@@ -47,12 +47,11 @@ struct Scope: Sendable {
   func option(named name: String) -> OptionSpec? { options.first { $0.name == name } }
 }
 
-/// A command that was named, with texts that were checked, but neither the environment nor anything else
-/// consulted.
+/// A parsed command line: the command and its checked texts. Neither the environment nor anything else was read.
 ///
-/// It keeps texts, and the typed key that reads one makes the value of it: so a value has its type without a cast.
+/// It keeps texts. The typed key that reads a text makes the value, so no cast is needed.
 public struct Invocation: Sendable {
-  /// A word that was typed, and whose it is.
+  /// A word that was typed, with the option or argument to which it belongs.
   struct Given: Sendable {
     let member: Rule.Member
     /// Empty for a switch.
@@ -81,8 +80,8 @@ public struct Invocation: Sendable {
 
   /// The value that was typed, or else the default.
   ///
-  /// Reading an option that the command does not have, or one that the environment may give (which only
-  /// `resolve` reads), is a mistake in the program and stops it.
+  /// To read an option that the command does not have, or one that has a variable (use `resolve`), is a mistake in the
+  /// program and stops it.
   public subscript<Value>(option: Option<Value>) -> Value {
     precondition(
       option.spec.environment.isEmpty, "\(option.spec.longForm) also reads the environment: use resolve")
@@ -91,7 +90,7 @@ public struct Invocation: Sendable {
 
   /// The value of an argument.
   ///
-  /// Reading one that the command does not have is a mistake in the program and stops it.
+  /// To read one that the command does not have is a mistake in the program and stops it.
   public subscript<Value>(argument: Argument<Value>) -> Value {
     precondition(
       scope.arguments.contains { $0.name == argument.spec.name },
@@ -105,7 +104,7 @@ public struct Invocation: Sendable {
   /// The value that was typed, or else that of the first of the option's variables that is set and not empty,
   /// or else the default.
   ///
-  /// - Throws: `UsageError` naming the variable if its text is not such a value.
+  /// - Throws: `UsageError` with the variable's name if its text is not valid.
   public func resolve<Value>(
     _ option: Option<Value>, environment: Environment
   ) throws(UsageError) -> Value {
@@ -126,17 +125,17 @@ public struct Invocation: Sendable {
     return option.spec.environment.first(where: isSet).map { .variable($0) } ?? .default
   }
 
-  /// An error about this command line that only the command itself can see, such as two options that exclude
+  /// Makes an error about this command line that only the command itself can find, such as two options that exclude
   /// each other.
   ///
   /// - Parameters:
-  ///   - message: what is wrong, without a full stop.
-  ///   - suggestion: what was probably meant, as a sentence.
+  ///   - message: the problem, without a full stop.
+  ///   - suggestion: the line that was probably meant, as a sentence.
   public func usageError(_ message: String, suggestion: String? = nil) -> UsageError {
     grammar.usageError(message, in: command, suggestion: suggestion)
   }
 
-  /// The parser has accepted these texts, by the same function.
+  /// Reads texts that the parser has accepted with the same function.
   private func value<Value>(of member: Rule.Member, _ texts: [String], _ read: Reading<Value>) -> Value {
     do {
       return try read(texts)

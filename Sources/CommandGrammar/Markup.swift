@@ -5,8 +5,8 @@
 ///
 ///     *emphasis*  `code`  {option:ttl}  {command:vacuum}  {arg:QUERY}  {env:NO_COLOR}
 ///
-/// The references are checked by `Grammar.problems()` in GrammarTools. Between backquotes nothing is special, so that is
-/// where stars, braces and backslashes go.
+/// `Grammar.problems()` in GrammarTools checks the references. Between backquotes no character is special, so write
+/// stars, braces and backslashes there.
 package struct Markup: Equatable {
   package enum Block: Equatable {
     case paragraph([Inline])
@@ -18,7 +18,7 @@ package struct Markup: Equatable {
   package enum Inline: Equatable {
     case text(String)
     case emphasis(String)
-    /// The name of the program, of a command, or an option's short form. Never read from markup.
+    /// The name of the program or a command, or an option's short form. Markup cannot contain it.
     case name(String)
     case code(String)
     case option(String)
@@ -78,7 +78,7 @@ package struct Markup: Equatable {
     return result
   }
 
-  /// The markup that starts here, and its end; nil for plain text.
+  /// Parses the markup that starts here, and returns its end; nil for plain text.
   private static func span(at rest: Substring) -> (Inline, Substring.Index)? {
     let closing: Character
     switch rest.first {
@@ -109,7 +109,7 @@ package struct Markup: Equatable {
 }
 
 extension Markup.Block {
-  /// The text of it; none where it is verbatim.
+  /// The text; empty for verbatim lines.
   package var inlines: [Markup.Inline] {
     switch self {
     case .paragraph(let inlines), .item(let inlines): inlines
@@ -119,7 +119,7 @@ extension Markup.Block {
 }
 
 extension Markup.Inline {
-  /// Without any sign of what it is.
+  /// The text without any marks.
   package var bare: String {
     switch self {
     case .text(let text), .emphasis(let text), .name(let text), .code(let text): text
@@ -128,7 +128,7 @@ extension Markup.Inline {
     }
   }
 
-  /// The text where nothing can be bold: code is in quotes.
+  /// The text for output without bold type: code is in quotes.
   var plain: String {
     guard case .code(let text) = self else { return bare }
     return text.contains("'") ? "`\(text)`" : "'\(text)'"
@@ -150,13 +150,13 @@ extension Markup {
 }
 
 extension Grammar {
-  /// Documentation for reading at a prompt, where a command is called by what one types.
+  /// Parses documentation for a terminal, where a command's name is the words that one types.
   func text(_ source: String) -> Markup { Markup(source).replacing(spelledOut) }
 
-  /// One line of documentation for reading at a prompt.
+  /// Parses one line of documentation for a terminal.
   func line(_ source: String) -> [Markup.Inline] { Markup.inlines(of: source).map(spelledOut) }
 
-  /// One line of documentation without any marks.
+  /// Returns one line of documentation without any marks.
   package func plain(_ source: String) -> String { line(source).map(\.plain).joined() }
 
   private func spelledOut(_ inline: Markup.Inline) -> Markup.Inline {

@@ -1,16 +1,16 @@
 /// An option that takes a value, and the key by which code reads it.
 ///
-/// `Value` is what reading gives, and says which of the three sorts the option is:
+/// `Value` is the type of the value, and decides which of the three kinds the option is:
 ///
 ///     static let ttl = Option("ttl", value: .duration, summary: "…")                      // Option<Duration?>
 ///     static let url = Option("url", value: .text("URL"), default: "redis://…", …)        // Option<String>
 ///     static let ids = Option(repeating: "id", value: .integer("ID"), …)            // Option<[Int]>
 ///
-/// The declaration is the only place where anything about the option is written down: the parser, both helps,
-/// the manual pages, the completions and the suggestions all read its `spec`. `OptionSpec` documents the parameters.
+/// The declaration has everything about the option: the parser, both helps, the manual pages, the completions and the
+/// suggestions read its `spec`. `OptionSpec` documents the parameters.
 ///
-/// The initialisers are inlinable so that the program's own compiler makes the types; made at run time, they
-/// were a sixth of what building a table cost.
+/// The initializers are inlinable, so that the types are made when the program is compiled. At run time, that took a
+/// sixth of the time for building a table.
 public struct Option<Value: Sendable>: OptionDeclaration {
   /// The row of the table.
   public let spec: OptionSpec
@@ -19,7 +19,7 @@ public struct Option<Value: Sendable>: OptionDeclaration {
 
   /// An option that may be left out, and is then nil.
   ///
-  /// - Parameter implied: the value of the name alone. Another is then written behind an equals sign.
+  /// - Parameter implied: the value if the name is given alone. Another value is written after an equals sign.
   @inlinable
   public init<Element>(
     _ name: String, short: Character? = nil, value: ValueKind<Element>, environment: [String] = [],
@@ -33,7 +33,7 @@ public struct Option<Value: Sendable>: OptionDeclaration {
 
   /// An option that has a default.
   ///
-  /// - Parameter default: the value where none is given; help shows it as one would type it.
+  /// - Parameter default: the value if none is given. Help shows it as one would type it.
   @inlinable
   public init(
     _ name: String, short: Character? = nil, value: ValueKind<Value>, environment: [String] = [],
@@ -83,7 +83,7 @@ extension OptionDeclaration {
   public var member: Rule.Member { .option(spec.name) }
 }
 
-/// One row of the table of options: all that is known of an option but the type of its value.
+/// One row of the table of options: everything about an option but the type of its value.
 public struct OptionSpec: Sendable {
   /// Without the dashes, lower-case ASCII.
   public let name: String
@@ -91,19 +91,19 @@ public struct OptionSpec: Sendable {
   public let short: Character?
   /// The kind of value; nil for a switch.
   public let value: ValueSpec?
-  /// The variables that give the value when it is not typed; the first that is set and not empty.
+  /// The variables that give the value if it is not typed. The first that is set and not empty is used.
   public let environment: [String]
   /// Whether it may be given more than once.
   public let repeats: Bool
   /// Its default, as one would type it.
   public let defaultText: String?
-  /// The value of its name alone, as one would type it; nil for an option that needs a value.
+  /// The value if the name is given alone, as one would type it; nil for an option that needs a value.
   public let impliedText: String?
   /// The heading under which help lists it.
   public let group: Group
   /// One line of markup, without a full stop.
   public let summary: String
-  /// The whole story, in markup; empty where the summary says it all.
+  /// The full description, in markup; empty if the summary is enough.
   public let details: String
 
   @usableFromInline

@@ -1,9 +1,9 @@
-/// Reads the words of a command line from left to right.
+/// A parser that reads the words of a command line from left to right.
 ///
-/// Options may precede the command, so the command's options are known only when all words have been read. Until
-/// then options are looked up among those of every command (`problems()` makes sure that a name takes a value
-/// everywhere or nowhere). `-h` at the end of any line prints help, so the first problem is kept and the parser
-/// continues, looking for nothing but help. Only a command that does not exist ends it.
+/// Options may precede the command, so the command's options are known only after all words are read. Until then
+/// options are looked up among those of all commands. (`problems()` checks that a name takes a value in all of them or
+/// in none.) `-h` at the end of any line prints help, so after the first mistake the parser continues and looks only
+/// for help. It ends only at a command that does not exist.
 struct Parser {
   /// An option as it was found.
   struct Occurrence {
@@ -12,7 +12,7 @@ struct Parser {
     let text: String?
   }
 
-  /// The first thing found wrong.
+  /// The first mistake.
   enum Problem {
     case unknownOption(String)
     case unknownLetter(Character, in: String)
@@ -32,9 +32,9 @@ struct Parser {
   private(set) var problem: Problem?
   /// Whether two dashes have ended the options.
   private(set) var optionsEnded = false
-  /// The option that waits for its value behind the last word.
+  /// The option whose value is missing after the last word.
   private(set) var pending: OptionSpec?
-  /// Help or version, whichever is asked for first.
+  /// Help or version, whichever comes first.
   private(set) var asked: Asked?
 
   enum Asked {
@@ -101,7 +101,7 @@ struct Parser {
 
   private mutating func take(short letters: Substring.UTF8View, word: String) {
     if looksNegative(word), nextArgumentIsNumeric { return take(operand: word) }
-    // `-url` for `--url` would otherwise be `-u` with the value `rl`, and mean it.
+    // `-url` would otherwise be `-u` with the value `rl`, although `--url` is meant.
     let name = String(Substring(letters.prefix { $0 != UInt8(ascii: "=") }))
     if letters.count > 1, option(where: { $0.name == name }) != nil {
       return note(.unknownOption("-\(name)"))
@@ -134,8 +134,8 @@ struct Parser {
     }
   }
 
-  /// The value of `--name value` and `-n value`. A word that looks like an option is left alone: more often
-  /// than not the value was forgotten.
+  /// Takes the value of `--name value` and `-n value`. A word that looks like an option is not taken, because the
+  /// value was probably forgotten.
   private mutating func takeNextWord(for option: OptionSpec) {
     guard position < words.count else {
       pending = option
@@ -152,8 +152,8 @@ struct Parser {
     occurrences.append(Occurrence(option: option, text: word))
   }
 
-  /// Among the command's options and those of every command, and then among those of other commands: before
-  /// the command is known they may turn out to be its own, and after it the error can say whose they are.
+  /// Finds an option among those of this command and of every command, then among those of other commands. Before the
+  /// command is known, these may be its own. After it, the error can name the command to which they belong.
   func option(where matches: (OptionSpec) -> Bool) -> OptionSpec? {
     if let found = (scope?.options ?? grammar.globalOptions).first(where: matches) { return found }
     for command in grammar.commands {

@@ -28,17 +28,17 @@ public struct Rule: Sendable {
   package let kind: Kind
   package let members: [Member]
 
-  /// The members exclude each other.
+  /// Makes a rule: at most one of the members may be given.
   public static func atMostOne(of members: any Declaration...) -> Rule {
     Rule(kind: .atMostOne, members: members.map(\.member))
   }
 
-  /// One of the members must be given, and no second.
+  /// Makes a rule: exactly one of the members must be given.
   public static func exactlyOne(of members: any Declaration...) -> Rule {
     Rule(kind: .exactlyOne, members: members.map(\.member))
   }
 
-  /// The first may be given only with the second, and the second without the first.
+  /// Makes a rule: the first may be given only with the second.
   public static func dependency(of dependent: any Declaration, on needed: any Declaration) -> Rule {
     Rule(kind: .dependency, members: [dependent.member, needed.member])
   }
@@ -46,8 +46,8 @@ public struct Rule: Sendable {
 
 /// An option or an argument, which a `Rule` can name.
 public protocol Declaration: Sendable {
-  /// Its name. It is asked for here because finding it by a dynamic cast, which looks through every conformance
-  /// of the program, was a third of what building a table cost.
+  /// Its name. It is a requirement of the protocol, because a dynamic cast, which searches all conformances of the
+  /// program, took a third of the time for building a table.
   var member: Rule.Member { get }
 }
 

@@ -1,10 +1,9 @@
-/// The candidates that were probably meant: those that are nearest, three at most, in their own order.
+/// Returns the candidates that were probably meant: at most the three nearest, in their own order.
 ///
-/// Near is a name that takes few slips of the hand to get to: one for a short word, one more for every three
-/// letters. Failing that, a name of which the word is the beginning or one of the hyphenated parts: `quota`
-/// for `set-quota`.
+/// A name is near if it differs by few typing errors: one for a short word, and one more for every three letters. If
+/// there is none, names are returned of which the word is the beginning or a hyphenated part: `set-quota` for `quota`.
 func nearestNames(to word: String, among candidates: [String]) -> [String] {
-  // A word of any length may come in; no name is so long that a third of it would matter.
+  // The word may be long, but names are short, so four errors are the limit.
   let allowed = min(max(1, word.utf8.count / 3), 4)
   var nearest: (names: [String], distance: Int) = ([], allowed)
   for candidate in candidates where abs(candidate.utf8.count - word.utf8.count) <= allowed {
@@ -19,12 +18,12 @@ func nearestNames(to word: String, among candidates: [String]) -> [String] {
   return parts.map { [$0] } ?? []
 }
 
-/// The first of the nearest candidates, or nil when none is near: the order of the table decides, not chance.
+/// Returns the first of the nearest candidates in the order of the table; nil if none is near.
 package func nearestName(to word: String, among candidates: [String]) -> String? {
   nearestNames(to: word, among: candidates).first
 }
 
-/// `Did you mean '--list' or '--limit'?`, or nil where there is nothing to offer.
+/// `Did you mean '--list' or '--limit'?`, or nil if there is nothing to offer.
 func didYouMean(_ offers: [String]) -> String? {
   offers.isEmpty ? nil : "Did you mean \(list(offers.map { "'\($0)'" }, "or"))?"
 }

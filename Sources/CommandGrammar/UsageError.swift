@@ -2,7 +2,7 @@
 ///
 /// The texts quote words as they were typed, control characters included. The caller makes those visible.
 public struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The problem, naming the option or argument and the value. One line, without a full stop.
+  /// The problem, with the option or argument and the value. One line, without a full stop.
   public let message: String
   /// The usage line of the command concerned, or of the program: `mneme put [OPTIONS] QUERY [RESPONSE]`.
   public let usage: String

@@ -29,15 +29,14 @@ enum Word {
 enum Shape {
   /// `--name`, or `--name=value`.
   case long(name: String, value: String?)
-  /// `-abc`, without the dash: switches, the last of them perhaps an option and its value.
+  /// `-abc`, without the dash: switches, of which the last may be an option with its value.
   case short(Substring.UTF8View)
   /// `--`.
   case endOfOptions
   /// Anything else, a lone `-` included.
   case operand
 
-  /// Looks at bytes, not characters: a combining mark at the beginning of a value would hide the `=` before
-  /// it.
+  /// Reads bytes and not characters, because Swift joins `=` with a combining mark after it to one character.
   init(_ word: String) {
     let bytes = word.utf8
     if bytes.elementsEqual("--".utf8) {

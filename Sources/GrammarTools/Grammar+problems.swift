@@ -1,7 +1,7 @@
 import CommandGrammar
 
 extension Grammar {
-  /// The inconsistencies of this definition, one line each. A program's tests assert that there are none.
+  /// Returns the inconsistencies of this definition, one line each. A program's tests assert that there are none.
   ///
   /// They concern names, duplicates, rules, defaults, summaries, references, markup, examples (which must parse), and
   /// whether every short help fits its screen.
@@ -14,7 +14,7 @@ extension Grammar {
   }
 }
 
-/// Goes over a definition and keeps what is wrong with it.
+/// An inspection of a definition, with the problems found.
 struct Inspection {
   let grammar: Grammar
   private(set) var found: [String] = []
@@ -63,7 +63,8 @@ struct Inspection {
     }
   }
 
-  /// Before the command is known, the parser must still know whether an option takes the next word.
+  /// Checks that an option name takes a value in all commands or in none, because the parser must know that before it
+  /// knows the command.
   mutating func inspectOptionsAcrossCommands() {
     place = grammar.program
     let all = grammar.globalOptions + grammar.commands.flatMap(\.options)

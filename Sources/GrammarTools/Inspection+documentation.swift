@@ -17,9 +17,9 @@ extension Inspection {
     inspect(markup: summary, in: command)
   }
 
-  /// Every reference leads somewhere, and nothing is opened that is not closed.
+  /// Checks that every reference has a target, and that every mark is closed.
   mutating func inspect(markup source: String, in command: CommandSpec?) {
-    // A terminal whose locale has no more would show anything else as rubbish.
+    // A terminal whose locale is ASCII could not show other characters.
     require(source.utf8.allSatisfy { $0 < 0x80 }, "the text '\(source)' is not ASCII")
     for inline in Markup(source).blocks.flatMap(\.inlines) {
       switch inline {
@@ -50,7 +50,7 @@ extension Inspection {
     }
   }
 
-  /// Each example calls the program, and each call parses.
+  /// Checks that each example calls the program, and that each call parses.
   mutating func inspect(examples: [Example], in command: CommandSpec?) {
     for example in examples {
       inspect(markup: example.says, in: command)
@@ -71,7 +71,7 @@ extension Inspection {
     }
   }
 
-  /// Pages are written `name(section)`.
+  /// Checks that pages are written `name(section)`.
   mutating func inspect(pages: [String]) {
     for page in pages {
       let parts = page.split(separator: "(", omittingEmptySubsequences: false)

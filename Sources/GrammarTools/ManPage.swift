@@ -1,6 +1,6 @@
 import CommandGrammar
 
-/// A file made from the grammar: to be committed, and compared with what the grammar makes now.
+/// A file generated from the grammar. It is committed, and compared with what the grammar generates now.
 public struct GeneratedFile: Sendable, Equatable {
   /// Without a directory: `mneme-put.1`.
   public let name: String
@@ -9,13 +9,13 @@ public struct GeneratedFile: Sendable, Equatable {
 }
 
 extension Grammar {
-  /// The stubs of the shells, under the names that these look for.
+  /// Makes the stubs of the shells, under the names for which these search.
   public func completionStubs() -> [GeneratedFile] {
     Shell.allCases.map { GeneratedFile(name: $0.fileName(for: program), text: completionStub(for: $0)) }
   }
 
-  /// The manual pages: `mneme.1`, then one for each command, such as `mneme-put.1`. The result depends on nothing
-  /// else.
+  /// Makes the manual pages: `mneme.1`, then one for each command, such as `mneme-put.1`. The result depends only on
+  /// the grammar.
   public func manualPages() -> [GeneratedFile] {
     ([nil] + commands).map { command in
       GeneratedFile(name: "\(pageName(of: command)).1", text: manualPage(of: command).text)

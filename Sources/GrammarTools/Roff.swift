@@ -3,7 +3,7 @@ import CommandGrammar
 /// Source of a manual page in the man(7) macros, as both groff and mandoc read it.
 struct Roff {
   private(set) var lines: [String]
-  /// Gives a reference to a command the name of its page.
+  /// The program's name, which begins the name of each command's page.
   private let program: String
 
   /// - Parameter title: of the page, upper-case.
@@ -13,8 +13,7 @@ struct Roff {
       #".\" Made from the definition of the command line, which is the place to change it."#,
       // The date is read by mandoc, so its hyphens stay hyphens.
       ".TH \(Roff.quoted(title)) 1 \(date) \(Roff.quoted(source)) \(Roff.quoted("User Commands"))",
-      // No hyphenation and no stretched lines: what is looked for in a page, and copied from it, stays in one
-      // piece.
+      // No hyphenation and no stretched lines, so that words of a page can be searched for and copied.
       ".nh",
       ".ad l",
     ]
@@ -101,7 +100,7 @@ struct Roff {
 // MARK: - Characters
 
 extension Roff {
-  /// Prose: what roff would take for its own is escaped, hyphens stay hyphens.
+  /// Escapes prose: characters that are special in roff are escaped, and hyphens stay hyphens.
   static func escaped(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {
@@ -114,7 +113,7 @@ extension Roff {
     return result
   }
 
-  /// Code that can be copied from the page: a hyphen is a minus sign, quotes stay straight.
+  /// Escapes code, so that it can be copied from the page: a hyphen is a minus sign, and quotes stay straight.
   static func literal(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {
@@ -135,12 +134,12 @@ extension Roff {
     "\"\(literal(text).split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\\(dq"))\""
   }
 
-  /// A dot or an apostrophe at the beginning of a line would make it a request.
+  /// Protects a line that begins with a dot or an apostrophe, which would make it a request.
   private static func guarded(_ line: String) -> String {
     line.utf8.first == UInt8(ascii: ".") || line.utf8.first == UInt8(ascii: "'") ? "\\&" + line : line
   }
 
-  /// At least four digits, as groff_char(7) wants them.
+  /// Returns at least four hexadecimal digits, as groff_char(7) requires.
   private static func hexadecimal(_ scalar: Unicode.Scalar) -> String {
     let digits = String(scalar.value, radix: 16, uppercase: true)
     return String(repeating: "0", count: max(0, 4 - digits.utf8.count)) + digits

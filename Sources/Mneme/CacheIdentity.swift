@@ -2,15 +2,15 @@
 public struct CacheIdentity: Sendable, Equatable {
   /// Names the embedder; see `Embedder.fingerprint`.
   public var fingerprint: String
-  /// The length of every stored embedding; 0 where the fingerprint is `none`.
+  /// The length of every stored embedding; 0 if the fingerprint is `none`.
   public var dimension: Int
   /// 1 … `currentSchema`.
   public var schemaVersion: Int
 
   /// The schema that this library writes, and the highest that it reads.
   public static let currentSchema = 1
-  /// More numbers than any embedder gives. Larger dimensions in a store are refused, so that sizes of vectors do
-  /// not overflow.
+  /// The largest dimension, more than that of any embedder. Larger dimensions in a store are refused, so that sizes of
+  /// vectors do not overflow.
   static let largestDimension = 1 << 24
 
   /// The fields of a store's `meta` that hold it.
@@ -27,12 +27,11 @@ public struct CacheIdentity: Sendable, Equatable {
     self.schemaVersion = schemaVersion
   }
 
-  /// The identity as `meta` spells it.
-  /// - Throws: `CorruptCacheError` for a value that is not a number or a dimension that no vector has,
-  /// `SchemaMigrationError` for
-  ///   a schema from the future.
+  /// Parses the fields of `meta`.
+  /// - Throws: `CorruptCacheError` for a value that is not a number or not a possible dimension,
+  ///   `SchemaMigrationError` for a newer schema.
   public init(fingerprint: String, dimension: String?, schemaVersion: String?) throws {
-    // The peer reads a schema that is missing as the first.
+    // The Python library takes a missing schema for the first one.
     let schema = schemaVersion ?? "1"
     guard let schemaNumber = Int(schema), schemaNumber > 0 else {
       throw Self.corrupt(Field.schemaVersion, schema)
@@ -73,7 +72,7 @@ public struct CacheIdentity: Sendable, Equatable {
     }
   }
 
-  /// A write to a cache that does not exist, by someone who did not say with which embedder.
+  /// The error for a write that would create a cache and for which no embedder is known.
   public static var unknownToWriter: InvalidInputError {
     InvalidInputError(
       "There is no cache yet, and no embedder to create it with.",

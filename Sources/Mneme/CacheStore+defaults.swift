@@ -49,7 +49,7 @@ extension CacheStore {
     try entries(ids: ids) { _ in }.map { $0.map(EntryOutline.init) }
   }
 
-  /// Passes on every embedding of a namespace. A damaged entry is an error.
+  /// Passes every embedding of a namespace to `body`. A damaged entry is an error.
   package func forEachEmbedding(
     in namespace: Namespace, _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
   ) throws {
@@ -168,7 +168,7 @@ extension CacheStore {
 
   // MARK: Following
 
-  /// Names the version alone: the index can be used for as long as that stays.
+  /// Returns a mark with the version alone, so that an index can be used as long as the version does not change.
   package func mark(of namespace: Namespace, leavingTrace: Bool) throws -> StoreMark? {
     StoreMark(
       lineage: nil, version: try versionCounter(), entries: 0, highestID: EntryID(0), time: UnixTime(0))

@@ -1,5 +1,5 @@
-/// Everything that a cache asks of a store: what a `Store` must have, and steps that a store over a network takes in fewer
-/// round trips. Their defaults are made of the former.
+/// A store as a cache uses it: the methods of `Store`, and steps for which a store over a network needs fewer round
+/// trips. The default implementations of these steps use the methods of `Store`.
 ///
 /// `PlainStore` makes one of any `Store`.
 package protocol CacheStore: Store {
@@ -12,19 +12,19 @@ package protocol CacheStore: Store {
   func counters(in namespace: Namespace?) throws -> Counters
 
   /// Lists namespaces as `summaries()` does. Anything that cannot be read is left out.
-  /// - Parameter whenDamaged: is called with each such fault; what it throws ends the reading.
+  /// - Parameter whenDamaged: called with each such fault. An error that it throws ends the reading.
   func summaries(whenDamaged: (CorruptCacheError) throws -> Void) throws -> [NamespaceSummary]
 
-  /// Counts the entries that are expired and still there. May be an estimate from an index.
+  /// Counts the expired entries that still exist. May be an estimate from an index.
   func expiredCount(at now: UnixTime) throws -> Int
 
-  /// Finds out when the oldest entry was put; nil without entries. Looks at every entry; one that does not say is passed
-  /// over.
-  /// - Parameter progress: gets the number of entries that were looked at so far.
+  /// Finds the creation time of the oldest entry; nil without entries. It reads every entry, and skips entries without
+  /// a valid time.
+  /// - Parameter progress: called with the number of entries read so far.
   func oldestCreation(progress: (Int) -> Void) throws -> UnixTime?
 
   /// Reads the entries with these ids, in the order asked for; nil for each that is gone or damaged.
-  /// - Parameter whenDamaged: is called with each entry that cannot be read; what it throws ends the reading.
+  /// - Parameter whenDamaged: called with each entry that cannot be read. An error that it throws ends the reading.
   func entries(
     ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void
   ) throws -> [StoredEntry?]
@@ -32,14 +32,16 @@ package protocol CacheStore: Store {
   /// Reads entries without their responses and vectors, in the order asked for; nil for each that is gone or damaged.
   func outlines(of ids: [EntryID]) throws -> [EntryOutline?]
 
-  /// Passes on the id and embedding of every entry of a namespace, in the order of ids, in bounded memory.
-  /// - Parameter whenDamaged: is called with each entry that has none although it is there; what it throws ends the
-  ///   reading. Whether the bytes are a vector of the cache is for the reader to check.
+  /// Passes the id and embedding of every entry of a namespace to `body`, in the order of ids, in bounded memory. The
+  /// bytes are not checked.
+  /// - Parameter whenDamaged: called with each entry that exists and has no embedding. An error that it throws ends the
+  ///   reading.
   func forEachEmbedding(
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void) throws
 
-  /// Passes on the embedding of each of these entries, in the order asked for; nil for each that is gone or has none.
+  /// Passes the embedding of each of these entries to `body`, in the given order; nil for an entry that is gone or has
+  /// none.
   /// - Parameter whenDamaged: called before the nil of a damaged entry; an error that it throws ends the reading.
   func forEachEmbedding(
     of ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void,
@@ -52,12 +54,12 @@ package protocol CacheStore: Store {
 
   /// Reads entries and serves one of them as one step: its access recorded at `now`, a hit counted.
   ///
-  /// An entry that changes between the reading and the recording is read and judged again.
+  /// If an entry changes between the read and the record, it is read and judged again.
   /// - Parameters:
   ///   - ids: the entries of the namespace to choose from.
-  ///   - whenDamaged: is called with each entry that cannot be read, once; what it throws ends the step.
-  ///   - choose: the place of the entry to serve, or nil for none. Gets the entries in the order of `ids`, nil for each
-  ///     that is gone or damaged. May be called more than once.
+  ///   - whenDamaged: called once with each entry that cannot be read. An error that it throws ends the step.
+  ///   - choose: returns the position of the entry to serve, or nil for none. It gets the entries in the order of
+  ///     `ids`, nil for each that is gone or damaged. It may be called more than once.
   /// - Returns: the entry that was chosen.
   func serve(
     ids: [EntryID], in namespace: Namespace, counting counter: Counter, at now: UnixTime,
@@ -77,32 +79,32 @@ package protocol CacheStore: Store {
   /// Stores an entry, then evicts, sparing the entry itself.
   func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion
 
-  /// Stores an entry that is made when the cache's identity is known (nil where there is no cache yet), then evicts.
-  /// - Parameter make: is called once, also when the insertion has to be tried again.
+  /// Stores an entry that is made when the cache's identity is known (nil if there is no cache yet), then evicts.
+  /// - Parameter make: called once, even if the insertion is repeated.
   func insert(
     namespace: Namespace, queryHash: String, evictingOver maxEntries: Int?,
     make: (CacheIdentity?) throws -> StoredEntry
   ) throws -> Insertion
 
-  /// Applies the eviction rule once: the `Eviction.batch` least recently used entries of the namespace go when it is over
-  /// its quota. Where it has none, those of the whole store go when that is over `maxEntries`. They are counted as
-  /// `evictions` of `namespace`.
-  /// - Parameter spared: entries that were just written: with many accesses in one second they may be as old as any,
-  ///   and still go last.
-  /// - Returns: the number of entries that went.
+  /// Applies the eviction rule once. If the namespace is over its quota, its `Eviction.batch` least recently used
+  /// entries are evicted. If it has no quota and the whole store is over `maxEntries`, those of the whole store are.
+  /// They are counted as `evictions` of `namespace`.
+  /// - Parameter spared: entries that were just written. With many accesses in one second they may be as old as any
+  ///   other, but are evicted last.
+  /// - Returns: the number of evicted entries.
   func evict(for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>) throws -> Int
 
   /// Removes the entries with these ids.
-  /// - Returns: those that were there.
+  /// - Returns: the ids that existed.
   @discardableResult
   func remove(ids: [EntryID]) throws -> [EntryID]
 
-  /// Removes those of the entries that are expired, and counts them; an entry that is refreshed in the meantime stays.
-  /// - Returns: those that were removed.
+  /// Removes the expired ones among these entries, and counts them. An entry that is refreshed at the same time stays.
+  /// - Returns: the ids of the removed entries.
   @discardableResult
   func removeExpired(ids: [EntryID], at now: UnixTime) throws -> [EntryID]
 
-  /// Removes the entries of a namespace (nil: of all) whose own fields say that they are expired, and counts them as
+  /// Removes the entries of a namespace (nil: of all) that are expired by their own fields, and counts them as
   /// `expirations`.
   /// - Returns: the number of entries.
   @discardableResult
@@ -115,20 +117,20 @@ package protocol CacheStore: Store {
 
   // MARK: Following, so that an index of vectors costs what has changed
 
-  /// Describes the store as it is now, without samples; nil if the store does not say.
-  /// - Parameter leavingTrace: something may be left in the store that makes it known again.
+  /// Describes the current state of the store, without samples; nil if the store cannot.
+  /// - Parameter leavingTrace: allows the store to write a value by which it is recognized later.
   func mark(of namespace: Namespace, leavingTrace: Bool) throws -> StoreMark?
 
   /// Lists the entries that were most recently accessed in a namespace, 8 at most.
   func recentlyUsed(in namespace: Namespace) throws -> [EntryID]
 
-  /// Takes samples of entries, in the order asked for; nil for each that is gone or cannot be sampled.
+  /// Takes samples of entries, in the given order; nil for each that is gone or cannot be sampled.
   func samples(of ids: [EntryID]) throws -> [EntrySample?]
 
   /// Finds the changes in a namespace since a mark.
   ///
-  /// Entries that are gone are not reported: a search asks the store for its candidates, and finds that out.
-  /// - Returns: nil where the mark is not of this store, or more than `limit` entries would have to be looked at.
+  /// Removed entries are not reported, because a search reads its candidates from the store and notices that.
+  /// - Returns: nil if the mark is not of this store, or if more than `limit` entries would have to be read.
   func changes(in namespace: Namespace, since mark: StoreMark, atMost limit: Int) throws -> NamespaceChanges?
 }
 
@@ -136,8 +138,7 @@ package protocol CacheStore: Store {
 package struct Location: Sendable, Equatable {
   /// The entry of the query itself, if there is one. It may be expired.
   package var exact: EntryID?
-  /// Every entry of the namespace, in the order of ids, where these are so few that they are best read without an index;
-  /// else nil.
+  /// Every entry of the namespace, in the order of ids, if there are so few that no index is needed; else nil.
   package var members: [EntryID]?
 
   package init(exact: EntryID?, members: [EntryID]?) {
@@ -150,7 +151,7 @@ package struct Location: Sendable, Equatable {
 public struct Insertion: Sendable, Equatable {
   /// The id of the entry.
   public var id: EntryID
-  /// True where the namespace already had an entry for this query, whose id was kept.
+  /// Whether the namespace already had an entry for this query. Its id was kept.
   public var replaced: Bool
   /// The number of entries that were evicted.
   public var evicted: Int

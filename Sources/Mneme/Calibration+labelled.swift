@@ -1,13 +1,13 @@
-/// Two texts, and whether one's answer serves the other.
+/// Two texts, and whether the response to one also answers the other.
 public struct LabelledPair: Sendable, Equatable {
   /// The one text.
   public var a: String
   /// The other text.
   public var b: String
-  /// Whether one text's answer serves the other.
+  /// Whether the response to one text also answers the other.
   public var isMatch: Bool
 
-  /// The texts are taken as they are.
+  /// Makes a pair. The texts are not normalized.
   public init(a: String, b: String, isMatch: Bool) {
     self.a = a
     self.b = b
@@ -15,7 +15,7 @@ public struct LabelledPair: Sendable, Equatable {
   }
 }
 
-/// A text and its label. One text's answer serves another one if both have the same label.
+/// A text and its label. The response to a text also answers every text with the same label.
 package struct LabelledText: Sendable, Equatable {
   package var text: String
   package var label: String
@@ -26,8 +26,8 @@ package struct LabelledText: Sendable, Equatable {
 extension LabelledText {
   /// Halves texts at random: one half fills a cache, the other is asked.
   ///
-  /// Texts that normalise alike count once, with the label that comes first, since the exact layer answers them whatever
-  /// the threshold. The same texts and seed give the same halves in every release.
+  /// Texts that are equal when normalized are used once, with their first label, since they are exact hits at any
+  /// threshold. Equal texts and seeds give equal halves in every release.
   package static func halves(
     of texts: [LabelledText], seed: UInt64
   ) -> (stored: [LabelledText], asked: [LabelledText]) {
@@ -45,8 +45,9 @@ extension LeaveOneOut {
   /// A test of a cache with questions that it does not hold.
   /// - Parameters:
   ///   - stored: vectors of length 1, each with its label.
-  ///   - asked: likewise. The nearest stored vector answers each, the first of equally near ones.
-  ///   - thresholds: which to try.
+  ///   - asked: vectors of length 1, each with its label. The nearest stored vector answers each, or the first of
+  ///     several equally near ones.
+  ///   - thresholds: the thresholds to try.
   /// - Precondition: all vectors have the same dimension, and one is stored.
   package init(
     asking asked: [(vector: Embedding, label: String)], of stored: [(vector: Embedding, label: String)],
@@ -112,8 +113,9 @@ struct SplitMix64 {
     }
   }
 
-  /// `count` different numbers below `bound`, every such set equally likely, with one draw each (Floyd; in
-  /// Bentley, "Programming Pearls: a sample of brilliance", 1987). All of them when there are no more.
+  /// Returns `count` different numbers below `bound`, or all of them if there are fewer. Every such set is equally
+  /// likely, and takes one draw for each number (Floyd; in Bentley, "Programming Pearls: a sample of brilliance",
+  /// 1987).
   mutating func sample(_ count: Int, below bound: Int) -> [Int] {
     var chosen: Set<Int> = []
     var order: [Int] = []

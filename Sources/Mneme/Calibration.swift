@@ -2,7 +2,7 @@
 ///
 /// A pair of questions is served as one if their similarity is at least the threshold. *Precision* is the share of
 /// matches among the pairs so served, *recall* the share of matches that are served, and *F1* their harmonic mean.
-/// The figures are those of the peer library's `mneme.tools.calibrate`.
+/// The figures are those of the Python library's `mneme.tools.calibrate`.
 ///
 ///     let calibration = try Calibration(pairs.map { pair in … })
 ///     calibration.best(by: .recall, minPrecision: 0.99)?.threshold
@@ -14,22 +14,23 @@ package struct Calibration: Sendable {
     /// Whether one text's answer serves the other.
     package var isMatch: Bool
 
-    /// Both are taken as they are.
+    /// Makes an observation.
     package init(similarity: Double, isMatch: Bool) {
       self.similarity = similarity
       self.isMatch = isMatch
     }
   }
 
-  /// One threshold and what comes of it. All in 0...1.
+  /// One threshold and its results. All values are in 0...1.
   package struct Point: Sendable, Equatable {
-    /// Similarities from here on are served.
+    /// The least similarity that is served.
     package var threshold: Double
-    /// 1 where nothing is served, so that a threshold beyond all distractors stays a candidate.
+    /// The share of matches among the pairs served. It is 1 if nothing is served, so that a threshold above all pairs
+    /// that do not match remains a candidate.
     package var precision: Double
     /// The share of the matches that are served.
     package var recall: Double
-    /// 2 · precision · recall / (precision + recall); 0 where both are.
+    /// 2 · precision · recall / (precision + recall); 0 if both are.
     package var f1: Double {
       precision + recall == 0 ? 0 : 2 * precision * recall / (precision + recall)
     }
@@ -49,9 +50,9 @@ package struct Calibration: Sendable {
   package let curve: [Point]
 
   /// - Parameters:
-  ///   - observations: matches and strangers, at least one of each.
-  ///   - thresholds: which to try.
-  /// - Throws: `InvalidInputError` without a match or without a stranger: nothing could be told apart.
+  ///   - observations: pairs that match and pairs that do not, at least one of each.
+  ///   - thresholds: the thresholds to try.
+  /// - Throws: `InvalidInputError` if there is no pair of one of the two kinds.
   package init(_ observations: [Observation], thresholds: [Double] = Self.defaultThresholds) throws {
     let matches = observations.count { $0.isMatch }
     guard matches > 0, matches < observations.count else {
@@ -93,8 +94,8 @@ package struct Calibration: Sendable {
 extension Calibration {
   /// The cosine similarity of two vectors of any length, with both in the precision that the index keeps them in.
   ///
-  /// The vectors are normalised first. In int8 both are quantised here, as the peer library calibrates, while a
-  /// search leaves its query in float32.
+  /// The vectors are normalized first. With int8 both vectors are quantized, as in the Python library's calibration,
+  /// while a search keeps its query in float32.
   /// - Precondition: the vectors are of one dimension.
   /// - Throws: `QuantizationError` for a zero vector, NaN or infinity.
   package static func similarity(
@@ -110,18 +111,18 @@ extension Calibration {
       case .int8: sum += Double(restored(x)) * Double(restored(y))
       }
     }
-    // The peer's dot product is a float32, and so is the index's.
+    // The dot products of the Python library and of the index are float32.
     return Double(Float(sum))
   }
 
-  /// A component through int8 and back.
+  /// Converts a component to int8 and back.
   private static func restored(_ number: Float) -> Float {
     min(max((number * 127).rounded(.toNearestOrEven), -128), 127) / 127
   }
 }
 
-/// The form in which vectors are compared. The index of this library answers as float32 does; the Python library can be
-/// told to keep int8 alone.
+/// The form in which vectors are compared. The index of this library gives the results of float32. The Python library
+/// can be configured to keep int8 only.
 package enum VectorPrecision: String, Sendable, CaseIterable {
   /// The numbers as stored. Similarities are exact to float32.
   case float32

@@ -14,7 +14,7 @@ public enum Confidence {
   }
 
   /// The age from which on the confidence is below `cutoff`: 24 h × log₂(similarity / cutoff), rounded up to a whole
-  /// second; 0 where it always was, nil where it never will be.
+  /// second; 0 if it always was, nil if it never will be.
   package static func age(belowCutoff cutoff: Double, similarity: Double) -> Seconds? {
     guard cutoff > 0 else { return similarity < cutoff ? Seconds(0) : nil }
     guard similarity >= cutoff else { return Seconds(0) }
@@ -22,13 +22,13 @@ public enum Confidence {
   }
 }
 
-/// Says whether a response may be served.
+/// A rule that decides whether a response may be stored and served.
 public typealias Validator = @Sendable (_ response: String) -> Bool
 
-/// Refuses what is empty or blank, and what starts with `[LLM Error]` or `[ERROR]`.
+/// Refuses responses that are empty or blank, or that start with `[LLM Error]` or `[ERROR]`.
 @Sendable
 public func defaultValidator(_ response: String) -> Bool {
   guard response.unicodeScalars.contains(where: { !QueryNormalizer.isWhiteSpace($0) }) else { return false }
-  // By bytes: a combining mark after the bracket makes another character of it, but the same bytes.
+  // Compares bytes, because Swift joins a combining mark after the bracket with it to another character.
   return !response.utf8.starts(with: "[LLM Error]".utf8) && !response.utf8.starts(with: "[ERROR]".utf8)
 }

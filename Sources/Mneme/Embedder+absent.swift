@@ -7,7 +7,7 @@ public struct AbsentEmbedder: Embedder {
   /// The fingerprint of a cache without vectors.
   public static let none = AbsentEmbedder(fingerprint: "none", dimension: 0)
 
-  /// Stands for an embedder that cannot run in this process.
+  /// Makes a placeholder for an embedder that cannot run in this process.
   public init(fingerprint: String, dimension: Int) {
     self.fingerprint = fingerprint
     self.dimension = dimension

@@ -1,18 +1,18 @@
 extension Embedding {
-  /// Why a similarity to a stored vector means nothing.
+  /// A reason why a stored vector cannot be compared.
   package enum Flaw: Sendable, Equatable {
-    /// It has no direction. Python stores such vectors for texts that its embedder cannot place.
+    /// All components are zero. Python stores such vectors for texts in which its embedder finds no feature.
     case allZeros
     /// A component is NaN or infinite.
     case notFinite
-    /// Its length is not 1, so that a dot product with it is not a cosine.
+    /// The length is not 1, so that a dot product with it is not a cosine.
     case length(Double)
 
     /// The largest deviation of a length from 1, and of a similarity from the cosine. Numbers that were kept in
     /// 16 bits stay well within it.
     package static let tolerance = 0.01
 
-    /// nil for a vector that can be compared, and for one without components.
+    /// Finds the flaw of a vector; nil if it can be compared, or has no components.
     /// - Parameter bytes: little-endian float32s, of any alignment.
     package init?(in bytes: UnsafeRawBufferPointer) {
       var squares = 0.0

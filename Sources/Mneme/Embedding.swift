@@ -3,16 +3,16 @@
 /// The bytes are kept rather than the numbers, so that a vector is written back bit for bit. A cache without
 /// vectors (`none`) stores empty ones.
 public struct Embedding: Sendable, Hashable {
-  /// Four for each number.
+  /// The bytes, four for each number.
   public let bytes: [UInt8]
 
-  /// - Precondition: the count is a multiple of four; who reads from outside checks first.
+  /// - Precondition: the count is a multiple of four. Check bytes from outside first.
   public init(bytes: [UInt8]) {
     precondition(bytes.count % 4 == 0, "an embedding is whole float32s")
     self.bytes = bytes
   }
 
-  /// The numbers as they are, not normalised.
+  /// Makes an embedding of numbers without normalizing them.
   public init(_ numbers: [Float]) {
     bytes = [UInt8](unsafeUninitializedCapacity: numbers.count * 4) { buffer, count in
       for (index, number) in numbers.enumerated() {
@@ -26,7 +26,7 @@ public struct Embedding: Sendable, Hashable {
   /// The embedding of an entry in a cache without vectors.
   public static let empty = Embedding(bytes: [])
 
-  /// The count of its numbers.
+  /// The number of its components.
   public var dimension: Int { bytes.count / 4 }
 
   /// The numbers, in order.
@@ -64,7 +64,7 @@ public struct Embedding: Sendable, Hashable {
 }
 
 extension Embedding {
-  /// The dot product, which is the cosine for vectors of length 1; 0 where the lengths differ. Summed in double
+  /// The dot product, which is the cosine for vectors of length 1; 0 if the lengths differ. Summed in double
   /// precision, so that the order of addition does not show.
   public func dot(_ other: Embedding) -> Double {
     guard dimension == other.dimension else { return 0 }

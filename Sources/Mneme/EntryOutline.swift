@@ -3,7 +3,7 @@ package struct EntryOutline: Sendable, Equatable {
   package var namespace: Namespace
   package var query: String
   package var createdAt: UnixTime
-  /// nil: never expires.
+  /// The time to live; nil if the entry never expires.
   package var ttl: Seconds?
   package var accessCount: Int64
 

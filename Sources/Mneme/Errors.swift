@@ -1,4 +1,4 @@
-/// An error that a user of the library or of the command meets.
+/// An error that a user of the library or of the command can get.
 ///
 /// Each says what happened (`message`), to what (`object`), what can be done about it (`remedy`), and which error
 /// it is caused by (`cause`), link by link. None contains a password, query or response.
@@ -45,13 +45,13 @@ public enum ErrorObject: Sendable, Hashable {
   case keyPrefix(String)
   /// A server's address, the password masked.
   case server(String)
-  /// The URL that is right, without a password.
+  /// The URL to use, without a password.
   case url(String)
-  /// A right that a user of the server lacks. `keys` is the pattern of the keys, nil where the command is not about keys.
+  /// A right that a user of the server lacks. `keys` is the pattern of the keys, nil if the command is not about keys.
   case right(command: String, user: String, keys: String?)
   /// An embedder, by its fingerprint.
   case embedder(String)
-  /// The right count of numbers in an embedding.
+  /// The expected number of components of an embedding.
   case dimension(Int)
 }
 
@@ -81,7 +81,7 @@ extension MnemeError {
   public var description: String { "\(Self.kind.rawValue): \(message)" }
 }
 
-/// An error whose name says all about its kind.
+/// An error that its name alone describes.
 public protocol NamedError: MnemeError {
   init(report: ErrorReport)
 }
@@ -95,25 +95,25 @@ extension NamedError {
   }
 }
 
-/// The backend could not do what was asked: unreachable, died in mid-call, refused, out of memory.
+/// A failure of the backend: it is unreachable, ended during a call, refused, or out of memory.
 public struct StoreBackendError: MnemeError {
   public static let kind = ErrorKind.storeBackend
 
-  /// Why, in the distinctions that a caller acts on.
+  /// The reasons that callers handle differently.
   public enum Reason: Sendable, Hashable, CaseIterable {
     /// No connection could be made.
     case unreachable
     /// The connection ended while a command was under way.
     case connectionLost
-    /// The server has lost stored data: it was restarted without it, or a replica took over that lacked it.
+    /// The server has lost stored data: it was restarted without the data, or a replica without it became the primary.
     case lostWrites
     /// The time limit for a connection or a command passed.
     case timedOut
     /// The server is loading its data, busy with a script, or a replica without its primary: try later.
     case notReady
-    /// No password, a wrong one, or one that may not do this.
+    /// The password is missing or wrong, or the user may not run the command.
     case accessDenied
-    /// The server's TLS certificate, or ours, was not accepted.
+    /// The server's TLS certificate, or the client's, was not accepted.
     case certificate
     /// A file for TLS could not be used: authorities, a certificate or a key.
     case unusableFile
@@ -123,9 +123,9 @@ public struct StoreBackendError: MnemeError {
     case readOnly
     /// A Redis Cluster, and a key prefix without a hash tag.
     case needsHashTag
-    /// Other writers changed what a transaction rested on, time after time.
+    /// Other clients changed the watched keys of a transaction at each attempt.
     case contention
-    /// Something answered that does not speak the Redis protocol, or broke it.
+    /// The reply did not follow the Redis protocol.
     case protocolViolation
     /// The library was built without the backend.
     case notBuilt
@@ -147,7 +147,7 @@ public struct StoreBackendError: MnemeError {
   }
 }
 
-/// Snapshot and restore were asked of a store that leaves them to its backend.
+/// A snapshot or a restore was requested of a store whose backend makes them itself.
 public struct CheckpointError: NamedError {
   public static let kind = ErrorKind.checkpoint
   public let report: ErrorReport
@@ -182,7 +182,7 @@ public struct CacheClosedError: NamedError {
   public init(report: ErrorReport) { self.report = report }
 }
 
-/// A namespace is over its quota and eviction could not bring it under.
+/// A namespace is over its quota after eviction.
 public struct NamespaceQuotaExceededError: NamedError {
   public static let kind = ErrorKind.namespaceQuotaExceeded
   public let report: ErrorReport
@@ -203,21 +203,21 @@ public struct SchemaMigrationError: NamedError {
   public init(report: ErrorReport) { self.report = report }
 }
 
-/// A value of the caller cannot be stored: over a limit, empty where it must not be, refused by the validator.
-/// (The peer library raises Python's `ValueError` here.)
+/// A value of the caller cannot be stored: it is over a limit, empty, or refused by the validator. (The Python library
+/// raises `ValueError` here.)
 public struct InvalidInputError: NamedError {
   public static let kind = ErrorKind.invalidInput
   public let report: ErrorReport
   public init(report: ErrorReport) { self.report = report }
 }
 
-/// An embedder could not embed: unreachable, refused, or an answer that is not a vector.
+/// A failure of an embedder: it is unreachable, has refused the request, or its answer is not a vector.
 public struct EmbedderError: NamedError {
   public static let kind = ErrorKind.embedder
   public let report: ErrorReport
   /// The place of the faulty text among those that were passed, if one of them is at fault.
   public var textIndex: Int?
-  /// The server says that the same may work later.
+  /// Whether the server has reported that a later attempt may succeed.
   public var isTemporary = false
   public init(report: ErrorReport) { self.report = report }
 }

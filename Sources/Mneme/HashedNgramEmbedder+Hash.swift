@@ -1,4 +1,4 @@
-/// FNV-1a with 64 bits, and MurmurHash3's finaliser (step 6 of `HashedNgramEmbedder`).
+/// FNV-1a with 64 bits, and MurmurHash3's finalizer (step 6 of `HashedNgramEmbedder`).
 struct FNV1a {
   private var state: UInt64 = 0xcbf2_9ce4_8422_2325
 

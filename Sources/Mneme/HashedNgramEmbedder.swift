@@ -1,13 +1,14 @@
 /// The built-in embedder: words and character n-grams, hashed with sign into 384 dimensions.
 ///
 /// It needs no model, no network and no warm-up, and gives the same bytes on every machine and in every release.
-/// It sees spelling: two wordings of one question are similar if they share their words, whatever the order of the
-/// small ones; synonyms are not. A model embeds better.
+/// It compares spelling: two wordings of one question are similar if they share their words, in any order of the small
+/// ones. Synonyms are not similar. A model embeds better.
 ///
-/// # Questions that it takes for one
+/// # Different questions that it finds similar
 ///
-/// Pairs of questions, written to be told apart, that lie at 0.85 or above, the default threshold, with their middle
-/// similarity, beside the model all-MiniLM-L6-v2. `Tests/measure-embedder` measures it.
+/// The table counts pairs of questions with a similarity of 0.85 (the default threshold) or more, compared with the
+/// model all-MiniLM-L6-v2. The numbers in brackets are median similarities. All but the last row are pairs of
+/// different questions. `Tests/measure-embedder` makes the table.
 ///
 /// | the two differ in | pairs | built in | all-MiniLM-L6-v2 |
 /// | --- | ---: | ---: | ---: |
@@ -19,15 +20,15 @@
 /// | a name or code | 11 | 0 (0.65) | 1 (0.68) |
 /// | nothing that matters: they ask the same | 99 | 45 (0.82) | 71 (0.93) |
 ///
-/// These questions are short. In longer ones a single word weighs less, and such pairs lie closer together. No threshold
-/// tells reversed questions apart. `mneme audit` shows which pairs of this kind a cache holds.
+/// These questions are short. In longer ones a single word has less weight, and such pairs are more similar. No
+/// threshold separates reversed questions. `mneme audit` shows the pairs of this kind in a cache.
 ///
 /// # Definition of `mneme:hashed-ngrams-v1`
 ///
 /// All weights and sums are integers, so that the order of adding does not matter. Characters are Unicode code
 /// points, strings are hashed as UTF-8, and no property of a character is used but the ranges named here.
 ///
-/// 1. **Text.** `A`–`Z` become `a`–`z`. Nothing else is folded: texts are expected normalised.
+/// 1. **Text.** `A`–`Z` become `a`–`z`. Nothing else is folded: texts are expected normalized.
 /// 2. **Words.** Each character is a letter, a symbol, a separator, or of a script written without spaces, as
 ///    `CharacterKind` lists. Words are compared, and found in lists, by their hash (step 6). A word is
 ///    - a run of letters. An apostrophe (U+0027 or U+2019) between two letters parts the run; an ending `s`,
@@ -47,7 +48,7 @@
 ///      together: `w` + first + second, (*w*₁ + *w*₂)·1024. (So `log in` shares a feature with `login`.)
 ///    - of a text without any word: `t` + text, 1024.
 /// 6. **Hash.** FNV-1a with 64 bits (offset basis 0xcbf29ce484222325, prime 0x100000001b3; Fowler, Noll and Vo,
-///    RFC 9923) of the key, then the finaliser of MurmurHash3 (`fmix64`, Austin Appleby), because FNV's
+///    RFC 9923) of the key, then the finalizer of MurmurHash3 (`fmix64`, Austin Appleby), because FNV's
 ///    upper bits mix badly on short keys.
 /// 7. **Dimensions.** Each 16 bits *p* of the hash, from the lowest, name dimension ⌊⌊p/2⌋·384 / 2¹⁵⌋, to which
 ///    the weight is added, or subtracted where *p* is odd. Four places a feature keep one unlucky collision
@@ -66,7 +67,7 @@ public struct HashedNgramEmbedder: Embedder {
   /// 384, of every vector.
   public static let dimension = 384
 
-  /// Costs nothing: there is nothing to load.
+  /// Makes the embedder. There is nothing to load.
   public init() {}
 
   /// `mneme:hashed-ngrams-v1:dim384`.
@@ -75,7 +76,7 @@ public struct HashedNgramEmbedder: Embedder {
   /// 384.
   public var dimension: Int { Self.dimension }
 
-  /// One vector of length 1 for each text, whatever the text: also an empty one has a direction.
+  /// Makes a vector of length 1 for each text, also for an empty one.
   public func embed(_ texts: [String]) -> [[Float]] { texts.map(vector) }
 
   private func vector(_ text: String) -> [Float] {

@@ -1,5 +1,5 @@
-/// The grammar of RFC 8259 as a check over bytes, without recursion: how deep a text nests costs a byte a
-/// level and can overflow nothing.
+/// A check of bytes by the grammar of RFC 8259. It uses no recursion, so deep nesting costs a byte a level and cannot
+/// overflow the stack.
 struct JSONGrammar {
   private let bytes: [UInt8]
   private let allowsNaN: Bool
@@ -14,7 +14,7 @@ struct JSONGrammar {
   /// An escaped half of a surrogate pair, which is not text.
   private(set) var hasLoneSurrogate = false
 
-  /// - Parameter allowsNaN: takes `NaN`, `Infinity` and `-Infinity` for numbers, which Python's `json` writes and reads.
+  /// - Parameter allowsNaN: accepts `NaN`, `Infinity` and `-Infinity`, which Python's `json` writes and reads.
   init(bytes: [UInt8], allowsNaN: Bool = false) {
     self.bytes = bytes
     self.allowsNaN = allowsNaN

@@ -1,8 +1,8 @@
 extension JSONText {
   /// Appends a text as a JSON string, quotes included.
   ///
-  /// It escapes what RFC 8259 asks for, and every other character that `isHazardous` names: a reader gets the same
-  /// text, and a terminal that shows the JSON gets no command.
+  /// It escapes the characters that RFC 8259 requires, and every other character for which `isHazardous` is true. A
+  /// reader gets the same text, and the JSON cannot control a terminal.
   ///
   /// Plain bytes are copied in runs. A text of a model has a line break or a quote every 50 bytes or so, and an append
   /// for each character took seven times as long as the rest of an export.

@@ -1,15 +1,15 @@
 /// A JSON value as part of its text: its kind and bytes, with nothing converted.
 ///
-/// A cache passes on metadata that other programs wrote, so numbers such as `1e400` or `12345678901234567890`, the
-/// order of members and the spelling of escapes must not change. JSON libraries turn numbers into machine types or
-/// refuse them; this one checks the grammar of RFC 8259 and leaves the text alone.
+/// A cache returns metadata that other programs wrote, so numbers such as `1e400` or `12345678901234567890`, the order
+/// of members and the spelling of escapes must not change. JSON libraries convert numbers to machine types or refuse
+/// them. This one checks the grammar of RFC 8259 and does not change the text.
 package struct JSONText: Sendable {
   /// The kinds of JSON values.
   package enum Kind: Sendable, Hashable {
     case object, array, string, number, boolean, null
   }
 
-  /// Which kind of value it is.
+  /// The kind of value.
   package let kind: Kind
   /// The value's own bytes, without white space around it.
   package let bytes: ArraySlice<UInt8>
@@ -38,10 +38,10 @@ package struct JSONText: Sendable {
   /// The value as it was written.
   package var text: String { String(decoding: bytes, as: UTF8.self) }
 
-  /// The number, where it is written as an integer (no fraction, no exponent) that fits; else nil.
+  /// The number, if it is written as an integer (no fraction, no exponent) that fits; else nil.
   package var integer: Int64? { kind == .number ? Int64(text) : nil }
 
-  /// The nearest double, infinite where the number is too large; nil for anything but a number.
+  /// The nearest double, infinite if the number is too large; nil for other values.
   package var double: Double? { kind == .number ? Double(text) : nil }
 
   /// The members of an object in the order written; empty for anything else. A name can come twice: Python and
@@ -164,7 +164,7 @@ func hexadecimalValue(of digit: UInt8) -> UInt32? {
   }
 }
 
-/// Why a text is not JSON, and where.
+/// The reason why a text is not JSON, and the place.
 package struct JSONSyntaxError: Error, Sendable, CustomStringConvertible {
   /// Bytes from the start of the text.
   package let offset: Int

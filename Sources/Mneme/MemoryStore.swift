@@ -2,7 +2,7 @@ import Synchronization
 
 /// A store in the memory of one process: for tests, and for a cache that nothing else shares.
 ///
-/// The model for other stores: it does what the battery asks of a store in the plainest way.
+/// It is the model for other stores: it passes the battery of tests with the simplest code.
 public final class MemoryStore: Store {
   fileprivate struct State {
     var isClosed = false
@@ -159,7 +159,7 @@ extension MemoryStore: CacheStore {
 }
 
 extension MemoryStore.State {
-  /// The first write sets the identity; every write is checked against it.
+  /// Sets the identity at the first write, and checks every later write against it.
   mutating func stamp(for entry: StoredEntry) throws {
     try QueryNormalizer.check(hash: entry.queryHash)
     guard let identity = identity ?? expected else { throw CacheIdentity.unknownToWriter }

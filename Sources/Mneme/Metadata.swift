@@ -1,19 +1,19 @@
 /// The rules for metadata: a JSON object, as text.
 ///
-/// The Python library's `json` writes and reads `NaN`, `Infinity` and `-Infinity` as numbers, and strings with half of
-/// a surrogate pair. Entries that hold them are sound, and such metadata is passed on; it is not taken from a user.
+/// Python's `json` writes and reads `NaN`, `Infinity` and `-Infinity` as numbers, and strings with half of a surrogate
+/// pair. Stored metadata with these is valid and returned unchanged. New metadata must not have them.
 package enum Metadata {
-  /// The deepest nesting that is stored. Python reads JSON by recursion and gives up at a thousand levels, those
-  /// of its caller included; one entry beyond that keeps an application from opening the whole cache.
+  /// The deepest nesting that is stored. Python reads JSON by recursion and fails at a thousand levels, including
+  /// those of its caller. One such entry would prevent an application from opening the whole cache.
   package static let depthLimit = 256
   /// The most digits of an integer that are stored: Python refuses to read more.
   package static let digitLimit = 4300
 
   /// - Parameter allowsNaN: accepts Python's `NaN` and infinities.
-  /// - Throws: `InvalidInputError` that says where the text stops being JSON, what it is instead of an object, or
-  ///   why Python could not read it.
+  /// - Throws: `InvalidInputError` with the place where the text stops being JSON, with its kind if it is not an
+  ///   object, or with the reason why Python could not read it.
   package static func check(_ text: String, allowsNaN: Bool = false) throws {
-    // Nearly every entry has this, and needs no scan.
+    // Nearly every entry has this value, which needs no scan.
     guard text != "{}" else { return }
     let bytes = Array(text.utf8)
     var grammar = JSONGrammar(bytes: bytes, allowsNaN: allowsNaN)
@@ -40,7 +40,7 @@ package enum Metadata {
     }
   }
 
-  /// Whether stored metadata is what every program that shares the cache can read: a JSON object, with Python's
+  /// Whether stored metadata can be read by every program that shares the cache: a JSON object, with Python's
   /// additions.
   package static func isSound(_ text: String) -> Bool {
     if text == "{}" { return true }
@@ -50,7 +50,7 @@ package enum Metadata {
     return bytes[range.lowerBound] == UInt8(ascii: "{")
   }
 
-  /// Why Python's `json` cannot read metadata that is sound, as it follows "metadata"; nil where it can.
+  /// The reason why Python's `json` cannot read valid metadata, worded to follow "metadata"; nil if it can.
   package static func pythonObstacle(_ text: String) -> String? {
     if text == "{}" { return nil }
     var grammar = JSONGrammar(bytes: Array(text.utf8), allowsNaN: true)

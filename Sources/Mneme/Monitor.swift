@@ -1,6 +1,6 @@
 import Glibc
 
-/// A value that several threads use, one at a time, and on whose changes they can wait.
+/// A value that several threads use, one at a time. They can wait for its changes.
 ///
 /// A thread that changes the value evaluates the conditions of the waiting threads, and wakes only those that are met.
 package final class Monitor<State>: @unchecked Sendable {
@@ -47,8 +47,8 @@ package final class Monitor<State>: @unchecked Sendable {
     return try body(&state)
   }
 
-  /// Waits until `body` has an answer. It is called immediately, and after each change, perhaps in the thread
-  /// that made the change. Its own changes count too.
+  /// Waits until `body` returns a value. It is called immediately and after each change, perhaps in the thread that
+  /// made the change. It may change the value itself.
   package func wait<R>(until body: (inout State) -> R?) -> R {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
@@ -69,7 +69,8 @@ package final class Monitor<State>: @unchecked Sendable {
     return answer
   }
 
-  /// Evaluates the conditions, longest wait first, and starts over after each that is met: it may have changed the value.
+  /// Evaluates the conditions, longest wait first. It starts again after each that is met, since that may have changed
+  /// the value.
   private func askForWaiters() {
     while let place = waiters.firstIndex(where: { $0.ask(&state) }) {
       let waiter = waiters.remove(at: place)
@@ -79,18 +80,18 @@ package final class Monitor<State>: @unchecked Sendable {
   }
 }
 
-/// A thread that runs one closure. Signals go to other threads: to those that look whether one came.
+/// A thread that runs one closure. It blocks signals, so that other threads handle them.
 package struct WorkerThread: @unchecked Sendable {
   private let thread: pthread_t
 
-  /// Carries the closure to the thread: a C function takes no Swift closure.
+  /// A box that passes the closure to the thread, since a C function cannot take a Swift closure.
   private final class Body {
     let run: @Sendable () -> Void
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
   }
 
   /// Starts the thread.
-  /// - Returns: nil where the system allows no more threads.
+  /// - Returns: nil if the system allows no more threads.
   package init?(_ run: @escaping @Sendable () -> Void) {
     var all = sigset_t()
     var before = sigset_t()
@@ -112,9 +113,9 @@ package struct WorkerThread: @unchecked Sendable {
     self.thread = thread
   }
 
-  /// Lets the thread end by itself. To be called once, in place of `join`.
+  /// Lets the thread end by itself. Call it once, instead of `join`.
   package func detach() { pthread_detach(thread) }
 
-  /// Waits until the closure has returned. To be called once.
+  /// Waits until the closure has returned. Call it once.
   package func join() { pthread_join(thread, nil) }
 }

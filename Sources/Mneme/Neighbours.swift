@@ -1,8 +1,7 @@
-/// The entries of a namespace in the order of their similarity to a vector, nearest first, ties by id, as far as they
-/// reach a threshold.
+/// The entries of a namespace whose similarity to a vector reaches a threshold, nearest first, ties by id.
 ///
-/// The index names what can be near, and the store's own vectors decide. They are read in pages, and only until the
-/// next entries in order are certain.
+/// The index gives candidates, and the store's own vectors decide. They are read in pages, only until the next entries
+/// in order are certain.
 struct Neighbours {
   struct Neighbour: Equatable {
     var id: EntryID
@@ -12,16 +11,16 @@ struct Neighbours {
   private let vector: Embedding
   private let numbers: [Double]
   private let threshold: Float
-  /// nil: there is nothing but the candidates.
+  /// The index; nil if there are only the candidates.
   private let index: VectorIndex?
   private let store: any CacheStore
   /// The next entries to be read, the one with the highest possible similarity first.
   private var candidates: ArraySlice<VectorIndex.Candidate>
   private var odd: [EntryID] = []
-  /// There may be more than the candidates.
+  /// Whether there may be more than the candidates.
   private var isCut = false
   private var seen: Set<EntryID> = []
-  /// Entries that were read and not passed on yet.
+  /// Entries that were read and not returned yet.
   private var read: [Neighbour] = []
   private var foundCount = 0
 
@@ -31,8 +30,8 @@ struct Neighbours {
   /// Entries whose vectors are not those of their rows.
   private(set) var changed: [(EntryID, [UInt8])] = []
 
-  /// The most vectors that one search reads. More than these are so near to each other that int8 cannot tell them
-  /// apart; which of them are nearest is then left open.
+  /// The most vectors that one search reads. If there are more, they are so similar that int8 cannot separate them,
+  /// and the result may lack some of the nearest.
   private static let mostRead = 4096
   private static let pageSize = 256
 
@@ -54,7 +53,7 @@ struct Neighbours {
     candidates = ids.map { VectorIndex.Candidate(id: $0, least: -.infinity, most: .infinity) }[...]
   }
 
-  /// The next `count` entries; fewer, or none, where there are no more.
+  /// Returns the next `count` entries, or fewer if there are no more.
   /// - Throws: what the store throws; `DamagedIndex`.
   mutating func next(_ count: Int) throws -> [Neighbour] {
     if !odd.isEmpty {
@@ -121,7 +120,7 @@ struct Neighbours {
         return
       }
       let similarity = similarity(bytes)
-      // The row is not the entry's any more where the similarity is not within its bounds.
+      // If the similarity is not within the bounds, the entry's vector has changed since the row was made.
       if !(Float(similarity) >= candidate.least - 1e-4 && Float(similarity) <= candidate.most + 1e-4)
         || candidate.most == .infinity
       {

@@ -1,10 +1,10 @@
-/// A store of someone else's, with the defaults for everything else that a cache asks for.
+/// A wrapper that adds to any `Store` the default implementations of the other methods that a cache uses.
 package final class PlainStore<Base: Store>: CacheStore {
   private let store: Base
 
   private init(_ store: Base) { self.store = store }
 
-  /// The store, for a step that may be a round trip.
+  /// The store, for a step that may take a round trip.
   private var base: Base {
     get throws {
       try WorkCancellation.check()
@@ -12,7 +12,7 @@ package final class PlainStore<Base: Store>: CacheStore {
     }
   }
 
-  /// A store as a cache needs it: itself where it has everything.
+  /// Returns a store for a cache: the store itself if it has all methods.
   package static func completing(_ store: Base) -> any CacheStore {
     store as? any CacheStore ?? PlainStore(store)
   }

@@ -1,9 +1,9 @@
 internal import CTextLibraries
 
-/// The way from a query to the key of an exact match: normalise, then hash.
+/// The steps from a query to the key of an exact match: normalization, then hashing.
 ///
-/// The result is the peer library's, byte for byte: Python's `str.strip()`, then `re.sub(r"\s+", " ")`, then
-/// `str.casefold()`, then SHA-256 of the UTF-8. No Unicode normalisation takes place: a precomposed letter
+/// The result is that of the Python library, byte for byte: Python's `str.strip()`, then `re.sub(r"\s+", " ")`, then
+/// `str.casefold()`, then SHA-256 of the UTF-8. No Unicode normalization takes place: a precomposed letter
 /// and a decomposed one are two queries.
 public enum QueryNormalizer {
   /// White space trimmed at both ends, each inner run of it one space, case folded in full (`ß` → `ss`).
@@ -11,7 +11,7 @@ public enum QueryNormalizer {
     String(decoding: normalizedBytes(of: query), as: UTF8.self)
   }
 
-  /// The UTF-8 of a normalised text.
+  /// The UTF-8 of a normalized text.
   package static func normalizedBytes(of text: String) -> [UInt8] {
     var text = text
     return text.withUTF8 { utf8 in

@@ -1,5 +1,5 @@
-/// Takes values from `next`, one ahead of `body`: a thread of its own makes the next value while the last one is handled,
-/// so that neither the server nor this process waits for the other.
+/// Passes values from `next` to `body`. A thread of its own makes the next value while `body` handles the last one, so
+/// that neither the server nor this process waits for the other.
 ///
 /// - Parameters:
 ///   - next: makes the next value; nil ends it. The first is made in the caller's thread, all others in the other, and

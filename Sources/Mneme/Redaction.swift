@@ -1,7 +1,7 @@
 /// A text in which some bytes are replaced by others.
 ///
-/// Bytes, since a secret in front of a combining mark is one still. (The standard library's own search would bring
-/// regular expressions into the start of every command.)
+/// It compares bytes, so that a secret before a combining mark is found too. (The standard library's own search would
+/// load regular expressions at the start of every command.)
 package func replacing(_ bytes: [UInt8], with others: [UInt8], in text: String) -> String {
   var rest = ArraySlice(text.utf8)
   var result: [UInt8] = []

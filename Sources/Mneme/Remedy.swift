@@ -1,7 +1,7 @@
 /// A step that can be taken against an error: a closed list.
 ///
-/// The words name no option, command or environment variable of a program that uses the library. Such a program
-/// spells the step in its own words with a `switch`, and takes the names to put in from the error's `object`.
+/// The texts do not name options, commands or environment variables, which belong to the program that uses the library.
+/// Such a program words each step itself with a `switch`, and takes names from the error's `object`.
 public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConvertible {
   // Reaching a server.
   case rewriteURL = "Write it as redis://[[user]:password@]host[:port][/db], rediss:// or unix://."

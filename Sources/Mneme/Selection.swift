@@ -21,16 +21,17 @@ package struct Selection: Sendable {
   package var usedAfter: UnixTime?
   /// The number of uses, at least and at most.
   package var uses: ClosedRange<Int64> = 0...Int64.max
-  /// Says which entries count by their time to live; those that have expired do not unless it asks for them.
+  /// The condition on the time to live. By default, expired entries do not match.
   package var expiry = Expiry.notExpired
   /// Responses of more than so many bytes.
   package var responseBytesAbove: Int?
-  /// Entries that nobody is served from.
+  /// Whether only entries match that cannot be served.
   package var isUnservable = false
-  /// Entries whose vector is so similar to this one.
+  /// The least similarity to a vector.
   package var likeness: Likeness?
 
-  /// Entries that can go since another one stands in for them, which must still be there; nil: no such condition.
+  /// Entries that can be removed because another entry, which must still exist, answers in their place; nil for no such
+  /// condition.
   package var redundant: RedundantEntries?
 
   /// A condition on an entry's time to live.
@@ -44,7 +45,7 @@ package struct Selection: Sendable {
     case never
   }
 
-  /// A vector of length 1, and the cosine that an entry's needs at least.
+  /// A vector of length 1, and the least cosine similarity of an entry's vector to it.
   package struct Likeness: Sendable {
     package var vector: Embedding
     package var threshold: Double
@@ -142,7 +143,7 @@ extension StoredEntry {
   package var responseByteCount: Int { raw?.response?.count ?? response.utf8.count }
 }
 
-/// A text that is looked for in others, white space and case aside.
+/// A text to search for, regardless of white space and case.
 package struct SearchText: Sendable, Equatable {
   private let bytes: [UInt8]
 
@@ -152,7 +153,7 @@ package struct SearchText: Sendable, Equatable {
     if bytes.isEmpty { return nil }
   }
 
-  /// - Parameter normalized: a text as `QueryNormalizer` leaves it.
+  /// - Parameter normalized: a text in the form that `QueryNormalizer` returns.
   package func isIn(_ normalized: [UInt8]) -> Bool {
     normalized.withUnsafeBytes { text in
       bytes.withUnsafeBytes { wanted in
@@ -185,7 +186,7 @@ package struct MetadataCondition: Sendable {
   /// - Parameters:
   ///   - path: names, with a dot between each two.
   ///   - value: a JSON number, string, `true`, `false` or `null`, or else a text; nil: any value.
-  /// - Returns: nil where a part of the path is empty.
+  /// - Returns: nil if a part of the path is empty.
   package init?(path: String, value: String?) {
     self.path = path.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     if self.path.contains(where: \.isEmpty) { return nil }
@@ -200,7 +201,7 @@ package struct MetadataCondition: Sendable {
     return holds(for: object, path[...])
   }
 
-  /// A list holds what one of its elements does.
+  /// Whether the condition holds. A list satisfies it if one of its elements does.
   private func holds(for found: JSONText, _ path: ArraySlice<String>) -> Bool {
     if found.kind == .array, found.elements.contains(where: { holds(for: $0, path) }) { return true }
     guard let name = path.first else { return value.map { Value(found) == $0 } ?? true }
@@ -227,9 +228,9 @@ extension MetadataCondition.Value {
 
   fileprivate static func == (a: Self, b: Self) -> Bool {
     switch (a, b) {
-    // By bytes: for Swift an accent that is put together and one that is composed are the same.
+    // Compares bytes, because Swift takes a composed and a decomposed accent for equal.
     case (.text(let a), .text(let b)), (.word(let a), .word(let b)): a.utf8.elementsEqual(b.utf8)
-    // Compares the text, because a double cannot tell two large integers apart.
+    // Compares the text too, because large integers may be equal as doubles.
     case (.number(let a, let aText), .number(let b, let bText)):
       aText == bText || a == b && (a.magnitude < 0x1p53 || !a.isFinite)
     default: false

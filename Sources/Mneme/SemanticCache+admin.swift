@@ -6,14 +6,14 @@ public struct Stats: Sendable {
   public var entries: Int
   /// The counters of all namespaces together, or of the requested one.
   public var counters: Counters
-  /// Entries that are expired and still there, of the whole store. May be an estimate from an index, which leftovers of
-  /// Redis's native expiry are in too.
+  /// The expired entries of the whole store that still exist. May be an estimate from an index, which includes
+  /// leftovers of Redis's own expiry.
   public var expiredPending: Int
   /// The identity; nil if there is no cache.
   public var identity: CacheIdentity?
-  /// The version counter; nil where it is damaged.
+  /// The version counter; nil if it is damaged.
   public var version: Int64?
-  /// Sorted; those with entries, a quota or counters.
+  /// The namespaces that have entries, a quota or counters, sorted.
   public var namespaces: [NamespaceSummary]
   /// The errors of values that could not be read and are missing above.
   public var damaged: [CorruptCacheError] = []
@@ -24,7 +24,7 @@ public struct Stats: Sendable {
 
 /// The condition of a cache, in short.
 public struct Health: Sendable {
-  /// There is a cache, and what it consists of can be read.
+  /// Whether there is a cache and all of its values can be read.
   public var isHealthy: Bool { integrityOK && identity != nil }
   /// The result of `Store.integrityCheck`, and whether all of these values could be read.
   public var integrityOK: Bool
@@ -34,7 +34,7 @@ public struct Health: Sendable {
   public var entries: Int
   /// The number of namespaces that have entries.
   public var namespaces: Int
-  /// nil for an empty cache.
+  /// The age of the oldest entry; nil for an empty cache.
   public var oldestEntryAge: Seconds?
   /// The errors of values that could not be read and are missing above.
   public var damaged: [CorruptCacheError] = []
@@ -54,7 +54,7 @@ public struct Health: Sendable {
 
 extension SemanticCache {
   /// Removes the entry of a query. On Redis five round trips, or one where there is none.
-  /// - Returns: its id, or nil where there was none.
+  /// - Returns: its id, or nil if there was none.
   @discardableResult
   public func delete(_ query: String, namespace: Namespace = .default) throws -> EntryID? {
     try checkOpen()
@@ -64,9 +64,8 @@ extension SemanticCache {
     return entry.id
   }
 
-  /// Removes entries that are expired. On Redis one round trip for each 200 entries that are looked at, and three for each
-  /// 16 that are removed.
-  /// - Parameter namespace: nil: of every namespace.
+  /// Removes expired entries. On Redis one round trip for each 200 entries read, and three for each 16 removed.
+  /// - Parameter namespace: nil for every namespace.
   /// - Returns: the number of entries that were removed.
   @discardableResult
   public func vacuum(namespace: Namespace? = nil) throws -> Int {
@@ -74,8 +73,8 @@ extension SemanticCache {
     return try store.removeExpired(at: options.clock(), in: namespace)
   }
 
-  /// Reads the totals and a summary of each namespace, or of the requested one. The cost does not grow with the number of
-  /// entries. On Redis some seven round trips, and one for each 64 namespaces.
+  /// Reads the totals and a summary of each namespace, or of the requested one. The cost does not grow with the number
+  /// of entries. On Redis some seven round trips, and one for each 64 namespaces.
   public func stats(namespace: Namespace? = nil) throws -> Stats {
     try checkOpen()
     var damaged: [CorruptCacheError] = []
@@ -95,7 +94,7 @@ extension SemanticCache {
   }
 
   /// Checks the store, and reads the age of every entry. On Redis some five round trips, and one for each 200 entries.
-  /// - Parameter progress: gets the number of entries that were looked at so far.
+  /// - Parameter progress: called with the number of entries read so far.
   public func health(progress: (Int) -> Void = { _ in }) throws -> Health {
     try checkOpen()
     var damaged: [CorruptCacheError] = []
@@ -141,7 +140,7 @@ extension SemanticCache {
     try namespaces().reduce(0) { try $0 + clear(namespace: $1) }
   }
 
-  /// Sets the quota of a namespace; nil removes it. Entries above it go with the next put. On Redis two round trips.
+  /// Sets the quota of a namespace; nil removes it. The next put evicts entries above it. On Redis two round trips.
   /// - Throws: `InvalidInputError` below 1 and above `largestQuota`.
   public func setQuota(_ maxEntries: Int?, for namespace: Namespace) throws {
     try checkOpen()
@@ -153,21 +152,21 @@ extension SemanticCache {
     try store.setQuota(maxEntries, for: namespace)
   }
 
-  /// Reads the quota of a namespace; nil where it has none. On Redis one round trip.
+  /// Reads the quota of a namespace; nil if it has none. On Redis one round trip.
   public func quota(for namespace: Namespace) throws -> Int? {
     try checkOpen()
     return try store.quota(for: namespace)
   }
 
   /// Writes a copy of the store to a file.
-  /// - Throws: `CheckpointError` where the backend keeps its own backups, as Redis does.
+  /// - Throws: `CheckpointError` if the backend keeps its own backups, as Redis does.
   public func dumps(to path: String) throws {
     try checkOpen()
     try store.snapshot(to: path)
   }
 
   /// Makes a store from a file that `dumps` wrote.
-  /// - Throws: `CheckpointError` where the backend keeps its own backups, as Redis does.
+  /// - Throws: `CheckpointError` if the backend keeps its own backups, as Redis does.
   public static func loads<Backend: Store>(
     from path: String, to destination: String, as backend: Backend.Type
   ) throws -> Backend {

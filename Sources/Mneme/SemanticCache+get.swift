@@ -1,24 +1,24 @@
 extension SemanticCache {
   /// Options of a lookup.
   public struct GetOptions: Sendable {
-    /// Layer 1 alone.
+    /// Whether only exact hits are served.
     public var exactOnly = false
-    /// Touches nothing: no access recorded, nothing counted, no expired entry removed.
+    /// Whether the lookup changes nothing: it records no access, counts nothing, and removes no expired entry.
     public var peek = false
-    /// A forced miss, counted as one.
+    /// Whether to force a miss, which is counted as one.
     public var bypass = false
     /// The number of neighbours to weigh and report beyond those that decide; nil reports those that decide.
     public var explain: Int?
-    /// Asked for in place of `SemanticCache.threshold`.
+    /// The least similarity, which replaces `SemanticCache.threshold`.
     public var threshold: Double?
-    /// Asked for in place of `Options.minConfidence`.
+    /// The least confidence, which replaces `Options.minConfidence`.
     public var minConfidence: Double?
 
     /// Makes the options of a usual lookup.
     public init() {}
   }
 
-  /// Finds the answer to a query; nil where there is none. Its round trips are those of `lookUp`.
+  /// Finds the answer to a query; nil if there is none. Its round trips are those of `lookUp`.
   /// - Parameters:
   ///   - embedding: the query's vector, if the caller has it.
   ///   - bypass: forces a miss, which is counted as one.
@@ -30,13 +30,13 @@ extension SemanticCache {
     return try lookUp(query, namespace: namespace, embedding: embedding, options: options).hit
   }
 
-  /// The answer for a query, or the reason why there is none.
+  /// Finds the answer to a query, or the reason why there is none.
   ///
-  /// On Redis an exact hit takes three round trips: where it is, what it is, the access and the counter. So does a
-  /// semantic hit in a namespace of up to 16 entries. In a larger one two more are usual: that the index is as the
-  /// store is, and the vectors of the candidates. The first lookup of a namespace reads all of its vectors, and one
-  /// after changes reads what has changed. Candidates that have expired are removed, in three round trips for each 16.
-  /// An embedder that fails is a miss with that reason, not an error.
+  /// On Redis an exact hit takes three round trips: one for the id, one for the entry, and one to record the access
+  /// and the counter. So does a semantic hit in a namespace of up to 16 entries. In a larger one two more are usual:
+  /// to check that the index is up to date, and to read the vectors of the candidates. The first lookup in a namespace
+  /// reads all of its vectors. A lookup after changes reads the changed ones. Expired candidates are removed, with
+  /// three round trips for each 16. If the embedder fails, the result is a miss with that reason and not an error.
   public func lookUp(
     _ query: String, namespace: Namespace = .default, embedding: [Float]? = nil, options get: GetOptions
   ) throws -> Lookup {
@@ -55,7 +55,7 @@ extension SemanticCache {
     let queryHash = queryHash(query)
     let location = try store.locate(namespace: namespace, queryHash: queryHash)
 
-    // Layer 1.
+    // The exact match.
     if let id = location.exact,
       let entry = try exactEntry(id, in: namespace, queryHash, at: now, recorder)
     {
@@ -75,7 +75,7 @@ extension SemanticCache {
       return try miss(.noMatch, in: namespace, recorder)
     }
 
-    // Layer 2.
+    // The semantic match.
     switch try vector(of: query, embedding) {
     case .success(let vector):
       return try weigh(neighboursOf: vector, in: namespace, at: now, location, get, recorder, behind: nil)
@@ -86,13 +86,13 @@ extension SemanticCache {
     }
   }
 
-  /// Why a query has no vector.
+  /// The reason why a query has no vector.
   private struct VectorAbsence: Error {
     var reason: MissReason
     var cause: (any Error)?
   }
 
-  /// The vector of a query: the caller's, or the embedder's.
+  /// Returns the vector of a query: the caller's, or the embedder's.
   private func vector(
     of query: String, _ embedding: [Float]?
   ) throws -> Result<Embedding, VectorAbsence> {
@@ -106,13 +106,13 @@ extension SemanticCache {
     }
   }
 
-  /// The entry of the query itself; an expired one is removed instead.
+  /// Returns the entry of the query itself. If it has expired, it is removed.
   private func exactEntry(
     _ id: EntryID, in namespace: Namespace, _ queryHash: String, at now: UnixTime, _ recorder: Recorder
   ) throws -> StoredEntry? {
     var isExpired = false
     func choose(_ entries: [StoredEntry?]) -> Int? {
-      // An index that points at another query's entry must not make that one's answer ours.
+      // A `hash:` key that leads to another query's entry must not return its response.
       guard let entry = entries[0], entry.namespace == namespace, entry.queryHash == queryHash else {
         return nil
       }
@@ -123,7 +123,7 @@ extension SemanticCache {
       let entries = try store.entries(ids: [id])
       return choose(entries) == nil ? nil : entries[0]
     }
-    // This entry was asked for: if it is damaged, that is an error.
+    // Damage of the query's own entry is an error.
     if let entry = try recorder.serve(
       ids: [id], of: store, in: namespace, counting: .hitsExact, at: now, whenDamaged: { throw $0 },
       choosing: choose)
@@ -136,13 +136,13 @@ extension SemanticCache {
 
   // MARK: Layer 2
 
-  /// The most entries that are read whole at a time after the nearest few: four of the largest are 16 MiB.
+  /// The most whole entries that are read at a time after the nearest few. Four of the largest have 16 MiB.
   private static let weighedAtOnce = 4
   /// The most neighbours of an explanation that are read at a time, without their responses.
   private static let outlinedAtOnce = 64
 
   /// Weighs the neighbours of a vector, and serves the first that may be served.
-  /// - Parameter exact: what was served already; neighbours are then only explained.
+  /// - Parameter exact: the entry that was served already. Neighbours are then only explained.
   private func weigh(
     neighboursOf vector: Embedding, in namespace: Namespace, at now: UnixTime, _ location: Location,
     _ get: GetOptions, _ recorder: Recorder, behind exact: StoredEntry?
@@ -156,7 +156,7 @@ extension SemanticCache {
     var served = exact
     var isEmpty = location.members?.isEmpty ?? false
     if let members = location.members, get.explain == nil {
-      // So few are best read and weighed in one step.
+      // There are so few that reading and weighing all is one step.
       served = try weigh(members, &weighing, &lookup, recorder)
     } else if let members = location.members {
       var neighbours = Neighbours(of: vector, among: members, store: store)
@@ -252,12 +252,11 @@ extension SemanticCache {
   }
 }
 
-/// Records what a lookup did, as long as the store takes it: a store that is full, or that takes no writes, does not keep
-/// an answer from being served.
+/// Records the effects of a lookup. If the store is full or accepts no writes, the answer is still served.
 private final class Recorder {
-  /// Nothing is to be recorded.
+  /// Whether nothing is recorded.
   let isPeeking: Bool
-  /// Why something was not recorded.
+  /// The error, if something could not be recorded.
   private(set) var refusal: StoreBackendError?
 
   init(isPeeking: Bool) { self.isPeeking = isPeeking }
@@ -271,7 +270,8 @@ private final class Recorder {
     }
   }
 
-  /// Serves as the store does; an entry whose access is refused is served too.
+  /// Serves an entry with the store's method. If the store refuses to record the access, the entry is served
+  /// nevertheless.
   func serve(
     ids: [EntryID], of store: any CacheStore, in namespace: Namespace, counting counter: Counter,
     at now: UnixTime, whenDamaged: (CorruptCacheError) throws -> Void,

@@ -1,13 +1,13 @@
 import Synchronization
 
-/// The index of one namespace, behind a lock of its own: while it is built or refreshed, only searches of the same
-/// namespace wait.
+/// The index of one namespace, with its own lock. While it is built or refreshed, only searches in the same namespace
+/// wait.
 final class NamespaceIndex: Sendable {
   struct Known {
     var index: VectorIndex
     /// The state of the store that the index reflects.
     var mark: StoreMark
-    /// The head of the file that the base is in; nil where it is in memory.
+    /// The head of the file that the base is in; nil if it is in memory.
     var head: IndexHead?
     /// Changes that are not in a file yet.
     var unsaved = 0
@@ -23,14 +23,14 @@ final class NamespaceIndex: Sendable {
   let state = Mutex(State())
 }
 
-/// An index as a search takes it.
+/// An index for a search.
 struct CurrentIndex {
   let index: VectorIndex
-  /// Takes what the search finds out about the index.
+  /// The index to update with the findings of the search.
   let slot: NamespaceIndex
-  /// Names the file that the base is in; nil where it is in memory.
+  /// The id of the file that the base is in; nil if it is in memory.
   let baseID: UInt128?
-  /// A directory is there, but the store does not say who it is, so that no file can be trusted or kept.
+  /// Whether there is a directory, but nothing that identifies the store, so that no file can be trusted or kept.
   var isUnproven = false
 }
 
@@ -38,13 +38,14 @@ extension SemanticCache {
   /// The number of changes from which a file of changes is written. The next process reads fewer again as quickly.
   fileprivate static let leastSavedChanges = 64
 
-  /// The index of a namespace as the store is now.
+  /// Returns the index of a namespace in the current state of the store.
   ///
   /// It is built when the namespace is first searched, or taken from a file, and follows the store from then on (one
-  /// round trip where nothing was written): see `CacheStore.changes`. Rows are streamed into their file as they are read.
+  /// round trip where nothing was written): see `CacheStore.changes`. Rows are streamed into their file as they are
+  /// read.
   /// - Parameters:
-  ///   - leavesTrace: the store may be given what makes it known again.
-  ///   - damaged: gets the entries that could not be read.
+  ///   - leavesTrace: allows the store to write a value by which it is recognized later.
+  ///   - damaged: receives the errors of entries that could not be read.
   func currentIndex(
     of namespace: Namespace, dimension: Int, leavesTrace: Bool, damaged: inout [CorruptCacheError]
   ) throws -> CurrentIndex {
@@ -56,7 +57,7 @@ extension SemanticCache {
     }
     let work = IndexWork(
       self, namespace, dimension: dimension, leavesTrace: leavesTrace && options.indexDirectory != nil)
-    // The lock takes a copy, because what leaves it must not be shared with what stays in it.
+    // The lock returns a copy, because a value that leaves it must not be shared with its state.
     let (index, baseID, isUnproven, found) = try slot.state.withLock { state in
       var work = work
       try work.refresh(&state)
@@ -69,7 +70,7 @@ extension SemanticCache {
     return CurrentIndex(index: index, slot: slot, baseID: baseID, isUnproven: isUnproven)
   }
 
-  /// Notes what a search has found out: entries that are gone, and vectors that are not what their rows say.
+  /// Updates the index with the findings of a search: entries that are gone, and vectors that differ from their rows.
   func note(gone: [EntryID], changed: [(EntryID, [UInt8])], in current: CurrentIndex) {
     guard !gone.isEmpty || !changed.isEmpty else { return }
     current.slot.state.withLock { state in
@@ -81,7 +82,7 @@ extension SemanticCache {
     }
   }
 
-  /// Writes what has changed since the base was made to its file, where that is worth it.
+  /// Writes the changes since the base was made to their file, if there are enough of them.
   fileprivate func save(_ state: inout NamespaceIndex.State) {
     guard let known = state.known, known.unsaved >= Self.leastSavedChanges else { return }
     state.known?.unsaved = 0
@@ -90,7 +91,7 @@ extension SemanticCache {
     directory.keepChanges(known.index, head)
   }
 
-  /// Forgets an index whose file turned out to be damaged, unless another search has done so.
+  /// Drops an index whose file is damaged, unless another search has done so.
   func drop(_ current: CurrentIndex) {
     current.slot.state.withLock { state in
       guard let known = state.known, known.head?.baseID == current.baseID else { return }
@@ -141,8 +142,8 @@ private struct IndexWork {
 
   // MARK: Following
 
-  /// Follows the store, in place: to copy the notes of what has changed would cost what was followed before.
-  /// - Returns: false where there is nothing to follow any more, and all has to be read.
+  /// Applies the changes of the store to the index, in place, since a copy would cost as much as all earlier changes.
+  /// - Returns: false if the changes cannot be found, so that all vectors have to be read.
   private mutating func follow(_ state: inout NamespaceIndex.State) throws -> Bool {
     guard let mark = state.known?.mark, let rowCount = state.known?.index.rowCount else { return false }
     guard let changes = try store.changes(in: namespace, since: mark, atMost: 4096 + rowCount),
@@ -156,18 +157,18 @@ private struct IndexWork {
       try store.forEachEmbedding(of: changes.written, whenDamaged: { damaged.append($0) }) { id, bytes in
         if let bytes { state.known?.index.set(id, bytes) } else { state.known?.index.remove(id) }
       }
-      // The latest entries are those that an older dump does not have.
+      // Samples the latest entries, since an older dump does not have them.
       let last = try store.samples(of: Array(changes.written.suffix(8))).compactMap(\.self)
       let kept = new.samples.filter { old in !last.contains { $0.id == old.id } }
       new.samples = kept.suffix(StoreMark.sampleLimit - last.count) + last
     }
     state.known?.mark = new
-    // To read when an entry was put costs less than to read its vector.
+    // Reading the creation time of an entry costs less than reading its vector.
     state.known?.unsaved += changes.written.count + changes.examined / 8
     return true
   }
 
-  /// Writes the rows that count into a new base.
+  /// Writes the current rows into a new base.
   private func renew(_ state: inout NamespaceIndex.State, _ key: String?) throws {
     guard let known = state.known else { return }
     state.known = try withNewBase(key, like: known.mark) { builder in
@@ -186,7 +187,7 @@ private struct IndexWork {
   private mutating func built(_ key: String?) throws -> NamespaceIndex.Known {
     let mark = try store.mark(of: namespace, leavingTrace: leavesTrace)
     isUnproven = directory != nil && mark?.lineage == nil
-    // Without a mark nothing can be followed: no version is below 0.
+    // Without a mark changes cannot be found. No version is below 0, so -1 never matches.
     let plain =
       mark
       ?? StoreMark(lineage: nil, version: -1, entries: 0, highestID: EntryID(0), time: UnixTime(0))
@@ -203,9 +204,9 @@ private struct IndexWork {
     return built
   }
 
-  /// Makes a base, in a file where it can be kept, else in memory.
-  /// - Parameter fill: appends the rows; called again where the file cannot be written after all. Returns false to give
-  ///   up.
+  /// Makes a base, in a file if it can be kept, else in memory.
+  /// - Parameter fill: appends the rows, and returns false to give up. It is called again if the file cannot be
+  ///   written.
   private func withNewBase(
     _ key: String?, like mark: StoreMark, _ fill: (VectorRowsBuilder) throws -> Bool
   ) throws -> NamespaceIndex.Known? {
@@ -224,7 +225,7 @@ private struct IndexWork {
         directory.keep(file, head)
         return NamespaceIndex.Known(index: index, mark: mark, head: head)
       } catch is SystemFailure {
-        // A full disk, or more vectors than files may take.
+        // The disk is full, or the vectors exceed the limit for files.
       }
     }
     let builder = VectorRowsBuilder(layout)
@@ -234,8 +235,8 @@ private struct IndexWork {
     return NamespaceIndex.Known(index: VectorIndex(base: rows, layout), mark: mark)
   }
 
-  /// Samples of entries by which the index is known to be of this store: those that were accessed last, those with the
-  /// highest ids, and some from all over the namespace, which stay when new entries come and go.
+  /// Takes samples that identify the store of the index: the entries accessed last, those with the highest ids, and
+  /// some from the whole namespace, which remain when new entries come and go.
   private func samples(_ builder: VectorRowsBuilder) throws -> [EntrySample] {
     guard builder.count > 0 else { return [] }
     var ids = Set(try store.recentlyUsed(in: namespace))

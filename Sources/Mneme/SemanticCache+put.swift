@@ -7,7 +7,7 @@ extension SemanticCache {
   /// - Parameters:
   ///   - metadata: a JSON object, stored as it is written.
   ///   - ttl: 1 second … `longestTTL`; nil takes `Options.defaultTTL`.
-  ///   - embedding: the query's vector, if the caller has it. Stored normalised to length 1.
+  ///   - embedding: the query's vector, if the caller has it. Stored normalized to length 1.
   /// - Throws: `InvalidInputError` for a part over its limit or an answer that the validator refuses,
   ///   `EmbedderError`, `EmbedderDimensionError`, `QuantizationError`. Nothing is written then.
   @discardableResult
@@ -31,7 +31,7 @@ extension SemanticCache {
         embedding: try self.embedding(of: query, given: embedding) { identity }, metadata: metadata,
         createdAt: now, lastAccessedAt: now, ttl: ttl ?? options.defaultTTL)
     }
-    // With an embedder at hand the vector is made before the store is kept waiting; else the cache says which.
+    // If the embedder is known, the vector is made before the store is used. Otherwise the cache's identity names it.
     guard shared.state.withLock({ $0.embedder }) == nil else {
       return try store.insert(entry(nil), evictingOver: options.maxEntries)
     }
@@ -39,8 +39,8 @@ extension SemanticCache {
       namespace: namespace, queryHash: queryHash, evictingOver: options.maxEntries, make: entry)
   }
 
-  /// The vector of a query, as the cache's embedder makes it, of length 1. One round trip where the cache has not been
-  /// asked for its embedder yet.
+  /// Makes the vector of a query with the cache's embedder, of length 1. One round trip if the embedder is not known
+  /// yet.
   /// - Throws: `EmbedderError`, `EmbedderDimensionError`, `QuantizationError`.
   package func embedding(of query: String) throws -> Embedding {
     try checkOpen()

@@ -2,22 +2,23 @@ import Synchronization
 
 /// A cache of answers by question: an exact hit has the same question, a semantic hit one with a similar meaning.
 ///
-/// For an exact hit it looks up the hash of the normalised query. Otherwise it embeds the query and takes the nearest
-/// stored question of the namespace, if that is similar enough, recent enough and its answer can be served. The store
-/// is the truth. An index of a namespace's vectors is built at the first semantic search in the namespace, and
-/// follows the store from then on. Other threads wait for that only if they search the same namespace.
+/// For an exact hit it looks up the hash of the normalized query. Otherwise it embeds the query and takes the nearest
+/// stored query of the namespace, if that is similar enough, recent enough, and its response can be served. The store
+/// decides. An index of a namespace's vectors is built at the first semantic search in the namespace, and is updated
+/// from the store at each later one. Other threads wait for that only if they search the same namespace.
 ///
 ///     let cache = try SemanticCache(store: MemoryStore(), embedder: HashedNgramEmbedder())
 ///     try cache.put("How do I reset my password?", "Use the link on the login page.")
 ///     try cache.get("how do i reset my password")?.response
 ///
-/// Each call blocks its thread: for the round trips that its documentation counts, and for the embedder where it makes a
-/// vector. On Redis a round trip lasts at most as long as `ConnectionOptions` allows, by default 30 s for an answer, and
-/// 5 s to connect where there is no connection. A call that lost its connection, or met another writer, may take a few
-/// more. For servers with `async` code `AsyncSemanticCache`, in the module `MnemeAsync`, has the same calls.
+/// Each call blocks its thread: for the round trips that its documentation gives, and for the embedder if a vector is
+/// made. On Redis a round trip lasts at most as long as `ConnectionOptions` allows, by default 30 s for a reply, and 5
+/// s to connect if there is no connection. A call that has lost its connection, or that competes with another writer,
+/// may take a few more. For servers with `async` code, `AsyncSemanticCache` in the module `MnemeAsync` has the same
+/// calls.
 ///
-/// Safe to use from several threads, which share the connection of the store. Every method throws `CacheClosedError` after
-/// `close()`, and whatever the store throws.
+/// Safe to use from several threads, which share the connection of the store. Every method throws `CacheClosedError`
+/// after `close()`, and the errors of the store.
 public final class SemanticCache: Sendable {
   /// Rules by which a cache decides. The defaults are those of the Python library.
   public struct Options: Sendable {
@@ -27,18 +28,18 @@ public final class SemanticCache: Sendable {
     public var minConfidence = Confidence.cutoff
     /// The number of neighbours that a semantic search considers.
     public var neighbours = 3
-    /// The time to live of entries that are put without one; nil: for ever.
+    /// The time to live of entries that are put without one; nil for never.
     public var defaultTTL: Seconds?
-    /// The most entries in the whole store; namespaces with a quota of their own are held to that instead.
+    /// The most entries in the whole store. A namespace with a quota has that limit instead.
     public var maxEntries: Int?
-    /// false for applications that hash and embed queries as they are.
+    /// Whether queries are normalized before they are hashed and embedded.
     public var normalizesQueries = true
     /// The largest query, response and metadata.
     public var limits = Limits()
     /// The rule for responses that can be stored and served.
     public var validator: Validator = defaultValidator
-    /// The directory for vectors between runs of the program; nil: they are kept in memory only. For programs that search
-    /// once: vectors in a file are read with each search.
+    /// The directory that keeps vectors between runs of the program; nil to keep them in memory only. Use it for
+    /// programs that search once, because vectors in a file are read at each search.
     public var indexDirectory: IndexDirectory?
     /// The source of the time.
     public var clock: WallClock = systemClock
@@ -73,7 +74,7 @@ public final class SemanticCache: Sendable {
   let chooseEmbedder: EmbedderChoice
   let shared: Shared
 
-  /// A cache for one embedder, which must be the one that filled it.
+  /// Makes a cache for one embedder, which must be the one that filled it.
   /// - Throws: `EmbedderMismatchError`, `EmbedderDimensionError`, now or with the first operation.
   public convenience init(store: any Store, embedder: any Embedder, options: Options = Options()) throws {
     try self.init(store: store.completed, embedder: embedder, options: options)
@@ -88,8 +89,8 @@ public final class SemanticCache: Sendable {
       expecting: CacheIdentity(fingerprint: embedder.fingerprint, dimension: embedder.dimension))
   }
 
-  /// A cache that says by its own fingerprint which embedder it wants. The choice is made when a vector is first
-  /// needed, and never for exact hits.
+  /// Makes a cache whose fingerprint decides on the embedder. The embedder is chosen when a vector is first needed,
+  /// and never for exact hits.
   public convenience init(
     store: any Store, options: Options = Options(), choosingEmbedder: @escaping EmbedderChoice
   ) throws {
@@ -106,8 +107,8 @@ public final class SemanticCache: Sendable {
     try store.open(expecting: nil)
   }
 
-  /// Makes a cache that shares the indexes, the threshold and the end of another one, and has a store of its own on the
-  /// same place.
+  /// Makes a cache that shares the indexes, the threshold and the closed state of another one, and has its own store
+  /// for the same data.
   package init(sharing other: SemanticCache, store: any Store, embedder: any Embedder) throws {
     self.store = store.completed
     options = other.options
@@ -117,7 +118,7 @@ public final class SemanticCache: Sendable {
       expecting: CacheIdentity(fingerprint: embedder.fingerprint, dimension: embedder.dimension))
   }
 
-  /// The least similarity of a semantic hit from now on.
+  /// The least similarity of a semantic hit. It can be changed at any time.
   public var threshold: Double {
     get { shared.state.withLock { $0.threshold } }
     set { shared.state.withLock { $0.threshold = newValue } }
@@ -141,14 +142,14 @@ public final class SemanticCache: Sendable {
     QueryNormalizer.queryHash(query, normalizing: options.normalizesQueries)
   }
 
-  /// Makes the vector of a query, which may take as long as a server does.
+  /// Makes the vector of a query. It may wait for a server.
   func embed(_ query: String, with embedder: any Embedder) throws -> [Float] {
     try WorkCancellation.check()
     return try embedder.embed(options.normalizesQueries ? QueryNormalizer.normalize(query) : query)
   }
 
   /// The embedder, chosen by the cache's own fingerprint when none was given.
-  /// - Parameter identity: asked for only when there is a choice to make.
+  /// - Parameter identity: called only if the embedder is not known yet.
   func embedder(for identity: () throws -> CacheIdentity?) throws -> any Embedder {
     if let known = shared.state.withLock({ $0.embedder }) { return known }
     let chosen = try chooseEmbedder(identity())

@@ -3,12 +3,12 @@ import Synchronization
 
 /// A request from outside, such as a signal, to end what this process waits for: a server, an embedder, a pipe.
 ///
-/// A signal alone ends a wait only in the thread that gets it. So every wait also looks at a descriptor, which becomes
-/// readable when the request comes and stays so.
+/// A signal ends a wait only in the thread that gets it. So every wait also polls a descriptor, which becomes readable
+/// when the request comes and stays so.
 package enum StopRequest {
   private static let source = Atomic<Int32>(-1)
 
-  /// The descriptor for `poll`; -1, which `poll` passes over, where nobody makes requests.
+  /// The descriptor for `poll`; -1, which `poll` ignores, if there are no requests.
   package static var descriptor: Int32 { source.load(ordering: .relaxed) }
 
   /// Takes requests from a descriptor.
@@ -30,7 +30,7 @@ package enum StopRequest {
 
 /// A wait that a stop request has ended.
 package struct WaitStopped: Error {
-  /// The server may have done what it was asked all the same.
+  /// Whether the server may have run the command nevertheless.
   package var mayHaveRun = false
 
   package init(mayHaveRun: Bool = false) { self.mayHaveRun = mayHaveRun }

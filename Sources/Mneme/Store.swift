@@ -1,19 +1,19 @@
-/// A place where entries are kept: what a cache requires of a backend.
+/// A place where entries are kept: the requirements of a cache for a backend.
 ///
 /// The product `StoreConformance` is a battery of tests for a type that conforms to this; see `StoreBattery`.
 ///
-/// Every method throws `CacheClosedError` after `close()`, and `StoreBackendError` when the backend fails. A cache calls
-/// a store from several threads.
+/// Every method throws `CacheClosedError` after `close()`, and `StoreBackendError` when the backend fails. A cache
+/// calls a store from several threads.
 public protocol Store: AnyObject, Sendable {
   // MARK: Opening
 
   /// Sets the embedder of the reader and writer. A cache that exists is checked against it, here or with the first
   /// command. A cache that does not exist is created by the first write and by nothing else.
-  /// - Parameter identity: nil takes the cache as it is; `identity()` then returns what is there.
+  /// - Parameter identity: nil accepts any cache. `identity()` then returns the stored one.
   /// - Throws: `EmbedderMismatchError`, `EmbedderDimensionError`, `SchemaMigrationError`.
   func open(expecting identity: CacheIdentity?) throws
 
-  /// Reads the identity of the cache; nil where there is no cache yet.
+  /// Reads the identity of the cache; nil if there is no cache yet.
   func identity() throws -> CacheIdentity?
 
   /// Ends the use of the store. A second call does nothing.
@@ -21,10 +21,10 @@ public protocol Store: AnyObject, Sendable {
 
   // MARK: Entries
 
-  /// Reads the entry of a query; nil where there is none. An expired entry is returned too.
+  /// Reads the entry of a query; nil if there is none. An expired entry is returned too.
   func entry(namespace: Namespace, queryHash: String) throws -> StoredEntry?
 
-  /// Reads an entry by its id; nil where there is none. An expired entry is returned too.
+  /// Reads an entry by its id; nil if there is none. An expired entry is returned too.
   func entry(id: EntryID) throws -> StoredEntry?
 
   /// Counts the entries of a namespace; nil: of all.
@@ -34,24 +34,24 @@ public protocol Store: AnyObject, Sendable {
   /// compare ids as text.
   func leastRecentlyUsed(_ limit: Int, in namespace: Namespace?) throws -> [EntryID]
 
-  /// Passes on every entry with an id above `id` (nil: every entry) of a namespace (nil: of all), in the order of ids, in
-  /// bounded memory.
+  /// Passes every entry with an id above `id` (nil: every entry) of a namespace (nil: of all) to `body`, in the order
+  /// of ids, in bounded memory.
   ///
-  /// Entries that are written during the call may or may not be seen. One that is there throughout is seen once. `body`
-  /// may call the store.
+  /// Entries that are written during the call may or may not be passed. An entry that exists during the whole call is
+  /// passed once. `body` may call the store.
   func forEachEntry(after id: EntryID?, in namespace: Namespace?, _ body: (StoredEntry) throws -> Void) throws
 
-  /// Stores an entry. One of the same namespace and query hash is replaced and keeps its id. The version counter grows by
-  /// one in the same transaction.
+  /// Stores an entry. One of the same namespace and query hash is replaced and keeps its id. The version counter grows
+  /// by one in the same transaction.
   /// - Parameter entry: its `id` is ignored.
   /// - Returns: the id. Ids grow and are never used twice.
-  /// - Throws: `InvalidInputError` where there is no cache and `open(expecting:)` was given no identity;
+  /// - Throws: `InvalidInputError` if there is no cache and `open(expecting:)` was given no identity;
   ///   and for a `queryHash` that `QueryNormalizer.check(hash:)` refuses; `EmbedderDimensionError` for an embedding of
   ///   another length. Nothing is written then.
   @discardableResult
   func insert(_ entry: StoredEntry) throws -> EntryID
 
-  /// Sets `lastAccessedAt` and adds one to `accessCount`. Does nothing where the entry is gone. The version stays.
+  /// Sets `lastAccessedAt` and adds one to `accessCount`. Does nothing if the entry is gone. The version stays.
   func recordAccess(id: EntryID, at now: UnixTime) throws
 
   /// Removes an entry. The version counter grows by one in the same transaction.
@@ -64,13 +64,13 @@ public protocol Store: AnyObject, Sendable {
   /// Sets the quota of a namespace. nil removes it. No entry is evicted.
   func setQuota(_ maxEntries: Int?, for namespace: Namespace) throws
 
-  /// Reads the quota of a namespace; nil where it has none.
+  /// Reads the quota of a namespace; nil if it has none.
   func quota(for namespace: Namespace) throws -> Int?
 
   /// Reads the version counter, which grows by one for each entry that is written or removed; 0 before the first.
   func versionCounter() throws -> Int64
 
-  /// Adds to a counter of a namespace. Does nothing where there is no cache. Counters stay when entries go.
+  /// Adds to a counter of a namespace. Does nothing if there is no cache. Counters stay when entries go.
   func add(_ count: Int64, to counter: Counter, in namespace: Namespace) throws
 
   /// Lists every namespace that has entries, a quota or counters, sorted by the bytes of their names.
@@ -83,11 +83,11 @@ public protocol Store: AnyObject, Sendable {
   func integrityCheck() throws -> Bool
 
   /// Writes the store to a file.
-  /// - Throws: `CheckpointError` where the backend keeps its own backups, and by default.
+  /// - Throws: `CheckpointError` if the backend keeps its own backups, and by default.
   func snapshot(to path: String) throws
 
   /// Makes a store from the file that `snapshot(to:)` wrote.
-  /// - Throws: `CheckpointError` where the backend keeps its own backups, and by default.
+  /// - Throws: `CheckpointError` if the backend keeps its own backups, and by default.
   static func restore(from path: String, to destination: String) throws -> Self
 }
 
@@ -112,7 +112,7 @@ extension Store {
   }
 
   public func snapshot(to path: String) throws {
-    // A closed store says so.
+    // Throws `CacheClosedError` for a closed store.
     _ = try versionCounter()
     throw CheckpointError.noSnapshots
   }

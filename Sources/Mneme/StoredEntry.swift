@@ -1,14 +1,14 @@
 /// One cached answer, as a store keeps it.
 ///
-/// The description shows neither query nor response: what users asked stays out of logs.
+/// The description shows neither query nor response, so that users' questions do not get into logs.
 public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   /// The id that the store has given it; the value that is passed to `Store.insert` is not used.
   public var id: EntryID
   /// The namespace, part of the key of an exact match.
   public var namespace: Namespace
-  /// SHA-256 of the normalised query, 64 lower-case hexadecimal digits.
+  /// SHA-256 of the normalized query, 64 lower-case hexadecimal digits.
   public var queryHash: String
-  /// The question as it was asked, not normalised.
+  /// The question as it was asked, not normalized.
   public var query: String
   /// The answer. A cache stores at most 4 MiB; see `Limits`.
   public var response: String
@@ -20,15 +20,15 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   public var createdAt: UnixTime
   /// The time when it was last served, or else put.
   public var lastAccessedAt: UnixTime
-  /// nil: never expires.
+  /// The time to live; nil if the entry never expires.
   public var ttl: Seconds?
   /// The number of times that it was served since it was put.
   public var accessCount: Int64
-  /// The bytes of texts that are not UTF-8, which only other writers store; usually nil.
+  /// The bytes of texts that are not valid UTF-8, which only other programs store; usually nil.
   package var raw: RawTexts?
 
-  /// The bytes of those texts that are not UTF-8. The strings of the entry have U+FFFD for bad bytes; a store
-  /// writes these bytes in their place, so that a copy keeps them.
+  /// The bytes of the texts that are not valid UTF-8. The strings of the entry have U+FFFD for invalid bytes. A store
+  /// writes these bytes instead, so that a copy keeps them.
   package struct RawTexts: Sendable, Equatable {
     package var query: [UInt8]?
     package var response: [UInt8]?
@@ -39,7 +39,7 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Makes an entry. A store gives it its id.
+  /// Makes an entry. The store assigns its id.
   public init(
     id: EntryID = EntryID(0), namespace: Namespace, queryHash: String, query: String, response: String,
     embedding: Embedding, metadata: String = "{}", createdAt: UnixTime, lastAccessedAt: UnixTime,
@@ -58,7 +58,7 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
     self.accessCount = accessCount
   }
 
-  /// The moment from which the entry is served no more; nil when it never expires.
+  /// The moment from which the entry is not served any more; nil if it never expires.
   public var expiresAt: UnixTime? { ttl.map { createdAt + $0 } }
 
   /// True from the second `createdAt + ttl` on.
@@ -67,7 +67,7 @@ public struct StoredEntry: Sendable, Equatable, CustomStringConvertible {
   /// The age. Never negative, also if the writer's clock is ahead.
   public func age(at now: UnixTime) -> Seconds { max(Seconds(0), now - createdAt) }
 
-  /// Equal to the byte; Swift's own string comparison would let canonically equivalent texts pass for equal.
+  /// Compares all bytes, because Swift takes canonically equivalent texts for equal.
   public static func == (a: StoredEntry, b: StoredEntry) -> Bool {
     a.id == b.id && a.namespace == b.namespace && a.queryHash.utf8.elementsEqual(b.queryHash.utf8)
       && a.query.utf8.elementsEqual(b.query.utf8) && a.response.utf8.elementsEqual(b.response.utf8)

@@ -9,13 +9,13 @@ public struct UnixTime: RawRepresentable, Hashable, Comparable, Sendable {
 
   public static func < (a: UnixTime, b: UnixTime) -> Bool { a.rawValue < b.rawValue }
 
-  /// Saturating, so that a hostile time near the end of the range is late, never a crash.
+  /// Adds a span. The result saturates, so that a hostile time near the end of the range cannot crash the process.
   public static func + (time: UnixTime, span: Seconds) -> UnixTime {
     let (sum, overflow) = time.rawValue.addingReportingOverflow(span.rawValue)
     return UnixTime(overflow ? (span.rawValue < 0 ? .min : .max) : sum)
   }
 
-  /// Saturating, for the same reason.
+  /// Returns the span between two times. The result saturates too.
   public static func - (later: UnixTime, earlier: UnixTime) -> Seconds {
     let (difference, overflow) = later.rawValue.subtractingReportingOverflow(earlier.rawValue)
     return Seconds(overflow ? (earlier.rawValue < 0 ? .max : .min) : difference)
@@ -47,11 +47,11 @@ public struct EntryID: RawRepresentable, Hashable, Comparable, Sendable, CustomS
   public var description: String { String(rawValue) }
 }
 
-/// The name of a part of the cache whose answers serve no other part: any non-empty text.
+/// The name of a part of the cache: any non-empty text. Entries of one namespace are never served in another.
 ///
-/// Two names are one when their UTF-8 is the same bytes, and they sort by those bytes, as keys in a store do
-/// and as Python compares strings. Swift's `String` would take a precomposed `é` and `e` with a combining
-/// accent for one name, and so one tenant for another.
+/// Two names are equal if their bytes in UTF-8 are equal. They sort by these bytes, as keys in a store do and as Python
+/// compares strings. Swift's `String` would take a precomposed `é` and `e` with a combining accent for one name, and so
+/// one tenant for another.
 public struct Namespace: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// The name as it was given.
   public let name: String
@@ -68,8 +68,8 @@ public struct Namespace: Hashable, Comparable, Sendable, CustomStringConvertible
     self.name = name
   }
 
-  /// A name that is known not to be empty, or one as it is stored: the Python library takes the empty name too. Entries of
-  /// that are read and removed as any others, and none are written here.
+  /// Makes a name that is known not to be empty, or one from a store. The Python library accepts the empty name too.
+  /// Its entries are read and removed like others, but mneme writes none.
   package init(unchecked name: String) { self.name = name }
 
   public static func == (a: Namespace, b: Namespace) -> Bool { a.name.utf8.elementsEqual(b.name.utf8) }

@@ -1,9 +1,9 @@
 import Glibc
 
-/// Memory straight from the kernel, zeroed, of which only what is touched is taken.
+/// Zeroed memory from the kernel. Only pages that are used take physical memory.
 ///
-/// Large ones ask for huge pages: filling a matrix costs a page fault for every 4 KiB otherwise, as much as all
-/// the rest of the work.
+/// For large areas huge pages are requested. Otherwise a page fault for every 4 KiB takes as long as all the other
+/// work of filling a matrix.
 struct Pages: ~Copyable {
   let start: UnsafeMutableRawPointer
   let count: Int
@@ -18,7 +18,7 @@ struct Pages: ~Copyable {
       start = UnsafeMutableRawPointer(bitPattern: Self.hugePage)!
       return
     }
-    // Huge pages start at multiples of their size; the kernel's choice need not.
+    // Huge pages start at multiples of their size, and the address that the kernel chooses may not.
     let isHuge = count >= Self.hugePage
     let mapped = isHuge ? count + Self.hugePage : count
     guard
@@ -31,7 +31,7 @@ struct Pages: ~Copyable {
       return
     }
     start = base.alignedUp(toMultipleOf: Self.hugePage)
-    // Advice: a kernel without huge pages does as well, only slower.
+    // This is only advice. Without huge pages everything works, but slower.
     _ = madvise(start, count, MADV_HUGEPAGE)
   }
 

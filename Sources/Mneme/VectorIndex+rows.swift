@@ -41,7 +41,7 @@ struct RowLayout: Equatable, Sendable {
   func blocks(for count: Int) -> Int { (count + rows - 1) / rows }
 }
 
-/// A block in memory. Its rows are as valid as the memory is.
+/// A block in memory. It must not be used longer than the memory.
 struct RowBlock {
   let layout: RowLayout
   let start: UnsafeMutableRawPointer
@@ -103,8 +103,8 @@ struct MemoryRows: @unchecked Sendable {
     let start: UnsafeMutableRawPointer
   }
 
-  /// The right to write behind the last row, and into the blocks that are free in a segment. Only the one value that
-  /// holds the only reference has it: copies read the same memory.
+  /// The right to write after the last row and into the free blocks of a segment. Only a value that holds the only
+  /// reference has it, because copies read the same memory.
   private final class Room {
     var free: ArraySlice<Block> = []
   }
@@ -123,7 +123,7 @@ struct MemoryRows: @unchecked Sendable {
     let (number, row) = count.quotientAndRemainder(dividingBy: layout.rows)
     if !isKnownUniquelyReferenced(&room) {
       room = Room()
-      // The block that is not full continues in memory of its own.
+      // The block that is not full is copied to new memory.
       let shared = blocks.suffix(from: number)
       blocks.removeSubrange(number...)
       if row > 0, let shared = shared.first {
@@ -133,7 +133,7 @@ struct MemoryRows: @unchecked Sendable {
       }
     }
     if number == blocks.count {
-      // All of them, up to some 8 MiB: few rows take little memory, many are in huge pages.
+      // Doubles the blocks, up to about 8 MiB: few rows take little memory, and many are in huge pages.
       if room.free.isEmpty {
         room.free = segment(of: max(1, min(blocks.count, (8 << 20) / layout.byteCount)))[...]
       }
@@ -143,7 +143,7 @@ struct MemoryRows: @unchecked Sendable {
     return (block(number), row)
   }
 
-  /// Forgets the rows, and keeps the memory.
+  /// Removes the rows and keeps the memory.
   mutating func removeAll() { count = 0 }
 
   private func segment(of count: Int) -> [Block] {

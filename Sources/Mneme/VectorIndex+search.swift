@@ -1,12 +1,12 @@
 internal import CVector
 
 extension VectorIndex {
-  /// An entry that can be among the nearest, and what is known of its similarity to the query.
+  /// An entry that can be among the nearest, with bounds of its similarity to the query.
   package struct Candidate: Sendable, Equatable {
     package var id: EntryID
     /// The least that the similarity can be.
     package var least: Float
-    /// The most that the similarity can be; infinite for what cannot be compared.
+    /// The most that the similarity can be; infinite for a vector that cannot be compared.
     package var most: Float
   }
 
@@ -16,17 +16,17 @@ extension VectorIndex {
     package var candidates: [Candidate] = []
     /// Some of the entries whose vectors cannot be compared, in id order: the first `mostOdd`.
     package var odd: [EntryID] = []
-    /// There may be more entries above the threshold.
+    /// Whether there may be more entries above the threshold.
     package var isCut = false
   }
 
   static let mostOdd = 64
 
-  /// The entries that can be among the `limit` nearest to a query, as far as they can reach the threshold.
+  /// Finds the entries that can be among the `limit` nearest to a query and can reach the threshold.
   /// - Parameters:
   ///   - query: of length 1 or about that.
   ///   - threshold: the least similarity of interest.
-  /// - Returns: nil where the rows are in a file that is damaged.
+  /// - Returns: nil if the rows are in a file that is damaged.
   /// - Precondition: the query has the index's dimension.
   package func search(_ query: Embedding, limit: Int, threshold: Float = -.infinity) -> Found? {
     search(query, limit: limit, threshold: threshold, avx2: cvector_has_avx2())
@@ -86,7 +86,7 @@ private struct NearestRows {
 
   mutating func insert(_ candidate: VectorIndex.Candidate) {
     guard candidate.most.isFinite, candidate.least.isFinite else {
-      // Sorted and cut at the end, so that which ones are named does not hang on the order of rows.
+      // Sorted and cut at the end, so that the result does not depend on the order of rows.
       odd.append(candidate.id)
       return
     }

@@ -1,25 +1,24 @@
 /// The vectors of one namespace, each compared with the query of every search.
 ///
-/// A row takes a byte for each number, a quarter of the vector. It has a scale of its own, and a bound for how far its
-/// similarity to a query can be from the true one. So a search names the entries that can be among the nearest, and the
-/// vectors that the store has of these decide (`Neighbours`): the answer is the one of float32, which would take four
-/// times the memory.
+/// A row takes a byte for each number, a quarter of the vector. It has its own scale, and a bound for the error of its
+/// similarity to a query. So a search finds the entries that can be among the nearest, and their vectors in the store
+/// decide (`Neighbours`). The result is that of float32, which would take four times the memory.
 ///
-/// Most rows are in `base`, which does not change: it is in memory or in a file. Later changes are kept apart,
-/// until `isWorn` says that another base pays.
+/// Most rows are in `base`, which does not change and is in memory or in a file. Later changes are kept separately
+/// until there are so many (`isWorn`) that a new base is made.
 ///
-/// A value: a copy is searched while another one follows the store.
+/// It is a value: a copy can be searched while another one is updated.
 package struct VectorIndex: Sendable {
   /// The length of every vector.
   package var dimension: Int { layout.dimension }
 
   let layout: RowLayout
   var base: VectorRows
-  /// The rows added since the base was made. If an entry has several, the one in `latest` counts.
+  /// The rows added since the base was made. If an entry has several, the one in `latest` is used.
   private(set) var added: MemoryRows
   /// The row of each entry in `added`.
   private(set) var latest: [EntryID: Int] = [:]
-  /// Entries whose rows in the base do not count: they are gone, or their vectors were written again.
+  /// Entries whose rows in the base are not used: they are gone, or their vectors were written again.
   private(set) var hidden: Set<EntryID> = []
 
   /// - Precondition: `dimension` is positive.
@@ -37,14 +36,14 @@ package struct VectorIndex: Sendable {
   /// Whether there is nothing to find.
   package var isEmpty: Bool { latest.isEmpty && base.count <= hidden.count }
 
-  /// The rows that are kept, those that do not count any more included.
+  /// The number of rows, including those that are not used any more.
   var rowCount: Int { base.count + added.count }
 
   /// The number of changes since the base was made.
   var changeCount: Int { added.count + hidden.count }
 
-  /// So much has changed that it pays to write the rows that count into a new base: a sixty-fourth of a base in a file,
-  /// whose changes are read and written with each change; a quarter of one in memory.
+  /// Whether so much has changed that a new base should be made: a sixty-fourth of a base in a file, because all
+  /// changes are read and written with each change, or a quarter of one in memory.
   var isWorn: Bool {
     switch base {
     case .file: changeCount > max(1024, min(16_384, base.count / 64))
@@ -52,8 +51,8 @@ package struct VectorIndex: Sendable {
     }
   }
 
-  /// Adds the vector of an entry, or replaces it. Bytes that are not a vector of the dimension, or have no direction, are
-  /// kept too: every search names them.
+  /// Adds or replaces the vector of an entry. Bytes that are not a vector of the dimension, or that cannot be
+  /// compared, are kept too, and every search returns them.
   /// - Parameter bytes: `dimension` × little-endian float32, of any alignment.
   package mutating func set(_ id: EntryID, _ bytes: UnsafeRawBufferPointer) {
     set([(id, bytes)])
@@ -67,7 +66,7 @@ package struct VectorIndex: Sendable {
     }
   }
 
-  /// Adds a row that was written down.
+  /// Adds a row from a file.
   mutating func set(_ id: EntryID, row: Int, of block: RowBlock) {
     let new = note(id)
     new.block.copy(new.row, from: block, row)
@@ -85,9 +84,8 @@ package struct VectorIndex: Sendable {
     if base.count > 0 { hidden.insert(id) }
   }
 
-  /// Passes each block of rows with the number of its rows that are in use, and a function that tells which of these
-  /// count.
-  /// - Throws: `DamagedIndex` where the base cannot be read, and what the body throws.
+  /// Passes each block to `body` with its number of rows, and a function that returns whether a row is used.
+  /// - Throws: `DamagedIndex` if the base cannot be read, and the errors of `body`.
   func forEachBlock(_ body: (RowBlock, Int, (_ row: Int) -> Bool) throws -> Void) throws {
     try base.forEachBlock { block, rows in
       try body(block, rows) { hidden.isEmpty || !hidden.contains(EntryID(block.ids[$0])) }
@@ -100,8 +98,8 @@ package struct VectorIndex: Sendable {
     }
   }
 
-  /// Appends the rows that count to another base.
-  /// - Throws: what the builder throws; `DamagedIndex` where the base cannot be read.
+  /// Appends the used rows to another base.
+  /// - Throws: the errors of the builder; `DamagedIndex` if the base cannot be read.
   func write(to builder: VectorRowsBuilder) throws {
     try forEachBlock { block, rows, counts in
       for row in 0..<rows where counts(row) { try builder.append(row, of: block) }
@@ -109,7 +107,7 @@ package struct VectorIndex: Sendable {
   }
 }
 
-/// A file of rows is not what it was when it was written.
+/// A file of rows that has changed since it was written.
 struct DamagedIndex: Error {}
 
 /// Rows that do not change any more.
@@ -141,7 +139,7 @@ final class VectorRowsBuilder {
   private let quantizer: RowQuantizer
   private var memory: MemoryRows
   private let makeFile: () -> IndexFileWriter?
-  /// nil before the first block is full, and where the rows stay in memory.
+  /// The file; nil before the first block is full, and if the rows stay in memory.
   private(set) var file: IndexFileWriter?
   private var isFirstBlock = true
   private var written = 0
@@ -165,7 +163,7 @@ final class VectorRowsBuilder {
     last + [0, 1].flatMap { start in stride(from: start, to: spread.count, by: 2).map { spread[$0] } }
   }
 
-  /// - Throws: `SystemFailure` where the file cannot be written. The builder is then of no more use.
+  /// - Throws: `SystemFailure` if the file cannot be written. The builder must then not be used any more.
   func append(_ id: EntryID, _ bytes: UnsafeRawBufferPointer) throws {
     let (block, row) = memory.append()
     quantizer.fill(row, of: block, id, bytes)

@@ -1,4 +1,4 @@
-/// Shows text from a cache, a server or a file name so that it cannot command a terminal or change the reading
+/// Escapes text from a cache, a server or a file name so that it cannot control a terminal or change the reading
 /// direction: `^[` for escape, `<U+202E>` for an override.
 /// - Parameter multiline: newlines and tabs stay as they are.
 package func visible(_ text: String, multiline: Bool = false) -> String {

@@ -1,7 +1,7 @@
-/// Decides which neighbour of a query is served, and keeps what became of each.
+/// The decision which neighbour of a query is served, with a verdict on each.
 ///
-/// The `deciding` nearest decide, 3 unless asked otherwise. Neighbours that are gone, expired, damaged or refused by
-/// the validator do not count among these: the next nearest takes their place. The first below the threshold ends it.
+/// The `deciding` nearest neighbours decide, by default 3. Neighbours that are gone, expired, damaged or refused by the
+/// validator are replaced by the next nearest. The first neighbour below the threshold ends the search.
 struct Weighing {
   let vector: Embedding
   let namespace: Namespace
@@ -23,7 +23,7 @@ struct Weighing {
   /// The number of deciding neighbours that were weighed.
   private var weighedCount = 0
   private var isBelowThreshold = false
-  /// An entry that was near enough could not be read.
+  /// Whether an entry that was near enough could not be read.
   var hasMetDamage = false
 
   init(
@@ -44,14 +44,13 @@ struct Weighing {
     isDecided && (!explaining || candidates.count >= reporting)
   }
 
-  /// Goes through entries, nearest first, ties by id. The entry's own embedding has the last word over the index, which
-  /// may be older.
+  /// Weighs entries, nearest first, ties by id. The entry's own embedding overrides the index, which may be older.
   /// - Returns: the place of the entry to serve, if it is among them.
   mutating func weigh(_ entries: [StoredEntry?], ids: [EntryID]) -> Int? {
     let ranked = entries.enumerated().map { place, entry in
-      // An id names one question for ever, but a damaged or hostile store may move it to another namespace.
+      // An id belongs to one query for ever, but in a damaged store its entry may be in another namespace.
       let entry = entry.flatMap { $0.namespace == namespace ? $0 : nil }
-      // A vector with a NaN, which Python stores without a word, is near nothing.
+      // A vector with a NaN, which Python stores without an error, is not near to any other.
       let similarity = entry?.embedding.dot(vector) ?? -1
       return (place: place, similarity: similarity.isFinite ? similarity : -1, entry: entry)
     }.sorted { ($1.similarity, ids[$0.place]) < ($0.similarity, ids[$1.place]) }
@@ -73,7 +72,7 @@ struct Weighing {
     return served
   }
 
-  /// Notes a neighbour behind those that decide. Its response is not read, so that the verdict says nothing of it.
+  /// Adds a neighbour after those that decide. Its response is not read, so the verdict does not cover it.
   mutating func add(_ outline: EntryOutline?, _ neighbour: Neighbours.Neighbour) {
     let outline = outline.flatMap { $0.namespace == namespace ? $0 : nil }
     var candidate = candidate(neighbour.id, outline, similarity: outline == nil ? -1 : neighbour.similarity)
@@ -88,7 +87,7 @@ struct Weighing {
   /// A similarity as it is reported. Rounding makes that of equal vectors a little more than 1.
   private static func bounded(_ similarity: Double) -> Double { min(1, max(-1, similarity)) }
 
-  /// A neighbour, with the verdict that it has whatever its response is, and whatever is nearer.
+  /// Makes a candidate with the verdict that it has independent of its response and of nearer neighbours.
   private func candidate(_ id: EntryID, _ entry: EntryOutline?, similarity: Double) -> Candidate {
     let similarity = Self.bounded(similarity)
     guard let entry else {
@@ -111,7 +110,7 @@ struct Weighing {
     return candidate
   }
 
-  /// - Returns: whether the candidate is served. If it could be, and is not, its verdict says why.
+  /// - Returns: whether the candidate is served. If it is not, its verdict gives the reason.
   private mutating func decide(_ candidate: inout Candidate) -> Bool {
     switch candidate.verdict {
     case .served:

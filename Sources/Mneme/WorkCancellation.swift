@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// A request to end work that runs on a thread, which is honoured before its next round trip.
+/// A request to end the work of a thread. The work ends before its next round trip.
 package final class WorkCancellation: Sendable {
   private let isRequested = Atomic(false)
   private let hasEnded = Atomic(false)
@@ -18,7 +18,7 @@ package final class WorkCancellation: Sendable {
   /// Asks the work to end. Called on another thread.
   package func request() { isRequested.store(true, ordering: .relaxed) }
 
-  /// Whether the work has ended for the request. Its result, or error, is then not used.
+  /// Whether the work has ended because of the request. Its result or error is then not used.
   package var hasEndedWork: Bool { hasEnded.load(ordering: .relaxed) }
 
   /// Runs work that ends when this is requested.

@@ -2,16 +2,16 @@ import Mneme
 
 /// A `SemanticCache` for servers: its calls are awaited, and run on threads of their own.
 ///
-/// Each thread has a connection to the store, and all share one index of vectors for each namespace. So many calls run at
-/// the same time; further ones wait in a queue, first come, first served. No call blocks a thread of Swift's cooperative
-/// pool. Lookups that need an index which is being built wait for it, each on its thread.
+/// Each thread has a connection to the store, and all share one index of vectors for each namespace. As many calls as
+/// there are threads run at the same time. Further calls wait in a queue in their order. No call blocks a thread of
+/// Swift's cooperative pool. Lookups that need an index which is being built wait for it, each on its thread.
 ///
 /// A task that is cancelled ends its call with `CancellationError`: immediately if it waits in the queue, otherwise
-/// before its next round trip. A step that the store takes in one round trip is whole or not taken. On Redis a round trip
-/// lasts at most as long as `ConnectionOptions` allows, by default 5 s to connect and 30 s for an answer.
+/// before its next round trip. A step that the store takes in one round trip is whole or not taken. On Redis a round
+/// trip lasts at most as long as `ConnectionOptions` allows, by default 5 s to connect and 30 s for an answer.
 ///
-/// The calls, their round trips and their errors are those of `SemanticCache`. This server answers questions that come in
-/// UDP packets, many at the same time:
+/// The calls, their round trips and their errors are those of `SemanticCache`. This server answers questions that come
+/// in UDP packets, many at the same time:
 ///
 ///     import Foundation
 ///     import Mneme
@@ -30,7 +30,7 @@ import Mneme
 ///           try RedisStore(url: "redis://localhost:6379/0")
 ///         }
 ///         let port = try openPort(7007)
-///         // Waiting for packets blocks, and so has a thread of its own.
+///         // Waiting for packets blocks, so it has its own thread.
 ///         let questions = AsyncStream<Question> { continuation in
 ///           Thread.detachNewThread { while true { continuation.yield(receive(from: port)) } }
 ///         }
@@ -82,8 +82,8 @@ public final class AsyncSemanticCache: Sendable {
   /// Makes a cache for one embedder, which must be the one that filled it. Starts the threads; no round trip.
   /// - Parameters:
   ///   - connections: the number of threads, each with a store; at least 1.
-  ///   - makeStore: makes a store that is not opened yet. Called once for each connection. The stores must be on one place,
-  ///     so that each sees what the others write; it may be one store.
+  ///   - makeStore: makes a store that is not opened yet. It is called once for each connection. The stores must have
+  ///     the same data, so that each sees the writes of the others. They may be one store.
   /// - Throws: what `makeStore` throws; `StoreBackendError` where the system allows no more threads.
   public init(
     embedder: any Embedder, connections: Int = 4, options: SemanticCache.Options = .init(),
@@ -107,7 +107,7 @@ public final class AsyncSemanticCache: Sendable {
 
   // MARK: Calls
 
-  /// Finds the answer to a query; nil where there is none.
+  /// Finds the answer to a query; nil if there is none.
   /// - Parameters:
   ///   - embedding: the query's vector, if the caller has it.
   ///   - bypass: forces a miss, which is counted as one.
@@ -127,11 +127,11 @@ public final class AsyncSemanticCache: Sendable {
     }
   }
 
-  /// Stores an answer. One for the same question in the same namespace is replaced and starts its life again.
+  /// Stores an answer. It replaces an answer to the same question in the same namespace.
   /// - Parameters:
   ///   - metadata: a JSON object, stored as it is written.
   ///   - ttl: 1 second … `SemanticCache.longestTTL`; nil takes `SemanticCache.Options.defaultTTL`.
-  ///   - embedding: the query's vector, if the caller has it. Stored normalised to length 1.
+  ///   - embedding: the query's vector, if the caller has it. Stored normalized to length 1.
   /// - Throws: `InvalidInputError` for a part over its limit or an answer that the validator refuses,
   ///   `EmbedderError`, `EmbedderDimensionError`, `QuantizationError`. Nothing is written then.
   @discardableResult
@@ -146,7 +146,7 @@ public final class AsyncSemanticCache: Sendable {
   }
 
   /// Removes the entry of a query.
-  /// - Returns: its id, or nil where there was none.
+  /// - Returns: its id, or nil if there was none.
   @discardableResult
   public func delete(_ query: String, namespace: Namespace = .default) async throws -> EntryID? {
     try await perform { try $0.delete(query, namespace: namespace) }
@@ -164,8 +164,8 @@ public final class AsyncSemanticCache: Sendable {
   @discardableResult
   public func clear() async throws -> Int { try await perform { try $0.clear() } }
 
-  /// Removes entries that are expired.
-  /// - Parameter namespace: nil: of every namespace.
+  /// Removes expired entries.
+  /// - Parameter namespace: nil for every namespace.
   /// - Returns: the number of entries that were removed.
   @discardableResult
   public func vacuum(namespace: Namespace? = nil) async throws -> Int {
@@ -183,13 +183,13 @@ public final class AsyncSemanticCache: Sendable {
   /// Lists the namespaces that have entries, sorted by their bytes.
   public func namespaces() async throws -> [Namespace] { try await perform { try $0.namespaces() } }
 
-  /// Sets the quota of a namespace; nil removes it. Entries above it go with the next put.
+  /// Sets the quota of a namespace; nil removes it. The next put evicts entries above it.
   /// - Throws: `InvalidInputError` below 1 and above `SemanticCache.largestQuota`.
   public func setQuota(_ maxEntries: Int?, for namespace: Namespace) async throws {
     try await perform { try $0.setQuota(maxEntries, for: namespace) }
   }
 
-  /// Reads the quota of a namespace; nil where it has none.
+  /// Reads the quota of a namespace; nil if it has none.
   public func quota(for namespace: Namespace) async throws -> Int? {
     try await perform { try $0.quota(for: namespace) }
   }

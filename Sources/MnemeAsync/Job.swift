@@ -3,14 +3,14 @@ import Synchronization
 
 /// A call that waits for a thread, or runs on one.
 final class Job: Sendable {
-  /// Gets the cache to work with, or the reason why there will be none. Called once.
+  /// The call. It gets the cache to work with, or the error if there will be none. It is called once.
   typealias Body = @Sendable (Result<SemanticCache, any Error>) -> Void
 
   private enum Phase {
     /// The call has not been queued yet.
     case new
     case queued(Body)
-    /// It runs, has run, or was refused.
+    /// The call runs, has run, or was refused.
     case begun
   }
 
@@ -18,7 +18,7 @@ final class Job: Sendable {
   let cancellation = WorkCancellation()
 
   /// Queues the call.
-  /// - Returns: false where it was cancelled before.
+  /// - Returns: false if it was already cancelled.
   func queue(_ body: @escaping Body) -> Bool {
     phase.withLock { phase in
       guard case .new = phase else { return false }
@@ -41,7 +41,7 @@ final class Job: Sendable {
     cancellation.during { body(.success(cache)) }
   }
 
-  /// Ends a call that does not run yet. One that runs ends before its next round trip.
+  /// Ends a call that does not run yet. A running call ends before its next round trip.
   func cancel() {
     cancellation.request()
     refuse(CancellationError())

@@ -1,13 +1,13 @@
 import Mneme
 
-/// Threads that take calls from one queue, each with a cache whose store is its own.
+/// Threads that take calls from one queue. Each has a cache with its own store.
 final class ThreadPool: Sendable {
   private struct State: @unchecked Sendable {
     var queue: ArraySlice<Job> = []
     var isClosed = false
     /// The threads that have not ended.
     var threads = 0
-    /// Are called when the last thread has ended.
+    /// Functions that are called when the last thread has ended.
     var closers: [@Sendable () -> Void] = []
   }
 
@@ -20,7 +20,7 @@ final class ThreadPool: Sendable {
   private let monitor = Monitor(State())
 
   /// Starts a thread for each cache.
-  /// - Throws: `StoreBackendError` where the system allows no more threads.
+  /// - Throws: `StoreBackendError` if the system allows no more threads.
   init(_ caches: [SemanticCache]) throws {
     self.caches = caches
     for cache in caches {
@@ -45,7 +45,7 @@ final class ThreadPool: Sendable {
     monitor.wait { state in state.queue.popFirst().map(Next.job) ?? (state.isClosed ? .end : nil) }
   }
 
-  /// Takes note of the end of a thread. The last one closes the stores.
+  /// Records the end of a thread. The last one closes the stores.
   private func ended() {
     let closers = monitor.change { state in
       state.threads -= 1
@@ -57,7 +57,7 @@ final class ThreadPool: Sendable {
     for closer in closers { closer() }
   }
 
-  /// Queues a call, or refuses it where the pool is closed.
+  /// Queues a call, or refuses it if the pool is closed.
   func submit(_ job: Job) {
     let isClosed = monitor.change { state in
       if !state.isClosed { state.queue.append(job) }
@@ -66,8 +66,8 @@ final class ThreadPool: Sendable {
     if isClosed { job.refuse(Self.closed) }
   }
 
-  /// Ends the threads when the calls that run have ended. Calls that wait are refused.
-  /// - Parameter completion: is called when the last thread has ended.
+  /// Ends the threads when the running calls have ended. Waiting calls are refused.
+  /// - Parameter completion: called when the last thread has ended.
   func close(_ completion: @escaping @Sendable () -> Void) {
     let (waiting, hasEnded) = monitor.change { state in
       defer { state.queue = [] }

@@ -1,16 +1,16 @@
 import CProcess
 import Glibc
 
-/// A file that appears only when it is complete: written without a place, then renamed there (`TemporaryFile`).
+/// A file that appears under its name only when it is complete: written as a `TemporaryFile`, then renamed.
 ///
-/// It is its owner's alone, mode 0600 whatever the process's mask. One that takes the place of a file of the same owner
-/// has that one's permissions and group: who may read it was decided there. A file of another owner decides nothing.
+/// A new file has mode 0600, whatever the process's umask. If it replaces a file of the same owner, it keeps that
+/// file's permissions and group, since the user has chosen them. Those of another owner's file are not kept.
 ///
-/// A symbolic link to a file is refused, because it could lead to any file. Other targets than regular files, such as
-/// `/dev/null`, a pipe or `/dev/stdout`, are written to directly: a renamed file would take their place.
+/// A symbolic link to a file is refused, because it could lead to any file. Targets other than regular files, such as
+/// `/dev/null`, a pipe or `/dev/stdout`, are written to directly: renaming a file would replace them.
 final class AtomicFile {
   private let path: String
-  /// The file being written; nil where there is nothing to rename.
+  /// The file being written; nil if the target is written to directly.
   private var temporary: TemporaryFile?
   private var descriptor: Int32
   private var pending: [UInt8] = []
@@ -25,7 +25,7 @@ final class AtomicFile {
   /// - Throws: `FileError` (exit status 73) when it cannot be made.
   convenience init(_ path: String) throws { try self.init(path, isNamed: false) }
 
-  /// - Parameter isNamed: gives it a name while it is written, whatever the file system can do.
+  /// - Parameter isNamed: gives the file a name while it is written, even if the file system does not require one.
   /// - Throws: `FileError` (exit status 73) when it cannot be made.
   init(_ path: String, isNamed: Bool) throws {
     self.path = path
@@ -34,7 +34,7 @@ final class AtomicFile {
       descriptor = try openStanding(path, status)
       return
     }
-    // Better said before everything is read than after it.
+    // Checked first, so that the error comes before the entries are read and not after it.
     switch process_replacement_error(path) {
     case 0: break
     case EBUSY:
@@ -51,7 +51,7 @@ final class AtomicFile {
     (self.temporary, descriptor) = (temporary, temporary.descriptor)
   }
 
-  /// The path of the file while it is written, for a library that opens files itself; nil where it has none.
+  /// The path of the file while it is written, for a library that opens files itself; nil if it has none.
   var temporaryPath: String? { temporary?.name }
 
   deinit {
@@ -79,18 +79,18 @@ final class AtomicFile {
     guard number == 0 else { throw failure(number) }
     pending.removeAll(keepingCapacity: true)
     guard temporary != nil, byteCount - sentBack >= Self.mostWaiting else { return }
-    // fsync reports whether it is there.
+    // Errors are ignored: fsync reports them at the end.
     process_write_back(descriptor, Int64(sentBack), Int64(byteCount - sentBack))
     sentBack = byteCount
   }
 
-  /// Puts the file in its place; before this there is none, or the old one.
+  /// Gives the file its name. Before this there is no such file, or the old one.
   func commit() throws {
     try flush()
     if temporary != nil {
       guard fchmod(descriptor, permissions()) == 0, fsync(descriptor) == 0 else { throw failure(errno) }
     }
-    // Through the descriptor, a file without a name gets one.
+    // A file without a name gets one by its descriptor.
     let number = temporary?.move(to: path) ?? 0
     guard number == 0 else { throw failure(number) }
     let closed = close(descriptor)
@@ -98,8 +98,8 @@ final class AtomicFile {
     guard closed == 0 else { throw failure(errno) }
   }
 
-  /// The permissions of the file to replace, as they are now. Its group is set first, because otherwise they would let
-  /// others in.
+  /// Returns the current permissions of the file to replace. Its group is set first, since with another group they
+  /// would let other users read the file.
   private func permissions() -> mode_t {
     var (old, new) = (stat(), stat())
     guard lstat(path, &old) == 0, old.isRegularFile, old.st_uid == geteuid(), fstat(descriptor, &new) == 0
@@ -113,12 +113,12 @@ final class AtomicFile {
   private func failure(_ number: Int32) -> FileError { .unwritten("the file '\(path)'", errno: number) }
 }
 
-/// Opens what is there and is not a regular file.
-/// - Parameter status: the path's own, not that of what a link leads to.
+/// Opens a target that exists and is not a regular file.
+/// - Parameter status: of the path itself, not of the target of a link.
 private func openStanding(_ path: String, _ status: stat) throws -> Int32 {
   let isLink = status.st_mode & S_IFMT == S_IFLNK
-  // The system's own, as `/dev/stdout`, and one's own lead to devices and pipes. Anyone can put a link or a pipe where
-  // all may write, and wait there.
+  // Links of the system, such as `/dev/stdout`, and of this user are followed. In a directory that all can write to,
+  // another user could put a link or a pipe there and wait for the data.
   let isTrusted = status.st_uid == 0 || status.st_uid == geteuid()
   var target = stat()
   if isLink, !isTrusted || stat(path, &target) != 0 || target.isRegularFile {

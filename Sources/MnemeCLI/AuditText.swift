@@ -20,7 +20,7 @@ extension AuditReport {
     var parts = [
       style.bold(visible(namespace.name) + ":") + " " + entryCount(result.entries) + extent
     ]
-    // Fewer cannot be compared.
+    // A single entry has none to be compared with.
     guard result.entries > 1, result.compared > 0 else { return parts[0] }
     parts.append(conflicts(of: result, style))
     parts.append(duplicates(of: result, style))
@@ -76,7 +76,7 @@ extension AuditReport {
     return lines.joined(separator: "\n")
   }
 
-  /// The most of a query that is shown.
+  /// The most characters of a query that are shown.
   private static let longestQuery = 1000
 
   private func side(
@@ -169,7 +169,7 @@ extension AuditReport {
 }
 
 extension TextDifference {
-  /// For people: what two queries differ in.
+  /// The difference between two queries, for the text output.
   var text: String {
     switch self {
     case .number: "a number"

@@ -1,4 +1,4 @@
-/// Base64 as RFC 4648, section 4 has it: the standard alphabet, padded.
+/// Encodes bytes in base64 by RFC 4648, section 4: the standard alphabet, padded.
 func base64(_ bytes: [UInt8]) -> String {
   var text: [UInt8] = []
   appendBase64(bytes, to: &text)
@@ -78,7 +78,7 @@ func decodeBase64(_ characters: ArraySlice<UInt8>) -> [UInt8]? {
             seen |= bits
             value = value << 6 | bits
           }
-          // Bits that no byte uses must be zero, or two texts would mean the same bytes.
+          // Unused bits must be zero, since otherwise two texts would stand for the same bytes.
           if value & (padding == 2 ? 0xFFFF : 0xFF) != 0 { seen = notBase64 }
           bytes[filled] = UInt8(truncatingIfNeeded: value >> 16)
           if padding == 1 { bytes[filled + 1] = UInt8(truncatingIfNeeded: value >> 8) }

@@ -28,7 +28,8 @@ enum CSV {
   private static func append(field: String, to bytes: inout [UInt8]) {
     let isFormula = field.unicodeScalars.first.map { formulaSigns.contains($0) } ?? false
     var text = isFormula && !isNumber(field) ? "'" + field : field
-    // By bytes: to Swift a quote and an accent behind it are one character, and no quote.
+    // Compares bytes, because Swift takes a quote and a combining accent after it for one character, which is not a
+    // quote.
     text.withUTF8 { utf8 in
       let quote = UInt8(ascii: "\"")
       guard

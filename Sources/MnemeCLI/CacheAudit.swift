@@ -21,7 +21,7 @@ struct CacheAudit {
     var done = 0
     var damaged = DamagedEntries()
     for (namespace, entries) in entries.sorted(by: { $0.key < $1.key }) {
-      // Its share is of this namespace alone; the line shows that of all.
+      // The library reports the share of this namespace; the progress line shows the share of all.
       let control = work.control(after: done)
       let result = try cache.audit(
         entries, of: namespace, options,

@@ -13,7 +13,7 @@ final class ChildProcess {
   ///   - silencesOutput: its standard output and error go nowhere.
   ///   - hasInput: its standard input is a pipe, which ends with this process, however that ends, or with `stop`.
   ///   - joinsErrors: its standard error goes where its standard output goes, in one order.
-  /// - Returns: nil where there is no such program.
+  /// - Returns: nil if the program does not exist.
   init?(
     _ arguments: [String], environment: [String: String], silencesOutput: Bool = false,
     hasInput: Bool = false, joinsErrors: Bool = false

@@ -11,10 +11,10 @@ func closeMemory() { _ = process_close_memory() }
 /// Variables that hold a key or a password.
 private let secretVariables = ["OPENAI_API_KEY", "MNEME_PASSWORD", "REDISCLI_AUTH"]
 
-/// Variables that hold a URL of our server, which may hold its password.
+/// Variables that hold the URL of the Redis server, which may contain its password.
 private let urlVariables = ["MNEME_URL", "REDIS_URL"]
 
-/// The variables that another program may see: it does not need our keys and passwords.
+/// Returns the variables that another program may see, without mneme's keys and passwords.
 func withoutSecrets(_ environment: [String: String]) -> [String: String] {
   environment.filter { variable in
     !(secretVariables + urlVariables).contains(variable.key)

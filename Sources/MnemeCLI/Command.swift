@@ -2,12 +2,12 @@ import CommandGrammar
 
 /// A subcommand: its definition, its request, its work.
 ///
-/// A conforming type is the request: what was typed, checked and resolved. `run` does the work and returns what
-/// there is to tell; it prints nothing but what is streamed.
+/// A value of a conforming type is the request: the options and arguments, checked and resolved. `run` does the work
+/// and returns a report. It prints only results that are streamed.
 protocol Command: SendableMetatype {
   static var spec: CommandSpec { get }
 
-  /// From checked words to a request. Touches no file and no network.
+  /// Makes a request of checked words. It uses neither files nor the network.
   /// - Throws: `UsageError` for words that exclude each other.
   init(_ invocation: Invocation) throws(UsageError)
 

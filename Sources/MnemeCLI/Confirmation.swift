@@ -1,9 +1,9 @@
 import Glibc
 
-/// Whether there is someone to ask and to read the question.
+/// Whether standard input and standard error are terminals, so that a question can be asked and answered.
 func isInteractive() -> Bool { isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 }
 
-/// Asks a question that `y` answers with yes, and everything else with no.
+/// Asks a question. `y` and `yes` mean yes, every other answer no.
 func confirm(_ question: String) throws -> Bool {
   let answer = try answer(to: question)?.lowercased()
   return answer == "y" || answer == "yes"

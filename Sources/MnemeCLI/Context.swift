@@ -14,12 +14,12 @@ final class Context {
   /// Asked between batches: whether a signal wants the command to end.
   let interrupt = Interrupt()
   private let start = Instant.now
-  /// Found out once: a password is asked for once, however many stores are opened.
+  /// Kept, so that the password is asked for once, however many stores are opened.
   private var server: (url: RedisURL, options: ConnectionOptions)?
-  /// Those of the stores that were opened.
+  /// The clients of the stores that were opened.
   private var clients: [RedisClient] = []
   private var stores: [RedisStore] = []
-  /// Whether what the command was asked about is not there, so that its status is 1.
+  /// Whether the cache or namespace that the command is about does not exist, so that its status is 1.
   private(set) var isAbsent = false
   /// How much of a long change the server has acknowledged, and the words for it.
   var acknowledged: (count: Int, text: (Int) -> String)?
@@ -38,8 +38,8 @@ final class Context {
 
   // MARK: Opening
 
-  /// The store that the options name. Nothing is sent before it is asked something.
-  /// - Parameter keyPrefix: another than that of the options.
+  /// Opens the store that the options name. Nothing is sent before its first use.
+  /// - Parameter keyPrefix: replaces the prefix of the options.
   func openStore(keyPrefix: String? = nil, nativeTTL: Bool = false) throws -> RedisStore {
     let client = try openClient()
     let store = try RedisStore(
@@ -48,7 +48,7 @@ final class Context {
     return store
   }
 
-  /// A connection to the server, for no cache in particular. Nothing is sent before it is asked something.
+  /// Opens a connection to the server that does not belong to a cache. Nothing is sent before its first use.
   func openClient() throws -> RedisClient {
     let (url, options) = try findServer()
     let client = RedisClient(url: url, options: options)
@@ -56,14 +56,14 @@ final class Context {
     return client
   }
 
-  /// A store opened for whatever embedder the cache has.
+  /// Opens a store for the embedder that the cache has, whichever it is.
   func openExistingStore() throws -> RedisStore {
     let store = try openStore()
     try store.open(expecting: nil)
     return store
   }
 
-  /// A cache with the embedder that is asked for, or else the one that its fingerprint names.
+  /// Opens a cache with the embedder that the options name, or else the one that its fingerprint names.
   /// - Parameter lead: how far this machine's clock is ahead, by which the cache's is corrected.
   func openCache(
     _ store: RedisStore, embedder choice: EmbedderChoice = .init(), options: SemanticCache.Options = .init(),
@@ -81,7 +81,7 @@ final class Context {
   /// has no cache directory.
   func indexDirectory() throws -> IndexDirectory? {
     let server = try findServer().url.description
-    // Neither the server's address nor the prefix tells where it ends.
+    // The length separates the two parts, since either may contain any character.
     return settings.cacheDirectory.map {
       IndexDirectory(path: $0 + "/mneme", cacheName: "\(server.utf8.count):\(server)\(settings.keyPrefix)")
     }
@@ -110,7 +110,7 @@ final class Context {
 
   // MARK: Every cache
 
-  /// Runs a command on each cache of the server, one after the other. A cache that is damaged does not keep the command from
+  /// Runs a command on each cache of the server, one after the other. If a cache is damaged, the command continues with
   /// the next one.
   func forEachCache(_ run: (Context) throws -> any Report) throws -> any Report {
     var reports = CacheReports()
@@ -167,16 +167,16 @@ final class Context {
     if !settings.isQuiet { output.remark(shown(text())) }
   }
 
-  /// Says that a command found nothing because there is no cache under the prefix, or no such namespace in it, with the
-  /// name that was probably meant. The command then ends with status 1.
+  /// Prints a note if the cache or one of the namespaces does not exist, with the name that was probably meant. The
+  /// command then ends with status 1.
   ///
-  /// No round trip where there is a cache and no namespace was named, else one. Where there is no cache, it also looks
-  /// for others, for a tenth of a second at most.
+  /// No round trip if there is a cache and no namespace was named, else one. If there is no cache, it also searches for
+  /// others, for at most a tenth of a second.
   /// - Parameters:
   ///   - namespaces: those that the command was asked about.
   ///   - isFailure: whether the command ends with status 1.
   ///   - suggesting: whether to look for the prefix that was probably meant.
-  /// - Returns: whether something is not there.
+  /// - Returns: whether the cache or a namespace does not exist.
   @discardableResult
   func noteAbsence(
     of store: RedisStore, _ namespaces: some Sequence<Namespace> = [], isFailure: Bool = true,
@@ -192,7 +192,7 @@ final class Context {
       }
       missing = try store.missing(Array(namespaces))
     } catch let error as any MnemeError where !(error is StoreBackendError) {
-      // Its command reports that. Damage is not absence.
+      // The command itself reports a damaged cache, which is not a missing one.
       return false
     }
     guard !missing.isEmpty else { return false }
@@ -216,13 +216,13 @@ final class Context {
     return nearestName(to: settings.keyPrefix, among: prefixes.filter { $0 != settings.keyPrefix })
   }
 
-  /// Prints a line on standard error, `--quiet` or not.
+  /// Prints a line on standard error, even with `--quiet`.
   private func tell(_ text: String) { output.remark(shown(text)) }
 
-  /// A note that something is not as it should be, `--quiet` or not.
+  /// Prints a warning, even with `--quiet`.
   func warn(_ text: String) { tell("warning: \(text)") }
 
-  /// Warns where nothing was counted because a counter is damaged.
+  /// Warns if nothing was counted because a counter is damaged.
   func warnOfCounters() {
     for namespace in Set(stores.flatMap(\.uncounted)).sorted() {
       warn(
@@ -259,19 +259,19 @@ final class Context {
         + "server's; set it by NTP")
   }
 
-  /// Warns of what is damaged and was passed over, and says what to do about it.
+  /// Warns of damaged entries that were skipped, with the remedy.
   func warn(of damaged: [CorruptCacheError]) {
     for damage in damaged { warn("\(damage.message) \(damage.remediation)") }
   }
 
-  /// A note that only `--verbose` wants.
+  /// Prints a note if `--verbose` is given.
   func remark(_ text: @autoclosure () -> String) {
     if settings.isVerbose { output.remark(shown(text())) }
   }
 
   private func shown(_ text: String) -> String { visible(output.passwords.masked(in: text)) }
 
-  /// Says with `--verbose` which servers were talked to, and how much.
+  /// With `--verbose`, prints the servers that were used and the number of round trips and bytes.
   func remarkOnTraffic() {
     guard settings.isVerbose else { return }
     for client in clients where client.traffic.connections > 0 {

@@ -12,7 +12,7 @@ struct CurvePlot {
 
   private static let rows = 11
 
-  /// Its lines; what lies on one spot shows as the letter that comes last in `PRF`.
+  /// The lines of the plot. Where curves meet, the letter that comes last in `PRF` is shown.
   var text: String {
     let spots = curve.map { point in
       [("P", point.precision), ("R", point.recall), ("F", point.f1)].map { letter, value in

@@ -1,6 +1,6 @@
 import Mneme
 
-/// Entries that a walk could not read and left out. One warning counts them.
+/// The entries that a walk could not read and left out. One warning gives their number.
 struct DamagedEntries {
   private var count = 0
   private var first: CorruptCacheError?

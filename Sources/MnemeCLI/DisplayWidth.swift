@@ -31,7 +31,7 @@ private func joinsEmoji(_ scalar: Unicode.Scalar) -> Bool {
 /// - Parameters:
 ///   - width: 1 or more.
 ///   - keepsEnd: cuts in the middle rather than at the end.
-///   - ellipsis: cut itself where there is no room for it.
+///   - ellipsis: itself cut if it does not fit.
 func fitted(
   _ text: String, to width: Int, keepsEnd: Bool = false, ellipsis: String = "\u{2026}"
 ) -> String {

@@ -4,13 +4,13 @@ import MnemeRedis
 extension EntryLine.Draft {
   /// A difference between a line and the entry that its query has.
   enum Difference {
-    /// Only when and how often the entry was used.
+    /// Only the time and the number of uses.
     case uses
     case content
   }
 
-  /// Compares the line with an entry. What the line leaves to be made is not compared.
-  /// - Returns: nil where an import would change nothing.
+  /// Compares the line with an entry. Fields that the line does not have are not compared.
+  /// - Returns: nil if an import would change nothing.
   func difference(from entry: StoredEntry) -> Difference? {
     guard query.utf8.elementsEqual(entry.query.utf8), response.utf8.elementsEqual(entry.response.utf8),
       metadata.utf8.elementsEqual(entry.metadata.utf8), raw == entry.raw, ttl == entry.ttl,
@@ -28,7 +28,7 @@ extension EntryLine.Draft {
 }
 
 extension ImportRun {
-  /// Compares lines with what is there, and stores nothing.
+  /// Compares lines with the stored entries, and stores nothing.
   mutating func compare(_ lines: ArraySlice<(draft: EntryLine.Draft, line: Int)>, at now: UnixTime)
     throws
   {

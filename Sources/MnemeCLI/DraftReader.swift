@@ -1,6 +1,7 @@
 import Mneme
 
-/// Reads lines and makes records of them, some at a time: for a thread that is ahead of the one that stores them.
+/// Reads lines and makes records of them, several at a time. It runs on a thread of its own, ahead of the thread that
+/// stores the entries.
 final class DraftReader: @unchecked Sendable {
   /// The content of a line that is not blank.
   struct Line: Sendable {
@@ -24,8 +25,8 @@ final class DraftReader: @unchecked Sendable {
   private static let largestBytes = 4 << 20
 
   /// - Parameters:
-  ///   - sinceLine: the last line that is passed over.
-  ///   - blanks: what a line that is passed over consists of.
+  ///   - sinceLine: the number of lines to skip.
+  ///   - blanks: the bytes of which a blank line consists.
   ///   - parse: makes a record of a line.
   init(
     _ lines: LineReader, sinceLine: Int, blanks: [UInt8] = [0x20, 0x09],
@@ -48,8 +49,8 @@ final class DraftReader: @unchecked Sendable {
     }
   }
 
-  /// The next lines, without waiting for more once there is one; nil after the last. A line that cannot be read is the
-  /// last of those that are returned with it.
+  /// Returns the next lines that are available, at least one; nil after the last. A line that cannot be read is the
+  /// last of the lines returned with it.
   @Sendable func next() throws -> [Line]? {
     if let failure { throw failure }
     var taken: [Line] = []
@@ -58,7 +59,7 @@ final class DraftReader: @unchecked Sendable {
       while taken.count < Self.largestCount, bytes < Self.largestBytes, taken.isEmpty || lines.holdsLine(),
         let line = try lines.next()
       {
-        // The settings hold for what follows, also where the import continues behind them.
+        // Settings apply to the lines after them, even if the import continues at a later line.
         guard lines.number > sinceLine || line.starts(with: ExportSettings.beginning),
           !line.allSatisfy(blanks.contains)
         else { continue }

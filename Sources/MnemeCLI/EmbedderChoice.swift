@@ -2,7 +2,7 @@ import CommandGrammar
 import Mneme
 import MnemeEmbedders
 
-/// Which embedder a command line asks for.
+/// The choice of an embedder by the options.
 struct EmbedderChoice {
   /// The options that choose the embedder, for the commands that embed texts.
   static let options: [any OptionDeclaration] = [
@@ -10,7 +10,7 @@ struct EmbedderChoice {
   ]
   static let rule = Rule.atMostOne(of: Options.embedderCommand, Options.embedderFile)
 
-  /// The fingerprint; nil leaves it to the cache.
+  /// The fingerprint; nil for that of the cache.
   var spec: String?
   var command: String?
   var file: String?
@@ -26,7 +26,7 @@ struct EmbedderChoice {
     timeLimit = invocation[Options.embedderTimeout]
   }
 
-  /// The embedder for a cache, nil where there is none yet.
+  /// Returns the embedder for a cache. `identity` is nil if the cache does not exist yet.
   /// - Parameter fingerprint: the embedder to use if neither the user nor the cache names one.
   func embedder(
     for cache: CacheIdentity?, orElse fingerprint: String? = nil, _ environment: Environment

@@ -18,18 +18,18 @@ enum EntryLine {
     case accessCount = "access_count"
     case fingerprint = "embedder_fingerprint"
     case embedding
-    /// Only where the stored text of the metadata is more than its value: broken into lines, or with blanks around it.
+    /// Only if the stored text of the metadata differs from its value by line breaks or blanks around it.
     case metadataText = "metadata_text"
-    /// Only where the text is not UTF-8: the bytes of it.
+    /// Only if the text is not valid UTF-8: its bytes.
     case rawQuery = "query_base64"
     case rawResponse = "response_base64"
     case rawMetadata = "metadata_base64"
 
-    /// Those that every line has, in their order.
+    /// The members that every line has, in order.
     static let regular = Array(allCases.prefix { $0 != .metadataText })
   }
 
-  /// Writes entries, each on one line. The parts that all lines share are made once.
+  /// Writes entries, one on each line. The parts that all lines share are made once.
   struct Writer {
     private let embeddings: EmbeddingForm
     private let id = Writer.opening("{", .id)
@@ -42,7 +42,7 @@ enum EntryLine {
     private let lastAccessedAt = Writer.opening(",", .lastAccessedAt)
     private let ttl = Writer.opening(",", .ttl)
     private let accessCount = Writer.opening(",", .accessCount)
-    /// The fingerprint with its value, and the name of what follows.
+    /// The member with the fingerprint, and the name of the next member.
     private let fingerprint: [UInt8]
 
     init(fingerprint: String, embeddings: EmbeddingForm) {
@@ -134,7 +134,7 @@ enum EntryLine {
     var flaw: Embedding.Flaw?
     /// The names of members that are not read.
     var unknownFields: [String] = []
-    /// It comes from an export, and is stored as it was, whatever an application had put there.
+    /// Whether the entry comes from an export. It is then stored as it was, even if `put` would refuse it.
     var isExported = false
   }
 
@@ -147,8 +147,8 @@ enum EntryLine {
   /// Reads a line.
   /// - Parameters:
   ///   - isExported: settings came before it. An entry with an id counts as exported too.
-  ///   - readsSettings: reads what settings say, and not the format alone.
-  /// - Throws: `InputError` that says what is wrong with it.
+  ///   - readsSettings: reads all settings, and not the format alone.
+  /// - Throws: `InputError` with the reason.
   static func record(from line: [UInt8], isExported: Bool, readsSettings: Bool) throws -> Record {
     let object: JSONText
     do {
@@ -205,9 +205,9 @@ enum EntryLine {
     private static let names = Member.allCases.map { Array("\"\($0.rawValue)\"".utf8) }
     private static let members = Member.allCases
 
-    /// The first names that are not known.
+    /// The first unknown names.
     private(set) var unknown: [String] = []
-    /// Numbers are taken as they were stored, whatever they are.
+    /// Whether numbers are accepted as they were stored, without a check of their range.
     var isExported = false
 
     /// Reads the members. If a name occurs twice, the last one counts, as in Python.
@@ -229,7 +229,7 @@ enum EntryLine {
         let place = (next + offset) % names.count
         if name.bytes.elementsEqual(names[place]) { return place }
       }
-      // Written with escapes.
+      // The name is written with escapes.
       return name.string.flatMap { Member(rawValue: $0) }.flatMap { members.firstIndex(of: $0) }
     }
 
@@ -252,7 +252,8 @@ enum EntryLine {
       return text
     }
 
-    /// The bytes that were stored where they are not UTF-8, unless someone has changed the text since.
+    /// Returns the stored bytes of a text that is not valid UTF-8; nil if someone has changed the text since the
+    /// export.
     func bytes(_ name: Member, of text: String) throws -> [UInt8]? {
       guard let value = value(name) else { return nil }
       guard let bytes = decoded(value) else { throw wrong(name, "bytes in base64") }
@@ -272,12 +273,12 @@ enum EntryLine {
       return text
     }
 
-    /// An object, or the string that an export has in its place; see `JSONOutput.metadata`.
+    /// Returns the metadata: an object, or the string that an export writes instead. See `JSONOutput.metadata`.
     func metadata() throws -> String? {
       guard let value = value(.metadata) else { return nil }
       if value.kind == .object {
         let value = JSONOutput.onOneLine(value.text)
-        // The text that was stored, unless someone has changed the value since.
+        // The stored text is used unless someone has changed the value since the export.
         if let text = try text(.metadataText), case .raw(let told) = JSONOutput.metadata(text),
           told.utf8.elementsEqual(value.utf8)
         {
@@ -340,7 +341,7 @@ enum EntryLine {
 }
 
 extension Embedding {
-  /// Numbers as someone has written them: as they are when the length is 1, else scaled to it.
+  /// Returns the vector as it is if its length is 1, and scaled to length 1 otherwise.
   fileprivate func checkedForStoring() throws -> Embedding {
     let numbers = numbers
     let squares = numbers.reduce(0.0) { $0 + Double($1) * Double($1) }
@@ -349,8 +350,8 @@ extension Embedding {
 }
 
 extension JSONText {
-  /// A whole number that is written with a fraction or an exponent: `86400.0`, `1e5`. nil for any other, and where a
-  /// double does not hold it exactly.
+  /// A whole number that is written with a fraction or an exponent: `86400.0`, `1e5`. It is nil for any other number,
+  /// and if a double does not hold it exactly.
   fileprivate var wholeNumber: Int64? {
     double.flatMap { $0.magnitude < 0x1p53 ? Int64(exactly: $0) : nil }
   }

@@ -2,7 +2,7 @@ import Mneme
 
 /// An entry as a row of a table.
 struct EntryRow {
-  /// - Parameter similarity: whether there is one to show.
+  /// - Parameter similarity: whether to add a column for the similarity.
   static func columns(similarity: Bool = false) -> [Table.Column] {
     (similarity ? [.init(title: "SIMILARITY", isNumeric: true)] : [])
       + [
@@ -13,7 +13,7 @@ struct EntryRow {
       ]
   }
 
-  /// The columns that a query or response has where nothing else limits it.
+  /// The most columns of a query or response.
   private static let longestText = 100
 
   static func cells(of entry: StoredEntry, similarity: Double? = nil, at now: UnixTime) -> [String] {
@@ -31,7 +31,7 @@ struct EntryRow {
   private static func beginning(of text: String) -> String {
     var line = ""
     var isGap = false
-    // No more of the text is looked at than can be shown.
+    // Reads only as much of the text as can be shown.
     for character in text.prefix(4 * longestText) {
       if character.isWhitespace {
         isGap = !line.isEmpty
@@ -45,7 +45,7 @@ struct EntryRow {
 }
 
 extension StoredEntry {
-  /// The members that every JSON form of an entry has; those of a line of an export, without the vector.
+  /// Returns the members that every JSON form of an entry has: those of an exported line, without the vector.
   func members(fingerprint: String?) -> [(String, JSONOutput)] {
     let members: [(EntryLine.Member, JSONOutput)] = [
       (.id, JSONOutput(id)), (.namespace, JSONOutput(namespace)), (.query, JSONOutput(query)),
@@ -57,6 +57,6 @@ extension StoredEntry {
     return members.map { ($0.rawValue, $1) }
   }
 
-  /// Whether someone can be served from it at a moment, by all but its vector.
+  /// Whether the entry can be served at a moment. The vector is not checked.
   func isServed(at now: UnixTime) -> Bool { !isExpired(at: now) && raw == nil && defaultValidator(response) }
 }

@@ -1,7 +1,7 @@
 import CommandGrammar
 import Mneme
 
-/// Says what went wrong, on standard error, as text or as JSON, and gives the exit status.
+/// Prints an error on standard error, as text or as JSON, and returns the exit status.
 struct ErrorPrinter {
   let output: Output
   let isJSON: Bool
@@ -108,7 +108,7 @@ struct ErrorPrinter {
 }
 
 extension ErrorPrinter {
-  /// - Parameter context: of the command; nil where there is none yet.
+  /// - Parameter context: of the command; nil if there is none yet.
   init(output: Output, isJSON: Bool, context: Context?) {
     self.init(output: output, isJSON: isJSON)
     place = context?.settings.server.map { Place(server: $0, keyPrefix: context?.settings.keyPrefix ?? "") }

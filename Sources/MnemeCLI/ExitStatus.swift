@@ -4,7 +4,7 @@ import Mneme
 /// The exit status of the command. Scripts rely on the numbers (those of `sysexits.h` if it has one).
 enum ExitStatus: Int32, CaseIterable {
   case done = 0
-  /// The answer is no: a miss, no cache, nothing there, a problem found.
+  /// The answer is no: a miss, no cache, no such entry, a problem found.
   case no = 1
   case usage = 64
   case badData = 65
@@ -20,7 +20,7 @@ enum ExitStatus: Int32, CaseIterable {
   case interrupted = 130
   case terminated = 143
 
-  /// The one place where an error becomes a number.
+  /// Maps an error to its status. No other code does.
   init(_ error: any Error) {
     switch error {
     case let error as any MnemeError: self.init(error)
@@ -50,7 +50,7 @@ enum ExitStatus: Int32, CaseIterable {
     case .unreachable, .connectionLost, .lostWrites, .timedOut, .outOfMemory, .readOnly, .protocolViolation,
       .notBuilt, .refused:
       self = .unavailable
-    // The server has said that it may work later. One that is silent has not.
+    // The server has reported that a later attempt may succeed. A server that does not answer has not.
     case .notReady, .contention: self = .tryLater
     case .accessDenied, .certificate: self = .refused
     case .unusableFile: self = .noInput

@@ -1,6 +1,6 @@
 import Mneme
 
-/// The settings of a cache, as an export has them on its first line: what it takes to restore quotas and counters.
+/// The settings of a cache, on the first line of an export. They are needed to restore quotas and counters.
 struct ExportSettings: Sendable {
   /// The format of exports that this version writes and reads.
   static let format: Int64 = 1
@@ -47,9 +47,9 @@ struct ExportSettings: Sendable {
 
   init() {}
 
-  /// Reads a line; nil for an object that is not one of settings.
-  /// - Parameter isFormatEnough: leaves out all but the format.
-  /// - Throws: `InputError` for another format, and for a value that is not what it should be.
+  /// Reads a line; nil if the object does not hold settings.
+  /// - Parameter isFormatEnough: reads the format alone.
+  /// - Throws: `InputError` for another format, and for a value of the wrong type.
   init?(of object: JSONText, isFormatEnough: Bool = false) throws {
     var values: [Member: JSONText] = [:]
     object.forEachMember { name, value in

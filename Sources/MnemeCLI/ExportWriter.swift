@@ -2,13 +2,13 @@ import Mneme
 
 /// Writes the entries of an export in one format.
 protocol ExportWriter: AnyObject {
-  /// Writes what comes before the entries. Nothing is written until there is something to export.
+  /// Writes the settings or the heading. It is called before the first entry, so an empty export writes nothing.
   func begin(_ settings: ExportSettings?) throws
 
-  /// - Returns: whether it was written. An entry that the format cannot hold is left out.
+  /// - Returns: false if the format cannot hold the entry, which is then left out.
   func write(_ entry: StoredEntry) throws -> Bool
 
-  /// Puts the file in its place; if it is never called, the old file stays.
+  /// Gives the file its name. If this is never called, the old file stays.
   /// - Returns: the size of the file.
   func commit() throws -> Int
 
@@ -32,7 +32,7 @@ final class TextExport: ExportWriter {
   private let fingerprint: String
   private let embeddings: EmbeddingForm
   private let lines: EntryLine.Writer
-  /// No byte of an entry may command a terminal.
+  /// Whether bytes that could control a terminal are escaped.
   private let isHarmless: Bool
 
   init(

@@ -5,10 +5,10 @@ struct FileError: Error {
   var status: ExitStatus
   var message: String
   var remediation: String
-  /// The system's words.
+  /// The system's message for the error number.
   var cause: String?
 
-  /// An input file that is not there or cannot be read.
+  /// An input file that does not exist or cannot be read.
   static func unreadable(_ path: String, errno number: Int32) -> FileError {
     FileError(
       status: .noInput, message: "The file '\(path)' cannot be read.",
@@ -22,7 +22,7 @@ struct FileError: Error {
       remediation: "Check that the directory exists and may be written to.", cause: systemMessage(number))
   }
 
-  /// Output that did not go out.
+  /// Output that could not be written.
   static func unwritten(_ what: String, errno number: Int32) -> FileError {
     FileError(
       status: .writeFailed, message: "Writing \(what) failed.",
@@ -31,7 +31,7 @@ struct FileError: Error {
   }
 }
 
-/// A value that was typed or read and cannot be used. It is reported under the name of the library's error.
+/// A value, typed or read from a file, that cannot be used. It is reported under the name of the library's error.
 struct InputError: Error {
   var message: String
   var remediation: String
@@ -54,10 +54,10 @@ struct LineError: Error {
   var state: String
 }
 
-/// The reader of our output has gone (`| head`): the command ends quietly.
+/// The reader of the output has ended (`| head`), so the command ends without a message.
 struct ClosedPipe: Error {}
 
-/// A signal, after the batch in hand.
+/// A signal. It is thrown after the current batch.
 struct Interruption: Error {
   var status: ExitStatus
   /// The work done, and the way to continue.

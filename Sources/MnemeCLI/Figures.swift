@@ -37,7 +37,7 @@ func decimals(_ value: Double, _ count: Int) -> String {
   return sign + String(whole) + "." + String(repeating: "0", count: count - digits.count) + digits
 }
 
-/// A share as `12.3 %`; a dash where there is none.
+/// A share as `12.3 %`; a dash for nil.
 func percentage(_ share: Double?) -> String { share.map { decimals($0 * 100, 1) + " %" } ?? "-" }
 
 extension Duration {
@@ -55,7 +55,7 @@ func span(_ seconds: Int64) -> String {
   return head + " \(rest / units[first + 1].0)\(units[first + 1].1)"
 }
 
-/// A moment as `2026-11-29 03:12:05 UTC`; in seconds since 1970 where a calendar has no such year.
+/// A moment as `2026-11-29 03:12:05 UTC`, or in seconds since 1970 if it is thousands of years away.
 func utc(_ time: UnixTime) -> String {
   var (seconds, parts) = (time_t(time.rawValue), tm())
   guard time.rawValue.magnitude < 200_000_000_000, gmtime_r(&seconds, &parts) != nil else {
@@ -78,7 +78,7 @@ func elapsed(_ duration: Duration) -> String {
 }
 
 /// `1 entry`, `2,000 entries`: a number and what it counts.
-/// - Parameter plural: where it is more than an `s` at the end.
+/// - Parameter plural: needed only if it is not the unit with an `s`.
 func counted(_ number: some BinaryInteger, _ unit: String, plural: String? = nil) -> String {
   number == 1 ? "1 \(unit)" : "\(grouped(number)) \(plural ?? unit + "s")"
 }
@@ -86,7 +86,7 @@ func counted(_ number: some BinaryInteger, _ unit: String, plural: String? = nil
 /// `1 entry`, `2,000 entries`.
 func entryCount(_ number: some BinaryInteger) -> String { counted(number, "entry", plural: "entries") }
 
-/// So much of a whole, in whole percent: `87 %`.
+/// A part of a whole in whole percent: `87 %`.
 func share(_ part: Int, of whole: Int) -> String {
   "\(grouped(Int((Double(part) * 100 / Double(max(whole, 1))).rounded()))) %"
 }
@@ -104,5 +104,5 @@ func abbreviated(_ number: Int64) -> String {
   return decimals(value, places) + unit
 }
 
-/// Things one after another, without those that are not there.
+/// Joins the parts with commas, without those that are nil.
 func list(_ parts: [String?]) -> String { parts.compactMap(\.self).joined(separator: ", ") }

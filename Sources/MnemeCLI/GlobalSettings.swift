@@ -2,7 +2,7 @@ import CommandGrammar
 import Mneme
 import MnemeRedis
 
-/// The options of every command, resolved: words, then the environment, then the defaults.
+/// The resolved options of every command: from the command line, else the environment, else the defaults.
 struct GlobalSettings {
   private let invocation: Invocation
   private let urlOrigin: ValueOrigin
@@ -16,8 +16,8 @@ struct GlobalSettings {
   var isJSON: Bool
   var isQuiet: Bool
   var isVerbose: Bool
-  /// The directory of files that programs can make again, by the XDG Base Directory Specification; a path that is
-  /// not absolute is ignored. nil if the environment names none.
+  /// The user's cache directory, by the XDG Base Directory Specification. A path that is not absolute is ignored. nil
+  /// if the environment names none.
   var cacheDirectory: String?
 
   /// The source of the password.
@@ -55,8 +55,8 @@ struct GlobalSettings {
     cacheDirectory = places.compactMap(\.self).first { $0.hasPrefix("/") }
   }
 
-  /// Read only when there is something to connect to.
-  /// - Throws: `UsageError` saying which part of the URL is wrong, and where it comes from.
+  /// Parses the URL. It is called only by commands that connect, so help works with a wrong URL.
+  /// - Throws: `UsageError` with the part of the URL that is wrong, and the source of the URL.
   func redisURL() throws -> RedisURL {
     do {
       return try RedisURL(url)
@@ -69,8 +69,8 @@ struct GlobalSettings {
     }
   }
 
-  /// - Parameter warn: told what is unsafe about where the password and the key are kept.
-  /// - Throws: `FileError` where the password cannot be had.
+  /// - Parameter warn: called with a warning if other users can read the file with the password or the key.
+  /// - Throws: `FileError` if the password cannot be read.
   func connectionOptions(for url: RedisURL, warn: (String) -> Void = { _ in }) throws -> ConnectionOptions {
     var options = ConnectionOptions()
     options.connectTimeout = connectTimeout
@@ -90,7 +90,7 @@ struct GlobalSettings {
     return options
   }
 
-  /// Warned of where the prefix comes from the environment.
+  /// A warning if the prefix from the environment looks wrong.
   var prefixWarning: String? {
     guard case .variable(let name) = prefixOrigin, keyPrefix.endsInNewline else { return nil }
     return GlobalSettings.newline(at: name, "prefix")
@@ -106,19 +106,19 @@ struct GlobalSettings {
     password != .url || url.hasPassword || tls.overriding(url.tls).privateKeyFile != nil
   }
 
-  /// Whether a password goes to a server whose certificate nobody checks.
+  /// Whether the password is sent to a server whose certificate is not verified.
   func sendsPasswordToAnyone(_ url: RedisURL) -> Bool {
     url.usesTLS && tls.overriding(url.tls).verifiesCertificate == false
       && (password != .url || url.hasPassword)
   }
 
-  /// Said where a command finds nothing to work on.
+  /// The message if the cache does not exist.
   var absence: String { "there is no cache under the prefix '\(keyPrefix)' on \(server ?? "the server")" }
 
-  /// The server as messages name it, without its password; nil where the URL cannot be used.
+  /// The server as messages name it, without its password; nil if the URL is not valid.
   var server: String? { (try? RedisURL(url))?.description }
 
-  /// Which server and prefix, and who says so; of the password only where it comes from.
+  /// Describes server and prefix and the source of each; of the password only the source.
   func whereabouts(_ url: RedisURL) -> String {
     let password: String? =
       switch password {
@@ -134,7 +134,7 @@ struct GlobalSettings {
 }
 
 extension GlobalSettings.PasswordSource {
-  /// The first that is given; the URL's own comes last.
+  /// Chooses the first source that is given. The password in the URL comes last.
   init(_ invocation: Invocation, _ environment: Environment) {
     if invocation[Options.askPassword] {
       self = .terminal
@@ -150,7 +150,7 @@ extension GlobalSettings.PasswordSource {
 }
 
 extension ValueOrigin {
-  /// For people: where a value comes from.
+  /// The source of a value, for messages.
   fileprivate var text: String {
     switch self {
     case .commandLine: "as typed"

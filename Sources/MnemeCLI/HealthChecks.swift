@@ -1,9 +1,9 @@
 import Mneme
 import MnemeRedis
 
-/// One thing that `health` looks at.
+/// One check of `health`.
 struct HealthCheck {
-  /// The names are what scripts rely on, in the order of the report.
+  /// The names of the checks, in the order of the report. Scripts rely on them.
   enum Name: String, CaseIterable {
     case cache, indexes, numbers, entries
     case hashKeys = "hash_keys"
@@ -175,9 +175,10 @@ extension CacheCondition {
 extension ServerSettings {
   /// The checks of the server. Those of its clock, memory use and replication are left out if it does not report them.
   ///
-  /// A setting is critical if it can damage or lose a cache silently, or prevents writes. A policy `allkeys-*` with a limit
-  /// may drop `by_id`, `lru:` or `meta`, whose loss no entry survives, while the entries stay and fill the memory. A policy
-  /// `volatile-*` can only drop what has a native TTL, entries and their `hash:` keys; a vacuum removes what that leaves.
+  /// A setting is critical if it can damage or lose a cache without an error, or prevents writes. A policy `allkeys-*`
+  /// with a limit may evict `by_id`, `lru:` or `meta`. Without them no entry is found, while the entries stay and fill
+  /// the memory. A policy `volatile-*` evicts only keys with a TTL: entries and their `hash:` keys. A vacuum removes
+  /// the leftovers.
   /// - Parameter expectsBackups: whether the cache must survive a restart.
   func checks(expectingBackups expectsBackups: Bool) -> [HealthCheck] {
     [

@@ -4,7 +4,7 @@ import Mneme
 struct ImportNotes {
   /// The name of a record of the file: line, element or row.
   let unit: String
-  /// Vectors that were taken as they are and cannot be compared.
+  /// Vectors that were stored unchanged and cannot be compared.
   private var flawed = Tally()
   /// Exported entries that `put` would refuse.
   private var kept = Tally()
@@ -83,7 +83,7 @@ struct ImportNotes {
           + list(unreadable.first.map(String.init)) + (more > 0 ? " and \(grouped(more)) more" : "")
           + ": \(unreadable.reason)")
     }
-    // One may be a known name misspelled.
+    // An unknown name may be a misspelled one.
     if unknown.count > 0 {
       context.note(
         "fields that are not known were not read, first on \(unit) \(unknown.first): \(list(unknownNames))")

@@ -8,15 +8,15 @@ struct ImportOptions {
   var embedder: EmbedderChoice
   var maxEntries: Int?
   var dryRun: Bool
-  /// The entries in one transaction; nil: as the store prefers.
+  /// The number of entries in one transaction; nil for the store's default.
   var batchSize: Int?
   var pace: Duration
-  /// Queries are hashed and embedded as the application's are by default.
+  /// Whether queries are normalized before they are hashed and embedded, as an application does by default.
   var normalizes: Bool
-  /// Takes times that are more than a day after now.
+  /// Whether times that are more than a day in the future are accepted.
   var allowsFuture = false
   var onInvalid = InvalidPolicy.fail
-  /// Sets the quotas, and in a new prefix the counters, that an export came with.
+  /// Whether the quotas of an export are set, and in a new prefix the counters.
   var readsSettings = true
 }
 

@@ -1,17 +1,17 @@
 import Mneme
 
-/// The result of an import, or of its trial.
+/// The result of an import or of its dry run.
 struct ImportReport: Report {
-  /// Entries that were stored for queries that were not there. In a trial: that would be.
+  /// The number of entries stored for new queries. In a dry run, it is the number that would be stored.
   var added = 0
-  /// Entries that took the place of others. In a trial: that would, and differ from them.
+  /// The number of entries that replaced others. In a dry run, only those that differ are counted.
   var replaced = 0
-  /// In a trial, those of the replaced that differ in nothing but when and how often they were used.
+  /// In a dry run, the replaced entries that differ only in the time and number of their uses.
   var differInUses = 0
-  /// In a trial, entries that are there as they are.
+  /// In a dry run, the entries that are stored already and do not differ.
   var same = 0
   var skipped = 0
-  /// Those of the skipped that have expired since they were exported.
+  /// The skipped entries that have expired since they were exported.
   var expired = 0
   /// Lines that were left out because they cannot be stored.
   var invalid = 0
@@ -22,10 +22,10 @@ struct ImportReport: Report {
   var counters = 0
   var dryRun = false
 
-  /// There was no entry.
+  /// Whether the file had no entry.
   var isEmpty: Bool { added + replaced + same + skipped + invalid == 0 }
 
-  /// A file of which nothing can be stored is the wrong one.
+  /// `.no` if no line of the file can be stored: it is probably the wrong file.
   var status: ExitStatus { invalid > 0 && added + replaced + same + skipped == 0 ? .badData : .done }
 
   var json: JSONOutput {

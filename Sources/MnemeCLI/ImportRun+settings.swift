@@ -3,7 +3,7 @@ import MnemeRedis
 
 /// The embedder, the quotas and the counters of the cache that an import fills.
 extension ImportRun {
-  /// Finds out which embedder the entries are for.
+  /// Decides which embedder the entries are for.
   /// - Parameter line: the line that needs it, or 0 for the settings alone.
   mutating func settleIdentity(by draft: EntryLine.Draft?, line: Int) throws {
     try store.open(expecting: nil)
@@ -12,7 +12,7 @@ extension ImportRun {
     let fingerprint = draft?.fingerprint ?? settings?.fingerprint
     let dimension = draft.map { $0.embedding?.dimension } ?? settings?.dimension
     if stored == nil, options.embedder.spec == nil, let fingerprint, let dimension {
-      // A new prefix takes over fingerprint and dimension, whatever the fingerprint looks like.
+      // A new prefix gets the fingerprint and dimension of the export, in any form.
       cache = CacheIdentity(fingerprint: fingerprint, dimension: dimension)
     }
     do {
@@ -21,14 +21,14 @@ extension ImportRun {
       try store.open(expecting: wanted)
       (identity, embedder, isNewCache) = (wanted, chosen, stored == nil)
     } catch {
-      // No other line can do better.
+      // The error applies to every line.
       throw lineError(line, error)
     }
     if let settings { try restoreCounters(settings) }
   }
 
   func checkEmbedder(of draft: EntryLine.Draft) throws {
-    // A line that says of which embedder it is means it; with --embedder and no vector it is embedded anew.
+    // A fingerprint on a line must match. With --embedder, a line without a vector is embedded again, so it need not.
     guard let identity, draft.embedding != nil || options.embedder.spec == nil,
       let fingerprint = draft.fingerprint, !fingerprint.utf8.elementsEqual(identity.fingerprint.utf8)
     else { return }
@@ -54,7 +54,7 @@ extension ImportRun {
     if identity != nil { try restoreCounters(new) }
   }
 
-  /// Restores the counters of namespaces in a cache that this run makes. In another they go on counting.
+  /// Restores the counters of namespaces in a cache that this run creates. An existing cache keeps its counters.
   private mutating func restoreCounters(_ settings: ExportSettings) throws {
     guard isNewCache, !options.dryRun, let identity else { return }
     let counters = settings.counters.filter { !restored.contains($0.key) && !$0.key.name.isEmpty }
@@ -66,10 +66,10 @@ extension ImportRun {
     report.counters = restored.count
   }
 
-  /// Sets the quotas of the export. At the end, so that none takes an entry away while the others come.
+  /// Sets the quotas of the export. It is called at the end, so that they evict nothing during the import.
   mutating func setQuotas() throws {
     guard let settings, !options.dryRun else { return }
-    // An export without entries makes a cache too.
+    // An export without entries creates a cache too.
     if identity == nil { try settleIdentity(by: nil, line: 1) }
     for (namespace, quota) in settings.quotas.sorted(by: { $0.key < $1.key }) where !namespace.name.isEmpty {
       let old = try store.quota(for: namespace)

@@ -1,10 +1,10 @@
 import Mneme
 import MnemeRedis
 
-/// Takes lines, gathers them in batches, and stores each batch in one transaction.
+/// Collects lines in batches, and stores each batch in one transaction.
 ///
-/// Lines go from `pending`, where a batch is gathered, to `underWay`, where its transaction is, and are in when that is
-/// settled.
+/// A line is first in `pending`, where a batch is collected, then in `underWay` while the batch's transaction runs. It
+/// is stored when the transaction is confirmed.
 struct ImportRun {
   var report: ImportReport
   let store: RedisStore
@@ -23,14 +23,14 @@ struct ImportRun {
   private var underWay: [Batch] = []
   /// The last line up to which all entries are stored.
   private var storedLine: Int
-  /// Lines behind that whose entries are stored all the same, after an error, and those of which that is not known.
+  /// After an error, the later lines whose entries are stored nevertheless, and those for which that is not known.
   private var (storedBeyond, unknownBeyond): ([String], [String]) = ([], [])
   private let sinceLine: Int
-  /// Knows the server that has what was stored so far.
+  /// The work that knows which server holds the entries stored so far.
   private let server: LongWork?
   private(set) var notes: ImportNotes
   var settings: ExportSettings?
-  /// There was no cache before this run.
+  /// Whether this run creates the cache.
   var isNewCache = false
   /// The namespaces whose counters were restored.
   var restored: Set<Namespace> = []
@@ -66,7 +66,7 @@ struct ImportRun {
     report = ImportReport(dryRun: options.dryRun)
   }
 
-  /// Tells the reader of an error which lines are stored, and how to continue.
+  /// The part of an error message about the lines that are stored and how to continue.
   var state: String { state(after: nil) }
 
   private func state(after error: (any Error)?) -> String {
@@ -94,10 +94,10 @@ struct ImportRun {
     }
   }
 
-  /// Whether the server still has what it said it had stored.
+  /// Whether the server still has the entries that it has confirmed.
   private enum Trust {
     case whole
-    /// It has, if it is the same when the import continues.
+    /// It has them if it is the same server when the import continues.
     case checked
     case broken
   }
@@ -122,7 +122,7 @@ struct ImportRun {
   /// Ends the connections that the import has made.
   func close() { insertion.close() }
 
-  /// Takes the next line.
+  /// Adds the next line.
   /// - Returns: whether a batch was sent.
   mutating func take(_ line: DraftReader.Line) throws -> Bool {
     do {
@@ -168,7 +168,7 @@ struct ImportRun {
     return isFull
   }
 
-  /// Checks what `put` checks.
+  /// Makes the checks of `put`.
   /// - Returns: whether `put` would refuse the entry, which is kept because it was exported.
   /// - Throws: `InputError` for an entry that comes from elsewhere.
   private func check(_ draft: EntryLine.Draft) throws -> Bool {
@@ -194,7 +194,7 @@ struct ImportRun {
     }
   }
 
-  /// Whether an error is about what a line holds.
+  /// Whether an error is about the content of a line.
   private func isOfLine(_ error: any Error) -> Bool {
     error is InputError || error is InvalidInputError || error is QuantizationError
   }
@@ -212,7 +212,7 @@ struct ImportRun {
   private func checkTimes(of draft: EntryLine.Draft) throws {
     for (field, time) in [("created_at", draft.createdAt), ("last_accessed_at", draft.lastAccessedAt)] {
       guard let time, time > context.clock() + Seconds(86_400) else { continue }
-      // Perhaps this machine's clock is behind.
+      // The server's clock is used too, since this machine's may be behind.
       guard try time > store.time(for: context.clock()) + Seconds(86_400) else { continue }
       throw InputError(
         "the field '\(field)' is \(time.rawValue), more than a day after now. In milliseconds?",
@@ -220,13 +220,13 @@ struct ImportRun {
     }
   }
 
-  /// Stores what is left.
+  /// Stores the lines that are left.
   mutating func finish() throws {
     try storePending()
     try settleAll()
   }
 
-  /// Sees the batches in that are under way, for whom does not know when the next line comes.
+  /// Waits until all batches are stored. It is called when the next line may take long to arrive.
   mutating func settleAll() throws { try storing { insertion in try insertion.finish() } }
 
   // MARK: Storing
@@ -274,7 +274,7 @@ struct ImportRun {
     try storing { insertion in try insertion.insert(batch.entries) }
   }
 
-  /// Has the insertion do something, and takes note of what is in by then, also where it throws.
+  /// Calls `body` with the insertion, and records which batches are stored afterwards, even if it throws.
   private mutating func storing(_ body: (BatchInsertion) throws -> Void) throws {
     let result = Result { try body(insertion) }
     for outcome in insertion.takeSettled() {
@@ -282,7 +282,7 @@ struct ImportRun {
       settle()
     }
     guard case .failure(let error) = result else { return }
-    // It is of the first batch that is not in.
+    // The error belongs to the first batch that is not stored.
     guard let batch = underWay.first else { throw error }
     for (place, outcome) in insertion.takeSettledBeyondError() where underWay.indices.contains(place) {
       let lines = "\(underWay[place].lines[0]) to \(underWay[place].lines.last ?? 0)"
@@ -299,8 +299,9 @@ struct ImportRun {
     throw conflictError(first, in: batch)
   }
 
-  /// Stores what is before a conflict in its batch.
-  /// - Returns: the first conflict of the batch. That may be an earlier one: an entry that is there, after two of one query.
+  /// Stores the entries before a conflict in its batch.
+  /// - Returns: the first conflict of the batch. It may be an earlier one: two lines may have one query, and a line
+  ///   before them may conflict with a stored entry.
   private mutating func storeEntries(before conflict: ConflictError, of batch: Batch) throws -> ConflictError
   {
     var before = Batch(lines: batch.lines.filter { $0 < batch.entryLines[conflict.index] })
@@ -323,7 +324,7 @@ struct ImportRun {
     outcome.outcomes.forEach { count($0) }
   }
 
-  /// The first of the batches is in.
+  /// Records that the first of the batches is stored.
   private mutating func settle() {
     let batch = underWay.removeFirst()
     let expired = batch.lines.count - batch.entries.count
@@ -332,7 +333,7 @@ struct ImportRun {
     if let last = batch.lines.last { storedLine = last }
   }
 
-  /// An error of the server that came between two lines.
+  /// Makes the error for a failure of the server between two lines.
   func failure(_ error: any Error) -> LineError { lineError(storedLine + 1, error) }
 
   func lineError(_ line: Int, _ error: any Error) -> LineError {
@@ -360,7 +361,7 @@ struct ImportRun {
     }
   }
 
-  /// Entries of drafts, with the vectors that are missing made together.
+  /// Makes entries of drafts. Missing vectors are computed together.
   private func entries(of drafts: [EntryLine.Draft], at now: UnixTime) throws -> [StoredEntry] {
     let bare = drafts.filter { $0.embedding == nil }
       .map { options.normalizes ? QueryNormalizer.normalize($0.query) : $0.query }

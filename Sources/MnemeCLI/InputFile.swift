@@ -5,7 +5,7 @@ final class InputFile {
   let name: String
   private let descriptor: Int32
   private let status: stat
-  /// Bytes that were read to recognise the file, and not returned yet.
+  /// Bytes that were read to recognize the file and not returned yet.
   private var peeked: [UInt8] = []
 
   /// - Throws: `FileError` (exit status 66) when it cannot be opened.
@@ -30,7 +30,7 @@ final class InputFile {
   /// The size in bytes; nil for a pipe or a terminal.
   var size: Int? { isRegular ? Int(status.st_size) : nil }
 
-  /// A file on disk that users can read who have no business with it.
+  /// Whether users other than the owner can read the file.
   var isReadableByOthers: Bool { InputFile.isReadableByOthers(status) }
 
   /// Whether other users can read a file. The group of a file of another user does not count: root shares files
@@ -45,21 +45,21 @@ final class InputFile {
     return status.st_mode & S_IFMT == S_IFREG && status.st_mode & readers != 0
   }
 
-  /// Whether a person types the input.
+  /// Whether the input is a terminal.
   var isTerminal: Bool { isatty(descriptor) == 1 }
 
   deinit {
     if descriptor != STDIN_FILENO { close(descriptor) }
   }
 
-  /// Whether reading would not wait: bytes have come, or the end.
+  /// Whether a read would return immediately, with bytes or with the end.
   var isReady: Bool {
     guard peeked.isEmpty else { return true }
     var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     return poll(&wanted, 1, 0) != 0
   }
 
-  /// The first bytes, which are read again afterwards: those of the first line, or so many.
+  /// Returns the first bytes, up to the first line end or `count`. `read` returns them again.
   func peek(atMost count: Int) throws -> [UInt8] {
     while peeked.count < count, !peeked.contains(0x0A) {
       let taken = peeked
@@ -72,7 +72,7 @@ final class InputFile {
   }
 
   /// The next bytes; empty at the end.
-  /// - Throws: `FileError` (exit status 66), and `Interruption` where signals are taken and one comes first.
+  /// - Throws: `FileError` (exit status 66); `Interruption` if a signal comes first.
   func read(atMost count: Int) throws -> [UInt8] {
     if !peeked.isEmpty {
       defer { peeked = [] }

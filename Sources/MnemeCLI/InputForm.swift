@@ -20,7 +20,7 @@ enum InputForm {
     }
   }
 
-  /// The number of bytes that are looked at, or fewer if a line ends before.
+  /// The most bytes that are used to recognize a form.
   static let lookAhead = 4096
 
   /// Recognizes lines and arrays of JSON, and SQLite.
@@ -59,10 +59,10 @@ enum InputForm {
   }
 }
 
-/// A form of file that is recognised and not read.
+/// A form of file that is recognized but cannot be imported.
 private struct ForeignForm {
   var what: String
-  /// The command that makes readable text of its standard input; nil where there is none.
+  /// The command that converts the file to a readable form; nil if there is none.
   var filter: String?
   var advice = ""
 

@@ -2,18 +2,18 @@ import Glibc
 import Mneme
 import Synchronization
 
-/// Ctrl-C, `kill` and a terminal that hangs up, handled between batches: a command that runs for long asks here, and
-/// ends after the batch in hand, or when what it waits for is silent. A second signal ends it immediately.
+/// SIGINT, SIGTERM and SIGHUP, handled between batches. A long command asks here whether one has come, and ends after
+/// the current batch. A wait for input ends immediately. A second signal ends the program.
 struct Interrupt: Sendable {
   /// The signal that has come, or 0.
   private static let received = Atomic<Int32>(0)
   /// The end of a pipe to which the handler writes, so that a wait for input ends too; -1 before `begin`.
   private static let writeEnd = Atomic<Int32>(-1)
-  /// The end on which a wait polls.
+  /// The end of the pipe that a wait polls.
   private static let readEnd = Atomic<Int32>(-1)
 
-  /// From now on signals wait for the batch in hand.
-  /// - Parameter insists: later signals wait too, for work that must not be left half done.
+  /// Begins to handle signals: from now on the program ends after the current batch.
+  /// - Parameter insists: later signals do not end the program either, for work that must not be left half done.
   func begin(_ signals: [Int32] = [SIGINT, SIGTERM, SIGHUP], insists: Bool = false) {
     if Interrupt.writeEnd.load(ordering: .relaxed) < 0 { makePipe() }
     var action = sigaction()
@@ -22,7 +22,7 @@ struct Interrupt: Sendable {
     for signal in signals where !isKeptAway(signal) { sigaction(signal, &action, nil) }
   }
 
-  /// Whether `nohup` has the program outlive its terminal.
+  /// Whether the program ignores a signal, as under `nohup`.
   private func isKeptAway(_ signal: Int32) -> Bool {
     var action = sigaction()
     guard signal == SIGHUP, sigaction(signal, nil, &action) == 0 else { return false }
@@ -30,7 +30,7 @@ struct Interrupt: Sendable {
       == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
-  /// Signals end the program immediately again.
+  /// Restores the default: a signal ends the program immediately.
   func end(_ signals: [Int32]) {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = SIG_DFL
@@ -50,11 +50,11 @@ struct Interrupt: Sendable {
     }
   }
 
-  /// Waits until there is something to read, or the end of it.
+  /// Waits until there is something to read, or the end of the input.
   /// - Throws: `Interruption` when a signal comes first.
   func awaitInput(on descriptor: Int32) throws {
     let readEnd = Interrupt.readEnd.load(ordering: .relaxed)
-    // Before `begin` a signal ends the program, and reading may just wait.
+    // Before `begin` a signal ends the program, so a blocking read is fine.
     guard readEnd >= 0 else { return }
     var entries = [
       pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
@@ -72,7 +72,7 @@ struct Interrupt: Sendable {
     poll(&entry, 1, Int32(clamping: Int64((duration / .milliseconds(1)).rounded(.up))))
   }
 
-  /// Called by the handler: nothing here may allocate or wait.
+  /// Records a signal. It is called by the handler, so it must not allocate or wait.
   private static func take(_ signal: Int32) {
     received.store(signal, ordering: .relaxed)
     let number = errno

@@ -11,7 +11,7 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
   case string(String)
   case array([JSONOutput])
   case object([(String, JSONOutput)])
-  /// JSON from elsewhere, checked, on one line.
+  /// JSON text that was checked, on one line.
   case raw(String)
 
   init(integerLiteral value: Int64) { self = .integer(value) }
@@ -34,13 +34,13 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
   init(_ value: EntryID) { self = .integer(value.rawValue) }
   init(_ value: Seconds?) { self = value.map { .integer($0.rawValue) } ?? .null }
 
-  /// Stored metadata: unchanged if every JSON parser reads it, else a string with its text (Python's `json.dumps`
-  /// writes `NaN` and half a surrogate pair).
+  /// Returns stored metadata unchanged if every JSON parser accepts it, and as a string otherwise. Python's
+  /// `json.dumps` writes `NaN` and half a surrogate pair, for example.
   static func metadata(_ text: String) -> JSONOutput {
     Metadata.portable(text).map { .raw(onOneLine($0)) } ?? .string(text)
   }
 
-  /// JSON with everything escaped that could command a terminal or reorder its text; it says the same.
+  /// Escapes the characters that could control a terminal or reorder its text. The value stays the same.
   static func harmless(_ json: String) -> String {
     guard json.unicodeScalars.contains(where: isHazardous) else { return json }
     var result = ""
@@ -54,7 +54,7 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
     return result
   }
 
-  /// JSON has raw line breaks only between its tokens, where a space says the same.
+  /// Replaces line breaks with spaces. JSON has raw line breaks only between tokens, so the value stays the same.
   static func onOneLine(_ json: String) -> String {
     guard json.utf8.contains(where: { $0 == 0x0A || $0 == 0x0D }) else { return json }
     return String(decoding: json.utf8.map { $0 == 0x0A || $0 == 0x0D ? 0x20 : $0 }, as: UTF8.self)
@@ -75,7 +75,7 @@ enum JSONOutput: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expres
     case .null: bytes += "null".utf8
     case .boolean(let value): bytes += (value ? "true" : "false").utf8
     case .integer(let value): bytes += String(value).utf8
-    // JSON knows no infinity and no NaN.
+    // JSON has neither infinity nor NaN.
     case .number(let value): bytes += (value.isFinite ? "\(value)" : "null").utf8
     case .string(let value): JSONText.append(value, to: &bytes)
     case .raw(let value): bytes += value.utf8

@@ -17,7 +17,7 @@ struct LineReader {
   /// The number of the last line that was returned, from 1.
   private(set) var number = 0
   private var scanner: RecordScanner
-  /// Up to where the scanner has looked.
+  /// The place up to which the scanner has read.
   private var scanned = 0
 
   /// - Parameter limit: the longest line in bytes; the beginning of a longer one is returned, and is not valid.
@@ -57,10 +57,10 @@ struct LineReader {
     }
   }
 
-  /// nil after the last line. A line that the file's end cuts short is one too.
+  /// Returns the next line; nil after the last. The last line need not end with a line break.
   mutating func next() throws -> ArraySlice<UInt8>? {
     guard scanner.form == .array else { return try nextRecord() }
-    // The brackets of an array end like its elements, and are skipped.
+    // The scanner also ends a record at the brackets of the array. These are skipped.
     while let record = try nextRecord() {
       guard record.allSatisfy(\.isJSONSpace) else { return record }
       number -= 1
@@ -94,7 +94,7 @@ struct LineReader {
       start = 0
       searched = buffer.count
       var piece = try file.read(atMost: 1 << 17)
-      // A file whose first piece is shorter than the mark has none worth looking for.
+      // If the first piece is shorter than the mark, the file has none.
       if bytesRead == 0, piece.starts(with: byteOrderMark) {
         bytesRead = byteOrderMark.count
         piece.removeFirst(byteOrderMark.count)
@@ -118,10 +118,10 @@ private struct RecordScanner {
 
   init(_ form: InputForm) { self.form = form }
 
-  /// An array has begun and not ended.
+  /// Whether an array has begun and not ended.
   var isOpen: Bool { depth > 0 }
 
-  /// The first byte behind a record, from where the last search ended; nil where more of the text is needed.
+  /// Returns the place after a record, searching from where the last search ended; nil if more text is needed.
   mutating func end(in bytes: [UInt8], from start: Int) -> Int? {
     for index in start..<bytes.count where isEnd(bytes[index]) { return index }
     return nil

@@ -1,8 +1,8 @@
 import Mneme
 import MnemeRedis
 
-/// Work that is done in batches. Between two of them it tells how far it has come, pauses for the server's sake, and may
-/// end: when a signal has come, its time is up, or the server has lost what it had stored. Used by one thread.
+/// Work that is done in batches. Between two batches it shows its progress and pauses for other clients. It ends if a
+/// signal has come, if its time is over, or if the server has lost stored data. Used by one thread.
 final class LongWork {
   private let interrupt: Interrupt
   private let line: ProgressLine
@@ -15,11 +15,11 @@ final class LongWork {
 
   /// - Parameters:
   ///   - unit: what is counted, in the plural.
-  ///   - total: how many there are, as far as is known.
+  ///   - total: the expected number; nil if it is not known.
   ///   - isAmongResults: results go to standard output at the same time. On a terminal, they show the progress.
   ///   - pace: the pause after each batch.
   ///   - deadline: the time at which to stop.
-  ///   - stores: the stores that it reads or writes, which must keep what they have all the while. One round trip each.
+  ///   - stores: the stores that it reads or writes. The work fails if one loses data. One round trip each.
   ///   - change: for work that changes the cache, the words for so many of its units. An error that ends the work says
   ///     how many the server has acknowledged.
   init(
@@ -37,7 +37,7 @@ final class LongWork {
   }
 
   /// Makes the control that the library reports to and asks whether to stop.
-  /// - Parameter base: how many were done before.
+  /// - Parameter base: the number that was done before.
   func control(after base: Int = 0) -> WorkControl {
     WorkControl {
       self.look()
@@ -48,7 +48,7 @@ final class LongWork {
     }
   }
 
-  /// Asks the guards. A loss ends the work the next time that it asks whether to stop.
+  /// Asks the guards. After a loss, `shouldStop` is true.
   private func look() {
     guard loss == nil else { return }
     do {
@@ -58,14 +58,14 @@ final class LongWork {
     }
   }
 
-  /// The identity of the server that the work relies on, as it was seen last; nil if it does not report one.
+  /// The last known identity of the server that the work relies on; nil if it does not report one.
   var mark: ServerMark? { guards.first?.mark }
 
   /// Checks whether the server still has what the work has stored by now. One round trip.
-  /// - Throws: `StoreBackendError`, with `lostWrites` where it has not.
+  /// - Throws: `StoreBackendError` with `lostWrites` if it has not.
   func confirm() throws { for lossGuard in guards { try lossGuard.confirm() } }
 
-  /// - Throws: `StoreBackendError` with `lostWrites` where the server may have lost what an earlier run had stored.
+  /// - Throws: `StoreBackendError` with `lostWrites` if the server may have lost what an earlier run had stored.
   func check(since mark: ServerMark) throws { try guards.first?.check(since: mark) }
 
   /// Checks at the end whether the server still has the data that the work relied on. Call it before reporting success.
@@ -75,7 +75,7 @@ final class LongWork {
     for lossGuard in guards { try lossGuard.finish() }
   }
 
-  /// Whether to end after the batch in hand.
+  /// Whether to end after the current batch.
   var shouldStop: Bool { loss != nil || interrupt.isRequested || deadline.map { .now >= $0 } ?? false }
 
   /// Shows how much is done so far.
@@ -85,7 +85,7 @@ final class LongWork {
     note(done)
   }
 
-  /// Between two batches.
+  /// Pauses between two batches.
   func pause() { interrupt.pause(for: pace) }
 
   /// The status with which to end; nil when no signal has come.

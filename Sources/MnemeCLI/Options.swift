@@ -93,7 +93,7 @@ enum Options {
     summary: "show the progress of long runs",
     details: "`auto` is on a terminal. Progress is printed on standard error, and removed at the end.")
 
-  /// Those of every command.
+  /// The options of every command.
   static let global: [any OptionDeclaration] = [
     url, keyPrefix, passwordFile, askPassword, caCertificate, certificate, key, insecure, connectTimeout,
     timeout,
@@ -197,7 +197,7 @@ enum Options {
 }
 
 extension ValueKind where Value == Namespace {
-  /// The name of a namespace; completed with those that the cache has.
+  /// The name of a namespace. The completion offers those that the cache has.
   static var namespace: ValueKind {
     ValueKind(
       placeholder: "NS", completion: .dynamic("namespaces"),

@@ -11,7 +11,7 @@ final class Output {
   /// The passwords of the command line, which no note and no error may show.
   let passwords: TypedPasswords
   private var pending: [UInt8] = []
-  /// Notes wait for the end, because an error object must be alone on standard error: with `--json`.
+  /// Whether notes are held until the end. With `--json` an error object must be alone on standard error.
   var holdsNotes = false
   private var held: [String] = []
   private static let pieceSize = 1 << 16
@@ -21,7 +21,7 @@ final class Output {
     self.passwords = passwords
   }
 
-  /// A result, as it is.
+  /// Writes a result unchanged.
   /// - Throws: `ClosedPipe`, or `FileError` for a disk that is full.
   func write(_ bytes: some Collection<UInt8>) throws {
     try write { $0.append(contentsOf: bytes) }
@@ -34,13 +34,13 @@ final class Output {
     if pending.count >= Self.pieceSize { try flush() }
   }
 
-  /// A result and a newline.
+  /// Writes a result and a newline.
   func print(_ text: String) throws {
     try write(text.utf8)
     try write(CollectionOfOne(UInt8(ascii: "\n")))
   }
 
-  /// A JSON value on a line of its own, harmless where it goes to a terminal.
+  /// Writes a JSON value on a line of its own, with control characters escaped on a terminal.
   func print(_ value: JSONOutput) throws {
     guard !style.outputIsTerminal else { return try print(JSONOutput.harmless(value.text)) }
     // In pieces: an object with a row for each of many namespaces is in memory once, not three times.
@@ -53,7 +53,7 @@ final class Output {
     try write(bytes)
   }
 
-  /// Sends what is pending on its way.
+  /// Writes the buffered results.
   func flush() throws {
     if style.outputIsTerminal, !pending.isEmpty { Output.clearPlace() }
     defer { pending.removeAll(keepingCapacity: true) }
@@ -63,18 +63,18 @@ final class Output {
     if number != 0 { throw FileError.unwritten("to standard output", errno: number) }
   }
 
-  /// A note or an error, on standard error. Nobody can be told when that fails.
+  /// Writes a note or an error to standard error. If that fails, there is nowhere to report it.
   func note(_ text: String) {
     Output.clearPlace()
     Output.ask(text + "\n")
   }
 
-  /// A note that does not have to be read now, without the program's name.
+  /// Writes a note with the program's name before it, or holds it if `holdsNotes` is set.
   func remark(_ text: String) {
     if holdsNotes { held.append(text) } else { note("mneme: \(text)") }
   }
 
-  /// The notes that were held, which are not held any more.
+  /// Returns the held notes and holds them no longer.
   func takeHeldNotes() -> [String] {
     defer { held = [] }
     return held
@@ -85,7 +85,7 @@ final class Output {
     for text in takeHeldNotes() { note("mneme: \(text)") }
   }
 
-  /// Text on standard error that an answer is typed behind.
+  /// Writes a question to standard error, without a line end.
   static func ask(_ text: String) {
     var text = text
     _ = text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: STDERR_FILENO) }
@@ -95,36 +95,36 @@ final class Output {
 
   private static let placeIsTaken = Atomic(false)
 
-  /// A line on the terminal that the next takes the place of. It is gone before anything else is noted.
+  /// Shows a line on the terminal that the next one replaces. It is erased before any other note.
   static func showInPlace(_ line: String) {
     placeIsTaken.store(true, ordering: .relaxed)
     ask("\r\u{1B}[K" + line)
   }
 
-  /// Takes that line away.
+  /// Erases that line.
   static func clearPlace() {
     guard placeIsTaken.exchange(false, ordering: .relaxed) else { return }
     ask("\r\u{1B}[K")
   }
 }
 
-/// Takes the places of standard streams that the caller has closed (`>&-`). Otherwise the connection to Redis
-/// would get such a number, and output would be sent to the server. Reading and writing these places fails.
+/// Opens `/dev/null` for standard streams that the caller has closed (`>&-`). Otherwise the connection to Redis
+/// would get such a descriptor, and output would be sent to the server. Reading and writing these streams fails.
 func occupyStandardStreams() {
   for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
-    // The lowest number that is free, and so this one.
+    // `open` returns the lowest free descriptor, which is this one.
     _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
   }
 }
 
 /// Writes all of it, in as many calls as it takes.
-/// - Returns: 0, or the error number: `EINTR` where a signal has come and the other end takes nothing.
+/// - Returns: 0, or the error number: `EINTR` if a signal has come and the reader does not read.
 func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32 {
   var rest = bytes[...]
   while !rest.isEmpty {
     var count = rest.count
     if Interrupt().isRequested {
-      // After a signal no write may wait for a reader. So much fits where there is room.
+      // After a signal no write may wait for a reader. `POLLOUT` means that `PIPE_BUF` bytes fit.
       var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
       guard poll(&entry, 1, 1000) > 0 else { return EINTR }
       count = min(count, 4096)

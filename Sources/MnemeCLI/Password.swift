@@ -1,8 +1,8 @@
 import Glibc
 
-/// The password on the first line of a file.
-/// - Parameter warn: told when others on the machine can read the file.
-/// - Throws: `FileError` (exit status 66) where it cannot be read or holds none.
+/// Reads the password on the first line of a file.
+/// - Parameter warn: called with a warning if other users can read the file.
+/// - Throws: `FileError` (exit status 66) if the file cannot be read or has no password.
 func readPassword(from path: String, warn: (String) -> Void) throws -> String {
   let file = try InputFile(path)
   if file.isReadableByOthers {
@@ -18,10 +18,10 @@ func readPassword(from path: String, warn: (String) -> Void) throws -> String {
   return text
 }
 
-/// Asks on the terminal, whatever the standard streams are, without echo.
+/// Asks for the password on the terminal, without echo, even if the standard streams are redirected.
 ///
-/// The echo comes back however the question ends, by Ctrl-C and `kill` too.
-/// - Throws: `FileError` (exit status 66) where there is no terminal or nothing is typed, `Interruption`.
+/// The echo is restored afterwards, also after Ctrl-C and `kill`.
+/// - Throws: `FileError` (exit status 66) if there is no terminal or nothing is typed, `Interruption`.
 func askForPassword() throws -> String {
   let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)
   guard terminal >= 0 else {

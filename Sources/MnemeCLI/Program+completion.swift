@@ -23,14 +23,14 @@ extension Program {
     _ kind: String, _ invocation: Invocation, _ output: Output, _ environment: Environment
   ) throws -> [CompletionRequest.Candidate] {
     var settings = try GlobalSettings(invocation, environment)
-    // Nobody who presses Tab wants to be asked or told anything.
+    // A completion must not ask for a password.
     if settings.password == .terminal { settings.password = .url }
     (settings.isQuiet, settings.isVerbose) = (true, false)
     let context = Context(settings: settings, output: output, environment: environment)
     switch kind {
     case "namespaces": return try context.openExistingStore().namespaces().map { .init($0.name) }
     case "prefixes":
-      // In a large database it offers what it has found in time.
+      // In a large database, the completion offers what it has found in time.
       let start = Instant.now
       let control = WorkControl(shouldStop: { start.duration(to: .now) > .milliseconds(100) })
       let caches = try context.openClient().discoverCaches(control)
@@ -43,8 +43,8 @@ extension Program {
     }
   }
 
-  /// Ends the program quietly when the time is up. A timer, since time limits of the connection would add up, and
-  /// looking up a host's name has none.
+  /// Ends the program without a message when the time is over. It is a timer, because the time limits of the connection
+  /// would add up, and looking up a host's name has none.
   private static func giveUp(afterMilliseconds milliseconds: Int) {
     signal(SIGALRM) { _ in _exit(ExitStatus.done.rawValue) }
     var timer = itimerval()

@@ -4,7 +4,7 @@ import Glibc
 import Mneme
 import MnemeRedis
 
-/// From the command line to an exit status: words, a request, the work, a report, text or JSON.
+/// The way from the command line to an exit status: words, request, work, report, text or JSON.
 public enum Program {
   /// Runs the command line of this process, and hides the passwords in it.
   public static func run() -> Int32 {

@@ -1,7 +1,7 @@
 import Mneme
 import Synchronization
 
-/// A line on the terminal that says how far the work has come, once it takes longer than half a second.
+/// A line on the terminal that shows the progress of work that takes longer than half a second.
 ///
 /// It is on standard error. `Output` erases it before anything else is printed, and at the end.
 final class ProgressLine: Sendable {
@@ -15,7 +15,7 @@ final class ProgressLine: Sendable {
 
   /// - Parameters:
   ///   - unit: what is counted, in the plural.
-  ///   - total: how many there are, as far as is known.
+  ///   - total: the expected number; nil if it is not known.
   ///   - isAmongResults: results go to standard output at the same time. On a terminal, they show the progress.
   init(_ context: Context, unit: String, total: Int? = nil, isAmongResults: Bool = false) {
     let style = context.output.style
@@ -28,7 +28,7 @@ final class ProgressLine: Sendable {
   }
 
   /// Shows how much is done so far.
-  /// - Parameter share: the part of the whole that this is, from 0 to 1; If not given, it follows from the total.
+  /// - Parameter share: the part of the whole that this is, from 0 to 1. If not given, it follows from the total.
   func update(_ done: Int, share: Double? = nil) {
     guard isWanted else { return }
     let now = Instant.now
@@ -42,7 +42,7 @@ final class ProgressLine: Sendable {
     Output.showInPlace(ProgressLine.line(done, unit, share: share, after: start.duration(to: now), columns))
   }
 
-  /// In whole seconds, and at least one: it is not done yet.
+  /// Rounds to whole seconds, at least one, since the work is not done yet.
   private static func rest(_ seconds: Double) -> Int64 { Int64(min(max(1, seconds.rounded()), 1e9)) }
 
   /// `[########............]  40 %, 4,000 entries, 2,000/s, 3s left`, cut to the width.

@@ -4,7 +4,7 @@ import MnemeRedis
 /// `stats` in Prometheus's text format (https://prometheus.io/docs/instrumenting/exposition_formats/): each metric's
 /// help and type once, then a line for each cache, or for each namespace of it.
 struct PrometheusReport: Report {
-  /// Only the figures of this one; those of whole caches are printed all the same.
+  /// The namespace to which the rows are limited. The figures of whole caches are always printed.
   var namespace: Namespace?
   var caches: [Cache] = []
 
@@ -147,7 +147,7 @@ struct PrometheusReport: Report {
     }
   }
 
-  /// A label's value as the format has it, and harmless where it goes to a terminal.
+  /// Escapes a label's value as the format requires, and control characters on a terminal.
   private static func escaped(_ text: String, _ style: TerminalStyle) -> String {
     var result = ""
     for scalar in text.unicodeScalars {

@@ -2,8 +2,8 @@ import Mneme
 import MnemeRedis
 
 extension Remedy {
-  /// The step, with the options and commands that take it: the one place where they are spelled.
-  /// - Parameter object: what the error is about; its names make the step one that can be pasted.
+  /// Returns the step with the options and commands that take it. No other code spells them.
+  /// - Parameter object: the subject of the error. With its names the command can be pasted.
   func words(about object: ErrorObject? = nil) -> String {
     switch self {
     case .useSentinelURL:
@@ -120,7 +120,7 @@ extension Remedy {
     case .installCurl: return "Install libcurl: 'apt install libcurl4' on Debian and Ubuntu."
     case .allowEmbedderMoreTime: return "Try again later, or raise --embedder-timeout."
 
-    // The library's words are right as they are.
+    // The library's text applies to the command unchanged.
     case .rewriteURL, .checkHostName, .checkServer, .startServer, .checkSocket, .checkSocketPermissions,
       .checkListener, .checkTLSPort, .useTLS, .checkPort, .checkURL, .repeatCommand, .verifyAndRepeat,
       .renewCertificate, .useCertificateName,
@@ -151,7 +151,7 @@ extension Remedy {
 extension MnemeError {
   /// A step that the reader can take, in the command's words.
   var remediation: String {
-    // An embedder's error about an entry that is stored already.
+    // An embedder's error about a stored entry.
     if self is EmbedderError, case .entry(let id)? = object {
       return "\(remedy.words()) You can also delete the entry: 'mneme delete --id \(id)'."
     }

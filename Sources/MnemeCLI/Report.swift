@@ -3,19 +3,19 @@ protocol Report {
   /// One object.
   var json: JSONOutput { get }
 
-  /// For people: lines without a newline at the end; nil where there is nothing to say.
+  /// Returns the text output, without a newline at the end; nil if there is none.
   func text(_ style: TerminalStyle) -> String?
 
-  /// Prints that text. One that may have very many lines prints them one by one.
+  /// Prints that text. A report that may have very many lines prints them one by one.
   func print(on output: Output) throws
 
-  /// Prints the object, or one a line where there are several.
+  /// Prints the object, or several, one on each line.
   func printJSON(on output: Output) throws
 
   /// `.done`, or `.no` if the answer is no.
   var status: ExitStatus { get }
 
-  /// The text says no more than that what was asked for has been done: `--quiet` wants none of it.
+  /// Whether the text only confirms that the command was carried out, so that `--quiet` suppresses it.
   var isConfirmation: Bool { get }
 }
 
@@ -33,7 +33,7 @@ extension Report {
   }
 }
 
-/// A command whose results were all written while it worked.
+/// The report of a command that has written all its results while it worked.
 struct NoReport: Report {
   var status = ExitStatus.done
   var json: JSONOutput { .null }

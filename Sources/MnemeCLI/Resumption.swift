@@ -1,11 +1,11 @@
 import CommandGrammar
 import MnemeRedis
 
-/// The line after which an import continues, as its message and `--since-line` have it: `35456@e3c4ecb6.41234`, or the
-/// number alone.
+/// The line after which an import continues, in the form of `--since-line`: `35456@e3c4ecb6.41234`, or the number
+/// alone.
 struct Resumption: Sendable {
   var line = 0
-  /// The server that stored the lines before, so that a server that has lost them can be told from it.
+  /// The server that has stored the earlier lines. Another mark means that the server may have lost them.
   var mark: ServerMark?
 
   static let kind = ValueKind<Resumption>(

@@ -4,7 +4,7 @@ import Mneme
 /// Puts asterisks over the password of each URL among the arguments of the process, where `ps` and
 /// `/proc/PID/cmdline` show them to all users. Another process may have read it before.
 ///
-/// - Parameter arguments: those of the system, not a copy of them.
+/// - Parameter arguments: the memory of the process's arguments, not a copy.
 func erasePasswords(
   in arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, count: Int
 ) {
@@ -32,7 +32,7 @@ struct TypedPasswords {
       var shown: [UInt8] = []
       var place = start
       for range in ranges where range.upperBound >= place {
-        // Two ranges that overlap get one asterisk mark.
+        // Overlapping ranges get one `***`.
         if range.lowerBound >= place { shown += word[place..<range.lowerBound] + Array("***".utf8) }
         place = range.upperBound
       }

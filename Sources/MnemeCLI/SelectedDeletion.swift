@@ -1,9 +1,9 @@
 import Mneme
 import MnemeRedis
 
-/// The deletion of what a selection matches, which a person sees before it goes.
+/// The deletion of the entries that a selection matches. The user sees them first.
 struct SelectedDeletion {
-  /// Shows the entries and asks, unless it only tries.
+  /// Whether to show the entries and ask first. A dry run never asks.
   let asks: Bool
   let dryRun: Bool
   let pace: Duration
@@ -26,7 +26,7 @@ struct SelectedDeletion {
         _, error in
         damaged.add(error)
       }
-      // A preview has warned of them.
+      // The preview, if there was one, has already warned of them.
       if report.preview == nil { damaged.warn(context) }
       report.preview = nil
       try work.finish()

@@ -83,7 +83,7 @@ struct SelectionRequest {
 
   static let choiceRules: [Rule] = [.atMostOne(of: expiresWithin, expired, noTTL), EmbedderChoice.rule]
 
-  /// Words behind `--id`.
+  /// The ids after the first one of `--id`.
   static let moreIDs = Argument(repeating: "ID", summary: "more ids, behind {option:id}")
 
   private let namespaces: Set<Namespace>
@@ -98,9 +98,9 @@ struct SelectionRequest {
   private let like: String?
   private let threshold: Double
   private let embedder: EmbedderChoice
-  /// Whether anything was asked for, so that not every entry is meant.
+  /// Whether any of these options is given. If none is, all entries would match.
   let isGiven: Bool
-  /// Whether nothing but ids was asked for, or nothing but namespaces.
+  /// Whether only ids are given, or only namespaces.
   let isAtMostIDs, isAtMostNamespaces: Bool
   private let noID: (String) -> UsageError
 
@@ -109,8 +109,8 @@ struct SelectionRequest {
   }
 
   /// - Parameters:
-  ///   - moreIDs: words that are ids if there is one.
-  ///   - wordAdvice: what is said of words where there is no id.
+  ///   - moreIDs: arguments, which are ids if `--id` is given.
+  ///   - wordAdvice: the advice for arguments without `--id`.
   init(
     _ invocation: Invocation, moreIDs: [String], wordAdvice: String = "Ids go behind --id."
   ) throws(UsageError) {
@@ -180,7 +180,7 @@ struct SelectionRequest {
     for id in self.ids where id != "-" { _ = try Self.id(id, orElse: noID) }
   }
 
-  /// Whether the two ages leave nothing between them.
+  /// Whether no age can satisfy both limits.
   private static func isEmpty(_ atLeast: Duration?, _ lessThan: Duration?) -> Bool {
     if let atLeast, let lessThan { atLeast >= lessThan } else { false }
   }
@@ -192,8 +192,8 @@ struct SelectionRequest {
     return id
   }
 
-  /// The selection, by the clock of the command. Reads ids from standard input where `-` is among them, and embeds what
-  /// `--like` asks for.
+  /// Returns the selection, by the clock of the command. Reads ids from standard input if `-` is one of them, and
+  /// embeds the text of `--like`.
   func selection(_ store: RedisStore, _ context: Context) throws -> Selection {
     let now = try store.time(for: context.clock())
     func moment(_ age: Duration?) -> UnixTime? { age.map { now + Seconds(-Seconds($0).rawValue) } }
@@ -222,7 +222,7 @@ struct SelectionRequest {
   /// The namespaces that were named, or the default one.
   var namespacesOrDefault: [Namespace] { namespaces.isEmpty ? [.default] : namespaces.sorted() }
 
-  /// The ids that were named, those on standard input among them.
+  /// Returns the ids that were named, including those on standard input.
   func chosenIDs() throws -> Set<EntryID> {
     var chosen: Set<EntryID> = []
     for text in ids {

@@ -1,7 +1,7 @@
 import Mneme
 import MnemeRedis
 
-/// The first entries of a selection and how many there are, which a person sees before anything is done to them.
+/// The number of entries of a selection, and the first ones. The user sees them before anything is done to them.
 struct SelectionPreview {
   private(set) var first: [StoredEntry] = []
   private(set) var count = 0
@@ -9,7 +9,7 @@ struct SelectionPreview {
 
   static let shown = 20
 
-  /// Counts, and reads the first ones.
+  /// Counts the entries and reads the first ones.
   init(_ selection: Selection, _ store: RedisStore, _ context: Context) throws {
     now = try store.time(for: context.clock())
     let work = try LongWork(context, unit: "entries")
@@ -32,7 +32,7 @@ struct SelectionPreview {
     }
   }
 
-  /// The table, and how many are not in it.
+  /// Returns the table, and the number of entries that are not in it.
   func text(_ style: TerminalStyle) -> String {
     var table = Table(EntryRow.columns())
     table.rows = first.map { EntryRow.cells(of: $0, at: now) }
@@ -41,7 +41,7 @@ struct SelectionPreview {
   }
 
   /// Shows the table and asks.
-  /// - Parameter deed: what would be done, as in `Delete 3 entries under …`.
+  /// - Parameter deed: the action to confirm, as in `Delete 3 entries under …`.
   /// - Returns: whether the answer is yes.
   func confirm(_ deed: String, _ context: Context) throws -> Bool {
     var style = context.output.style

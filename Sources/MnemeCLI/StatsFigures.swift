@@ -2,15 +2,15 @@ import CommandGrammar
 import Mneme
 import MnemeRedis
 
-/// Figures of the entries of a namespace, or of a whole cache; nil for what was not looked for.
+/// Figures of the entries of a namespace, or of a whole cache. A figure that was not counted is nil.
 struct EntryFigures {
-  /// Those that were put or served in the last 24 hours.
+  /// Entries that were put or served in the last 24 hours.
   var used: Int?
-  /// Those that expire in the next 24 hours.
+  /// Entries that expire in the next 24 hours.
   var expiring: Int?
   /// Members of the indexes whose entry Redis has expired.
   var leftovers: Int?
-  /// When the oldest was put.
+  /// The time at which the oldest entry was put.
   var oldest: UnixTime?
   /// The sum of a number in the metadata of each entry times its uses.
   var saved: Double?
@@ -36,15 +36,15 @@ struct StatsFigures {
   private(set) var total = EntryFigures()
   private(set) var namespaces: [Namespace: EntryFigures] = [:]
   private(set) var now = UnixTime(0)
-  /// Whether there are too many entries to look at each.
+  /// Whether figures are missing because there are too many entries to read each.
   private(set) var isPartial = false
 
-  /// Entries are looked at one by one up to this number. `health` looks at any number.
+  /// The most entries for which `stats` reads each entry. `health` reads any number.
   static let largestWalk = 100_000
 
   init() {}
 
-  /// One round trip for each 64 namespaces, and one for each 32 entries where these are not too many.
+  /// One round trip for each 64 namespaces, and one for each 32 entries if there are not too many.
   /// - Parameters:
   ///   - stats: of the whole cache, or of the namespace.
   ///   - savings: the path of a number in the metadata. To add it up, every entry is looked at.
@@ -59,7 +59,7 @@ struct StatsFigures {
       of: names, since: now + Seconds(-day.rawValue), now: now, until: now + day)
     for name in names { namespaces[name] = EntryFigures(used: activity.used[name]) }
     total.used = activity.used.values.reduce(0, +)
-    // The index does not say which namespace an entry is in.
+    // The index of expiry times is one for all namespaces, so counting it gives the number for the whole cache only.
     if namespace == nil { total.expiring = activity.expiring }
     isPartial = savings == nil && stats.entries > Self.largestWalk
     guard !isPartial else { return }
@@ -124,14 +124,14 @@ struct MetadataPath: Sendable {
   let text: String
 
   /// - Parameter text: names, with a dot between each two.
-  /// - Returns: nil where a part is empty.
+  /// - Returns: nil if a part is empty.
   init?(_ text: String) {
     names = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     self.text = text
     if names.contains(where: \.isEmpty) { return nil }
   }
 
-  /// - Returns: nil where there is no such member, and where it is not a finite number.
+  /// - Returns: nil if there is no such member, or if it is not a finite number.
   func number(in metadata: String) -> Double? {
     var value = JSONText(metadata: metadata)
     for name in names {

@@ -17,7 +17,7 @@ struct StatsReport: Report {
     figures.namespaces[summary.namespace] ?? .init()
   }
 
-  /// Without leftovers, where those were counted.
+  /// Returns the number of entries, without leftovers if those were counted.
   private func entries(_ summary: NamespaceSummary) -> Int {
     summary.entries - (figures(of: summary).leftovers ?? 0)
   }
@@ -42,7 +42,7 @@ struct StatsReport: Report {
       ] + figures.total.json + [("namespaces", .array(sorted.map { .raw(row($0).text) }))])
   }
 
-  /// The row as text, which takes a fifth of the memory if there are very many.
+  /// Returns the row as JSON text, which needs a fifth of the memory of a tree of values.
   private func row(_ summary: NamespaceSummary) -> JSONOutput {
     .object(
       [
@@ -161,7 +161,7 @@ struct StatsReport: Report {
 
   private func age(_ time: UnixTime) -> String { span(max(0, (figures.now - time).rawValue)) }
 
-  /// A sum: whole where it is, else with two decimals.
+  /// Formats a sum: without decimals if it is a whole number, else with two.
   private static func amount(_ number: Double) -> String {
     guard number.magnitude < 1e15 else { return "\(number)" }
     return number == number.rounded() ? grouped(Int64(number)) : decimals(number, 2)
@@ -171,7 +171,7 @@ struct StatsReport: Report {
 
   private struct Column {
     var title: String
-    /// The first to go is the one with the lowest number; nil stays.
+    /// The order in which columns are left out, lowest first; nil for columns that always stay.
     var rank: Int?
     var cell: (NamespaceSummary, EntryFigures) -> String
   }

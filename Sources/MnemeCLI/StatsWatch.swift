@@ -2,7 +2,7 @@ import Glibc
 import Mneme
 import MnemeRedis
 
-/// `stats --watch`: the figures of a cache at intervals, and what has changed in each.
+/// `stats --watch`: the figures of a cache at intervals, and the changes in each interval.
 struct StatsWatch {
   var namespace: Namespace?
   var interval: Duration
@@ -27,7 +27,7 @@ struct StatsWatch {
       if context.settings.isJSON {
         try output.print(change.json)
       } else if output.style.outputIsTerminal {
-        // From the top left corner on; what was there before is gone.
+        // Moves to the top left corner and clears the screen.
         try output.print("\u{1B}[H\u{1B}[J" + change.table(output.style))
       } else {
         try output.print(change.line)
@@ -47,7 +47,7 @@ struct StatsWatch {
       sample.late[name] = counters
     }
     if let last, last.now < now {
-      // The second that has just begun is counted when it is over.
+      // The current second is not over, so it is counted in the next sample.
       sample.uses = try store.uses(in: stats.namespaces.map(\.namespace), from: last.now, before: now)
     }
     return sample
@@ -59,7 +59,7 @@ struct StatsSample {
   var at: Instant
   var now: UnixTime
   var stats: Stats
-  /// The counters that Python programs have added when they closed. They are among those of `stats`.
+  /// The counters that Python programs have added when they closed. `stats` includes them.
   var late: [Namespace: Counters] = [:]
   /// The entries of each namespace that were used since the sample before.
   var uses: [Namespace: Int] = [:]
@@ -104,7 +104,7 @@ struct StatsChange {
       func grown(_ counters: [Counter], _ old: Counters?, _ new: Counters?) -> Int64 {
         counters.reduce(0) { $0 + max(0, (new?[$1] ?? 0) - (old?[$1] ?? 0)) }
       }
-      /// The counts of the interval: all but those that came late.
+      /// Returns the counts of the interval, without those that Python programs have added when they closed.
       func live(_ counters: Counter...) -> Int64 {
         max(
           0,
@@ -137,7 +137,7 @@ struct StatsChange {
 
   private var total: Figures { rows.reduce(Figures()) { $0 + $1.figures } }
 
-  /// Entries written or removed; nil where the version is damaged, or went back.
+  /// Entries written or removed; nil if the version is damaged, or went back.
   private var writes: Int64? {
     guard let new = next.stats.version, let old = last.stats.version, new >= old else { return nil }
     return new - old
@@ -191,7 +191,7 @@ struct StatsChange {
       ].compactMap(\.self).joined(separator: "  ")
   }
 
-  /// The change as a screen: totals, a row for each namespace, and which figures move live.
+  /// Returns the change as a screen: totals, a row for each namespace, and a note on which figures are live.
   func table(_ style: TerminalStyle) -> String {
     var table = Table(
       [.init(title: "NAMESPACE", isFlexible: true, isName: true)]

@@ -1,11 +1,11 @@
-/// A table for people: columns aligned, numbers to the right, long texts cut to fit the width.
+/// A table: columns aligned, numbers to the right, long texts cut to fit the width.
 struct Table {
   struct Column {
     var title: String
     var isNumeric = false
-    /// Gives way if the table is wider than the terminal.
+    /// Whether the column shrinks if the table is wider than the terminal.
     var isFlexible = false
-    /// Holds names, which often begin alike: they are cut in the middle.
+    /// Whether the column holds names. They often begin alike, so they are cut in the middle.
     var isName = false
   }
 
@@ -18,7 +18,7 @@ struct Table {
   /// The width to which a flexible column may shrink. With fewer columns names would look alike.
   private static let leastFlexible = 16
 
-  /// The columns of the terminal below which the lines would be cut more than is good.
+  /// The least width of a terminal for which all columns keep a useful width.
   var leastWidth: Int {
     zip(columns, fullWidths).reduce(Table.gap * (columns.count - 1)) { sum, column in
       sum + (column.0.isFlexible ? min(column.1, Table.leastFlexible) : column.1)
@@ -35,7 +35,8 @@ struct Table {
     }
   }
 
-  /// The widths of the columns in a table that is not wider than the terminal, as far as columns give way.
+  /// Returns the widths of the columns in a table that is not wider than the terminal, if the flexible columns allow
+  /// it.
   private func widths(in available: Int) -> [Int] {
     var widths = fullWidths
     if available == .max {
@@ -47,7 +48,7 @@ struct Table {
     let flexible = columns.indices.filter { columns[$0].isFlexible }
     var room = available - Table.gap * (columns.count - 1)
     for column in columns.indices where !columns[column].isFlexible { room -= widths[column] }
-    // The narrowest get what they need, and the others an equal share of what is left.
+    // The narrowest columns get the width that they need, and the others equal shares of the rest.
     for (place, column) in flexible.sorted(by: { widths[$0] < widths[$1] }).enumerated() {
       let share = max(0, room) / (flexible.count - place)
       widths[column] = max(displayWidth(columns[column].title), min(widths[column], share))
@@ -72,7 +73,7 @@ struct Table {
 
   private func line(_ cells: [String], _ widths: [Int], _ style: TerminalStyle) -> String {
     var line = ""
-    // Blanks are for what comes after them.
+    // Blanks are written only before a following cell, so that no line ends in blanks.
     var pending = 0
     for (index, cell) in cells.enumerated() {
       let cell =
@@ -90,7 +91,7 @@ struct Table {
     return line
   }
 
-  /// Prints rows as they come, however many there are. The first thousand say how wide the columns are.
+  /// Prints any number of rows as they come. The first thousand rows decide the widths of the columns.
   struct Printer {
     private var table: Table
     private var widths: [Int]?
@@ -107,7 +108,7 @@ struct Table {
       if table.rows.count == Self.rowsThatTell { try finish() }
     }
 
-    /// Prints what is left.
+    /// Prints the remaining rows.
     mutating func finish() throws {
       guard widths == nil, !table.rows.isEmpty else { return }
       widths = table.widths(in: output.style.tableWidth)
@@ -117,7 +118,7 @@ struct Table {
   }
 }
 
-/// Lines of a label and what there is to say, one below the other.
+/// Returns lines of a label and a text, with the texts aligned.
 func labelled(_ lines: [(label: String, text: String)]) -> String {
   lines.map { label, text in label + String(repeating: " ", count: 10 - label.count) + text }
     .joined(separator: "\n")

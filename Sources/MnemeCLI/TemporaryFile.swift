@@ -1,23 +1,23 @@
 import CProcess
 import Glibc
 
-/// A file that is being written and has no place yet.
+/// A file that is being written and is not under its final name yet.
 ///
-/// If the file system permits it, it has no name, so that nothing is left of it when the process is killed. Elsewhere
-/// it is next to its place as `.NAME.mneme-0`, `.NAME.mneme-1` and so on. A run locks the file that it writes, and
-/// removes those that are not locked: their runs were killed.
+/// If the file system permits it, the file has no name, so that nothing is left of it if the process is killed.
+/// Elsewhere it has the name `.NAME.mneme-0`, `.NAME.mneme-1` and so on, in the directory of the final name. A run
+/// locks the file that it writes, and removes those that are not locked, since their runs were killed.
 struct TemporaryFile {
   let descriptor: Int32
   private let names: Names
-  /// nil where it has no name.
+  /// The name; nil if it has none.
   private(set) var name: String?
 
-  /// - Parameter isNamed: gives it a name, whatever the file system can do.
+  /// - Parameter isNamed: gives the file a name even if the file system does not require one.
   /// - Throws: `FileError` (exit status 73).
   init(for path: String, isNamed: Bool = false) throws {
     names = Names(of: path)
     names.removeAbandoned()
-    // A file without a name gets one through /proc.
+    // A file without a name gets one through /proc, so that must be mounted.
     let unnamed =
       isNamed || access("/proc/self/fd", X_OK) != 0 ? -1 : process_open_unnamed(names.directory)
     if unnamed >= 0 {
@@ -28,29 +28,29 @@ struct TemporaryFile {
     (descriptor, name) = try names.create()
   }
 
-  /// Puts the file in its place. Before, there is none there, or the old one.
+  /// Gives the file its final name. Before this there is no such file, or the old one.
   /// - Returns: 0, or the error number.
   mutating func move(to path: String) -> Int32 {
     if name == nil { name = names.link(descriptor) }
     guard let name else { return errno }
-    // A link that has appeared in the meantime is replaced, not followed.
+    // If a link has appeared there, it is replaced and not followed.
     guard rename(name, path) == 0 else { return errno }
     self.name = nil
     return 0
   }
 
-  /// Removes what has not been moved to its place.
+  /// Removes the file if it was not moved.
   mutating func remove() {
     if let name { unlink(name) }
     name = nil
   }
 
-  /// The names for one file at a time that is not in its place.
+  /// The temporary names for a file.
   private struct Names {
     private let path: String
     let directory: String
     private let prefix: String
-    /// The most runs that write to the same place at the same time.
+    /// The most runs that can write to one path at the same time.
     private static let count = 8
 
     init(of path: String) {
@@ -58,7 +58,7 @@ struct TemporaryFile {
       let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
       let file = slash.map { path.utf8[path.utf8.index(after: $0)...] } ?? path.utf8[...]
       directory = slash.map { String(decoding: path.utf8[...$0], as: UTF8.self) } ?? "."
-      // Longer than 255 bytes no name may be.
+      // A name may have at most 255 bytes.
       let stem = String(decoding: file.prefix(200), as: UTF8.self)
       prefix = (slash == nil ? "" : directory) + "." + stem + ".mneme-"
     }
@@ -85,7 +85,7 @@ struct TemporaryFile {
           return (descriptor, name)
         }
         let number = errno
-        // Another run may have taken it for abandoned in this moment.
+        // Before the lock, another run may have removed the file as abandoned.
         if descriptor >= 0 { close(descriptor) } else if number != EEXIST { throw uncreatable(number) }
       }
       throw uncreatable(EEXIST)

@@ -1,23 +1,23 @@
 import CommandGrammar
 import Glibc
 
-/// When to use something that only a person at a terminal wants.
+/// The condition for colours and for the progress line: always, never, or on a terminal.
 enum When: String, CaseIterable, Sendable {
   case auto, always, never
 }
 
 /// The properties of the streams that decide how to write on them.
 struct TerminalStyle: Sendable {
-  /// Standard output is a terminal: text from a cache is made harmless first.
+  /// Whether standard output is a terminal. Control characters in text from a cache are then escaped.
   var outputIsTerminal = false
   var errorIsTerminal = false
-  /// Columns to fill with prose; 80 where nobody says.
+  /// The columns for prose; 80 if the terminal does not report its width.
   var width = 80
-  /// Columns that a table has: no end of them in a file or pipe, where what is cut off would be lost.
+  /// The columns for a table. It is unlimited in a file or a pipe, so that nothing is cut off.
   var tableWidth = Int.max
   var usesColor = false
   var usesProgress = false
-  /// The locale's character set has more than ASCII.
+  /// Whether the locale's character set is UTF-8.
   var usesUnicode = true
 
   /// The style for the process's streams.
@@ -43,7 +43,7 @@ struct TerminalStyle: Sendable {
     return style
   }
 
-  /// Whether the locale is one of UTF-8, by the variables that the C library goes by, in its order.
+  /// Whether the locale uses UTF-8, by the variables that the C library reads, in its order.
   private static func isUnicode(_ environment: Environment) -> Bool {
     let variables = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }
     let locale = (variables.first { !$0.isEmpty } ?? "").lowercased()
@@ -51,9 +51,9 @@ struct TerminalStyle: Sendable {
       || ["utf-8@", "utf8@"].contains { locale.contains($0) }
   }
 
-  /// Marks that something was cut off.
+  /// The mark for text that was cut off.
   var ellipsis: String { usesUnicode ? "\u{2026}" : "..." }
 
-  /// A heading, bold where that can be seen.
+  /// Returns a heading, in bold type if colours are used.
   func bold(_ text: String) -> String { usesColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
 }

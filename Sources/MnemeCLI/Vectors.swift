@@ -1,7 +1,7 @@
 import CommandGrammar
 import Mneme
 
-/// A file with the vector of a query, and how it is written there.
+/// A file with the vector of a query, and its form.
 struct VectorFile {
   static let type = Option(
     "embedding-type", value: .choice(Form.self, "TYPE"), group: Options.embedders,
@@ -28,10 +28,10 @@ struct VectorFile {
   }
 
   let path: String
-  /// nil: as the file shows.
+  /// The form; nil if it is recognized from the file.
   let form: Form?
 
-  /// nil where no file is named.
+  /// Reads the options; nil if no file is named.
   init?(_ invocation: Invocation) {
     guard let path = invocation[Options.embedding] else { return nil }
     (self.path, form) = (path, invocation[Self.type])
@@ -40,8 +40,8 @@ struct VectorFile {
   init(path: String, form: Form? = nil) { (self.path, self.form) = (path, form) }
 
   /// Reads the vector.
-  /// - Parameter dimension: of the vectors of the cache; nil where that is not known. A file that would fit it as numbers
-  ///   of another size is an error that names the size.
+  /// - Parameter dimension: of the cache's vectors; nil if it is not known. If the file would fit with numbers of
+  ///   another size, the error names that size.
   func read(for dimension: Int? = nil) throws -> [Float] {
     let limit = 1 << 22
     guard let bytes = try InputFile(path).readAll(limit: limit) else {
@@ -58,7 +58,7 @@ struct VectorFile {
     }
   }
 
-  /// Raw numbers that are nothing but printable ASCII would be a strange accident.
+  /// Whether the bytes are text. Raw numbers hardly ever consist of printable ASCII alone.
   private static func isText(_ bytes: [UInt8]) -> Bool {
     bytes.allSatisfy { (0x20...0x7E).contains($0) || $0.isJSONSpace }
   }
@@ -97,7 +97,7 @@ struct VectorFile {
 }
 
 extension Float {
-  /// The number that the bits of an IEEE 754 half are. (Swift has `Float16` on some processors only.)
+  /// Converts the bits of an IEEE 754 half-precision number. (Swift has `Float16` on some processors only.)
   init(half bits: UInt16) {
     let (exponent, fraction) = (Int(bits >> 10 & 0x1F), Float(bits & 0x3FF) / 1024)
     let magnitude: Float =
@@ -111,7 +111,7 @@ extension Float {
 }
 
 /// The numbers of a JSON array.
-/// - Parameter what: the subject of the message when it is not one.
+/// - Parameter what: the subject of the message if the value is not an array of numbers.
 func numbers(in value: JSONText, of what: String) throws -> [Float] {
   let elements = value.elements
   let numbers = elements.compactMap(\.double).map(Float.init)

@@ -11,8 +11,8 @@ import Synchronization
 ///     "how do i reset my password"        →
 ///                                         ←  [0.12, -0.03, 0.4]
 ///
-/// It runs under `/bin/sh -c`, in a process group of its own: Ctrl-C at our terminal does not reach it, so that the
-/// batch in hand can be finished, and when the time limit passes all of the group is killed.
+/// It runs under `/bin/sh -c` in its own process group. So Ctrl-C does not reach it and the current batch can be
+/// finished. After the time limit the whole group is killed.
 public final class CommandEmbedder: Embedder {
   public let fingerprint: String
   public let dimension: Int
@@ -22,11 +22,11 @@ public final class CommandEmbedder: Embedder {
   private let program = Mutex<LineProgram?>(nil)
 
   /// - Parameters:
-  ///   - command: as one would type it in a shell.
-  ///   - fingerprint: what the vectors are called; the program is taken at its word.
-  ///   - dimension: how many numbers each must have.
+  ///   - command: the command line, as one would type it in a shell.
+  ///   - fingerprint: the fingerprint of the vectors. It is not checked.
+  ///   - dimension: the length of each vector.
   ///   - environment: all variables that the program gets.
-  ///   - timeLimit: how long it may take to answer one batch.
+  ///   - timeLimit: the time limit for the answer to one batch.
   public init(
     _ command: String, fingerprint: String, dimension: Int, environment: [String: String], timeLimit: Duration
   ) {
@@ -49,7 +49,7 @@ public final class CommandEmbedder: Embedder {
         }
         return try vectors(in: answers)
       } catch let failure as LineProgram.Failure {
-        // A late answer would be taken for the answer to another text.
+        // A late answer would be taken for that to another text.
         program?.kill()
         program = nil
         if case .stopped = failure { throw WaitStopped() }

@@ -1,6 +1,6 @@
 import Mneme
 
-/// From the spec that a user names, or the fingerprint that a cache has, to an embedder.
+/// The embedders, by the spec that a user names or the fingerprint of a cache.
 public enum EmbedderCatalog {
   /// The embedder of a new cache if none is named.
   public static let defaultSpec = HashedNgramEmbedder.fingerprint
@@ -9,11 +9,12 @@ public enum EmbedderCatalog {
   /// - Parameters:
   ///   - spec: the user's choice; nil for the embedder of the cache, or for the default if there is no cache yet.
   ///   - cache: the identity of the cache, nil if there is none.
-  ///   - settings: where servers are; with a command, that makes the vectors, under the fingerprint named or stored.
-  /// - Returns: for a fingerprint of someone else's, an `AbsentEmbedder`: exact answers can be served, vectors have
-  ///   to come from elsewhere.
-  /// - Throws: `InvalidInputError` for a spec that names no dimension where the cache does not either, and for a
-  ///   command where no vectors but the built-in ones, or none, can be stored.
+  ///   - settings: the addresses of servers. If they have a command, it makes the vectors, under the named or the
+  ///     stored fingerprint.
+  /// - Returns: the embedder. For an unknown fingerprint it is an `AbsentEmbedder`: exact hits can be served, and
+  ///   vectors have to come from elsewhere.
+  /// - Throws: `InvalidInputError` for a spec without a dimension if the cache has none either, and for a command if
+  ///   the fingerprint is that of the built-in embedder or `none`.
   public static func embedder(
     spec: String?, cache: CacheIdentity?, settings: EmbedderSettings = .init()
   ) throws -> any Embedder {
@@ -32,8 +33,8 @@ public enum EmbedderCatalog {
   }
 
   /// The identity that is recorded with the vectors.
-  /// - Parameter takesForeignVectors: they come from a program or a file of the user's.
-  /// - Throws: as `embedder(spec:cache:settings:)`.
+  /// - Parameter takesForeignVectors: whether the vectors come from a program or a file of the user.
+  /// - Throws: the errors of `embedder(spec:cache:settings:)`.
   public static func identity(
     spec: String?, cache: CacheIdentity?, takesForeignVectors: Bool = false
   ) throws -> CacheIdentity {
@@ -65,7 +66,7 @@ public enum EmbedderCatalog {
 
   private static let largestDimension = 65_536
 
-  /// Whether it ends in a dimension that is beyond what is possible.
+  /// Whether it ends in a dimension that is too large.
   private static func hasLargeDimension(_ fingerprint: String) -> Bool {
     guard let last = fingerprint.split(separator: ":").last, last.utf8.starts(with: "dim".utf8) else {
       return false
@@ -81,13 +82,13 @@ public enum EmbedderCatalog {
       last.utf8.starts(with: marker.utf8.dropFirst()), fingerprint.utf8.count > last.utf8.count
     else { return nil }
     let digits = last.dropFirst(marker.utf8.count - 1)
-    // Spelled in one way, or one embedder would have many names.
+    // Only one spelling is accepted, so that an embedder has only one name.
     return Int(digits).flatMap { (1...largestDimension).contains($0) && String($0) == digits ? $0 : nil }
   }
 }
 
-/// A protocol and the model to ask for, as a fingerprint `PROTOCOL:MODEL:dimN` has them. The model may itself hold
-/// colons, as Ollama's tags do.
+/// The protocol and the model of a fingerprint `PROTOCOL:MODEL:dimN`. The model may contain colons, as Ollama's tags
+/// do.
 enum Service: Equatable {
   case openAI(model: String)
   case ollama(model: String)

@@ -4,7 +4,7 @@
 public struct EmbedderSettings: Sendable, CustomStringConvertible {
   /// The URL of a server that speaks the OpenAI protocol. Requests go to `/embeddings` below it.
   public var openAIBaseURL = openAI
-  /// Sent as a bearer token; nil sends none, as servers of one's own want it.
+  /// The key, which is sent as a bearer token; nil to send none, as for servers of your own.
   public var openAIKey: String?
   /// The address of Ollama, in one of the forms that Ollama's own client takes: `host`, `host:port`, a URL.
   public var ollamaHost = "http://localhost:11434"
@@ -12,7 +12,7 @@ public struct EmbedderSettings: Sendable, CustomStringConvertible {
   public var command: String?
   /// The environment of that program.
   public var commandEnvironment: [String: String] = [:]
-  /// The time limit for embedding one batch, everything that is tried again included.
+  /// The time limit for embedding one batch, including retries.
   public var timeLimit = Duration.seconds(60)
 
   /// The servers of OpenAI itself.

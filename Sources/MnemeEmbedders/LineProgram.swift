@@ -5,7 +5,7 @@ import Mneme
 final class LineProgram {
   enum Failure: Error {
     case notStarted(Int32)
-    /// It ended or closed its output; with its exit status, or 128 + the signal.
+    /// The program has ended or closed its output. The status is its exit status, or 128 + the signal.
     case ended(status: Int32, answers: Int)
     case tooSlow(answers: Int)
     case tooLong
@@ -73,7 +73,7 @@ final class LineProgram {
   deinit {
     closeInput()
     close(output)
-    // It has nothing left to do, and a second to see that.
+    // It has no more input, and gets a second to end.
     for _ in 0..<100 where !hasEnded {
       if waitpid(pid, nil, WNOHANG) == pid { hasEnded = true } else { usleep(10_000) }
     }
@@ -87,7 +87,7 @@ final class LineProgram {
     _ = reap()
   }
 
-  /// Writes the lines and reads as many. Both happen together, so that neither side blocks the other.
+  /// Writes the lines and reads as many. It does both at the same time, so that neither side blocks the other.
   func exchange(
     _ lines: [[UInt8]], before deadline: Instant
   ) throws(Failure) -> [[UInt8]] {
@@ -106,7 +106,7 @@ final class LineProgram {
       guard ends[2].revents == 0 else { throw .stopped }
       if ends[1].revents != 0 {
         let count = unsent.withUnsafeBytes { write(input, $0.baseAddress, $0.count) }
-        // One that reads no more may still have answered.
+        // A program that has stopped reading may still have answered.
         if count < 0, errno == EPIPE { unsent = [] } else { unsent = unsent.dropFirst(max(0, count)) }
       }
       if ends[0].revents != 0 { try read(into: &answers, wanting: lines.count) }
@@ -119,7 +119,7 @@ final class LineProgram {
       filled = max(0, Glibc.read(output, buffer.baseAddress, buffer.count))
     }
     guard !piece.isEmpty else {
-      // Poll said that there is something: it was the end.
+      // `poll` has reported input, and none came, so this is the end.
       closeInput()
       throw .ended(status: reap(), answers: answers.count)
     }

@@ -1,6 +1,6 @@
 import Mneme
 
-/// An embedder whose vectors were made beforehand: a text that is not among them cannot be embedded.
+/// An embedder with vectors that were made before. Other texts cannot be embedded.
 public struct PrecomputedEmbedder: Embedder {
   public let fingerprint: String
   public let dimension: Int
@@ -8,17 +8,18 @@ public struct PrecomputedEmbedder: Embedder {
   private var vectors: [[UInt8]: [Float]] = [:]
 
   /// - Parameters:
-  ///   - fingerprint: what the vectors are called; the file is taken at its word.
-  ///   - dimension: how many numbers each must have.
-  ///   - source: where they come from, for messages.
+  ///   - fingerprint: the fingerprint of the vectors. It is not checked.
+  ///   - dimension: the length of each vector.
+  ///   - source: the source of the vectors, for messages.
   public init(fingerprint: String, dimension: Int, source: String) {
     self.fingerprint = fingerprint
     self.dimension = dimension
     self.source = source
   }
 
-  /// Takes a line: `{"text":"…","embedding":[…]}`, or one of an export with vectors as arrays, whose text is its
-  /// `query`. If two lines have the same text, the last counts. The settings that an export begins with are passed over.
+  /// Adds a line: `{"text":"…","embedding":[…]}`, or one of an export with vectors as arrays, whose text is its
+  /// `query`. If two lines have the same text, the last one is used. The settings at the beginning of an export are
+  /// skipped.
   /// - Throws: `EmbedderError`.
   public mutating func add(line: [UInt8]) throws {
     let object = try? JSONText(parsing: line)
@@ -31,7 +32,8 @@ public struct PrecomputedEmbedder: Embedder {
     let received = ReceivedVectors(source: source, dimension: dimension)
     let numbers = try received.numbers(in: vector)
     try received.check(numbers)
-    // Looked up by what a cache embeds, and by the text itself for those that normalise nothing.
+    // Stored under the normalized text, which a cache embeds, and under the text itself, for caches that do not
+    // normalize.
     vectors[Array(QueryNormalizer.normalize(text).utf8)] = numbers
     vectors[Array(text.utf8)] = numbers
   }

@@ -7,7 +7,7 @@ struct ReceivedVectors {
   let source: String
   let dimension: Int
 
-  /// - Throws: `EmbedderError` that says what is wrong with which of them.
+  /// - Throws: `EmbedderError` with the vector that is wrong and the reason.
   func check(_ vectors: [[Float]], count: Int) throws(EmbedderError) {
     guard vectors.count == count else {
       throw EmbedderError(
@@ -45,7 +45,7 @@ struct ReceivedVectors {
   }
 
   /// The numbers of a JSON array.
-  /// - Throws: `EmbedderError` where it is anything else.
+  /// - Throws: `EmbedderError` for any other value.
   func numbers(in value: JSONText?) throws(EmbedderError) -> [Float] {
     let elements = value?.elements ?? []
     let numbers = elements.compactMap { $0.double.map(Float.init) }

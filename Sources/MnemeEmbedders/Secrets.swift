@@ -1,7 +1,7 @@
 import Mneme
 
-/// A URL as it may be shown: without a user, a password and a query. Where a password has a slash, say, that should have
-/// been escaped, nothing tells how far it goes, and little is shown.
+/// Returns a URL for messages: without user, password and query. If a password may contain an unescaped slash, its end
+/// is not known, and only a small part is shown.
 func address(of url: String) -> String {
   let bytes = Array(url.utf8)
   let scheme = bytes.prefix { !"/?#@".utf8.contains($0) }
@@ -17,7 +17,7 @@ func address(of url: String) -> String {
   return String(decoding: bytes[..<start] + shown, as: UTF8.self)
 }
 
-/// Whether a colon, but for those of an IPv6 address, begins a number.
+/// Whether a number follows a colon that is not part of an IPv6 address.
 private func isHostAndPort(_ authority: ArraySlice<UInt8>) -> Bool {
   let isBracketed = authority.first == UInt8(ascii: "[")
   let rest = isBracketed ? authority.drop { $0 != UInt8(ascii: "]") } : authority

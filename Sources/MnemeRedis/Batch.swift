@@ -10,20 +10,20 @@ enum Batch {
   static let removed = 16
   /// Entries that are read whole in one request.
   static let entries = 32
-  /// Entries in one request with some twenty questions about each.
+  /// Entries in one request that reads some twenty values about each.
   static let examined = 16
-  /// Questions with small answers in one request.
+  /// Reads of small values in one request.
   static let keys = 64
-  /// Members of an index in one page, where they are not walked over with a cursor.
+  /// Members of an index in one page, for walks without a cursor.
   static let page = Cursor.pageSize
   /// Vectors in one request.
   static let vectors = 256
-  /// The bytes that the answers to one request should have at most. Pages shrink where entries are large.
+  /// The most bytes that the replies to one request should have. Pages are smaller if entries are large.
   static let bytes = 512 << 10
 }
 
 extension RandomAccessCollection where Index == Int {
-  /// The elements in order, some at a time.
+  /// Cuts the elements into slices of at most `size`, in order.
   func slices(of size: Int) -> [SubSequence] {
     stride(from: startIndex, to: endIndex, by: size).map { self[$0..<Swift.min($0 + size, endIndex)] }
   }

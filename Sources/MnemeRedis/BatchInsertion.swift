@@ -1,11 +1,11 @@
 import Mneme
 
-/// Stores batch after batch of entries, for callers with many: over several connections that take turns (`Lanes`), one
-/// round trip for each batch of new entries.
+/// Stores batches of entries, for callers with many entries. It uses several connections in turn (`Lanes`), so that a
+/// batch of new entries takes one round trip.
 ///
-/// Batches are stored as if one after the other. One that has a query of another batch that is under way waits until
-/// that is stored; where entries are evicted, or a query that is there is an error, each waits for the one before. Their
-/// ids rise from batch to batch.
+/// The result is as if the batches were stored one after the other. A batch that has a query in common with a batch
+/// under way waits until that one is stored. If entries are evicted, or if an existing query is an error, each batch
+/// waits for the one before. Ids rise from batch to batch.
 ///
 /// Used by one thread.
 package final class BatchInsertion {
@@ -32,12 +32,12 @@ package final class BatchInsertion {
   private var underWay: [Set<QueryKey>] = []
   private var allUnderWay: Set<QueryKey> = []
   private var settled: [Outcome] = []
-  /// Ids that were allocated for batches to come.
+  /// Ids that were allocated for later batches.
   private var ids: [EntryID] = []
-  /// Whether the last batch held anything new, so that ids will be needed.
+  /// Whether the last batch had new queries, so that the next one will probably need ids.
   private var meetsNewQueries = false
   private var isOneByOne: Bool
-  /// After an error, what became of later batches that were under way.
+  /// After an error, the outcomes of later batches that were under way.
   private var beyondError: [(place: Int, outcome: Outcome?)] = []
 
   /// The distance to a limit, in entries, from which on the batches are written one by one.
@@ -47,8 +47,8 @@ package final class BatchInsertion {
   private static let batchesOfIDs = 256
 
   /// - Parameters:
-  ///   - policy: what becomes of an entry whose query is there.
-  ///   - maxEntries: of the whole cache, where a namespace has no quota.
+  ///   - policy: the treatment of an entry whose query already has one.
+  ///   - maxEntries: the limit of the whole cache, used if a namespace has no quota.
   ///   - sparingYounger: as for `RedisStore.insert`.
   package init(
     _ store: RedisStore, onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?,
@@ -75,15 +75,15 @@ package final class BatchInsertion {
 
   deinit { lanes.close() }
 
-  /// Stores the entries, at most a thousand, after all that came before. It may be under way when this returns.
-  /// - Throws: as `RedisStore.insert` does, of the first batch that is not stored. `takeSettled` then has what came
-  ///   before it, and `takeSettledBeyondError` which of the later batches were stored, or may have been, all the same.
+  /// Stores at most a thousand entries, after all earlier batches. The batch may be under way when this returns.
+  /// - Throws: the error of `RedisStore.insert` for the first batch that is not stored. `takeSettled` then returns the
+  ///   batches before it, and `takeSettledBeyondError` the later batches that were stored or may have been.
   package func insert(_ entries: [StoredEntry]) throws {
     guard !entries.isEmpty else {
       try finish()
       return settled.append(([], 0))
     }
-    // First, since a batch that holds a query twice may be an error.
+    // All earlier batches are finished first, since a batch that has a query twice may be an error.
     if isOneByOne { try finish() }
     let batch = try DistinctQueries(entries, options)
     if batch.queries.contains(where: allUnderWay.contains) { try finish() }
@@ -94,30 +94,30 @@ package final class BatchInsertion {
   }
 
   /// Waits until all batches are stored.
-  /// - Throws: as `insert` does.
+  /// - Throws: the errors of `insert`.
   package func finish() throws {
     lanes.finish()
     try settle()
   }
 
-  /// Ends the connections. Ids that were allocated and not used are given back where that can be.
+  /// Ends the connections. Gives back allocated ids that were not used, if no other client has allocated ids since.
   package func close() {
     lanes.close()
     let unused = ids
     ids = []
-    // Otherwise numbers are left out, which does no harm.
+    // If they are not given back, these numbers are never used, which does no harm.
     try? store.release(unused)
   }
 
-  /// The results of the batches since the last call, in their order. After an error too: those are stored.
+  /// Returns the results of the batches stored since the last call, in order. It can be called after an error too.
   package func takeSettled() -> [Outcome] {
     defer { settled = [] }
     return settled
   }
 
-  /// After an error: later batches that were stored all the same, or may have been.
-  /// - Returns: the place of each, counted from the batch that was not stored, and what has become of it; nil where the
-  ///   connection was lost before the server said.
+  /// Returns, after an error, the later batches that were stored or may have been.
+  /// - Returns: the place of each, counted from the batch that was not stored, and its outcome; nil if the connection
+  ///   was lost before the server's reply.
   package func takeSettledBeyondError() -> [(place: Int, outcome: Outcome?)] {
     defer { beyondError = [] }
     return beyondError
@@ -147,7 +147,7 @@ package final class BatchInsertion {
     }
   }
 
-  /// Ids for a batch of new entries; none where none are expected.
+  /// Returns ids for a batch of new entries; none if none will be needed.
   private func takeIDs(_ count: Int) throws -> [EntryID] {
     guard meetsNewQueries, !isOneByOne, lanes.areOpen else { return [] }
     if ids.count < count { ids += try store.allocateRun(of: max(1, Self.batchesOfIDs * count)) }
@@ -157,7 +157,7 @@ package final class BatchInsertion {
 }
 
 extension Error {
-  /// The connection broke, or was given up, while a command was under way, so that it may have been run.
+  /// Whether the connection was lost while a command was under way, so that the command may have been run.
   package var isUnsure: Bool {
     if let stop = self as? WaitStopped { return stop.mayHaveRun }
     return switch (self as? StoreBackendError)?.reason {

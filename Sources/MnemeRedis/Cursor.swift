@@ -1,15 +1,16 @@
 import Mneme
 
-/// A walk over what a server answers a page at a time: `SCAN` over its keys, `SSCAN`, `HSCAN` or `ZSCAN` over what one
-/// key holds.
+/// A walk that a server answers a page at a time: `SCAN` over its keys, or `SSCAN`, `HSCAN` or `ZSCAN` over the
+/// members of one key.
 ///
-/// Redis promises that what is there throughout the walk is met at least once. It may be met twice, and keys that
-/// come or go in the meantime may be missed (<https://redis.io/docs/latest/commands/scan/>).
+/// Redis guarantees that elements which exist during the whole walk are returned at least once. They may be returned
+/// twice, and elements that are added or removed during the walk may be missed
+/// (<https://redis.io/docs/latest/commands/scan/>).
 struct Cursor {
   /// The key or keys to walk over.
   enum Subject: Sendable {
-    /// The keys of the server that a pattern matches, of one type where that is given (`hash`, `zset`) and the server can
-    /// tell: Redis 6.0 and later.
+    /// The keys of the server that match a pattern, limited to one type (`hash`, `zset`) if it is given and the server
+    /// supports it (Redis 6.0 and later).
     case keys(matching: [UInt8], type: String? = nil)
     case set(Key)
     /// Elements are field, value, field, value.
@@ -42,7 +43,7 @@ struct Cursor {
   private(set) var isAtEnd = false
 
   private static let start = [UInt8(ascii: "0")]
-  /// Members or keys in one page: the server walks over so many in some 50 µs.
+  /// Members or keys in one page. The server takes about 50 µs for them.
   static let pageSize = 200
 
   init(_ subject: Subject, pageSize: Int = Cursor.pageSize) {
@@ -50,7 +51,7 @@ struct Cursor {
     self.pageSize = pageSize
   }
 
-  /// Asks for the next page.
+  /// Appends the command for the next page.
   func append(to pipeline: inout Pipeline) -> Slot {
     switch subject {
     case .keys(let pattern, nil):
@@ -78,7 +79,7 @@ extension RedisClient {
   /// Walks over pages until the end. One round trip a page.
   /// - Parameters:
   ///   - shouldStop: asked before each page.
-  ///   - read: asks for a page; the server's errors stay in their places.
+  ///   - read: requests a page; the server's errors stay among the replies.
   /// - Returns: whether the walk came to its end.
   /// - Throws: `CorruptCacheError` for a key of another type.
   @discardableResult
@@ -98,7 +99,7 @@ extension RedisClient {
         if case .keys(let pattern, .some) = subject, isFirstPage, error.code == "ERR",
           !error.isUnknownCommand
         {
-          // Redis before 6.0 knows no TYPE.
+          // Redis before 6.0 does not support TYPE.
           return try forEachPage(
             of: .keys(matching: pattern), shouldStop: shouldStop, reading: read, body)
         }
@@ -112,7 +113,8 @@ extension RedisClient {
 }
 
 extension RedisStore {
-  /// Walks over pages until the end. One round trip a page. The keys of the server are walked over whatever the cache is.
+  /// Walks over pages until the end. One round trip a page. A walk over the server's keys does not check the cache's
+  /// identity.
   /// - Parameter shouldStop: asked before each page.
   /// - Returns: whether the walk came to its end.
   /// - Throws: `CorruptCacheError` for a key of another type.

@@ -1,7 +1,7 @@
 import Mneme
 
-/// The pages of a walk with a cursor, and with each the answers to questions about what is on it. One round trip a page:
-/// the questions about one page and the cursor for the next go together. Used by one thread at a time.
+/// The pages of a walk with a cursor, each with further reads about its elements. One round trip a page, because the
+/// reads about one page are sent together with the cursor for the next. Used by one thread at a time.
 final class CursorPages<Item: Sendable, Asked: Sendable>: @unchecked Sendable {
   struct Page: Sendable {
     var items: [(item: Item, asked: Asked)]
@@ -18,8 +18,8 @@ final class CursorPages<Item: Sendable, Asked: Sendable>: @unchecked Sendable {
   private var isAtEnd = false
 
   /// - Parameters:
-  ///   - read: what is on a page of the cursor.
-  ///   - ask: appends the questions about it.
+  ///   - read: reads the elements of a page.
+  ///   - ask: appends the reads about these elements.
   init(
     _ store: RedisStore, _ subject: Cursor.Subject, read: @escaping @Sendable ([Reply]) -> [Item],
     ask: @escaping @Sendable (Item, inout Pipeline) -> Asked
@@ -28,7 +28,7 @@ final class CursorPages<Item: Sendable, Asked: Sendable>: @unchecked Sendable {
     cursor = Cursor(subject)
   }
 
-  /// - Returns: nil at the end, and for a key of another type, which holds nothing of the kind.
+  /// - Returns: nil at the end, and if the key has another type.
   @Sendable func next() throws -> Page? {
     if isAtEnd { return nil }
     if items == nil {
@@ -58,7 +58,7 @@ final class CursorPages<Item: Sendable, Asked: Sendable>: @unchecked Sendable {
     return true
   }
 
-  /// Passes each page on, while the next one is read.
+  /// Passes each page to `body` while the next one is read.
   func forEach(_ body: (Page) throws -> Void) throws {
     guard let first = try next() else { return }
     try body(first)

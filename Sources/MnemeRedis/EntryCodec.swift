@@ -1,10 +1,10 @@
 import Mneme
 
-/// An entry to and from the fields of its hash.
+/// The conversion of an entry to and from the fields of its hash.
 struct EntryCodec: Sendable {
   let layout: KeyLayout
-  /// Text that is not UTF-8 is an error (the document's `decode_responses`); otherwise bad bytes are replaced,
-  /// and kept in addition.
+  /// Whether text that is not valid UTF-8 is an error (`decode_responses` of the Python library). Otherwise invalid
+  /// bytes are replaced in the text, and the original bytes are kept too.
   let requiresUTF8: Bool
 
   /// Appends the `HSET` that writes the whole entry.
@@ -33,8 +33,8 @@ struct EntryCodec: Sendable {
     field(EntryField.accessCount, String(entry.accessCount))
   }
 
-  /// The entry in a reply to `HGETALL`; nil where the key is gone.
-  /// - Parameter dimension: the length of every vector of the cache; nil where it is not known.
+  /// Decodes a reply to `HGETALL`. The result is nil if the key is gone.
+  /// - Parameter dimension: the length of every vector of the cache; nil if it is not known.
   /// - Throws: `CorruptCacheError` naming the entry and the field; `StoreBackendError` for text that is not UTF-8
   /// if that is required.
   func decode(_ reply: Reply, id: EntryID, dimension: Int?) throws -> StoredEntry? {
@@ -50,8 +50,8 @@ struct EntryCodec: Sendable {
     return slot
   }
 
-  /// The entry in a reply to `appendGet`, with nothing in the fields that were not asked for; nil where the key is gone.
-  /// - Throws: as `decode`.
+  /// Decodes a reply to `appendGet`. Fields that were not requested are empty. The result is nil if the key is gone.
+  /// - Throws: the errors of `decode`.
   func decode(
     _ reply: Reply, of fields: [EntryFields.Place], id: EntryID, dimension: Int?
   ) throws -> StoredEntry? {
@@ -85,7 +85,7 @@ struct EntryCodec: Sendable {
       return number
     }
     let namespace = try text(.namespace)
-    // Another name would be another namespace.
+    // With replaced bytes, the name would be that of another namespace.
     guard isText else { throw corrupt(id, "has no text in the field 'namespace'") }
     let queryHash = try text(.queryHash)
     guard QueryNormalizer.isHash(queryHash) else {
@@ -124,7 +124,7 @@ struct EntryCodec: Sendable {
     return StoredEntry.RawTexts(query: raw(.query), response: raw(.response), metadata: raw(.metadata))
   }
 
-  /// - Parameter isRepairable: a repair does something about it, rather than leave it.
+  /// - Parameter isRepairable: whether a repair changes it, rather than only reports it.
   func corrupt(_ id: EntryID, _ what: String, isRepairable: Bool = true) -> CorruptCacheError {
     CorruptCacheError(
       "Entry \(id) (\(layout.entry(id).text)) \(what).",

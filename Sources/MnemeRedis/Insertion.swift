@@ -9,7 +9,7 @@ package enum ConflictPolicy: String, Sendable, CaseIterable {
 package enum InsertOutcome: Sendable, Equatable {
   case inserted(EntryID)
   case replaced(EntryID)
-  /// The query was there, and the entry that it has was left alone.
+  /// The query already has an entry, which was not changed.
   case skipped(EntryID)
 
   package var id: EntryID {
@@ -22,11 +22,11 @@ package enum InsertOutcome: Sendable, Equatable {
   var isInserted: Bool { if case .inserted = self { true } else { false } }
 }
 
-/// A query that is there already, where `ConflictPolicy.fail` says that it must not be.
+/// A query that already has an entry, which is an error with `ConflictPolicy.fail`.
 package struct ConflictError: Error, Sendable {
   /// The place in the batch.
   package let index: Int
-  /// The entry that is there; nil where it is an earlier one of the same batch, which has none yet.
+  /// The existing entry; nil if it is an earlier one of the same batch, which has no id yet.
   package let id: EntryID?
 
   package init(index: Int, id: EntryID?) {
@@ -38,7 +38,7 @@ package struct ConflictError: Error, Sendable {
 /// The rules for storing a batch of entries.
 struct InsertOptions: Sendable {
   var policy = ConflictPolicy.replace
-  /// An entry that was put no earlier than the one that would take its place stays, and counts as skipped.
+  /// Whether an entry stays, and counts as skipped, if it is at least as young as the one that would replace it.
   var sparesYounger = false
 }
 
@@ -47,7 +47,7 @@ struct QueryKey: Hashable, Sendable {
   var namespace: Namespace
   var queryHash: String
 
-  /// By the query hash alone: it tells nearly all apart, and keys are hashed for each entry that is stored.
+  /// Hashes the query hash alone. Nearly all keys differ in it, and this is called for each entry that is stored.
   func hash(into hasher: inout Hasher) {
     queryHash.utf8.withContiguousStorageIfAvailable { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
       ?? queryHash.utf8.forEach { hasher.combine($0) }
@@ -65,11 +65,11 @@ struct DistinctQueries: Sendable {
   let entries: [StoredEntry]
   let queries: Set<QueryKey>
   private let options: InsertOptions
-  /// For each entry of the batch the place, among those that are stored, of the one that it gives way to or is, and
-  /// whether it is that. nil: all are stored.
+  /// For each entry of the batch: the place of the entry that is stored for its query, and whether it is that entry
+  /// itself. nil if all are stored.
   private let keepers: [(place: Int, isIt: Bool)]?
 
-  /// - Throws: `ConflictError` for the second of a query with `.fail`.
+  /// - Throws: `ConflictError` with `.fail`, for the second entry of a query.
   init(_ batch: [StoredEntry], _ options: InsertOptions) throws {
     self.options = options
     let queries = Set(batch.map(\.queryKey))
@@ -101,7 +101,7 @@ struct DistinctQueries: Sendable {
   }
 
   /// - Parameter outcomes: of the entries that were stored.
-  /// - Returns: those of all entries of the batch, as if they had been stored one after the other.
+  /// - Returns: the outcomes of all entries of the batch, as if they had been stored one after the other.
   func outcomes(from outcomes: [InsertOutcome]) -> [InsertOutcome] {
     guard let keepers else { return outcomes }
     var met: Set<Int> = []
@@ -117,9 +117,9 @@ struct DistinctQueries: Sendable {
 /// An id that a query's index names, with no other query's entry.
 struct Claim: Equatable {
   var id: EntryID
-  /// Whether an entry is there to replace; false where Redis has expired it.
+  /// Whether an entry is there to replace; false if Redis has expired it.
   var exists: Bool
-  /// When that was put, where it says so.
+  /// The creation time of that entry, if it has one.
   var createdAt: UnixTime?
 }
 
@@ -134,8 +134,8 @@ struct InsertionPlan: Equatable {
 
   /// - Parameters:
   ///   - claims: for each entry the entry that its query has; nil for a query that is new.
-  ///   - created: when each entry was put.
-  ///   - fresh: ids for those that are new.
+  ///   - created: the creation time of each entry.
+  ///   - fresh: the ids for new entries.
   init(
     claims: [Claim?], created: [UnixTime], fresh: [EntryID], _ options: InsertOptions
   ) throws {
@@ -167,7 +167,7 @@ struct Fill: Equatable, Sendable {
       ?? maxEntries.map { Eviction.batch(count: total, limit: $0) } ?? 0
   }
 
-  /// Whether so many more entries might be too many.
+  /// Whether `more` further entries might exceed a limit.
   func isNearLimit(_ maxEntries: Int?, adding more: Int) -> Bool {
     quota.map { count + more > $0 } ?? maxEntries.map { total + more > $0 } ?? false
   }

@@ -19,14 +19,14 @@ import Mneme
 ///     {p}:quotas          hash     ns → max_entries
 ///     {p}:quota:{ns}      string   the same, for the Python library
 ///
-/// The mark `counted:{ns}` is an addition to the document's layout. Counters outlive the entries of a
-/// namespace, `namespaces` must not name one without entries, and finding the counter keys by `SCAN` would
-/// walk through every neighbour's keys each time that totals are asked for. `copy_of` is in `meta` too, because
-/// the transaction that creates a copy must also say that it is one; it goes when the copy is whole.
+/// The field `counted:{ns}` is an addition to the layout of the Python library. Counters outlive the entries of a
+/// namespace, and `namespaces` must not list a namespace without entries. To find the counter keys with `SCAN`, each
+/// request for totals would walk over the keys of all applications on the server. `copy_of` is in `meta` too, because
+/// the transaction that creates a copy must also mark it as one. It is removed when the copy is complete.
 ///
-/// So is `incarnation`, set by who first keeps a copy of the vectors. It goes when the keys of the cache go, and a
-/// cache that is filled again under the prefix, whose version counter runs through the same numbers, is known by
-/// having another.
+/// The field `incarnation` is an addition too. The first client that keeps a local copy of the vectors sets it. It is
+/// deleted with the keys of the cache. If a cache is filled again under the prefix, its version counter runs through
+/// the same numbers, and a different `incarnation` shows that it is another cache.
 struct KeyLayout: Sendable {
   let prefix: String
   let base: [UInt8]
@@ -35,7 +35,7 @@ struct KeyLayout: Sendable {
     self.init(prefixBytes: Array(prefix.utf8))
   }
 
-  /// For a prefix that was found, which need not be text.
+  /// Makes the layout for a prefix found on the server, which need not be valid UTF-8.
   init(prefixBytes: [UInt8]) {
     prefix = String(decoding: prefixBytes, as: UTF8.self)
     base = prefixBytes + [UInt8(ascii: ":")]
@@ -61,7 +61,7 @@ struct KeyLayout: Sendable {
   func counters(_ namespace: Namespace) -> Key { key("counters:", namespace.name) }
   func quota(_ namespace: Namespace) -> Key { key("quota:", namespace.name) }
 
-  /// The one key of a family that is not keyed.
+  /// Returns the key of a family that has only one.
   func key(_ family: KeyFamily) -> Key { key(family.rawValue) }
 
   private func key(_ parts: String...) -> Key {
@@ -78,7 +78,7 @@ struct KeyLayout: Sendable {
     static let fingerprint = CacheIdentity.Field.fingerprint
     static let dimension = CacheIdentity.Field.dimension
     static let schemaVersion = CacheIdentity.Field.schemaVersion
-    /// Rewritten whole by the Python library when a process closes; never written here.
+    /// The counters of the Python library, which rewrites the whole field when a process closes. mneme never writes it.
     static let pythonCounters = "counters"
     static let countedPrefix = "counted:"
     static let incarnation = "incarnation"
@@ -86,8 +86,8 @@ struct KeyLayout: Sendable {
 
     static func counted(_ namespace: Namespace) -> String { countedPrefix + namespace.name }
 
-    /// The namespace that a mark names; nil for another field. By bytes: a name may begin with an accent, which would
-    /// count as one character with the mark's colon.
+    /// The namespace of a `counted:` field; nil for another field. It compares bytes, since a name may begin with a
+    /// combining accent, which Swift would join with the colon to one character.
     static func namespace(ofCounted field: [UInt8]) -> Namespace? {
       guard field.starts(with: countedPrefix.utf8) else { return nil }
       return String(validating: field.dropFirst(countedPrefix.utf8.count), as: UTF8.self)
@@ -126,7 +126,7 @@ struct KeyLayout: Sendable {
       ? Array(name.dropLast(end.count)) : nil
   }
 
-  /// A `SCAN MATCH` pattern for the keys of a family, of one namespace where the family has them.
+  /// A `SCAN MATCH` pattern for the keys of a family, limited to one namespace if the keys contain it.
   func pattern(_ family: KeyFamily, namespace: Namespace? = nil) -> [UInt8] {
     var literal = base + Array(family.rawValue.utf8)
     guard family.isKeyed else { return Self.escapingGlob(literal) }
@@ -139,7 +139,7 @@ struct KeyLayout: Sendable {
     return Self.escapingGlob(literal) + [UInt8(ascii: "*")]
   }
 
-  /// `text` as a pattern that matches nothing else: a backslash before each of `*?[]\`.
+  /// Escapes a text so that, as a pattern, it matches only itself: puts a backslash before each of `*?[]\`.
   static func escapingGlob(_ text: [UInt8]) -> [UInt8] {
     text.flatMap { byte in
       switch byte {
@@ -236,7 +236,7 @@ enum EntryField {
   static let accessCount = "access_count"
   static let count = 10
 
-  /// All of them, as bytes.
+  /// The names of all fields, as bytes.
   static let inOrder = [
     namespace, queryHash, query, response, embedding, metadata, createdAt, lastAccessedAt, ttl, accessCount,
   ].map { Array($0.utf8) }
@@ -248,7 +248,7 @@ struct Key: Sendable, Hashable, RedisArgument {
 
   func withArgumentBytes(_ body: (UnsafeRawBufferPointer) -> Void) { bytes.withUnsafeBytes(body) }
 
-  /// For messages; bytes that are not UTF-8 are replaced.
+  /// The name for messages. Bytes that are not valid UTF-8 are replaced.
   var text: String { String(decoding: bytes, as: UTF8.self) }
 }
 

@@ -8,17 +8,17 @@ package struct KeySurveyOptions {
     case all
   }
 
-  /// Only keys of this namespace, and the entries in it; nil: every key of the prefix.
+  /// The namespace whose keys and entries are surveyed; nil for every key of the prefix.
   package var namespace: Namespace?
-  /// Reads the namespace of each entry also where all are wanted.
+  /// Whether to read the namespace of each entry even if the survey is not limited to one.
   package var namesNamespaces = false
-  /// Only keys of this family; nil: every one.
+  /// The family whose keys are surveyed; nil for all.
   package var family: KeyFamily?
-  /// 100 keys of each family unless set.
+  /// The size of the sample; 100 keys of each family by default.
   package var sample = Sample.count(100)
   /// The number of largest keys to list, among those that were measured.
   package var top = 0
-  /// Stopped early, a survey is of the keys seen by then. Progress counts keys.
+  /// The control. If it stops the survey, the result covers the keys seen by then. Progress counts keys.
   package var control = WorkControl()
 
   package init() {}
@@ -26,19 +26,19 @@ package struct KeySurveyOptions {
 
 /// One key, as it was seen.
 package struct KeyRecord: Sendable, Equatable {
-  /// The name, as bytes: a neighbour's need not be text.
+  /// The name as bytes, since that of another program's key need not be valid UTF-8.
   package var key: [UInt8]
-  /// nil for a key that is not part of the layout.
+  /// The family; nil for a foreign key.
   package var family: KeyFamily?
   /// The type as Redis's `TYPE` names it.
   package var type: String
-  /// Seconds that Redis gives it, rounded up; nil: for ever.
+  /// The TTL in Redis, rounded up to seconds; nil if it has none.
   package var ttl: Seconds?
-  /// nil where it was not measured.
+  /// The memory use; nil if it was not measured.
   package var memoryBytes: Int?
   /// Whether it could not be measured, because the server does not permit `MEMORY`.
   package var memoryIsNotPermitted = false
-  /// nil for keys of the cache as a whole, and for entries unless it was asked for.
+  /// The namespace; nil for keys of the whole cache, and for entries unless it was requested.
   package var namespace: Namespace?
   /// The prefix of another cache that the key belongs to; nil for one of this cache, or of none.
   package var otherCache: [UInt8]?
@@ -50,13 +50,13 @@ package struct KeySurvey: Sendable, Equatable {
   package struct Family: Sendable, Equatable {
     /// The family; nil for foreign keys.
     package var family: KeyFamily?
-    /// The types that were seen, sorted; more than one, or another than the layout's, is damage.
+    /// The types that were seen, sorted. More than one, or a type that differs from the layout's, is a problem.
     package var types: [String] = []
     /// The number of keys of the family.
     package var keys = 0
     /// The number of these keys that have a TTL, so that Redis expires them.
     package var withTTL = 0
-    /// Measured, or scaled up from a sample; nil where the server does not tell.
+    /// The memory use, measured or estimated from a sample; nil if the server does not permit `MEMORY`.
     package var memoryBytes: Int?
     /// Whether the memory of each of the keys was measured.
     package var memoryIsExact = true
@@ -64,7 +64,7 @@ package struct KeySurvey: Sendable, Equatable {
 
   /// The number of keys seen.
   package var keys = 0
-  /// In the order of `KeyFamily`, the foreign ones last; only those that have keys.
+  /// The families that have keys, in the order of `KeyFamily`, then the foreign keys.
   package var families: [Family] = []
   /// The first of the keys that are not part of the layout, at most `foreignLimit`.
   package var foreign: [[UInt8]] = []
@@ -74,7 +74,7 @@ package struct KeySurvey: Sendable, Equatable {
   package var otherCaches: [OtherCache] = []
   /// Whether each key's memory was measured.
   package var memoryIsExact = true
-  /// The server keeps `MEMORY` from this user or from everyone.
+  /// Whether the server does not permit `MEMORY`.
   package var memoryIsNotPermitted = false
   /// Whether every key was seen.
   package var complete = true
@@ -82,7 +82,7 @@ package struct KeySurvey: Sendable, Equatable {
   /// The number of foreign keys that are named.
   package static let foreignLimit = 100
 
-  /// nil where the server does not tell.
+  /// The memory use of all families; nil if the server does not permit `MEMORY`.
   package var memoryBytes: Int? {
     families.reduce(0) { sum, family in sum.flatMap { sum in family.memoryBytes.map { sum + $0 } } }
   }
@@ -93,7 +93,7 @@ extension RedisStore {
   ///
   /// `SCAN` walks over the whole server, keys of other programs too, without reading them. A key that is written or
   /// removed during the walk may be missed or, while Redis resizes its table, seen twice.
-  /// - Throws: `StoreBackendError` with `accessDenied` where the user may not run `SCAN`.
+  /// - Throws: `StoreBackendError` with `accessDenied` if the user may not run `SCAN`.
   package func surveyKeys(_ options: KeySurveyOptions) throws -> KeySurvey {
     var tally = SurveyTally(options)
     let otherCaches = OtherCaches(self)
@@ -106,9 +106,9 @@ extension RedisStore {
     return survey
   }
 
-  /// Passes on each key of the prefix that the options let pass, one or more times. Whose cache it is plays no part, so
-  /// a damaged one can be looked at too.
-  /// - Parameter measuring: ask for the memory of each.
+  /// Passes each key that the options select to the caller, once or more. It does not check the identity of the cache,
+  /// so that a damaged cache can be inspected too.
+  /// - Parameter measuring: measures the memory of each key.
   /// - Returns: whether every key was seen.
   @discardableResult
   package func forEachKey(
@@ -151,8 +151,8 @@ extension RedisStore {
     return true
   }
 
-  /// The number of members of a key whose size Redis measures: every field of an entry, and so few members of an
-  /// index that a million of them take the server no time.
+  /// The number of members of a key that Redis measures (`SAMPLES`). It covers every field of an entry, and is small
+  /// enough that an index of a million members takes the server no time.
   fileprivate static let nestedSamples = 100
 
   /// Measures the keys that were drawn. If the server does not permit `MEMORY`, the figures are left out.
@@ -173,10 +173,10 @@ extension RedisStore {
   }
 }
 
-/// The walk was told to stop.
+/// Ends the walk after a stop request.
 private struct Stopped: Error {}
 
-/// The question about one key.
+/// The reads about one key.
 private struct KeyQuestion: Sendable {
   private let type, timeLeft: Slot
   private let memory, namespace: Slot?
@@ -211,7 +211,7 @@ private struct KeyQuestion: Sendable {
   }
 }
 
-/// Adds records up, keeping a random sample of each family (Vitter's algorithm R) rather than all the names.
+/// The sums over records, with a random sample of each family (Vitter's algorithm R) instead of all names.
 private struct SurveyTally {
   struct Family {
     var survey: KeySurvey.Family
@@ -274,7 +274,7 @@ private struct SurveyTally {
       var row = tallied.survey
       row.types = tallied.types.sorted()
       if tallied.measured > 0 {
-        // A double holds every sum of bytes that a server can have to the byte, and any that one can make up.
+        // A double is exact for every size that a server can have, and does not overflow for false ones.
         let bytes = tallied.measuredBytes / Double(tallied.measured) * Double(row.keys)
         row.memoryBytes = Int(min(bytes.rounded(), Double(Reply.largestSize)))
       }

@@ -1,12 +1,13 @@
 import Mneme
 
-/// Does many changes over several connections that take turns, so that the server has the next request at hand when it
-/// is done with the last one, although each is short.
+/// Makes many changes over several connections in turn, so that the server always has the next request when it has
+/// finished the last one, although each request is short.
 ///
-/// Small work stays on the store's own connection: the first changes are made there, one after the other. After them
-/// each lane has a thread and a connection, and sends the look of its next change behind the transaction of the last
-/// one, so that a change takes one round trip. There are two lanes, and more where a round trip is long: as many as it
-/// takes to fill it. Changes under way at the same time are made in no order; their outcomes are taken in order.
+/// Small work stays on the store's own connection: the first changes are made there, one after the other. Then lanes
+/// are opened. Each lane has a thread and a connection, and sends the reads of its next change directly after the
+/// transaction of the last one, so that a change takes one round trip. There are two lanes, or more if a round trip is
+/// long: as many as it takes to keep the server busy. Changes under way at the same time are made in any order. Their
+/// outcomes are returned in order.
 ///
 /// Used by one thread.
 final class Lanes<Work: Sendable, Outcome: Sendable> {
@@ -24,7 +25,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
     var waiting: [Piece] = []
     var underWay = 0
     var outcomes: [Int: Result<Outcome, any Error>] = [:]
-    /// No more work is taken up: after an error, or at the end.
+    /// Whether no more work is begun: after an error, or at the end.
     var isClosed = false
 
     /// - Returns: whether work may be begun.
@@ -36,7 +37,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
     /// - Returns: the next piece, or nil if none is waiting.
     mutating func take() -> Piece? { waiting.isEmpty || !begin() ? nil : waiting.removeFirst() }
 
-    /// Puts down a piece that was taken and not begun.
+    /// Gives up a piece that was taken and not begun.
     mutating func drop() { underWay -= 1 }
 
     mutating func settle(_ piece: Piece, _ outcome: Result<Outcome, any Error>) {
@@ -50,7 +51,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
 
   private let store: RedisStore
   private let makeStep: @Sendable (RedisStore) -> Step
-  /// On the store's own connection.
+  /// The step on the store's own connection.
   private let ownStep: Step
   private let board = Monitor(Board())
   private var threads: [WorkerThread] = []
@@ -62,7 +63,8 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
   private var fewest: Int { roundTrip > .milliseconds(20) ? 1 : 4 }
   /// The round trip that the store's own connection has measured.
   private var roundTrip: Duration { store.client.shortestRoundTrip ?? .zero }
-  /// The time that a change takes the server and this process, about. So many of these fill a round trip.
+  /// The approximate time that a change takes in the server and in this process. A round trip divided by it gives the
+  /// number of lanes.
   private static var laneTime: Duration { .microseconds(300) }
 
   /// - Parameters:
@@ -74,7 +76,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
   ) {
     self.store = store
     makeStep = { store in
-      /// The answers to the look of the piece that comes next.
+      /// The reads of the next piece, if they were sent with the last one.
       var ahead: (number: Int, looked: Looked<Seen>)?
       return { piece, upcoming in
         Result {
@@ -97,8 +99,8 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
   /// Whether the next piece goes to a lane, rather than to the store's own connection.
   var areOpen: Bool { submitted >= fewest }
 
-  /// Does a piece of work, now or when a lane is free. Waits while all lanes have enough to do. After an error it is
-  /// dropped.
+  /// Does a piece of work, immediately or when a lane is free. Waits while the queue is full. After an error the piece
+  /// is dropped.
   func submit(_ work: Work) {
     let piece = Piece(number: submitted, work: work)
     defer { submitted += 1 }
@@ -108,8 +110,8 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
       let outcome = ownStep(piece) { nil }
       return board.change { $0.settle(piece, outcome) }
     }
-    // A caller that has found the queue full is woken when it is half empty, rather than for each piece that is taken.
-    // Work that waits takes longer than a round trip of the caller's own.
+    // If the queue is full, the caller is woken when it is half empty, rather than for each piece that is taken. The
+    // waiting work still takes longer than a round trip of the caller's.
     let most = max(4, 2 * threads.count)
     var room = most
     board.wait { board -> Void? in
@@ -123,8 +125,8 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
     }
   }
 
-  /// The outcomes of the pieces that came next, in the order in which they were submitted, up to the first that is not
-  /// done yet. The first error is the last outcome.
+  /// Returns the next outcomes, in the order in which the pieces were submitted, up to the first that is not done yet.
+  /// The first error is the last outcome.
   func takeOutcomes() -> [Result<Outcome, any Error>] {
     board.change { board in
       var outcomes: [Result<Outcome, any Error>] = []
@@ -140,7 +142,8 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
   /// Waits until no work is under way.
   func finish() { board.wait { $0.waiting.isEmpty && $0.underWay == 0 ? () : nil } }
 
-  /// After an error: the outcomes of later pieces that were under way, with their places, counted from the error.
+  /// Returns, after an error, the outcomes of later pieces that were under way, with their places counted from the
+  /// error.
   func takeOutcomesBeyondError() -> [(place: Int, outcome: Result<Outcome, any Error>)] {
     finish()
     return board.change { board in
@@ -160,7 +163,7 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
     }
   }
 
-  /// Ends the lanes, when what is under way is done.
+  /// Ends the lanes after the work under way.
   func close() {
     board.change { $0.isClosed = true }
     for thread in threads { thread.join() }
@@ -182,9 +185,9 @@ final class Lanes<Work: Sendable, Outcome: Sendable> {
     }
   }
 
-  /// Runs in a lane's thread.
+  /// The main function of a lane's thread.
   private static func work(_ board: Monitor<Board>, _ step: Step) {
-    /// Waits for a piece. nil: there will be no more.
+    /// Waits for a piece; nil if there will be no more.
     func next() -> Piece? {
       board.wait { board -> Piece?? in
         if let piece = board.take() { return .some(piece) }

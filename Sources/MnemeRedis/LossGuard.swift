@@ -1,28 +1,28 @@
 import Mneme
 
-/// Notices when a server loses what it had stored while long work reads or writes it: a restart without its latest data,
-/// a failover to a replica that lacked it, a flush.
+/// A guard that detects the loss of stored data during long work: a restart of the server without its latest data, a
+/// failover to a replica that lacks it, or a flush.
 ///
-/// It compares who the server says it is, and how far the cache's version counter has come: at the beginning, after each
-/// new connection, once a second, and at the end. A server that does not say who it is (an ACL may forbid `INFO`) is judged
-/// by the counter alone, which another writer's growth can hide. Used by one thread.
+/// It compares the identity of the server and the cache's version counter: at the beginning, after each new connection,
+/// once a second, and at the end. If the server does not report its identity (an ACL may forbid `INFO`), only the
+/// counter is compared, and the writes of another client can hide a loss. Used by one thread.
 package final class LossGuard {
   /// The server and the cache at one moment.
   private struct Snapshot {
-    /// Another one with each start of a server.
+    /// `run_id`, which changes with each start of the server.
     var runID: String?
-    /// Another one with each server whose writes this one follows.
+    /// `master_replid`, which changes when the server follows another primary or becomes one.
     var replicationID: String?
-    /// The one before, where a replica has become a primary.
+    /// `master_replid2`, the earlier one of a replica that has become a primary.
     var formerReplicationID: String?
-    /// nil where it cannot be read.
+    /// The version counter; nil if it cannot be read.
     var version: Int64?
     var address: String
     var isCluster: Bool
     var isReplica: Bool
   }
 
-  /// The server and the cache as they were seen last; nil where the server does not say who it is.
+  /// The last known state of server and cache; nil if the server does not report its identity.
   package var mark: ServerMark? { Self.mark(of: last, version: highestVersion) }
 
   private let store: RedisStore
@@ -31,9 +31,9 @@ package final class LossGuard {
   private var connections: Int
   private var time = Instant.now
 
-  /// While no connection is lost, it looks again after this time.
+  /// The time between two comparisons, if no connection is lost.
   private static let interval = Duration.seconds(1)
-  /// The interval at which it asks for lost connections, which waits for a request in progress.
+  /// The time between two checks for lost connections. Each waits for a request in progress.
   private static let shortInterval = Duration.milliseconds(100)
   private var lastCheck = Instant.now
 
@@ -45,7 +45,7 @@ package final class LossGuard {
     connections = store.client.traffic.connections
   }
 
-  /// Looks again where there is a reason to. To be called between batches.
+  /// Compares again if a connection was lost or the interval is over. Call it between batches.
   /// - Throws: `StoreBackendError` with `lostWrites`.
   package func check() throws {
     let now = Instant.now
@@ -58,12 +58,12 @@ package final class LossGuard {
     (connections, time) = (store.client.traffic.connections, .now)
   }
 
-  /// Looks now. One round trip.
+  /// Compares now. One round trip.
   /// - Throws: `StoreBackendError` with `lostWrites`.
   package func confirm() throws { try compare(with: Self.look(at: store)) }
 
-  /// Looks once more, at the end: where connections were lost or several were made, over a new one, since an old one may
-  /// still lead to a server that others have left. One round trip.
+  /// Compares once more, at the end. If connections were lost, or if there are several, it uses a new connection,
+  /// since an old one may lead to a server that is not the primary any more. One round trip.
   /// - Throws: `StoreBackendError` with `lostWrites`.
   package func finish() throws {
     guard store.client.traffic.connections > 1 else { return try compare(with: Self.look(at: store)) }
@@ -73,8 +73,8 @@ package final class LossGuard {
     store.client.count(other.client.traffic)
   }
 
-  /// Compares what was seen first with what an earlier run has seen.
-  /// - Throws: `StoreBackendError` with `lostWrites` where the server may have lost something since.
+  /// Compares the state at the beginning with the one that an earlier run has seen.
+  /// - Throws: `StoreBackendError` with `lostWrites` if the server may have lost something since.
   package func check(since mark: ServerMark) throws {
     guard let now = self.mark, now.server == mark.server, now.version >= mark.version else {
       throw StoreBackendError(
@@ -98,7 +98,7 @@ package final class LossGuard {
     let replies = try store.client.read(request, tolerating: true)
     store.note(serverInformation: replies[server].information)
     let counter = replies[version]
-    // A repair sets a number that cannot grow to a lower one.
+    // A repair replaces a number that cannot grow by a lower one, which is not a loss.
     let number = counter.integer.flatMap { $0 <= RedisStore.largestNumber ? $0 : nil }
     return Snapshot(
       runID: replies[server].information["run_id"],
@@ -114,12 +114,12 @@ package final class LossGuard {
       guard version >= highestVersion else { throw lost(from: highestVersion, to: version) }
       highestVersion = version
     }
-    // The nodes of a cluster hand keys over to each other, with the counter among them.
+    // In a cluster the keys of a slot, the counter included, can move to another node.
     let isOtherNode = now.isCluster && now.address != last.address
     if !isOtherNode {
       let hasOtherData =
         differs(last.replicationID, now.replicationID) && differs(last.replicationID, now.formerReplicationID)
-      // An address for readers leads to one replica of a primary or another.
+      // An address for readers may lead to different replicas of a primary.
       let isOtherReplica =
         now.isReplica && now.replicationID != nil && !differs(last.replicationID, now.replicationID)
       if differs(last.runID, now.runID) && !isOtherReplica || hasOtherData { throw replaced }
@@ -149,17 +149,17 @@ package final class LossGuard {
   }
 }
 
-/// The identity of a server at a moment, and the version of a cache on it: `e3c4ecb6.41234`. An import that continues later
-/// finds out with it whether the server still has what was stored by then.
+/// The identity of a server at a moment, and the version of a cache on it: `e3c4ecb6.41234`. An import that continues
+/// later finds out with it whether the server still has what was stored by then.
 package struct ServerMark: Sendable, Equatable, CustomStringConvertible {
-  /// Another one with each start of a server, and with each server whose writes it follows: 8 hexadecimal digits.
+  /// A digest of `run_id` and `master_replid`: 8 hexadecimal digits.
   let server: String
   /// The version counter of the cache.
   let version: Int64
 
   init(server: String, version: Int64) { (self.server, self.version) = (server, version) }
 
-  /// nil where the text is not one.
+  /// Parses a mark; nil if the text is not one.
   package init?(_ text: String) {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 2, parts[0].utf8.count == 8, parts[0].allSatisfy({ $0.isASCII && $0.isHexDigit }),
@@ -172,10 +172,10 @@ package struct ServerMark: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension RedisStore {
-  /// Counts the entries of a namespace with an id up to this one. After these were removed, any left means that the server
-  /// has lost the removal.
+  /// Counts the entries of a namespace with an id up to this one. After these were removed, any left means that the
+  /// server has lost the removal.
   ///
-  /// One round trip where the namespace is empty, and one for each page of 200 else.
+  /// One round trip if the namespace is empty, and one for each page of 200 else.
   package func countEntries(upTo id: EntryID, in namespace: Namespace) throws -> Int {
     guard try count(in: namespace) > 0 else { return 0 }
     var count = 0

@@ -8,22 +8,23 @@ package struct OtherCache: Sendable, Equatable {
   package var keys: Int
 }
 
-/// Tells the keys of other caches beneath a prefix from the cache's own.
+/// Distinguishes the keys of other caches under a prefix from the cache's own keys.
 ///
-/// With the prefixes `app` and `app:v2` the keys of the second begin like those of the first. With `app` and `app:lru`
-/// they also look like its own: `app:lru:by_id` is an index of the one, and may be the `lru` of a namespace `by_id` of the
-/// other. They are told apart by `meta`, which every cache has. A key that may belong to either is left alone.
+/// With the prefixes `app` and `app:v2`, the keys of the second cache begin like those of the first. With `app` and
+/// `app:lru` they also look like its own keys: `app:lru:by_id` is an index of the second cache, and could be the `lru`
+/// of a namespace `by_id` of the first. The key `meta`, which every cache has, shows which prefixes are caches. A key
+/// that may belong to either is not changed.
 ///
 /// Used by one thread at a time.
 final class OtherCaches {
   private let store: RedisStore
-  /// The prefixes that keys suggested, and whether a cache has each.
+  /// The possible prefixes of the keys seen, and whether each is that of a cache.
   private var verdicts: [[UInt8]: Bool] = [:]
   private var keyCounts: [[UInt8]: Int] = [:]
 
-  /// More prefixes than this are not kept in mind.
+  /// The most prefixes that are kept.
   private static let limit = 10_000
-  /// A key suggests no more prefixes than this.
+  /// The most possible prefixes of one key.
   private static let candidateLimit = 8
 
   init(_ store: RedisStore) { self.store = store }
@@ -34,8 +35,8 @@ final class OtherCaches {
       .sorted { $0.keyPrefix.lexicographicallyPrecedes($1.keyPrefix) }
   }
 
-  /// The prefix of the other cache that each key belongs to; nil for a key that is this cache's, or nobody's. One round
-  /// trip for each 64 prefixes that are met for the first time.
+  /// Returns the prefix of the other cache to which each key belongs; nil for a key of this cache or of none. One round
+  /// trip for each 64 new prefixes.
   func owners(of keys: [[UInt8]]) throws -> [[UInt8]?] {
     let candidates = keys.map { store.layout.innerPrefixes(of: $0, atMost: Self.candidateLimit) }
     let unknown = Set(candidates.joined()).filter { verdicts[$0] == nil }
@@ -47,19 +48,19 @@ final class OtherCaches {
       }
       let replies = try store.client.read(request, tolerating: true)
       for (prefix, slot) in asked {
-        // A key that may not be read may be the `meta` of a cache.
+        // If the user may not read the key, it may be the `meta` of a cache.
         verdicts[prefix] = replies[slot].error.map { $0.code != "WRONGTYPE" } ?? !replies[slot][0].isNull
       }
     }
     return candidates.map { prefixes in
-      // The longest: a cache may have others beneath it in its turn.
+      // Takes the longest prefix, since the prefix of that cache may again begin that of another.
       guard let owner = prefixes.last(where: { verdicts[$0] == true }) else { return nil }
       keyCounts[owner, default: 0] += 1
       return owner
     }
   }
 
-  /// Leaves out what belongs to another cache.
+  /// Returns the items that do not belong to another cache.
   func own<Item>(_ items: [Item], key: (Item) -> [UInt8]) throws -> [Item] {
     zip(items, try owners(of: items.map(key))).filter { $1 == nil }.map(\.0)
   }

@@ -1,6 +1,6 @@
 import Mneme
 
-/// A member of `by_ttl` whose time has come.
+/// A member of `by_ttl` that is due.
 struct DueMember: Equatable, Sendable {
   /// nil for a member that is neither an id nor `ns|id`.
   var id: EntryID?
@@ -13,7 +13,7 @@ struct PageContents: Equatable {
   /// The state of an entry.
   enum Entry: Equatable, Sendable {
     case present(Namespace, EntryHead.Expiry)
-    /// It is there and does not say where it belongs, or its key is of another type.
+    /// The entry lacks the fields that place it, or its key has another type.
     case unreadable
     case absent
   }
@@ -22,10 +22,10 @@ struct PageContents: Equatable {
   var entries: [EntryID: Entry]
 
   /// Decides what to do about each member. The entry's own fields override `by_ttl`.
-  /// - Parameter namespace: only what belongs to it is touched. nil: everything.
+  /// - Parameter namespace: limits the changes to a namespace; nil for all.
   func plan(at now: UnixTime, in namespace: Namespace?) -> PagePlan {
     var plan = PagePlan()
-    /// The place of each entry in `stale`, or nil where it is expired.
+    /// The place of each entry in `stale`, or nil if it is expired.
     var decided: [EntryID: Int?] = [:]
     for member in members {
       guard let id = member.id, let entry = entries[id] else {
@@ -62,7 +62,7 @@ struct PageContents: Equatable {
 struct PagePlan: Equatable {
   /// Entries to remove, each once.
   var expired: [EntryID] = []
-  /// Entries of which `by_ttl` says something else than they do, each once.
+  /// Entries whose expiry differs from `by_ttl`, each once.
   var stale: [StaleExpiry] = []
   /// Members without an entry.
   var leftovers: [Leftover] = []
@@ -70,7 +70,7 @@ struct PagePlan: Equatable {
   var kept = 0
 }
 
-/// An entry that is not due, though `by_ttl` says so.
+/// An entry that is due by `by_ttl` and not by its own fields.
 struct StaleExpiry: Equatable, Sendable {
   var id: EntryID
   /// Namespaces that members name with this id and that are not the entry's.

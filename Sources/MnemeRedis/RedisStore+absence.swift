@@ -1,8 +1,8 @@
 import Mneme
 
 extension RedisStore {
-  /// Those of the namespaces that are not there: without entries, a quota, and figures of entries that they had. A miss
-  /// makes no namespace.
+  /// Returns the namespaces that do not exist: they have neither entries nor a quota, and no counter but that of
+  /// misses. A miss alone does not create a namespace.
   ///
   /// One round trip, and one for the counters that the Python library keeps.
   package func missing(_ namespaces: [Namespace]) throws -> [Namespace] {

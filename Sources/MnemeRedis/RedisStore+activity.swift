@@ -9,10 +9,11 @@ package struct Activity: Sendable {
 }
 
 extension RedisStore {
-  /// Counts the entries that were used since a moment and those that will expire by another. An entry that was put counts
-  /// as used, and a leftover of Redis's own expiry as an entry.
+  /// Counts the entries that were used since `since` and those that will expire until `until`. A put is a use.
+  /// Leftovers are counted as entries.
   ///
-  /// One round trip for each 64 namespaces. Which namespace an entry that expires is in, `by_ttl` does not say.
+  /// One round trip for each 64 namespaces. `by_ttl` is one index for all namespaces, so the expiring entries are
+  /// counted for the whole cache.
   package func activity(
     of namespaces: [Namespace], since: UnixTime, now: UnixTime, until: UnixTime
   ) throws -> Activity {
@@ -34,8 +35,8 @@ extension RedisStore {
     return activity
   }
 
-  /// The entries of each namespace that were put or served from one moment on and before another. One round trip for each
-  /// 64 namespaces.
+  /// The entries of each namespace that were put or served from one moment on and before another. One round trip for
+  /// each 64 namespaces.
   package func uses(
     in namespaces: [Namespace], from start: UnixTime, before end: UnixTime
   ) throws -> [Namespace: Int] {

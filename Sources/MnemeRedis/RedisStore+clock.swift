@@ -10,7 +10,7 @@ extension RedisStore {
   static let clockTolerance = Seconds(60)
   /// The time for which a comparison holds.
   private static let comparisonAge = Duration.seconds(60)
-  /// Later than this after now, a time is a mistake rather than that of a clock that is ahead.
+  /// The largest lead of a clock. A time that is later is a mistake.
   static let farthestLead = Seconds(86_400)
 
   /// A comparison of the clocks.
@@ -20,8 +20,8 @@ extension RedisStore {
     var at: Instant
   }
 
-  /// The moment by which entries expire: `now`, or what the server's clock says instead where the two differ by more than
-  /// a minute. One round trip in a minute.
+  /// The moment by which entries expire: `now`, or the server's time if the two differ by more than a minute. At most
+  /// one round trip a minute.
   package func time(for now: UnixTime) throws -> UnixTime {
     if isComparisonOld {
       var request = Pipeline()
@@ -42,15 +42,16 @@ extension RedisStore {
     clockComparison?.lead.flatMap { $0.rawValue.magnitude > UInt64(Self.clockTolerance.rawValue) ? $0 : nil }
   }
 
-  /// Compares the clocks by what the server has said.
+  /// Compares the clocks with the time in the server's `INFO`.
   func note(serverInformation information: [String: String]) {
     clockComparison = ClockComparison(lead: information.serverTime.map { systemClock() - $0 }, at: .now)
   }
 
-  /// When an access counts as made: now, or where a later one has been made, by the server's clock and no earlier than
-  /// that one. Otherwise what was just put or served by a machine whose clock is behind would be the next to be evicted.
+  /// The time to record for an access: now, or, if a later access is recorded already, the server's time and at least
+  /// that of the later access. Otherwise an entry just put or served by a machine whose clock is behind would be the
+  /// next to be evicted.
   ///
-  /// One round trip in a minute on such a machine.
+  /// On such a machine: at most one round trip a minute.
   /// - Parameter latest: the highest score in `lru`.
   func accessTime(
     _ now: UnixTime, after latest: UnixTime?, _ transaction: borrowing Transaction
@@ -64,7 +65,7 @@ extension RedisStore {
     return max(latest, now + Seconds(-(clockComparison?.lead?.rawValue ?? 0)))
   }
 
-  /// Asks for the time of the latest access in a namespace. Fails where the key is of another type.
+  /// Appends the read of the latest access in a namespace. It fails if the key has another type.
   func appendLatestAccess(in namespace: Namespace, to pipeline: inout Pipeline) -> Slot {
     pipeline.append("ZRANGE", layout.lru(namespace), -1, -1, "WITHSCORES")
   }

@@ -1,12 +1,12 @@
 import Mneme
 
 extension RedisStore {
-  /// Removes an entry whose own fields do not say where it belongs, with every index member that names it and, as
-  /// far as it can be told, its `hash:` key.
+  /// Removes an entry that lacks the fields that place it, with every index member that names it and, if it is known,
+  /// its `hash:` key.
   /// - Parameters:
-  ///   - namespace: whose index has it; an entry that says that it belongs to another stays. nil: any.
-  ///   - decide: whether it is removed, as it is under `WATCH`; nil: in any case.
-  /// - Returns: whether it was there and was removed.
+  ///   - namespace: the one whose index lists it. An entry that names another namespace stays. nil: any.
+  ///   - decide: decides under `WATCH` whether it is removed; nil to remove it always.
+  /// - Returns: whether it was removed.
   func removeDamaged(
     _ id: EntryID, from namespace: Namespace?, counting: Counting?,
     _ decide: ((EntryReading) -> Bool)? = nil
@@ -35,7 +35,7 @@ extension RedisStore {
       }
       if let namespace, let name, !name.utf8.elementsEqual(namespace.name.utf8) { return .done(Freed(false)) }
 
-      // 2. Everything that points at it.
+      // 2. The keys and members that name it.
       let stated = name.map { Namespace(unchecked: $0) }
       let going = listed + (stated.map { [Leftover(id: id, namespace: $0)] } ?? [])
       let namespaces = Set(going.compactMap(\.namespace)).sorted()
@@ -52,7 +52,7 @@ extension RedisStore {
       let heads = namespaces.map { EntryHead(id: id, namespace: $0, queryHash: "", expiry: .unreadable) }
       let emptied = heads.isEmpty ? [] : try watchEmptied(by: heads, transaction)
 
-      // 3. All of it together.
+      // 3. The transaction.
       var record = RemovalRecord(removed: 1, emptied: emptied)
       if case .all(let counter, let namespace) = counting {
         record.counts = [RemovalRecord.Count(counter: counter, namespace: namespace, number: 1)]

@@ -1,6 +1,6 @@
 import Mneme
 
-/// An entry, and all that belongs to it in Redis.
+/// An entry, and everything that belongs to it in Redis.
 package struct EntryDetails: Sendable {
   package var id: EntryID
   /// nil if it cannot be read; `damage` says why.
@@ -8,19 +8,19 @@ package struct EntryDetails: Sendable {
   package var damage: CorruptCacheError?
   /// The name of its hash.
   package var key: String
-  /// The places that point at the entry; nil while clients write to it faster than it can be read.
+  /// The keys and members that name the entry; nil if clients write to it faster than it can be read.
   package var places: Places?
   /// Problems that a check finds with it.
   package var problems: [CacheProblem] = []
 
-  /// The places that point at an entry.
+  /// The keys and members that name an entry.
   package struct Places: Sendable {
     /// The name of the `hash:` key of its query; nil if the query hash is not known.
     package var hashKey: String?
     package var pointer: Pointer
     /// The scores that the indexes have for it.
     package var byID, lru, byTTL: String?
-    /// Whether Redis itself will expire the key.
+    /// Whether the key has a TTL in Redis.
     package var expiresNatively: Bool
   }
 

@@ -1,27 +1,26 @@
 import Mneme
 
-/// A cache that is on a server, under whatever prefix.
+/// A cache on a server, under any prefix.
 package struct DiscoveredCache: Sendable, Equatable {
   /// The prefix as bytes, because another program's need not be text.
   package var keyPrefix: [UInt8]
   /// The number of entries; nil if `by_id` may not be read, or is not a sorted set.
   package var entries: Int?
   package var fingerprint: String
-  /// nil where `meta` does not say it in numbers.
+  /// The dimension; nil if `meta` has no valid one.
   package var dimension: Int?
 }
 
 extension RedisClient {
-  /// Finds every cache in the database by its `meta`, sorted by prefix. Call it on a client that no store uses: a cache of
-  /// any prefix is found.
+  /// Finds every cache in the database by its `meta`, sorted by prefix. Call it on a client that no store uses.
   ///
-  /// `SCAN` for hashes whose name ends so, 200 keys a page, and one round trip for those on it: of a hash that
-  /// is another program's the fields of `meta` are asked for and not found. On a cluster it asks every primary.
+  /// It uses `SCAN` for hashes whose name ends in `:meta`, 200 keys a page, and one round trip to read the fields of
+  /// those on a page. A hash of another program does not have these fields. On a cluster it asks every primary.
   /// - Parameters:
   ///   - control: stopped early, it returns what was found. Progress counts about how many keys were passed.
-  ///   - whenNotPermitted: called with the names of keys that may be the `meta` of a cache, and that an ACL keeps from this
-  ///     user.
-  /// - Throws: `StoreBackendError` with `accessDenied` where the user may not run `SCAN`.
+  ///   - whenNotPermitted: called with the names of keys that may be the `meta` of a cache and that this user may not
+  ///     read.
+  /// - Throws: `StoreBackendError` with `accessDenied` if the user may not run `SCAN`.
   package func discoverCaches(
     _ control: WorkControl = WorkControl(), whenNotPermitted: (_ key: [UInt8]) -> Void = { _ in }
   ) throws -> [DiscoveredCache] {
@@ -31,7 +30,7 @@ extension RedisClient {
     let isOfCluster = isOfCluster
     for node in nodes {
       let place = node.endpoint
-      // A slot that moves leads a question about its keys to another node, and a walk stays where it is.
+      // If a slot moves, reads of its keys are redirected to another node, while a walk must stay on its node.
       let asking = isOfCluster ? node.another() : node
       defer {
         for client in isOfCluster ? [node, asking] : [] {
@@ -60,13 +59,13 @@ extension RedisClient {
     return found.values.sorted { $0.keyPrefix.lexicographicallyPrecedes($1.keyPrefix) }
   }
 
-  /// Whether the server is a node of a cluster, as far as it has said.
+  /// Whether the server has reported that it is a node of a cluster.
   package var isOfCluster: Bool { role.isCluster == true }
 
-  /// This client alone, or a client for each primary of a cluster. One round trip, and one more on a cluster.
+  /// Returns this client alone, or a client for each primary of a cluster. One round trip, two on a cluster.
   private func nodesWithKeys() throws -> [RedisClient] {
     var request = Pipeline()
-    // A command that every user of discovery may run. The server says along with its answer what it is.
+    // Any user of discovery may run this command. The greeting sent with it shows whether this is a cluster.
     _ = Cursor(.keys(matching: Array(KeyLayout.everyMeta.utf8))).append(to: &request)
     _ = try read(request, tolerating: true)
     guard isOfCluster else { return [self] }

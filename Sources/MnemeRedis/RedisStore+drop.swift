@@ -4,16 +4,16 @@ extension RedisStore {
   /// Removes a whole cache: its entries, indexes, counters, quotas, version and identity.
   ///
   /// Keys under the prefix that are not part of the layout stay, and so do other caches beneath it. In three steps:
-  /// 1. The entries go as `removeAll` removes them, so that every reader sees the version grow, and a run that is stopped
-  ///    leaves a sound cache with fewer entries.
-  /// 2. `SCAN` finds what is left of the keys that there are for each entry or namespace.
-  /// 3. The keys of the cache as a whole go in one transaction, unless the version has moved since step 1.
+  /// 1. The entries are removed as `removeAll` removes them. So every reader sees the version grow, and a run that is
+  ///    stopped leaves a valid cache with fewer entries.
+  /// 2. `SCAN` finds the remaining keys of entries and namespaces.
+  /// 3. The keys of the cache as a whole are removed in one transaction, unless the version has changed since step 1.
   ///
-  /// A program that writes in the meantime makes it start again: its writes are removed too. A write after step 3 begins
-  /// a new cache with ids from 1. A program of the Python library that had opened the cache writes on without a `meta`, so
-  /// that its entries are not found until it opens the cache again.
-  /// - Parameter control: stopped early, the cache is still there with what is left.
-  /// - Returns: how many entries were removed, and whether the cache is gone.
+  /// If a program writes in between, the steps start again, and its writes are removed too. A write after step 3 begins
+  /// a new cache with ids from 1. A Python program that had opened the cache continues to write without a `meta`, so
+  /// its entries are not found until it opens the cache again.
+  /// - Parameter control: if it stops the work, the cache still exists with the remaining entries.
+  /// - Returns: the number of entries that were removed, and whether the cache is gone.
   /// - Throws: `StoreBackendError` with `contention` while other programs keep writing.
   package func drop(_ control: WorkControl) throws -> (entries: Int, isComplete: Bool) {
     var removed = 0
@@ -46,12 +46,12 @@ extension RedisStore {
       do {
         removed += try removeAll(in: namespace, shifted)
       } catch is CorruptCacheError {
-        // An index of another type. All of it goes by its name.
+        // An index has another type. Step 2 removes it and the entries by their names.
       }
     }
   }
 
-  /// Removes the keys that there are for each entry and namespace, whatever their type.
+  /// Removes the keys of entries and namespaces, of any type.
   /// - Returns: whether the walk came to its end.
   private func removeStrayKeys(counting removed: inout Int, _ control: WorkControl) throws -> Bool {
     let otherCaches = OtherCaches(self)
@@ -67,7 +67,7 @@ extension RedisStore {
     }
   }
 
-  /// - Returns: false where the version has moved.
+  /// - Returns: false if the version has changed.
   private func removeCommonKeys(unlessMovedFrom version: [UInt8]?) throws -> Bool {
     try client.change(tolerating: true) { pipeline in
       pipeline.append("WATCH", layout.version)
@@ -81,7 +81,7 @@ extension RedisStore {
     }
   }
 
-  /// Asks for the version as it is stored; nil where there is none, and where the key has another type.
+  /// Asks for the version as it is stored; nil if there is none, and where the key has another type.
   private func appendRawVersion(to pipeline: inout Pipeline) -> Question<[UInt8]?> {
     let version = pipeline.append("GET", layout.version)
     return Question { replies in
@@ -90,7 +90,7 @@ extension RedisStore {
     }
   }
 
-  /// Whether `meta` says that there is a cache, asked again. One round trip.
+  /// Whether `meta` exists now. One round trip.
   package func isThere() throws -> Bool {
     try !answer { $0.append("HGET", layout.meta, KeyLayout.MetaField.fingerprint) }.isNull
   }

@@ -9,15 +9,16 @@ extension RedisStore {
   /// used.
   static let evictedAlong = 15
 
-  /// Two round trips to see what goes, then one for each 200 entries and three for each transaction.
+  /// Evicts entries over a limit. Two round trips to choose the first, then one for each 200 entries and three for each
+  /// transaction.
   package func evict(
     for namespace: Namespace, maxEntries: Int?, sparing spared: Set<EntryID>
   ) throws -> Int {
     try evict(for: namespace, maxEntries: maxEntries, sparing: spared, WorkControl())
   }
 
-  /// Evicts under control: a quota that was lowered may send a million entries away.
-  /// - Parameter limit: in place of the quota that is stored, which a full server may have refused.
+  /// Evicts with a control, since a lowered quota may evict a million entries.
+  /// - Parameter limit: replaces the stored quota, which a full server may have refused.
   package func evict(
     for namespace: Namespace, quota limit: Int? = nil, maxEntries: Int?, sparing spared: Set<EntryID>,
     _ control: WorkControl
@@ -37,7 +38,8 @@ extension RedisStore {
     while left > 0, !control.shouldStop() {
       let wanted = min(left, Self.evictionPage)
       var oldest = try leastRecentlyUsed(wanted, in: scope)
-      // Asking for more from the start would change which entries of one second are the first over all namespaces.
+      // More are requested only now. A larger first request would change which entries of one second are the first
+      // over all namespaces.
       if !passedOver.isDisjoint(with: oldest) {
         oldest = try leastRecentlyUsed(wanted + passedOver.count, in: scope)
       }
@@ -46,7 +48,7 @@ extension RedisStore {
       left -= going.count
       for slice in going.slices(of: Batch.removed) where !control.shouldStop() {
         let gone = try removeWhatever(Array(slice), from: scope, counting: .all(.evictions, namespace))
-        // Index members whose entry Redis itself has expired count towards the limit and are not entries.
+        // Leftovers count towards the limit, but are not counted as evicted.
         let lost = Set(slice).subtracting(gone)
         try sweepLeftovers(lost.sorted().map { Leftover(id: $0, namespace: scope) })
         passedOver.formUnion(lost)
@@ -57,8 +59,8 @@ extension RedisStore {
     return evicted
   }
 
-  /// The namespaces that hold more than their quota allows. A quota that may not be read, or that is not a number, is
-  /// passed over. One round trip for each 64.
+  /// Returns the namespaces that are over their quota. A quota that may not be read or is not a number is skipped. One
+  /// round trip for each 64.
   func namespacesOverQuota(in namespace: Namespace?) throws -> [(
     namespace: Namespace, quota: Int, count: Int
   )] {

@@ -9,7 +9,7 @@ extension RedisStore {
     /// The score after which the next page begins; nil after the last.
     var from: String? = "-inf"
     while let start = from {
-      // The ages of a page are asked for with the next page.
+      // The ages of a page are read together with the next page.
       let (created, page) = try read(tolerating: true) { pipeline in
         let created = ids.map { pipeline.append("HGET", layout.entry($0), EntryField.createdAt) }
         let page = pipeline.append(

@@ -1,8 +1,9 @@
 import Mneme
 import Synchronization
 
-// A server that has reached `maxmemory` and evicts nothing refuses whatever may need memory, and with it the
-// transaction that it is in. So a removal is sent again without what records it, and that follows when there is room:
+// A server that has reached `maxmemory` and evicts nothing refuses each command that may need memory, and the whole
+// transaction with it. So a removal is sent again without the commands that record it. They follow when there is
+// memory:
 //
 //     1. UNLINK, ZREM, SREM, INCRBY version, HINCRBY counters     refused
 //     2. UNLINK, ZREM, SREM                                       in a transaction
@@ -39,7 +40,7 @@ final class RemovalLedger: Sendable {
 }
 
 extension RedisStore {
-  /// Commands that free memory, with those that record what they do as far as there is room.
+  /// Returns the commands that free memory, with as many of the recording commands as the server accepts.
   func freeing<Value: Sendable>(
     _ record: RemovalRecord, _ room: Room, _ build: (inout Pipeline) throws -> Question<Value>
   ) rethrows -> Plan<Freed<Value>> {
@@ -58,7 +59,7 @@ extension RedisStore {
     }
   }
 
-  /// Records what a change could not, where there is room by now. No round trip where it was recorded.
+  /// Records the removals that a change could not record, if there is memory now. No round trip if there are none.
   func settle<Value>(_ freed: Freed<Value>) throws -> Value {
     if !freed.unrecorded.isEmpty {
       ledger.add(freed.unrecorded)
@@ -99,7 +100,7 @@ extension RedisStore {
     }
   }
 
-  /// Waits a moment for the room to record what was removed: a server gives memory back in the background.
+  /// Waits for memory to record the removals, because a server frees memory in the background.
   func recordRemovals(within limit: Duration) {
     let deadline = Deadline.after(limit)
     while !ledger.isEmpty, (try? recordRemovals()) == false, deadline.remaining > .zero {
@@ -113,7 +114,7 @@ extension RedisStore {
 
   // MARK: Commands
 
-  /// The keys and members that go.
+  /// Appends the commands that remove keys and members.
   func appendRemoval(_ plan: RemovalPlan, to pipeline: inout Pipeline) {
     let heads = plan.heads
     pipeline.append("UNLINK", each: heads.map { layout.entry($0.id) } + plan.hashKeys)
@@ -131,7 +132,7 @@ extension RedisStore {
     }
   }
 
-  /// The commands that record a removal.
+  /// Appends the commands that record a removal.
   func append(_ record: RemovalRecord, to pipeline: inout Pipeline) {
     for count in record.counts {
       appendCount(count.number, of: count.counter, in: count.namespace, to: &pipeline)
@@ -146,7 +147,7 @@ extension RedisStore {
 }
 
 extension Pipeline {
-  /// A command that takes members of a set, at least one.
+  /// Appends a command for members of a set, if there are any.
   fileprivate mutating func append(_ name: StaticString, from key: Key, _ members: [[UInt8]]) {
     begin(name, argumentCount: 1 + members.count)
     argument(key)

@@ -2,8 +2,8 @@ import Mneme
 
 /// Ids that were allocated to this process and that no entry has yet.
 ///
-/// They are used in order. Ids that an attempt has not used serve the next one, as long as the server still
-/// counts them as allocated: a flush or a failover takes them back.
+/// They are used in order. The next attempt uses the ids that the last one has not used, as long as the server still
+/// counts them as allocated. After a flush or a failover it does not.
 final class AllocatedIDs {
   private var ids: ArraySlice<EntryID>
 
@@ -20,7 +20,7 @@ final class AllocatedIDs {
 
   func use(_ count: Int) { ids.removeFirst(min(count, ids.count)) }
 
-  /// Drops them all where the server does not count them as allocated any more, or has entries with one of them.
+  /// Drops all ids if the server does not count them as allocated any more, or has an entry with one of them.
   func keepUsable(_ look: IDLook) {
     if let highest = ids.last, highest.rawValue > look.last || look.areTaken { ids = [] }
   }
@@ -28,23 +28,23 @@ final class AllocatedIDs {
 
 /// The state of the id counter and of ids before entries are stored under them.
 struct IDLook {
-  /// The last id that was allocated to anyone.
+  /// The last id that was allocated to any client.
   var last: Int64
   /// The highest id that an entry has.
   var highest: Int64
-  /// An entry has one of the ids that were looked at.
+  /// Whether an entry has one of these ids.
   var areTaken: Bool
 }
 
 /// The answer to an allocation.
 struct IDAllocation {
-  /// The ids that were watched when their keys were looked at.
+  /// The ids that were expected. Their keys are watched.
   var foreseen: [EntryID]
   /// The ids that were allocated.
   var ids: [EntryID]
   var areTaken: Bool
 
-  /// The ids belong to nobody else, and no entry can have come under them since they were looked at.
+  /// Whether the ids belong to this client alone, and no entry can have been stored under them.
   var isSettled: Bool { !areTaken && ids == foreseen }
 }
 
@@ -55,7 +55,8 @@ extension RedisStore {
     return EntryID(max(look.last, look.highest))
   }
 
-  /// - Parameter ids: the ids to use, which are watched so that no other client uses them.
+  /// Appends the reads before entries are stored.
+  /// - Parameter ids: the ids to use. Their keys are watched, so that no other client uses them.
   func appendIDLook(_ ids: [EntryID], to pipeline: inout Pipeline) -> Question<IDLook> {
     let last = pipeline.append("GET", layout.nextID)
     let highest = pipeline.append("ZREVRANGE", layout.byID, 0, 0)
@@ -68,7 +69,7 @@ extension RedisStore {
     }
   }
 
-  /// Watches entries that are not to be there, and asks how many are.
+  /// Watches the keys of entries that should not exist, and counts those that do.
   private func appendVacancyLook(at ids: [EntryID], to pipeline: inout Pipeline) -> Slot {
     pipeline.append("WATCH", each: ids.map(layout.entry))
     return pipeline.append("EXISTS", each: ids.map(layout.entry))
@@ -85,7 +86,7 @@ extension RedisStore {
     return Question { replies in try claims.map { try replies[$0] } }
   }
 
-  /// Asks whether the entry with an id is that of a query; nil where it is another query's.
+  /// Reads whether the entry with an id belongs to a query; nil if it belongs to another query.
   func appendClaimQuestion(
     about id: EntryID, _ key: QueryKey, to pipeline: inout Pipeline
   ) -> Question<Claim?> {
@@ -102,14 +103,14 @@ extension RedisStore {
     }
   }
 
-  /// Allocates ids that no entry has: those that follow the last one, and where `next_id` is behind the highest entry,
-  /// those above that. Their keys are watched in the same round trip.
+  /// Allocates ids that no entry has: those after the last one, or after the highest entry if `next_id` is below it.
+  /// Their keys are watched in the same round trip.
   func appendAllocation(
     _ count: Int, after look: IDLook, to pipeline: inout Pipeline
   ) throws -> Question<IDAllocation> {
     try checkGrowth(of: layout.nextID, from: max(look.last, look.highest))
     let base = max(look.last, look.highest)
-    // From far below zero it takes two steps.
+    // If `next_id` is far below zero, one increment would overflow, so it takes two.
     let (distance, isTooFar) = base.subtractingReportingOverflow(look.last)
     let foreseen = Self.run(of: count, after: base)
     let taken = appendVacancyLook(at: foreseen, to: &pipeline)
@@ -122,7 +123,7 @@ extension RedisStore {
     }
   }
 
-  /// Allocates ids. One round trip, and one more each time that another writer takes the next id in between.
+  /// Allocates ids. One round trip, and one more each time that another client allocates ids in between.
   func allocate(
     _ count: Int, for ids: AllocatedIDs, after look: IDLook, _ transaction: borrowing Transaction
   ) throws {
@@ -130,9 +131,9 @@ extension RedisStore {
     try settle(allocation, of: ids, transaction)
   }
 
-  /// Watches `next_id`, so that ids which were allocated stay so. One round trip.
+  /// Watches `next_id`, so that the ids stay allocated. One round trip.
   ///
-  /// If there is a cache, its `meta` is watched, which a flush removes with `next_id`; a new one has none yet.
+  /// If there is a cache, its `meta` is watched too, because a flush removes both. A new cache has none yet.
   /// - Returns: whether the ids are still allocated.
   func watchAllocation(of ids: [EntryID], _ transaction: borrowing Transaction) throws -> Bool {
     guard let highest = ids.last else { return true }
@@ -143,11 +144,11 @@ extension RedisStore {
     }
   }
 
-  /// Sees that no entry has the ids that were allocated.
+  /// Makes sure that no entry has the allocated ids.
   func settle(_ allocation: IDAllocation, of ids: AllocatedIDs, _ transaction: borrowing Transaction) throws {
     var allocation = allocation
     while !allocation.isSettled {
-      // Another writer was allocated ids in between, or the counter is in the midst of entries.
+      // Another client has allocated ids in between, or the counter is below the ids of existing entries.
       let ids = allocation.ids
       let seen = try transaction.read { appendIDLook(ids, to: &$0) }
       if !seen.areTaken, ids[0].rawValue > 0, ids[ids.count - 1].rawValue <= seen.last { break }
@@ -156,7 +157,7 @@ extension RedisStore {
     ids.replace(with: allocation.ids)
   }
 
-  /// Ids in a row.
+  /// Returns consecutive ids.
   static func run(of count: Int, after last: Int64) -> [EntryID] {
     count == 0 ? [] : (1...Int64(count)).map { EntryID(last &+ $0) }
   }
@@ -175,7 +176,7 @@ extension RedisStore {
     return ids.unused
   }
 
-  /// Gives back ids that were not used, where nobody has been allocated others since. Two round trips.
+  /// Gives back ids that were not used, if no other client has allocated ids since. Two round trips.
   func release(_ ids: [EntryID]) throws {
     guard let first = ids.first, let last = ids.last,
       Self.run(of: ids.count, after: first.rawValue - 1) == ids

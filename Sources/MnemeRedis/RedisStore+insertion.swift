@@ -1,16 +1,16 @@
 import Mneme
 
 extension RedisStore {
-  /// Three round trips: what is there, the id, the transaction. One more when another writer takes the next id in
-  /// between. A writer that changes the query's index, the entry or the cache's identity in between makes it start
+  /// Stores an entry. Three round trips: the reads, the id, the transaction. One more if another client allocates the
+  /// next id in between. If a client changes the `hash:` key, the entry or the cache's identity in between, it starts
   /// again.
   @discardableResult
   public func insert(_ entry: StoredEntry) throws -> EntryID {
     try insertBatch(InsertRequest([entry])).outcomes[0].id
   }
 
-  /// Inserts an entry. Up to 15 entries over a quota are removed in the same transaction, for one round trip more; otherwise it
-  /// takes two more to see what goes and three for each transaction (`Batch.removed`).
+  /// Inserts an entry. Up to 15 entries over a quota are evicted in the same transaction, for one round trip more. If
+  /// there are more, it takes two round trips to choose them and three for each transaction (`Batch.removed`).
   package func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
     try insertEvicting(InsertRequest([entry], evicts: true), maxEntries)
   }
@@ -39,12 +39,12 @@ extension RedisStore {
       evicted: try batch.evicted + evict(over: maxEntries, after: batch.fills, sparing: [outcome.id]))
   }
 
-  /// Stores many entries in one transaction, at most a thousand, then evicts where limits are passed. A query that is
-  /// there twice is stored once.
-  /// - Parameter sparingYounger: an entry that was put no earlier than the one that would take its place stays, and
-  ///   counts as skipped.
-  /// - Throws: `ConflictError` for the first query that is there, with `.fail`; nothing is written then.
-  ///   `StoreBackendError` with `lostWrites` where the batch before is gone again; nothing is written then either.
+  /// Stores at most a thousand entries in one transaction, then evicts entries over the limits. A query that occurs
+  /// twice is stored once.
+  /// - Parameter sparingYounger: keeps an entry that is at least as young as the one that would replace it, and counts
+  ///   it as skipped.
+  /// - Throws: With `.fail`, `ConflictError` for the first query that has an entry. `StoreBackendError` with
+  ///   `lostWrites` if the server has lost the batch before. In both cases nothing is written.
   package func insert(
     _ entries: [StoredEntry], onConflict policy: ConflictPolicy, evictingOver maxEntries: Int?,
     sparingYounger: Bool = false
@@ -62,13 +62,13 @@ extension RedisStore {
     )
   }
 
-  /// One transaction for all, at most a thousand.
+  /// Stores at most a thousand entries in one transaction.
   @discardableResult
   package func insert(_ entries: [StoredEntry]) throws -> [EntryID] {
     try insert(entries, onConflict: .replace, evictingOver: nil).outcomes.map(\.id)
   }
 
-  /// Evicts where a batch has passed a limit.
+  /// Evicts if a batch has passed a limit.
   func evict(over maxEntries: Int?, after fills: [Fill], sparing written: Set<EntryID>) throws -> Int {
     try fills.filter { $0.excess(over: maxEntries) > 0 }.reduce(0) { evicted, fill in
       try evicted + evict(for: fill.namespace, maxEntries: maxEntries, sparing: written)
@@ -81,13 +81,13 @@ extension RedisStore {
   struct InsertRequest {
     var keys: [QueryKey]
     var options = InsertOptions()
-    /// Evict in the same transaction where that costs little. For one entry.
+    /// Whether to evict in the same transaction if few entries are over the limit. For one entry only.
     var evicts = false
-    /// One of several, of which none may have been lost in between.
+    /// Whether this is one of several batches, none of which may have been lost in between.
     var followsBatches = false
-    /// Ids that were allocated for these entries, or an earlier attempt.
+    /// Ids that were allocated for these entries, or by an earlier attempt.
     var ids = AllocatedIDs()
-    /// The entries of the keys, in their order, for a cache of this identity.
+    /// Makes the entries of the keys, in their order, for a cache of this identity.
     var entries: (CacheIdentity?) throws -> [StoredEntry]
 
     init(_ entries: [StoredEntry], _ options: InsertOptions = InsertOptions(), evicts: Bool = false) {
@@ -124,9 +124,10 @@ extension RedisStore {
     var indexed: [EntryID?]
     var quotas: [Namespace: Int]
     var version: Int64
-    /// The entries that a put may evict along, oldest first, and how many the namespace has.
+    /// The entries that a put may evict in its transaction, the least recently used first, and the number in the
+    /// namespace.
     var evictable: (count: Int, oldest: [EntryID]) = (0, [])
-    /// When an entry of the namespace that a put goes to was last used.
+    /// The time of the latest access in the namespace of a put.
     var latestAccess: UnixTime?
   }
 
@@ -174,7 +175,7 @@ extension RedisStore {
     _ request: InsertRequest, _ seen: InsertionLook, _ transaction: borrowing Transaction
   ) throws -> Plan<InsertedBatch> {
     var entries = try request.entries(seen.stored)
-    // A put, rather than an entry that is carried with its times.
+    // This is a put, and not an imported entry with its own times.
     if request.evicts, entries[0].lastAccessedAt == entries[0].createdAt {
       entries[0].lastAccessedAt = try accessTime(
         entries[0].lastAccessedAt, after: seen.latestAccess, transaction)
@@ -186,7 +187,7 @@ extension RedisStore {
     }
     if request.followsBatches { try checkNothingLost(version: seen.version) }
 
-    // The ids: those that the queries have, or fresh ones. With them, what the new entry pushes out.
+    // Reads the ids that the queries have or allocates new ones, and reads the entries that the new one evicts.
     let namespace = request.namespaces[0]
     let victims = request.evicts ? victims(of: seen, in: namespace) : []
     var claims = [Claim?](repeating: nil, count: entries.count)
@@ -228,7 +229,7 @@ extension RedisStore {
       claims: claims, created: entries.map(\.createdAt), fresh: request.ids.prefix(needed), request.options)
     guard !plan.written.isEmpty else { return .done(InsertedBatch(outcomes: plan.outcomes)) }
 
-    // A leftover, a damaged entry or one of another namespace among the victims wants more care: `evict` does it.
+    // If a victim is a leftover, damaged or in another namespace, `evict` handles all of them.
     if heads.count < victims.count { heads = [] }
     let removal = heads.isEmpty ? nil : try removal(of: heads, refilling: namespace, transaction)
 
@@ -253,7 +254,7 @@ extension RedisStore {
   }
 
   /// Checks that the version counter has not gone back. If it has, a server was restarted without its data, or a
-  /// replica took over that lacked the latest writes.
+  /// replica without the latest writes has become the primary.
   private func checkNothingLost(version: Int64) throws {
     guard let before = batchVersion, version < before else { return }
     throw StoreBackendError(
@@ -297,7 +298,7 @@ extension RedisStore {
       pipeline.append(
         "SET", layout.hash(entries[place].namespace, entries[place].queryHash), ids[place].rawValue)
     }
-    // An entry is large to copy: what follows goes by places.
+    // Entries are large to copy, so the code below uses their positions.
     let places = Dictionary(grouping: entries.indices) { entries[$0].namespace }
     for (namespace, places) in places.sorted(by: { $0.key < $1.key }) {
       pipeline.append(
@@ -325,7 +326,7 @@ extension RedisStore {
       "ZADD", to: layout.byTTL,
       places.map { (entries[$0].expiresAt?.rawValue ?? .max, ids[$0].rawValue) })
     guard useNativeTTL else { return }
-    // Redis counts in milliseconds; a time that those cannot hold never comes.
+    // Redis counts in milliseconds. A time beyond their range is never reached, so it is not set.
     for place in places {
       guard let expiry = entries[place].expiresAt?.rawValue, expiry < .max / 2000 else { continue }
       pipeline.append("EXPIREAT", layout.entry(ids[place]), expiry)
@@ -336,7 +337,7 @@ extension RedisStore {
 }
 
 extension Pipeline {
-  /// A command that takes scores and members of a sorted set, at least one.
+  /// Appends a command for scores and members of a sorted set, if there are any.
   fileprivate mutating func append(_ name: StaticString, to key: Key, _ members: [(Int64, Int64)]) {
     begin(name, argumentCount: 1 + 2 * members.count)
     argument(key)

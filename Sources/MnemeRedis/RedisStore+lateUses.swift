@@ -1,16 +1,16 @@
 import Mneme
 
-/// Entries of which only a use is left.
+/// Removed entries of which a late use has left two fields.
 ///
 /// If a Python program records a use of an entry that is deleted at the same time, a hash of the two fields
 /// `last_accessed_at` and `access_count` remains, and its id is the latest in `lru`. It holds no answer, and Python
 /// programs that evict or open the cache fail because of it.
 extension RedisStore {
-  /// The number of latest uses that are looked at if nothing suggests a late one.
+  /// The number of latest uses that are checked if nothing suggests a late one.
   private static let latestUses = 2_000
 
-  /// Whether `by_id` and the `lru` of all namespaces list different numbers of entries. A use that came late is in one
-  /// `lru` and not in `by_id`. Two round trips, and one for each 64 namespaces above the first.
+  /// Whether `by_id` and the `lru` of all namespaces list different numbers of entries. A late use adds its id to an
+  /// `lru` and not to `by_id`. Two round trips, and one for each 64 namespaces after the first 64.
   func countsDiffer() throws -> Bool {
     let namespaces = try namespaces().filter { isSound(layout.lru($0)) }
     guard isSound(layout.byID) else { return false }
@@ -39,11 +39,11 @@ extension RedisStore {
     return false
   }
 
-  /// Removes what late uses have left among the latest of each namespace.
+  /// Removes the fields left by late uses, among the latest uses of each namespace.
   ///
   /// Two round trips for each 200 of at most 2,000 entries.
   /// - Parameters:
-  ///   - swept: gets the ids that were removed.
+  ///   - swept: receives the ids that were removed.
   ///   - shouldStop: asked before each page.
   /// - Returns: whether it came to its end.
   func sweepLatestUses(

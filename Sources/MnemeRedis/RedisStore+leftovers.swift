@@ -1,25 +1,25 @@
 import Mneme
 
-/// An id that indexes name and that has no entry: Redis expired or evicted the hash alone, or a Python program
-/// that touched the entry while it was deleted left two fields of it.
+/// An id in the indexes that has no entry. Redis has expired or evicted the hash alone, or a Python program that used
+/// the entry while it was deleted has left two of its fields.
 struct Leftover: Hashable, Sendable {
   var id: EntryID
-  /// nil where no index member names it.
+  /// The namespace; nil if no index member names it.
   var namespace: Namespace?
 }
 
 extension RedisStore {
-  /// Takes ids without an entry out of every index but `hash:`, whose key does not follow from an id. An entry
-  /// that has come back keeps its places.
+  /// Removes ids without an entry from every index. `hash:` keys stay, since their names do not follow from an id. If
+  /// an entry exists again, its members stay.
   ///
-  /// Two round trips for each transaction (`Batch.removed`), and a few more where the namespace of an id is not known.
+  /// Two round trips for each transaction (`Batch.removed`), and a few more if the namespace of an id is not known.
   /// - Returns: the ids that were removed.
   @discardableResult
   func sweepLeftovers(_ leftovers: [Leftover]) throws -> [EntryID] {
     try leftovers.slices(of: Batch.removed).flatMap { try sweepBatch(locating(Array($0))) }
   }
 
-  /// Finds in which namespaces an id is still listed, where that is not known.
+  /// Finds the namespaces in which ids are still listed, for ids whose namespace is not known.
   func locating(_ leftovers: [Leftover]) throws -> [Leftover] {
     let unknown = leftovers.filter { $0.namespace == nil }.map(\.id)
     guard !unknown.isEmpty else { return leftovers }
@@ -75,7 +75,7 @@ extension RedisStore {
 
   // MARK: Whether there is an entry
 
-  /// Those of the ids that have no entry. One round trip where all have one, else two.
+  /// Returns the ids that have no entry. One round trip if all have one, else two.
   func lost(of ids: [EntryID]) throws -> Set<EntryID> {
     let candidates = try read(tolerating: true) { pipeline in
       let places = ids.map { id in
@@ -90,8 +90,8 @@ extension RedisStore {
     return try withoutAnswer(candidates)
   }
 
-  /// Those of the ids that have neither a place nor an answer, and so no entry. Only for a few: an answer may be long.
-  /// One round trip, or none.
+  /// Returns the ids whose hash has neither the fields that place an entry nor a response, and so no entry. Use it for
+  /// few ids, since a response may be long. One round trip, or none.
   func withoutAnswer(_ ids: [EntryID]) throws -> Set<EntryID> {
     guard !ids.isEmpty else { return [] }
     return try read(tolerating: true) { pipeline in
@@ -100,18 +100,19 @@ extension RedisStore {
     }
   }
 
-  /// The fields without which there is nothing to find and nothing to serve.
+  /// Appends the read of the fields without which an entry can be neither found nor served.
   private func appendAnswerQuestion(about id: EntryID, to pipeline: inout Pipeline) -> Slot {
     pipeline.append(
       "HMGET", layout.entry(id), EntryField.namespace, EntryField.queryHash, EntryField.response)
   }
 
-  /// A key of another type is not a leftover, and may be another program's.
+  /// Whether a reply shows that there is no entry. A key of another type is not a leftover and may belong to another
+  /// program.
   private static func saysNoEntry(_ reply: Reply) -> Bool {
     reply.kind == .array && reply.elements.allSatisfy(\.isNull)
   }
 
-  /// Asks whether any index lists the id.
+  /// Appends the read that shows whether an index lists the id.
   private func appendListedQuestion(
     about id: EntryID, _ leftovers: [Leftover], to pipeline: inout Pipeline
   ) -> Question<Bool> {

@@ -1,7 +1,8 @@
 import Mneme
 
 extension RedisStore {
-  /// One round trip. `members` is set up to 16 entries: what they weigh is then less than a round trip.
+  /// Finds an entry by its exact query. One round trip. For up to 16 entries `members` is set too, because reading
+  /// them then takes less time than a round trip.
   package func locate(namespace: Namespace, queryHash: String) throws -> Location {
     let fewest = 16
     var request = Pipeline()
@@ -18,7 +19,7 @@ extension RedisStore {
     return Location(exact: exact, members: replies[listed].count <= fewest ? members : nil)
   }
 
-  /// Two round trips: the entries under `WATCH`, then the access and the counter.
+  /// Serves an entry. Two round trips: the entries under `WATCH`, then the access and the counter.
   package func serve(
     ids: [EntryID], in namespace: Namespace, counting counter: Counter, at now: UnixTime,
     whenDamaged: (CorruptCacheError) throws -> Void, choosing choose: ([StoredEntry?]) throws -> Int?
@@ -43,7 +44,7 @@ extension RedisStore {
         return (entries.map { replies[$0] }, touch)
       }
     } decide: { transaction, seen -> Plan<Served> in
-      // An entry of another type is damaged; an index of another type ends it.
+      // If the entry's key has another type, the entry is damaged. If an index has another type, the lookup fails.
       let latest: UnixTime?
       do {
         latest = try seen.1.get()
@@ -72,7 +73,7 @@ extension RedisStore {
     return served.entry
   }
 
-  /// Two round trips. The hit is counted also if the entry is gone by then.
+  /// Records a hit. It is counted even if the entry is gone by then. Two round trips.
   package func recordHit(_ entry: StoredEntry, counting counter: Counter, at now: UnixTime) throws {
     try touch(entry.id, at: now, counting: (counter, entry.namespace))
   }
@@ -105,9 +106,10 @@ extension RedisStore {
     }
   }
 
-  /// The entry is watched, so none of this can make a key of an entry that is gone.
-  /// - Parameter count: the accesses so far; nil if they are not numbers. A count that cannot grow stays, so that
-  /// nothing fails in the middle of the transaction.
+  /// Appends the commands that record an access. The entry is watched, so they cannot create the key of a removed
+  /// entry.
+  /// - Parameter count: the number of accesses so far; nil if it is not a number. A count that cannot grow is not
+  ///   changed, so that no command fails in the middle of the transaction.
   private func appendTouch(
     _ id: EntryID, in namespace: Namespace, after count: Int64?, at now: UnixTime,
     to pipeline: inout Pipeline
@@ -117,7 +119,7 @@ extension RedisStore {
     pipeline.append("ZADD", layout.lru(namespace), now.rawValue, id.member)
   }
 
-  /// Reads that fail where a key that a touch writes has another type, or a counter cannot grow.
+  /// Appends reads that fail if a key that an access writes has another type, or if a counter cannot grow.
   /// - Returns: the time of the latest access in the namespace.
   private func appendTouchCheck(of namespace: Namespace, to pipeline: inout Pipeline) -> Question<UnixTime?> {
     let lru = appendLatestAccess(in: namespace, to: &pipeline)
@@ -132,7 +134,7 @@ extension RedisStore {
   }
 }
 
-/// A key that a touch writes cannot be read. The server's error has not been put into words yet.
+/// A server error for a key that an access writes. It has not been translated yet.
 private struct TouchCheckFailure: Error {
   let reply: ServerError
   let key: Key

@@ -3,13 +3,13 @@ import Mneme
 extension RedisStore {
   // MARK: Quotas
 
-  /// Written in both places in one transaction: the hash of the document, the string of the Python library. A full server
-  /// takes a quota away and sets none.
+  /// Sets a quota in both places in one transaction: in the hash `quotas` and in the string of the Python library. A
+  /// full server accepts the removal of a quota, but no new one.
   public func setQuota(_ maxEntries: Int?, for namespace: Namespace) throws {
     try checkOpen()
     try client.change(freeing: maxEntries == nil) { pipeline in
       pipeline.append("WATCH", layout.quotas, layout.quota(namespace))
-      // Fails if a key is of another type. The value of the quota does not matter.
+      // This read fails if a key has another type. The value of the quota is not used.
       appendQuotaQuestion(for: namespace, to: &pipeline)
       return .nothing
     } decide: { _, _ in
@@ -31,7 +31,7 @@ extension RedisStore {
     try read { appendQuotaQuestion(for: namespace, to: &$0) }
   }
 
-  /// Asks for the quota in both its forms.
+  /// Appends the reads of both forms of a quota.
   @discardableResult
   func appendQuotaQuestion(for namespace: Namespace, to pipeline: inout Pipeline) -> Question<Int?> {
     let field = pipeline.append("HGET", layout.quotas, namespace.name)
@@ -58,7 +58,7 @@ extension RedisStore {
   public func add(_ count: Int64, to counter: Counter, in namespace: Namespace) throws {
     guard try identity() != nil, !uncounted.contains(namespace) else { return }
     do {
-      // Together, so that a server at the edge of its memory takes neither.
+      // Both are in one transaction, so that a server at its memory limit refuses both.
       try client.change { _ in
         .nothing
       } decide: { _, _ in
@@ -70,12 +70,13 @@ extension RedisStore {
     } catch let error as StoreBackendError
       where error.reason == .refused && (error.cause as? ServerError)?.code == "ERR"
     {
-      // The number cannot be counted up. Any other error has a code of its own.
+      // The number cannot grow. Any other error has another code.
       uncounted.insert(namespace)
     }
   }
 
-  /// The mark is set only where it is not yet, so that it disturbs nobody who watches `meta`.
+  /// Appends the commands that count. The field `counted:` is set only if it is missing, so that transactions which
+  /// watch `meta` do not fail.
   func appendCount(
     _ count: Int64, of counter: Counter, in namespace: Namespace, to pipeline: inout Pipeline
   ) {
@@ -84,7 +85,7 @@ extension RedisStore {
     pipeline.append("HSETNX", layout.meta, KeyLayout.MetaField.counted(namespace), 1)
   }
 
-  /// Asks for the counters in the order of `Counter.allCases`.
+  /// Appends the read of the counters in the order of `Counter.allCases`.
   @discardableResult
   func appendCounterQuestion(for namespace: Namespace, to pipeline: inout Pipeline) -> Slot {
     let slot = pipeline.begin("HMGET", argumentCount: 1 + Counter.allCases.count)
@@ -93,19 +94,19 @@ extension RedisStore {
     return slot
   }
 
-  /// Numbers that are counted up must not be above this: there is room for what one transaction adds.
+  /// The largest number that a counter may have. It leaves room for the increments of one transaction.
   static let largestNumber = Int64.max - 1_000_000
 
-  /// Looks for a counter that cannot be counted up, which would fail in the middle of a transaction. Nothing is counted for
-  /// its namespace then.
+  /// Checks whether a counter cannot grow, which would fail in the middle of a transaction. Then nothing is counted
+  /// for its namespace.
   func checkCounters(_ reply: Reply, of namespace: Namespace) {
     let canGrow = reply.elements.allSatisfy { StoredNumber($0).canGrow }
     if !canGrow { uncounted.insert(namespace) }
   }
 
   /// Sets counters that were exported. Two round trips for each 64 namespaces.
-  /// - Parameter identity: makes a cache of this identity in the same transaction. nil: the cache is there.
-  /// - Returns: whether they were set; false where another client has made the cache first.
+  /// - Parameter identity: creates a cache of this identity in the same transaction; nil if the cache exists.
+  /// - Returns: whether they were set; false if another client has created the cache first.
   package func restore(
     _ counters: [Namespace: Counters], inNewCacheOf identity: CacheIdentity?
   ) throws -> Bool {
@@ -115,7 +116,7 @@ extension RedisStore {
       let isSet = try client.change { pipeline in
         pipeline.append("WATCH", each: [layout.meta] + page.map { layout.counters($0.key) })
         let stored = appendIdentityQuestion(to: &pipeline)
-        // Fails where a key is of another type.
+        // Fails if a key is of another type.
         for (namespace, _) in page { appendCounterQuestion(for: namespace, to: &pipeline) }
         return stored
       } decide: { [identity] _, stored -> Plan<Bool> in

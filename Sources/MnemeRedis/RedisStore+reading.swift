@@ -1,10 +1,10 @@
 import Mneme
 
 extension RedisStore {
-  /// Two round trips: the index, then the entry.
+  /// Reads the entry of a query. Two round trips: the `hash:` key, then the entry.
   public func entry(namespace: Namespace, queryHash: String) throws -> StoredEntry? {
     guard let id = try indexedID(namespace, queryHash), let entry = try entry(id: id) else { return nil }
-    // An index that points at another query's entry must not make that one's answer ours.
+    // A `hash:` key that leads to another query's entry must not return its response.
     return entry.namespace == namespace && entry.queryHash == queryHash ? entry : nil
   }
 
@@ -15,8 +15,8 @@ extension RedisStore {
     }
   }
 
-  /// The entries that the exact layer has for queries; nil for a query without one, and for an entry that cannot be read.
-  /// Three round trips for each 64.
+  /// Reads the entries to which the `hash:` keys of queries lead; nil for a query without one, and for an entry that
+  /// cannot be read. Three round trips for each 64.
   package func entries(
     ofQueries queries: [(namespace: Namespace, queryHash: String)]
   ) throws -> [(id: EntryID, entry: StoredEntry?)?] {
@@ -68,7 +68,7 @@ extension RedisStore {
     }
   }
 
-  /// The entry in a reply to `HGETALL`; nil where the key is gone.
+  /// The entry in a reply to `HGETALL`; nil if the key is gone.
   func decode(_ reply: Reply, id: EntryID) throws -> StoredEntry? {
     try decode(reply, id: id) { client.translate($0, command: $1, key: $2) }
   }
@@ -88,7 +88,7 @@ extension RedisStore {
     try answer { $0.append("EXISTS", layout.entry(id)) }.integer == 1
   }
 
-  /// One round trip. An entry that Redis itself has expired counts until a vacuum removes its leftovers.
+  /// Counts entries. Leftovers are counted until a vacuum removes them. One round trip.
   public func count(in namespace: Namespace?) throws -> Int {
     try answer { $0.append("ZCARD", namespace.map(layout.lru) ?? layout.byID) }.size ?? 0
   }
@@ -132,17 +132,18 @@ extension RedisStore {
   }
 
   /// One round trip.
-  /// - Throws: `CorruptCacheError` where the key holds no whole number.
+  /// - Throws: `CorruptCacheError` if the key holds no whole number.
   public func versionCounter() throws -> Int64 {
     try integer(answer { $0.append("GET", layout.version) }, in: layout.version) ?? 0
   }
 
-  /// One round trip. Counted in `by_ttl`: leftovers of native expiry are in it, entries that it lacks are not.
+  /// Counts the due members of `by_ttl`. Leftovers are included, entries missing from `by_ttl` are not. One round trip.
   package func expiredCount(at now: UnixTime) throws -> Int {
     try answer { $0.append("ZCOUNT", layout.byTTL, "-inf", now.rawValue) }.size ?? 0
   }
 
-  /// Tells whether Redis answers and its counters are numbers. Entries are not checked. Some four round trips.
+  /// Checks that Redis answers and that the cache's counters are numbers. Entries are not checked. About four round
+  /// trips.
   public func integrityCheck() throws -> Bool {
     try checkOpen()
     do {
@@ -154,7 +155,7 @@ extension RedisStore {
     }
   }
 
-  /// A string key that must hold an integer.
+  /// Reads a string key that must hold an integer.
   func integer(_ reply: Reply, in key: Key) throws -> Int64? {
     if reply.isNull { return nil }
     guard let number = reply.integer else {

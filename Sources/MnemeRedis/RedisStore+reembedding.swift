@@ -11,8 +11,8 @@ extension RedisStore {
   /// Walks the keyspace once if there is no cache, then two round trips.
   /// - Parameters:
   ///   - source: the prefix that is copied.
-  ///   - identity: who makes the copy's vectors.
-  /// - Returns: whether it was begun before.
+  ///   - identity: the embedder of the copy's vectors.
+  /// - Returns: whether an earlier run has begun the copy.
   /// - Throws: `InvalidInputError` for a prefix that holds anything else, `EmbedderMismatchError` and
   ///   `EmbedderDimensionError` for a copy that another embedder began. Nothing is written then.
   package func beginCopy(of source: String, as identity: CacheIdentity) throws -> Bool {
@@ -52,13 +52,13 @@ extension RedisStore {
     return isOld
   }
 
-  /// Takes the mark away: the copy is a cache like any other.
+  /// Removes the mark, so that the copy is an ordinary cache.
   package func finishCopy() throws {
     _ = try client.write(pipeline { $0.append("HDEL", layout.meta, KeyLayout.MetaField.copyOf) })
   }
 
-  /// When the entries that this store has for the same queries were put; nil where it has none. Two round trips for each
-  /// 64.
+  /// Returns the creation times of the entries that this store has for the same queries; nil for a query without one.
+  /// Two round trips for each 64.
   package func creations(of entries: [StoredEntry]) throws -> [UnixTime?] {
     try claims(of: entries.map(\.queryKey)).map { $0?.createdAt }
   }
@@ -74,12 +74,12 @@ extension RedisStore {
       about: .keyPrefix(layout.prefix), remedy: .useEmptyPrefix)
   }
 
-  /// - Throws: `InvalidInputError` where any key of the layout is there. Keys that are not part of it may belong to a
+  /// - Throws: `InvalidInputError` if any key of the layout is there. Keys that are not part of it may belong to a
   ///   neighbour whose prefix begins like this one.
   private func checkForKeys() throws {
     let otherCaches = OtherCaches(self)
     try forEachPage(of: .keys(matching: layout.everyKey)) { page in
-      // `meta` may have come since: the transaction looks at what it says.
+      // `meta` may have been created since. The transaction reads it.
       let own = try otherCaches.own(page.map(\.bytes)) { $0 }
       if own.contains(where: { layout.parse($0).map { $0.family != .meta } ?? false }),
         try self.identity() == nil

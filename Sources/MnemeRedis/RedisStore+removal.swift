@@ -5,15 +5,15 @@ extension RedisStore {
   @discardableResult
   public func remove(id: EntryID) throws -> Bool { try !remove(ids: [id]).isEmpty }
 
-  /// Three round trips for each 16 entries: what they are, what points at them, the transaction. An entry that is named
-  /// by its id goes also when it is damaged.
+  /// Removes entries by their ids, damaged ones too. Three round trips for each 16 entries: their fields, the keys and
+  /// members that name them, the transaction.
   @discardableResult
   package func remove(ids: [EntryID]) throws -> [EntryID] {
     try removeWhatever(ids, from: nil, counting: nil)
   }
 
-  /// Three round trips for each 16 entries, and one in a minute for the server's clock, which counts where this machine's
-  /// is more than a minute off.
+  /// Removes expired entries among these ids. Three round trips for each 16 entries, and at most one a minute for the
+  /// server's clock, which is used if this machine's differs by more than a minute.
   @discardableResult
   package func removeExpired(ids: [EntryID], at now: UnixTime) throws -> [EntryID] {
     if ids.isEmpty { return [] }
@@ -48,7 +48,7 @@ extension RedisStore {
     var removed = 0
     let lanes = removalLanes(counting: nil) { $0.namespace == namespace }
     defer { lanes.close() }
-    /// Takes note of what is removed, and sees to what was not: damaged entries, and members without an entry.
+    /// Counts the removed entries, and handles the others: damaged entries, and members without an entry.
     func settle() throws {
       var batches: [RemovedBatch] = []
       try lanes.settle { batch in
@@ -71,8 +71,9 @@ extension RedisStore {
       lanes.submit(ids)
       try settle()
     }
-    /// The last batch waits until all others are gone, so that its transaction sees the namespace emptied: of two at the
-    /// same time neither would, and a process that is killed then would leave the namespace listed.
+    /// The last batch, which waits until all others are removed. Its transaction then finds the namespace empty and
+    /// takes it off the list. If two batches ran at the same time, neither would, and the namespace would stay listed
+    /// if the process were killed.
     var last: [EntryID] = []
     let lru = Cursor.Subject.sortedSet(layout.lru(namespace))
     try forEachPairPage(of: lru, shouldStop: control.shouldStop) { page in
@@ -90,8 +91,8 @@ extension RedisStore {
     return removed
   }
 
-  /// Removes entries, sound or damaged.
-  /// - Parameter namespace: whose index has them; what says of itself that it belongs to another stays. nil: any.
+  /// Removes entries, valid or damaged.
+  /// - Parameter namespace: the one whose index lists them. Entries that name another namespace stay. nil: any.
   func removeWhatever(
     _ ids: [EntryID], from namespace: Namespace?, counting: Counting?
   ) throws -> [EntryID] {
@@ -100,7 +101,7 @@ extension RedisStore {
       do {
         return try removeBatch(Array(slice), counting: counting, isOurs)
       } catch is CorruptCacheError {
-        // One of them does not say where it belongs.
+        // One of the entries lacks the fields that place it.
         return try slice.filter { id in
           do {
             return try !removeBatch([id], counting: counting, isOurs).isEmpty
@@ -114,8 +115,8 @@ extension RedisStore {
 
   // MARK: The change
 
-  /// Removes those of the entries that `decide` says, with everything that points at them. A writer that changes
-  /// one of them in between makes it start again, and decide again.
+  /// Removes the entries for which `decide` returns true, with the keys and members that name them. If a client
+  /// changes one of them in between, it starts again and decides again.
   /// - Returns: the ids that were removed.
   func removeBatch(
     _ ids: [EntryID], counting: Counting?, _ decide: (EntryHead) throws -> Bool
@@ -134,7 +135,7 @@ extension RedisStore {
   struct RemovedBatch: Sendable {
     var ids: [EntryID]
     var removed: [EntryID]
-    /// Sound entries that must stay. An entry that is neither here nor removed is gone or damaged.
+    /// Valid entries that must stay. An entry that is neither here nor removed is gone or damaged.
     var spared: [EntryHead]
   }
 
@@ -155,15 +156,14 @@ extension RedisStore {
 
   struct Removed: Sendable {
     var ids: [EntryID] = []
-    /// Sound entries that were not to be removed.
+    /// Valid entries that must stay.
     var spared: [EntryHead] = []
-    /// Namespaces that the transaction left without entries though it was not meant to: another process has removed the
-    /// others.
+    /// Namespaces that the transaction has left without entries, because another process has removed their other
+    /// entries.
     var maybeEmptied: [Namespace] = []
   }
 
-  /// - Parameter passingOverDamage: leaves out an entry that does not say where it belongs, and a key of another type;
-  ///   otherwise each is an error.
+  /// - Parameter passingOverDamage: leaves out damaged entries and keys of another type. Otherwise each is an error.
   func removal(
     of ids: [EntryID], counting: Counting?, passingOverDamage: Bool = false,
     _ decide: @escaping (EntryHead) throws -> Bool
@@ -180,7 +180,7 @@ extension RedisStore {
       })
   }
 
-  /// The removal of entries that are watched, with everything that points at them.
+  /// Plans the removal of watched entries, with the keys and members that name them.
   func removal(
     of heads: [EntryHead], sparing spared: [EntryHead], counting: Counting?,
     _ transaction: borrowing Transaction
@@ -200,9 +200,9 @@ extension RedisStore {
     }
   }
 
-  /// Takes namespaces without entries off the list. Two who remove the last entries between them each see the
-  /// other's still there, so neither does it in the transaction that empties the namespace.
-  /// - Returns: those that were on the list.
+  /// Takes namespaces without entries off the list. Two clients that remove the last entries at the same time each
+  /// still see the other's entries, so neither transaction does it.
+  /// - Returns: the namespaces that were on the list.
   @discardableResult
   func retire(_ namespaces: [Namespace]) throws -> [Namespace] {
     guard !namespaces.isEmpty, isSound(layout.namespaces) else { return [] }
@@ -230,10 +230,10 @@ extension RedisStore {
 
   // MARK: Looking
 
-  /// Watches entries, and asks what they are; nil for each that is gone. One that lacks what a head needs is damaged, and
-  /// goes only by repair or by its id, with what is known of it.
-  /// - Parameter passingOverDamage: nil for those that are damaged, too, and for keys of another type, where the server's
-  ///   errors are tolerated.
+  /// Watches entries and reads their heads; nil for an entry that is gone. An entry without the fields of a head is
+  /// damaged. Only a repair, or a deletion by its id, removes it.
+  /// - Parameter passingOverDamage: nil for damaged entries too, and for keys of another type if the server's errors
+  ///   are tolerated.
   func appendHeadLook(
     at ids: [EntryID], passingOverDamage: Bool = true, to pipeline: inout Pipeline
   ) -> Question<[EntryHead?]> {
@@ -272,9 +272,9 @@ extension RedisStore {
       EntryField.ttl, EntryField.lastAccessedAt)
   }
 
-  /// - Returns: nil if the entry is gone. If the Python library touches an entry that is being deleted, it leaves
-  /// a hash of two fields, which is damaged rather than gone.
-  /// - Throws: `CorruptCacheError` for an entry that does not say where it belongs.
+  /// - Returns: nil if the entry is gone. If the Python library uses an entry that is being deleted, a hash of two
+  ///   fields remains, which is damaged and not gone.
+  /// - Throws: `CorruptCacheError` for an entry that lacks the fields that place it.
   func head(of id: EntryID, in reply: Reply) throws -> EntryHead? {
     let fields = try reply.elements(expecting: 5)
     if fields.allSatisfy(\.isNull) { return nil }
@@ -292,8 +292,8 @@ extension RedisStore {
     return .at(UnixTime(createdAt) + Seconds(ttl))
   }
 
-  /// Watches and asks for what points at entries, and decides what goes with them. One round trip, and one more where
-  /// that leaves a namespace empty.
+  /// Watches and reads the keys and members that name entries, and plans the removal. One round trip, and one more if
+  /// the removal leaves a namespace empty.
   /// - Parameter refilled: a namespace that gets an entry in the same transaction, and so is never left empty.
   func removal(
     of heads: [EntryHead], refilling refilled: Namespace?, _ transaction: borrowing Transaction
@@ -366,7 +366,7 @@ extension RedisStore {
     }
   }
 
-  /// Looks for counters that cannot be counted up: that would fail in the middle of a transaction.
+  /// Appends the check for counters that cannot grow, which would fail in the middle of a transaction.
   func appendCounterCheck(for namespace: Namespace, to pipeline: inout Pipeline) -> Question<Void> {
     guard isSound(layout.counters(namespace)) else { return .nothing }
     let counters = appendCounterQuestion(for: namespace, to: &pipeline)

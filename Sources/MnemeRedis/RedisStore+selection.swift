@@ -1,8 +1,8 @@
 import Mneme
 
 extension RedisStore {
-  /// The ids among which the entries of a selection are, where an index can tell.
-  /// - Returns: nil where every entry has to be looked at.
+  /// Returns the ids among which the entries of a selection are, if an index limits them.
+  /// - Returns: nil if every entry has to be read.
   func ids(for selection: Selection, at now: UnixTime) throws -> Set<EntryID>? {
     if let ids = selection.ids { return ids }
     switch selection.expiry {
@@ -21,7 +21,7 @@ extension RedisStore {
     }
   }
 
-  /// Counts the entries that a selection can have at most, as far as an index tells. One round trip.
+  /// Counts the entries that a selection can have at most, if an index limits them. One round trip.
   package func count(of selection: Selection) throws -> Int? {
     if let ids = selection.ids { return ids.count }
     guard !selection.namespaces.isEmpty else { return try count(in: nil) }
@@ -81,7 +81,7 @@ extension RedisStore {
   /// still matches. Round trips as for `forEachEntry`, and two for each 16 entries, over several connections that
   /// take turns.
   /// - Parameter whenDamaged: called for entries that cannot be read. They stay.
-  /// - Returns: how many were removed.
+  /// - Returns: the number of removed entries.
   package func remove(
     _ selection: Selection, at now: UnixTime, _ control: WorkControl,
     whenDamaged: (EntryID, CorruptCacheError) throws -> Void
@@ -103,7 +103,7 @@ extension RedisStore {
     }
     try forEachBatch(of: selection, at: now, control, whenDamaged: whenDamaged) { ids, isLast in
       if isLast {
-        // Its transaction sees namespaces emptied, since all others are gone.
+        // All other batches are done, so the last transaction finds namespaces empty and takes them off the list.
         lanes.finish()
         try settle()
       }
@@ -162,7 +162,7 @@ extension RedisStore {
       })
   }
 
-  /// Watches the entries that stand in for those that go, and asks which of them are still there as they were.
+  /// Watches the entries that answer in place of the removed ones, and reads which of them are unchanged.
   private func appendKeeperQuestion(
     of ids: [EntryID], _ selection: Selection, at now: UnixTime, _ reader: EntryReader,
     to pipeline: inout Pipeline
@@ -177,7 +177,7 @@ extension RedisStore {
     return Question { replies in Set(try replies[entries].keys) }
   }
 
-  /// Asks which of the entries match, as they are now.
+  /// Reads which of the entries match now.
   private func appendMatchQuestion(
     of ids: [EntryID], _ selection: Selection, at now: UnixTime, _ reader: EntryReader,
     to pipeline: inout Pipeline
@@ -195,7 +195,7 @@ extension RedisStore {
           else { continue }
           matching[id] = entry
         } catch is CorruptCacheError {
-          // Damaged since the walk.
+          // The entry has been damaged since the walk.
         }
       }
       return matching
@@ -206,10 +206,10 @@ extension RedisStore {
 
   /// Gives the entries of a selection a time to live, those with the lowest ids first.
   ///
-  /// Moves `ttl`, `by_ttl` in the form that it has, the expiry that Redis itself keeps where there is one, and the version.
-  /// Each entry is looked at again in the transaction that changes it. Round trips as for `forEachEntry`, and two for each
-  /// 16 entries, over several connections that take turns.
-  /// - Returns: how many were changed, and how many were left as they are.
+  /// Changes `ttl`, the member of `by_ttl` in its existing form, the TTL of the key if it has one, and the version.
+  /// Each entry is read again in the transaction that changes it. Round trips as for `forEachEntry`, and two for each
+  /// 16 entries, over several connections in turn.
+  /// - Returns: the number of changed entries, and of those that were not changed.
   package func setTTL(
     _ change: TTLChange, of selection: Selection, at now: UnixTime, _ control: WorkControl,
     whenDamaged: (EntryID, CorruptCacheError) throws -> Void
@@ -245,7 +245,7 @@ extension RedisStore {
   /// An entry, and the state of its expiry.
   private struct TTLLook {
     var entry: StoredEntry
-    /// Whether Redis will expire the key itself.
+    /// Whether the key has a TTL in Redis.
     var expiresNatively: Bool
     /// Whether `by_ttl` has the member that the Python library writes.
     var hasPythonMember = false
@@ -314,7 +314,7 @@ extension RedisStore {
   ) {
     let (entry, id) = (look.entry, look.entry.id)
     let pythonMember = KeyLayout.pythonTTLMember(entry.namespace, id)
-    // A `hash:` key that leads to another entry lives as long as that.
+    // A `hash:` key that leads to another entry keeps its TTL.
     let keys =
       [layout.entry(id)] + (look.isPointedAt ? [layout.hash(entry.namespace, entry.queryHash)] : [])
     guard case .seconds(let ttl) = change.ttl(for: entry, at: now) else {
@@ -326,7 +326,7 @@ extension RedisStore {
     let expiry = entry.createdAt + ttl
     pipeline.append("HSET", keys[0], EntryField.ttl, ttl.rawValue)
     if look.hasPythonMember {
-      // Under both names it would be due twice.
+      // With both forms of the member, the entry would be due twice.
       pipeline.append("ZREM", layout.byTTL, id.member)
       pipeline.append("ZADD", layout.byTTL, expiry.rawValue, pythonMember)
     } else {
@@ -346,15 +346,15 @@ extension RedisStore {
 
 /// A new time to live.
 package struct TTLChange: Sendable {
-  /// nil: never expires.
+  /// The time to live; nil for never.
   package var duration: Seconds?
-  /// Counts from when the entry was put, and not from now.
+  /// Whether it is counted from the creation of the entry, and not from now.
   package var fromCreation = false
-  /// Only where an entry expires sooner by it.
+  /// Whether only entries are changed that would expire sooner.
   package var onlyShortens = false
-  /// Only where an entry expires later by it.
+  /// Whether only entries are changed that would expire later.
   package var onlyLengthens = false
-  /// Redis itself expires the keys.
+  /// Whether the keys get a TTL in Redis too.
   package var isNative = false
 
   package init(_ duration: Seconds?) { self.duration = duration }
@@ -369,7 +369,7 @@ package struct TTLChange: Sendable {
   /// - Parameter now: the moment from which it counts.
   func ttl(for entry: StoredEntry, at now: UnixTime) -> Outcome {
     let new = duration.map { duration in
-      // An entry from the future gets a second at least, too.
+      // An entry created in the future still gets at least a second.
       fromCreation
         ? duration : min(max(Seconds(1), now + duration - entry.createdAt), SemanticCache.longestTTL)
     }

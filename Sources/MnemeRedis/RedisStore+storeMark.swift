@@ -1,17 +1,17 @@
 import Mneme
 
 extension RedisStore: CacheStore {
-  /// One round trip, and two more the first time in the life of a cache, where it gets its `incarnation`.
+  /// Reads the mark of a store. One round trip, and two more the first time, when the cache gets its `incarnation`.
   ///
-  /// A lineage is made of three things. The server's `run_id` changes whenever it starts, and so with every backup
-  /// that is restored as the document has it; its `master_replid` when it takes over another server's data, or its
-  /// place; the `incarnation` when the keys were deleted and made again on a running server. A mark of a server that does
-  /// not tell (an ACL may forbid `INFO`, a proxy may not know it) has no lineage.
+  /// A lineage consists of three values. The server's `run_id` changes whenever the server starts, and so when a
+  /// backup is restored. Its `master_replid` changes when it copies another primary or becomes the primary. The
+  /// `incarnation` changes when the keys are deleted and created again on a running server. If the server does not
+  /// report the first two (an ACL may forbid `INFO`, a proxy may not support it), the mark has no lineage.
   package func mark(of namespace: Namespace, leavingTrace: Bool) throws -> StoreMark? {
     for attempt in 0..<2 {
       guard let seen = try look(at: namespace, asking: { _ in .nothing }) else { return nil }
       guard seen.mark.lineage == nil, attempt == 0, leavingTrace, seen.canBeMarked else { return seen.mark }
-      // Another process may have come first; a server that takes no writes says so, and is not asked again.
+      // Another process may have set it first. If the server accepts no writes, that is remembered.
       let incarnation = String(UInt64.random(in: 1 ... .max), radix: 16)
       var request = Pipeline()
       let set = request.append("HSETNX", layout.meta, KeyLayout.MetaField.incarnation, incarnation)
@@ -73,14 +73,15 @@ extension RedisStore: CacheStore {
     }
   }
 
-  /// One round trip where nothing was written, or entries were only removed. Two more for each page of new entries, and
+  /// One round trip if nothing was written, or entries were only removed. Two more for each page of new entries, and
   /// one for each page of those that were accessed since where some were replaced.
   ///
   /// The version tells how much was written and removed, and the number of entries how much of that was new or removed.
-  /// The rest was replaced. These entries are looked for among the entries that were accessed since the mark, the last accessed
-  /// first, until all of it is found. Counts and times can mislead: a writer's clock may be behind or ahead, and Python
-  /// removes what Redis has expired without moving the version, so that a replacement looks like that removal. So once
-  /// in `StoreMark.longestTrust` all that were accessed since the last such time are looked at, and some before.
+  /// The rest was replaced. These entries are looked for among the entries that were accessed since the mark, the last
+  /// accessed first, until all of it is found. Counts and times can mislead: a writer's clock may be behind or ahead,
+  /// and Python removes what Redis has expired without moving the version, so that a replacement looks like that
+  /// removal. So once in `StoreMark.longestTrust` all that were accessed since the last such time are looked at, and
+  /// some before.
   package func changes(
     in namespace: Namespace, since mark: StoreMark, atMost limit: Int
   ) throws -> NamespaceChanges? {
@@ -105,7 +106,7 @@ extension RedisStore: CacheStore {
       } as Question<Counts?>
     }
     guard let seen, let counts = seen.answer, mark.canPrecede(seen.mark) else { return nil }
-    // Changes while these questions are answered count twice: now, and the next time.
+    // Changes made during these reads are found twice: now and the next time.
     let (growth, overflow) = seen.versionAfter.subtractingReportingOverflow(mark.version)
     guard !overflow, growth < Reply.largestSize, mark.isProven(by: counts.samples, hasGrown: growth > 0)
     else { return nil }
@@ -124,7 +125,7 @@ extension RedisStore: CacheStore {
         if rest > removed {
           found = try accessed(in: namespace, from: mark.time, since: mark, atLeast: rest - removed)
         }
-        // A second earlier, so that it is known to be incomplete within the second of the mark too.
+        // One second earlier, because the second of the mark may be incomplete.
         now.accessedSince = min(mark.accessedSince, now.accessedSince + Seconds(-1))
       }
     }
@@ -145,7 +146,7 @@ extension RedisStore: CacheStore {
 
   // MARK: Walking over what is new
 
-  /// The findings among the entries that were accessed since a time.
+  /// The result of reading the entries that were accessed since a time.
   private struct Accessed {
     /// The entries that were put since, the last accessed first.
     var written: [EntryID] = []
@@ -172,7 +173,7 @@ extension RedisStore: CacheStore {
         "ZRANGE", layout.lru(namespace), -(found.examined + Batch.page), -(found.examined + 1), "WITHSCORES")
       let replies = try read(request, tolerating: true)
       for (id, slot) in zip(ids, times) where !replies[slot].isNull {
-        // An entry that was put at a time that cannot be read may have been put now.
+        // An entry whose creation time cannot be read may be new.
         let createdAt = Self.time(replies[slot])
         if createdAt.map({ $0 >= Double(time.rawValue) }) ?? true { found.written.append(id) }
         if let createdAt, createdAt > Double(mark.time.rawValue), id <= mark.highestID { found.replaced += 1 }
@@ -194,8 +195,8 @@ extension RedisStore: CacheStore {
     }
   }
 
-  /// Passes the entries of a namespace whose ids are above one. The index of the namespace says which these are, also
-  /// where an entry's own field says otherwise.
+  /// Passes the entries of a namespace with ids above `id`. The index of the namespace decides, even if an entry's own
+  /// field differs.
   private func forEachMember(of namespace: Namespace, above id: EntryID, _ body: (EntryID) -> Void) throws {
     var from = id
     while true {
@@ -215,16 +216,17 @@ extension RedisStore: CacheStore {
   // MARK: The state of the store
 
   private struct Look<Answer> {
-    /// With the version from before the answers.
+    /// The mark, with the version from before the reads.
     var mark: StoreMark
     var versionAfter: Int64
-    /// The server tells who it is; only the incarnation may be missing.
+    /// Whether the server reports its identity, so that only the incarnation may be missing.
     var canBeMarked: Bool
     var answer: Answer
   }
 
-  /// Reads the state of the store, and more. The version is read before and after: a change that a mark does not
-  /// cover has a later version than the mark, and a change that an answer covers has none later than `versionAfter`.
+  /// Reads the state of the store together with other reads. The version is read before and after them. A change that
+  /// the mark does not cover has a later version than the mark, and a change that the reads show has at most
+  /// `versionAfter`.
   /// - Returns: nil if there is no version.
   private func look<Answer>(
     at namespace: Namespace, asking more: (inout Pipeline) -> Question<Answer>
@@ -246,8 +248,8 @@ extension RedisStore: CacheStore {
     let information = replies[server].information.merging(replies[replication].information) { $1 }
     let identifiers = ["run_id", "master_replid"].compactMap { Self.identifier(information[$0]) }
     let life = replies[incarnation].string.flatMap { $0.isEmpty ? nil : $0 }
-    // By the server's clock, which ours may be far from. A server that does not tell the time (before 6.2, or where an
-    // ACL forbids INFO) has that of the last access, which is earlier, so that more entries are looked at.
+    // Uses the server's clock, since this machine's may differ. If the server does not report its time (before 6.2, or
+    // if an ACL forbids INFO), the time of the last access is used. It is earlier, so more entries are read.
     let clock = Double(systemClock().rawValue)
     let time =
       information.serverTime.map { Double($0.rawValue) }
@@ -260,7 +262,7 @@ extension RedisStore: CacheStore {
       versionAfter: versionAfter, canBeMarked: identifiers.count == 2, answer: try replies[answer])
   }
 
-  /// A time in seconds; nil for what is not one, or not within the range of times.
+  /// Reads a time in seconds; nil if the value is not a time in the valid range.
   private static func time(_ reply: Reply) -> Double? {
     guard let time = reply.string.flatMap(Double.init), abs(time) < 1e15 else { return nil }
     return time

@@ -1,8 +1,8 @@
 import Mneme
 
 extension RedisStore {
-  /// One round trip for a page of entries, 32 or fewer where they are large. The ids of the next page come along with the
-  /// entries of this one.
+  /// Passes all entries to `body`. One round trip for a page of entries, 32 or fewer if they are large. The ids of the
+  /// next page are read together with the entries of this one.
   public func forEachEntry(
     after id: EntryID?, in namespace: Namespace?, _ body: (StoredEntry) throws -> Void
   ) throws {
@@ -11,7 +11,8 @@ extension RedisStore {
     try forEachEntry(in: selection, after: id, reading: .all, whenCorrupt: { throw $1 }, body)
   }
 
-  /// Passes the entries of a selection to `body` in the order of their ids, and those that cannot be read to `whenCorrupt`.
+  /// Passes the entries of a selection to `body` in the order of their ids, and those that cannot be read to
+  /// `whenCorrupt`.
   ///
   /// One round trip for a page of entries, 32 or fewer if they are large. If an index can tell which entries
   /// these are, only those are read. The index is walked first, with one round trip for each 200 members and a few
@@ -29,7 +30,8 @@ extension RedisStore {
     try forEachPage(of: source, beginningWith: 4) { pipeline, id in
       reader.append(id, to: &pipeline)
     } handle: { id, reply in
-      // Not in the thread that reads ahead: entries that one thread makes and another drops take longer.
+      // Decoded here and not in the thread that reads ahead, because memory that one thread allocates and another
+      // frees takes longer.
       let entry: StoredEntry?
       do {
         entry = try reader.entry(id, in: reply)
@@ -40,10 +42,11 @@ extension RedisStore {
     }
   }
 
-  /// One round trip, and one for each page of vectors, 256 or fewer where they are large.
+  /// Passes the vectors of a namespace to `body`. One round trip, and one for each page of vectors, 256 or fewer if
+  /// they are large.
   ///
-  /// A namespace that has nine tenths of all entries or more is read along with the others: to list its own members takes
-  /// the server longer than the rest of the vectors, because `ZSCAN` writes a score with each.
+  /// If a namespace has nine tenths of all entries or more, the vectors of all namespaces are read. That takes the
+  /// server less time than listing the namespace's members, because `ZSCAN` returns a score with each.
   package func forEachEmbedding(
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
@@ -69,7 +72,7 @@ extension RedisStore {
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void
   ) throws {
     let name = Array(namespace.name.utf8)
-    /// Entries that do not say where they belong.
+    /// Entries that lack the fields that place them.
     var unreadable: [EntryID] = []
     let source = IDSource(self, ids: nil, after: nil)
     try forEachPage(of: source, beginningWith: 64, upTo: Batch.vectors) { [layout] pipeline, id in
@@ -92,7 +95,8 @@ extension RedisStore {
     }
   }
 
-  /// One round trip for each page of vectors, as many as are asked for where they are small.
+  /// Passes the vectors of some entries to `body`. One round trip for each page of vectors. If they are small, one
+  /// page holds all of them.
   package func forEachEmbedding(
     of ids: [EntryID], whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer?) throws -> Void
@@ -127,8 +131,8 @@ extension RedisStore {
     try reply.withBytes { try body(id, $0) }
   }
 
-  /// Asks one question about every entry, in id order, a page at a time. Pages grow twofold while their weight
-  /// allows, and shrink immediately. The next page is read while one is handled.
+  /// Reads some fields of every entry, in id order, a page at a time. The size of pages doubles while their bytes
+  /// allow it, and shrinks immediately if they do not. The next page is read while one is handled.
   private func forEachPage(
     of source: IDSource, beginningWith firstSize: Int, upTo lastSize: Int = Batch.entries,
     ask: @escaping @Sendable (inout Pipeline, EntryID) -> Slot, handle: (EntryID, Reply) throws -> Void
@@ -177,7 +181,7 @@ private final class Pages: @unchecked Sendable {
 /// Reads those fields of entries that are needed.
 struct EntryReader: Sendable {
   private let store: RedisStore
-  /// nil: all of them.
+  /// The fields to read; nil for all.
   private let places: [EntryFields.Place]?
 
   init(_ store: RedisStore, _ fields: Selection.Fields) {
@@ -201,8 +205,8 @@ struct EntryReader: Sendable {
       ?? pipeline.append("HGETALL", store.layout.entry(id))
   }
 
-  /// - Returns: nil where the entry is gone.
-  /// - Parameter translate: makes the user's error of the server's; nil where the client is not in use.
+  /// - Returns: nil if the entry is gone.
+  /// - Parameter translate: makes the user's error of the server's; nil if the client is not in use.
   func entry(
     _ id: EntryID, in reply: Reply,
     translating translate: ((ServerError, String, String) -> any MnemeError)? = nil
@@ -252,9 +256,9 @@ struct IDSource {
     return isAtEnd ? nil : answered
   }
 
-  /// Asks for the page after this one. The ids of a list are at hand; the question is then one that costs
-  /// nothing, so that every request has an answer in the same place. It is not a `PING`, which is not among the
-  /// commands that an ACL's `+@read` allows.
+  /// Appends the read of the next page. For a list of ids nothing has to be read. Then a command that costs nothing is
+  /// sent, so that every request has a reply in the same place. It is not `PING`, which an ACL with `+@read` alone
+  /// does not allow.
   func appendQuestion(to pipeline: inout Pipeline, size: Int) -> Slot {
     guard remaining == nil else { return pipeline.append("EXISTS", store.layout.byID) }
     return pipeline.append(

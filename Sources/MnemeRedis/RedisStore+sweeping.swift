@@ -1,11 +1,11 @@
 import Mneme
 
 extension RedisStore {
-  /// Walks every index for ids without an entry and takes them out.
+  /// Walks over every index and removes ids without an entry.
   ///
   /// A round trip for each page of members, and one for each 64 of them.
   /// - Parameters:
-  ///   - swept: gets the ids that were removed.
+  ///   - swept: receives the ids that were removed.
   ///   - shouldStop: asked before each page.
   /// - Returns: whether the walk came to its end.
   func sweepIndexes(
@@ -27,7 +27,7 @@ extension RedisStore {
       }
       if !isDone { return false }
     }
-    // An id in an index of the whole cache may be any namespace's.
+    // An id in an index of the whole cache may belong to any namespace.
     guard namespace == nil else { return true }
     return try sweep(layout.byID) { EntryID(member: $0).map { Leftover(id: $0) } }
       && sweep(layout.byTTL) { member in
@@ -35,8 +35,8 @@ extension RedisStore {
       }
   }
 
-  /// Takes namespaces off the list that have no entries: a program that emptied one may have been killed before it did.
-  /// - Returns: how many there were.
+  /// Takes namespaces without entries off the list. A program that emptied one may have been killed before it did that.
+  /// - Returns: the number of these namespaces.
   func retireAbandoned(in namespace: Namespace?, dryRun: Bool) throws -> Int {
     let listed = try namespaces().filter { namespace == nil || $0 == namespace }
     let abandoned = try listed.slices(of: Batch.keys).flatMap { slice in
@@ -53,15 +53,15 @@ extension RedisStore {
 
   // MARK: Hash keys
 
-  /// Walks the `hash:` keys with `SCAN`, which passes over the keys of other programs too, and removes those that lead
-  /// to no entry of their query.
+  /// Walks over the `hash:` keys with `SCAN`, which also walks over the keys of other programs, and removes the keys
+  /// that do not lead to an entry of their query.
   ///
   /// A round trip for each page of keys, and two for each 64 `hash:` keys.
   /// - Parameters:
-  ///   - swept: gets the ids that these keys held.
+  ///   - swept: receives the ids that these keys held.
   ///   - shouldStop: asked before each page.
   /// - Returns: whether the walk came to its end.
-  /// - Throws: `StoreBackendError` where the server does not permit `SCAN`.
+  /// - Throws: `StoreBackendError` if the server does not permit `SCAN`.
   func sweepHashKeys(
     in namespace: Namespace?, dryRun: Bool, into swept: inout Set<EntryID>, shouldStop: () -> Bool
   ) throws -> Bool {
@@ -79,13 +79,13 @@ extension RedisStore {
     }
   }
 
-  /// Removes a `hash:` key that holds no id, or that of no entry of its query.
-  /// - Returns: whether it was so.
+  /// Removes a `hash:` key that does not hold the id of an entry of its query.
+  /// - Returns: whether it was removed.
   func removePointer(_ key: Key) throws -> Bool {
     try HashKey(key, layout).map { try !removePointers([$0]).isEmpty } ?? false
   }
 
-  /// Removes those of the `hash:` keys that hold no id, or that of no entry of their query. Three round trips for each
+  /// Removes the `hash:` keys that do not hold the id of an entry of their query. Three round trips for each
   /// transaction.
   private func removePointers(_ keys: [HashKey]) throws -> [Pointer] {
     try keys.slices(of: Batch.removed).flatMap { try removeBatch($0) }
@@ -108,7 +108,7 @@ extension RedisStore {
     }
   }
 
-  /// Asks which id each key holds. Left out are keys that are gone or of another type.
+  /// Appends the reads of the ids that the keys hold. Keys that are gone or of another type are left out.
   private func appendPointerQuestion(
     about keys: some Sequence<HashKey>, to pipeline: inout Pipeline
   ) -> Question<[Pointer]> {
@@ -120,7 +120,7 @@ extension RedisStore {
     }
   }
 
-  /// Asks which of the keys lead to no entry of their query.
+  /// Appends the reads that show which keys do not lead to an entry of their query.
   private func appendTargetQuestion(
     about pointers: [Pointer], to pipeline: inout Pipeline
   ) -> Question<[Pointer]> {
@@ -156,7 +156,7 @@ struct HashKey: Sendable {
     (self.key, self.namespace, self.queryHash) = (key, namespace, queryHash)
   }
 
-  /// Whether an entry with these fields is one of the query that the key is for.
+  /// Whether an entry with these fields belongs to the query of the key.
   func fits(namespace: [UInt8], queryHash: [UInt8]) -> Bool {
     namespace.elementsEqual(self.namespace.name.utf8) && queryHash.elementsEqual(self.queryHash.utf8)
   }
@@ -165,6 +165,6 @@ struct HashKey: Sendable {
 /// The value of a `hash:` key.
 private struct Pointer: Sendable {
   let key: HashKey
-  /// nil where it is not an id.
+  /// nil if it is not an id.
   let id: EntryID?
 }

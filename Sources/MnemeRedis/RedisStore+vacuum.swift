@@ -11,13 +11,14 @@ package struct VacuumOptions {
   package var batchSize: Int?
   /// Reports what would be removed, and writes nothing.
   package var dryRun = false
-  /// Looks for leftovers even when nothing suggests that there are any, and repairs what a check finds.
+  /// Whether to search for leftovers even if nothing suggests that there are any, and to repair the problems of a
+  /// check.
   package var repair = false
-  /// Brings namespaces under their quotas.
+  /// Whether to evict entries of namespaces that are over their quotas.
   package var evictsOverQuotas = true
   /// With `repair`: deletes the entries that cannot be repaired and that keep Python programs from opening the cache.
   package var dropUnreadable = false
-  /// Asked and told between batches. A vacuum that is stopped reports what remains.
+  /// The control, used between batches. A vacuum that is stopped reports what remains.
   package var control = WorkControl()
   /// Called with each problem that a repair leaves, and the reason.
   package var whenLeft: (CacheProblem, _ reason: String) throws -> Void = { _, _ in }
@@ -27,9 +28,9 @@ package struct VacuumOptions {
 
 /// The result of a vacuum, or of its dry run.
 package struct VacuumReport: Sendable, Equatable {
-  /// Entries that were expired and still there.
+  /// Expired entries that still existed.
   package var expired = 0
-  /// Ids that Redis's own expiry had left in an index or in a `hash:` key.
+  /// Leftovers: ids in an index or a `hash:` key whose entry Redis has expired.
   package var leftovers = 0
   /// Entries that were above the quota of their namespace.
   package var evicted = 0
@@ -55,17 +56,17 @@ package struct VacuumReport: Sendable, Equatable {
 }
 
 extension RedisStore {
-  /// Removes expired entries in the order of their expiry, and what Redis's native expiry leaves in the indexes, where
-  /// the run finds any of it.
+  /// Removes expired entries in the order of their expiry. If it finds a leftover of Redis's own expiry, it removes all
+  /// leftovers.
   ///
-  /// The entry's own fields have the last word over `by_ttl`. They are read under `WATCH`, so that an entry that is
-  /// refreshed at the same time stays. Several vacuums at the same time count each entry once. Stopped or killed at any
-  /// instant, a vacuum leaves nothing half done.
+  /// The entry's own fields override `by_ttl`. They are read under `WATCH`, so that an entry that is refreshed at the
+  /// same time stays. If several vacuums run at the same time, each entry is counted once. A vacuum that is stopped or
+  /// killed at any time leaves nothing half done.
   ///
   /// One round trip for each 200 entries and two for each transaction (`Batch.removed`), over several connections that
   /// take turns.
   /// Memory: a page, and 8 to 32 bytes for each leftover; of a dry run as much for each entry that is due.
-  /// - Throws: `StoreBackendError` where leftovers were found and the server does not permit `SCAN`.
+  /// - Throws: `StoreBackendError` if leftovers were found and the server does not permit `SCAN`.
   package func vacuum(_ options: VacuumOptions) throws -> VacuumReport {
     var options = options
     options.now = try time(for: options.now)
@@ -83,7 +84,7 @@ struct VacuumRun {
   private var kept = 0
   /// The members of the entries that are being removed over the lanes.
   private var underWay: [EntryID: [DueMember]] = [:]
-  /// Members whose entries were looked at over the lanes and not removed, and what is known of these.
+  /// Members whose entries were read over the lanes and not removed, with the state of these entries.
   private var odd = PageContents(members: [], entries: [:])
   /// The ids of leftovers, which several indexes may list.
   private var swept: Set<EntryID> = []
@@ -103,7 +104,7 @@ struct VacuumRun {
       if options.repair { try repair() }
       return report
     }
-    // An index of another type is reported by the repair, and keeps nothing else from being removed.
+    // The repair reports an index of another type. All other entries are still removed.
     if options.repair { try store.passOverIndexesOfOtherTypes() }
     defer { store.passedOver = [] }
     if options.repair, !options.dryRun {
@@ -121,8 +122,8 @@ struct VacuumRun {
 
   // MARK: Entries that are due
 
-  /// Pages are read here while the entries of those before are looked at and removed over the lanes.
-  /// - Returns: whether nothing that is due is left.
+  /// Removes the entries that are due. It reads pages while the lanes read and remove the entries of earlier pages.
+  /// - Returns: whether no due entry is left.
   private mutating func sweepDue() throws -> Bool {
     guard store.isSound(store.layout.byTTL) else { return true }
     let (now, namespace) = (options.now, options.namespace)
@@ -131,7 +132,7 @@ struct VacuumRun {
     }
     defer { lanes.close() }
     while !options.control.shouldStop() {
-      // If members stay, most pages have some: see below.
+      // If some members stay, most pages contain some: see below.
       if kept > 0 { try settleAll(lanes) }
       let page = try duePage()
       if page.isEmpty, underWay.isEmpty { return true }
@@ -142,8 +143,8 @@ struct VacuumRun {
       } else {
         let new = page.filter { member in member.id.map { underWay[$0] == nil } ?? true }
         if !underWay.isEmpty, new.isEmpty || new.contains(where: { $0.id == nil }) {
-          // While entries before it are removed, a page may begin too late. Entries that it leaves out are met at
-          // the end, when nothing is under way, as long as all that stays precedes them.
+          // While earlier entries are removed, a page may begin too late and leave out entries. They are found at the
+          // end, when no removal is under way, as long as all members that stay precede them.
           try settleAll(lanes)
           continue
         }
@@ -160,8 +161,9 @@ struct VacuumRun {
     options.dryRun ? options.batchSize ?? Batch.page : max(Batch.page, options.batchSize ?? 0)
   }
 
-  /// The members that are due are the first of `by_ttl`. A page is read by its rank, which costs the server the
-  /// same however many members precede it; an offset within a range of scores is counted off one by one.
+  /// Reads a page of due members, which are the first of `by_ttl`. It is read by rank, which costs the server the same
+  /// for any number of members before it. With an offset in a range of scores, the server would step over each of
+  /// them.
   private func duePage() throws -> [DueMember] {
     let size = pageSize
     return try store.read { pipeline in
@@ -189,8 +191,9 @@ struct VacuumRun {
     return max(0, try store.expiredCount(at: options.now) - kept)
   }
 
-  /// - Parameter isLastPage: its last batch waits until all others are gone, so that its transaction sees namespaces
-  ///   emptied: of two at the same time neither would, and a run that is killed then would leave them listed.
+  /// - Parameter isLastPage: the last batch of this page waits until all others are done, so that its transaction finds
+  ///   namespaces empty and takes them off the list. Two batches at the same time would not, and the namespaces would
+  ///   stay listed if the run were killed.
   private mutating func remove(
     _ members: [DueMember], isLastPage: Bool, _ lanes: RedisStore.RemovalLanes
   ) throws {
@@ -204,7 +207,7 @@ struct VacuumRun {
       try settle(lanes)
     }
     if batches.isEmpty { tellProgress() }
-    // Their removal watches what each other removal changes.
+    // Their removal watches keys that all other removals change.
     if !odd.members.isEmpty { try settleAll(lanes) }
   }
 
@@ -217,7 +220,7 @@ struct VacuumRun {
     odd.entries.merge(try store.entries(named: Set(unknown).sorted())) { $1 }
     let plan = odd.plan(at: options.now, in: options.namespace)
     odd = PageContents(members: [], entries: [:])
-    // One that has expired after all is met again.
+    // An entry that expires in between is found again.
     kept += plan.kept
     for expiry in plan.stale { try correct(expiry) }
     if !plan.leftovers.isEmpty {
@@ -231,12 +234,12 @@ struct VacuumRun {
     do {
       if try store.correct(expiry) { report.repaired += 1 }
     } catch let error as StoreBackendError where error.reason == .outOfMemory {
-      // It stays. The next steps free memory.
+      // The member stays, since the server has no memory. The next steps free some.
       kept += 1
     }
   }
 
-  /// Takes note of what was removed.
+  /// Counts the removed entries.
   private mutating func settle(_ lanes: RedisStore.RemovalLanes) throws {
     try lanes.settle { batch in
       let removed = Set(batch.removed)
@@ -264,7 +267,7 @@ struct VacuumRun {
 
   // MARK: Other leftovers
 
-  /// After one leftover, looks for others: in the indexes of entries that were not due, and in `hash:` keys.
+  /// Removes leftovers in all indexes and in `hash:` keys, if one was found.
   private mutating func sweepLeftovers() throws -> Bool {
     defer { report.leftovers = swept.count }
     let control = options.control
@@ -285,7 +288,7 @@ struct VacuumRun {
     return true
   }
 
-  /// Evicts what a writer has put that does not keep to the quota, as Python programs do that have none in their settings.
+  /// Evicts entries over the quotas. Python programs without a quota in their settings put more.
   private mutating func evictOverQuotas() throws -> Bool {
     guard options.evictsOverQuotas else { return true }
     for (namespace, quota, count) in try store.namespacesOverQuota(in: options.namespace) {
@@ -336,7 +339,7 @@ struct VacuumRun {
         try options.whenLeft(problem, reason)
       }
     }
-    // Members that `by_ttl` had lacked may be due.
+    // A repair may have added members to `by_ttl` that are due.
     guard hasEntered else { return summary.complete }
     kept = 0
     return try sweepDue() && summary.complete
@@ -353,7 +356,7 @@ struct VacuumRun {
       report.left += 1
       return try options.whenLeft(problem, reason)
     }
-    // Counted already, or gone with an entry that has expired.
+    // It is counted already, or removed with an expired entry.
     if problem.isSwept || problem.kind == .emptyNamespace { return }
     if let id = problem.id {
       if expired.contains(id) || dropped.contains(id) { return }
@@ -368,12 +371,12 @@ struct VacuumRun {
 }
 
 extension CacheProblem {
-  /// A vacuum that has met leftovers takes it out without being asked to repair.
+  /// Whether a vacuum that has found leftovers removes it even without `repair`.
   fileprivate var isSwept: Bool { isLeftover || kind == .danglingHashKey && id != nil }
 }
 
 extension PageContents.Entry {
-  /// nil where nothing is left of the entry, or so little that it may as well be gone.
+  /// Reads the state of an entry; nil if it is gone, or if only the fields of a late use are left.
   fileprivate init?(_ replies: Replies, _ question: Question<EntryHead?>) {
     do {
       guard let head = try replies[question] else { return nil }
@@ -404,8 +407,8 @@ extension RedisStore {
     return entries
   }
 
-  /// Leaves out what another vacuum has removed since the page was read: to look for it in every namespace is not worth
-  /// it. One round trip for each 64.
+  /// Leaves out ids that another vacuum has removed since the page was read, since a search in every namespace for them
+  /// would be wasted. One round trip for each 64.
   fileprivate func stillDue(_ leftovers: [Leftover]) throws -> [Leftover] {
     try leftovers.slices(of: Batch.keys).flatMap { slice in
       try read { pipeline in
@@ -420,9 +423,9 @@ extension RedisStore {
     }
   }
 
-  /// Makes `by_ttl` say what the entry says. A member that names another namespace than the entry's would be due again
-  /// with each vacuum.
-  /// - Returns: whether it said something else.
+  /// Corrects `by_ttl` by the entry's own expiry. A member with another namespace than the entry's would be due again
+  /// in each vacuum.
+  /// - Returns: whether it was corrected.
   fileprivate func correct(_ expiry: StaleExpiry) throws -> Bool {
     let id = expiry.id
     return try client.change { pipeline in

@@ -3,16 +3,16 @@ import Synchronization
 
 /// A store in Redis, shared by every process that knows its URL and key prefix.
 ///
-/// Each mutation is one transaction that also moves the version counter, and watches the values that it depends
-/// on. `KeyLayout` has the names of the keys. Reading creates nothing; the first write creates the cache. Round trips
-/// are given for methods with more than one; the check of the cache's identity is part of the first.
+/// Each change is one transaction that also increases the version counter and watches the keys that it depends on.
+/// `KeyLayout` has the names of the keys. Reads create nothing. The first write creates the cache. The number of round
+/// trips is given for each method with more than one. The check of the cache's identity is part of the first.
 ///
 /// Safe to use from several threads, which share one connection.
 public final class RedisStore: Store {
   struct State {
     var isClosed = false
     var expected: CacheIdentity?
-    /// The identity in `meta`; a cache that exists keeps it.
+    /// The identity in `meta`. It never changes while the cache exists.
     var stored: CacheIdentity?
     var batchVersion: Int64?
     var passedOver: Set<Key> = []
@@ -23,12 +23,12 @@ public final class RedisStore: Store {
   let client: RedisClient
   let layout: KeyLayout
   let codec: EntryCodec
-  /// Entries with a time to live, and their `hash:` keys, also get Redis's own expiry.
+  /// Whether entries with a time to live, and their `hash:` keys, also get a TTL in Redis.
   let useNativeTTL: Bool
   private let ownsClient: Bool
-  /// A store of another one's, over a connection of its own.
+  /// Whether `another()` has made this store.
   private let isAnother: Bool
-  /// The changes that a server without room has not recorded yet.
+  /// The removals that a full server has not recorded yet.
   let ledger: RemovalLedger
   private let state = Mutex(State())
 
@@ -41,12 +41,12 @@ public final class RedisStore: Store {
     #endif
   }
 
-  /// A store at a URL. Connects with the first operation.
+  /// Makes a store for a URL. It connects with the first operation.
   /// - Parameters:
   ///   - url: `redis://`, `rediss://` or `unix://`.
-  ///   - keyPrefix: all keys live under it; not empty. On a cluster with a hash tag, as in `{mneme}`.
-  ///   - useNativeTTL: set `EXPIREAT` on what has a time to live, as a second pair of braces.
-  ///   - decodeResponses: refuse text that is not valid UTF-8; else bad bytes are replaced.
+  ///   - keyPrefix: the beginning of all keys; not empty. On a cluster it must have a hash tag, as in `{mneme}`.
+  ///   - useNativeTTL: also sets `EXPIREAT` on entries with a time to live.
+  ///   - decodeResponses: refuses text that is not valid UTF-8. Otherwise invalid bytes are replaced.
   /// - Throws: `StoreBackendError` for a URL that does not parse, `InvalidInputError` for an empty prefix.
   public convenience init(
     url: String, keyPrefix: String = "mneme", useNativeTTL: Bool = false, decodeResponses: Bool = false
@@ -65,7 +65,7 @@ public final class RedisStore: Store {
       useNativeTTL: useNativeTTL, decodeResponses: decodeResponses)
   }
 
-  /// A store on a connection of the caller's, which `close()` leaves open.
+  /// Makes a store on the caller's connection, which `close()` leaves open.
   public convenience init(
     client: RedisClient, keyPrefix: String = "mneme", useNativeTTL: Bool = false,
     decodeResponses: Bool = false
@@ -107,7 +107,7 @@ public final class RedisStore: Store {
 
   // MARK: Opening
 
-  /// No round trip: who filled the cache is asked along with the first command.
+  /// Opens the store. No round trip: the identity of the cache is read together with the first command.
   public func open(expecting identity: CacheIdentity?) throws {
     try checkOpen()
     try state.withLock { state in
@@ -150,20 +150,20 @@ public final class RedisStore: Store {
     set { state.withLock { $0.clockComparison = newValue } }
   }
 
-  /// Namespaces with a counter that cannot be counted up, and for which nothing was counted: no figure keeps an answer from
-  /// being served or stored. A repair sets such a counter to zero.
+  /// Namespaces with a counter that cannot grow. Nothing is counted for them, but entries are still served and stored.
+  /// A repair sets such a counter to zero.
   package internal(set) var uncounted: Set<Namespace> {
     get { state.withLock { $0.uncounted } }
     set { state.withLock { $0.uncounted = newValue } }
   }
 
-  /// Keys of another type that a repair goes past: no command is sent to them.
+  /// Keys of another type, to which a repair sends no command.
   var passedOver: Set<Key> {
     get { state.withLock { $0.passedOver } }
     set { state.withLock { $0.passedOver = newValue } }
   }
 
-  /// Whether a key may be written to. Outside a repair each may.
+  /// Whether a key may be written to. It may always be, except during a repair.
   func isSound(_ key: Key) -> Bool { state.withLock { !$0.passedOver.contains(key) } }
 
   func checkOpen() throws {
@@ -174,8 +174,8 @@ public final class RedisStore: Store {
 
   // MARK: Talking to Redis
 
-  /// Sends reading commands in one round trip. Until the cache's identity is known, the question for it goes
-  /// along as the last command.
+  /// Sends reading commands in one round trip. Until the cache's identity is known, the command that reads it is added
+  /// at the end.
   func read(_ pipeline: Pipeline, tolerating: Bool = false) throws -> Replies {
     try checkOpen()
     guard state.withLock({ $0.stored }) == nil else {
@@ -238,28 +238,27 @@ public final class RedisStore: Store {
 
   // MARK: Snapshots
 
-  /// The document leaves snapshots to Redis.
+  /// Throws `CheckpointError`, since Redis makes the snapshots.
   public func snapshot(to path: String) throws {
     try checkOpen()
     throw CheckpointError.leftToRedis
   }
 
-  /// Redis restores its own snapshots.
-  /// - Throws: `CheckpointError`, always.
+  /// Throws `CheckpointError`, since Redis restores its own snapshots.
   public static func restore(from path: String, to destination: String) throws -> Self {
     throw CheckpointError.restoringLeftToRedis
   }
 }
 
 extension CheckpointError {
-  /// Snapshots of a cache in Redis are Redis's own.
+  /// The error of `snapshot`: Redis makes the snapshots.
   public static var leftToRedis: CheckpointError {
     CheckpointError(
       "A cache in Redis is not dumped by mneme: its entries are in Redis's own snapshot.",
       remedy: .copySnapshot)
   }
 
-  /// The way back.
+  /// The error of `restore`: Redis restores its own snapshots.
   public static var restoringLeftToRedis: CheckpointError {
     CheckpointError(
       "A cache in Redis is not restored by mneme: Redis loads its own snapshot when it starts.",

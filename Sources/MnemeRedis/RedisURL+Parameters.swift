@@ -20,8 +20,8 @@ extension RedisURL {
     return parameters
   }
 
-  /// Parameters of redis-py that concern its pool of connections, how it tries again, or what it makes of answers. They
-  /// change neither which server is asked nor how safely.
+  /// Parameters of redis-py about its connection pool, its retries or the decoding of replies. They change neither the
+  /// server nor the security of the connection.
   private static let ignoredParameters: Set<String> = [
     "decode_responses", "encoding", "encoding_errors", "health_check_interval", "legacy_responses",
     "lib_name",
@@ -29,7 +29,7 @@ extension RedisURL {
     "single_connection_client", "socket_keepalive", "socket_keepalive_options", "socket_read_size", "timeout",
   ]
 
-  /// The error for a parameter that is not taken, by what ignoring it would change.
+  /// Returns the error for an unsupported parameter, with the effect that it would have had.
   private static func unknown(_ name: String) -> ParseError {
     let shown = visible(name)
     let reason =
@@ -63,7 +63,7 @@ extension RedisURL {
     var isForSentinels: Bool { rawValue.hasPrefix("sentinel_") }
   }
 
-  /// Takes over what the query says. Credentials before the host win over those in the query, as in redis-py.
+  /// Applies the parameters of the query. Credentials before the host override those in the query, as in redis-py.
   mutating func apply(_ parameters: [String: String]) throws(ParseError) {
     for (name, value) in parameters {
       guard let parameter = Parameter(rawValue: name) else {
@@ -95,7 +95,7 @@ extension RedisURL {
     ignoredParameters.sort()
   }
 
-  /// `CLIENT SETNAME` takes printable ASCII without blanks.
+  /// Checks a client name. `CLIENT SETNAME` accepts printable ASCII without blanks.
   private static func clientName(_ text: String, _ name: String) throws(ParseError) -> String {
     guard text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
       throw ParseError(
@@ -119,7 +119,7 @@ extension RedisURL {
     }
   }
 
-  /// `optional` is `required` for a client: a TLS server always sends a certificate.
+  /// Reads `ssl_cert_reqs`. To a client, `optional` means `required`, since a TLS server always sends a certificate.
   private static func requirement(_ text: String, _ name: String) throws(ParseError) -> Bool {
     // Celery and kombu write the names of Python's constants.
     switch text {

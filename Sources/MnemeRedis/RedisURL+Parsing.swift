@@ -1,5 +1,6 @@
 extension RedisURL {
-  /// The reason why a text is not the URL of a Redis, and the part that is wrong. Quotes nothing that could be a password.
+  /// The reason why a text is not the URL of a Redis, and the part that is wrong. Quotes nothing that could be a
+  /// password.
   public struct ParseError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The parts that a URL is made of.
     public enum Part: Sendable, Equatable {
@@ -152,7 +153,7 @@ extension RedisURL {
   }
 
   /// `host[:port][,host[:port]…]` and `/service[/db]`.
-  /// - Parameter path: becomes what is behind the service.
+  /// - Parameter path: is set to the part after the service.
   private static func sentinels(
     hosts: Substring.UnicodeScalarView, path: inout Substring.UnicodeScalarView
   ) throws(ParseError) -> Sentinels {
@@ -192,7 +193,7 @@ extension RedisURL {
     } else if rest.dropFirst().contains(":") {
       throw ParseError(.host, "Put an IPv6 address in brackets: [::1]:6379.")
     }
-    // Host names do not tell case apart, and redis-py lowers it.
+    // Host names are case-insensitive. redis-py makes them lower case.
     let host = try decode(name, as: .host).lowercased()
     let digits = rest.dropFirst()
     guard !digits.isEmpty else { return (host.isEmpty ? defaultHost : host, defaultPort) }
@@ -217,7 +218,7 @@ extension RedisURL {
     return number
   }
 
-  /// A number of digits and nothing else; nil also where it does not fit.
+  /// Reads a number that consists of digits only; nil if it does not, or if it is too large.
   static func decimal(_ digits: Substring.UnicodeScalarView) -> Int? {
     guard !digits.isEmpty, digits.allSatisfy({ "0"..."9" ~= $0 }) else { return nil }
     return Int(Substring(digits))

@@ -6,13 +6,14 @@ import Mneme
 ///     rediss://…                                          the same over TLS
 ///     unix://[[user][:password]@]/path[?db=N]             over a Unix socket
 ///     redis+sentinel://[[user][:password]@]host[:port][,host[:port]…]/service[/db]
-///                                                         the primary that Sentinels name; rediss+sentinel://: over TLS
+///                                                         the primary that Sentinels name; rediss+sentinel://: over
+///                                                         TLS
 ///
 /// `valkey` and `valkeys` are other names of `redis` and `rediss`. The port of a Sentinel is 26379 if not given.
 ///
-/// The defaults are `localhost`, 6379, database 0 and no password. The rules are those of redis-py's `from_url`,
-/// so that a URL of the Python library works here too; only faults that redis-py ignores (a database that is not a
-/// number, say) are errors.
+/// The defaults are `localhost`, 6379, database 0 and no password. The rules are those of redis-py's `from_url`, so
+/// that a URL of the Python library works here too. But mistakes that redis-py ignores, such as a database that is not
+/// a number, are errors.
 ///
 /// The description never shows the password: `redis://user:***@host:6379/0`.
 public struct RedisURL: Sendable, Hashable {
@@ -22,7 +23,7 @@ public struct RedisURL: Sendable, Hashable {
   public var usesTLS: Bool
   /// nil: the server's default user.
   public var username: String?
-  /// The number that `SELECT` takes; 0 where the URL has none.
+  /// The number that `SELECT` takes; 0 if the URL has none.
   public var database: Int
   /// From `client_name`; nil: the name in `ConnectionOptions`.
   public var clientName: String?
@@ -30,7 +31,7 @@ public struct RedisURL: Sendable, Hashable {
   public var connectTimeout: Duration?
   /// From `socket_timeout`.
   public var commandTimeout: Duration?
-  /// The Sentinels to ask for the primary; nil where the URL names the server itself.
+  /// The Sentinels to ask for the primary; nil if the URL names the server itself.
   var sentinels: Sentinels?
   /// The names of parameters that redis-py takes and that change nothing here.
   public internal(set) var ignoredParameters: [String] = []
@@ -43,7 +44,7 @@ public struct RedisURL: Sendable, Hashable {
   /// The port, if the URL names none.
   public static let defaultPort: UInt16 = 6379
 
-  /// The URL has a password. Its text is not to be had from here.
+  /// Whether the URL has a password. The password itself is not public.
   public var hasPassword: Bool { password != nil }
 
   init(endpoint: Endpoint, usesTLS: Bool = false) {
@@ -63,7 +64,7 @@ extension RedisURL: CustomStringConvertible {
       "\(usesTLS ? "rediss" : "redis")+sentinel://\(credentials)\(hosts)/\(sentinels.service)/\(database)")
   }
 
-  /// The user and the masked password, with the `@` behind them.
+  /// The user and the masked password, with the `@` after them.
   private var credentials: String {
     let user = username ?? ""
     return username == nil && password == nil ? "" : password == nil ? "\(user)@" : "\(user):***@"
@@ -80,7 +81,7 @@ extension RedisURL: CustomStringConvertible {
   }
 }
 
-/// The Sentinels of a URL, and what they watch over.
+/// The Sentinels of a URL, and the service that they monitor.
 struct Sentinels: Sendable, Hashable {
   var endpoints: [Endpoint]
   /// The name of the primary in the configuration of the Sentinels.
@@ -92,7 +93,7 @@ struct Sentinels: Sendable, Hashable {
   static let defaultPort: UInt16 = 26379
 }
 
-/// A text that is shown nowhere: neither printed nor dumped.
+/// A text that is never shown: neither `print` nor `dump` shows it.
 struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   let text: String
 

@@ -10,7 +10,7 @@ struct EntryHead: Sendable, Equatable {
   enum Expiry: Sendable, Equatable {
     case never
     case at(UnixTime)
-    /// The fields that would say are damaged, and so nobody may call the entry expired.
+    /// The fields that decide about the expiry are damaged, so the entry must not be treated as expired.
     case unreadable
   }
 
@@ -19,7 +19,7 @@ struct EntryHead: Sendable, Equatable {
   }
 }
 
-/// For whom removed entries are counted: each for its own namespace, or all for one.
+/// The namespaces for which removed entries are counted: each entry for its own, or all for one.
 enum Counting: Sendable {
   case own(Counter)
   case all(Counter, Namespace)
@@ -63,14 +63,14 @@ struct RemovalRecord: Equatable, Sendable {
 /// The decision about a removal: the entries, and the keys and members that go with them.
 struct RemovalPlan: Equatable, Sendable {
   var heads: [EntryHead]
-  /// The `hash:` keys that name one of the entries. One that names another (a shadowed entry's) stays.
+  /// The `hash:` keys that lead to one of the entries. A key that leads to another entry stays.
   var hashKeys: [Key] = []
   /// The namespaces that are left without entries.
   var emptied: [Namespace] = []
 
-  /// The `hash:` keys of entries, and how many entries their namespaces have.
+  /// The `hash:` keys of entries, and the number of entries in their namespaces.
   struct Pointers: Equatable {
-    /// For each entry the id that its `hash:` key names.
+    /// For each entry the id that its `hash:` key holds.
     var named: [EntryID?]
     var counts: [Namespace: Int]
   }
@@ -87,7 +87,7 @@ struct RemovalPlan: Equatable, Sendable {
   /// The namespaces of the entries, sorted.
   var namespaces: [Namespace] { Set(heads.map(\.namespace)).sorted() }
 
-  /// The records of it.
+  /// Returns the records of the removal.
   func record(_ counting: Counting?) -> RemovalRecord {
     let counts: [RemovalRecord.Count] =
       switch counting {

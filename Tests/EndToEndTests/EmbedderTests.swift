@@ -34,7 +34,7 @@ struct EmbedderTests {
 
     let requests = server.requests
     #expect(requests.allSatisfy { $0.path == path && $0.body["model"].string == model })
-    // The normalised text is embedded, and no key is made up.
+    // The normalized text is embedded, and no key is made up.
     #expect(requests.first?.texts == ["how do i reset my password?"])
     #expect(requests.allSatisfy { $0.headers["authorization"] == nil && $0.body["dimensions"].isNull })
   }

@@ -19,7 +19,7 @@ struct Answers: Sendable {
     (self.answersGreeting, self.answersMeta) = (answersGreeting, answersMeta)
   }
 
-  /// The reply to a command, and whether it is the last; nil where there are no more.
+  /// The reply to a command, and whether it is the last; nil if there are no more.
   mutating func next(to command: [[UInt8]]) -> (bytes: [UInt8], isLast: Bool)? {
     let name = String(decoding: command[0], as: UTF8.self)
     if !answersGreeting {

@@ -85,7 +85,7 @@ void mneme_reader_use(mneme_reader *reader, mneme_tape *tape);
 /* Parses bytes as they came. A reply that is complete gets its root on the tape; an incomplete one waits for
  * more. At most `wanted` roots in all: bytes behind the last are MNEME_FAULT_SURPLUS.
  *
- * After a fault the reader is of no more use, and *at is the offset in `bytes` of the byte that was wrong. */
+ * After a fault the reader must not be used any more, and *at is the offset in `bytes` of the byte that was wrong. */
 mneme_fault mneme_reader_feed(
     mneme_reader *reader, const char *bytes, size_t count, size_t wanted, size_t *at);
 

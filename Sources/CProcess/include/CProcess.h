@@ -8,15 +8,16 @@
 /// The number of the words with which this process was started, the program's name among them.
 int process_argument_count(void);
 
-/// Those words, as the kernel has put them there: `ps` shows what is written over them.
+/// These words in the memory where the kernel has put them. `ps` shows changes to them.
 char *_Nullable *_Nonnull process_arguments(void);
 
-/// Keeps this process's memory to itself, until it runs another program: no core dump is made of it, whatever
-/// `core_pattern` says, and no other process, of the same user either, may trace it or read its memory and environment.
-/// Returns 0, or -1 with `errno`.
+/// Protects this process's memory until it runs another program: no core dump is made of it, with any `core_pattern`,
+/// and no other process, even of the same user, may trace it or read its memory and environment. Returns 0, or -1 with
+/// `errno`.
 int process_close_memory(void);
 
-/// Makes a file without a name in a directory, for its owner alone. Returns -1 with `errno` where the file system has none.
+/// Makes a file without a name in a directory, for its owner alone. Returns -1 with `errno` if the file system does not
+/// support that.
 int process_open_unnamed(const char *_Nonnull directory);
 
 /// Whether another file may take the place of one: 0, `EBUSY` for a mount point, `EPERM` for a file that is immutable or

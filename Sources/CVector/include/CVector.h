@@ -32,7 +32,7 @@ size_t cvector_select(bool avx2, float *scores, const float *scales, const float
 // largest magnitude: 0 when all are zero, 0x7f800000 and above when one is infinite or no number.
 uint32_t cvector_read_f32(const void *bytes, size_t count, float *numbers);
 
-// Quantises a row of finite numbers with a scale of its own: numbers[i] is about quantized[i] * scale, where the
+// Quantizes a row of finite numbers with a scale of its own: numbers[i] is about quantized[i] * scale, where the
 // largest magnitude becomes 127. Returns the scale.
 //
 // `error` becomes a bound: for every query of length 1 the dot product with `numbers` and the score of `quantized`
@@ -42,8 +42,8 @@ uint32_t cvector_read_f32(const void *bytes, size_t count, float *numbers);
 // 1e-12...1e12 gets zeros, the scale 0 and the bound infinity.
 float cvector_quantize_row(bool avx2, const float *numbers, size_t width, int8_t *quantized, float *error);
 
-// Every row with every query, for comparing rows with one another. Rows stand in panels: of each four numbers those of
-// the first row, then those of the second, and so on, each number plus 128.
+// Products of every row with every query, for comparing rows with one another. Rows are packed in panels: of each four
+// numbers those of the first row, then those of the second, and so on, each number plus 128.
 enum { CVECTOR_PANEL = 32 };
 
 // Packs `count` rows, which follow one another without gaps, into as many panels as it takes. What is missing in the

@@ -2,9 +2,9 @@
 struct BashLine {
   /// The words before the one at the cursor, the program's name first.
   private(set) var words: [String] = []
-  /// The word at the cursor; empty where a new one begins.
+  /// The word at the cursor; empty if a new one begins.
   private(set) var word = ""
-  /// The part of the word that readline leaves alone: up to an open quote, or up to a character at which readline,
+  /// The part of the word that readline does not replace: up to an open quote, or up to a character at which readline,
   /// unlike the shell, begins a word.
   private(set) var head = ""
   /// The quote that is open at the cursor.
@@ -37,7 +37,7 @@ struct BashLine {
     }
   }
 
-  /// A word in place of the one at the cursor, quoted as that is, without what readline leaves alone.
+  /// Returns a replacement for the word at the cursor, quoted in the same way, without the part that readline keeps.
   func quoted(_ candidate: String) -> String {
     let skipped = candidate.utf8.starts(with: head.utf8) ? head.unicodeScalars.count : 0
     let text = String(candidate.unicodeScalars.dropFirst(skipped))
@@ -53,7 +53,7 @@ struct BashLine {
   }
 }
 
-/// A text with a backslash before each character that means something else.
+/// Puts a backslash before each special character of a text.
 func backslashed(_ text: String, where isSpecial: (Unicode.Scalar) -> Bool) -> String {
   var result = String.UnicodeScalarView()
   for scalar in text.unicodeScalars {

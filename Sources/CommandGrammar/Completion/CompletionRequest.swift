@@ -1,12 +1,12 @@
-/// A shell's question: what can be typed at the end of an unfinished line.
+/// A shell's request for the words that can be typed at the end of an unfinished line.
 ///
-/// The person is still typing, so nothing about the line is an error: what cannot be understood is passed over.
+/// The line is unfinished, so mistakes in it are ignored.
 public struct CompletionRequest: Sendable {
   /// A word that can be typed.
   public struct Candidate: Sendable, Equatable {
     /// The word as the program will read it, without quotes.
     public var word: String
-    /// One line of text; empty where the word says it all.
+    /// One line of text; empty if the word needs none.
     public var description: String
 
     public init(_ word: String, description: String = "") {
@@ -18,7 +18,7 @@ public struct CompletionRequest: Sendable {
   /// The kind of word that is expected at the cursor.
   enum Expected: Sendable, Equatable {
     case candidates([Candidate])
-    /// Text that nobody can foresee, by the name that help gives it.
+    /// Free text, with the name that it has in help.
     case text(String)
     case files, directories
     /// Values of this kind, which only the program can find out.
@@ -34,11 +34,11 @@ public struct CompletionRequest: Sendable {
   private let shell: Shell
   /// The word at the cursor, without its quotes, up to the cursor.
   private let word: String
-  /// In bash: the quote left open, and what readline leaves alone of the word.
+  /// In bash: the open quote, and the part of the word that readline keeps.
   private let line: BashLine
 
-  /// - Parameter words: the name of a shell, then what its stub passes. Bash passes the characters at which it cuts
-  ///   words, and the line; the others pass the words before the cursor, and the word at the cursor.
+  /// - Parameter words: the name of a shell, then the arguments from its stub. Bash passes the characters at which it
+  ///   cuts words, and the line. The others pass the words before the cursor, and the word at the cursor.
   init(_ words: [Word], _ grammar: Grammar) {
     let texts = words.map { word in if case .text(let text) = word { text } else { "" } }
     shell = texts.first.flatMap { Shell(rawValue: $0) } ?? .fish
@@ -77,7 +77,8 @@ public struct CompletionRequest: Sendable {
     return lines.map { $0 + "\n" }.joined()
   }
 
-  /// A candidate as the shell takes it; nil where bash, which compares nothing, would show one that does not fit.
+  /// Returns a candidate in the form for the shell. In bash, which compares nothing, it is nil if the candidate does
+  /// not fit.
   private func spelled(_ candidate: Candidate) -> String? {
     let whole = prefix + candidate.word
     switch shell {
@@ -97,7 +98,7 @@ public struct CompletionRequest: Sendable {
     }
   }
 
-  /// For `_describe`, which ends a word at a colon.
+  /// Escapes a word for `_describe`, which ends a word at a colon.
   private func escaped(_ word: String) -> String { backslashed(word) { $0 == "\\" || $0 == ":" } }
 }
 
@@ -127,7 +128,7 @@ extension Grammar {
     }
   }
 
-  /// Behind letters: the value of the first that takes one.
+  /// Returns the expected word after letters: the value of the first letter that takes one.
   private func expected(
     after letters: Substring.UTF8View, _ parser: Parser
   ) -> (prefix: String, CompletionRequest.Expected) {

@@ -25,7 +25,7 @@ extension Grammar {
     }
   }
 
-  /// COMP_WORDS is cut at the characters of COMP_WORDBREAKS, so the program gets the line itself.
+  /// The stub for bash. It passes the line, because COMP_WORDS is cut at the characters of COMP_WORDBREAKS.
   private var bashStub: String {
     #"""
     # Completion of \#(program) in bash: \#(program) itself answers what can be typed at the cursor.
@@ -49,7 +49,7 @@ extension Grammar {
     """#
   }
 
-  /// The last lines let it work from a directory of `fpath`, and when it is sourced after `compinit`.
+  /// The stub for zsh. With its last lines it works from a directory of `fpath`, and if it is sourced after `compinit`.
   private var zshStub: String {
     #"""
     #compdef \#(program)

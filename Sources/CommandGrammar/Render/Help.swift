@@ -1,7 +1,7 @@
 extension Grammar {
   /// The text that `-h`, `--help` and `help` print. It ends with a line end.
   ///
-  /// The short form fits a screen of 80 by 24 with the prompt on it; `problems()` says where it does not.
+  /// The short form fits a screen of 80 by 24 with the prompt. `problems()` reports if it does not.
   public func help(_ command: CommandSpec?, _ form: HelpForm, style: TextStyle = TextStyle()) -> String {
     switch (form, command) {
     case (.short, let command?): shortHelp(command, style).text
@@ -10,15 +10,15 @@ extension Grammar {
     }
   }
 
-  /// Rows that the short form may take: a screen of 24, less the prompt's.
+  /// The most rows of the short form: a screen of 24 without the prompt.
   package static let shortHelpRows = 23
 }
 
 // MARK: - The short form
 
 extension Grammar {
-  /// The commands, as roomy as the screen allows: under headings, or without them, or those that do the same
-  /// in a row.
+  /// Lists the commands with as much space as the screen allows: under headings, without headings, or with related
+  /// commands in one row.
   private func shortHelp(_ style: TextStyle) -> TextPage {
     let roomy = shortHelp(style, headings: true, merging: false)
     if roomy.lines.count <= Grammar.shortHelpRows { return roomy }
@@ -50,7 +50,7 @@ extension Grammar {
     return page
   }
 
-  /// The short help. If there is too much of it, its options are listed by name only.
+  /// Makes the short help. If it is too long, its options are listed by name only.
   private func shortHelp(_ command: CommandSpec, _ style: TextStyle) -> TextPage {
     let all = shortHelp(command, style, named: [])
     let named = command.options.filter { $0.group != .options }

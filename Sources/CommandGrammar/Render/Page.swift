@@ -1,5 +1,5 @@
-/// A part of what there is to say of a command or of the program. The long help and the manual pages are two
-/// renderings of the same sections.
+/// A section of the documentation of a command or of the program. The long help and the manual pages render the same
+/// sections.
 package struct Section {
   package enum Block {
     /// Paragraphs and lists, in markup.
@@ -50,7 +50,7 @@ extension Grammar {
     return sections.filter { !$0.blocks.isEmpty }
   }
 
-  /// Items under the headings of their groups. Options that are all of the group without a name need none.
+  /// Lists items under the headings of their groups. If all options are in the default group, there is no heading.
   private func listed<Item>(
     _ items: [Item], by group: (Item) -> Group, _ block: (Item) -> Section.Block
   ) -> [Section.Block] {

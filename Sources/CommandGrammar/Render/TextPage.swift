@@ -1,7 +1,7 @@
 /// The width and the colours of text for a terminal.
 public struct TextStyle: Sendable {
-  /// Columns. Lines are never longer, but for words that cannot be broken; nor longer than 100, where they
-  /// become hard to read.
+  /// The number of columns. Lines are never longer, except for words that cannot be broken. They have at most 100
+  /// columns, because longer lines are hard to read.
   public let width: Int
   /// Whether names and headings are bold, by escape sequences: for terminals only.
   public let isBold: Bool
@@ -15,7 +15,7 @@ public struct TextStyle: Sendable {
   }
 }
 
-/// Lines of text for a terminal, as they are put together.
+/// The lines of text for a terminal.
 struct TextPage {
   let style: TextStyle
   private(set) var lines: [String] = []
@@ -62,7 +62,7 @@ struct TextPage {
     }
   }
 
-  /// Terms on the left, what they mean on the right, in two columns.
+  /// Adds a table of two columns: terms on the left, their meanings on the right.
   mutating func table(
     _ rows: [(term: [Markup.Inline], meaning: [Markup.Inline])], indent: Int = 2, column: Int
   ) {
@@ -94,7 +94,7 @@ struct TextPage {
 
 func spaces(_ count: Int) -> String { String(repeating: " ", count: max(count, 0)) }
 
-/// The column at which meanings start: past the widest term, but no further than leaves room for them.
+/// Returns the column at which meanings start: after the widest term, but not so far that there is no room for them.
 func column(for terms: [[Markup.Inline]], atMost most: Int = 30) -> Int {
   min((terms.map { $0.map(\.plain).joined().count }.max() ?? 0) + 2, most)
 }

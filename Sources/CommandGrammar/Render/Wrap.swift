@@ -1,4 +1,4 @@
-/// A word on its way into a line: its text, with whatever marks it, and the columns that it takes.
+/// A word of a line: its text with marks, and the columns that it takes.
 package struct StyledWord {
   package var text: String
   package var width: Int
@@ -14,8 +14,8 @@ extension Markup {
   /// one.
   ///
   /// - Parameters:
-  ///   - text: a stretch's text.
-  ///   - style: gives a piece of that text, free of spaces, its marks.
+  ///   - text: returns the text of a stretch.
+  ///   - style: adds marks to a piece of that text that has no spaces.
   package static func words(
     _ inlines: [Inline], text: (Inline) -> String, style: (Inline, String) -> StyledWord
   ) -> [StyledWord] {
@@ -40,7 +40,7 @@ extension Markup {
   }
 }
 
-/// Fills lines with words. A word wider than a line has one to itself.
+/// Fills lines with words. A word wider than a line gets its own line.
 package func wrap(_ words: [StyledWord], width: Int) -> [String] {
   var lines: [String] = []
   var used = 0

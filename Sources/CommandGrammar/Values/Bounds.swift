@@ -1,5 +1,5 @@
 extension ClosedRange {
-  /// The value, if it is within the bounds. A bound of the type itself is not a limit and is not mentioned.
+  /// Checks that a value is within the bounds. A bound of the type itself is not mentioned in the error.
   func admit(
     _ value: Bound, within type: ClosedRange, as format: (Bound) -> String
   ) throws(ValueProblem) -> Bound {

@@ -5,8 +5,8 @@ extension ValueKind where Value == Duration {
   /// A span of time within limits.
   ///
   /// - Parameters:
-  ///   - limits: the shortest and longest that make sense.
-  ///   - milliseconds: whether `250ms` is taken too; otherwise the value is a whole number of seconds.
+  ///   - limits: the shortest and the longest duration.
+  ///   - milliseconds: whether `250ms` is accepted too. Otherwise the value is a whole number of seconds.
   public static func duration(in limits: ClosedRange<Duration>, milliseconds: Bool = false) -> ValueKind {
     ValueKind(
       placeholder: "DURATION",
@@ -62,7 +62,7 @@ private func parseDuration(_ text: String, milliseconds: Bool) throws(ValueProbl
     rest = rest[letters.endIndex...]
     guard !digits.isEmpty else { throw noDuration }
 
-    // A number without a unit is seconds, but only alone: in 1h30 it would be a guess.
+    // A number without a unit means seconds, but only alone. In 1h30 that would be a guess.
     let isBare = letters.isEmpty && digits.count == text.utf8.count
     let name = isBare ? "s" : String(Substring(letters))
     guard let index = allowed.firstIndex(where: { $0.letters == name }) else { throw noDuration }
@@ -77,7 +77,7 @@ private func parseDuration(_ text: String, milliseconds: Bool) throws(ValueProbl
   return .milliseconds(total)
 }
 
-/// The shortest spelling of which every part is below the next unit: `90` seconds are `1m30s`.
+/// Returns the shortest spelling in which every part is below the next unit: `1m30s` for 90 seconds.
 private func formatDuration(_ duration: Duration) -> String {
   let (seconds, attoseconds) = duration.components
   var text = ""

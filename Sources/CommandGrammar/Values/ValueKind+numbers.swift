@@ -41,7 +41,7 @@ extension ValueKind where Value == Double {
       placeholder: placeholder,
       isNumeric: true,
       parse: { text throws(ValueProblem) in
-        // Double's own reading also takes "nan", "inf" and hexadecimal, which nobody types on purpose.
+        // `Double` also accepts "nan", "inf" and hexadecimal numbers, which would be typing errors here.
         let isDecimal = text.utf8.allSatisfy { isDigit($0) || "+-.eE".utf8.contains($0) }
         guard isDecimal, let value = Double(text) else {
           throw ValueProblem("is not a number", advice: "write it as 0.85")

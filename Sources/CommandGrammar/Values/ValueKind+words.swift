@@ -4,8 +4,8 @@ extension ValueKind where Value == String {
   /// - Parameters:
   ///   - placeholder: as help shows it; an argument shows its own name instead.
   ///   - completion: what a shell offers.
-  ///   - allowsEmpty: whether `''` is a value. An empty variable in a script is a frequent mistake, so say `false`
-  ///     wherever the empty text means nothing.
+  ///   - allowsEmpty: whether `''` is a value. An empty variable in a script is a frequent mistake, so pass `false` if
+  ///     the empty text has no meaning.
   public static func text(
     _ placeholder: String = "TEXT", completion: Completion = .nothing, allowsEmpty: Bool = true
   ) -> ValueKind {
@@ -31,7 +31,7 @@ extension ValueKind where Value == String {
 }
 
 extension ValueKind where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
-  /// One of an enumeration's cases, by raw value.
+  /// A case of an enumeration, by its raw value.
   @inlinable
   public static func choice(_ type: Value.Type, _ placeholder: String = "WORD") -> ValueKind {
     let words = Value.allCases.map { $0.rawValue }

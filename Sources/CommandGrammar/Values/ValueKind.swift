@@ -3,9 +3,8 @@
 /// The kinds of this module are `.text`, `.duration`, `.count`, `.integer`, `.number`, `.choice`, `.file` and
 /// `.directory`; a program adds its own with `init(placeholder:completion:parse:format:)`.
 ///
-/// A kind may check and convert, and gives the same value for the same text. It never looks at the environment, a
-/// file or the network, because `--help` has to work without them. It does not name the option in its errors: the
-/// parser does, for all kinds alike.
+/// A kind checks and converts, and gives the same value for the same text. It never uses the environment, a file or the
+/// network, because `--help` must work without them. Its errors do not name the option: the parser adds that.
 public struct ValueKind<Value: Sendable>: Sendable {
   /// The word that represents the value in help: `DURATION`.
   public let placeholder: String
@@ -42,13 +41,13 @@ public enum Completion: Sendable, Equatable {
   case files
   /// Names of directories.
   case directories
-  /// One of these words, and nothing else is a value.
+  /// One of these words. Other words are not values.
   case choices([String])
-  /// These words, which are values among others.
+  /// These words. Other words may be values too.
   case suggestions([String])
   /// The program's commands.
   case commands
-  /// Values that only the program can find out, such as what a server has. The text names their kind.
+  /// Values that only the program knows, such as those on a server. The text names their kind.
   case dynamic(String)
 }
 
@@ -80,7 +79,7 @@ public struct ValueSpec: Sendable {
   /// Reads a text and drops the value, which the typed key reads again.
   package let check: @Sendable (String) throws(ValueProblem) -> Void
 
-  /// The words that are accepted, where these are few and known.
+  /// The accepted words, if they are known.
   public var choices: [String] {
     if case .choices(let words) = completion { words } else { [] }
   }
@@ -104,8 +103,8 @@ public struct ValueSpec: Sendable {
   }
 }
 
-/// From the texts that were given for an option or argument, in the order typed, to what code reads. The parser has
-/// checked each text, so this fails only for a text from the environment.
+/// Makes a value of the texts that were given for an option or argument, in the order typed. The parser has checked
+/// each text, so this fails only for a text from the environment.
 @usableFromInline
 typealias Reading<Value> = @Sendable ([String]) throws(ValueProblem) -> Value
 

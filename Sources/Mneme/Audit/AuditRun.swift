@@ -1,13 +1,13 @@
 extension SemanticCache {
   /// Compares the entries of a namespace with one another, through the index of its vectors.
   ///
-  /// The index finds the pairs that can matter, and the stored vectors of these decide. It takes a byte for each number of
-  /// the namespace's vectors in memory, or nothing where the index is in a file, and some 100 bytes for each entry.
-  /// Round trips as for the first search of a namespace; then for each 1,024 entries one for each 256 vectors, theirs and
-  /// those of the pairs that can matter.
+  /// The index finds the pairs that can matter, and the stored vectors of these decide. It takes a byte for each
+  /// number of the namespace's vectors in memory, or nothing if the index is in a file, and some 100 bytes for each
+  /// entry. Round trips as for the first search of a namespace; then for each 1,024 entries one for each 256 vectors,
+  /// theirs and those of the pairs that can matter.
   /// - Parameters:
   ///   - entries: those to compare. Others in the namespace play no part.
-  ///   - control: asked a few hundred times a second whether to stop. What was begun is then left out.
+  ///   - control: asked a few hundred times a second whether to stop. The current lot is then left out.
   package func audit(
     _ entries: [AuditedEntry], of namespace: Namespace, _ options: AuditOptions = .init(),
     _ control: WorkControl = .init()
@@ -26,7 +26,7 @@ private final class AuditRun {
   private let cache: SemanticCache
   private let namespace: Namespace
   private let options: AuditOptions
-  /// The oldest first.
+  /// The entries, the oldest first.
   private let entries: [AuditedEntry]
   /// The position of each entry in `entries`.
   private let places: [EntryID: Int]
@@ -83,7 +83,7 @@ private final class AuditRun {
     return result
   }
 
-  /// Compares some entries with all others. Nothing of it counts before all of it is done.
+  /// Compares some entries with all others. The result is used only if the comparison is complete.
   private func compare(_ chosen: ArraySlice<Int>, _ control: WorkControl) throws {
     while true {
       let current = try cache.currentIndex(
@@ -147,9 +147,10 @@ struct DuplicateEdge {
   var older: Int
 }
 
-/// The choice of entries that go because an older one has the same response. No entry goes that stands in for another.
+/// The choice of entries to remove because an older one has the same response. An entry that answers in place of a
+/// removed one stays.
 struct Redundancy {
-  /// The entry that stays, for each one that goes.
+  /// The entry that stays, for each one that is removed.
   private(set) var keepers: [Int?]
   private var isKeeper: [Bool]
 
@@ -206,7 +207,7 @@ private struct Comparison {
   /// The most duplicates that are kept for an entry. If it has more, the first ones decide whether it can be removed.
   private static let mostEdges: UInt8 = 64
 
-  /// The least similarity that plays a part.
+  /// The least similarity that matters.
   static func bar(_ options: AuditOptions) -> Float {
     Float(min(options.threshold, options.thresholds.min() ?? 1))
   }
@@ -228,7 +229,7 @@ private struct Comparison {
     self.duplicates = MostSimilarPairs(limit: options.pairs, bar: duplicates)
   }
 
-  /// Notes that two entries can be so similar.
+  /// Adds a pair with the bounds of its similarity.
   mutating func note(_ query: Int, _ place: Int, _ least: Float, _ most: Float) throws {
     let own = compared[query]
     guard place != own else { return }
@@ -241,14 +242,14 @@ private struct Comparison {
     guard canBeNearest || isPair else { return }
     if !canBeNearest, least >= Float(options.threshold) {
       let isSame = entries[own].response == entries[place].response
-      // A pair for certain, and not one that is shown: its similarity is of no interest.
+      // This is certainly a pair, but not one that is shown, so its exact similarity is not needed.
       if Double(most) < (isSame ? duplicates.bar : conflicts.bar) { return count(query, place, isSame) }
     }
     pending.append(Pending(query: Int32(query), place: Int32(place), most: most))
     if pending.count == options.mostPending { try settle() }
   }
 
-  /// Whether a pair counts here. One of two queries is met from either side, and counts with the younger one.
+  /// Whether a pair is counted here. A pair of two queries is found from both sides, and counted once.
   private func isCounted(_ own: Int, _ other: Int) -> Bool { !isQuery[other] || other < own }
 
   private mutating func count(_ query: Int, _ place: Int, _ isSame: Bool) {
@@ -280,7 +281,7 @@ private struct Comparison {
       }
       var next = start
       var number = 0
-      // An entry that is gone, or damaged by now, is nobody's neighbour.
+      // An entry that is gone or damaged by now is left out.
       try store.forEachEmbedding(of: places.map { entries[$0].id }, whenDamaged: { _ in }) { _, bytes in
         defer { number += 1 }
         while next < end, Int(rest[next].place) == places[number] {

@@ -1,7 +1,7 @@
 /// A test of a cache against itself: each query is asked as if its own entry were not there.
 ///
-/// The nearest other entry answers, if it is near enough. The entry's own response says whether that answer is right. The
-/// test needs no labels, no embedder and no network. It measures the queries that were asked so far.
+/// The nearest other entry answers, if it is near enough. The entry's own response says whether that answer is right.
+/// The test needs no labels, no embedder and no network. It measures the queries that were asked so far.
 package struct LeaveOneOut: Sendable, Equatable {
   /// The nearest other entry of an entry.
   package struct Nearest: Sendable, Equatable {
@@ -42,7 +42,7 @@ package struct LeaveOneOut: Sendable, Equatable {
 
   /// - Parameters:
   ///   - nearest: of each entry; nil for one that has no other to be compared with.
-  ///   - thresholds: which to try.
+  ///   - thresholds: the thresholds to try.
   package init(_ nearest: [Nearest?], thresholds: [Double] = Self.defaultThresholds) {
     rows = thresholds.map { threshold in
       let served = nearest.compactMap { $0.flatMap { $0.similarity >= threshold ? $0 : nil } }

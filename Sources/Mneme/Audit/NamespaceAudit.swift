@@ -2,8 +2,8 @@
 package struct AuditedEntry: Sendable, Equatable {
   package var id: EntryID
   package var createdAt: UnixTime
-  /// A hash of the response's bytes, another one in each process. Two of a million responses have the same one by chance
-  /// in one of thirty million audits.
+  /// A hash of the response's bytes, which differs from process to process. The chance that two of a million responses
+  /// have the same hash is one in thirty million.
   package var response: Int
   /// The bytes of its texts.
   package var byteCount: Int
@@ -26,7 +26,7 @@ package struct AuditedEntry: Sendable, Equatable {
     return hasher.finalize()
   }
 
-  /// Whether an entry was put before another one. Of two that were put in one second, the one with the lower id was.
+  /// Whether an entry was put before another one. If both were put in the same second, the lower id is older.
   static func isOlder(_ a: AuditedEntry, _ b: AuditedEntry) -> Bool {
     (a.createdAt, a.id) < (b.createdAt, b.id)
   }
@@ -85,13 +85,13 @@ package struct NamespaceAudit: Sendable {
   package init(entries: Int) { self.entries = entries }
 }
 
-/// Entries that another one makes superfluous.
+/// Entries that can be removed because another entry has the same response.
 package struct RedundantEntries: Sendable {
   /// The entry that stays, for each one that can go.
   package private(set) var keepers: [EntryID: EntryID] = [:]
-  /// The entries that go and those that stay, as they were.
+  /// The entries that can be removed and those that stay, as they were compared.
   private var seen: [EntryID: AuditedEntry] = [:]
-  /// The bytes of the texts of those that can go.
+  /// The bytes of the texts of the entries that can be removed.
   package private(set) var byteCount = 0
 
   package init() {}
@@ -109,7 +109,7 @@ package struct RedundantEntries: Sendable {
     byteCount += other.byteCount
   }
 
-  /// Whether an entry still is what it was: put at the same time, with the same response.
+  /// Whether an entry is unchanged: put at the same time, with the same response.
   /// - Parameter entry: with its response.
   package func isUnchanged(_ entry: StoredEntry) -> Bool {
     guard let known = seen[entry.id] else { return false }
@@ -121,7 +121,7 @@ package struct RedundantEntries: Sendable {
 struct MostSimilarPairs {
   let limit: Int
   private var kept: [AuditedPair] = []
-  /// Pairs below it are not among them.
+  /// The least similarity of these pairs.
   private(set) var bar: Double
 
   /// - Parameter bar: the similarity of the last of as many pairs that are known already.

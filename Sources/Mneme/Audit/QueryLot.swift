@@ -2,8 +2,8 @@ internal import CVector
 
 /// Some vectors that are compared with every row of an index together, so that each row is loaded once for all of them.
 ///
-/// The comparison is one of int8, as in a search, and so it gives bounds. The vectors themselves are kept for what the
-/// bounds leave open.
+/// The comparison uses int8, as in a search, and so it gives bounds. The vectors themselves are kept for pairs that the
+/// bounds do not decide.
 final class QueryLot {
   let layout: RowLayout
   let capacity: Int
@@ -16,7 +16,7 @@ final class QueryLot {
   private let quantized: Pages
   private var scales: [Float] = []
   private var errors: [Float] = []
-  /// The lengths of the quantised vectors, in steps of their scales.
+  /// The lengths of the quantized vectors, in steps of their scales.
   private var lengths: [Float] = []
   private let padded: UnsafeMutablePointer<Float>
   private let panels: Pages
@@ -90,14 +90,14 @@ final class QueryLot {
     (quantized.start + query * layout.width).assumingMemoryBound(to: Int8.self)
   }
 
-  /// The dot product of a vector and one that is stored, as `Embedding.dot` has it.
+  /// Returns the dot product of a vector and a stored one, equal to that of `Embedding.dot`.
   func similarity(of query: Int, to bytes: UnsafeRawBufferPointer) -> Double {
     cvector_dot_f32(bytes.baseAddress, numbers + query * layout.dimension, layout.dimension)
   }
 
   /// Compares the vectors with the rows of a block.
-  /// - Parameter body: gets each pair that can reach the bar of its vector, with the least and the most that the
-  ///   similarity of the two can be. It may change the bars.
+  /// - Parameter body: called with each pair that can reach the bar of its vector, and with the bounds of its
+  ///   similarity. It may change the bars.
   func compare(
     with block: RowBlock, rows: Int,
     _ body: (_ query: Int, _ row: Int, _ least: Float, _ most: Float) throws -> Void
@@ -118,8 +118,8 @@ final class QueryLot {
       cvector_scores_of_pairs(
         instructions, int8(first), (group + 7) / 8 * 8, packed, panelCount, layout.width, scores)
       for query in first..<first + group {
-        // a·b - a'·b' = (a - a')·b + a'·(b - b'), where a' and b' are what int8 made of a and b. In steps of the query's
-        // scale, and with a little for float32.
+        // a·b - a'·b' = (a - a')·b + a'·(b - b'), where a' and b' are what int8 made of a and b. In steps of the
+        // query's scale, and with a little for float32.
         let bar = (bars[query] - 1e-5 - errors[query] * longest) / scales[query]
         let ownScores = scores + (query - first) * stride
         let found = cvector_select(

@@ -13,7 +13,7 @@ package enum TextDifference: String, CaseIterable, Sendable {
   case opposite
   /// Swapped words: both texts have the same words, but different ones follow "from", "to" or "before".
   case order
-  /// A capitalised name, an abbreviation, a code, or something in quotation marks.
+  /// A capitalized name, an abbreviation, a code, or something in quotation marks.
   case name
   /// Anything else.
   case other

@@ -43,7 +43,7 @@ struct TextWords {
     }
     let isGerman = parts.contains { WordLists.german.contains(text[$0.range].lowercased()) }
     let words = parts.filter { text[$0.range].first?.isLetter ?? false }
-    // In a title nearly every word is capitalised, so capitals do not mark names.
+    // In a title nearly every word is capitalized, so capitals do not mark names.
     let isTitle = words.count > 2 && words.count { text[$0.range].first!.isUppercase } * 3 > words.count * 2
     for part in parts {
       for var word in Self.words(text[part.range]) {

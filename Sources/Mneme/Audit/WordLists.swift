@@ -6,7 +6,8 @@ enum WordLists {
     "niemals", "ohne", "nichts", "niemand", "nirgends", "weder",
   ]
 
-  /// Verbs with a "not", as one word: written without the apostrophe, or with one where the verb is spelled differently.
+  /// Verbs with a "not", as one word: written without the apostrophe, or with one where the verb is spelled
+  /// differently.
   static let contractions: [String: String] = {
     var verbs = [
       "can't": "can", "cannot": "can", "cant": "can", "won't": "will", "wont": "will", "shan't": "shall",
@@ -88,7 +89,7 @@ enum WordLists {
     "einem", "einer", "bitte", "denn", "eigentlich", "mal",
   ]
 
-  /// Words that show that a text is German, where every noun is capitalised.
+  /// Words that show that a text is German, where every noun is capitalized.
   static let german: Set<String> = [
     "der", "die", "das", "und", "ich", "nicht", "ist", "wie", "mein", "meine", "meinen", "kann", "wo",
     "warum", "wann",

@@ -1,5 +1,5 @@
 extension VectorIndex {
-  /// The file of what has changed since the base was made.
+  /// Makes the file of the changes since the base was made.
   func changes(_ head: IndexHead) -> [UInt8] {
     var writer = ByteWriter()
     head.write(IndexHead.changes, to: &writer)
@@ -24,7 +24,7 @@ extension VectorIndex {
 
   /// Applies the changes that are in a file.
   /// - Returns: its mark.
-  /// - Throws: `DamagedIndex` where the file is not whole, or its changes are to another base. The index is then as it
+  /// - Throws: `DamagedIndex` if the file is not whole, or its changes are to another base. The index is then as it
   ///   was.
   mutating func apply(_ file: [UInt8], to base: IndexHead) throws -> StoreMark {
     guard file.count >= 64, file.count % 64 == 0 else { throw DamagedIndex() }

@@ -8,15 +8,15 @@ import Glibc
 /// a link, and a file with a wrong size or checksum are ignored. A failure to write is not an error. Processes share
 /// the directory without locks: a file is written aside and renamed.
 public struct IndexDirectory: Sendable {
-  /// The path of the directory. It is made when something is first kept in it, with those above it.
+  /// The path of the directory. It is made, with its parents, when the first file is written.
   public var path: String
-  /// Tells this cache from every other: the server and the key prefix. No secret belongs into it, though only its
-  /// hash is kept.
+  /// The name that distinguishes this cache from all others: the server and the key prefix. It should not contain a
+  /// secret, although only its hash is kept.
   public var cacheName: String
-  /// The most bytes that the files may take; the ones that were not used for longest go.
+  /// The most bytes that the files may take. The least recently used files are deleted.
   public var sizeLimit = 1 << 30
 
-  /// Names a directory for a cache. Nothing is made yet.
+  /// Makes a value for a directory. The directory itself is not made yet.
   public init(path: String, cacheName: String) {
     self.path = path
     self.cacheName = cacheName
@@ -39,8 +39,8 @@ public struct IndexDirectory: Sendable {
 
   // MARK: Reading
 
-  /// The index with that key, with the changes since its base was made; nil if there is none that can be trusted.
-  /// The blocks of rows are checked when they are searched.
+  /// Loads the index with a key and the changes since its base was made; nil if there is none that can be trusted. The
+  /// blocks of rows are checked when they are searched.
   func load(_ key: String, dimension: Int) -> (head: IndexHead, index: VectorIndex)? {
     guard let directory = Descriptor(open(path, Self.directoryFlags)), directory.isPrivate(.directory),
       let file = openFile(Self.name(of: key, Self.suffix), in: directory),
@@ -75,13 +75,13 @@ public struct IndexDirectory: Sendable {
 
   // MARK: Writing
 
-  /// A file for a new base; nil where none can be made.
+  /// A file for a new base; nil if none can be made.
   func makeFile(_ key: String) -> IndexFileWriter? {
     guard let directory = makeDirectory() else { return nil }
     return IndexFileWriter(in: directory, name: Self.name(of: key, Self.suffix), sizeLimit: sizeLimit)
   }
 
-  /// Keeps a base in place of what was there.
+  /// Keeps a base, and replaces an earlier one.
   /// - Returns: whether it is kept.
   @discardableResult
   func keep(_ file: IndexFileWriter, _ head: IndexHead) -> Bool {
@@ -111,7 +111,7 @@ public struct IndexDirectory: Sendable {
     return true
   }
 
-  /// The directory, made where it is not there, or nil where it is not ours alone.
+  /// Opens the directory, and makes it if it does not exist; nil if other users have access to it.
   private func makeDirectory() -> Descriptor? {
     var end = path.utf8.startIndex
     while let slash = path.utf8[end...].dropFirst().firstIndex(of: UInt8(ascii: "/")) {
@@ -124,8 +124,7 @@ public struct IndexDirectory: Sendable {
     return directory.isPrivate(.directory) ? directory : nil
   }
 
-  /// Removes temporary files of writers that died, changes to a base that is gone, and the oldest files until the rest
-  /// fits.
+  /// Removes temporary files of killed processes, changes without their base, and the oldest files over the limit.
   private func sweep(_ directory: Descriptor) {
     var files: [(name: String, status: stat)] = []
     let names = Set(directory.names())
@@ -169,7 +168,7 @@ struct SystemFailure: Error {}
 final class Descriptor: Sendable {
   let number: Int32
 
-  /// nil for a number that says that opening failed.
+  /// Wraps a descriptor; nil if the number means that opening failed.
   init?(_ number: Int32) {
     guard number >= 0 else { return nil }
     self.number = number
@@ -187,7 +186,7 @@ final class Descriptor: Sendable {
   var size: Int? { status.map { Int($0.st_size) } }
 
   /// Reads bytes from a place in a file.
-  /// - Returns: whether all of them were there.
+  /// - Returns: whether all bytes were read.
   func read(_ bytes: UnsafeMutableRawBufferPointer, at place: Int) -> Bool {
     var done = 0
     while done < bytes.count {
@@ -201,7 +200,7 @@ final class Descriptor: Sendable {
     return true
   }
 
-  /// The first bytes of a file; nil where there are fewer.
+  /// The first bytes of a file; nil if there are fewer.
   func contents(count: Int) -> [UInt8]? {
     guard count > 0, let size, size >= count else { return nil }
     var isRead = false
@@ -213,7 +212,7 @@ final class Descriptor: Sendable {
     return isRead ? bytes : nil
   }
 
-  /// It is of this kind, ours, closed to everyone else, and, a file, not to be had under another name.
+  /// Whether it is of this kind, belongs to this user and is closed to all others, and, for a file, has only one name.
   func isPrivate(_ kind: Kind) -> Bool {
     guard let status, status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else { return false }
     return switch kind {

@@ -27,7 +27,7 @@ struct IndexHead: Equatable {
 
   /// `IndexDirectory.key(of:_:)`.
   var key: String
-  /// The base itself, or the one that the changes are to.
+  /// The id of the base, or of the base to which the changes belong.
   var baseID: UInt128
   var dimension: Int
   /// The rows of the base.
@@ -50,7 +50,7 @@ struct IndexHead: Equatable {
     (self.key, self.baseID, self.dimension, self.rows, self.mark) = (key, baseID, dimension, rows, mark)
   }
 
-  /// - Throws: `DamagedIndex` for what no head of this format looks like.
+  /// - Throws: `DamagedIndex` for bytes that are not a head of this format.
   init(_ magic: [UInt8], from bytes: inout ByteReader) throws {
     guard try bytes.take(8) == magic, try bytes.number(UInt32.self) == Self.format,
       try bytes.number(UInt32.self) == Self.byteOrder
@@ -88,16 +88,15 @@ struct IndexHead: Equatable {
 
 /// The rows of a base in a file.
 ///
-/// The file is read into memory of its own, some blocks at a time, with each search. It is not mapped: a file that
-/// someone cuts short while it is mapped kills the process with SIGBUS, which a library cannot catch for its user.
+/// The file is read into memory, some blocks at a time, at each search. It is not mapped, because a mapped file that
+/// becomes shorter kills the process with SIGBUS, which a library cannot catch for its user.
 struct FileRows: Sendable {
   let file: Descriptor
   let layout: RowLayout
   let count: Int
 
-  /// Passes each block with the number of its rows that are in use. While some are searched, another thread reads the
-  /// next ones.
-  /// - Throws: `DamagedIndex` where a block is not there or not as it was written, and what the body throws.
+  /// Passes each block to `body` with its number of rows. While some are searched, another thread reads the next ones.
+  /// - Throws: `DamagedIndex` if a block is missing or has changed, and the errors of `body`.
   func forEachBlock(_ body: (RowBlock, Int) throws -> Void) throws {
     let reader = BlockReader(self)
     func handle(_ blocks: Range<Int>) throws {
@@ -150,7 +149,7 @@ private final class BlockReader: @unchecked Sendable {
   }
 }
 
-/// A file of a base while it is written, under a name that nobody reads.
+/// A file of a base while it is written, under a temporary name.
 final class IndexFileWriter {
   let file: Descriptor
   private let directory: Descriptor
@@ -161,13 +160,13 @@ final class IndexFileWriter {
   private var isKept = false
   let baseID = UInt128.random(in: 1 ... .max)
 
-  /// nil where it cannot be made.
+  /// nil if it cannot be made.
   init?(in directory: Descriptor, name: String, sizeLimit: Int) {
     temporaryName = IndexDirectory.temporaryName(for: name)
     let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
     guard let file = Descriptor(openat(directory.number, temporaryName, flags, 0o600)) else { return nil }
     (self.directory, self.file, self.name, self.sizeLimit) = (directory, file, name, sizeLimit)
-    // The process's mask may have taken away what the owner needs. The head is written when the rows are.
+    // The process's umask may have removed the owner's rights. The head is written after the rows.
     let head = [UInt8](repeating: 0, count: IndexHead.size)
     guard fchmod(file.number, 0o600) == 0, (try? head.withUnsafeBytes { try file.write($0) }) != nil else {
       return nil
@@ -202,13 +201,13 @@ struct ByteWriter {
   mutating func append(_ part: some Sequence<UInt8>) { bytes += part }
 }
 
-/// A reader of bytes that a `ByteWriter` wrote, or of any others.
+/// A reader of numbers and bytes. The bytes may be damaged.
 struct ByteReader {
   private var rest: ArraySlice<UInt8>
 
   init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
-  /// - Throws: `DamagedIndex` where there are fewer.
+  /// - Throws: `DamagedIndex` if there are fewer.
   mutating func take(_ count: Int) throws -> [UInt8] {
     guard count >= 0, count <= rest.count else { throw DamagedIndex() }
     defer { rest = rest.dropFirst(count) }

@@ -1,8 +1,8 @@
 /// The state of a store at one moment, from which an index finds later changes.
 package struct StoreMark: Sendable, Equatable {
-  /// Names one life of one store: another server, the same one started again, and a cache that was emptied and filled
-  /// again all have another. Within one the version counter only grows. nil where the store does not say; the index can
-  /// then be followed as long as the process lives, and not be kept beyond that.
+  /// The name of one lifetime of a store. It changes with another server, a restart of the server, and a cache that was
+  /// emptied and filled again. Within one lineage the version counter only grows. It is nil if the store cannot give
+  /// one. The index can then be updated while the process runs, but not be kept in a file.
   package var lineage: String?
   /// The version counter.
   package var version: Int64
@@ -10,10 +10,10 @@ package struct StoreMark: Sendable, Equatable {
   package var entries: Int64
   /// The highest id of an entry in the whole store; 0 for none.
   package var highestID: EntryID
-  /// When the store was like that, by its own clock.
+  /// The time of this state, by the store's own clock.
   package var time: UnixTime
-  /// An entry that was written without the index having seen it was accessed at this time or later. It lies before `time`
-  /// by `clockMargin`, and by up to `longestTrust` more while changes are found by counts and good clocks.
+  /// The earliest access time of an entry that was written and is not in the index yet. It is `clockMargin` before
+  /// `time`, and up to `longestTrust` earlier while changes are found by counts and correct clocks.
   package var accessedSince: UnixTime
   /// The growth of the version, since the base was made, for which no change was found. It comes from changes in
   /// other namespaces, and from entries that were removed before the index saw them. It may also come from an import
@@ -25,12 +25,12 @@ package struct StoreMark: Sendable, Equatable {
 
   /// The largest difference between the clocks of writers: a minute to either side of the server's, as for expiry.
   package static let clockMargin = Seconds(120)
-  /// For how long changes are found by counts and good clocks alone.
+  /// The time for which changes are found by counts and correct clocks alone.
   package static let longestTrust = Seconds(60)
   /// The most samples that are kept.
   package static let sampleLimit = 32
 
-  /// - Parameter lineage: what names the life of the store, in as many parts as it takes.
+  /// - Parameter lineage: the parts of the lineage.
   package init(
     lineage: [String]?, version: Int64, entries: Int64, highestID: EntryID, time: UnixTime
   ) {
@@ -42,11 +42,10 @@ package struct StoreMark: Sendable, Equatable {
     accessedSince = time + Seconds(-Self.clockMargin.rawValue)
   }
 
-  /// Whether the store can be the one of the mark, by what it says now.
+  /// Whether a later state can be that of the same store.
   package func canPrecede(_ now: StoreMark) -> Bool { lineage == now.lineage && version <= now.version }
 
-  /// Whether the entries that were sampled are those of the mark. An entry that is gone says nothing, but some must still
-  /// be there.
+  /// Whether the sampled entries are those of the mark. Removed entries are ignored, but some must still exist.
   /// - Parameters:
   ///   - now: the entries with the ids of `samples`, in that order; nil for each that is gone.
   ///   - hasGrown: the version has grown since the mark. If not, no entry was written again.
@@ -60,8 +59,8 @@ package struct StoreMark: Sendable, Equatable {
 
 /// The changes in a namespace since a mark.
 package struct NamespaceChanges: Sendable {
-  /// The entries that were written since, and perhaps some that were written shortly before, the last written at the
-  /// end as far as that is known. They may be gone again.
+  /// The entries that were written since, and perhaps some that were written shortly before; if known, in the order of
+  /// writing. They may be gone again.
   package var written: [EntryID]
   /// The number of entries that were read to find them.
   package var examined: Int
@@ -91,7 +90,7 @@ package struct EntrySample: Sendable, Equatable {
     (self.id, self.createdAt, self.query) = (id, createdAt, query)
   }
 
-  /// An id names one query for ever, and its entry is put again at the same time or later.
+  /// Whether a sample can be a later state of this one: the same query, put at the same time or later.
   func canBecome(_ now: EntrySample) -> Bool {
     id == now.id && query == now.query && createdAt <= now.createdAt
   }
@@ -131,7 +130,8 @@ extension StoreMark {
   }
 }
 
-/// SHA-256 of several texts, in hexadecimal: with their lengths, so that no two lists run together to the same.
+/// Returns the SHA-256 of several texts in hexadecimal. The lengths are included, so that different lists give
+/// different hashes.
 package func unambiguousHash(of parts: [String]) -> String {
   QueryNormalizer.hash(parts.map { "\($0.utf8.count):\($0)" }.joined())
 }

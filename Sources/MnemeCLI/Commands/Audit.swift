@@ -69,7 +69,7 @@ struct Audit: Command {
   let yes: Bool
   let dryRun: Bool
   let pace: Duration
-  /// The error where there is nobody to ask.
+  /// The error if there is no terminal on which to ask for confirmation.
   let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
@@ -105,7 +105,7 @@ struct Audit: Command {
     return report
   }
 
-  /// The queries of the pairs to report.
+  /// Reads the queries of the pairs to report.
   private func queries(of audit: CacheAudit, _ store: RedisStore) throws -> [EntryID: String] {
     var shown = Selection.everything
     shown.ids = audit.namespaces.reduce(into: []) { ids, audited in
@@ -137,7 +137,7 @@ struct AuditReport: Report {
   var maxFalse: Double
   /// The numbers of each vector.
   var dimension: Int
-  /// The queries of the pairs that are shown; none for an entry that is gone by now.
+  /// The queries of the pairs that are shown. An entry that has been removed since has none.
   var queries: [EntryID: String] = [:]
   /// The outcome of `--apply-duplicates`.
   var deletion: SelectedDeletionReport?

@@ -186,12 +186,12 @@ struct Calibrate: Command {
     return vectors
   }
 
-  /// The similarity of each pair. A text in several pairs is embedded once.
+  /// Computes the similarity of each pair. A text in several pairs is embedded once.
   private func observe(
     _ pairs: [LabelledPair], _ embedder: any Embedder, _ context: Context
   ) throws -> [Calibration.Observation] {
     let progress = ProgressLine(context, unit: "pairs", total: pairs.count)
-    // By bytes: texts that Swift takes for equal can be spelled apart, and embedded apart.
+    // Compares bytes: texts that are equal to Swift can have different bytes, and different vectors.
     var known: [[UInt8]: [Float]] = [:]
     var observations: [Calibration.Observation] = []
     for start in stride(from: 0, to: pairs.count, by: 32) {
@@ -257,11 +257,11 @@ struct CalibrationReport: Report {
   var embedder: String
   /// The pairs that were compared.
   var pairs: Int?
-  /// The questions that were asked instead.
+  /// The number of questions, if questions were asked instead of pairs.
   var asked: Int?
   var curve: [Calibration.Point]
   var best: Calibration.Point?
-  /// The 95 % confidence interval of the best one's precision.
+  /// The 95 % confidence interval of the precision at the best threshold.
   var interval: ClosedRange<Double>?
   var metric: Calibration.Metric
   var format: Calibrate.Format
@@ -294,7 +294,7 @@ struct CalibrationReport: Report {
       ["THRESHOLD", "PRECISION", "RECALL", "F1"].map { .init(title: $0, isNumeric: true) } + [
         .init(title: "")
       ])
-    // Every fifth point and the best: the whole curve is for JSON and CSV.
+    // Shows every fifth point and the best one. JSON and CSV have all.
     for (index, point) in curve.enumerated() where index % 5 == 0 || point == best {
       table.rows.append(cells(point, 3) + [point == best ? "<- best" : ""])
     }

@@ -83,7 +83,7 @@ struct Clear: Command {
     return report
   }
 
-  /// Entries that were removed must not be there again. Entries that were stored while it worked may be.
+  /// Checks that the removed entries have not come back. Entries that were stored since may be there.
   private func checkEmpty(_ namespace: Namespace, upTo id: EntryID, _ store: RedisStore) throws {
     let left = try store.countEntries(upTo: id, in: namespace)
     guard left > 0 else { return }

@@ -32,7 +32,7 @@ struct Delete: Command {
   let dryRun: Bool
   let normalizes: Bool
   let pace: Duration
-  /// The error where there is nobody to ask.
+  /// The error if there is no terminal on which to ask for confirmation.
   let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
@@ -70,7 +70,7 @@ struct Delete: Command {
     let wanted = try queries.isEmpty ? selection.chosenIDs().map(Optional.some) : idsOfQueries(store)
     let unique = Set(wanted.compactMap(\.self)).sorted()
     var report = DeletionReport(missing: wanted.count { $0 == nil }, dryRun: dryRun)
-    // A few are gone before anything can happen.
+    // A few entries are deleted so quickly that a check for data loss is not worth its round trip.
     let guarded = unique.count > 64 && !dryRun ? [store] : []
     let work = try LongWork(
       context, unit: "entries", total: unique.count, pace: pace, guarding: guarded,
@@ -93,7 +93,7 @@ struct Delete: Command {
     return report
   }
 
-  /// nil for a question that has no entry. One that is asked twice counts once.
+  /// Returns the ids of the entries for the queries; nil for a query without an entry. A query given twice counts once.
   private func idsOfQueries(_ store: RedisStore) throws -> [EntryID?] {
     let hashes = Set(queries.map { QueryNormalizer.queryHash($0, normalizing: normalizes) }).sorted()
     return try selection.namespacesOrDefault.flatMap { try store.ids(namespace: $0, queryHashes: hashes) }
@@ -118,7 +118,7 @@ struct DeletionReport: Report {
       (missing > 0 ? "; \(grouped(missing)) not found" : "") + (interruption == nil ? "" : "; interrupted")
     guard !deleted.isEmpty else { return "nothing deleted" + missing }
     let verb = dryRun ? "would delete" : "deleted"
-    // More would be a line that nobody reads.
+    // More ids would make a line too long to be read.
     guard deleted.count <= 20 else { return "\(verb) \(entryCount(deleted.count))" + missing }
     let word = deleted.count == 1 ? "entry" : "entries"
     return "\(verb) \(word) " + deleted.map(\.description).joined(separator: ", ") + missing

@@ -15,7 +15,7 @@ struct Demo: Command {
 
   init(_ invocation: Invocation) throws(UsageError) {}
 
-  /// A stop of the tour: what it shows, the words that are typed, and the status with which they end.
+  /// A step of the tour: its explanation, the command line, and its exit status.
   private struct Stop {
     var says: String
     var words: [String]
@@ -42,7 +42,7 @@ struct Demo: Command {
     return NoReport()
   }
 
-  /// Prints the command, runs this very program with it, and checks that it ended as it should.
+  /// Prints the command line, runs it with this program's own file, and checks its exit status.
   private func show(
     _ stop: Stop, on server: DemoServer, _ environment: [String: String], _ context: Context
   ) throws {

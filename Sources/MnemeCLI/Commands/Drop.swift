@@ -27,7 +27,7 @@ struct Drop: Command {
   let yes: Bool
   let dryRun: Bool
   let pace: Duration
-  /// The error where there is nobody to ask.
+  /// The error if there is no terminal on which to ask for confirmation.
   let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
@@ -83,7 +83,7 @@ struct DropReport: Report {
   var dryRun: Bool
   /// The contents of the prefix; nil if there is no cache.
   var survey: KeySurvey?
-  /// Entries that were removed, which may be more or fewer than were seen.
+  /// The number of entries removed. It may differ from the survey if others have written since.
   var removed: Int?
   var isDeclined = false
   var isThereAgain = false
@@ -95,7 +95,7 @@ struct DropReport: Report {
   }
   private var entries: Int { removed ?? keys { $0 == .entry } }
 
-  /// The amount that there is to remove.
+  /// A description of what would be removed.
   var extent: String { "\(entryCount(entries)), \(counted(keys { $0 != nil }, "key"))" }
 
   var status: ExitStatus { interruption ?? (survey == nil || isThereAgain ? .no : .done) }
@@ -119,7 +119,7 @@ struct DropReport: Report {
       .joined(separator: "\n")
   }
 
-  /// Keys under the prefix that are not the cache's.
+  /// Describes the keys under the prefix that do not belong to the cache and stay.
   private func left(_ style: TerminalStyle) -> [String] {
     guard let survey else { return [] }
     let foreign = keys { $0 == nil }

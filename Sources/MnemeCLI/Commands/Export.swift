@@ -111,7 +111,7 @@ struct Export: Command {
     }
   }
 
-  /// The program whose files have such a name; nil for another name.
+  /// Returns the compressor whose files end like `path`; nil for other names.
   private static func compressor(for path: String) -> String? {
     [(".gz", "gzip"), (".zst", "zstd"), (".xz", "xz")].first { path.lowercased().hasSuffix($0.0) }?.1
   }
@@ -120,7 +120,7 @@ struct Export: Command {
     let store = try context.openExistingStore()
     defer { store.close() }
     let found = try store.identity()
-    // A file that looks like a whole cache must be one.
+    // An incomplete export would look like a complete one.
     try store.requireCompleteReplica()
     guard let identity = found else {
       try context.noteAbsence(of: store)
@@ -152,7 +152,7 @@ struct Export: Command {
       report.exported += 1
       report.lastID = entry.id
       work.tell(report.exported)
-      // A page of entries is a batch.
+      // Pauses after each page of entries.
       if report.exported % 64 == 0 { work.pause() }
     }
     try work.finish()
@@ -192,7 +192,7 @@ struct Export: Command {
     context.note("nothing to export" + (path.map { "; the file '\($0)' was not written" } ?? ""))
   }
 
-  /// Reads the settings of the namespaces that are exported; nil where the export has no place for them.
+  /// Reads the settings of the exported namespaces; nil if the format cannot hold settings.
   private func settings(
     of store: RedisStore, _ identity: CacheIdentity, _ chosen: Selection, _ version: Int64?, _ now: UnixTime,
     _ context: Context
@@ -210,14 +210,14 @@ struct Export: Command {
     return settings
   }
 
-  /// The state of the export, for a person who has interrupted it.
+  /// Describes the state of the export, for the message after an interruption.
   private func state(_ report: ExportReport) -> String {
     if let path { return "The file '\(path)' is as it was before." }
     guard let last = report.lastID else { return "Nothing was written." }
     return "\(entryCount(report.exported)) were written; continue with --since-id \(last)."
   }
 
-  /// Only for the report: the export does not depend on it.
+  /// Reads the version for the report; nil if it cannot be read, since the export does not depend on it.
   private func version(of store: RedisStore, _ context: Context) throws -> Int64? {
     do {
       return try store.versionCounter()
@@ -267,7 +267,7 @@ struct ExportReport: Report {
   var path: String?
   var exported = 0
   var bytes = 0
-  /// nil where it cannot be read.
+  /// The version at the start; nil if it could not be read.
   var versionStart: Int64?
   var versionEnd: Int64?
   /// The entry that was written last.

@@ -75,7 +75,7 @@ struct Get: Command {
     options.threshold = invocation[Self.threshold]
     options.minConfidence = invocation[Self.minConfidence]
     options.explain = invocation[Self.explain] ? invocation[Self.nearest] : nil
-    // `none` allows exact hits only, whatever the cache's embedder is.
+    // `none` allows only exact hits, with any embedder of the cache.
     let isNone = invocation[Options.embedder] == AbsentEmbedder.none.fingerprint
     options.exactOnly = options.exactOnly || isNone
     missReason = isNone ? .noEmbedder : nil
@@ -97,7 +97,7 @@ struct Get: Command {
     defer { cache.close() }
     let vector = try embedding?.read(for: store.identity()?.dimension)
     var lookup = try cache.lookUp(query, namespace: namespace, embedding: vector, options: options)
-    // Nothing was removed, and so the clocks were not compared.
+    // The clocks were not compared yet, since nothing was removed.
     if lookup.hit == nil, options.peek { _ = try store.time(for: context.clock()) }
     context.warnOfClock(of: store)
     if lookup.hit == nil, let lead = store.clockLead {
@@ -140,7 +140,7 @@ struct Get: Command {
       return
     }
     let hasNeighbours = ![.noMatch, .noEmbedder, .embedderFailure].contains(lookup.missReason)
-    // A program that asks in a loop does not pay for what only a person reads.
+    // The neighbours are looked up for a terminal only, so that programs do not pay for them.
     let isForPerson = context.output.style.errorIsTerminal
     guard !context.settings.isQuiet,
       try !context.noteAbsence(of: store, hasNeighbours ? [] : [namespace], suggesting: isForPerson)
@@ -153,7 +153,7 @@ struct Get: Command {
 
 struct GetReport: Report {
   var lookup: Lookup
-  /// Wanted with `--explain`.
+  /// The explanation; nil without `--explain`.
   var explanation: Explanation?
 
   var status: ExitStatus { lookup.hit == nil ? .no : .done }
@@ -189,7 +189,7 @@ struct GetReport: Report {
     }
   }
 
-  /// The response's own bytes; harmless on a terminal, untouched everywhere else.
+  /// Returns the response, with control characters escaped on a terminal and unchanged elsewhere.
   func text(_ style: TerminalStyle) -> String? {
     let answer = lookup.hit.map {
       style.outputIsTerminal ? visible($0.response, multiline: true) : $0.response
@@ -200,7 +200,7 @@ struct GetReport: Report {
 }
 
 extension MissReason {
-  /// The reason why there is no answer, for people.
+  /// The reason of a miss, for the text output.
   var text: String {
     switch self {
     case .noMatch: "the namespace has nothing to compare with"

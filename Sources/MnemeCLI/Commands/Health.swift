@@ -76,7 +76,7 @@ struct HealthReport: Report {
   let condition: CacheCondition
   let now: UnixTime
   let checks: [HealthCheck]
-  /// Those of the cache, without those of the server.
+  /// The status of the cache alone, without the server.
   private let cacheStatus: HealthCheck.Status
 
   init(

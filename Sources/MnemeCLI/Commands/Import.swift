@@ -108,26 +108,26 @@ struct Import: Command {
       readsSettings: !invocation[Self.noSettings])
   }
 
-  /// A file, by its form.
+  /// The records of a file, in any form.
   private struct Input {
     var form: InputForm
     var next: @Sendable () throws -> [DraftReader.Line]?
-    /// The number of the last record, once all are read.
+    /// Returns the number of the last record, after all were read.
     var lastNumber: () throws -> Int
     /// The columns of a table that are not read.
     var unknown: [String] = []
   }
 
   private func open(_ file: InputFile) throws -> Input {
-    // Redis takes texts of 512 MiB. Lines with a query, a response and metadata at the limits of `put`, each byte escaped,
-    // and a vector have 48 MiB.
+    // Redis accepts texts of 512 MiB. A line with a query, a response and metadata at the limits of `put`, each byte
+    // escaped, and a vector has 48 MiB.
     let limit = 256 << 20
     let form = try InputForm(
       of: file.peek(atMost: InputForm.lookAhead), path: path == "-" ? nil : path, isTable: format == .csv)
     var lines = LineReader(file, form: form, limit: limit)
     switch form {
     case .sqlite:
-      // `file` stays open until the end: to close a descriptor of the database would end SQLite's locks.
+      // `file` stays open until the end: closing any descriptor of the database would release SQLite's locks.
       let rows = try SQLiteRows(path, sinceID: since.line, readsSettings: options.readsSettings)
       return Input(form: form, next: rows.next, lastNumber: rows.lastNumber)
     case .lines, .array:

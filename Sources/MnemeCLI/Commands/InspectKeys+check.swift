@@ -3,7 +3,7 @@ import Mneme
 import MnemeRedis
 
 extension InspectKeys {
-  /// The check, as text.
+  /// Runs the check for the text output.
   func check(_ store: RedisStore, _ context: Context) throws -> any Report {
     let findings = Findings()
     let work = try LongWork(context, unit: "entries", pace: pace, guarding: [store])
@@ -15,7 +15,7 @@ extension InspectKeys {
       findings: findings)
   }
 
-  /// The check, as JSON: the survey first, then the problems as they are found, of which there may be any number.
+  /// Runs the check for JSON: the survey first, then any number of problems as they are found.
   func check(
     _ store: RedisStore, _ context: Context, after survey: KeySurveyReport
   ) throws -> any Report {
@@ -60,7 +60,7 @@ extension InspectKeys {
 final class Findings: @unchecked Sendable {
   private struct Finding {
     var problem: CacheProblem
-    /// Why it was left.
+    /// The reason why a repair left the problem.
     var reason: String?
   }
 
@@ -70,12 +70,12 @@ final class Findings: @unchecked Sendable {
   private var first: [CacheProblem.Kind: [Finding]] = [:]
   private var counts: [CacheProblem.Kind: Int] = [:]
 
-  /// - Parameter limit: how many of each kind to keep.
+  /// - Parameter limit: the number of problems of each kind to keep.
   init(limit: Int = Findings.shown) { self.limit = limit }
 
   func add(_ problem: CacheProblem, because reason: String? = nil) {
     counts[problem.kind, default: 0] += 1
-    // The lowest ids, in their order: a walk over the keys has none.
+    // Keeps the problems with the lowest ids, since a walk over the keys has no order.
     var findings = first[problem.kind] ?? []
     let place = findings.firstIndex { order(of: problem) < order(of: $0.problem) } ?? findings.count
     if place < limit {
@@ -90,7 +90,7 @@ final class Findings: @unchecked Sendable {
     CacheProblem.Kind.allCases.filter { counts[$0] != nil && !$0.isNote }
   }
 
-  /// Notes, a line each: normal states that are worth knowing.
+  /// Notes, one on each line, about normal states that an operator should know.
   var notes: [String] {
     CacheProblem.Kind.allCases.filter { $0.isNote && $0 != .leftover && $0 != .leftoverHashKey }
       .flatMap { kind in
@@ -115,7 +115,7 @@ final class Findings: @unchecked Sendable {
     .array(kinds.flatMap { first[$0] ?? [] }.map { $0.problem.json(because: $0.reason) })
   }
 
-  /// A paragraph for each kind that there is: how many, the first of them, and what repairs them.
+  /// Returns a paragraph for each kind of problem: the number, the first ones, and the repair.
   func text(_ style: TerminalStyle) -> String {
     kinds.compactMap { kind in
       guard let count = counts[kind], let findings = first[kind]?.prefix(Findings.shown) else { return nil }
@@ -134,7 +134,7 @@ final class Findings: @unchecked Sendable {
 }
 
 extension CacheProblem {
-  /// - Parameter reason: why a repair left it.
+  /// - Parameter reason: the reason why a repair left the problem.
   func json(because reason: String? = nil) -> JSONOutput {
     let members: [(String, JSONOutput)] = [
       ("problem", JSONOutput(kind.rawValue)), ("key", JSONOutput(String(decoding: key, as: UTF8.self))),
@@ -145,14 +145,14 @@ extension CacheProblem {
   }
 }
 
-/// - Parameter namespace: the one whose keys were asked for.
+/// - Parameter namespace: the namespace to which the command was limited.
 func noKeys(of namespace: Namespace?, under keyPrefix: String) -> String {
   "no keys \(namespace.map { "of the namespace '\(visible($0.name))' " } ?? "")under the prefix '\(visible(keyPrefix))'"
 }
 
 struct CheckReport: Report {
   var keyPrefix: String
-  /// Only keys of this one were asked for.
+  /// The namespace to which the command was limited.
   var namespace: Namespace?
   var summary: CheckSummary
   var findings: Findings

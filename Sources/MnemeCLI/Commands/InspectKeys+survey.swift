@@ -15,7 +15,7 @@ extension KeyRecord {
   func line(_ style: TerminalStyle) -> String {
     let ttl = ttl.map { "  expires in \(span($0.rawValue))" } ?? ""
     let memory = memoryBytes.map { "  \(size($0))" } ?? ""
-    // The backslash too, so that each line means one key.
+    // The backslash is escaped too, so that each line stands for exactly one key.
     let name = replacing(Array("\\".utf8), with: Array("\\\\".utf8), in: name)
     return visible(name) + (style.outputIsTerminal ? "  \(type)\(memory)\(ttl)" : "")
   }
@@ -29,13 +29,13 @@ extension OtherCache {
 
 struct KeySurveyReport: Report {
   var keyPrefix: String
-  /// Only keys of this one were asked for.
+  /// The namespace to which the command was limited.
   var namespace: Namespace?
   var survey: KeySurvey
 
   var json: JSONOutput { .object(members + [("problems", [])]) }
 
-  /// All but the problems.
+  /// The members of the report, without the problems.
   var members: [(String, JSONOutput)] {
     var members: [(String, JSONOutput)] = [
       ("key_prefix", JSONOutput(keyPrefix)), ("keys", JSONOutput(survey.keys)),

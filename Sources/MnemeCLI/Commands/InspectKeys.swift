@@ -108,7 +108,7 @@ struct InspectKeys: Command {
     return check ? try check(store, context, after: report) : report
   }
 
-  /// Streams, so that a prefix of any size can be piped on.
+  /// Lists the keys as they are found, so that a prefix of any size can be piped to another program.
   private func list(
     _ store: RedisStore, _ options: KeySurveyOptions, _ work: LongWork, _ context: Context
   ) throws -> any Report {

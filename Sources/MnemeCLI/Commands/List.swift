@@ -44,7 +44,7 @@ struct List: Command {
 
   let selection: SelectionRequest
   let order: Order
-  /// Whether the order was asked for.
+  /// Whether an order was requested.
   let isSorted: Bool
   let reverse: Bool
   let limit: Int?
@@ -90,7 +90,7 @@ struct List: Command {
     return NoReport()
   }
 
-  /// The number by which an entry is sorted, lowest first.
+  /// Returns the number by which an entry is sorted, lowest first.
   private func key(of entry: StoredEntry) -> Double {
     switch order {
     case .id: Double(entry.id.rawValue)
@@ -149,8 +149,8 @@ private struct ListRun {
     } catch is Enough {}
   }
 
-  /// Prints entries with the lowest keys first. Keeps a key and an id for each, at most `limit` of them, and reads those
-  /// entries once more. One that is gone by then is left out.
+  /// Prints entries with the lowest keys first. Keeps the keys and ids of at most `limit` entries, then reads these
+  /// entries again. An entry that was removed since is left out.
   mutating func printSorted(limit: Int, by key: (StoredEntry, _ similarity: Double) -> Double) throws {
     var lowest = LowestKeys(limit: limit)
     try walk(selection, reading: .response) { run, entry in
@@ -200,14 +200,14 @@ private struct ListRun {
     try context.output.print(JSONOutput.object(members))
   }
 
-  /// Prints what is left, and warns of entries that were passed over.
+  /// Prints the remaining rows, and warns of skipped entries.
   mutating func finish() throws {
     try table.finish()
     damaged.warn(context)
   }
 }
 
-/// The lowest of many keys, and whose they are. Memory: 16 bytes for each up to the limit.
+/// The lowest of many keys, with the ids of their entries. Memory: 16 bytes for each up to the limit.
 struct LowestKeys {
   private let limit: Int
   private var kept: [(key: Double, id: EntryID)] = []
@@ -218,7 +218,7 @@ struct LowestKeys {
   /// Equal keys are in the order of their ids.
   mutating func insert(_ key: Double, _ id: EntryID) {
     kept.append((key, id))
-    // Twice as many as needed, so that each is sorted a few times only.
+    // Keeps up to twice as many as needed, so that each key is sorted only a few times.
     if limit < .max / 2, kept.count >= 2 * limit + 1024 { trim() }
   }
 

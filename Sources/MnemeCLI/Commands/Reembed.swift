@@ -78,7 +78,8 @@ struct Reembed: Command {
     return run.report
   }
 
-  /// Last, so that none takes an entry away while the others come. One that the copy was given by hand stays.
+  /// Copies the quotas. It is called last, so that they evict nothing during the copy. A quota that the copy already
+  /// has stays.
   private func copyQuotas(from source: RedisStore, to destination: RedisStore) throws {
     for summary in try source.summaries() {
       guard let quota = summary.quota, try destination.quota(for: summary.namespace) == nil else { continue }
@@ -126,7 +127,7 @@ private struct ReembedRun {
   }
 
   mutating func take(_ entries: [StoredEntry]) throws {
-    // Entries that another run has stored need no vector.
+    // Entries that another run has stored are not embedded.
     let creations = try destination.creations(of: entries)
     var batch = zip(entries, creations).filter { entry, there in there.map { $0 < entry.createdAt } ?? true }
       .map(\.0)
@@ -160,9 +161,9 @@ private struct ReembedRun {
 struct ReembedReport: Report {
   var from = ""
   var to = ""
-  /// Those that this run stored.
+  /// The number of entries that this run has stored.
   var entries = 0
-  /// Those that were there, or whose question got a younger answer.
+  /// The number of entries that were there already, or whose query has a younger entry.
   var alreadyThere = 0
 
   var json: JSONOutput {

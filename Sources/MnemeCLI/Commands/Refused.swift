@@ -2,7 +2,8 @@ import CommandGrammar
 import Mneme
 import MnemeRedis
 
-/// `mneme snapshot`, `dumps`, `restore` and `loads`, which the document leaves to Redis: refused without a connection.
+/// `mneme snapshot`, `dumps`, `restore` and `loads`. Redis makes the snapshots, so these are refused without a
+/// connection.
 enum Refused {
   struct Snapshot: Command {
     static let spec = Refused.spec("snapshot", "refused: Redis keeps snapshots itself", "Snapshots")
@@ -28,7 +29,7 @@ enum Refused {
     func run(_ context: Context) throws -> any Report { throw CheckpointError.restoringLeftToRedis }
   }
 
-  /// The file, which makes no difference.
+  /// The file, which is not used.
   static let path = Argument(optional: "FILE", value: .file(), summary: "not used")
 
   static func spec(_ name: String, _ summary: String, _ subject: String) -> CommandSpec {

@@ -51,7 +51,7 @@ struct SetQuota: Command {
     let store = try context.openExistingStore()
     defer { store.close() }
     let previous = try previousQuota(store)
-    // Counted first: an index that cannot be read is found before anything is written.
+    // Counts first, so that a damaged index is found before anything is written.
     var report = QuotaReport(
       namespace: namespace, quota: previous, previous: previous, entries: try store.count(in: namespace),
       evicted: 0, isPrinting: false, dryRun: dryRun)
@@ -75,7 +75,7 @@ struct SetQuota: Command {
 }
 
 extension SetQuota {
-  /// A server that is full takes the quota when entries have gone.
+  /// Sets the quota. If the server has no memory for it, entries are evicted first.
   private func setQuota(
     _ limit: Int, _ store: RedisStore, _ report: inout QuotaReport, _ context: Context
   ) throws {

@@ -40,7 +40,7 @@ struct SetTTL: Command {
   let yes: Bool
   let dryRun: Bool
   let pace: Duration
-  /// The error where there is nobody to ask.
+  /// The error if there is no terminal on which to ask for confirmation.
   let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
@@ -88,7 +88,7 @@ struct SetTTL: Command {
     (report.changed, report.unchanged) = try store.setTTL(
       change, of: chosen, at: store.time(for: context.clock()), work.control()
     ) { _, error in damaged.add(error) }
-    // A preview has warned of them.
+    // The preview, if there was one, has already warned of them.
     if report.preview == nil { damaged.warn(context) }
     report.preview = nil
     try work.finish()
@@ -139,9 +139,9 @@ struct TTLReport: Report {
   var isConfirmation: Bool { !dryRun && interruption == nil && changed + unchanged > 0 }
 }
 
-/// A time to live as it is typed: a duration, or never.
+/// A time to live on the command line: a duration, or `never`.
 struct TimeToLive: Sendable {
-  /// nil: never expires.
+  /// The duration; nil if the entry never expires.
   var duration: Duration?
 }
 

@@ -64,7 +64,7 @@ struct ShowReport: Report {
 }
 
 extension EntryDetails {
-  /// Whether `get` would serve the entry, and if not why.
+  /// The verdict whether `get` would serve the entry, and the reason if not.
   fileprivate enum Verdict: String {
     case served, expired, refused, shadowed, unreachable, damaged
   }
@@ -189,7 +189,7 @@ extension EntryDetails {
     ]
   }
 
-  /// A text with its line breaks, and other control characters made visible.
+  /// Returns a text with its line breaks, and with other control characters made visible.
   private func visibleLines(_ text: String) -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { visible(String($0)) }
       .joined(separator: "\n")
@@ -197,7 +197,7 @@ extension EntryDetails {
 }
 
 extension Embedding.Flaw {
-  /// The reason why a vector cannot be compared, as it follows a comma.
+  /// The reason why a vector cannot be compared, worded to follow a comma.
   fileprivate var text: String {
     switch self {
     case .allZeros: "all zeros"

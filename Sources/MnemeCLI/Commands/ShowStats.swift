@@ -109,9 +109,9 @@ struct ShowStats: Command {
       isAbsent: context.isAbsent)
   }
 
-  /// The figures of one server. If the connection was lost in between, half of them may be another server's, so
-  /// all are read again.
-  /// - Parameter readMore: reads what goes with them.
+  /// Reads all figures from one server. If the connection is lost in between, some may come from another server, so all
+  /// are read again.
+  /// - Parameter readMore: reads further figures.
   private func readStats(
     of namespace: Namespace?, _ context: Context, _ readMore: (RedisStore, Stats) throws -> Void
   ) throws -> Stats {
@@ -140,7 +140,7 @@ struct ShowStats: Command {
         try add(context.another(keyPrefix: keyPrefix), to: &report)
       }
     } catch let error as StoreBackendError {
-      // The server does not answer: that is a figure too.
+      // A server that does not answer is reported as `mneme_up 0`.
       report.caches = [.init(keyPrefix: context.settings.keyPrefix)]
       try report.print(on: context.output)
       throw error
@@ -148,7 +148,7 @@ struct ShowStats: Command {
     return report
   }
 
-  /// A cache that cannot be read does not keep the others from being counted.
+  /// Adds a cache to the report, also if it cannot be read, so that the others are still counted.
   private func add(_ context: Context, to report: inout PrometheusReport) throws {
     var cache = PrometheusReport.Cache(keyPrefix: context.settings.keyPrefix)
     do {

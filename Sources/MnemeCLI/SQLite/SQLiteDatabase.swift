@@ -4,7 +4,7 @@ import Mneme
 
 /// SQLite's functions. `CRuntimeLibraries` loads them.
 extension SQLite {
-  /// The functions, which the first SQLite file loads.
+  /// The functions. They are loaded when the first SQLite file is opened.
   fileprivate static let shared = Result { () throws(FileError) in
     var reason: UnsafePointer<CChar>?
     guard let functions = mneme_load_SQLite(&reason) else {
@@ -16,7 +16,7 @@ extension SQLite {
     return UnsafeFunctions(pointer: functions)
   }
 
-  /// They are loaded once and never change.
+  /// The functions are loaded once and never change.
   fileprivate struct UnsafeFunctions: @unchecked Sendable {
     let pointer: UnsafePointer<SQLite>
   }
@@ -28,18 +28,18 @@ final class SQLiteDatabase {
   let name: String
   fileprivate let sqlite: UnsafePointer<SQLite>
   private var handle: OpaquePointer?
-  /// The file, where no log was beside it before it was opened for reading.
+  /// The path of the file; nil if it is open for writing or already had a log.
   private var fileWithoutLog: String?
 
   /// The time to wait for another program that writes.
   private static let patience: Int32 = 5000
 
-  /// - Parameter name: the name for messages, where the path is that of a temporary file.
-  /// - Throws: `FileError` where SQLite is not installed, or cannot open the file.
+  /// - Parameter name: the name for messages if the path is that of a temporary file.
+  /// - Throws: `FileError` if SQLite is not installed or cannot open the file.
   init(_ path: String, name: String? = nil, isReadOnly: Bool) throws {
     self.name = name ?? path
     sqlite = try SQLite.shared.get().pointer
-    // SQLite takes names that begin with `file:` for URLs, and one name for a database in memory.
+    // To SQLite, names that begin with `file:` are URLs, and `:memory:` is a database in memory.
     let file = path.hasPrefix("/") ? path : "./" + path
     let mode = isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE
     if isReadOnly, access(file + "-wal", F_OK) != 0 { fileWithoutLog = file }
@@ -52,8 +52,8 @@ final class SQLiteDatabase {
     removeEmptyLog()
   }
 
-  /// A reader leaves an empty log beside a file that an application has closed. A connection that may write removes it
-  /// when it closes, unless another one has the file open: SQLite's locks say so.
+  /// Removes the empty log that a reader leaves next to a file in WAL mode. A connection that may write removes it
+  /// when it closes. SQLite's locks prevent that while another program has the file open.
   private func removeEmptyLog() {
     var log = stat()
     guard let file = fileWithoutLog, stat(file + "-wal", &log) == 0, log.st_size == 0,
@@ -62,7 +62,7 @@ final class SQLiteDatabase {
     try? database.run("SELECT count(*) FROM sqlite_master")
   }
 
-  /// Runs a statement that returns nothing, or whose rows are not wanted.
+  /// Runs a statement and ignores its rows.
   func run(_ sql: String) throws {
     let statement = try prepare(sql)
     while try statement.step() {}
@@ -81,7 +81,7 @@ final class SQLiteDatabase {
 
   private func failure(_ code: Int32) -> FileError {
     let cause = handle.flatMap { sqlite.pointee.sqlite3_errmsg($0) }.map { String(cString: $0) }
-    // The code is in the lowest byte; the others say more.
+    // The lowest byte is the error; the others are details.
     switch code & 0xFF {
     case SQLITE_BUSY, SQLITE_LOCKED:
       return FileError(
@@ -112,7 +112,7 @@ final class SQLiteDatabase {
   }
 }
 
-/// A statement of SQL, with the values that stand in it and the row that it has come to.
+/// A prepared SQL statement, with its bound values and its current row.
 final class SQLiteStatement {
   /// The type of a value in a row.
   enum Kind: String {
@@ -157,10 +157,10 @@ final class SQLiteStatement {
 
   // MARK: Running
 
-  /// Goes to the next row.
+  /// Advances to the next row.
   /// - Returns: false after the last.
   func step() throws -> Bool {
-    // SQLite would begin again.
+    // SQLite would start the statement again.
     guard !isDone else { return false }
     let code = sqlite.pointee.sqlite3_step(statement)
     try database.check(code)
@@ -168,8 +168,8 @@ final class SQLiteStatement {
     return !isDone
   }
 
-  /// Runs a statement that stores a row, and makes it ready for the next.
-  /// - Returns: false where the row breaks a rule of the table, such as a unique index.
+  /// Runs a statement that stores a row, and resets it for the next row.
+  /// - Returns: false if the row violates a constraint of the table, such as a unique index.
   func store() throws -> Bool {
     let code = sqlite.pointee.sqlite3_step(statement)
     _ = sqlite.pointee.sqlite3_reset(statement)
@@ -198,7 +198,7 @@ final class SQLiteStatement {
     return Array(UnsafeRawBufferPointer(start: start, count: start == nil ? 0 : count))
   }
 
-  /// nil for text that is not valid UTF-8.
+  /// Returns the text of a column; nil if it is not valid UTF-8.
   func text(_ column: Int32) -> String? {
     let start = sqlite.pointee.sqlite3_column_text(statement, column)
     let count = Int(sqlite.pointee.sqlite3_column_bytes(statement, column))

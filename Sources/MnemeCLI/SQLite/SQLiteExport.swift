@@ -4,7 +4,7 @@ import MnemeRedis
 
 /// Writes a SQLite cache of the Python library.
 ///
-/// It is written beside its place, without a journal, since half of it is of no use to anybody.
+/// The file is written under a temporary name and without a journal, since an incomplete file is of no use.
 final class SQLiteExport: ExportWriter {
   private let path: String
   private let file: AtomicFile
@@ -12,7 +12,7 @@ final class SQLiteExport: ExportWriter {
   private var insertion: SQLiteStatement?
   private let store: RedisStore
   private let identity: CacheIdentity
-  /// Entries that the library cannot read, and those whose query another entry has.
+  /// Entries that the library cannot read, and entries whose query another entry has.
   private(set) var leftOut: [(id: EntryID, reason: Reason)] = []
 
   enum Reason: String, CaseIterable {
@@ -21,7 +21,7 @@ final class SQLiteExport: ExportWriter {
     case shadowed = "whose query leads to another entry"
   }
 
-  /// - Throws: `FileError` where no file can be made, or where one beside it would be taken for a part of it.
+  /// - Throws: `FileError` if the file cannot be made, or if SQLite's `-wal`, `-shm` or `-journal` file of it exists.
   init(_ path: String, of store: RedisStore, _ identity: CacheIdentity) throws {
     (self.path, self.store, self.identity) = (path, store, identity)
     try Self.checkSideFiles(of: path)
@@ -34,7 +34,7 @@ final class SQLiteExport: ExportWriter {
     database = try SQLiteDatabase(temporary, name: path, isReadOnly: false)
   }
 
-  /// SQLite would apply a log that is beside the file to the new one.
+  /// Refuses to write if there is a log of the same name, because SQLite would apply it to the new file.
   private static func checkSideFiles(of path: String) throws {
     for suffix in ["-wal", "-shm", "-journal"] where access(path + suffix, F_OK) == 0 {
       throw FileError(
@@ -92,7 +92,7 @@ final class SQLiteExport: ExportWriter {
     if entry.raw != nil { return leaveOut(entry, .text) }
     if Metadata.pythonObstacle(entry.metadata) != nil { return leaveOut(entry, .metadata) }
     if try insert(entry) { return true }
-    // Two entries of one query: an application finds the one that the exact layer names.
+    // If two entries have one query, an application finds the one that the `hash:` key names.
     let named = try store.ids(namespace: entry.namespace, queryHashes: [entry.queryHash])[0]
     guard named == entry.id, let database else { return leaveOut(entry, .shadowed) }
     let condition = "FROM entries WHERE namespace = ? AND query_hash = ?"
@@ -132,7 +132,7 @@ final class SQLiteExport: ExportWriter {
   func commit() throws -> Int {
     guard let database else { return 0 }
     for index in SQLiteSchema.indices { try database.run(index) }
-    // Ids are not used again.
+    // The sequence is set so that no id is used again.
     try database.run("DELETE FROM sqlite_sequence WHERE name = 'entries'")
     let sequence = try database.prepare(
       "INSERT INTO sqlite_sequence (name, seq) SELECT 'entries', max(?, coalesce(max(id), 0)) FROM entries")

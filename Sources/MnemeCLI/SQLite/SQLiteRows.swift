@@ -2,8 +2,8 @@ import Mneme
 
 /// Reads the settings and the entries of a SQLite cache of the Python library, in the order of the ids.
 ///
-/// All of it is as it was when the first row was read, also where an application writes meanwhile. The number of a row is
-/// the id of its entry. Used by one thread at a time.
+/// All rows are in the state in which they were when the first was read, even if an application writes at the same
+/// time. The number of a row is the id of its entry. Used by one thread at a time.
 final class SQLiteRows: @unchecked Sendable {
   private let database: SQLiteDatabase
   private let rows: SQLiteStatement
@@ -17,7 +17,7 @@ final class SQLiteRows: @unchecked Sendable {
   private static let largestBytes = 4 << 20
 
   /// - Parameters:
-  ///   - sinceID: the last entry that is passed over.
+  ///   - sinceID: the last id to skip.
   ///   - readsSettings: reads quotas and counters.
   /// - Throws: `FileError`, `InputError` for a database without the tables of a cache, `SchemaMigrationError`.
   init(_ path: String, sinceID: Int, readsSettings: Bool) throws {
@@ -67,7 +67,7 @@ final class SQLiteRows: @unchecked Sendable {
     if try table.step(), table.integer(0) == 1 {
       let quotas = try database.prepare("SELECT namespace, max_entries FROM namespace_quotas")
       while try quotas.step() {
-        // A quota of 0 or less, which Python accepts, is no limit.
+        // Python accepts a quota of 0 or less, which means that there is no limit.
         guard let name = quotas.text(0), quotas.integer(1) > 0 else { continue }
         settings.quotas[Namespace(unchecked: name)] = Int(quotas.integer(1))
       }
@@ -83,7 +83,7 @@ final class SQLiteRows: @unchecked Sendable {
     return try last.step() ? Int(last.integer(0)) : 0
   }
 
-  /// The settings first, then the next rows; nil after the last.
+  /// Returns the settings first, then the next rows; nil after the last.
   @Sendable func next() throws -> [DraftReader.Line]? {
     if let settings {
       self.settings = nil
@@ -106,7 +106,7 @@ final class SQLiteRows: @unchecked Sendable {
     return taken.isEmpty ? nil : taken
   }
 
-  /// The entry of the row.
+  /// Reads the entry of the row.
   /// - Throws: `InputError` for a value of another type, `UnreadableEntry` for one that Python cannot read either.
   private func draft() throws -> EntryLine.Draft {
     func integer(_ column: SQLiteSchema.Column) throws -> Int64 {
@@ -156,7 +156,7 @@ final class SQLiteRows: @unchecked Sendable {
   }
 }
 
-/// An entry that no reader of its file can use: it is left out, whatever is to become of invalid lines.
+/// An entry that no reader of its file can use. It is left out under every `--on-invalid` policy.
 struct UnreadableEntry: Error {
   var reason: String
 }

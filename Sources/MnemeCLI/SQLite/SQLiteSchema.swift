@@ -37,7 +37,7 @@ enum SQLiteSchema {
     "CREATE TABLE multi_process_state (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
   ]
 
-  /// Made when the entries are there, which is faster.
+  /// The statements that create the indices. They run after the entries are stored, which is faster.
   static let indices = [
     "CREATE INDEX idx_entries_ns_hash ON entries(namespace, query_hash)",
     "CREATE INDEX idx_entries_ns_lru ON entries(namespace, last_accessed_at)",
@@ -56,7 +56,7 @@ enum SQLiteSchema {
     case accessCount = 10
 
     var name: String { SQLiteSchema.columnNames[Int(rawValue)] }
-    /// The place of its value in an `INSERT` of all.
+    /// The position of its value in an `INSERT` of all columns.
     var place: Int32 { rawValue + 1 }
   }
 

@@ -2,7 +2,7 @@ internal import CRuntimeLibraries
 
 /// libcurl's functions. `CRuntimeLibraries` loads them.
 extension Curl {
-  /// The functions, which the first embedder that asks a server loads.
+  /// The functions. They are loaded for the first request to a server.
   static let shared = Result { () throws(HTTPFailure) in
     var reason: UnsafePointer<CChar>?
     guard let functions = mneme_load_Curl(&reason) else {

@@ -7,7 +7,7 @@ enum EmbeddingProtocol {
   /// `POST /api/embed`: `{"model":…,"input":[…]}` → `{"embeddings":[[…]]}`.
   case ollama
 
-  /// - Parameter dimensions: sent where the model is to give another number than is its own.
+  /// - Parameter dimensions: the dimension to request, if it is not the model's own.
   func request(_ texts: [String], model: String, dimensions: Int?) -> [UInt8] {
     var body = Array("{\"model\":".utf8) + JSONText.quoted(model) + Array(",\"input\":[".utf8)
     for (index, text) in texts.enumerated() {
@@ -21,7 +21,7 @@ enum EmbeddingProtocol {
   }
 
   /// The vectors of an answer, in the order of the texts.
-  /// - Throws: `EmbedderError` where it holds none.
+  /// - Throws: `EmbedderError` if there are none.
   func vectors(in answer: JSONText, _ received: ReceivedVectors) throws(EmbedderError) -> [[Float]] {
     let name = self == .openAI ? "data" : "embeddings"
     guard let list = answer[name], list.kind == .array else {
@@ -35,7 +35,7 @@ enum EmbeddingProtocol {
       for element in elements { vectors.append(try received.numbers(in: element)) }
       return vectors
     }
-    // The elements say which text they are of, in whatever order they come.
+    // The elements come in any order, and each has the index of its text.
     var vectors = [[Float]?](repeating: nil, count: elements.count)
     for element in elements {
       guard let index = element["index"]?.integer, vectors.indices.contains(Int(index)) else {
@@ -53,7 +53,7 @@ enum EmbeddingProtocol {
     return vectors.compactMap(\.self)
   }
 
-  /// The dimension that a model has of its own, where that is known.
+  /// The model's own dimension, if it is known.
   static func nativeDimension(of model: String) -> Int? {
     switch model {
     case "text-embedding-3-small": 1536
@@ -64,6 +64,6 @@ enum EmbeddingProtocol {
 }
 
 extension JSONText {
-  /// The member of an object with a name; of several the last, as most parsers have it.
+  /// The member of an object with a name. If there are several, it is the last, as in most parsers.
   subscript(name: String) -> JSONText? { members.last { $0.name == name }?.value }
 }

@@ -3,9 +3,9 @@ import Glibc
 import Mneme
 import Synchronization
 
-/// Posts JSON to one URL, over a connection that is kept from request to request.
+/// A client that posts JSON to one URL and keeps the connection between requests.
 ///
-/// Redirects are not followed: what goes along with a request, an API key for instance, is for that server alone.
+/// Redirects are not followed, because the headers, such as an API key, are for this server only.
 /// libcurl takes a proxy from the variables that it documents (`https_proxy`, `no_proxy`).
 final class HTTPClient: Sendable {
   struct Response {
@@ -15,7 +15,7 @@ final class HTTPClient: Sendable {
     var body: [UInt8]
   }
 
-  /// No answer of an embedder comes near it.
+  /// The largest accepted body. Answers of embedders are much smaller.
   static let largestBody = 256 << 20
 
   private let url: String
@@ -23,8 +23,8 @@ final class HTTPClient: Sendable {
   private let session = Mutex<Session?>(nil)
 
   /// - Parameters:
-  ///   - url: where every request goes.
-  ///   - headers: sent along, as `Name: value`.
+  ///   - url: the URL of every request.
+  ///   - headers: the headers to send, as `Name: value`.
   init(url: String, headers: [String]) {
     self.url = url
     self.headers = headers + ["Content-Type: application/json", "Accept: application/json", "Expect:"]
@@ -63,7 +63,7 @@ private final class Session: @unchecked Sendable {
     // Time limits without SIGALRM.
     curl.set(handle, CURLOPT_NOSIGNAL, number: 1)
     curl.set(handle, CURLOPT_POST, number: 1)
-    // It asks so at least once a second.
+    // The progress callback is called at least once a second.
     curl.set(handle, CURLOPT_NOPROGRESS, number: 0)
     curl.set(handle, CURLOPT_XFERINFOFUNCTION, progress: { _, _, _, _, _ in StopRequest.hasCome ? 1 : 0 })
     curl.set(handle, CURLOPT_WRITEFUNCTION) { bytes, size, count, body in
@@ -83,7 +83,7 @@ private final class Session: @unchecked Sendable {
   private final class Body {
     var bytes: [UInt8] = []
 
-    /// - Returns: false where it becomes too much.
+    /// - Returns: false if the body becomes too large.
     func take(_ piece: UnsafeRawBufferPointer) -> Bool {
       guard bytes.count + piece.count <= HTTPClient.largestBody else { return false }
       bytes.append(contentsOf: piece)
@@ -117,8 +117,8 @@ private final class Session: @unchecked Sendable {
   }
 }
 
-/// Runs `body` with `SIGPIPE` held back in this thread: writing to what has hung up is an error there, whatever the
-/// program does with the signal.
+/// Runs `body` with `SIGPIPE` blocked in this thread. So writing to a closed connection is an error, however the
+/// program handles the signal.
 func withoutPipeSignals<R, Failure: Error>(_ body: () throws(Failure) -> R) throws(Failure) -> R {
   var broken = sigset_t()
   var before = sigset_t()
@@ -127,7 +127,7 @@ func withoutPipeSignals<R, Failure: Error>(_ body: () throws(Failure) -> R) thro
   pthread_sigmask(SIG_BLOCK, &broken, &before)
   defer {
     if sigismember(&before, SIGPIPE) == 0 {
-      // A signal that has arrived is taken, not delivered.
+      // Takes a pending signal, so that it is not delivered.
       var now = timespec()
       while sigtimedwait(&broken, nil, &now) == SIGPIPE {}
       pthread_sigmask(SIG_SETMASK, &before, nil)

@@ -8,7 +8,7 @@ import Synchronization
 /// model gives vectors of the wrong length, the request is repeated with `dimensions`, which all later requests have
 /// too.
 ///
-/// An API key goes into the header of the request, and into nothing else: not into a message, not into a description.
+/// An API key is only in the header of the request. Messages and descriptions do not contain it.
 public final class HTTPEmbedder: Embedder, CustomStringConvertible {
   public let fingerprint: String
   public let dimension: Int
@@ -19,15 +19,15 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
   private let client: HTTPClient
   private let received: ReceivedVectors
   private let key: String?
-  /// The URL begins with http:// or https://.
+  /// Whether the URL begins with http:// or https://.
   private let isWebAddress: Bool
-  /// Why nothing can be asked.
+  /// The error if the settings are not valid.
   private let misconfiguration: EmbedderError?
   private let timeLimit: Duration
   private let retries: RetryPolicy
   private let sendsDimensions: Atomic<Bool>
 
-  /// Texts of one request, and their bytes: what every server takes, and what fits its time limit.
+  /// The most texts of one request, and their bytes. Every server accepts as many, and answers within the time limit.
   static let batchCount = 64
   static let batchBytes = 256 << 10
 
@@ -97,7 +97,7 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
         try received.check(vectors, count: batch.count)
         return vectors
       }
-      // A server that knows no `dimensions` gives the same again, or an error that is worth less than the length.
+      // A server without `dimensions` returns the same again, or an error that says less than the wrong length.
       if let others = try? ask(batch, dimensions: true, deadline), others.first?.count == dimension {
         try received.check(others, count: batch.count)
         sendsDimensions.store(true, ordering: .relaxed)
@@ -106,7 +106,7 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
       try received.check(vectors, count: batch.count)
       return vectors
     } catch let refusal as Refusal {
-      // One of the texts may be what the server does not take. Alone, the others show which.
+      // The server may refuse one of the texts. Single requests show which one.
       if refusal.mayBeOfOneText, batch.count > 1 {
         for (index, text) in batch.enumerated() {
           do {
@@ -197,8 +197,9 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
     return Refusal(error: error, mayBeOfOneText: isOfText)
   }
 
-  /// The server's words about the error: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama), `{"message":…}`
-  /// or `{"detail":…}` (others), or else the first of its bytes. On one line; none where our key is in it.
+  /// Returns the server's message about the error: `{"error":{"message":…}}` (OpenAI), `{"error":…}` (Ollama),
+  /// `{"message":…}` or `{"detail":…}` (others), or else its first bytes. It is one line, and nil if it contains the
+  /// key.
   private func serverWords(in body: [UInt8]) -> String? {
     let answer = try? JSONText(parsing: body)
     let error = answer?["error"]
@@ -206,7 +207,7 @@ public final class HTTPEmbedder: Embedder, CustomStringConvertible {
       $0?.string
     }.first
     let words = said ?? String(decoding: body.prefix(1000), as: UTF8.self)
-    // Asterisks in place of the key would show how long the rest is that is known, and of a short key where it is.
+    // Asterisks instead of the key would reveal its length and, for a short key, its place.
     if let key, ArraySlice(words.utf8).firstRange(ofBytes: Array(key.utf8)) != nil {
       return "its words repeat the key, and are not shown"
     }
@@ -252,7 +253,7 @@ extension HTTPEmbedder {
   static func openAI(
     _ model: String, _ identity: CacheIdentity, _ settings: EmbedderSettings
   ) -> HTTPEmbedder {
-    // Azure wants a query, such as `?api-version=…`, which belongs behind the path.
+    // Azure requires a query, such as `?api-version=…`, which belongs after the path.
     let parts = settings.openAIBaseURL.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     let base = String(parts[0]).withoutSlashAtEnd
     let query = parts.count > 1 ? "?" + parts[1] : ""
@@ -283,16 +284,16 @@ extension HTTPEmbedder {
       timeLimit: settings.timeLimit)
   }
 
-  /// Ollama's own rules: without a scheme the port is 11434 unless it is named.
+  /// Makes the URL by Ollama's own rules: without a scheme the default port is 11434.
   static func ollamaURL(_ host: String) -> String {
     let host = host.withoutSlashAtEnd
-    // By scalars: to Swift a slash and an accent behind it are one character, and no slash.
+    // Compares scalars, because Swift joins a slash with a combining accent after it to one character.
     let scalars = host.unicodeScalars
     let authority = scalars.prefix { $0 != "/" }
     let path = scalars[authority.endIndex...]
     // With a scheme it is a URL.
     guard authority.last != ":" || !path.starts(with: "//".unicodeScalars) else { return host }
-    // Within the brackets of an IPv6 address colons begin no port.
+    // Colons within the brackets of an IPv6 address do not begin a port.
     let afterBracket = authority.lastIndex(of: "]").map { authority[$0...] } ?? authority
     let name = (authority.first ?? ":") == ":" ? "localhost" : ""
     let port = afterBracket.contains(":") ? "" : ":11434"

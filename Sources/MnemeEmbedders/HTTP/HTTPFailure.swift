@@ -1,6 +1,6 @@
 internal import CRuntimeLibraries
 
-/// Why a request got no answer: libcurl's code in the distinctions that a caller acts on.
+/// The reason why a request got no answer: libcurl's code, reduced to the cases that callers handle differently.
 struct HTTPFailure: Error, CustomStringConvertible {
   enum Reason: Equatable {
     /// libcurl is not installed, or cannot be used.
@@ -9,11 +9,11 @@ struct HTTPFailure: Error, CustomStringConvertible {
     case badURL
     /// The server does not speak HTTP 1 or later, or the URL names another protocol.
     case otherProtocol
-    /// Nobody is there.
+    /// There is no server at this address.
     case unreachable
     /// The time limit passed.
     case timedOut
-    /// The connection ended before the answer did.
+    /// The connection ended before the answer was complete.
     case dropped
     /// The server's certificate was not accepted, or TLS is not available.
     case certificate
@@ -25,7 +25,7 @@ struct HTTPFailure: Error, CustomStringConvertible {
   }
 
   var reason: Reason
-  /// libcurl's own words.
+  /// libcurl's message.
   var description: String
 
   init(_ reason: Reason, _ description: String) {

@@ -55,7 +55,8 @@ package struct CacheProblem: Sendable, Equatable {
     case wrongVersion = "wrong-version"
     /// A quota is in one of its two places only, or is not a number there.
     case wrongQuota = "wrong-quota"
-    /// The two places of a quota differ. A Python program with another quota in its configuration does that at each start.
+    /// The two places of a quota differ. A Python program with another quota in its configuration does that at each
+    /// start.
     case overwrittenQuota = "overwritten-quota"
     /// A counter is not a number, or too large to grow.
     case wrongCounter = "wrong-counter"
@@ -94,7 +95,7 @@ package struct CacheProblem: Sendable, Equatable {
     id.map { .entry($0) } ?? .key(String(decoding: key, as: UTF8.self))
   }
 
-  /// A step that repairs it.
+  /// The step that repairs the problem.
   package var remedy: Remedy {
     switch kind {
     case .leftover, .leftoverHashKey: .removeLeftovers
@@ -176,13 +177,14 @@ extension CacheProblem.Kind {
 
 /// The options of a check.
 package struct CheckOptions {
-  /// Only what concerns this namespace is reported; nil: everything.
+  /// The namespace whose problems are reported; nil for all.
   package var namespace: Namespace?
-  /// Times are compared with this moment.
+  /// The moment with which times are compared.
   package var now: UnixTime = systemClock()
-  /// Between the two looks at what seems wrong: longer than a writer takes that writes in several steps.
+  /// The pause between the two looks at a problem. It is longer than the time that a client needs to write in several
+  /// steps.
   package var secondLook = Duration.milliseconds(50)
-  /// Stopped early, a check reports nothing that it has not confirmed yet. Progress counts entries.
+  /// The control. A check that is stopped reports only confirmed problems. Progress counts entries.
   package var control = WorkControl()
 
   package init() {}
@@ -201,7 +203,7 @@ package struct CheckSummary: Sendable, Equatable {
 
   package init() {}
 
-  /// Other caches whose prefix begins with this one's, and how many of their keys were seen. They are left alone.
+  /// Other caches whose prefix begins with this one's, and the number of their keys seen. They are not checked.
   package var otherCaches: [OtherCache] = []
 
   /// The number of reported problems, without notes.

@@ -2,7 +2,7 @@ import Mneme
 
 /// Examines keys of exact matches, members and numbers.
 extension CheckRun {
-  /// - Parameter pointer: what a `hash:` key was seen to hold.
+  /// - Parameter pointer: the value of a `hash:` key.
   func appendQuestion(
     about candidate: (Candidate, pointer: Reply?), to pipeline: inout Pipeline
   ) -> Question<[CacheProblem]> {
@@ -28,7 +28,7 @@ extension CheckRun {
     }
   }
 
-  /// The key is asked before and after its entry, so that all of it was so at one moment.
+  /// Reads the key before and after its entry, so that the values are known to be from one moment.
   private func appendQuestion(
     aboutHashKey key: [UInt8], _ before: Reply?, to pipeline: inout Pipeline
   ) -> Question<[CacheProblem]> {
@@ -56,7 +56,7 @@ extension CheckRun {
     guard let id, let head else {
       return problem(.danglingHashKey, "A hash key of '\(namespace)' holds no id.")
     }
-    // An entry of another type is a problem of its own.
+    // An entry whose key has another type is reported as such.
     if head.kind == .error || head.isEntry(of: namespace, parsed.queryHash ?? "") { return [] }
     if head[0].isNull, head[1].isNull {
       return problem(
@@ -68,7 +68,7 @@ extension CheckRun {
 
   // MARK: Members
 
-  /// A member that is not an id, or no namespace. Nothing can give it a meaning later.
+  /// Appends the read of a member that is not an id or a namespace. It is always a problem.
   private func appendQuestion(
     about member: [UInt8], of key: Key, to pipeline: inout Pipeline
   ) -> Question<[CacheProblem]> {
@@ -187,7 +187,7 @@ extension CheckRun {
             .wrongCounter,
             "\(broken.counter.rawValue) in counters:\(namespace) is not a number that can grow."))
       }
-      // A namespace that is only listed need not have any.
+      // A namespace that is only listed may have no counters.
       if replies[mark].integer == 0, numbers.contains(where: { $0.number != .missing }) {
         problems.append(problem(.unmarkedCounters, "meta does not say that '\(namespace)' has counters."))
       }
@@ -263,7 +263,7 @@ extension CheckRun {
     }
   }
 
-  /// A writer raises the number before it uses an id, so the number is asked for after the ids.
+  /// Returns the problem of `next_id`. A writer increases the number before it uses an id, so it is read after the ids.
   private func nextIDProblem(_ reply: Reply) -> [CacheProblem] {
     if reply.kind == .error
       || reply.integer.map({ $0 >= highestID }) ?? (highestID == 0 && reply.isNull)
@@ -290,8 +290,8 @@ extension CheckRun {
 }
 
 extension RedisStore {
-  /// Asks for the counters of a namespace.
-  /// - Returns: nil where their key is of another type.
+  /// Appends the read of the counters of a namespace.
+  /// - Returns: nil if their key has another type.
   func appendCounterNumbers(
     for namespace: Namespace, to pipeline: inout Pipeline
   ) -> Question<[(counter: Counter, number: StoredNumber)]?> {
@@ -315,7 +315,7 @@ enum StoredNumber: Equatable {
 
   var number: Int64? { if case .number(let number) = self { number } else { nil } }
 
-  /// Whether a transaction can count it up.
+  /// Whether a transaction can increase it.
   var canGrow: Bool {
     switch self {
     case .missing: true
@@ -324,7 +324,7 @@ enum StoredNumber: Equatable {
     }
   }
 
-  /// The Python library writes the string alone, and removes it alone.
+  /// Whether a quota is consistent. The Python library writes and removes the string alone.
   static func isSoundQuota(field: StoredNumber, string: StoredNumber) -> Bool {
     switch string {
     case .missing: field == .missing

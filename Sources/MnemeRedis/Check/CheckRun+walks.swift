@@ -2,12 +2,12 @@ import Mneme
 
 /// The walks.
 extension CheckRun {
-  /// The part of a whole run that the walk over the keys takes, about.
+  /// The approximate part of the whole run that the walk over the keys takes.
   private static let keysShare = 0.3
 
   // MARK: Keys
 
-  /// Walks over all keys with `SCAN`, which passes over those of other programs without reading them.
+  /// Walks over all keys with `SCAN`. The values of other programs' keys are not read.
   func walkKeys() throws {
     let expected = try expectedEntries()
     let layout = layout
@@ -15,7 +15,7 @@ extension CheckRun {
     let pages = CursorPages(store, .keys(matching: layout.everyKey)) { page in
       page.map { (name: $0.bytes, parsed: layout.parse($0.bytes)) }
     } ask: { key, pipeline -> Slot? in
-      // An entry that `by_id` lists is met there.
+      // Entries that `by_id` lists are examined in the walk over `by_id`.
       guard key.parsed?.family == .entry, let id = key.parsed?.id else { return nil }
       return pipeline.append("ZSCORE", layout.byID, id.member)
     }
@@ -76,9 +76,9 @@ extension CheckRun {
     }
   }
 
-  /// Walks over an index for members that are not ids, that have no entry, and that are listed for a namespace which is
-  /// not the entry's. The rest shows where the entry itself is examined.
-  /// - Parameter namespace: whose index it is; nil for `by_ttl`.
+  /// Walks over an index for members that are not ids, that have no entry, or whose entry is in another namespace.
+  /// Other problems are found when the entry itself is examined.
+  /// - Parameter namespace: the namespace of the index; nil for `by_ttl`.
   func walkIndex(_ key: Key, of namespace: Namespace? = nil) throws {
     let layout = layout
     typealias Member = (bytes: [UInt8], candidate: EntryCandidate?)
@@ -142,7 +142,7 @@ extension CheckRun {
 
   private func namespace(named name: Reply) -> Namespace? { name.string.map { Namespace(unchecked: $0) } }
 
-  /// Passes on what is small a page at a time. A key of another type holds nothing of the kind.
+  /// Passes the elements of a key to `body`, a page at a time. A key of another type has none.
   private func forEachPage(of subject: Cursor.Subject, _ body: ([Reply]) throws -> Void) throws {
     let pages = CursorPages(store, subject) {
       $0

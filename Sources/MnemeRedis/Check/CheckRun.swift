@@ -2,14 +2,15 @@ import Mneme
 
 /// A check under way.
 ///
-/// 1. Walks over keys and indexes a page at a time, and examines each entry on a consistent view of all that
-/// belongs to it.
-/// 2. After a pause, examines again what was found wrong. Only a problem that is found twice is reported.
+/// 1. It walks over keys and indexes a page at a time, and examines each entry on a consistent view of the entry and
+///    its index members.
+/// 2. After a pause, it examines possible problems again. A problem is reported only if it is found twice.
 ///
-/// Memory is flat: it keeps a page, what was found wrong since the last pause, and a number for each problem reported.
-/// It sends commands that read and no `WATCH` or `MULTI`, which a user that may only read is not allowed.
+/// Its memory does not grow with the cache: it keeps a page, the possible problems since the last pause, and a number
+/// for each reported problem. It sends only reading commands, and neither `WATCH` nor `MULTI`, which a user with read
+/// access may not be permitted to run.
 final class CheckRun {
-  /// Something to be examined.
+  /// An object to be examined.
   enum Candidate: Hashable {
     case entry(EntryCandidate)
     case hashKey([UInt8])
@@ -34,9 +35,9 @@ final class CheckRun {
   private var share = 0.0
   /// The problems that were found once and not confirmed yet.
   private var pending: [(candidate: Candidate, problems: [CacheProblem])] = []
-  /// More than this is not pending at a time: each pause is for as many as there may be.
+  /// The most candidates that are pending. A pause applies to as many as possible.
   private static let pendingLimit = 4096
-  /// Digests of what was reported, since several walks may meet the same thing. Beyond the limit a problem may be
+  /// Digests of the reported problems, since several walks may find the same one. Beyond the limit a problem may be
   /// reported twice.
   private var reported: Set<Int> = []
   private static let reportedLimit = 1 << 20
@@ -54,13 +55,13 @@ final class CheckRun {
 
   var layout: KeyLayout { store.layout }
 
-  /// The check was told to stop.
+  /// Ends the check after a stop request.
   private struct Stopped: Error {}
 
   func run() throws -> CheckSummary {
     do {
       try lookAtMeta()
-      // The keys first: `lru:` tells whose a leftover is that other indexes list too.
+      // The keys are first, because `lru:` keys show the namespace of leftovers that other indexes list too.
       try walkKeys()
       try walkByID()
       try walkIndex(layout.byTTL)
@@ -75,7 +76,7 @@ final class CheckRun {
     return summary
   }
 
-  /// Checks only what keeps transactions from being carried out: a version and counters that cannot grow.
+  /// Checks only the numbers that can make transactions fail: a version and counters that cannot grow.
   func runOnNumbers() throws {
     do {
       try walkNamedCounters()
@@ -94,7 +95,7 @@ final class CheckRun {
     return try store.client.read(pipeline, tolerating: true)[question]
   }
 
-  /// Asks about each of the subjects, in one round trip.
+  /// Reads values about each of the subjects in one round trip.
   func ask<Subject, Answer>(
     about subjects: [Subject], _ append: (Subject, inout Pipeline) -> Question<Answer>
   ) throws -> [Answer] {
@@ -120,14 +121,14 @@ final class CheckRun {
     }
   }
 
-  /// Takes down what was found wrong with a candidate.
+  /// Records the possible problems of a candidate.
   func note(_ candidate: Candidate, _ problems: [CacheProblem]) throws {
     guard !problems.isEmpty else { return }
     pending.append((candidate, problems))
     if pending.count >= Self.pendingLimit { try examinePending() }
   }
 
-  /// Examines again what was found wrong.
+  /// Examines possible problems again.
   func examinePending() throws {
     guard !pending.isEmpty else { return }
     let pending = self.pending
@@ -144,7 +145,7 @@ final class CheckRun {
     }
   }
 
-  /// - Returns: what is wrong with each of the candidates.
+  /// - Returns: the problems of each candidate.
   private func problems(of candidates: [Candidate]) throws -> [[CacheProblem]] {
     var found: [Candidate: [CacheProblem]] = [:]
     var entries: [EntryCandidate] = []
@@ -167,7 +168,7 @@ final class CheckRun {
   }
 
   /// Examines the entries that an examiner reads.
-  /// - Parameter strays: gets the members of the index it walks over that are not ids.
+  /// - Parameter strays: receives the members of the index that are not ids.
   func read(
     _ examiner: EntryExaminer, strays: ([[UInt8]]) throws -> Void = { _ in },
     _ body: (EntryCandidate, [CacheProblem]) throws -> Void
@@ -185,7 +186,7 @@ final class CheckRun {
     guard !reported.contains(Self.digest(problem, of: problem.namespace)) else { return }
     if reported.count < Self.reportedLimit {
       reported.insert(Self.digest(problem, of: problem.namespace))
-      // Once it is known whose index lists a leftover, there is no more to say of it.
+      // A leftover whose namespace is known is reported only once.
       if problem.kind == .leftover { reported.insert(Self.digest(problem, of: nil)) }
     }
     summary.problems[problem.kind, default: 0] += 1
@@ -196,7 +197,7 @@ final class CheckRun {
     var hasher = Hasher()
     hasher.combine(problem.kind)
     hasher.combine(problem.key)
-    // A namespace is missing from the list once, however many entries it has.
+    // A missing namespace is reported once, not for each of its entries.
     if problem.kind != .unlistedNamespace { hasher.combine(problem.id) }
     hasher.combine(problem.member)
     hasher.combine(namespace)
@@ -207,12 +208,12 @@ final class CheckRun {
 extension RedisStore {
   /// Checks a cache as `fsck` checks a file system: compares every entry with every index that should list it.
   ///
-  /// Writes nothing, and needs the rights to read the prefix, `SCAN` among them. Works on a cache that is damaged in any
-  /// way, on a replica, and while others write: each problem was found twice, each time on a consistent view.
-  /// Reads every field, including responses and vectors. Memory: a few megabytes, and up to 21 bytes for each
-  /// problem, of a million at most. Round trips: one for each 16 entries (`Batch.examined`), two for each 64 `hash:`
-  /// keys, and one for each 200 keys of the server and 200 members of an index.
-  /// - Parameter report: called with each problem as it is confirmed; what it throws ends the check.
+  /// It writes nothing, and needs the right to read the prefix and to run `SCAN`. It works on a damaged cache, on a
+  /// replica, and while other clients write, because each problem is found twice on a consistent view. Reads every
+  /// field, including responses and vectors. Memory: a few megabytes, and up to 21 bytes for each problem, of a
+  /// million at most. Round trips: one for each 16 entries (`Batch.examined`), two for each 64 `hash:` keys, and one
+  /// for each 200 keys of the server and 200 members of an index.
+  /// - Parameter report: called with each confirmed problem. An error that it throws ends the check.
   /// - Throws: `SchemaMigrationError` for a layout that this version does not know; `StoreBackendError` with
   ///   `accessDenied` where the user may not run `SCAN`.
   package func check(

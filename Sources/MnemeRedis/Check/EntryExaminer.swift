@@ -1,19 +1,19 @@
 import Mneme
 
-/// Reads entries and all that points at them, some at a time, each on a consistent view.
+/// Reads entries and the keys and members that name them, several at a time, each on a consistent view.
 ///
-/// A writer changes an entry and its places in the indexes in one transaction, and each change shows in the fields
-/// that `EntryQuestion.appendHead` asks for (a use raises `access_count`). If these fields are the same before and
-/// after the indexes were read, all of it is from one moment.
+/// A client changes an entry and its index members in one transaction, and each change shows in the fields that
+/// `EntryQuestion.appendHead` reads (a use increases `access_count`). If these fields are the same before and after the
+/// indexes were read, all values are from one moment.
 ///
-/// One round trip for each `Batch.examined` entries: a request holds the questions about the places of some entries and
-/// the heads of the next. Used by one thread at a time.
+/// One round trip for each `Batch.examined` entries, since a request reads the index members of some entries and the
+/// heads of the next ones. Used by one thread at a time.
 final class EntryExaminer: @unchecked Sendable {
   /// Entries that did not change while they were read, and the answers about them.
   struct Page: Sendable {
     fileprivate var asked: [Asked]
     fileprivate var replies: Replies
-    /// Members of the index that is walked over that are not ids.
+    /// Members of the index that are not ids.
     var strays: [[UInt8]]
   }
 
@@ -26,7 +26,8 @@ final class EntryExaminer: @unchecked Sendable {
   private var size = Batch.examined
   private var layout: KeyLayout { store.layout }
 
-  /// An entry that is written to faster than it can be read is in use. It is given up after so many attempts.
+  /// The number of attempts to read an entry that clients write to at the same time. After them it is skipped, because
+  /// it is in use.
   private static let attemptLimit = 8
 
   /// Examines entries.
@@ -81,14 +82,14 @@ final class EntryExaminer: @unchecked Sendable {
     }
   }
 
-  /// Lets writers get ahead where nothing but entries that they have changed is asked for once more.
+  /// Waits a moment if only entries that have changed in between are read again.
   private func pause(for asked: [Asked]) {
     guard let least = asked.map(\.head.attempt).min(), least > 0 else { return }
     sleep(for: .milliseconds(1 << least))
   }
 
-  /// Takes the next members of the index that is walked over.
-  /// - Returns: those that are not ids.
+  /// Takes the next members of the index.
+  /// - Returns: the members that are not ids.
   private func take(_ reply: Reply) throws -> [[UInt8]] {
     if let error = reply.error {
       // Entries that the index does not list are found among the keys.
@@ -122,7 +123,7 @@ final class EntryExaminer: @unchecked Sendable {
 
   // MARK: One entry
 
-  /// An entry whose places can be asked for.
+  /// An entry whose index members can be read next.
   fileprivate struct Head: Sendable {
     let candidate: EntryCandidate
     let attempt: Int
@@ -140,16 +141,16 @@ final class EntryExaminer: @unchecked Sendable {
     }
   }
 
-  /// An entry whose places were asked for.
+  /// An entry whose index members were read.
   fileprivate struct Asked: Sendable {
     let head: Head
     private let listed: Slot?
     private let byID, lru, byTTL, pythonTTL, hashKey: Slot
     private let entryExpiry, hashKeyExpiry: Slot
     private let claimantLRU, claimantTTL: Slot?
-    /// Asked for where the length leaves it open.
+    /// The read that shows whether there is a vector. It is needed only for some lengths.
     private let hasEmbedding: Slot?
-    /// Asked for where the head leaves it open.
+    /// The read that shows whether the key exists. It is needed only for some heads.
     private let exists: Slot?
     private let readsVector: Bool
     private let fields: Slot
@@ -185,7 +186,7 @@ final class EntryExaminer: @unchecked Sendable {
       fields = EntryQuestion.appendFields(of: entry, withVector: readsVector, to: &pipeline)
     }
 
-    /// Whether nobody has written to the entry since its head was read.
+    /// Whether the entry is unchanged since its head was read.
     func isStill(in replies: Replies) -> Bool {
       let now = replies[fields]
       if head.fields.kind == .error || now.kind == .error { return head.fields.kind == now.kind }
@@ -216,12 +217,12 @@ final class EntryExaminer: @unchecked Sendable {
 }
 
 extension EntryExaminer.Page {
-  /// The reading of the answers.
+  /// The views of the entries that the replies give.
   var views: [EntryView] { asked.map { $0.view(in: replies) } }
 }
 
 extension EntryView.Pointer {
-  /// - Parameter pointer: what the `hash:` key of an entry's query holds.
+  /// - Parameter pointer: the value of the `hash:` key of an entry's query.
   init(_ pointer: Reply, of id: EntryID) {
     switch pointer.kind {
     case .null: self = .missing

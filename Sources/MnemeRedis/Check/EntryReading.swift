@@ -5,16 +5,16 @@ struct EntryFacts: Equatable {
   var namespace: Namespace
   var queryHash: String
   var createdAt: UnixTime
-  /// `created_at + ttl`; nil: never.
+  /// `created_at + ttl`; nil for never.
   var expiresAt: UnixTime?
-  /// nil where it is not a number.
+  /// The time of the last access; nil if it is not a number.
   var lastAccessedAt: Int64?
   var isAccessCountReadable: Bool
   var embeddingBytes: Int
-  /// The hash is that of the query, normalised or as it is. A query that is not text has none.
+  /// Whether the hash is that of the query, normalized or not. It is false for a query that is not valid UTF-8.
   var queryHashFits: Bool
-  /// The reason why a Python program cannot read the entry, and so not open the cache, as it follows `entry 7`; nil if
-  /// it can.
+  /// The reason why a Python program cannot read the entry, and so cannot open the cache, worded to follow `entry 7`;
+  /// nil if it can.
   var pythonObstacle: String?
 
   var isUseReadable: Bool { lastAccessedAt != nil && isAccessCountReadable }
@@ -26,14 +26,14 @@ enum EntryReading: Equatable {
   case absent
   /// The key is of another type.
   case otherType
-  /// Nobody can be served from it. Why, as it follows `entry 7`.
+  /// The entry cannot be served. The reason is worded to follow `entry 7`.
   case damaged(String)
   case sound(EntryFacts)
 
   /// - Parameters:
   ///   - fields: the reply to `EntryQuestion.appendFields`.
   ///   - embeddingBytes: the length of the vector; nil if the field is missing.
-  ///   - hasResponse: whether there is a response, where it was not read; nil where it was.
+  ///   - hasResponse: whether there is a response, if it was not read; nil if it was.
   ///   - checksHash: compares the query's hash with the query.
   init(
     fields: Reply, embeddingBytes: Int?, hasResponse: Bool? = nil, exists: Bool, checksHash: Bool = true
@@ -93,7 +93,7 @@ enum EntryReading: Equatable {
         pythonObstacle: obstacle))
   }
 
-  /// An application may hash its queries as they are.
+  /// Whether a hash is that of a query. An application may hash its queries without normalizing them.
   private static func fits(_ queryHash: String, _ query: String) -> Bool {
     QueryNormalizer.queryHash(query) == queryHash
       || QueryNormalizer.queryHash(query, normalizing: false) == queryHash
@@ -110,8 +110,8 @@ enum EntryQuestion {
       EntryField.lastAccessedAt, EntryField.ttl, EntryField.accessCount)
   }
 
-  /// Asks for the fields of the head and for those that an entry is judged by.
-  /// - Parameter withVector: as the last one.
+  /// Appends the read of the head's fields and of those that a check needs.
+  /// - Parameter withVector: also reads the vector, as the last field.
   static func appendFields(of key: Key, withVector: Bool = false, to pipeline: inout Pipeline) -> Slot {
     if withVector {
       return pipeline.append(
@@ -125,7 +125,7 @@ enum EntryQuestion {
       EntryField.metadata, EntryField.response)
   }
 
-  /// Asks for the fields of the head, the query and the metadata.
+  /// Appends the read of the head's fields, the query and the metadata.
   static func appendSmallFields(of key: Key, to pipeline: inout Pipeline) -> Slot {
     pipeline.append(
       "HMGET", key, EntryField.namespace, EntryField.queryHash, EntryField.createdAt,
@@ -136,7 +136,7 @@ enum EntryQuestion {
   /// The places of the response and the vector in the reply to `appendFields`.
   static let (response, vector) = (8, 9)
 
-  /// Asks for all of it together, but for the vector.
+  /// Appends the reads of everything but the vector.
   static func append(_ key: Key, to pipeline: inout Pipeline) -> Question<EntryReading> {
     let fields = appendFields(of: key, to: &pipeline)
     let length = pipeline.append("HSTRLEN", key, EntryField.embedding)
@@ -152,7 +152,7 @@ enum EntryQuestion {
 }
 
 extension Reply {
-  /// Whether both hold the same bytes, or neither holds any.
+  /// Whether both replies have the same bytes, or both have none.
   func isSame(as other: Reply) -> Bool {
     isNull == other.isNull && withBytes { bytes in other.withBytes { bytes.elementsEqual($0) } }
   }

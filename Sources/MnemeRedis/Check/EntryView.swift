@@ -3,11 +3,11 @@ import Mneme
 /// An entry to be examined.
 struct EntryCandidate: Hashable, Sendable {
   var id: EntryID
-  /// The namespace whose index lists it; nil where it was found otherwise.
+  /// The namespace whose index lists it; nil if it was found in another way.
   var claimant: Namespace?
 }
 
-/// An entry and all that points at it, as it was at one moment.
+/// An entry with the keys and members that name it, at one moment.
 struct EntryView {
   var candidate: EntryCandidate
   /// The namespace in the entry; that of the index if the entry has none.
@@ -17,22 +17,22 @@ struct EntryView {
   var flaw: Embedding.Flaw?
   var byID = IndexPlace.missing
   var lru = IndexPlace.missing
-  /// Under its id, and as the Python library writes it.
+  /// The two forms of its member: the id, and the form of the Python library.
   var byTTL = [IndexPlace.missing, .missing]
   var pointer = Pointer.missing
-  /// nil where `namespaces` is of another type.
+  /// Whether its namespace is listed; nil if `namespaces` has another type.
   var isListed: Bool?
-  /// When Redis itself takes the key, in milliseconds: the time where the server tells it, else how long it is yet.
+  /// The expiry of the key in Redis, in milliseconds: the time if the server reports it, else the time left.
   var entryExpiry: Int64?
   var hashKeyExpiry: Int64?
-  /// The places for the claimant, where that is another namespace than the entry's.
+  /// The index members for the claimant, if that is another namespace than the entry's.
   var claimantLRU = IndexPlace.missing
   var claimantTTL = IndexPlace.missing
 
   /// The value of the `hash:` key of the entry's query.
   enum Pointer: Equatable {
     case right, missing, noID
-    /// The key is of another type, which is a problem of its own.
+    /// The key has another type, which is reported as such.
     case unreadable
     /// Another entry, whose query is not known yet.
     case other(EntryID)
@@ -44,7 +44,7 @@ struct EntryView {
 /// The place of a member in an index.
 enum IndexPlace: Equatable, Sendable {
   case missing
-  /// The index is of another type, which is a problem of its own and of no entry.
+  /// The index has another type, which is reported as such and not for the entry.
   case unreadable
   case at(String)
 
@@ -64,21 +64,21 @@ enum IndexPlace: Equatable, Sendable {
 /// The values that entries of a cache are checked against.
 struct EntryStandard {
   let layout: KeyLayout
-  /// The length of every vector in bytes; nil where `meta` does not say it.
+  /// The length of every vector in bytes; nil if `meta` has no dimension.
   var embeddingBytes: Int?
-  /// Whether the server tells when Redis will expire a key (from version 7 on).
+  /// Whether the server reports the expiry time of a key (from version 7 on).
   var tellsExpiry = false
-  /// Later times than this are from the future, rather than of a clock that is ahead.
+  /// The latest time that a clock which is ahead explains. Later times are reported.
   var latestTime = UnixTime(.max)
 
   func fitsCache(_ length: Int) -> Bool {
     embeddingBytes.map { $0 == length } ?? (length % 4 == 0)
   }
 
-  /// The longest vector that is read where `meta` does not say how long they are.
+  /// The longest vector that is read if `meta` has no dimension.
   private static let longestVector = 1 << 16
 
-  /// Whether a vector of this length is read: one of a wrong length is a problem already, and may be of any size.
+  /// Whether a vector of this length is read. A vector of a wrong length is already a problem, and may have any size.
   func isReadableVector(_ length: Int) -> Bool {
     length > 0 && fitsCache(length) && length <= embeddingBytes ?? Self.longestVector
   }
@@ -93,7 +93,7 @@ struct EntryStandard {
     case .otherType:
       return [CacheProblem(.wrongType, layout.entry(id), id: id, "The key of entry \(id) is not a hash.")]
     case .damaged(let why):
-      // Whether the namespace is known.
+      // The entry's own namespace lists it in its `lru`.
       let isListed = if case .at = view.lru { true } else { false }
       return [
         CacheProblem(
@@ -202,7 +202,8 @@ struct EntryStandard {
     return problems
   }
 
-  /// Either form of the member will do, and both; none may say something else.
+  /// Returns the problem of the entry in `by_ttl`. Either form of the member is enough, and both are allowed, but each
+  /// must have the right score.
   private func wrongTTL(_ view: EntryView, _ facts: EntryFacts) -> String? {
     let id = view.candidate.id
     guard !view.byTTL.contains(.unreadable) else { return nil }

@@ -3,23 +3,23 @@ import Mneme
 /// The outcome of the repair of one problem.
 package enum RepairOutcome: Sendable, Equatable {
   case repaired
-  /// When it was looked at again to be repaired, there was nothing wrong any more.
+  /// The problem was gone when the repair looked at it again.
   case gone
   /// The entry was deleted: it could not be repaired, and kept Python programs from opening the cache.
   case dropped
-  /// Reported and not changed. Why, as it follows "because".
+  /// The problem was reported and not repaired. The reason is worded to follow "because".
   case left(String)
 }
 
 extension RedisStore {
   /// Checks the cache and repairs every problem that can be repaired without losing an answer that is served.
   ///
-  /// Each is looked at again under `WATCH` and repaired in one transaction, so that an application that writes at the
-  /// same time wins. Stopped or killed at any instant, it leaves no more problems than there were.
-  /// An index of another type is reported and left as it is, and the rest is repaired past it.
+  /// Each problem is read again under `WATCH` and repaired in one transaction, so that the writes of an application at
+  /// the same time are kept. If the repair is stopped or killed, there are no more problems than before. An index of
+  /// another type is reported and not changed, and the other problems are repaired.
   /// - Parameters:
   ///   - dropsUnreadable: deletes entries that cannot be repaired and keep Python programs from opening the cache.
-  ///   - report: called with each problem and what became of it.
+  ///   - report: called with each problem and its outcome.
   /// - Throws: as `check`; `CorruptCacheError` for a `meta` that cannot be read, before anything is written.
   package func repair(
     _ options: CheckOptions, droppingUnreadable dropsUnreadable: Bool = false,
@@ -41,8 +41,8 @@ extension RedisStore {
       if problem.kind == .damagedEntry, outcome == .repaired { hasRemoved = true }
       try report(problem, outcome)
     }
-    // A damaged entry does not say which index lists it, and one of a namespace that is not on the list was not
-    // searched: what is left there shows when it is gone.
+    // A damaged entry does not name the index that lists it, and the indexes of unlisted namespaces were not searched.
+    // Members that are left there are found when the entry is gone.
     if hasRemoved, summary.complete {
       let rest = try check(options) { problem in
         if problem.kind == .leftover { try report(problem, repairer.repair(problem)) }
@@ -75,8 +75,8 @@ extension RedisStore {
       namespaces().flatMap { [(layout.lru($0), .lru), (layout.counters($0), .counters)] })
   }
 
-  /// Repairs a version and counters that cannot grow. Each transaction that writes entries raises the one, and most raise
-  /// the others, so nothing else can be repaired or removed before they are.
+  /// Repairs a version and counters that cannot grow. Each transaction that writes entries increases the version, and
+  /// most increase counters, so these are repaired first.
   func repairNumbers(
     _ options: CheckOptions, report: (CacheProblem, RepairOutcome) throws -> Void
   ) throws {
@@ -92,12 +92,12 @@ extension RedisStore {
   }
 }
 
-/// Repairs problems, each in one transaction that looks at what is wrong once more and decides from that.
+/// Repairs problems, each in one transaction that reads the current state and decides by it.
 final class Repairer {
   let store: RedisStore
   let dimension: Int?
   let dropsUnreadable: Bool
-  /// The entry that was last entered everywhere: one transaction repairs all that is wrong with its places.
+  /// The entry whose index members were last repaired. One transaction repairs all of them.
   private var entered: EntryID?
 
   init(store: RedisStore, dimension: Int?, dropsUnreadable: Bool) {
@@ -114,7 +114,7 @@ final class Repairer {
     do {
       return try isDropped ? drop(problem) : attempt(problem)
     } catch let error as CorruptCacheError {
-      // Another key that the transaction would write to is damaged, and a transaction is not rolled back.
+      // Another key that the transaction would write to is damaged. Redis does not roll back transactions.
       return .left(
         "another key is damaged: \(error.message.hasSuffix(".") ? String(error.message.dropLast()) : error.message)"
       )
@@ -127,8 +127,8 @@ final class Repairer {
     case .unreadableUse, .earlyExpiry, .missingHashKey, .wrongByID, .wrongLRU, .wrongByTTL,
       .unlistedNamespace:
       guard let id = problem.id else { return .gone }
-      // Another entry may have got the hash key since, so that is looked at again. When Redis takes a key is not a matter
-      // of places.
+      // The `hash:` key may lead to another entry since, so it is read again. The TTL of a key is not repaired with
+      // the index members.
       if entered == id, problem.kind != .missingHashKey, problem.kind != .earlyExpiry { return .repaired }
       let outcome = try enter(id, for: problem.kind)
       if outcome == .gone, entered == id { return .repaired }
@@ -212,7 +212,7 @@ final class Repairer {
     }
   }
 
-  /// Asks whether the cache is still there: its numbers must not outlive a flush.
+  /// Appends the read that shows whether the cache still exists, since its numbers must not be written after a flush.
   private func appendExistenceQuestion(to pipeline: inout Pipeline) -> Question<Bool> {
     let meta = pipeline.append("EXISTS", layout.meta)
     return Question { $0[meta].integer == 1 }
@@ -237,7 +237,7 @@ final class Repairer {
     }
   }
 
-  /// A counter that is not a number keeps its namespace from being served.
+  /// Repairs the counters of a namespace that are not numbers.
   private func repairCounters(of namespace: Namespace) throws -> RepairOutcome {
     try store.client.change { pipeline in
       pipeline.append("WATCH", layout.counters(namespace))
@@ -251,7 +251,7 @@ final class Repairer {
     }
   }
 
-  /// - Parameter number: nil where there is nothing to write any more.
+  /// - Parameter number: the new value; nil if nothing has to be written.
   private func set(_ key: Key, to number: Int64?) -> Plan<RepairOutcome> {
     guard let number else { return .done(.gone) }
     return write { $0.append("SET", key, number) }
@@ -272,8 +272,8 @@ final class Repairer {
 
   // MARK: Members
 
-  /// A member that is not an id or a namespace is removed without a look: nothing can give it a meaning. An entry of
-  /// another namespace is watched.
+  /// Removes a member that is not an id or a namespace without reading more, since it cannot be valid. If it is an
+  /// entry of another namespace, that entry is watched.
   private func removeStray(_ problem: CacheProblem) throws -> RepairOutcome {
     let key = Key(bytes: problem.key)
     guard let id = problem.id, let claimant = problem.namespace else {
@@ -297,7 +297,7 @@ final class Repairer {
         return Question { $0[removed].integer == 1 ? .repaired : .gone }
       }
     }
-    // That may have been the last that the namespace was listed for.
+    // It may have been the last member of the namespace, which then must not be listed.
     if key == layout.lru(claimant) { try store.retire([claimant]) }
     return outcome
   }

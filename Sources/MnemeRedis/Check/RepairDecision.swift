@@ -6,17 +6,17 @@ import Mneme
 struct EntryPlaces: Equatable {
   var byID: IndexPlace
   var lru: IndexPlace
-  /// Under its id, and as the Python library writes it.
+  /// The two forms of its member: the id, and the form of the Python library.
   var byTTL: [IndexPlace]
   var isListed: Bool
   var pointer: EntryView.Pointer
-  /// Whether Redis itself will take the key.
+  /// Whether the key has a TTL in Redis.
   var entryExpires: Bool
   var hashKeyExpires: Bool
 
-  /// Whether `by_id`, `lru`, `by_ttl` and `namespaces` say what the entry says.
+  /// Whether `by_id`, `lru`, `by_ttl` and `namespaces` agree with the entry.
   func areRight(for id: EntryID, _ facts: EntryFacts) -> Bool {
-    // An index of another type is a problem of its own.
+    // An index of another type is reported as such.
     let listed = byTTL.filter { $0 != .missing }
     let isExpiryRight =
       byTTL.contains(.unreadable)
@@ -32,22 +32,22 @@ struct EntryPlaces: Equatable {
 struct EntryRepair: Equatable {
   /// The score in `lru`.
   var lastUse: Int64
-  /// The entry does not say when it was last used.
+  /// Whether the entry lacks the time of its last use, so that it is written.
   var writesLastUse = false
   var resetsAccessCount = false
   var setsHashKey = false
-  /// Gives the keys the time that the entry has.
+  /// Whether the keys get the TTL of the entry.
   var renewsEntryExpiry = false
   var renewsHashKeyExpiry = false
 
   enum Decision: Equatable {
     case nothing
-    /// Its query is answered from another entry: it is this one that is removed.
+    /// Removes the entry, since its query is answered from another one.
     case remove
     case write(EntryRepair)
   }
 
-  /// - Parameter kind: what was found wrong with the entry.
+  /// - Parameter kind: the problem of the entry.
   static func decide(
     _ id: EntryID, _ facts: EntryFacts, _ places: EntryPlaces, for kind: CacheProblem.Kind
   ) -> Decision {
@@ -71,28 +71,28 @@ struct EntryRepair: Equatable {
   }
 }
 
-/// The numbers that a repair writes; nil where the one that is there will do.
+/// The numbers that a repair writes; nil if the existing number is valid.
 enum NumberRepair {
   /// - Parameter highest: the highest id in use.
   static func nextID(_ last: Int64?, highest: Int64) -> Int64? {
     last.map { $0 >= highest } ?? false ? nil : highest
   }
 
-  /// Nothing tells what the version was, and a reader that follows it only sees that it has changed. A number that no
-  /// cache comes to by counting is above it.
+  /// Returns a new version. The old one is not known, but readers only check that it has changed. So the new one is
+  /// larger than any version that a cache reaches by counting.
   static func version(_ version: StoredNumber, now: UnixTime) -> Int64? {
     version != .missing && version.canGrow ? nil : now.rawValue * 1000
   }
 
   enum Quota: Equatable {
     case sound
-    /// Both places get it.
+    /// Writes the number to both places.
     case write(Int64)
-    /// Neither place holds a number.
+    /// Neither place has a valid number.
     case unknown
   }
 
-  /// The string is the later word, where it is a number; else the field is.
+  /// Decides on a quota. The string is the later value if it is a number. Otherwise the field is used.
   static func quota(field: StoredNumber, string: StoredNumber) -> Quota {
     if StoredNumber.isSoundQuota(field: field, string: string) { return .sound }
     return (string.number ?? field.number).map { .write($0) } ?? .unknown

@@ -3,9 +3,9 @@ import Mneme
 extension Repairer {
   // MARK: An entry's places
 
-  /// Enters an entry everywhere as it says itself, in one transaction. One that is gone or has become damaged is left
-  /// alone.
-  /// - Parameter kind: what was found wrong with it.
+  /// Corrects all index members of an entry by its own fields, in one transaction. An entry that is gone or damaged is
+  /// not changed.
+  /// - Parameter kind: the problem of the entry.
   func enter(_ id: EntryID, for kind: CacheProblem.Kind) throws -> RepairOutcome {
     let outcome: RepairOutcome? = try store.client.change { pipeline in
       pipeline.append("WATCH", layout.entry(id))
@@ -91,7 +91,7 @@ extension Repairer {
   }
 
   private func appendExpiry(_ key: Key, _ facts: EntryFacts, to pipeline: inout Pipeline) {
-    // Redis counts in milliseconds; a time that those cannot hold never comes.
+    // Redis counts in milliseconds. A time beyond their range is never reached, so it is not set.
     if let expiry = facts.expiresAt, expiry.rawValue < .max / 2000 {
       pipeline.append("EXPIREAT", key, expiry.rawValue)
     } else {
@@ -137,13 +137,13 @@ extension Repairer {
 }
 
 extension Reply {
-  /// Whether a reply to `PTTL` says that Redis will take the key.
+  /// Whether a reply to `PTTL` shows that the key has a TTL.
   fileprivate var hasTimeLeft: Bool { integer.map { $0 >= 0 } ?? false }
 }
 
 extension RedisStore {
-  /// Makes a transaction fail where it would write to a key of another type, or count up a number that cannot grow:
-  /// Redis does not roll back.
+  /// Appends reads that fail if a key has another type or a number cannot grow, because Redis does not roll back a
+  /// transaction that fails in the middle.
   func appendGrowthCheck(of namespaces: [Namespace], to pipeline: inout Pipeline) -> Question<Void> {
     appendTypeQuestions(of: namespaces, to: &pipeline)
     let version = appendVersionQuestion(to: &pipeline)

@@ -6,7 +6,7 @@ enum Plan<Result> {
   case done(Result)
   /// The keys that were read have changed since. The change starts again.
   case lookAgain
-  /// All of these commands in one transaction. The question reads the result from their replies.
+  /// These commands are run in one transaction. The question reads the result from their replies.
   case commit(Pipeline, Question<Result>)
 
   /// Commands in one transaction.
@@ -29,15 +29,14 @@ struct Look<Seen> {
   }
 }
 
-/// The room that a server has for what is written.
+/// The memory that a server has for writes.
 enum Room: Sendable, Comparable {
-  /// Enough, as far as is known.
+  /// Enough, as far as it is known.
   case enough
-  /// It has reached `maxmemory` and evicts nothing: it takes commands that free memory, and refuses a transaction in
-  /// which any command may need some.
+  /// The server has reached `maxmemory` and evicts nothing. It accepts commands that free memory, and refuses a
+  /// transaction if any of its commands may need memory.
   case none
-  /// Redis 6.2 and 7.0 then refuse every command inside a transaction. It still takes commands that free memory one by
-  /// one.
+  /// Redis 6.2 and 7.0 then refuse every command in a transaction. They still accept single commands that free memory.
   case noneForTransactions
 }
 
@@ -45,17 +44,17 @@ enum Room: Sendable, Comparable {
 struct Change<Seen, Result> {
   /// Whether the server's errors stay in their places among the answers to the look.
   var tolerates = false
-  /// Whether `decide` has commands for a server without room (`Transaction.room`): those that only free memory. Then a
-  /// refusal for lack of memory makes the change start again, with less room. Outside a transaction nothing guards what
-  /// was seen, but a server that is full refuses whatever would change it.
+  /// Whether `decide` has commands that only free memory, for a full server (`Transaction.room`). If the server then
+  /// refuses the change for lack of memory, it starts again with less room. Outside a transaction the keys that were
+  /// read are not protected, but a full server refuses all writes that would change them.
   var frees = false
   let look: () throws -> Look<Seen>
-  /// Decides from what was seen. It may read more on the way, with `Transaction.read`.
+  /// Decides by the values read. It may read more with `Transaction.read`.
   let decide: (borrowing Transaction, Seen) throws -> Plan<Result>
 }
 
-/// The answers to a look that was sent behind the transaction before. They hold as long as nothing else is sent on the
-/// connection.
+/// The replies to a look that was sent together with the transaction before. They are valid as long as nothing else is
+/// sent on the connection.
 struct Looked<Seen> {
   fileprivate let look: Look<Seen>
   fileprivate let replies: Replies
@@ -68,15 +67,15 @@ extension RedisClient {
   /// about as many writers for one to fail.
   static let attemptLimit = 100
 
-  /// Looks, decides and writes, and does so again when a key that was watched has changed in between, or when the
+  /// Makes a change: looks, decides and writes. It starts again if a watched key has changed in between, or if the
   /// connection was lost before the transaction was sent.
   ///
-  /// Two round trips, one where there is nothing to write, and one for each further `Transaction.read`. `decide` must not
-  /// use the client itself.
-  /// - Throws: what `look` and `decide` throw; `StoreBackendError` with `contention` after `attemptLimit` attempts.
+  /// Two round trips, or one if there is nothing to write, and one for each further `Transaction.read`. `decide` must
+  /// not use the client itself.
+  /// - Throws: the errors of `look` and `decide`; `StoreBackendError` with `contention` after `attemptLimit` attempts.
   /// - Parameters:
   ///   - tolerating: leaves the server's errors in their places among the answers to the look.
-  ///   - freeing: whether the change only frees memory where there is no room: `Change.frees`.
+  ///   - freeing: whether the change can only free memory if the server is full: `Change.frees`.
   func change<Seen, Result>(
     tolerating: Bool = false, freeing: Bool = false, _ look: (inout Pipeline) throws -> Question<Seen>,
     decide: (borrowing Transaction, Seen) throws -> Plan<Result>
@@ -92,10 +91,10 @@ extension RedisClient {
 
   /// Makes one of several changes that come one after the other, as `change` does.
   /// - Parameters:
-  ///   - looked: the answers to this change's look, where it was sent with the change before.
-  ///   - upcoming: the look of the change that comes next. It is sent behind the transaction, in the same write, so that
-  ///     changes that follow each other take one round trip each. Asked at most once.
-  /// - Returns: the result, and the answers to the upcoming look where it was sent and its turn can still come.
+  ///   - looked: the replies to this change's look, if it was sent with the change before.
+  ///   - upcoming: the look of the next change. It is sent after the transaction in the same write, so that successive
+  ///     changes take one round trip each. It is called at most once.
+  /// - Returns: the result, and the replies to the upcoming look if it was sent and can still be used.
   func perform<Seen, Result>(
     _ change: Change<Seen, Result>, looked: Looked<Seen>?, upcoming: () throws -> Look<Seen>?
   ) throws -> (result: Result, next: Looked<Seen>?) {
@@ -144,8 +143,8 @@ extension RedisClient {
     return done
   }
 
-  /// Runs `body` as often as it takes.
-  /// - Parameter body: one attempt; false where a watched key had changed.
+  /// Runs `body` until it succeeds.
+  /// - Parameter body: one attempt; false if a watched key has changed.
   private func attempting(_ body: (Connection) throws -> Bool) throws {
     try locked {
       try translatingFailures {
@@ -163,7 +162,7 @@ extension RedisClient {
             attempts += 1
             backOff(attempts)
           } catch Interruption.lost(let failure) {
-            // A server that dies may take the connection down and still accept the next one, to drop that too.
+            // A server that is ending may close the connection, accept the next one, and close that too.
             losses += 1
             guard failure.isLoss, !failure.mayHaveRun, losses <= 2 else { throw failure }
             try reconnect(after: failure)
@@ -185,7 +184,7 @@ extension RedisClient {
     }
   }
 
-  /// Waits a little, longer each time and never two writers the same, so that they get out of step.
+  /// Waits for a random time that grows with each attempt, so that competing clients do not collide again.
   private func backOff(_ attempts: Int) {
     let longest = 500 << min(attempts, 7)
     sleep(for: .microseconds(Int.random(in: 0...longest)))

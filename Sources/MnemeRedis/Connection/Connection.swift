@@ -3,7 +3,7 @@ import Mneme
 
 /// One connection to one server: sends commands, collects their replies. Not safe for threads by itself.
 ///
-/// After any error it is of no more use, because what arrives next may be the answer to something else.
+/// After an error it must not be used any more, because the next bytes may be the reply to an earlier command.
 final class Connection {
   let endpoint: Endpoint
   private let transport: any Transport
@@ -13,13 +13,13 @@ final class Connection {
 
   /// The greeting, until it has been sent.
   private var greeting: Greeting?
-  /// By when the greeting must have been answered.
+  /// The time by which the greeting must have been answered.
   private let greetingDeadline: Deadline
   private(set) var role = ServerRole()
   private(set) var isUsable = true
 
-  /// The keys that the connection watches for: none; those of a transaction under way; or those of one that was
-  /// not sent, so that `UNWATCH` is sent with the next commands.
+  /// The keys that the connection watches: none, those of a transaction under way, or those of a transaction that was
+  /// not sent. In the last case `UNWATCH` is sent with the next commands.
   private var watch = Watch.none
   private enum Watch { case none, underWay, stale }
 
@@ -29,7 +29,7 @@ final class Connection {
   private static let bufferSize = 64 << 10
   private let buffer: UnsafeMutableRawBufferPointer
   private var outgoing: [UInt8] = []
-  /// The capacity that is kept from one exchange to the next.
+  /// The most memory of a buffer that is kept from one exchange to the next.
   private static let keptCapacity = 1 << 20
 
   struct Limits {
@@ -55,7 +55,7 @@ final class Connection {
 
   deinit { buffer.deallocate() }
 
-  /// The connection can be used again: nothing has broken it, and the server has not hung up since.
+  /// Whether the connection can be used again: there was no error, and the server has not closed it.
   var isAlive: Bool { isUsable && transport.isIdle }
 
   /// Ends watching, so that the next transaction does not fail.
@@ -63,7 +63,7 @@ final class Connection {
     if watch == .underWay { watch = .stale }
   }
 
-  /// Waits for the answers to the greeting, where that has not happened yet.
+  /// Waits for the replies to the greeting, if they were not read yet.
   func greet() throws {
     guard greeting != nil else { return }
     _ = try exchange(Pipeline())
@@ -75,8 +75,8 @@ final class Connection {
     try exchange(commands, isTransaction: false, followedBy: nil)
   }
 
-  /// Sends commands between `MULTI` and `EXEC`, and others behind them, in one write.
-  /// - Returns: the replies to `MULTI`, to each command ("QUEUED") and to `EXEC`, then those to the commands behind.
+  /// Sends commands between `MULTI` and `EXEC`, and further commands after them, in one write.
+  /// - Returns: the replies to `MULTI`, to each command ("QUEUED") and to `EXEC`, then those to the further commands.
   /// - Throws: `ConnectionFailure`, `GreetingRefused`.
   func exchange(transaction commands: Pipeline, followedBy look: Pipeline?) throws -> Replies {
     try exchange(commands, isTransaction: true, followedBy: look)
@@ -133,14 +133,14 @@ extension Connection {
   /// The number of bytes that must move, in either direction, for the time limit to start again.
   private static let progressStep = 64 << 10
 
-  /// Sends all bytes, and reads until the tape has `wanted` replies. Reads while it still has to send: a server stops
-  /// reading when its own answers are not taken.
+  /// Sends all bytes, and reads until the tape has `wanted` replies. It reads while it still has to send, since a
+  /// server stops reading if its replies are not read.
   private func transfer(_ bytes: [UInt8], wanted: Int) throws(ConnectionFailure) {
     var sent = 0
     var moved = 0
     meter.traffic.roundTrips += 1
     var deadline = Deadline.after(limits.command)
-    // The server takes no more; what it said before it hung up may still be read.
+    // The server has closed the connection. Its last replies may still be read.
     var broken: ConnectionFailure.Cause?
 
     while true {
@@ -158,8 +158,8 @@ extension Connection {
       }
       if sent == bytes.count && reader.tape.rootCount == wanted { return }
 
-      // The first answer must come within the time for connecting: a server that accepts and is silent is not
-      // available.
+      // The first reply must arrive within the time limit for connecting, since a server that accepts a connection and
+      // does not reply is not available.
       let isGreeting = greeting != nil && reader.tape.rootCount == 0
       do throws(ConnectionFailure.Cause) {
         let writes = sent < bytes.count && broken == nil
@@ -171,7 +171,7 @@ extension Connection {
         var failure = ConnectionFailure(
           error.isMoreSpecific ? error : broken ?? error, stage: isGreeting ? .greeting : .exchange)
         failure.sent = sent == bytes.count ? .all : sent == 0 ? .nothing : .partly
-        // An error that nobody has asked for, and then the end: the server turns us away.
+        // An error as the first reply, and then the end of the connection: the server refuses this client.
         if greeting != nil && reader.tape.rootCount == 1 {
           failure.serverSaid = Replies(tape: reader.tape, skipped: 0)[0].error
         }
@@ -197,8 +197,8 @@ extension Connection {
     }
   }
 
-  /// Takes what has arrived and hands it to the parser.
-  /// - Returns: the number of bytes; 0 where nothing has.
+  /// Reads what has arrived and passes it to the parser.
+  /// - Returns: the number of bytes; 0 if nothing has arrived.
   private func receive(wanted: Int) throws(ConnectionFailure.Cause) -> Int {
     switch transport.read(into: buffer) {
     case .wouldBlock: return 0

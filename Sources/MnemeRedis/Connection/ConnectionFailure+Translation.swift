@@ -2,7 +2,7 @@ import Glibc
 import Mneme
 
 extension ConnectionFailure {
-  /// The failure as the user meets it.
+  /// Returns the error for the user.
   /// - Parameter server: the address, with the password masked.
   func translated(server: String, url: RedisURL) -> StoreBackendError {
     if let serverSaid, isLoss {
@@ -43,7 +43,7 @@ extension ConnectionFailure {
     }
   }
 
-  /// The failure of a connection that the server has cut although it is up.
+  /// Returns the error for a connection that the server has closed although it is running.
   func translatedAsCut(server: String) -> StoreBackendError {
     StoreBackendError(
       .connectionLost,
@@ -88,7 +88,7 @@ extension ProtocolViolation {
   fileprivate func translated(server: String, aftermath: String) -> StoreBackendError {
     let remedy: Remedy
     switch opening.prefix(5) {
-    // Some servers answer other protocols with a page alone.
+    // Some HTTP servers reply to other protocols with a page and no header.
     case let bytes where bytes.elementsEqual("HTTP/".utf8) || bytes.first == UInt8(ascii: "<"):
       remedy = .checkPort
     // A TLS alert, or a handshake record: content type, then version 3.x.
@@ -115,7 +115,7 @@ extension RedisURL {
 }
 
 extension Duration {
-  /// `5s`, `1.5s`, `250ms`: as the options take it.
+  /// The duration in the form of the options: `5s`, `1.5s`, `250ms`.
   fileprivate var formatted: String {
     let (seconds, attoseconds) = components
     let milliseconds = attoseconds / 1_000_000_000_000_000

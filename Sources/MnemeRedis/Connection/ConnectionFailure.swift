@@ -1,30 +1,30 @@
-/// A connection that could not be made, or that is of no more use. Never leaves this module as it is:
-/// `ConnectionFailure+Translation.swift` says it in the words of the one who meets it.
+/// A connection that could not be made, or that cannot be used any more. It never leaves this module:
+/// `ConnectionFailure+Translation.swift` converts it to an error for the user.
 struct ConnectionFailure: Error {
   enum Cause: Error {
     /// The name of the host has no address.
     case resolver(ResolverError)
-    /// The kernel said so.
+    /// A system call failed.
     case system(SystemError)
     case tls(TLSError)
     /// The server closed the connection.
     case closed
     case timedOut(Duration)
-    /// The server sent what no Redis server sends.
+    /// The server sent bytes that no Redis server sends.
     case violation(ProtocolViolation)
-    /// Built without the backend.
+    /// The package was built without the `Redis` trait.
     case notBuilt
   }
 
   /// The step of connecting at which it failed.
   enum Stage: Comparable {
-    /// The addresses of the host's name were asked for.
+    /// The host's name was being resolved.
     case resolving
-    /// The socket: no command was under way.
+    /// The socket was being connected.
     case connecting
-    /// Connected; TLS was being agreed on.
+    /// The socket was connected, and the TLS handshake was under way.
     case securing
-    /// No answer to the greeting yet, and nothing that follows it was asked for.
+    /// The greeting was sent and not answered yet, and no command was sent after it.
     case greeting
     /// A command was under way.
     case exchange
@@ -33,7 +33,7 @@ struct ConnectionFailure: Error {
   /// The part of the commands that had left this process.
   enum Sent {
     case nothing
-    /// Not the last byte, so that the last command cannot have been run.
+    /// Some bytes, but not the last, so that the last command cannot have been run.
     case partly
     case all
   }
@@ -41,10 +41,10 @@ struct ConnectionFailure: Error {
   var cause: Cause
   var stage: Stage
   var sent: Sent
-  /// All that the server said before it hung up on a new connection: "max number of clients reached", say.
+  /// The error that the server sent before it closed a new connection, such as "max number of clients reached".
   var serverSaid: ServerError?
 
-  /// Whether the commands may have run. Set for commands that write.
+  /// Whether the commands may have been run. It is set for commands that write.
   var mayHaveRun = false
 
   init(_ cause: Cause, stage: Stage = .connecting, sent: Sent = .nothing) {
@@ -58,7 +58,7 @@ struct ConnectionFailure: Error {
 
   var isStopped: Bool { if case .system(.stopped) = cause { true } else { false } }
 
-  /// The connection broke, as against one that is slow or speaks nonsense: a new one may do.
+  /// Whether the connection was lost, so that a new one may work. It is false for a timeout and for invalid replies.
   var isLoss: Bool {
     switch cause {
     case .system(.stopped): false
@@ -71,12 +71,12 @@ struct ConnectionFailure: Error {
 /// A fault in the bytes that arrived.
 struct ProtocolViolation: Error, Sendable, CustomStringConvertible {
   let description: String
-  /// The first bytes of what came instead of a reply; empty where the fault was further in.
+  /// The first bytes that came instead of a reply; empty if the fault was not at the beginning.
   let opening: [UInt8]
 }
 
 extension ConnectionFailure.Cause {
-  /// It came from the server, and tells more than that a write failed before it.
+  /// Whether the cause comes from the server, and so explains more than a failed write.
   var isMoreSpecific: Bool {
     switch self {
     case .tls, .violation: true
@@ -85,7 +85,7 @@ extension ConnectionFailure.Cause {
   }
 }
 
-/// The error underneath a connection that ended without one of the system's.
+/// The cause of a lost connection without a system error.
 struct ConnectionClosed: Error, Sendable, CustomStringConvertible {
   var description: String { "the server closed the connection" }
 }

@@ -1,11 +1,11 @@
-/// Makes connections of one client, to whichever node: address, credentials, TLS and time limits in one place.
+/// Makes the connections of one client to any node. It has the address, credentials, TLS settings and time limits.
 final class Connector {
-  /// With the caller's options applied to it.
+  /// The URL, with the caller's options applied.
   let url: RedisURL
   let limits: Connection.Limits
   private let clientName: String
   let meter = TrafficMeter()
-  /// Made for the first connection that needs it.
+  /// The TLS context, made for the first connection that needs it.
   private var tlsContext: TLSContext?
 
   init(url: RedisURL, options: ConnectionOptions) {
@@ -20,7 +20,7 @@ final class Connector {
       command: options.commandTimeout ?? url.commandTimeout ?? ConnectionOptions.defaultCommandTimeout)
   }
 
-  /// A new connection, whose greeting has not been said yet.
+  /// Makes a connection. Its greeting is sent with the first commands.
   /// - Parameter limits: those of the client, if not given.
   func connect(to endpoint: Endpoint, limits: Connection.Limits? = nil) throws(ConnectionFailure)
     -> Connection

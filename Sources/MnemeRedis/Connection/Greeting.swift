@@ -2,8 +2,8 @@ import Mneme
 
 /// The commands that a new connection begins with, and what their answers mean.
 ///
-/// They travel in the same write as the first commands that only read, so that a `get` costs no round trip for
-/// them; before a command that writes their answers are awaited.
+/// They are sent in one write with the first reading commands, so that a `get` needs no round trip for them. Before a
+/// command that writes, their replies are awaited.
 struct Greeting {
   private enum Step { case authenticate, select, nameClient, hello }
 
@@ -26,15 +26,15 @@ struct Greeting {
     }
     pipeline.append("CLIENT", "SETNAME", clientName)
     steps.append(.nameClient)
-    // Says without a further round trip whether this is a cluster and whether it is a replica. Redis 5 does not
-    // know it, which does no harm.
+    // The reply shows whether this is a cluster and whether it is a replica. Redis 5 replies with an error, which is
+    // ignored.
     pipeline.append("HELLO", 2)
     steps.append(.hello)
   }
 
   /// Reads the answers, the first replies of an exchange.
-  /// - Throws: `GreetingRefused` for a password or a database that was not accepted. That the connection has no
-  ///   name, or that the server does not introduce itself, is not an error.
+  /// - Throws: `GreetingRefused` for a password or a database that was not accepted. Errors of `CLIENT SETNAME` and
+  ///   `HELLO` are ignored.
   func digest(_ replies: Replies) throws(GreetingRefused) -> ServerRole {
     var role = ServerRole()
     for (step, reply) in zip(steps, replies) {
@@ -51,7 +51,7 @@ struct Greeting {
   }
 }
 
-/// The server did not let us in.
+/// A greeting that the server has refused.
 struct GreetingRefused: Error {
   enum Step { case authentication, database }
   let step: Step
@@ -64,19 +64,19 @@ package struct ServerRole: Sendable, Equatable {
   package internal(set) var program: String?
   /// The version as in `INFO`: `7.0.15`.
   package internal(set) var version: String?
-  /// One of the nodes of a Redis Cluster.
+  /// Whether it is a node of a Redis Cluster.
   package internal(set) var isCluster: Bool?
-  /// A copy that takes no writes.
+  /// Whether it is a replica.
   package internal(set) var isReplica: Bool?
-  /// A Sentinel, which knows where a primary is and has no data.
+  /// Whether it is a Sentinel, which knows the address of a primary and has no data.
   var isSentinel = false
 
   init() {}
 
-  /// The program and its version, for people: `Valkey 8.1.8`. A server that does not say is taken for Redis.
+  /// The program and its version for messages: `Valkey 8.1.8`. If the server reports no program, it is taken for Redis.
   package var name: String { "\(program ?? "Redis") \(version ?? "of an unknown version")" }
 
-  /// - Parameter hello: the reply to `HELLO 2`, names and values by turns; or an error.
+  /// - Parameter hello: the reply to `HELLO 2`, names and values in turn; or an error.
   init(hello: Reply) {
     var elements = hello.elements
     while let name = elements.next(), let value = elements.next() {

@@ -11,7 +11,7 @@ extension Reply {
     return values
   }
 
-  /// The settings of `CONFIG GET`, names and values by turns; none for any other reply.
+  /// The settings in a reply to `CONFIG GET`, names and values in turn; none for any other reply.
   var configuration: [String: String] {
     var values: [String: String] = [:]
     var elements = elements.makeIterator()

@@ -1,14 +1,14 @@
 import Mneme
 
-/// A command of a pipeline as a message may show it: its name and its key, and none of its values.
+/// A command of a pipeline for messages: its name and its key, without its values.
 struct CommandText: Sendable, Equatable {
   let name: String
-  /// The first key, cut at 200 bytes; nil where the command has none.
+  /// The first key, cut at 200 bytes; nil if the command has none.
   let key: String?
 }
 
 extension Pipeline {
-  /// The command at `index`, read back from the encoded bytes: only who has to report an error asks.
+  /// Reads the command at `index` back from the encoded bytes. This is needed for error messages only.
   func command(at index: Int) -> CommandText? {
     var cursor = 0
     for _ in 0..<index { skipCommand(&cursor) }
@@ -23,8 +23,8 @@ extension Pipeline {
     return CommandText(name: name, key: visible(key))
   }
 
-  /// Some of the commands, in order.
-  /// - Parameter prefix: a command without arguments to be sent before each of them.
+  /// Returns some of the commands, in order.
+  /// - Parameter prefix: a command without arguments that is sent before each of them.
   func commands(at indices: [Int], each prefix: StaticString? = nil) -> Pipeline {
     var selection = Pipeline()
     var cursor = 0
@@ -43,7 +43,7 @@ extension Pipeline {
     return selection
   }
 
-  /// Which word of a command is its first key. nil: it has none, and what it has instead may be a secret.
+  /// The position of a command's first key; nil if it has none, since its other arguments may be secrets.
   private static func keyPosition(of name: String) -> Int? {
     switch name {
     case "AUTH", "HELLO", "CLIENT", "SELECT", "PING", "ECHO", "INFO", "CONFIG", "ACL", "CLUSTER", "COMMAND",

@@ -1,4 +1,4 @@
-/// Commands encoded for the wire, to be sent in one write.
+/// Commands in the encoding of the protocol, to be sent in one write.
 ///
 /// Each command is an array of strings, `*2 CRLF $3 CRLF GET CRLF $1 CRLF k CRLF`, appended to one growing
 /// buffer: an argument costs no allocation. A pipeline can be emptied and filled again, which keeps its memory.
@@ -6,16 +6,16 @@ struct Pipeline: Sendable {
   private(set) var bytes: [UInt8] = []
   /// The number of commands, and so of replies.
   private(set) var count = 0
-  /// It holds a `WATCH`, so that a connection it was sent on watches keys until `EXEC` or `UNWATCH`.
+  /// Whether it contains `WATCH`, so that its connection watches keys until `EXEC` or `UNWATCH`.
   private(set) var watches = false
-  /// Arguments that `begin` announced and that have not come yet.
+  /// The number of arguments that `begin` has announced and that are missing.
   private var argumentsLeft = 0
   private static let watch = Array("WATCH".utf8)
 
   init() {}
 
   var isEmpty: Bool { count == 0 }
-  /// No command lacks arguments that were announced.
+  /// Whether all announced arguments were appended.
   var isComplete: Bool { argumentsLeft == 0 }
   var byteCount: Int { bytes.count }
 
@@ -27,7 +27,7 @@ struct Pipeline: Sendable {
   }
 
   /// Appends a command whose arguments are known here: `append("HGET", key, "namespace")`.
-  /// - Returns: what its reply is read with.
+  /// - Returns: the slot of its reply.
   @inline(__always)
   @discardableResult
   mutating func append<each Argument: RedisArgument>(
@@ -41,7 +41,7 @@ struct Pipeline: Sendable {
   }
 
   /// Begins a command. Exactly `argumentCount` calls of `argument` must follow before anything else.
-  /// - Returns: what its reply is read with.
+  /// - Returns: the slot of its reply.
   @discardableResult
   mutating func begin(_ name: StaticString, argumentCount: Int) -> Slot {
     precondition(argumentsLeft == 0, "the command before lacks arguments")
@@ -55,7 +55,7 @@ struct Pipeline: Sendable {
     return slot
   }
 
-  /// Appends a command that takes any number of keys: `WATCH`, `UNLINK`, `EXISTS`. Appends nothing for no keys.
+  /// Appends a command with any number of keys: `WATCH`, `UNLINK`, `EXISTS`. It appends nothing if there are no keys.
   /// - Returns: the slot of its reply, if it was appended.
   @discardableResult
   mutating func append(_ name: StaticString, each keys: some Collection<some RedisArgument>) -> Slot {
@@ -98,7 +98,7 @@ struct Pipeline: Sendable {
 
   private static let lineEnd: StaticString = "\r\n"
 
-  /// The type, the number and a line end, written backwards into the stack and appended together.
+  /// Appends a type, a number and a line end. They are written backwards on the stack and appended together.
   private mutating func header(_ type: UInt8, _ number: Int) {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 24) { line in
       var first = 22

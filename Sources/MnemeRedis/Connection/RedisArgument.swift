@@ -37,7 +37,7 @@ extension Int: RedisArgument {
 }
 
 extension Int64: RedisArgument {
-  /// Decimal digits, written backwards into the stack: 19 of them and a sign at most.
+  /// Passes the decimal digits, written backwards on the stack: at most 19 and a sign.
   func withArgumentBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
       var first = 20

@@ -1,8 +1,8 @@
 import Mneme
 
 extension RedisClient {
-  /// The error for the user of a server's error. If the server can tell more, it is asked; a failure to answer
-  /// that is ignored.
+  /// Converts a server's error to one for the user. If the server can report details, they are read. Errors while
+  /// reading them are ignored.
   func translated(_ error: ServerError, of command: CommandText?) -> any MnemeError {
     let error = error.hiding(connector.url.password)
     if let command, error.isUnknownCommand { return missing(command, error) }
@@ -22,7 +22,7 @@ extension RedisClient {
     }
   }
 
-  /// The server has no such command. mneme sends none that it can do without where the answer is needed.
+  /// Returns the error for a command that the server does not have and that mneme needs.
   private func missing(_ command: CommandText, _ error: ServerError) -> StoreBackendError {
     StoreBackendError(
       .accessDenied,
@@ -30,7 +30,7 @@ extension RedisClient {
       about: .server(description), remedy: .enableCommand, cause: error)
   }
 
-  /// The user whom the server sees.
+  /// The user of the connection.
   private var user: String { visible(connector.url.username ?? "default") }
 
   /// `maxmemory is 100.00M, with the policy noeviction`
@@ -54,7 +54,7 @@ extension RedisClient {
   /// since the user waits for the error.
   var serverIsUp: Bool {
     let patience = min(connector.limits.connect, .seconds(1))
-    // A server that has never answered is perhaps none.
+    // A server that has never replied may not be a Redis server.
     guard connector.meter.traffic.connections > 1,
       let new = try? connector.connect(to: endpoint, limits: .init(connect: patience, command: patience))
     else {
@@ -74,7 +74,7 @@ extension RedisClient {
     return (try? connection.exchange(question)[0])?.information ?? [:]
   }
 
-  /// Redirections were followed long enough.
+  /// Returns the error after too many redirections.
   func tooManyRedirections(of redirection: Redirection) -> StoreBackendError {
     switch redirection {
     case .moved, .asked:

@@ -1,10 +1,10 @@
 import Mneme
 
-// Sentinels watch over a primary and its replicas, and say which server is the primary now. They are asked for each new
-// connection, so that a failover between two round trips is followed; see "Sentinel client guidelines" of Redis.
+// Sentinels monitor a primary and its replicas, and know which server is the primary now. They are asked for each new
+// connection, so that a failover between two round trips is followed. See "Sentinel client guidelines" of Redis.
 extension RedisClient {
-  /// Connects to the primary, and waits for one up to the time for a command while a failover is under way.
-  /// - Throws: `StoreBackendError` where no Sentinel answers, none knows the service, or no primary appears.
+  /// Connects to the primary. During a failover it waits for one, at most for the time limit of a command.
+  /// - Throws: `StoreBackendError` if no Sentinel answers, none knows the service, or no primary appears.
   func findPrimary(_ sentinels: Sentinels) throws -> Connection {
     let deadline = Deadline.after(connector.limits.command)
     while true {
@@ -13,7 +13,7 @@ extension RedisClient {
         let primary = try askForPrimary(sentinels)
         let connection = try connector.connect(to: primary)
         try connection.greet()
-        // A Sentinel may not have noticed yet that it was demoted.
+        // A Sentinel may not know yet that the server was demoted.
         if connection.role.isReplica != true {
           endpoint = primary
           return connection
@@ -60,7 +60,8 @@ extension RedisClient {
     throw refusal ?? noPrimary(sentinels, "no Sentinel is named", nil)
   }
 
-  /// The Sentinels have users of their own; TLS and the limits are those of the primary.
+  /// Makes the connector for Sentinels. They have their own users. TLS settings and time limits are those of the
+  /// primary.
   private func sentinelConnector(_ sentinels: Sentinels) -> Connector {
     var url = RedisURL(endpoint: sentinels.endpoints[0], usesTLS: connector.url.usesTLS)
     (url.username, url.password) = (sentinels.username, sentinels.password)
@@ -77,7 +78,7 @@ extension RedisClient {
       about: .server(connector.url.description), remedy: .tryLater, cause: cause)
   }
 
-  /// Refuses a Sentinel that a URL names as if it were a server with data. One round trip, to name what it watches over.
+  /// Refuses a Sentinel that a URL names as if it were a server with data. One round trip, to name its service.
   func refuseSentinel(_ connection: Connection) throws {
     var question = Pipeline()
     let masters = question.append("SENTINEL", "masters")

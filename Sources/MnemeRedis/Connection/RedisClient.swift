@@ -1,10 +1,10 @@
 import Mneme
 import Synchronization
 
-/// A connection to a Redis, made when it is first needed and made again when it was lost.
+/// A connection to a Redis server. It is made when it is first needed, and again after it was lost.
 ///
-/// Safe to use from several threads: each read, write or transaction has the connection to itself while it lasts, and
-/// other threads wait. A client that was passed to a store is closed by its owner.
+/// Safe to use from several threads: during a read, write or transaction other threads wait. A client that was passed
+/// to a store is closed by its owner.
 public final class RedisClient: @unchecked Sendable {
   private let lock = Mutex(())
 
@@ -12,7 +12,7 @@ public final class RedisClient: @unchecked Sendable {
 
   let connector: Connector
   let options: ConnectionOptions
-  /// The server that is connected to, or to be connected to.
+  /// The server to which the client is, or will be, connected.
   var endpoint: Endpoint
   var connection: Connection?
   /// The role that the server reported when it was last connected to.
@@ -21,20 +21,20 @@ public final class RedisClient: @unchecked Sendable {
   var keyspaces: [Keyspace] = []
   /// The nodes that are known, once the server has turned out to be a cluster's.
   var cluster: ClusterNodes?
-  /// For commands that a node has redirected just this once.
+  /// The connection for commands that a node has redirected with `ASK`.
   var detour: Connection?
-  /// The room that the server has, as the last refusal has shown it.
+  /// The memory that the server has, as the last refusal shows.
   var room = Room.enough
   private var isClosed = false
 
-  /// Does not connect yet.
+  /// Makes a client. It does not connect yet.
   public init(url: RedisURL, options: ConnectionOptions = ConnectionOptions()) {
     connector = Connector(url: url, options: options)
     self.options = options
     endpoint = url.endpoint
   }
 
-  /// Another client of the same server, for the same keys, with a connection of its own. Does not connect yet.
+  /// Makes another client of the same server for the same keys, with its own connection. It does not connect yet.
   func another() -> RedisClient {
     locked {
       let other = RedisClient(url: connector.url, options: options)
@@ -62,21 +62,21 @@ public final class RedisClient: @unchecked Sendable {
   /// The traffic on all of its connections. No round trip.
   package var traffic: Traffic { locked { connector.meter.traffic } }
 
-  /// Adds what another client has exchanged on behalf of this one.
+  /// Adds the traffic of another client that has worked for this one.
   func count(_ traffic: Traffic) { locked { connector.meter.traffic += traffic } }
 
   /// The shortest time that an exchange has taken so far; nil before the first. No round trip.
   var shortestRoundTrip: Duration? { locked { connector.meter.shortestRoundTrip } }
 
-  /// Takes note that the server has accepted what may need memory. No round trip.
+  /// Records that the server has accepted a command that may need memory. No round trip.
   func noteRoom() { locked { room = .enough } }
 
-  /// Says which keys the client is used for: those under a prefix. No round trip.
+  /// Sets the keys for which the client is used: those under a prefix. No round trip.
   ///
-  /// Should the server turn out to be a cluster, the client connects to the node that has these keys; without a
-  /// hash tag in the prefix (`KeyHashTag`) every use then throws `StoreBackendError` with `needsHashTag`, before
-  /// anything is written.
-  /// Of several prefixes in different slots, `SCAN` sees the node of the first: use a client for each.
+  /// If the server is part of a cluster, the client connects to the node that has these keys. If the prefix has no
+  /// hash tag (`KeyHashTag`), every use then throws `StoreBackendError` with `needsHashTag` before anything is
+  /// written. If several prefixes are in different slots, `SCAN` is sent to the node of the first, so use one client
+  /// for each prefix.
   /// - Parameter key: any one of the keys, which need not exist.
   func serve(keyPrefix: String, key: some RedisArgument) {
     var probe = Pipeline()
@@ -84,7 +84,7 @@ public final class RedisClient: @unchecked Sendable {
     locked { keyspaces.append(Keyspace(prefix: keyPrefix, probe: probe)) }
   }
 
-  /// Sends commands that only read. One round trip; on a new connection its greeting is sent along.
+  /// Sends commands that only read. One round trip. On a new connection the greeting is sent with them.
   ///
   /// Commands lost with their connection are sent once more on a new one.
   /// - Parameter tolerating: leaves the server's errors in their places among the replies. Otherwise the first
@@ -107,12 +107,12 @@ public final class RedisClient: @unchecked Sendable {
     }
   }
 
-  /// Sends commands that write, once. One round trip; on a new connection one more, because the greeting's
-  /// answers are awaited first.
+  /// Sends commands that write. They are never sent twice. One round trip, and one more on a new connection, because
+  /// the replies to the greeting are awaited first.
   /// - Parameter tolerating: leaves the server's errors in their places among the replies. Otherwise the first
   ///   one is thrown, after all commands have been run.
-  /// - Throws: as `read` does. After `StoreBackendError` with `connectionLost` or `timedOut` the commands may have
-  ///   been run, or some of them, where the message says so.
+  /// - Throws: the errors of `read`. After `StoreBackendError` with `connectionLost` or `timedOut`, all or some of the
+  ///   commands may have been run if the message says so.
   func write(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
     if commands.isEmpty { return Replies.none }
     try WorkCancellation.check()
@@ -130,15 +130,15 @@ public final class RedisClient: @unchecked Sendable {
     }
   }
 
-  /// The error of a reply that was tolerated, as it would have been thrown. No round trip, but for
-  /// `OOM` and `READONLY`, about which the server is asked for more.
+  /// Converts a tolerated error reply to the error that would have been thrown. No round trip, except for `OOM` and
+  /// `READONLY`, for which details are read.
   func translate(_ error: ServerError, command: String, key: String?) -> any MnemeError {
     locked { translated(error, of: CommandText(name: command, key: key)) }
   }
 
   /// Runs `body` with the connection to itself.
   func locked<R, Failure: Error>(_ body: () throws(Failure) -> R) throws(Failure) -> R {
-    // The result takes a way around the lock's own, which would have to let it leave for another thread.
+    // The result is passed around the lock's own result, which would have to be sendable.
     var result: R?
     try lock.withLock { _ throws(Failure) in result = try body() }
     return result!
@@ -156,7 +156,7 @@ extension RedisClient {
     detour = nil
   }
 
-  /// A connection that was alive a moment ago, or a new one. Its greeting may not have been sent yet.
+  /// Returns a connection that was alive a moment ago, or a new one. Its greeting may not have been sent yet.
   func connected() throws -> Connection {
     guard !isClosed else {
       throw CacheClosedError(
@@ -180,14 +180,14 @@ extension RedisClient {
     return new
   }
 
-  /// Gives up a connection that was lost, before what it was used for is tried again. On a cluster the node may be
-  /// dying, and take a connection that it drops a moment later: so the others are asked as well who has the keys.
+  /// Gives up a lost connection before the next attempt. On a cluster the node may be ending, accept a connection and
+  /// close it a moment later, so the other nodes are asked too which node has the keys.
   func reconnect(after failure: ConnectionFailure) throws {
     disconnect()
     if cluster != nil { connection = try findOwner(after: failure) }
   }
 
-  /// With the greeting of a new connection in the same write.
+  /// Sends commands, on a new connection with its greeting in the same write.
   private func exchangeToRead(_ commands: Pipeline) throws -> Replies {
     let connection = try connected()
     let replies = try connection.exchange(commands)
@@ -195,7 +195,7 @@ extension RedisClient {
     return try follow(replies, of: commands, again: .allCommands)
   }
 
-  /// After the greeting has been answered.
+  /// Sends commands after the replies to the greeting of a new connection.
   private func exchangeToWrite(_ commands: Pipeline) throws -> Replies {
     let connection = try connected()
     try connection.greet()
@@ -204,8 +204,8 @@ extension RedisClient {
     return try follow(replies, of: commands, again: .redirectedCommands)
   }
 
-  /// Adds to a failure whether commands that write may have been run all the same.
-  /// - Parameter behindOthers: commands of the same pipeline have been run already.
+  /// Adds to a failure whether writing commands may have been run nevertheless.
+  /// - Parameter behindOthers: whether commands of the same pipeline have been run already.
   func notingWhetherRun<R>(_ commands: Pipeline, behindOthers: Bool, _ body: () throws -> R) throws -> R {
     do {
       return try body()
@@ -215,8 +215,8 @@ extension RedisClient {
     }
   }
 
-  /// Takes note of what the server said about itself.
-  /// - Returns: whether another node turned out to be the right one, so that what was asked must be asked again.
+  /// Records the role that the server has reported.
+  /// - Returns: whether another node has the keys, so that the commands must be sent again.
   func settle(on connection: Connection) throws -> Bool {
     knownRole = connection.role
     if knownRole.isSentinel { try refuseSentinel(connection) }
@@ -234,7 +234,7 @@ extension RedisClient {
     return replies
   }
 
-  /// Puts failures of the connection into the words of its user.
+  /// Converts failures of the connection to errors for the user.
   func translatingFailures<R>(_ body: () throws -> R) throws -> R {
     do {
       return try body()
@@ -253,7 +253,7 @@ extension RedisClient {
 }
 
 extension ConnectionFailure.Sent {
-  /// The server may have got a whole command.
+  /// Whether the server may have received a complete command.
   func mayHaveRun(_ commands: Pipeline) -> Bool {
     switch self {
     case .nothing: false

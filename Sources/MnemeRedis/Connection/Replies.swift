@@ -6,7 +6,7 @@ import CHiredis
 /// All replies of an exchange share one tape, so that keeping a single reply keeps them all in memory.
 struct Replies: RandomAccessCollection, Sendable {
   let tape: Tape
-  /// The answer to `EXEC` whose elements these are; nil where they are replies of the exchange itself.
+  /// The reply to `EXEC` whose elements these are; nil if they are replies of the exchange itself.
   private let exec: Reply?
   /// Replies to commands that were sent before the caller's own.
   private let skipped: Int
@@ -34,10 +34,10 @@ struct Replies: RandomAccessCollection, Sendable {
     return exec?[position] ?? Reply(tape: tape, index: tape.root(skipped + position))
   }
 
-  /// Those behind the first `count`, which are the replies to a pipeline of their own.
+  /// Returns the replies after the first `count`, which are the replies to another pipeline.
   func dropping(_ count: Int) -> Replies { Replies(tape: tape, skipped: skipped + count) }
 
-  /// The bytes of all strings in them.
+  /// The number of bytes of all strings in the replies.
   var byteCount: Int { tape.storage.pointee.arena_count }
 }
 
@@ -66,13 +66,13 @@ struct Reply: Sendable {
     }
   }
 
-  /// A null string or a null array: no such key, or a transaction that a watched key undid.
+  /// Whether it is a null string or a null array: no such key, or a transaction that failed because of a watched key.
   var isNull: Bool { node.kind == MNEME_NULL }
 
-  /// Elements of an array; 0 for anything else.
+  /// The number of elements of an array; 0 for any other reply.
   var count: Int { node.kind == MNEME_ARRAY ? Int(node.length) : 0 }
 
-  /// The bytes of a string, status or error; of an integer its digits; else none.
+  /// Passes the bytes of a string, status or error, or the digits of an integer; for other replies, no bytes.
   func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
     let node = node
     switch node.kind {
@@ -105,22 +105,24 @@ struct Reply: Sendable {
     }
   }
 
-  /// The largest size that is believed: 2^50, a thousand times what any server holds. Far enough below `Int.max` that
-  /// sums and products of sizes from a server that lies stay numbers.
+  /// The largest accepted size: 2^50, a thousand times the memory of any server. Sums and products of such sizes do not
+  /// overflow, even if a server returns false sizes.
   static let largestSize: Int64 = 1 << 50
 
   /// The number of members or bytes, as `ZCARD` and `MEMORY USAGE` return it; nil if the reply is not a number.
   var size: Int? { integer.map { Int(min(max($0, 0), Reply.largestSize)) } }
 
-  /// The elements of an array; of anything else none.
+  /// The elements of an array; none for any other reply.
   var elements: Elements {
     let node = node
     return Elements(tape: tape, cursor: index + 1, end: node.kind == MNEME_ARRAY ? Int(node.end) : index + 1)
   }
 
-  /// The element at `position` of an array: immediately if no element is an array itself, else by walking there.
+  /// The element at `position` of an array. It is found immediately if no element is itself an array, and else by a
+  /// walk.
   ///
-  /// Null if there is no such element, or no array: a server that is not Redis must not end the process.
+  /// It is null if there is no such element, or if this is not an array, because a reply of another program must not
+  /// crash the process.
   subscript(position: Int) -> Reply {
     let node = node
     guard node.kind == MNEME_ARRAY, 0..<Int(node.length) ~= position else { return .null }
@@ -143,7 +145,7 @@ struct Reply: Sendable {
     return withBytes { ServerError(line: $0) }
   }
 
-  /// A walk over the elements of an array, stepping over whatever is nested in them.
+  /// A walk over the elements of an array that skips nested elements.
   struct Elements: Sequence, IteratorProtocol {
     fileprivate let tape: Tape
     fileprivate var cursor: Int
@@ -158,7 +160,7 @@ struct Reply: Sendable {
 }
 
 extension Int64 {
-  /// The number that these digits write in Redis's own form; nil for anything else, overflow too.
+  /// Parses a number in the form in which Redis writes it; nil for any other text, and on overflow.
   init?(strictDecimal text: UnsafeRawBufferPointer) {
     let negative = text.first == UInt8(ascii: "-")
     let digits = text.dropFirst(negative ? 1 : 0)

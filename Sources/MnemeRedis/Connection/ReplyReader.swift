@@ -19,7 +19,7 @@
 
     deinit { mneme_reader_free(parser) }
 
-    /// Begins an exchange, on the same tape when nobody has kept replies from it.
+    /// Begins an exchange. It uses the same tape if no replies from it are kept.
     func begin() {
       if isKnownUniquelyReferenced(&tape) {
         tape.reset()
@@ -29,7 +29,7 @@
       mneme_reader_use(parser, tape.storage)
     }
 
-    /// Parses what came, up to `wanted` replies on the tape. After an error the reader is of no more use.
+    /// Parses bytes, up to `wanted` replies on the tape. After an error the reader must not be used any more.
     func feed(_ bytes: UnsafeRawBufferPointer, wanted: Int) throws(ProtocolViolation) {
       var at = 0
       let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)

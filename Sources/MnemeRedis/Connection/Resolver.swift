@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 
 extension Socket {
-  /// Every address of the endpoint, in the order to try them.
+  /// Returns every address of the endpoint, in the order in which to try them.
   static func addresses(
     of endpoint: Endpoint, within limit: Duration, until deadline: Deadline
   ) throws(ConnectionFailure) -> [SocketAddress] {
@@ -28,22 +28,22 @@ extension Socket {
   }
 }
 
-/// A name being turned into addresses, on a thread of its own: `getaddrinfo` takes no time limit, and a name
-/// server that does not answer keeps it for half a minute. Given up, the thread ends by itself later.
+/// The resolution of a name on its own thread. `getaddrinfo` has no time limit, and takes half a minute if a name
+/// server does not reply. After the time limit the thread is left alone and ends later.
 private final class Resolution: Sendable {
   typealias Outcome = Result<[SocketAddress], ConnectionFailure.Cause>
 
   private let host: String
   private let port: UInt16
   private let outcome = Mutex<Outcome?>(nil)
-  /// Readable, at its end, when the outcome is there and `signal` has been closed.
+  /// The descriptor to wait on. It is at its end when the outcome is known, since `signal` is closed then.
   private let done: Int32
   private let signal: Int32
 
   private init(host: String, port: UInt16) throws(ConnectionFailure) {
     self.host = host
     self.port = port
-    // A socketpair, because a pipe cannot be closed in child processes from the start.
+    // A socketpair, because it can be created with close-on-exec in one call.
     var ends: [Int32] = [-1, -1]
     let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
     guard socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw ConnectionFailure(.system(.last)) }

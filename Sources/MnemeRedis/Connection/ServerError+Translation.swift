@@ -1,13 +1,13 @@
 import Mneme
 
 extension ServerError {
-  /// The error as the user meets it.
+  /// Returns the error for the user.
   /// - Parameters:
-  ///   - command: the one that was refused.
+  ///   - command: the command that was refused.
   ///   - server: the address, with the password masked.
-  ///   - user: who was refused, for what that user may not do.
-  ///   - keys: the pattern of the keys in question.
-  ///   - detail: what the server says about the trouble when asked.
+  ///   - user: the user, for an operation that is not permitted.
+  ///   - keys: the pattern of the keys.
+  ///   - detail: the details that the server has reported.
   func translated(
     command: CommandText?, server: String, user: String? = nil, keys: String? = nil,
     detail: String? = nil
@@ -31,7 +31,7 @@ extension ServerError {
       remedy: explanation.remedy, cause: self)
   }
 
-  /// The last word of a server that then closed the connection: too many clients, or protected mode.
+  /// Returns the error of a server that has then closed the connection: too many clients, or protected mode.
   func translatedBeforeClosing(server: String) -> StoreBackendError {
     let explanation = explanation
     guard explanation.reason == .refused else {

@@ -1,6 +1,6 @@
 import Mneme
 
-/// An error that a server answered with: a code that programs tell errors apart by, and words for people.
+/// An error reply of a server: a code for programs and a text for people.
 struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The first word, `WRONGTYPE` or `ERR`; empty if it is not in capitals.
   let code: String
@@ -10,7 +10,7 @@ struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
   /// - Parameter line: the text between `-` and the end of the line.
   init(line: UnsafeRawBufferPointer) {
     var (code, rest) = ServerError.splitCode(line[...])
-    // A server that could queue a transaction and not run it gives the error of one of the commands behind its own.
+    // If a server discards a transaction, its own error contains that of one of the commands.
     let reason = "Transaction discarded because of: "
     if code == "EXECABORT", rest.starts(with: reason.utf8) {
       let (inner, others) = ServerError.splitCode(rest.dropFirst(reason.utf8.count))
@@ -33,13 +33,13 @@ struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
 
   private init(code: String, text: String) { (self.code, self.text) = (code, text) }
 
-  /// The error without its text, as the answer to a password: the text may repeat it.
+  /// The error without its text. It is used for replies to a password, because the text may contain the password.
   var withoutText: ServerError { ServerError(code: code, text: Self.hidden) }
 
-  /// The error without its text where that repeats a password, as a server or a proxy may do.
+  /// The error without its text if the text contains a password, as that of a server or a proxy may.
   ///
-  /// A password that is among Redis's own words is not given away by them. It would be if they were left out for it, or
-  /// if asterisks took its place.
+  /// If the password is a word of Redis's own messages, the message stays. Without the word, or with asterisks for it,
+  /// the message would reveal the password.
   func hiding(_ secret: Secret?) -> ServerError {
     let secret = Array((secret?.text ?? "").utf8)
     func isIn(_ text: String) -> Bool { ArraySlice(text.utf8).firstRange(ofBytes: secret) != nil }
@@ -48,7 +48,7 @@ struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
 
   private static let hidden = "(its text may repeat what was sent, and is not shown)"
 
-  /// The errors that Redis sends without a command.
+  /// Texts of Redis's own errors, without the names of commands.
   private static let ownWords = [
     "this user has no permissions to run the '' command or its subcommand",
     "this user has no permissions to access one of the keys used as arguments",
@@ -65,17 +65,17 @@ struct ServerError: Error, Sendable, Equatable, CustomStringConvertible {
       + "RDB error.",
   ]
 
-  /// Whether a correct command is refused: this user may not run it, or the service that runs the server has removed it.
+  /// Whether a valid command is refused, because the user may not run it, or because the service has removed it.
   var isNotPermitted: Bool { code == "NOPERM" || code == "ERR" }
 
-  /// Whether the server does not know the command: `rename-command` or the service has taken it away. Redis has no code of
-  /// its own for that.
+  /// Whether the server does not have the command, because of `rename-command` or because the service has removed it.
+  /// Redis has no separate code for that.
   var isUnknownCommand: Bool { code == "ERR" && text.lowercased().hasPrefix("unknown command") }
 
   var description: String { code.isEmpty ? text : text.isEmpty ? code : "\(code) \(text)" }
 
-  /// Redis repeats the arguments of a command that it does not know, and a password, a query or an answer may be
-  /// among them.
+  /// Removes the arguments from an error about an unknown command. Redis repeats them, and a password, a query or a
+  /// response may be among them.
   private static func withoutArguments(_ text: String) -> String {
     let marker = ", with args beginning with"
     var start = text.utf8.startIndex

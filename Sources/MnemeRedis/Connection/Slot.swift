@@ -3,10 +3,10 @@ struct Slot: Sendable, Equatable {
   let position: Int
 }
 
-/// Something that one or more replies answer together.
+/// A value that is read from one or more replies.
 ///
-/// A function that appends commands to a pipeline returns the question that they ask, and only the question knows
-/// which replies it is read from: a command that is added in front of it moves nothing else.
+/// A function that appends commands to a pipeline returns a question, and only the question knows from which replies
+/// it is read. So a command can be added before the others without changing any position.
 ///
 ///     let quota = appendQuotaQuestion(for: namespace, to: &pipeline)
 ///     let replies = try client.read(pipeline)
@@ -16,7 +16,7 @@ struct Question<Value> {
 
   init(_ read: @escaping (Replies) throws -> Value) { self.read = read }
 
-  /// The answer, among the replies to the pipeline that the question was appended to.
+  /// Reads the value from the replies to the pipeline.
   func answer(in replies: Replies) throws -> Value { try read(replies) }
 
   func map<Other>(_ transform: @escaping (Value) throws -> Other) -> Question<Other> {
@@ -25,7 +25,7 @@ struct Question<Value> {
 }
 
 extension Question<Void> {
-  /// Asks nothing.
+  /// The question that reads no reply.
   static var nothing: Question { Question { _ in } }
 }
 
@@ -33,7 +33,7 @@ extension Replies {
   /// The reply to one command.
   subscript(slot: Slot) -> Reply { self[slot.position] }
 
-  /// The answer that the replies to several commands give together.
+  /// The value that a question reads from these replies.
   subscript<Value>(question: Question<Value>) -> Value {
     get throws { try question.answer(in: self) }
   }

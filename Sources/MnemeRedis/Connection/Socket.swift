@@ -1,6 +1,6 @@
 import Glibc
 
-/// A stream socket, TCP or Unix, that never blocks. Closed when the last reference goes.
+/// A non-blocking stream socket, TCP or Unix. It is closed when the last reference is released.
 final class Socket: Transport {
   let descriptor: Int32
 
@@ -14,7 +14,7 @@ final class Socket: Transport {
 
   func write(_ bytes: UnsafeRawBufferPointer) -> Transfer {
     while true {
-      // Without MSG_NOSIGNAL a server that has hung up would end this process with SIGPIPE.
+      // Without MSG_NOSIGNAL, a closed connection would end this process with SIGPIPE.
       let count = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
       if count >= 0 { return .moved(count) }
       switch Socket.classify(.last) {
@@ -42,7 +42,7 @@ final class Socket: Transport {
     return if case .wouldBlock? = Socket.classify(.last) { true } else { false }
   }
 
-  /// nil: interrupted by a signal, to be tried again.
+  /// Returns the result for an error; nil if the call was interrupted by a signal and must be repeated.
   private static func classify(_ error: SystemError) -> Transfer? {
     switch error.code {
     case EINTR: nil
@@ -55,7 +55,7 @@ final class Socket: Transport {
 // MARK: - Connecting
 
 extension Socket {
-  /// Connects to the first address of `endpoint` that takes it, trying all in the resolver's order.
+  /// Connects to the first address of `endpoint` that accepts the connection, in the resolver's order.
   static func connect(
     to endpoint: Endpoint, within limit: Duration, until deadline: Deadline
   ) throws(ConnectionFailure) -> Socket {
@@ -63,9 +63,9 @@ extension Socket {
     return try connect(toFirstOf: addresses, within: limit, until: deadline)
   }
 
-  /// The time is for all of them together; each gets an even share of what is left, so that one that swallows
-  /// packets leaves time for the next.
-  /// - Throws: the failure of the last one.
+  /// Connects to the first address that accepts the connection. The time limit is for all of them together. Each gets
+  /// an equal share of the time left, so that an address that never replies leaves time for the next.
+  /// - Throws: the failure of the last address.
   static func connect(
     toFirstOf addresses: [SocketAddress], within limit: Duration, until deadline: Deadline
   ) throws(ConnectionFailure) -> Socket {
@@ -99,7 +99,7 @@ extension Socket {
       case EINPROGRESS, EINTR:
         try socket.awaitConnection(within: limit, until: deadline)
         return socket
-      // A Unix socket whose queue of waiting clients is full. There is nothing to wait on.
+      // The queue of a Unix socket is full. There is no event to wait for, so it waits a short time.
       case EAGAIN where deadline.remainingMilliseconds > 0: usleep(10_000)
       default: throw ConnectionFailure(.system(error))
       }
@@ -119,7 +119,7 @@ extension Socket {
   }
 
   /// Waits for an event while the connection is being made.
-  /// - Parameter limit: the time that the error speaks of when the deadline has passed.
+  /// - Parameter limit: the time limit for the error message.
   func waitToConnect(
     _ events: Int16, at stage: ConnectionFailure.Stage, within limit: Duration, until deadline: Deadline
   ) throws(ConnectionFailure) {
@@ -132,8 +132,8 @@ extension Socket {
     guard came != 0 else { throw ConnectionFailure(.timedOut(limit), stage: stage) }
   }
 
-  /// Small writes leave immediately (a pipeline is one write already), and a peer that vanished without a word is
-  /// noticed between commands too. Both are improvements that a connection can do without, so nothing is checked.
+  /// Sends small writes immediately, since a pipeline is already one write, and enables keep-alive, so that a lost
+  /// peer is noticed between commands. The connection works without both, so errors are ignored.
   private func tuneTCP() {
     setOption(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     setOption(SOL_SOCKET, SO_KEEPALIVE, 1)

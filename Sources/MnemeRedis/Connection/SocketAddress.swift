@@ -1,6 +1,6 @@
 import Glibc
 
-/// An address as the kernel takes it.
+/// An address in the form of the kernel.
 struct SocketAddress: Sendable {
   let family: Int32
   /// The `sockaddr_in`, `sockaddr_in6` or `sockaddr_un`, byte for byte.

@@ -1,12 +1,12 @@
 import Glibc
 
-/// An error of the operating system, and its words.
+/// An error of the operating system, with its message.
 struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
   let code: Int32
 
   init(code: Int32) { self.code = code }
 
-  /// The error of the system call just made; nothing may come in between.
+  /// The error of the last system call. Read it directly after the call.
   static var last: SystemError { SystemError(code: errno) }
 
   /// A stop request has ended the wait.
@@ -21,7 +21,7 @@ struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// Why a name could not be turned into addresses, in the words of the resolver.
+/// An error of the resolver, with its message.
 struct ResolverError: Error, Sendable, CustomStringConvertible {
   let description: String
 

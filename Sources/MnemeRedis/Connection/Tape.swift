@@ -2,8 +2,8 @@ import CHiredis
 
 /// The replies of one exchange as hiredis left them: see `CHiredis.h` for the layout.
 ///
-/// Filled by one connection under its lock; once an exchange has ended it changes no more while anyone but the
-/// connection holds it, which is what makes sharing it between threads safe.
+/// One connection fills it under its lock. After the exchange it does not change as long as replies are kept, so it
+/// can be shared between threads.
 final class Tape: @unchecked Sendable {
   let storage: UnsafeMutablePointer<mneme_tape>
 
@@ -18,10 +18,10 @@ final class Tape: @unchecked Sendable {
     storage.deallocate()
   }
 
-  /// Forgets the replies, to hold those of the next exchange.
+  /// Drops the replies, so that the tape can be used for the next exchange.
   func reset() { mneme_tape_reset(storage) }
 
-  /// Copies a reply of another exchange behind the last one.
+  /// Appends a copy of a reply of another exchange.
   func append(copying reply: Reply) {
     guard mneme_tape_append_copy(storage, reply.tape.storage, reply.index) else {
       fatalError("out of memory")
@@ -37,7 +37,7 @@ final class Tape: @unchecked Sendable {
   func node(_ index: Int) -> mneme_node { storage.pointee.nodes[index] }
 
   func bytes(of node: mneme_node) -> UnsafeRawBufferPointer {
-    // There is no arena before the first string that is not empty.
+    // The arena does not exist before the first string that is not empty.
     guard let arena = storage.pointee.arena else { return UnsafeRawBufferPointer(start: nil, count: 0) }
     return UnsafeRawBufferPointer(start: arena + Int(node.value), count: Int(node.length))
   }

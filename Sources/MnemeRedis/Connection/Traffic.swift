@@ -4,11 +4,11 @@ package struct Traffic: Sendable, Equatable {
   package internal(set) var connections = 0
   /// Writes whose replies were awaited.
   package internal(set) var roundTrips = 0
-  /// Those of greetings and transactions included.
+  /// The number of commands, including those of greetings and transactions.
   package internal(set) var commandsSent = 0
-  /// Before TLS.
+  /// The bytes sent, without the overhead of TLS.
   package internal(set) var bytesSent = 0
-  /// After TLS.
+  /// The bytes received, without the overhead of TLS.
   package internal(set) var bytesReceived = 0
 }
 
@@ -22,7 +22,7 @@ extension Traffic {
   }
 }
 
-/// The count that the connections of one client keep together.
+/// The traffic of all connections of a client.
 final class TrafficMeter {
   var traffic = Traffic()
   /// The shortest time that an exchange has taken; nil before the first.

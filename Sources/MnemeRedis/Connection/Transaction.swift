@@ -1,12 +1,12 @@
 import Mneme
 
-/// A transaction under way: what a change reads and commits with. It cannot outlive the change.
+/// A transaction under way, with which a change reads and commits. It cannot outlive the change.
 struct Transaction: ~Copyable {
   let client: RedisClient
   let connection: Connection
-  /// The room that the commands must do with.
+  /// The memory that is available to the commands.
   let room: Room
-  /// Whether the change can do with less room than it has.
+  /// Whether the change has commands for a server with less memory.
   let frees: Bool
 
   /// Sends `WATCH` and commands that only read. One round trip.
@@ -18,7 +18,7 @@ struct Transaction: ~Copyable {
     return try client.check(replies, of: commands, tolerating: tolerating)
   }
 
-  /// Looks at more, before it is decided. One round trip.
+  /// Reads more before the decision. One round trip.
   func read<Seen>(_ build: (inout Pipeline) throws -> Question<Seen>) throws -> Seen {
     let look = try Look(build)
     return try read(look.commands)[look.question]
@@ -26,9 +26,9 @@ struct Transaction: ~Copyable {
 
   /// Sends the commands between `MULTI` and `EXEC` in one write. One round trip.
   ///
-  /// - Parameter look: commands that are sent behind `EXEC` in the same write, for what comes next.
-  /// - Returns: a reply for each command, and those to the look, errors among them, nil where they are of no use; nil
-  ///   where a watched key had changed and nothing was done.
+  /// - Parameter look: commands of the next change, which are sent after `EXEC` in the same write.
+  /// - Returns: the replies to the commands, and those to the look, which may be errors; the latter are nil if they
+  ///   cannot be used. The result is nil if a watched key has changed and nothing was done.
   func commit(
     _ commands: Pipeline, followedBy look: Pipeline?
   ) throws -> (written: Replies, following: Replies?)? {
@@ -56,11 +56,11 @@ struct Transaction: ~Copyable {
     let written = try client.check(Replies(elementsOf: result), of: commands, tolerating: false)
     guard look != nil else { return (written, nil) }
     let following = replies.dropping(exec + 1)
-    // A look that a node has redirected is made again when its turn comes.
+    // If a node has redirected the look, it is made again later.
     return (written, client.redirectedCommands(following) == nil ? following : nil)
   }
 
-  /// Sends the commands as they are, to a server that takes no transaction. The keys are not watched any more.
+  /// Sends the commands without a transaction, to a server that refuses one. The keys are not watched any more.
   private func send(_ commands: Pipeline) throws -> Replies {
     defer { connection.endTransaction() }
     let replies = try interrupting(mayHaveRun: { $0.mayHaveRun(commands) }) {
@@ -70,14 +70,14 @@ struct Transaction: ~Copyable {
     return try client.check(replies, of: commands, tolerating: false)
   }
 
-  /// The server's error among replies that were tolerated, as the user meets it.
+  /// Converts a tolerated error reply to the error for the user.
   func translate(_ error: ServerError, command: String, key: String) -> any MnemeError {
     client.translated(error, of: CommandText(name: command, key: key))
   }
 
-  /// Has a failure of the connection pass through the change.
-  /// - Parameter mayHaveRun: whether so much of what was sent may hold a whole transaction. The server drops what it has
-  ///   queued when `EXEC` does not come.
+  /// Passes a failure of the connection through the change.
+  /// - Parameter mayHaveRun: whether the sent bytes may contain a complete transaction. If `EXEC` does not arrive, the
+  ///   server drops the queued commands.
   private func interrupting<R>(
     mayHaveRun: (ConnectionFailure.Sent) -> Bool = { _ in false }, _ body: () throws -> R
   ) throws -> R {
@@ -95,7 +95,7 @@ struct Transaction: ~Copyable {
     throw Interruption.redirected(redirected.redirection)
   }
 
-  /// `EXEC` was refused because a command was, or `MULTI` itself: that error is the one worth telling.
+  /// Returns the error to report if `EXEC` was refused: that of the command, or of `MULTI`, which was refused first.
   private func refusal(_ replies: Replies, of commands: Pipeline) -> any Error {
     let exec = commands.count + 1
     let index = replies.prefix(exec).firstIndex { $0.kind == .error } ?? exec
@@ -116,6 +116,6 @@ enum Interruption: Error {
   /// Another node is the right one, and the next connection goes there.
   case moved
   case redirected(Redirection)
-  /// The server has no room, and the change can do without.
+  /// The server has no memory, and the change has commands that need none.
   case full
 }

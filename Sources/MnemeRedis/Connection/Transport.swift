@@ -1,12 +1,12 @@
 import Glibc
 import Mneme
 
-/// A way to move bytes to a server and back that never waits by itself.
+/// A non-blocking connection that transfers bytes to and from a server.
 protocol Transport: AnyObject {
   var descriptor: Int32 { get }
 
-  /// The events that `poll` must wait for before a write, or a read, can continue: TLS may have to read in order
-  /// to write.
+  /// The events for which `poll` must wait before a write, or a read, can continue. TLS may have to read before it can
+  /// write.
   var eventsToWrite: Int16 { get }
   var eventsToRead: Int16 { get }
 
@@ -16,21 +16,21 @@ protocol Transport: AnyObject {
   /// Whether more can be read without waiting for the descriptor.
   var hasBufferedInput: Bool { get }
 
-  /// Nothing has arrived and the peer has not hung up: what an idle connection must be before it is used again.
+  /// Whether nothing has arrived and the peer has not closed the connection. Only then it can be used again.
   var isIdle: Bool { get }
 }
 
 /// The result of one attempt to write or read.
 enum Transfer {
   case moved(Int)
-  /// Not now: wait for the descriptor.
+  /// The call would block. Wait for the descriptor first.
   case wouldBlock
-  /// Reading only: the peer has sent its last byte.
+  /// Only for reads: the peer has sent its last byte.
   case end
   case failed(ConnectionFailure.Cause)
 }
 
-/// The time that a server still has after a stop request: enough for a batch in hand, unless the server is silent.
+/// The time that a server has after a stop request. It is enough for the current batch if the server replies.
 private let graceAfterStop = Duration.seconds(2)
 
 /// Waits until the descriptor is ready for one of `events`, an error, or the deadline.

@@ -17,7 +17,7 @@ package struct CacheCondition: Sendable {
     }
   }
 
-  /// A key, and what it is in place of what it should be.
+  /// A key with a type that differs from the layout's.
   package struct OtherType: Sendable, Equatable {
     package var key: [UInt8]
     package var type: String
@@ -26,12 +26,12 @@ package struct CacheCondition: Sendable {
 
   /// nil if there is no cache.
   package var identity: CacheIdentity?
-  /// Why `meta` cannot be read, which ends the examination.
+  /// The reason why `meta` cannot be read, which ends the examination.
   package var metaError: (any MnemeError)?
   package var otherTypes: [OtherType] = []
-  /// Why the version counter, or the counter of ids, cannot be used: it is not a number, or cannot grow.
+  /// The reasons why the version counter or the id counter cannot be used: it is not a number, or cannot grow.
   package var brokenNumbers = Findings()
-  /// The last id that was allocated; nil where that is not a number.
+  /// The last id that was allocated; nil if it is not a number.
   package var lastID: Int64?
   package var highestID: Int64 = 0
   /// The number of members of `by_id`.
@@ -43,12 +43,12 @@ package struct CacheCondition: Sendable {
   package var brokenFigures = Findings()
   package var overQuota = Findings()
 
-  /// Whether every entry was looked at.
+  /// Whether every entry was examined.
   package var complete = false
-  /// Responses and vectors were read too.
+  /// Whether responses and vectors were read too.
   package var isDeep = false
   package var leftovers = 0
-  /// Entries that nobody can be served from.
+  /// Entries that cannot be served.
   package var unreadable = Findings()
   /// Entries that mneme can read and no Python program can, so that none can open the cache.
   package var unreadableByPython = Findings()
@@ -60,7 +60,7 @@ package struct CacheCondition: Sendable {
   package var strays = Findings()
   /// Entries that are in the index of their namespace and not in `by_id`.
   package var outsideByID = Findings()
-  /// Vectors that nothing can be compared with. Only a deep examination finds them.
+  /// Vectors that cannot be compared. Only a deep examination finds them.
   package var incomparable = Findings()
   /// Entries that were put or used more than a day after now.
   package var fromFuture = Findings()
@@ -71,11 +71,11 @@ package struct CacheCondition: Sendable {
 
 /// The options of an examination.
 package struct ConditionOptions {
-  /// Reads responses and vectors too.
+  /// Whether responses and vectors are read too.
   package var isDeep = false
-  /// Times are compared with this moment.
+  /// The moment with which times are compared.
   package var now: UnixTime = systemClock()
-  /// Progress counts entries.
+  /// The control. Progress counts entries.
   package var control = WorkControl()
 
   package init() {}

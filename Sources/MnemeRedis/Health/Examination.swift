@@ -1,10 +1,10 @@
 import Mneme
 
 extension RedisStore {
-  /// Looks at a cache: at its numbers and indexes, each namespace's figures, and some fields of every entry.
+  /// Examines a cache: its numbers and indexes, the figures of each namespace, and some fields of every entry.
   ///
-  /// Writes nothing, and goes past whatever is damaged. One round trip for each 48 entries and one for each 64 namespaces.
-  /// Unless it is deep, it reads neither responses nor vectors.
+  /// It writes nothing, and continues after damaged data. One round trip for each 48 entries and one for each 64
+  /// namespaces. Unless it is deep, it reads neither responses nor vectors.
   package func examine(_ options: ConditionOptions) throws -> CacheCondition {
     try checkOpen()
     let examination = Examination(self, options)
@@ -22,9 +22,9 @@ private final class Examination {
   /// Keys of another type: no other command is sent to them.
   private var otherTypes: Set<Key> = []
 
-  /// Entries that are asked about in one request.
+  /// The number of entries that are read in one request.
   private static let pageSize = 48
-  /// Beyond this a time is from the future, rather than of a clock that is ahead.
+  /// The largest lead of a clock. Later times are reported.
   private static let day: Int64 = 86_400
 
   init(_ store: RedisStore, _ options: ConditionOptions) {
@@ -113,7 +113,7 @@ private final class Examination {
       }
     }
     condition.namespaces = names.count
-    // Figures outlive entries.
+    // Counters outlive entries, so `meta` may name more namespaces.
     try store.forEachPairPage(of: .hash(layout.meta)) { page in
       names.formUnion(page.compactMap { KeyLayout.MetaField.namespace(ofCounted: $0.name.bytes) })
     }
@@ -163,7 +163,7 @@ private final class Examination {
 
   // MARK: Entries
 
-  /// - Returns: whether all were looked at.
+  /// - Returns: whether all were examined.
   private func lookAtEntries() throws -> Bool {
     guard isSound(layout.byID) else { return false }
     var (seen, from) = (0, Optional("-inf"))
@@ -237,7 +237,7 @@ private final class Examination {
     }
   }
 
-  /// - Returns: the `hash:` key to look at.
+  /// - Returns: the `hash:` key to read.
   private func note(_ seen: Seen, of id: EntryID) -> (EntryID, Key)? {
     switch seen.reading {
     case .absent:

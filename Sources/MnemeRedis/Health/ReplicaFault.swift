@@ -1,13 +1,13 @@
 import Mneme
 
-/// Why a replica may lack what its primary has.
+/// A state in which a replica may lack data of its primary.
 package enum ReplicaFault: Sendable, Equatable {
-  /// It is copying what its primary has, and has only a part of it or nothing so far.
+  /// The replica is copying its primary's data, and has only a part of it or nothing.
   case synchronizing
-  /// The link to its primary is down. What it has was right so many seconds ago, if it says.
+  /// The link to its primary is down, since the given number of seconds if it is known.
   case unlinked(since: Seconds?)
 
-  /// - Parameter replication: the section of `INFO`. nil for a primary and for a replica in step.
+  /// Reads the section `replication` of `INFO`; nil for a primary, and for a replica that is up to date.
   init?(_ replication: [String: String]) {
     if replication["master_sync_in_progress"] == "1" {
       self = .synchronizing
@@ -19,7 +19,7 @@ package enum ReplicaFault: Sendable, Equatable {
     }
   }
 
-  /// The state, behind "the replica".
+  /// The state, worded to follow "the replica".
   package var description: String {
     switch self {
     case .synchronizing: "is still copying what its primary has"
@@ -30,7 +30,8 @@ package enum ReplicaFault: Sendable, Equatable {
 }
 
 extension RedisClient {
-  /// The writes that a replica may lack. One round trip on a replica, none elsewhere; nil if the server does not say.
+  /// Reads the state of a replica that may lack writes; nil if it has all, or if the server does not report it. One
+  /// round trip on a replica, none elsewhere.
   package func replicaFault() throws -> ReplicaFault? {
     guard role.isReplica == true else { return nil }
     var request = Pipeline()
@@ -40,8 +41,8 @@ extension RedisClient {
 }
 
 extension RedisStore {
-  /// Refuses a replica that may lack what its primary has, for work that must have all of it. To be called when the server
-  /// was asked something; one round trip on a replica, none elsewhere.
+  /// Refuses a replica that may lack data of its primary, for work that needs all of it. Call it after the first
+  /// command. One round trip on a replica, none elsewhere.
   /// - Throws: `StoreBackendError` with `notReady`.
   package func requireCompleteReplica() throws {
     guard let fault = try client.replicaFault() else { return }

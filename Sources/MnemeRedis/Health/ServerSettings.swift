@@ -2,16 +2,16 @@ import Mneme
 
 /// The settings of a server that decide whether a cache is safe: its memory, its disk, its role.
 ///
-/// nil for a value that the server does not report: a user may lack `INFO` and `CONFIG`, and managed services do not
-/// permit the latter.
+/// A value is nil if the server does not report it: a user may not be permitted to run `INFO` and `CONFIG`, and managed
+/// services do not permit `CONFIG`.
 package struct ServerSettings: Sendable {
   /// The name of the program: `Redis`, `Valkey`.
   package var program: String?
   /// The version as in `INFO`: `7.0.15`.
   package var version: String?
-  /// One of the nodes of a Redis Cluster.
+  /// Whether it is a node of a Redis Cluster.
   package var isCluster: Bool?
-  /// A copy that takes no writes.
+  /// Whether it is a replica.
   package var isReplica: Bool?
   /// Bytes that Redis has allocated.
   package var usedMemory: Int64?
@@ -21,15 +21,15 @@ package struct ServerSettings: Sendable {
   package var evictionPolicy: String?
   /// `save`: pairs of seconds and changes; empty: no snapshots.
   package var savePoints: String?
-  /// `appendonly`: each write goes to a log on disk.
+  /// Whether each write is appended to a log on disk (`appendonly`).
   package var logsWrites: Bool?
-  /// The last snapshot, or the last write of the log, failed.
+  /// Whether the last snapshot, or the last write to the log, failed.
   package var savingFailed: Bool?
   /// The lead of this machine's clock over the server's; negative if it is behind.
   package var clockLead: Seconds?
-  /// The writes that a replica may lack; nil on a primary, and on a replica that is in step.
+  /// The state of a replica that may lack writes; nil on a primary, and on a replica that is up to date.
   package var replicaFault: ReplicaFault?
-  /// `min-replicas-to-write`, and how many replicas there are that count; nil where none are wanted.
+  /// `min-replicas-to-write`, and the number of connected replicas that are up to date; nil if none are required.
   package var replicas: (wanted: Int, connected: Int)?
 
   package init() {}
@@ -81,7 +81,7 @@ extension RedisStore {
 }
 
 extension [String: String] {
-  /// The server's clock in its `INFO`; nil where it does not say.
+  /// The server's time in its `INFO`; nil if it does not report it.
   var serverTime: UnixTime? {
     self["server_time_usec"].flatMap { Int64($0) }.map { UnixTime($0 / 1_000_000) }
   }

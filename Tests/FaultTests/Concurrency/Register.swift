@@ -16,11 +16,11 @@ struct Operation<Value: Hashable & Sendable>: Sendable, CustomStringConvertible 
   var description: String { "\(action)" }
 }
 
-/// Whether some order of these operations, in which none comes before one that had ended when it began, is a history of a
-/// key that holds one value at a time.
+/// Whether some order of these operations, in which none comes before one that had ended when it began, is a history
+/// of a key that holds one value at a time.
 ///
-/// The search of Wing and Gong ("Testing and verifying concurrent objects", 1993), with Lowe's memory of the states that
-/// have been tried ("Testing for linearizability", 2017).
+/// The search of Wing and Gong ("Testing and verifying concurrent objects", 1993), with Lowe's memory of the states
+/// that have been tried ("Testing for linearizability", 2017).
 /// - Precondition: at most 64 operations.
 func isLinearisable<Value: Hashable>(_ operations: [Operation<Value>], from initial: Value? = nil) -> Bool {
   precondition(operations.count <= 64, "the set of operations is the bits of one word")
@@ -48,7 +48,7 @@ private struct SearchState<Value: Hashable>: Hashable {
 }
 
 extension Operation.Action {
-  /// The value afterwards; nil where the action cannot have had this result.
+  /// The value afterwards; nil if the action cannot have had this result.
   fileprivate func applied(to value: Value?) -> (value: Value?, Void)? {
     switch self {
     case .put(let new): (new, ())

@@ -9,7 +9,7 @@ extension Transaction {
     case retry
   }
 
-  /// - Returns: a reply for each command; nil where a watched key had changed and nothing was done.
+  /// - Returns: a reply for each command; nil if a watched key had changed and nothing was done.
   func commit(_ commands: Pipeline) throws -> Replies? { try commit(commands, followedBy: nil)?.written }
 }
 

@@ -1,11 +1,11 @@
 import Mneme
 
-/// The part of a key that decides, on a cluster, which node it lives on.
+/// The part of a key that decides, on a cluster, which node has the key.
 ///
 /// Redis Cluster specification, "Hash tags": the text between the first `{` and the first `}` after it, if it is
 /// not empty. All keys of a cache must have the same, because a transaction cannot span nodes.
 enum KeyHashTag {
-  /// The tag that every key under a prefix has; nil where each key would have its own slot.
+  /// The tag of every key under a prefix; nil if the keys would be in different slots.
   static func ofKeys(under prefix: String) -> String? {
     let bytes = prefix.utf8
     guard let open = bytes.firstIndex(of: UInt8(ascii: "{")) else { return nil }
@@ -22,13 +22,13 @@ enum KeyHashTag {
   }
 }
 
-/// The keys that a store works on: all under one prefix.
+/// The keys of a store: all keys under one prefix.
 struct Keyspace: Equatable {
   let prefix: String
-  /// A question about one of the keys, which only the node that holds them answers.
+  /// A read of one of the keys, which only the node with these keys answers.
   let probe: Pipeline
 
-  /// The pattern of the keys, as it may be shown.
+  /// The pattern of the keys, for messages.
   var pattern: String { visible(String(decoding: KeyLayout(prefix: prefix).everyKey, as: UTF8.self)) }
 
   static func == (a: Keyspace, b: Keyspace) -> Bool { a.prefix.utf8.elementsEqual(b.prefix.utf8) }

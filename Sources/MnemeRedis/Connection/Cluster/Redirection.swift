@@ -1,18 +1,18 @@
 import Mneme
 
-/// A node of a cluster says that it is not the one to run a command.
+/// The reply of a cluster node that another node must run the command.
 /// See the Redis Cluster specification, "Redirection and resharding".
 enum Redirection: Equatable {
-  /// The slot is another node's.
+  /// Another node has the slot.
   case moved(Endpoint)
-  /// The slot is on its way to another node, and the key has arrived there: this command goes there, this once.
+  /// The slot is moving to another node, and the key is there already. Only this command is sent there.
   case asked(Endpoint)
-  /// The slot is between two nodes, or has none: it will have one before long.
+  /// The slot is moving, or has no node at the moment. Try again later.
   case later
-  /// The server was a primary and is a replica now: Sentinels name another.
+  /// The server was the primary and is a replica now, so the Sentinels are asked again.
   case demoted
 
-  /// - Parameter current: the node that answered. It leaves the host out where that is its own.
+  /// - Parameter current: the node that replied. It leaves out the host if it is its own.
   init?(_ error: ServerError, from current: Endpoint) {
     switch error.code {
     case "MOVED", "ASK":
@@ -28,7 +28,8 @@ enum Redirection: Equatable {
 }
 
 extension Endpoint {
-  /// `host:port` as cluster nodes write it: IPv6 without brackets, and no host where it is the sender's own.
+  /// Parses `host:port` as cluster nodes write it: IPv6 without brackets, and without the host if it is the sender's
+  /// own.
   init?(clusterNode text: Substring, from current: Endpoint) {
     guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0
     else {
@@ -49,7 +50,7 @@ extension Endpoint {
   }
 }
 
-/// The nodes of a cluster that are known, to ask the next one when one is gone.
+/// The known nodes of a cluster. If one fails, the next is asked.
 struct ClusterNodes {
   private(set) var endpoints: [Endpoint] = []
 
@@ -64,8 +65,8 @@ struct ClusterNodes {
     if !endpoints.contains(endpoint) { endpoints.append(endpoint) }
   }
 
-  /// Takes over the nodes in the reply to `CLUSTER SLOTS`: ranges of slots, each with its primary and replicas,
-  /// of which each begins with host and port. Anything else is passed over.
+  /// Adds the nodes in the reply to `CLUSTER SLOTS`: ranges of slots, each with its primary and replicas. Each node
+  /// begins with host and port. Other elements are skipped.
   mutating func insert(slots reply: Reply, from current: Endpoint) {
     for range in reply.elements {
       for node in range.elements.dropFirst(2) { insert(node: node, from: current) }

@@ -1,13 +1,12 @@
 import Mneme
 
-// On a cluster all keys of a cache are in one slot (`KeyHashTag`), so that one connection, to the node that owns
-// the slot, is all that is needed; what follows is about finding that node, and finding it again when slots move or
-// a node fails.
+// On a cluster all keys of a cache are in one slot (`KeyHashTag`), so one connection to the node with that slot is
+// enough. The code below finds that node, and finds it again when slots move or a node fails.
 extension RedisClient {
   /// The most redirections of one command. More are an error. A cluster in order needs one.
   static let hopLimit = 5
 
-  /// Every store that uses the client has keys that can live on a cluster.
+  /// Checks that the keys of every store that uses the client are in one slot.
   func requireHashTags(cause: ServerError? = nil) throws {
     for keyspace in keyspaces where KeyHashTag.ofKeys(under: keyspace.prefix) == nil {
       throw StoreBackendError.needsHashTag(prefix: keyspace.prefix, server: description, cause: cause)
@@ -16,9 +15,9 @@ extension RedisClient {
 
   // MARK: Finding the node
 
-  /// Asks a node of a cluster that has just been met for the others, and whether the keys are its own. One round
-  /// trip. `SCAN`, which names no key, would otherwise look through the wrong node.
-  /// - Returns: whether the keys are another's, which is the node to connect to from now on.
+  /// Asks a newly found node for the other nodes, and whether it has the keys. One round trip. `SCAN` names no key, so
+  /// it would otherwise walk over the wrong node.
+  /// - Returns: whether another node has the keys. The client then connects to that node.
   func locateOwner(from connection: Connection) throws -> Bool {
     var nodes = ClusterNodes()
     nodes.insert(connector.url.endpoint)
@@ -51,8 +50,7 @@ extension RedisClient {
     endpoint = owner
   }
 
-  /// The node that was connected to is gone: asks the others, until one of them has taken its place or the time
-  /// for a command has passed.
+  /// Asks the other nodes after a node has failed, until one has its keys or the time limit of a command is over.
   func findOwner(after failure: ConnectionFailure) throws -> Connection {
     let deadline = Deadline.after(connector.limits.command)
     repeat {
@@ -69,7 +67,7 @@ extension RedisClient {
     throw failure
   }
 
-  /// Asks a node, and the one it names, whether the keys are theirs.
+  /// Asks a node, and the node that it names, whether it has the keys.
   private func owner(accordingTo node: Endpoint) -> Connection? {
     let question = ownerQuestion
     var next = node
@@ -91,13 +89,13 @@ extension RedisClient {
 
   /// The commands to send again if some were not run.
   enum Again {
-    /// Everything: for commands that only read.
+    /// All commands. Used for commands that only read.
     case allCommands
     /// The commands that were not run; the others may have written.
     case redirectedCommands
   }
 
-  /// Sends on what nodes have sent elsewhere, until every command has been run or has failed for another reason.
+  /// Follows redirections until every command has been run or has failed for another reason.
   func follow(_ replies: Replies, of commands: Pipeline, again: Again) throws -> Replies {
     var replies = replies
     var limit = RedirectionLimit(until: Deadline.after(connector.limits.command))
@@ -135,11 +133,11 @@ extension RedisClient {
   struct Redirected {
     let redirection: Redirection
     let error: ServerError
-    /// The commands that were answered so.
+    /// The commands with this redirection.
     var indices: [Int]
   }
 
-  /// The commands that were sent elsewhere; of several places the first.
+  /// Returns the redirected commands; if there are several targets, those of the first.
   func redirectedCommands(_ replies: some Sequence<Reply>) -> Redirected? {
     var found: Redirected?
     for (index, reply) in replies.enumerated() where reply.kind == .error {
@@ -155,7 +153,7 @@ extension RedisClient {
     return Redirection(error, from: endpoint)
   }
 
-  /// A server that did not introduce itself has turned out to be a cluster's.
+  /// Handles a redirection of a server that has not reported that it is part of a cluster.
   func meetCluster(cause: ServerError) throws {
     guard cluster == nil else { return }
     try requireHashTags(cause: cause)
@@ -175,8 +173,8 @@ extension RedisClient {
 
   // MARK: Redirections inside a transaction
 
-  /// Follows what a node answered inside a transaction, before its body runs again.
-  /// - Returns: false where limit is at an end.
+  /// Follows a redirection in a transaction, before its body runs again.
+  /// - Returns: false if the limit is reached.
   func follow(_ redirection: Redirection, limit: inout RedirectionLimit) -> Bool {
     switch redirection {
     case .moved(let owner):
@@ -200,7 +198,7 @@ struct RedirectionLimit {
 
   init(until deadline: Deadline) { self.deadline = deadline }
 
-  /// Whether to continue. If the answer is "later", it waits until then.
+  /// Whether to continue. For `later` it waits first.
   mutating func allows(_ redirection: Redirection) -> Bool {
     switch redirection {
     case .moved, .asked:
@@ -216,8 +214,8 @@ struct RedirectionLimit {
 }
 
 extension Replies {
-  /// These replies with some of them replaced, on a tape of their own.
-  /// - Parameter replacement: the reply that takes the place of the one at `indices[n]`, for each `n`.
+  /// Returns these replies with some of them replaced, on a new tape.
+  /// - Parameter replacement: the reply that replaces the one at `indices[n]`, for each `n`.
   fileprivate func replacing(_ indices: [Int], _ replacement: (Int) -> Reply) -> Replies {
     let merged = Tape(limit: .max)
     var next = indices.enumerated().makeIterator()

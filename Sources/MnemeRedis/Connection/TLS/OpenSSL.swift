@@ -2,7 +2,7 @@ internal import CRuntimeLibraries
 
 /// OpenSSL's functions. `CRuntimeLibraries` loads them.
 extension OpenSSL {
-  /// The functions, which the first `rediss://` connection loads.
+  /// The functions. They are loaded for the first `rediss://` connection.
   static let shared = Result { () throws(TLSError) in
     var reason: UnsafePointer<CChar>?
     guard let functions = mneme_load_OpenSSL(&reason) else {

@@ -10,7 +10,7 @@ final class TLSContext {
 
   var verifiesCertificate: Bool { options.verifiesCertificate ?? true }
 
-  /// Loads OpenSSL where no connection has before, and the files.
+  /// Loads OpenSSL, if no connection has done that, and reads the files.
   init(_ options: TLSOptions) throws(TLSError) {
     let openSSL = try OpenSSL.shared.get()
     openSSL.ERR_clear_error()
@@ -21,7 +21,7 @@ final class TLSContext {
     self.handle = handle
     self.options = options
     _ = openSSL.SSL_CTX_ctrl(handle, SSL_CTRL_SET_MIN_PROTO_VERSION, Int(TLS1_2_VERSION), nil)
-    // A write may take only a part, and the rest may be at another address when it is tried again.
+    // A write may transfer only a part, and the rest may be at another address in the next call.
     let mode = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
     _ = openSSL.SSL_CTX_ctrl(handle, SSL_CTRL_MODE, Int(mode), nil)
     try trust()
@@ -38,7 +38,7 @@ final class TLSContext {
     if let file = options.caFile {
       try check(openSSL.SSL_CTX_load_verify_locations(handle, file, nil), file)
     } else {
-      // On a system without roots, the first certificate does not pass.
+      // If the system has no root certificates, verification fails with the first connection.
       _ = openSSL.SSL_CTX_set_default_verify_paths(handle)
     }
   }
@@ -57,16 +57,16 @@ final class TLSContext {
     guard result == 1 else { throw TLSError(queuedIn: openSSL, as: .file(visible(file))) }
   }
 
-  /// A connection's own object, which asks for the host by name and accepts no certificate for another.
+  /// Makes the session of a connection. It sends the host's name and accepts only a certificate for it.
   func makeSession(host: String) throws(TLSError) -> OpaquePointer {
     openSSL.ERR_clear_error()
     guard let session = openSSL.SSL_new(handle) else { throw TLSError(queuedIn: openSSL) }
     let verifiesHost = verifiesCertificate && (options.verifiesHostname ?? true)
-    // A name may end in the dot of the root; certificates and SNI leave it out.
+    // A name may end in a dot, which certificates and SNI leave out.
     let name = host.utf8.last == UInt8(ascii: ".") ? String(host.dropLast()) : host
     var isSet: Int32 = 1
     if name.isNumericAddress {
-      // SNI is for names alone.
+      // SNI is only for names.
       if verifiesHost { isSet = openSSL.X509_VERIFY_PARAM_set1_ip_asc(openSSL.SSL_get0_param(session), name) }
     } else {
       var bytes = name.utf8CString
@@ -76,7 +76,7 @@ final class TLSContext {
             session, SSL_CTRL_SET_TLSEXT_HOSTNAME, Int(TLSEXT_NAMETYPE_host_name), $0.baseAddress))
       }
       if verifiesHost && isSet == 1 {
-        // Only a certificate's list of names counts, as in Python. The common name is not a host.
+        // Only the certificate's list of names is used, as in Python, and not its common name.
         openSSL.SSL_set_hostflags(session, UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT))
         isSet = openSSL.SSL_set1_host(session, name)
       }
@@ -90,7 +90,7 @@ final class TLSContext {
 }
 
 extension String {
-  /// An IPv4 or IPv6 address, as against a name.
+  /// Whether it is an IPv4 or IPv6 address, and not a name.
   fileprivate var isNumericAddress: Bool {
     var address = in6_addr()
     return inet_pton(AF_INET, self, &address) == 1 || inet_pton(AF_INET6, self, &address) == 1

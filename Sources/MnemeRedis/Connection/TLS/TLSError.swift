@@ -6,13 +6,13 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
   enum Kind: Sendable {
     /// OpenSSL is not installed.
     case missingLibrary
-    /// A file of the user could not be used.
+    /// A file that the user has named cannot be used.
     case file(String)
-    /// We do not accept the server's certificate.
+    /// mneme does not accept the server's certificate.
     case refusedByUs(Remedy)
-    /// The server does not accept ours, or wants one.
+    /// The server does not accept the client certificate, or requires one.
     case refusedByServer
-    /// The server ended the handshake and does not say why. Before TLS 1.3 that is how it asks for a certificate.
+    /// The server ended the handshake without a reason. Before TLS 1.3, a server that requires a certificate does that.
     case handshakeRefused
     /// The server does not speak TLS.
     case notTLS
@@ -20,7 +20,7 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
   }
 
   let kind: Kind
-  /// OpenSSL's own words.
+  /// OpenSSL's message.
   let description: String
 
   init(_ kind: Kind, _ description: String) {
@@ -28,15 +28,15 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
     self.description = description
   }
 
-  /// The oldest error that OpenSSL has queued for this thread, which is where the trouble began.
+  /// Takes the oldest error that OpenSSL has queued for this thread, since it is the cause of the others.
   init(queuedIn openSSL: OpenSSL, as kind: Kind? = nil) {
     let code = openSSL.ERR_get_error()
     openSSL.ERR_clear_error()
     self.init(kind ?? TLSError.kind(ofReason: openSSL.reason(of: code)), openSSL.text(of: code))
   }
 
-  /// A handshake in which the server's certificate did not pass.
-  /// - Parameter result: what `SSL_get_verify_result` says.
+  /// Makes the error for a server's certificate that was not accepted.
+  /// - Parameter result: the result of `SSL_get_verify_result`.
   init(verification result: Int, in openSSL: OpenSSL) {
     let code = openSSL.ERR_get_error()
     openSSL.ERR_clear_error()
@@ -52,7 +52,7 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Tells the reasons apart. Those with `ALERT` in their names are sent by the server.
+  /// Returns the kind of error for a reason. Reasons with `ALERT` in their names are sent by the server.
   private static func kind(ofReason reason: Int32) -> Kind {
     switch reason {
     case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST, SSL_R_UNKNOWN_PROTOCOL,
@@ -68,7 +68,7 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The error as the user meets it.
+  /// Returns the error for the user.
   func translated(server: String) -> StoreBackendError {
     switch kind {
     case .missingLibrary:

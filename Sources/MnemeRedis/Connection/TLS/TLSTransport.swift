@@ -3,13 +3,13 @@ import Glibc
 
 /// TLS over a socket.
 ///
-/// OpenSSL reads and writes through callbacks into `Socket`, because its own way of writing raises SIGPIPE on a
-/// connection that is gone.
+/// OpenSSL reads and writes through callbacks into `Socket`, because its own writes raise SIGPIPE on a closed
+/// connection.
 final class TLSTransport: Transport {
   private let openSSL: OpenSSL
   private let session: OpaquePointer
   private let line: Line
-  /// Keeps alive what the session was made from.
+  /// The context of the session, which must live as long.
   private let context: TLSContext
 
   private(set) var eventsToRead = Int16(POLLIN)
@@ -26,7 +26,8 @@ final class TLSTransport: Transport {
   }
 
   var descriptor: Int32 { line.socket.descriptor }
-  /// Not `SSL_has_pending`, which counts a record of which only a part has come.
+  /// Whether decrypted bytes can be read. `SSL_has_pending` is not used, because it is also true for a part of a
+  /// record.
   var hasBufferedInput: Bool { openSSL.SSL_pending(session) > 0 }
 
   /// Performs the TLS handshake on a connected socket.
@@ -54,7 +55,7 @@ final class TLSTransport: Transport {
   }
 
   deinit {
-    // Tells the server that the connection ends. Nobody waits for an answer.
+    // Tells the server that the connection ends. The reply is not awaited.
     if isOpen { _ = openSSL.SSL_shutdown(session) }
     openSSL.ERR_clear_error()
     openSSL.SSL_free(session)
@@ -91,7 +92,7 @@ final class TLSTransport: Transport {
       }
       let outcome = outcome(of: count)
       if case .wantsToRead = outcome { eventsToWrite = Int16(POLLIN) }
-      // Bytes that have been written count; the error comes again with the next call.
+      // Returns the bytes written so far. The error occurs again in the next call.
       return written > 0 ? .moved(written) : outcome.transfer
     }
     return .moved(written)
@@ -107,7 +108,7 @@ final class TLSTransport: Transport {
     return outcome.transfer
   }
 
-  /// Tells whether nothing but session tickets and the like has arrived. Only OpenSSL can tell them from an end.
+  /// Whether only session tickets and similar records have arrived. Only OpenSSL can distinguish them from the end.
   var isIdle: Bool {
     var byte: UInt8 = 0
     begin()
@@ -115,7 +116,7 @@ final class TLSTransport: Transport {
     return if count <= 0, case .wantsToRead = outcome(of: count) { true } else { false }
   }
 
-  /// Before every call whose result `outcome` is asked about: what an earlier one left behind is not part of it.
+  /// Clears earlier errors. It must be called before every call whose result is passed to `outcome`.
   private func begin() {
     openSSL.ERR_clear_error()
     line.failure = nil
@@ -134,7 +135,7 @@ final class TLSTransport: Transport {
     }
   }
 
-  /// The meaning of a result that is not a success. Must be called before OpenSSL is used for anything else.
+  /// Returns the meaning of a result that is not a success. Call it before any other function of OpenSSL.
   private func outcome(of result: Int32) -> Outcome {
     switch openSSL.SSL_get_error(session, result) {
     case SSL_ERROR_WANT_READ: return .wantsToRead
@@ -156,7 +157,7 @@ final class TLSTransport: Transport {
 
   // MARK: Callbacks
 
-  /// A kind of BIO that calls back into its `Line`. nil when out of memory. Never changed once it is made.
+  /// The kind of BIO that calls back into its `Line`; nil if memory is exhausted. It never changes.
   nonisolated(unsafe) private static let lineMethod: OpaquePointer? = {
     guard let openSSL = try? OpenSSL.shared.get(),
       let method = openSSL.BIO_meth_new(openSSL.BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket")
@@ -175,7 +176,7 @@ final class TLSTransport: Transport {
     return method
   }()
 
-  /// Moves bytes for OpenSSL: their number, or -1 with the reason kept where `outcome` finds it.
+  /// Transfers bytes for OpenSSL. It returns their number, or -1 and keeps the reason for `outcome`.
   private static func move(
     _ bio: OpaquePointer?, _ direction: Int32, _ body: (Line) -> Transfer
   ) -> Int32 {
