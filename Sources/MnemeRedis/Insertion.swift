@@ -114,10 +114,10 @@ struct DistinctQueries: Sendable {
   }
 }
 
-/// An id that a query's index names, with no other query's entry.
+/// An id in the `hash:` key of a query that does not belong to another query's entry.
 struct Claim: Equatable {
   var id: EntryID
-  /// Whether an entry is there to replace; false if Redis has expired it.
+  /// Whether there is an entry to replace; false if Redis has expired it.
   var exists: Bool
   /// The creation time of that entry, if it has one.
   var createdAt: UnixTime?

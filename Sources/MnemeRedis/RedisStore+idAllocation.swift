@@ -75,9 +75,9 @@ extension RedisStore {
     return pipeline.append("EXISTS", each: ids.map(layout.entry))
   }
 
-  /// Reads the entries of the ids that indexes name for queries: whether there is an entry of this query, or none
-  /// any more (expired by Redis itself). An index that leads to another query's entry is not followed, so nothing of
-  /// it is overwritten.
+  /// Reads the entries of the ids that the `hash:` keys of queries hold. An id is used if its entry belongs to the
+  /// query, or if the entry is gone because Redis has expired it. It is not used if the entry belongs to another
+  /// query, which would be overwritten.
   func appendClaimLook(
     at indexed: [(id: EntryID, key: QueryKey)], to pipeline: inout Pipeline
   ) -> Question<[Claim?]> {

@@ -49,9 +49,9 @@ extension RedisClient {
     return "its primary is \(Endpoint.tcp(host: host, port: port))"
   }
 
-  /// Whether the server runs since before the connection was lost, and so has cut it: Redis does so where an answer, a
-  /// client or a value is larger than its limits. One round trip on a new connection. It gives up after a second,
-  /// since the user waits for the error.
+  /// Whether the server was already running before the connection was lost, and so has closed it. Redis does that if a
+  /// reply, a client's buffer or a value is larger than its limits. One round trip on a new connection, with a time
+  /// limit of one second, since the user waits for the error.
   var serverIsUp: Bool {
     let patience = min(connector.limits.connect, .seconds(1))
     // A server that has never replied may not be a Redis server.
