@@ -44,8 +44,10 @@ extension Grammar {
 
   /// - Parameter before: the options before the word, of which one may have swallowed the command.
   func unknownCommand(_ word: String, after before: [Parser.Occurrence] = []) -> UsageError {
+    let tried = triedNames.first { $0.key.split(separator: " ").contains(word[...]) }
     var suggestion = didYouMean(
-      nearestNames(to: word, among: commands.map(\.name)).map { "\(program) \($0)" })
+      tried.map { [$0.value] }
+        ?? nearestNames(to: word, among: commands.map(\.name)).map { "\(program) \($0)" })
     if word == program {
       suggestion = "Leave out the second '\(program)'."
     } else if suggestion == nil, let option = globalOptions.first(where: { $0.name == word }) {

@@ -28,6 +28,8 @@ public struct Grammar: Sendable {
   public let files: [NamedNote]
   /// Other manual pages, such as `redis-cli(1)`.
   public let seeAlso: [String]
+  /// Words that people try in place of a command, with blanks between them, and the line that does what they want.
+  public let triedNames: KeyValuePairs<String, String>
 
   /// `-h`, `--help` and `--version` are added to the options, and `help` to the commands.
   public init(
@@ -35,7 +37,7 @@ public struct Grammar: Sendable {
     globalOptions: [any OptionDeclaration] = [], rules: [Rule] = [], commands: [CommandSpec],
     examples: [Example] = [],
     environmentNotes: [NamedNote] = [], exitStatuses: [ExitNote] = [], files: [NamedNote] = [],
-    seeAlso: [String] = []
+    seeAlso: [String] = [], triedNames: KeyValuePairs<String, String> = [:]
   ) {
     self.program = program
     self.version = version
@@ -50,6 +52,7 @@ public struct Grammar: Sendable {
     self.exitStatuses = exitStatuses
     self.files = files
     self.seeAlso = seeAlso
+    self.triedNames = triedNames
   }
 
   /// The command of that name.

@@ -151,8 +151,11 @@ extension AuditReport {
         "threshold \(decimals($0.threshold, 2)) is the lowest with at most \(percentage(maxFalse)) of false answers: "
           + "\(percentage($0.falseRate)), and with 95 % confidence \($0.interval.map(interval) ?? "-")"
       } ?? "no threshold has at most \(percentage(maxFalse)) of false answers"
+    let heading =
+      "Each query asked as if its own entry were not there: the nearest other one answers with the same response, "
+      + "with a different one, or not at all."
     return """
-      If each entry were asked and not there, its nearest one would answer with:
+      \(prose(heading, style))
       \(table.text(style))
       \(prose(verdict, style))
       """

@@ -83,5 +83,34 @@ package enum CommandTable {
       "mneme-json(5)", "mneme-backup(7)", "mneme-embedders(7)", "mneme-keys(7)", "mneme-performance(7)",
       "mneme-runbook(7)", "mneme-scheduling(7)", "mneme-security(7)", "mneme-servers(7)", "redis-cli(1)",
       "redis-server(1)",
-    ])
+    ], triedNames: triedNames)
+
+  /// Names that other tools have for what a command does.
+  private static let triedNames: KeyValuePairs = [
+    "ls entries": "mneme list",
+    "find search grep query select": "mneme list --contains TEXT",
+    "cat view describe": "mneme show ID",
+    "set add store insert": "mneme put QUERY RESPONSE",
+    "ask lookup fetch": "mneme get QUERY",
+    "rm remove del purge": "mneme delete --older-than DURATION",
+    "expire ttl touch": "mneme set-ttl DURATION",
+    "info status top count size": "mneme stats",
+    "watch monitor": "mneme stats --watch",
+    "ping check doctor": "mneme health",
+    "fsck verify": "mneme inspect-keys --check",
+    "repair fix": "mneme vacuum --repair",
+    "keys scan": "mneme inspect-keys",
+    "caches prefixes discover": "mneme inspect-keys --discover",
+    "duplicates dedup dedupe conflicts": "mneme audit",
+    "prune clean cleanup gc": "mneme vacuum",
+    "flush flushdb flushall truncate empty": "mneme clear NAMESPACE",
+    "destroy": "mneme drop",
+    "limit": "mneme set-quota NAMESPACE",
+    "backup dump save": "mneme export -o FILE",
+    "load": "mneme import FILE",
+    "copy cp clone migrate move mv sync": "mneme export | mneme -u URL import",
+    "rename rename-namespace": "mneme export -n OLD | mneme import -n NEW",
+    "rename-prefix": "mneme export | mneme -p NEW import",
+    "diff compare": "mneme import --dry-run FILE",
+  ]
 }

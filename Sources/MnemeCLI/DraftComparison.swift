@@ -38,8 +38,13 @@ extension ImportRun {
     let stored = try store.entries(
       ofQueries: wanted.map { ($0.draft.namespace ?? .default, $0.draft.queryHash ?? "") })
     for ((draft, line), there) in zip(wanted, stored) {
+      func note(isNew: Bool) {
+        report.note(
+          .init(line: line, namespace: draft.namespace ?? .default, query: draft.query, isNew: isNew))
+      }
       guard let there else {
         report.added += 1
+        note(isNew: true)
         continue
       }
       guard options.onConflict != .fail else { throw conflictError(on: line, with: there.id) }
@@ -49,7 +54,9 @@ extension ImportRun {
       case .uses:
         report.replaced += 1
         report.differInUses += 1
-      case .content: report.replaced += 1
+      case .content:
+        report.replaced += 1
+        note(isNew: false)
       }
     }
   }

@@ -9,7 +9,7 @@ struct EntryRow {
         .init(title: "ID", isNumeric: true), .init(title: "NAMESPACE"), .init(title: "AGE", isNumeric: true),
         .init(title: "USED", isNumeric: true), .init(title: "USES", isNumeric: true),
         .init(title: "TTL", isNumeric: true), .init(title: "QUERY", isFlexible: true),
-        .init(title: "RESPONSE", isFlexible: true),
+        .init(title: "RESPONSE", isFlexible: true, yieldsFirst: true),
       ]
   }
 
@@ -28,7 +28,7 @@ struct EntryRow {
   }
 
   /// The beginning of a text on one line, with control characters made visible.
-  private static func beginning(of text: String) -> String {
+  static func beginning(of text: String) -> String {
     var line = ""
     var isGap = false
     // Reads only as much of the text as can be shown.

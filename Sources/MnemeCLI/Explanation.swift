@@ -24,7 +24,7 @@ struct Explanation {
       let isGone = candidate.verdict == .gone
       return [
         "\(candidate.id)", isGone ? "-" : decimals(candidate.similarity, 3),
-        isGone ? "-" : confidence(candidate.confidence), isGone ? "-" : span(candidate.age.rawValue),
+        isGone ? "-" : confidence(candidate.confidence), isGone ? "-" : shortSpan(candidate.age.rawValue),
         timeLeft(to: candidate), candidate.accessCount.map(String.init) ?? "-",
         verdict(on: candidate, lookup), visible(candidate.query),
       ]
@@ -33,21 +33,21 @@ struct Explanation {
   }
 
   private func timeLeft(to candidate: Candidate) -> String {
-    candidate.expiresAt.map { span(max(0, ($0 - now).rawValue)) } ?? "-"
+    candidate.expiresAt.map { shortSpan(max(0, ($0 - now).rawValue)) } ?? "-"
   }
 
   private func verdict(on candidate: Candidate, _ lookup: Lookup) -> String {
     switch candidate.verdict {
     case .served: "served"
-    case .belowThreshold: "below the threshold"
-    case .tooOld: "too old for \(span(sinceTooOld(candidate)))"
+    case .belowThreshold: "below threshold"
+    case .tooOld: "too old since \(shortSpan(sinceTooOld(candidate)))"
     case .lowConfidence: "confidence too low"
     case .expired: "expired"
-    case .refused: "refused by the validator"
+    case .refused: "response refused"
     case .gone: "gone"
-    case .notNeeded where lookup.hit?.layer == .exact: "the exact match was served"
-    case .notNeeded: "a nearer one was served"
-    case .notWeighed: "only the nearest \(weighed) count"
+    case .notNeeded where lookup.hit?.layer == .exact: "exact hit served"
+    case .notNeeded: "nearer one served"
+    case .notWeighed: "not in nearest \(weighed)"
     }
   }
 

@@ -21,6 +21,21 @@ struct ImportReport: Report {
   /// The number of namespaces that got the counters of the export.
   var counters = 0
   var dryRun = false
+  /// In a trial, the first lines whose entries are new or differ in more than their uses.
+  var changes: [Change] = []
+
+  /// A line of a trial.
+  struct Change {
+    var line: Int
+    var namespace: Namespace
+    var query: String
+    var isNew: Bool
+  }
+
+  /// Adds a line to those that are shown.
+  mutating func note(_ change: Change) {
+    if changes.count < SelectionPreview.shown { changes.append(change) }
+  }
 
   /// Whether the file had no entry.
   var isEmpty: Bool { added + replaced + same + skipped + invalid == 0 }
@@ -51,7 +66,7 @@ struct ImportReport: Report {
     ]
     if dryRun {
       let uses = part(differInUses, " (\(grouped(differInUses)) of them only in their uses)") ?? ""
-      return "trial: "
+      return changesText(style) + "trial: "
         + list(
           [
             "\(grouped(added)) new", "\(grouped(replaced)) changed\(uses)", "\(grouped(same)) the same",
@@ -65,6 +80,24 @@ struct ImportReport: Report {
         part(evicted, "evicted \(grouped(evicted))"), part(quotas, "set \(counted(quotas, "quota"))"),
         part(counters, "restored the counters of \(counted(counters, "namespace"))"),
       ])
+  }
+
+  /// The table of the changes, and how many are not in it.
+  private func changesText(_ style: TerminalStyle) -> String {
+    guard !changes.isEmpty else { return "" }
+    var table = Table([
+      .init(title: "LINE", isNumeric: true), .init(title: "CHANGE"), .init(title: "NAMESPACE"),
+      .init(title: "QUERY", isFlexible: true),
+    ])
+    table.rows = changes.map {
+      [
+        "\($0.line)", $0.isNew ? "new" : "changed",
+        fitted(visible($0.namespace.name), to: 24, keepsEnd: true),
+        EntryRow.beginning(of: $0.query),
+      ]
+    }
+    let more = added + replaced - differInUses - changes.count
+    return table.text(style) + (more > 0 ? "\nand \(grouped(more)) more" : "") + "\n"
   }
 
   var isConfirmation: Bool { !dryRun }

@@ -27,11 +27,17 @@ enum InputForm {
   /// - Parameters:
   ///   - bytes: the beginning of the file.
   ///   - path: of the file; nil for standard input.
-  ///   - isTable: text is read as CSV.
+  ///   - format: the format that was named.
   /// - Throws: `InputError` for a file in another form, with a command that turns it into lines.
-  init(of bytes: [UInt8], path: String?, isTable: Bool = false) throws {
+  init(of bytes: [UInt8], path: String?, format: Import.Format? = nil) throws {
     if let foreign = ForeignForm(bytes, path) { throw foreign.error(path) }
-    guard !bytes.starts(with: SQLiteSchema.magic.utf8) else {
+    let isSQLite = bytes.starts(with: SQLiteSchema.magic.utf8)
+    if let format, (format == .sqlite) != isSQLite {
+      throw InputError(
+        "\(inputName(path)) is \(isSQLite ? "" : "not ")a SQLite database.",
+        remediation: isSQLite ? "Leave out --format." : "Name its format, or leave out --format.")
+    }
+    guard !isSQLite else {
       guard path != nil else {
         throw InputError(
           "Standard input is a SQLite database, which SQLite reads from a file.",
@@ -40,7 +46,7 @@ enum InputForm {
       self = .sqlite
       return
     }
-    guard !isTable else {
+    guard format != .csv else {
       self = .csv
       return
     }

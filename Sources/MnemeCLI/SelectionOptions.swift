@@ -43,7 +43,8 @@ struct SelectionRequest {
   static let minUses = Option(
     "min-uses", value: .count("N"), group: group, summary: "only entries that were used at least so often")
   static let maxUses = Option(
-    "max-uses", value: .count("N"), group: group, summary: "only entries that were used at most so often")
+    "max-uses", value: .count("N"), group: group, summary: "only entries that were used at most so often",
+    details: "`--max-uses 0` selects those that were never used.")
   static let expiresWithin = age("expires-within", "only entries that expire within so long")
   static let expired = Switch(
     "expired", group: group, summary: "only entries that have expired and are still there")
@@ -84,7 +85,7 @@ struct SelectionRequest {
   static let choiceRules: [Rule] = [.atMostOne(of: expiresWithin, expired, noTTL), EmbedderChoice.rule]
 
   /// The ids after the first one of `--id`.
-  static let moreIDs = Argument(repeating: "ID", summary: "more ids, behind {option:id}")
+  static let moreIDs = Argument(repeating: "ID", summary: "more ids after {option:id}, as in `--id 1 2 3`")
 
   private let namespaces: Set<Namespace>
   private let ids: [String]
@@ -112,7 +113,8 @@ struct SelectionRequest {
   ///   - moreIDs: arguments, which are ids if `--id` is given.
   ///   - wordAdvice: the advice for arguments without `--id`.
   init(
-    _ invocation: Invocation, moreIDs: [String], wordAdvice: String = "Ids go behind --id."
+    _ invocation: Invocation, moreIDs: [String],
+    wordAdvice: String = "A text follows --contains, and a namespace -n."
   ) throws(UsageError) {
     func texts(_ option: Option<[String]>) throws(UsageError) -> [SearchText] {
       var texts: [SearchText] = []
@@ -129,7 +131,8 @@ struct SelectionRequest {
     let ids = invocation[Self.ids]
     guard moreIDs.isEmpty || !ids.isEmpty else {
       throw invocation.usageError(
-        "'\(moreIDs[0])' is not expected here", suggestion: wordAdvice)
+        "'\(moreIDs[0])' is not expected here",
+        suggestion: EntryID(text: moreIDs[0]) == nil ? wordAdvice : "Write --id \(moreIDs[0]) for an id.")
     }
     self.ids = ids + moreIDs
     self.texts = try texts(Self.contains)

@@ -112,7 +112,7 @@ struct StatsReport: Report {
         "entries",
         list([
           "\(grouped(entries)) in \(counted(stats.namespaces.count { $0.entries > 0 }, "namespace"))",
-          "\(size(vectorBytes)) of vectors",
+          "\(size(vectorBytes)) of vectors", figures.total.oldest.map { "the oldest \(age($0)) old" },
         ])
       ),
       use,
@@ -126,7 +126,8 @@ struct StatsReport: Report {
       ),
       leftovers,
       (
-        "version", "\(stats.version.map { grouped($0) } ?? "-"), schema \(stats.identity?.schemaVersion ?? 0)"
+        "schema",
+        "\(stats.identity?.schemaVersion ?? 0), version counter \(stats.version.map { grouped($0) } ?? "-")"
       ),
     ].compactMap(\.self)
   }
@@ -137,7 +138,6 @@ struct StatsReport: Report {
       "24 hours",
       list([
         "\(grouped(used)) put or used", figures.total.expiring.map { "\(grouped($0)) will expire" },
-        figures.total.oldest.map { "the oldest is \(age($0)) old" },
       ])
     )
   }
@@ -240,10 +240,15 @@ struct StatsReport: Report {
     }
   }
 
+  /// Says of what `FULL` is a share, if the column beside it is left out.
+  private func title(of column: Column, among columns: [Column]) -> String {
+    column.title == "FULL" && !columns.contains { $0.title == "QUOTA" } ? "OF QUOTA" : column.title
+  }
+
   private func table(_ columns: [Column]) -> Table {
     var table = Table(
       [.init(title: "NAMESPACE", isFlexible: true, isName: true)]
-        + columns.map { .init(title: $0.title, isNumeric: true) })
+        + columns.map { .init(title: title(of: $0, among: columns), isNumeric: true) })
     table.rows = sorted.map { summary in
       let figures = figures(of: summary)
       return [visible(summary.namespace.name)] + columns.map { $0.cell(summary, figures) }

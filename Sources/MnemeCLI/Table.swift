@@ -5,6 +5,8 @@ struct Table {
     var isNumeric = false
     /// Whether the column shrinks if the table is wider than the terminal.
     var isFlexible = false
+    /// Whether the column shrinks before others do.
+    var yieldsFirst = false
     /// Whether the column holds names. They often begin alike, so they are cut in the middle.
     var isName = false
   }
@@ -49,10 +51,15 @@ struct Table {
     var room = available - Table.gap * (columns.count - 1)
     for column in columns.indices where !columns[column].isFlexible { room -= widths[column] }
     // The narrowest columns get the width that they need, and the others equal shares of the rest.
-    for (place, column) in flexible.sorted(by: { widths[$0] < widths[$1] }).enumerated() {
-      let share = max(0, room) / (flexible.count - place)
-      widths[column] = max(displayWidth(columns[column].title), min(widths[column], share))
-      room -= widths[column]
+    for yieldsFirst in [false, true] {
+      let theirs = flexible.filter { columns[$0].yieldsFirst == yieldsFirst }
+      let kept = yieldsFirst ? [] : flexible.filter { columns[$0].yieldsFirst }
+      let keptRoom = kept.reduce(0) { $0 + min(widths[$1], Self.leastFlexible) }
+      for (place, column) in theirs.sorted(by: { widths[$0] < widths[$1] }).enumerated() {
+        let share = max(0, room - keptRoom) / (theirs.count - place)
+        widths[column] = max(displayWidth(columns[column].title), min(widths[column], share))
+        room -= widths[column]
+      }
     }
     return widths
   }

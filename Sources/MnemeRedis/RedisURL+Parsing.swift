@@ -80,7 +80,7 @@ extension RedisURL {
     let others = [
       "tcp": "redis", "sentinel": "redis+sentinel", "redis-sentinel": "redis+sentinel",
       "redis+socket": "unix", "redis+unix": "unix",
-      "socket": "unix",
+      "socket": "unix", "http": "redis", "https": "rediss",
     ]
     let scalars = text.unicodeScalars
     let scheme = scalars.prefix { $0 != ":" }
@@ -89,6 +89,10 @@ extension RedisURL {
       return others[Substring(scheme).lowercased()].map { $0 + String(Substring(rest)) }
     }
     if scalars.first == "/" { return "unix://\(text)" }
+    // `redis:/host`, `redis//host`
+    for scheme in ["redis", "rediss"] where text.hasPrefix(scheme + ":/") || text.hasPrefix(scheme + "//") {
+      return scheme + "://" + text.dropFirst(scheme.count).drop { $0 == ":" || $0 == "/" }
+    }
     let host = scalars.prefix { $0 != ":" && $0 != "/" }
     let isHost = host.allSatisfy {
       $0.properties.isAlphabetic || ("0"..."9").contains($0) || ".-".unicodeScalars.contains($0)

@@ -275,7 +275,11 @@ import Testing
     #expect(
       counts["new"].int == 2 && counts["changed"].int == 2 && counts["same"].int == 1, "\(counts)")
     let text = try fixture.mneme.run(["import", "--dry-run"], input: exported).expecting(0).outputText
-    #expect(text == "trial: 2 new, 2 changed (1 of them only in their uses), 1 the same\n")
+    #expect(
+      text.split(separator: "\n") == [
+        "LINE  CHANGE   NAMESPACE  QUERY", "   2  changed  default    q1", "   3  new      default    q2",
+        "   4  new      default    q3", "trial: 2 new, 2 changed (1 of them only in their uses), 1 the same",
+      ])
     let skip = try report("--on-conflict", "skip")
     #expect(skip["new"].int == 2 && skip["skipped"].int == 2 && skip["same"].int == 1, "\(skip)")
     #expect(

@@ -46,7 +46,8 @@ import Testing
     let one = try fixture.mneme.run("stats", "--json", "-n", "busy").json()
     #expect(one["expiring_24h"].int == 1 && one["used_24h"].int == 3 && one["leftovers"].int == 0, "\(one)")
     let text = try fixture.mneme.run("stats").outputText
-    #expect(text.contains("24 hours  3 put or used, 1 will expire, the oldest is 5d"), "\(text)")
+    #expect(
+      text.contains("the oldest 5d") && text.contains("24 hours  3 put or used, 1 will expire\n"), "\(text)")
     #expect(text.contains("leftovers 1 of Redis's own expiry, until the next vacuum"), "\(text)")
     try fixture.mneme.run("vacuum")
     let swept = try fixture.mneme.run("stats").outputText

@@ -139,6 +139,9 @@ struct FirstPageTests {
       (["quota", "faq"], "Did you mean 'mneme set-quota'?"),
       (["keys"], "Did you mean 'mneme inspect-keys'?"),
       (["version"], "Did you mean 'mneme --version'?"),
+      (["find", "PayPal"], "Did you mean 'mneme list --contains TEXT'?"),
+      (["expire"], "Did you mean 'mneme set-ttl DURATION'?"),
+      (["dump"], "Did you mean 'mneme export -o FILE'?"),
       (["mneme", "stats"], "Leave out the second 'mneme'."),
       (["-namespace", "faq", "stats"], "Did you mean '--namespace'?"),
       (["-url", "redis://host", "stats"], "Did you mean '--url'?"),
@@ -148,6 +151,40 @@ struct FirstPageTests {
     let error = try #require(failure(words))
     #expect(
       "\(error.message)\n\(error.remediation)".contains(text), "\(error.message) | \(error.remediation)")
+  }
+
+  @Test("each name of another tool leads to a line that the grammar knows, and is not a command itself")
+  func triedNames() {
+    let places = ["TEXT": "text", "DURATION": "1d", "ID": "1", "NAMESPACE": "faq", "FILE": "f", "URL": "u"]
+    for (names, line) in grammar.triedNames {
+      for name in names.split(separator: " ") { #expect(grammar.command(named: String(name)) == nil) }
+      for words in ShellLine.commands(in: line) {
+        let typed = words.dropFirst().map { places[$0] ?? $0 }
+        #expect(words.first == "mneme" && failure(Array(typed)) == nil, "\(line)")
+      }
+    }
+  }
+
+  @Test(
+    "a word that is not expected leads to the option that it may belong to",
+    arguments: [
+      (["list", "4"], "Write --id 4 for an id."), (["list", "PayPal"], "A text follows --contains"),
+      (["export", "cache.jsonl"], "Write -o FILE for the file."),
+    ])
+  func unexpectedWord(words: [String], advice: String) throws {
+    let outcome = try Mneme(url: "redis://localhost:1", prefix: "mneme").run(words).expecting(64)
+    #expect(outcome.errorLines[1].contains(advice), "\(outcome)")
+  }
+
+  @Test(
+    "a URL with a slip in its scheme, or the scheme of the web, leads to the right one",
+    arguments: [
+      ("http://localhost:7000", "redis://localhost:7000"), ("redis:/localhost", "redis://localhost"),
+      ("rediss//host:1/2", "rediss://host:1/2"), ("redis:6379", "redis://redis:6379"),
+    ])
+  func probableURL(typed: String, meant: String) throws {
+    let outcome = try Mneme(url: typed, prefix: "mneme").run("stats", expecting: 64)
+    #expect(outcome.errorLines[1].contains("Did you mean '\(meant)'?"), "\(outcome)")
   }
 
   /// Each URL of the section on connecting, with something wrong about it.

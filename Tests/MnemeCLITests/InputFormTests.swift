@@ -70,6 +70,18 @@ struct InputFormTests {
     #expect(try ChildProcess(["sh", "-c", String(line)]).finish().expecting(0).outputText == object + "\n")
   }
 
+  @Test("a format that was named is the format of the file")
+  func namedFormat() throws {
+    let database = Array("SQLite format 3\u{0}".utf8)
+    #expect(try InputForm(of: database, path: "f", format: .sqlite) == .sqlite)
+    #expect(try InputForm(of: Array("[{".utf8), path: "f", format: .jsonl) == .array)
+    for format in [Import.Format.csv, .jsonl] {
+      let error = #expect(throws: InputError.self) { try InputForm(of: database, path: "f", format: format) }
+      #expect(error?.message.contains("is a SQLite database") ?? false)
+    }
+    #expect(throws: InputError.self) { try InputForm(of: Array("{".utf8), path: "f", format: .sqlite) }
+  }
+
   @Test("a word is quoted for the shell where it needs to be")
   func quoting() {
     #expect(shellQuoted("cache.jsonl") == "cache.jsonl")

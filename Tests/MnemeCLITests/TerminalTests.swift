@@ -157,8 +157,23 @@ struct TerminalTests {
     let place = "under the prefix '\(mneme.prefix)' at \(mneme.url)"
     try terminal.expect("Remove 2 entries from 'default' \(place)? [y/N] ")
     try terminal.send(answer)
-    #expect(try terminal.finish() == 0)
+    #expect(try terminal.finish() == (left == 0 ? 0 : 1))
     #expect(try mneme.run("stats", "--json").json()["entries"].int == left)
+  }
+
+  @Test(
+    "a list of more entries than a terminal is shown says so, below them",
+    arguments: [["list"], ["list", "--sort", "age"]])
+  func cutList(words: [String]) throws {
+    let mneme = Mneme(try RedisServer.shared())
+    let lines = (1...51).map { "{\"query\":\"question \($0)\",\"response\":\"r\"}\n" }
+    try mneme.run(["import"], input: Array(lines.joined().utf8)).expecting(0)
+    let terminal = try start(words, on: mneme)
+    #expect(try terminal.finish() == 0)
+    let shown = terminal.output.split(whereSeparator: \.isNewline)
+    #expect(
+      shown.count == 52 && shown.last == "mneme: these are the first 50; --limit N shows more", "\(shown)")
+    #expect(shown[50].contains("question 50"), "\(shown)")
   }
 
   // MARK: Colour and width

@@ -41,11 +41,14 @@ extension Grammar {
       page.table(rows.map { ($0.0, line($0.1.1.summary)) }, column: column)
     }
     page.blank()
+    let minor = commands.filter { $0.isMinor && $0.isOffered && $0.group != .general }
+    let command: [Markup.Inline] = [.text("'"), .name("\(program) COMMAND -h"), .text("'.")]
+    if !minor.isEmpty {
+      page.paragraph([.text("Also: \(list(minor.map(\.name), "and")). See ")] + command, hanging: 2)
+    }
     page.paragraph(
-      [.text("Options: ")] + compactForms(globalOptions) + [
-        .text(". See '"), .name("\(program) --help"),
-        .text("' and '"), .name("\(program) COMMAND -h"), .text("'."),
-      ],
+      [.text("Options: ")] + compactForms(globalOptions) + [.text(". See '"), .name("\(program) --help")]
+        + (minor.isEmpty ? [.text("' and ")] + command : [.text("'.")]),
       hanging: 2)
     return page
   }

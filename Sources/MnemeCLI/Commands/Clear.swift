@@ -105,7 +105,7 @@ struct ClearReport: Report {
   /// The status of a run that a signal has ended early.
   var interruption: ExitStatus?
 
-  var status: ExitStatus { interruption ?? .done }
+  var status: ExitStatus { interruption ?? (isDeclined ? .no : .done) }
 
   var json: JSONOutput {
     [
@@ -115,7 +115,7 @@ struct ClearReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    if isDeclined { return "nothing was removed" }
+    if isDeclined { return "nothing removed" }
     guard !rows.isEmpty else { return "there is nothing to clear" }
     let verb = dryRun ? "would remove" : "removed"
     let done = rows.map { "\(verb) \(entryCount($0.entries)) from '\(visible($0.namespace.name))'" }

@@ -11,7 +11,7 @@ struct Demo: Command {
       Starts a redis-server on a Unix socket in a temporary directory, runs the commands on it and shows their \
       real output, and removes everything at the end. Needs `redis-server` in the {env:PATH}.
       """,
-    examples: [Example(command: "mneme demo", says: "take the tour")])
+    examples: [Example(command: "mneme demo", says: "take the tour")], isMinor: true)
 
   init(_ invocation: Invocation) throws(UsageError) {}
 

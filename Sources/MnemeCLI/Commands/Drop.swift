@@ -98,7 +98,7 @@ struct DropReport: Report {
   /// A description of what would be removed.
   var extent: String { "\(entryCount(entries)), \(counted(keys { $0 != nil }, "key"))" }
 
-  var status: ExitStatus { interruption ?? (survey == nil || isThereAgain ? .no : .done) }
+  var status: ExitStatus { interruption ?? (survey == nil || isThereAgain || isDeclined ? .no : .done) }
 
   var json: JSONOutput {
     [
@@ -110,7 +110,7 @@ struct DropReport: Report {
 
   func text(_ style: TerminalStyle) -> String? {
     guard survey != nil else { return nil }
-    if isDeclined { return "nothing was removed" }
+    if isDeclined { return "nothing removed" }
     if interruption != nil {
       return "removed \(entryCount(entries)); interrupted: the cache is still there with the rest"
     }

@@ -85,7 +85,7 @@ struct Export: Command {
   init(_ invocation: Invocation) throws(UsageError) {
     selection = try SelectionRequest(
       invocation, moreIDs: invocation[SelectionRequest.moreIDs],
-      wordAdvice: "Ids go behind --id; -o FILE says where to write.")
+      wordAdvice: "Write -o FILE for the file. A text follows --contains, and a namespace -n.")
     path = invocation[Self.outputFile].flatMap { $0 == "-" ? nil : $0 }
     format = invocation[Self.format]
     embeddings = invocation[Self.embeddings] ?? (format == .csv ? .none : .base64)

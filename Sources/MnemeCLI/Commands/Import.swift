@@ -5,7 +5,7 @@ import MnemeRedis
 /// `mneme import`
 struct Import: Command {
   enum Format: String, CaseIterable, Sendable {
-    case json, csv
+    case jsonl, csv, sqlite
   }
 
   static let file = Argument(
@@ -30,10 +30,10 @@ struct Import: Command {
   static let namespace = Option(
     "namespace", short: "n", value: .namespace, summary: "put every entry into this namespace")
   static let format = Option(
-    "format", value: .choice(Format.self, "FORMAT"), default: .json,
-    summary: "JSON lines, JSON array or SQLite; or CSV",
+    "format", value: .choice(Format.self, "FORMAT"), summary: "the format of the file",
     details: """
-      The first row of a table names its columns: `query` and `response`, and any of `namespace`, `ttl` (seconds, or for \
+      If not given, mneme recognizes JSON lines, a JSON array and SQLite by the first bytes. CSV has to be named: the first \
+      row of a table names its columns: `query` and `response`, and any of `namespace`, `ttl` (seconds, or for \
       example `7d`), `metadata` (a JSON object) and `created_at` (Unix seconds). The fields are separated by commas, \
       semicolons or tabs.
       """)
@@ -92,7 +92,7 @@ struct Import: Command {
   let since: Resumption
   let options: ImportOptions
   let nativeTTL: Bool
-  let format: Format
+  let format: Format?
 
   init(_ invocation: Invocation) throws(UsageError) {
     path = invocation[Self.file] ?? "-"
@@ -123,7 +123,7 @@ struct Import: Command {
     // escaped, and a vector has 48 MiB.
     let limit = 256 << 20
     let form = try InputForm(
-      of: file.peek(atMost: InputForm.lookAhead), path: path == "-" ? nil : path, isTable: format == .csv)
+      of: file.peek(atMost: InputForm.lookAhead), path: path == "-" ? nil : path, format: format)
     var lines = LineReader(file, form: form, limit: limit)
     switch form {
     case .sqlite:

@@ -85,7 +85,8 @@ struct List: Command {
       return NoReport(status: .no)
     }
     if run.hasMore, limit == Self.defaultLimit, self.limit == nil {
-      context.note("there are more; --limit N shows N of them")
+      try context.output.flush()
+      context.note("these are the first \(limit); --limit N shows more")
     }
     return NoReport()
   }
@@ -156,8 +157,8 @@ private struct ListRun {
     try walk(selection, reading: .response) { run, entry in
       lowest.insert(key(entry, run.similarity(of: entry)), entry.id)
     }
-    hasMore = lowest.isFull
     let ids = lowest.sorted
+    hasMore = lowest.isFull
     for start in stride(from: 0, to: ids.count, by: 1000) {
       var page = selection
       page.ids = Set(ids[start..<min(start + 1000, ids.count)])

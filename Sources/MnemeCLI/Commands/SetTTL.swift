@@ -33,7 +33,7 @@ struct SetTTL: Command {
         command: "mneme set-ttl 30d --no-ttl --yes",
         says: "from cron, give a time to live to entries without one"),
     ],
-    exitNotes: [ExitNote(1, "no entry matches")], isMinor: true)
+    exitNotes: [ExitNote(1, "no entry matches")])
 
   let change: TTLChange
   let selection: SelectionRequest

@@ -45,7 +45,7 @@ struct ShowStats: Command {
     description: """
       Counts entries, hits, misses, evictions and expirations, those that the Python library counted included, and says \
       how many entries were put or used in the last 24 hours, how many expire in the next 24, and how old the oldest is. \
-      Columns without a figure are left out. Writes nothing.
+      Hits, misses and removals are counted since the cache was made. Columns without a figure are left out. Writes nothing.
 
       Leftovers of Redis's own expiry are counted apart from entries. To tell them apart, and for the oldest entry, it \
       looks at the small fields of each entry where there are up to 100,000.

@@ -130,7 +130,7 @@ extension GreetingRefused {
         user: url.username.map { visible($0) })
     case .database:
       return StoreBackendError(
-        .refused, "\(server) has no database \(url.database) for us.",
+        .refused, "\(server) has no database \(url.database).",
         about: .server(server), remedy: .useLowerDatabase, cause: error)
     }
   }
