@@ -37,7 +37,7 @@ private func offers(_ line: String) throws -> [String] {
 @Suite("Completion")
 struct CompletionTests {
   @Test(
-    "what is typed decides what is offered",
+    "the words typed so far decide what is offered",
     arguments: [
       ("larder ", commands),
       ("larder l", ["list", "load"]),
@@ -46,7 +46,7 @@ struct CompletionTests {
       ("larder -H list l", ["list", "load"]),
       ("larder --home=/tmp -q l", ["list", "load"]),
       ("larder -qH list l", ["list", "load"]),
-      // A command that only says why it is refused.
+      // A command that is always refused is not offered.
       ("larder ea", []),
       ("larder help ea", []),
       ("larder eat --js", ["--json"]),
@@ -94,14 +94,14 @@ struct CompletionTests {
       ("larder list -s top --s", []),
       ("larder --json list --js", []),
       ("larder add --label a --l", ["--label"]),
-      // Before the command it may be any command's option.
+      // Before the command, the options of all commands are offered.
       ("larder --order a", ["age", "amount"]),
     ] as [(String, [String])])
   func table(line: String, expected: [String]) throws {
     #expect(try offers(line) == expected)
   }
 
-  @Test("candidates come with what they are, as each shell writes it")
+  @Test("candidates have a description, in the form of each shell")
   func descriptions() throws {
     #expect(try answer(["fish", "throw-out", ""]) == ["words", "plum jam\tsweet", "pickles"])
     #expect(try answer(["zsh", "throw-out", ""]) == ["words", "plum jam:sweet", "pickles"])
@@ -111,7 +111,7 @@ struct CompletionTests {
   }
 
   @Test(
-    "zsh learns the placeholder of free text, how much to skip before a file, and where a colon is not an end"
+    "zsh gets the placeholder of free text, the length to skip before a file, and escaped colons"
   )
   func zsh() throws {
     #expect(try answer(["zsh", "list", "--limit", ""]) == ["text", "N"])
@@ -128,7 +128,7 @@ struct CompletionTests {
   }
 
   @Test(
-    "bash gets what fits the word, quoted as the word is, without what readline keeps",
+    "bash gets candidates that fit the word, quoted like it, without the part that readline keeps",
     arguments: [
       ("larder list -s my", [#"my\ shelf"#]),
       (#"larder list -s my\ "#, [#"my\ shelf"#]),

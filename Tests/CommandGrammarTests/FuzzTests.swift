@@ -19,7 +19,9 @@ struct FuzzTests {
     "99999999999999999999", "--price=nan", "--price=1e999", " ",
   ]
 
-  @Test("none crashes, and a command runs only when its name was typed", arguments: [1, 2, 3, 4] as [UInt64])
+  @Test(
+    "no line crashes the parser, and a command runs only if its name was typed",
+    arguments: [1, 2, 3, 4] as [UInt64])
   func lines(stream: UInt64) {
     var random = SeededGenerator(stream: stream)
     for _ in 0..<5000 {

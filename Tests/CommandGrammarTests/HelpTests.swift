@@ -22,7 +22,7 @@ struct HelpTests {
     }
   }
 
-  @Test("the short form gives up its headings, and then merges equal rows, when the commands are many")
+  @Test("with many commands the short form leaves out its headings, then merges equal rows")
   func crowdedShortForm() {
     func grammar(of count: Int) -> Grammar {
       Grammar(
@@ -115,7 +115,7 @@ struct HelpTests {
   func widths(width: Int) {
     for topic in topics {
       for line in lines(grammar.help(topic, .long, style: TextStyle(width: width))) where line.count > width {
-        // Examples and verbatim lines are not broken: they are there to be copied.
+        // Examples and verbatim lines are not wrapped, so that they can be copied.
         #expect(line.hasPrefix("      "), "\(line)")
       }
     }

@@ -34,7 +34,7 @@ struct ManPageTests {
     #expect(pages[0].text.contains(".SH FILES\n"))
   }
 
-  @Test("what roff would take for its own is escaped")
+  @Test("characters that are special in roff are escaped")
   func escaping() {
     #expect(Roff.escaped(#"a\b – ü"#) == #"a\eb \[u2013] \[u00FC]"#)
     #expect(Roff.literal("--x 'y' `z` ^~") == #"\-\-x \(aqy\(aq \(gaz\(ga \(ha\(ti"#)
@@ -45,7 +45,7 @@ struct ManPageTests {
   }
 
   @Test(
-    "mandoc and groff find nothing to complain about",
+    "mandoc and groff report nothing",
     .enabled(if: Tool.isInstalled("mandoc") && Tool.isInstalled("groff"), "mandoc or groff is not installed"))
   func lint() throws {
     let mandoc = try #require(Tool("mandoc"))

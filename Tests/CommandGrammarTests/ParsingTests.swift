@@ -21,7 +21,7 @@ private func description(_ invocation: Invocation) -> String {
   return ([invocation.command.name, "\(invocation.arguments)"] + sorted).joined(separator: " ")
 }
 
-@Suite("What a command line is read as")
+@Suite("Parsing a command line")
 struct ParsingTests {
   @Test(
     "options can be anywhere and are written in every usual way",
@@ -85,7 +85,7 @@ struct ParsingTests {
     #expect(Array(short[SampleProgram.shelf].utf8) == Array("\u{301}a".utf8))
   }
 
-  @Test("values come out with their types, and defaults where nothing is typed")
+  @Test("values have their types, and options that are not given have their defaults")
   func typedValues() throws {
     let words = ["add", "jam", "7", "--keeps", "1h30m", "--price=2.5", "-lx", "--color", "never"]
     guard case .run(let invocation) = try SampleProgram.grammar.parse(words) else {
@@ -114,7 +114,7 @@ struct ParsingTests {
     #expect(invocation[SampleProgram.words] == ["a", "b", "c"])
   }
 
-  @Test("reading what the command does not declare stops the program")
+  @Test("reading an option that the command does not declare stops the program")
   func undeclared() async {
     await #expect(processExitsWith: .failure) {
       guard case .run(let invocation) = try SampleProgram.grammar.parse(["list"]) else { return }
@@ -176,7 +176,7 @@ struct AskingTests {
   }
 
   @Test(
-    "a question of a shell understands what it can and complains about nothing",
+    "a completion request uses the words that it understands and reports no error",
     arguments: [
       (["list", "--shelf", ""], "list []"),
       (["-H", "/tmp", "list", "-qs", "to"], "list [] home=/tmp quiet="),

@@ -16,7 +16,7 @@ private func problems(
 
 @Suite("Inconsistencies of a definition")
 struct ProblemsTests {
-  @Test("a sound definition has none")
+  @Test("a consistent definition has none")
   func none() {
     #expect(SampleProgram.grammar.problems() == [])
     #expect(problems() == [])
@@ -60,7 +60,7 @@ struct ProblemsTests {
       ])
   }
 
-  @Test("summaries are there, short, and no sentences")
+  @Test("every summary is present, short, and not a sentence")
   func summaries() {
     #expect(problems(summary: "") == ["p: there is no summary"])
     #expect(problems(summary: "A program.") == ["p: the summary 'A program.' ends with a full stop"])
@@ -72,7 +72,7 @@ struct ProblemsTests {
   }
 
   @Test(
-    "references lead somewhere and marks are closed",
+    "every reference has a target and every mark is closed",
     arguments: [
       ("{option:none}", "p c: {option:none} leads nowhere"),
       ("{command:none}", "p c: {command:none} leads nowhere"),
@@ -107,7 +107,7 @@ struct ProblemsTests {
     #expect(problem("p c 'one word'").count == 1)
   }
 
-  @Test("arguments come required, optional, repeating, and rules speak of what is there")
+  @Test("arguments are in the order required, optional, repeating, and rules name existing members")
   func arguments() {
     let required = Argument("A", summary: "A")
     let optional = Argument(optional: "B", summary: "B")

@@ -1,6 +1,6 @@
 import CommandGrammar
 
-/// A made-up program that keeps a larder, with every feature of the grammar in use somewhere.
+/// An invented program for a larder, which uses every feature of the grammar.
 enum SampleProgram {
   enum When: String, CaseIterable, Sendable {
     case auto, always, never

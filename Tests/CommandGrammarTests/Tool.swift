@@ -36,7 +36,7 @@ struct Tool {
   }
 }
 
-/// A directory that is gone when the test is over.
+/// A directory that is removed after the test.
 final class TemporaryFolder {
   let url: URL
 
@@ -55,8 +55,8 @@ final class TemporaryFolder {
       at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
     try Data(text.utf8).write(to: file)
     if isExecutable {
-      // A file that is open for writing cannot be run, and a child that another test has just started may hold it
-      // open. So a process without children writes it.
+      // A file that is open for writing cannot be run, and a child that another test has just started may have
+      // inherited the descriptor. So a process without children writes it.
       let source = file.appendingPathExtension("source")
       try FileManager.default.moveItem(at: file, to: source)
       _ = try Tool("install")?.output(["-m", "755", source.path, file.path])

@@ -14,7 +14,7 @@ private func failure(_ words: [String]) -> UsageError? {
 @Suite("Messages about a wrong command line")
 struct UsageErrorTests {
   @Test(
-    "the message names the option or argument, the value, and what would be right",
+    "the message names the option or argument, the value, and the right form",
     arguments: [
       ([], "no command given"),
       (["--json"], "no command given"),
@@ -60,7 +60,7 @@ struct UsageErrorTests {
   }
 
   @Test(
-    "what was probably meant is suggested",
+    "the probable meaning is suggested",
     arguments: [
       (["addd"], "Did you mean 'larder add'?"),
       (["throwout"], "Did you mean 'larder throw-out'?"),
@@ -79,7 +79,7 @@ struct UsageErrorTests {
       (["list", "--order", "nmae"], "Did you mean 'name'?"),
       (["add", "plum", "3", "jam"], "Put a text that holds spaces in quotes."),
       (["list", "-q", "-q"], "Once is enough."),
-      // One dash for two, where the letters would else have been read one by one, and two for one.
+      // One dash instead of two, with which the letters would be read one by one, and two instead of one.
       (["list", "-shelf", "top"], "Did you mean '--shelf'?"),
       (["-home=/tmp", "list"], "Did you mean '--home'?"),
       (["list", "--s", "top"], "Did you mean '-s'?"),
@@ -96,7 +96,7 @@ struct UsageErrorTests {
     #expect(failure(words)?.remediation == suggestion)
   }
 
-  @Test("without a near name, the error says where to read on")
+  @Test("without a near name, the error names the help")
   func hints() {
     #expect(failure(["qqqqqq"])?.remediation == "Run 'larder -h' for the commands.")
     #expect(failure(["add", "--qqqqqq"])?.remediation == "Run 'larder add -h' for its options.")
@@ -163,7 +163,7 @@ struct EnvironmentTests {
     return invocation
   }
 
-  @Test("an option beats the first variable, that the second, and that the default")
+  @Test("an option overrides the first variable, that the second, and that the default")
   func precedence() throws {
     let both: Environment = ["LARDER_HOME": "/one", "HOME_LARDER": "/two"]
     #expect(try invocation(["list", "-H/typed"]).resolve(SampleProgram.home, environment: both) == "/typed")

@@ -37,7 +37,7 @@ struct ValueKindTests {
     #expect(problem(.duration, text) != nil)
   }
 
-  @Test("milliseconds are taken where they make sense")
+  @Test("milliseconds are accepted for some options only")
   func milliseconds() {
     let kind = ValueKind<Duration>.duration(in: .zero...(.longest), milliseconds: true)
     #expect(value(kind, "250ms") == .milliseconds(250))
@@ -47,7 +47,7 @@ struct ValueKindTests {
   }
 
   @Test(
-    "a duration beyond what fits is too long, not a crash",
+    "a duration that does not fit is reported as too long",
     arguments: ["99999999999999999999", "9223372036854775807w", "15250284453w"])
   func overflowingDurations(text: String) {
     #expect(problem(.duration, text)?.problem == "is too long")
@@ -64,7 +64,7 @@ struct ValueKindTests {
   }
 
   @Test(
-    "counts take underscores and the letters of thousands",
+    "counts accept underscores and letters for thousands",
     arguments: [
       ("0", 0), ("10000", 10_000), ("10_000", 10_000), ("10k", 10_000), ("10K", 10_000), ("1M", 1_000_000),
       ("2G", 2_000_000_000), ("1_0k", 10_000), ("9223372036854775807", Int.max),
@@ -83,7 +83,7 @@ struct ValueKindTests {
   }
 
   @Test(
-    "a count beyond what fits is too large",
+    "a count that does not fit is reported as too large",
     arguments: ["9223372036854775808", "9223372036854775807k", "99999999999999999999999G"])
   func overflowingCounts(text: String) {
     #expect(problem(.count(), text)?.problem == "is too large")
@@ -126,7 +126,7 @@ struct ValueKindTests {
     #expect(problem(.number("F", 0...1), "1.5")?.advice == "it must be from 0 to 1")
   }
 
-  @Test("choices are taken as they are spelled, and listed when they are not")
+  @Test("a choice must be spelled exactly, and otherwise the choices are listed")
   func choices() {
     let kind = ValueKind<SampleProgram.When>.choice(SampleProgram.When.self, "WHEN")
     #expect(value(kind, "auto") == .auto)

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@Suite("What is said where there is no cache, or no such namespace") struct AbsenceTests {
+@Suite("Messages if there is no cache, or no such namespace") struct AbsenceTests {
   private func fixture() throws -> CacheFixture {
     let fixture = try CacheFixture(on: RedisServer(), prefix: "production")
     try fixture.mneme.run("put", "-n", "faq", "q", "r")
@@ -23,7 +23,7 @@ import Testing
     let outcome = try fixture.mneme.with(prefix: "prodution").run(words).expecting(1)
     #expect(
       outcome.errorText.contains("mneme: there is no cache under the prefix 'prodution' on "), "\(outcome)")
-    // A program that asks in a loop does not pay for what only a person reads.
+    // `get` prints the note on a terminal only.
     let isAsked = words[0] == "get"
     #expect(outcome.errorText.contains("did you mean 'production'?") != isAsked, "\(outcome)")
     #expect(try fixture.redis.names(beginningWith: "prodution").isEmpty)
@@ -43,13 +43,13 @@ import Testing
     let said = "mneme: there is no namespace 'fag' under the prefix 'production'; did you mean 'faq'?\n"
     #expect(outcome.errorText.contains(said), "\(outcome)")
     #expect(!outcome.outputText.contains("no keys under the prefix"), "\(outcome)")
-    // It has not come to be by that, and nothing is wrong with one that is there.
+    // The command has not created it, and there is no note for an existing one.
     #expect(try fixture.mneme.run(words + ["fag"]).status == 1)
     let right = try fixture.mneme.run(words + ["faq"])
     #expect(!right.errorText.contains("there is no namespace"), "\(right)")
   }
 
-  @Test("a namespace without entries is there as long as it has a quota or figures of its entries")
+  @Test("a namespace without entries exists as long as it has a quota or counters of its entries")
   func emptied() throws {
     let fixture = try fixture()
     try fixture.mneme.run("set-quota", "capped", "5")
@@ -58,13 +58,13 @@ import Testing
     for name in ["capped", "faq"] { try fixture.mneme.run("clear", "--yes", name) }
     try fixture.redis.send("HSET", fixture.key("meta"), "counters", #"{"python:hits_exact":3}"#)
     try fixture.mneme.run("stats", "-n", "python")
-    // The others are emptied all the same.
+    // The other namespaces are emptied nevertheless.
     try fixture.mneme.run("put", "-n", "faq", "q", "r")
     let json = try fixture.mneme.run("clear", "--yes", "--json", "faq", "none", expecting: 1).json()
     #expect(json["cleared"].array?.map { $0["entries"].int } == [1, 0])
   }
 
-  @Test("with --quiet only a miss is silent")
+  @Test("with --quiet only a miss prints nothing")
   func quiet() throws {
     let fixture = try fixture()
     let wrong = fixture.mneme.with(prefix: "prodution")

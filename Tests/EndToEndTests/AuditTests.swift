@@ -9,7 +9,8 @@ import Testing
     try jsonLine(["query": query, "response": response, "namespace": namespace])
   }
 
-  /// Two questions of the same words in another order, two that are one, and one apart; in `faq` nothing that is alike.
+  /// A cache with two questions of the same words in another order, two with the same response, and a different one. In
+  /// `faq` no two are similar.
   private static func fixture() throws -> CacheFixture {
     let fixture = try CacheFixture("audited")
     let lines = try [
@@ -67,7 +68,7 @@ import Testing
     #expect(few["namespaces"][0]["conflicts"].array?.isEmpty == true)
   }
 
-  @Test("shows the queries of a pair one below the other, with what differs in bold, in 80 columns")
+  @Test("shows the queries of a pair one below the other in 80 columns, with their differences in bold")
   func text() throws {
     let fixture = try Self.fixture()
     let long = String(repeating: "and another long word ", count: 12)
@@ -110,7 +111,7 @@ import Testing
     try fixture.expectSound()
   }
 
-  @Test("a cache that is not there, or holds nothing that is chosen, has nothing to say")
+  @Test("if there is no cache, or no entry matches, the audit prints nothing")
   func nothing() throws {
     let fixture = try CacheFixture("nothing to audit")
     let absent = try fixture.mneme.run("audit", expecting: 1)
@@ -121,13 +122,13 @@ import Testing
     #expect(try fixture.mneme.run("audit").outputText == "default: 1 entry\n")
   }
 
-  @Test("an audit that a signal ends says so, and what was compared by then", arguments: [SIGINT, SIGTERM])
+  @Test("an audit ended by a signal reports that, with the results so far", arguments: [SIGINT, SIGTERM])
   func interrupted(number: Int32) throws {
     let fixture = try Self.fixture()
     let proxy = try ScriptedProxy(to: fixture.server)
     let audit = try Mneme(url: proxy.url, prefix: fixture.prefix).start(["audit", "--json", "--pace", "1m"])
-    // The vectors of the first namespace are read for the index, for the entries and for their pairs, and it rests after
-    // that.
+    // The vectors of the first namespace are read for the index, for the entries and for their pairs. Then the command
+    // pauses.
     var reads = 0
     for _ in 0..<3000 where reads < 3 {
       reads += proxy.roundTrips().count { $0.commands.first == "HGET" }

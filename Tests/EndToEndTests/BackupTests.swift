@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Backups that come back: the settings beside the entries, whatever an application has stored, and no good file
-/// replaced by an empty one.
+/// Tests of restoring backups: settings and entries with all data of an application, and no valid file replaced by an
+/// empty one.
 @Suite struct BackupTests {
   /// A cache with two namespaces, a quota and counters.
   private func sample(_ name: String = "source") throws -> CacheFixture {
@@ -49,7 +49,7 @@ import Testing
     #expect(hits == "2")
   }
 
-  @Test("in a cache that is there quotas are set and counters are left alone")
+  @Test("in an existing cache quotas are set and counters are not changed")
   func existingCache() throws {
     let (fixture, copy) = (try sample(), try CacheFixture("copy"))
     try copy.mneme.run("put", "other", "r")
@@ -66,7 +66,7 @@ import Testing
     #expect(try copy.mneme.run(["import", "--json"], input: exported).json()["quotas"].int == 0)
   }
 
-  @Test("settings are left out where that is asked for, on either side")
+  @Test("both export and import can leave out settings")
   func noSettings() throws {
     let fixture = try sample()
     let entries = try fixture.mneme.run("export", "--no-settings")
@@ -82,7 +82,7 @@ import Testing
     }
   }
 
-  @Test("the settings are those of the namespaces that are exported, and files of several can be joined")
+  @Test("the settings are those of the exported namespaces, and files of several exports can be joined")
   func namespaces() throws {
     let (fixture, copy) = (try sample(), try CacheFixture("copy"))
     _ = try fixture.mneme.run(["get", "--exact", "-n", "faq", "q2"])
@@ -94,7 +94,7 @@ import Testing
     #expect(try figures(copy) == figures(fixture).filter { !$0.hasPrefix("\"gone\"") })
   }
 
-  @Test("an import that continues behind the settings still sets the quotas")
+  @Test("an import that continues after the settings still sets the quotas")
   func resumed() throws {
     let (fixture, copy) = (try sample(), try CacheFixture("copy"))
     let exported = try fixture.mneme.run("export").output
@@ -138,7 +138,7 @@ import Testing
 
   // MARK: Nothing to export
 
-  @Test("an export of nothing ends with 1 and leaves the file of yesterday")
+  @Test("an export without entries ends with 1 and keeps the old file")
   func nothing() throws {
     let fixture = try sample()
     let directory = try TemporaryDirectory()
@@ -174,7 +174,7 @@ import Testing
     let line = String(pipe.prefix(while: { $0 != "\n" }))
     try fixture.mneme.shell(line).expecting(0)
     #expect(try directory.names() == ["it's \(suffix).jsonl.\(suffix)"])
-    // And back, by what the import says.
+    // Follows the advice of the import.
     let copy = try fixture.again(uniquePrefix("copy"))
     let advice = try copy.refusal(of: ["import", path], status: 65).remediation
     let back = try #require(advice.range(of: "Convert it: ").map { String(advice[$0.upperBound...]) })
@@ -194,7 +194,7 @@ import Testing
     ("last_accessed_at", "9223372036854775807"),
   ]
 
-  @Test("whatever an application has stored comes back byte for byte, with a warning")
+  @Test("all data of an application is restored byte for byte, with a warning")
   func oddEntries() throws {
     let (fixture, copy) = (try CacheFixture("source"), try CacheFixture("copy"))
     for (index, odd) in Self.odd.enumerated() {
@@ -216,7 +216,7 @@ import Testing
     #expect(trial["same"].int == Self.odd.count && trial["changed"].int == 0, "\(trial)")
   }
 
-  @Test("lines from elsewhere that put would refuse end an import, or are left out and counted")
+  @Test("lines of another source that put would refuse end an import, or are skipped and counted")
   func invalidLines() throws {
     let fixture = try CacheFixture("elsewhere")
     let lines = [
@@ -227,7 +227,7 @@ import Testing
       #"{"query":"q9","response":"r9","embedding":[0,0]}"#,
     ]
     let input = Array((lines.joined(separator: "\n") + "\n").utf8)
-    // Once: the mark of the server in the advice differs after each run.
+    // Runs once, since the server's mark in the advice differs after each run.
     let complaint = try Complaint(text: fixture.mneme.run(["import"], input: input).expecting(65))
     #expect(complaint.message.contains("line 2"), "\(complaint)")
     let skipped = try fixture.mneme.run(["import", "--on-invalid", "skip"], input: input).expecting(0)
@@ -241,12 +241,12 @@ import Testing
     let rows = try fixture.mneme.run(
       ["import", "--format", "csv", "--json", "--on-invalid", "skip"], input: Array(table.utf8))
     #expect(try rows.expecting(0).json()["invalid"].int == 2)
-    // A file of which nothing can be stored is the wrong file.
+    // A file without any valid line is probably the wrong file.
     let wrong = try fixture.mneme.run(["import", "--on-invalid", "skip"], input: Array("a\nb\n".utf8))
     #expect(wrong.status == 65, "\(wrong)")
   }
 
-  @Test("an embedder that cannot run is an error also where lines are left out")
+  @Test("an embedder that cannot run is an error even if invalid lines are skipped")
   func embedderError() throws {
     let fixture = try CacheFixture("embedder")
     let line = Array((#"{"query":"q","response":"r","embedder_fingerprint":"my:model"}"# + "\n").utf8)
@@ -257,7 +257,7 @@ import Testing
 
   // MARK: Trial
 
-  @Test("a trial says what is new, changed and the same, in text and JSON alike")
+  @Test("a dry run reports new, changed and equal entries, in text and JSON")
   func trial() throws {
     let fixture = try CacheFixture("trial")
     for number in 1...5 { try fixture.mneme.run("put", "q\(number)", "r\(number)", "--ttl", "1h") }
@@ -292,7 +292,7 @@ import Testing
 @Suite("The manual page about backups")
 struct BackupManualTests {
   @Test(
-    "has a script for cron that keeps some days of backups, and keeps them when there is nothing to export")
+    "has a script for cron that keeps the backups of some days, also if there is nothing to export")
   func script() throws {
     let text = try #require(
       try Documents.blocks(ofManual: "mneme-backup.7").first { $0.hasPrefix("#!/bin/sh") })
@@ -321,7 +321,7 @@ struct BackupManualTests {
     let backup = try #require(names.first { $0.hasPrefix("cache-") })
     try copy.mneme.shell("gzip -dc '\(directory.path(backup))' | mneme import").expecting(0)
     #expect(try copy.fields(of: 1) == fixture.fields(of: 1))
-    // A lost cache loses no backup.
+    // If the cache is lost, the backups stay.
     try fixture.mneme.run("clear", "--yes", "--all")
     try directory.write("old".utf8, to: "cache-2020-01-01.jsonl.gz")
     try ChildProcess(["touch", "-d", "20 days ago", directory.path("cache-2020-01-01.jsonl.gz")]).finish()

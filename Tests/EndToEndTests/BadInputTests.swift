@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// Every wrong input ends with the status and form of the contract and changes nothing in Redis.
+/// Tests that every wrong input ends with the status and form of the contract and changes nothing in Redis.
 @Suite struct BadInputTests {
   /// A command line that must be refused.
   struct Line: Sendable, CustomTestStringConvertible {
@@ -9,7 +9,7 @@ import Testing
     var input = ""
     var status: Int32
     var type: String?
-    /// Words that the message or the remediation must contain to lead to the mistake.
+    /// Words about the mistake that the message or the remediation must contain.
     var mentions: [String] = []
 
     var testDescription: String { arguments.map { String($0.prefix(60)) }.joined(separator: " ") }
@@ -50,7 +50,7 @@ import Testing
       Line(arguments: ["put", "q", "[LLM Error] timed out"], status: 65, type: "InvalidInputError"),
       Line(arguments: ["put", "q", "[ERROR] no"], status: 65, type: "InvalidInputError"),
       Line(arguments: ["put", "q"], status: 65, type: "InvalidInputError"),
-      // Files that are not there, or no place for one.
+      // Files that do not exist or cannot be made.
       Line(
         arguments: ["put", "q", "--response-file", "/nonexistent/r"], status: 66, mentions: ["/nonexistent/r"]
       ),
@@ -67,7 +67,7 @@ import Testing
   private static let tooLong = String(repeating: "r", count: 4 * 1_048_576 + 1)
   private static let metadata = String(repeating: "m", count: 65_536)
 
-  @Test("a command line that is wrong is refused, named, and changes nothing", arguments: usage + data)
+  @Test("a wrong command line is refused with its mistake, and changes nothing", arguments: usage + data)
   func line(_ line: Line) throws {
     let fixture = try CacheFixture("bad")
     try fixture.fill(from: "bad input") { fixture in
@@ -95,7 +95,8 @@ import Testing
   }
 
   @Test(
-    "no Redis there is a StoreBackendError with the URL in its message", arguments: CommandExample.oneEach)
+    "an unreachable Redis is a StoreBackendError with the URL in its message",
+    arguments: CommandExample.oneEach)
   func unreachable(line: CommandExample) throws {
     // A command that reads is sent to one place, one that writes to the other.
     let url =
@@ -120,7 +121,7 @@ import Testing
       [word("get"), word("q"), word("-n"), bad], [word("stats"), word("-p"), bad],
       [word("set-quota"), bad, word("5")],
       [word("delete"), bad], [bad], [word("put"), word("q"), word("r"), word("--metadata"), bad],
-      // Too long a form of a slash, and half of a surrogate pair.
+      // An overlong form of a slash, and half of a surrogate pair.
       [word("put"), [0xC0, 0xAF], word("r")], [word("put"), [0xED, 0xA0, 0x80], word("r")],
     ]
     try fixture.expectUnchanged {
@@ -130,7 +131,7 @@ import Testing
     }
   }
 
-  @Test("an answer to the empty query is stored where that is asked for")
+  @Test("an answer to the empty query is stored on request")
   func emptyQuery() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "--allow-empty", "", "nothing asked")

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Import lines that are wrong: the line is named, what came before it is in and reported, and nothing else.
+/// Tests of wrong import lines: the line is named, and exactly the lines before it are stored and reported.
 @Suite struct BadLinesTests {
   static let lines: [(what: String, line: String, status: Int32)] = [
     ("cut off", #"{"query":"q3","resp"#, 65),
@@ -29,7 +29,7 @@ import Testing
 
   private static let numbers = "1" + String(repeating: ",0", count: 383)
 
-  @Test("a line that is wrong stops the import at its number, with what came before it in", arguments: lines)
+  @Test("a wrong line stops the import at its number, and the lines before it are stored", arguments: lines)
   func line(what: String, line: String, status: Int32) throws {
     let fixture = try CacheFixture("lines")
     try fixture.fill(from: "one entry") { try $0.mneme.run("put", "before", "r") }
@@ -57,7 +57,7 @@ import Testing
     #expect(try fixture.dump().isEmpty)
   }
 
-  @Test("lines of a cache with another embedder do not go into one that exists")
+  @Test("lines of a cache with another embedder are not stored in an existing cache")
   func otherCache() throws {
     let (from, to) = (try CacheFixture("from"), try CacheFixture("to"))
     try from.mneme.run("put", "--embedder", "none", "q", "r")
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  @Test("an import of nothing ends immediately and creates nothing")
+  @Test("an import without lines ends immediately and creates nothing")
   func empty() throws {
     let fixture = try CacheFixture()
     #expect(try fixture.mneme.run("import", "--json").json()["imported"].int == 0)

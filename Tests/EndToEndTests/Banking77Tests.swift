@@ -4,7 +4,7 @@ import Testing
 
 /// Ten thousand questions that people have asked their bank.
 @Suite struct Banking77Tests {
-  /// Turns the questions into import lines, and tells what Python makes of them: its hashes, once each.
+  /// Makes import lines of the questions, and prints their distinct hashes in Python.
   private static let prepare = """
     import csv, hashlib, json, re, sys
     hashes = {}
@@ -28,7 +28,7 @@ import Testing
   }
 
   @Test(
-    "every question that goes in is found again, goes over into another cache, and is gone when its time is over",
+    "every question is found, copied to another cache, and removed after its time to live",
     .needsBanking77, .needs(program: "python3"), .thorough, .timeLimit(.minutes(10)))
   func questions() throws {
     let directory = try TemporaryDirectory()

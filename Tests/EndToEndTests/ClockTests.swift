@@ -2,7 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Machines whose clock is not the server's: they neither take the entries of others away nor lose their own.
+/// Tests of machines whose clock differs from the server's: they neither remove the entries of others nor lose their
+/// own.
 @Suite(.needs(program: "faketime")) struct ClockTests {
   private func filled(_ what: String) throws -> CacheFixture {
     let fixture = try CacheFixture(what)
@@ -10,7 +11,7 @@ import Testing
     return fixture
   }
 
-  /// Runs mneme with a clock that is so far ahead (`+1d`) or behind (`-3h`).
+  /// Runs mneme with a clock that is ahead (`+1d`) or behind (`-3h`).
   private func run(_ fixture: CacheFixture, _ lead: String, _ words: String..., input: [UInt8] = []) throws
     -> Outcome
   {
@@ -21,14 +22,14 @@ import Testing
     return try fixture.mneme.shell("faketime -f '\(lead)' \(line) < '\(directory.path("input"))'")
   }
 
-  @Test("a vacuum on a machine whose clock is a day ahead removes nothing that is good, and warns")
+  @Test("a vacuum on a machine whose clock is a day ahead removes no valid entry, and warns")
   func vacuum() throws {
     let fixture = try filled("ahead")
     let outcome = try run(fixture, "+1d", "vacuum", "--json").expecting(0)
     #expect(try outcome.json()["expired"].int == 0, "\(outcome)")
     #expect(outcome.errorText.contains("this machine's clock is 1d ahead of the server's"), "\(outcome)")
     #expect(try fixture.entryCount() == 5)
-    // And on one that is behind what has expired goes.
+    // On a machine that is behind, expired entries are removed too.
     try fixture.age(1, by: 43_200)
     #expect(try run(fixture, "-1d", "vacuum", "--json").json()["expired"].int == 1)
     // A difference of a few seconds is not worth a warning.
@@ -36,7 +37,7 @@ import Testing
   }
 
   @Test(
-    "a get on a machine whose clock is a day ahead finds the answer and leaves it",
+    "a get on a machine whose clock is a day ahead serves the answer and does not remove it",
     arguments: [[], ["--exact"], ["--peek"]])
   func get(options: [String]) throws {
     let fixture = try filled("ahead")
@@ -58,7 +59,7 @@ import Testing
     #expect(report["imported"].int == 5, "\(report)")
   }
 
-  @Test("health says how far the clocks differ")
+  @Test("health reports the difference of the clocks")
   func health() throws {
     let fixture = try filled("health")
     for (lead, status) in [("+10s", "warning"), ("-2h", "critical"), ("+1d", "critical")] {
@@ -69,7 +70,7 @@ import Testing
   }
 
   @Test(
-    "an entry with a native expiry lives as long as it was told, also from a machine that is hours behind")
+    "an entry with native expiry has the right lifetime, even from a machine whose clock is hours behind")
   func native() throws {
     let fixture = try CacheFixture("native")
     let put = try run(fixture, "-3h", "put", "--native-ttl", "--ttl", "1h", "a question", "an answer")
@@ -94,14 +95,14 @@ import Testing
       try fixture.mneme.run(["get", "--exact", "--peek", "query \($0)"]).status == 0
     }
     #expect(left == [5, 6, 7, 8, 9], "those of one second go in the order of their ids' text")
-    // A use counts as the latest too.
+    // A hit is recorded as the latest use too.
     try run(fixture, "-40s", "get", "--exact", "query 6").expecting(0)
     try fixture.mneme.run("put", "query 16", "answer 16")
     try fixture.mneme.run("get", "--exact", "--peek", "query 6")
     try fixture.mneme.run("inspect-keys", "--check")
   }
 
-  @Test("an import refuses times in milliseconds, unless it is to take them")
+  @Test("an import refuses times in milliseconds, unless an option permits them")
   func milliseconds() throws {
     let fixture = try CacheFixture("milliseconds")
     for line in [
@@ -114,7 +115,7 @@ import Testing
         "\(refused)")
       try fixture.mneme.run("import", "--allow-future", input: line + "\n")
     }
-    // A day ahead is a clock, and on a machine that is behind now is not the future.
+    // A lead of a day is accepted, and on a machine that is behind, the present is not the future.
     try fixture.mneme.run(
       "import",
       input:

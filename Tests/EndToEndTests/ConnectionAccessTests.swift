@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Getting in, through the command: passwords from everywhere, users, databases, Unix sockets, names.
-@Suite("Getting in, through the command")
+/// Tests of connecting with the command: passwords from every source, users, databases, Unix sockets, names.
+@Suite("Authentication, through the command")
 struct ConnectionAccessTests {
   private static let locked = Result {
     let server = try RedisServer(
@@ -52,7 +52,7 @@ struct ConnectionAccessTests {
     try mneme(":s3cret@", ["REDISCLI_AUTH": "n0t"]).run("stats", expecting: 77)
   }
 
-  @Test("A password with every odd character gets through the URL once it is percent-encoded")
+  @Test("A password with every special character works in the URL if it is percent-encoded")
   func oddPassword() throws {
     let server = try RedisServer()
     let password = "p/w?#@:%+ &é[]"
@@ -62,7 +62,7 @@ struct ConnectionAccessTests {
       Mneme(url: server.url.replacing("unix://", with: "unix://:\(encoded)@"), prefix: uniquePrefix()))
   }
 
-  @Test("No output of any command, and no list of processes, contains a password, whatever goes wrong")
+  @Test("No output of any command, and no list of processes, contains a password, after any error")
   func keepsSecret() throws {
     let server = try Self.locked.get()
     let directory = try TemporaryDirectory()
@@ -102,7 +102,7 @@ struct ConnectionAccessTests {
     for program in [waiting, other] { program.signal(SIGKILL) }
   }
 
-  @Test("-v says who says where the server is and where the password comes from")
+  @Test("-v prints the sources of the server's address and of the password")
   func verbose() throws {
     let outcome = try mneme(":s3cret@").run("stats", "-v", expecting: 1)
     #expect(outcome.errorText.contains("redis://:***@127.0.0.1"), "\(outcome)")
@@ -113,7 +113,7 @@ struct ConnectionAccessTests {
   }
 
   @Test(
-    "An operator sees the command as mneme in CLIENT LIST, with its user and database, or as the URL names it"
+    "In CLIENT LIST the command has the name mneme, or the one in the URL, with its user and database"
   )
   func clientName() throws {
     let server = try RedisServer(tcp: true, configuration: ["user alice on >w0nder ~* &* +@all"])
@@ -133,7 +133,7 @@ struct ConnectionAccessTests {
     for program in programs { try program.finish().expecting(0) }
   }
 
-  @Test("A user who may not name the connection gets in all the same")
+  @Test("A user without the right to name the connection can still connect")
   func namelessClient() throws { try expectToWork(mneme("alice:w0nder@")) }
 
   @Test("The database is that of the URL, in the path or in the query, over TCP and over a Unix socket")
@@ -168,7 +168,7 @@ struct ConnectionAccessTests {
     #expect(complaint.remediation.contains("unixsocket"))
   }
 
-  @Test("A host name is tried with each of its addresses; the server may listen on one of them alone")
+  @Test("Each address of a host name is tried, so the server may listen on only one of them")
   func hostName() throws {
     let server = try RedisServer(tcp: true)
     try expectToWork(Mneme(url: "redis://localhost:\(server.port!)", prefix: "p"))

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Tests of the answers of a server that is in trouble: each has its own message and exit status.
-@Suite("What a server answers")
+@Suite("Errors of a server")
 struct ConnectionAnswerTests {
   private func complaint(
     _ status: Int32, _ url: String, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation
@@ -108,7 +108,7 @@ struct ConnectionAnswerTests {
     while (try? admin.send("APPEND", "filler", String(repeating: "x", count: 200_000))) != nil {}
     let full = try complaint(69, server.url, "put", "q", "r")
     expect(full, "maxmemory is 3.00M, with the policy noeviction", cause: "OOM", "vacuum")
-    // A user without the right to ask gets the rest of the message.
+    // A user without the right to read the details gets the rest of the message.
     try admin.send("ACL", "SETUSER", "blind", "on", "nopass", "~*", "&*", "+@all", "-info")
     let blind = try complaint(69, server.url.replacing("unix://", with: "unix://blind@"), "put", "q", "r")
     expect(blind, "the server has reached its 'maxmemory'.", cause: "OOM", "vacuum")
@@ -139,7 +139,7 @@ struct ConnectionAnswerTests {
       #expect(complaint.message.contains("its primary is 127.0.0.1:\(primary.port!)"), "\(complaint)")
       #expect(complaint.remediation.contains("primary"))
     }
-    // An answer is printed all the same, and a miss is a miss.
+    // An answer is printed nevertheless, and a miss is a miss.
     try expectServed(by: reader, "read-only replica")
     let writer = try CacheFixture(on: primary, prefix: "p")
     try writer.mneme.run("put", "gone", "an answer", "--ttl", "1h")
@@ -166,7 +166,7 @@ struct ConnectionAnswerTests {
     }
   }
 
-  @Test("a full server serves what it has, and a miss leaves no half of a counter")
+  @Test("a full server serves its entries, and a miss does not change one of two counters")
   func servesWhileFull() throws {
     let server = try RedisServer(configuration: ["maxmemory-policy noeviction"])
     let fixture = try CacheFixture(on: server)
@@ -180,12 +180,12 @@ struct ConnectionAnswerTests {
     try fixture.mneme.run("inspect-keys", "--check")
   }
 
-  @Test("reading from a replica that has lost its primary is warned about, and an export is refused with 75")
+  @Test("reading from a replica that has lost its primary gives a warning, and an export is refused with 75")
   func lostPrimary() throws {
     let server = try RedisServer(tcp: true)
     try Mneme(server, prefix: "p").run("put", "q", "the answer")
     let reader = Mneme(url: server.tcpURL, prefix: "p")
-    // Nobody listens there.
+    // There is no server at this port.
     try server.connect().send("REPLICAOF", "127.0.0.1", "\(try freePort())")
     for words in ["get --peek q", "stats", "list", "show 1", "inspect-keys"] {
       let outcome = try reader.run(words.split(separator: " ").map(String.init)).expecting(0)
@@ -208,14 +208,14 @@ struct ConnectionAnswerTests {
     let url = server.url
     let words = name == "SCAN" ? ["inspect-keys", "--discover"] : ["delete", "q"]
     if name != "SCAN" {
-      // Made elsewhere, since nothing can be put there.
+      // Made on another server, since this one accepts no writes.
       let elsewhere = try RedisServer()
       let fixture = try CacheFixture(on: elsewhere, prefix: "p")
       try fixture.mneme.run("put", "q", "r")
       try PreparedCache(of: fixture).copy(to: CacheFixture(on: server, prefix: "p"))
     }
     guard name != "MULTI" else {
-      // Its commands are sent behind it in the same request, and such a server runs them one by one.
+      // The commands after MULTI are in the same request, and such a server runs them one by one.
       let outcome = try Mneme(url: url, prefix: "p").run(words).expecting(77)
       #expect(outcome.errorText.contains("does not offer MULTI"), "\(outcome)")
       return
@@ -228,7 +228,7 @@ struct ConnectionAnswerTests {
   @Test("MISCONF: 69, a server that cannot save to its disk")
   func cannotSave() throws {
     let server = try RedisServer(configuration: ["save 3600 1"])
-    // A directory is in the place of the file.
+    // The file's name is that of a directory.
     try FileManager.default.createDirectory(
       atPath: server.directory + "/dump.rdb/x", withIntermediateDirectories: true)
     let admin = try server.connect()
@@ -244,14 +244,14 @@ struct ConnectionAnswerTests {
     try expectServed(by: Mneme(server, prefix: "p"), "cannot save")
   }
 
-  @Test("NOREPLICAS: 75, too few replicas in step to take a write")
+  @Test("NOREPLICAS: 75, too few replicas are up to date for a write")
   func noReplicas() throws {
     let server = try RedisServer(configuration: ["min-replicas-to-write 1"])
     expect(
       try complaint(75, server.url, "put", "q", "r"), "too few replicas", cause: "NOREPLICAS", "replicas")
   }
 
-  @Test("CLUSTERDOWN: 75, a cluster without a node for the keys, once the time for a command is over")
+  @Test("CLUSTERDOWN: 75, a cluster without a node for the keys, after the time limit of a command")
   func clusterDown() throws {
     let node = try RedisServer(
       tcp: true, configuration: ["cluster-enabled yes", "cluster-config-file nodes.conf"])
@@ -264,7 +264,7 @@ struct ConnectionAnswerTests {
     }
   }
 
-  @Test("Too many clients: 75, the connection is turned away")
+  @Test("Too many clients: 75, the connection is refused")
   func tooManyClients() throws {
     let full = try RedisServer(tcp: true, configuration: ["maxclients 1"])
     let first = try full.connect()

@@ -3,12 +3,12 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// A Redis Cluster, through the command: any node will do, and a node may fail in the middle of long work.
+/// Tests of the command on a Redis Cluster: any node works, and a node may fail in the middle of long work.
 @Suite("Redis Cluster, through the command", .needs(program: "redis-cli"), .serialized)
 struct ConnectionClusterTests {
   private static let common = Result { try RedisCluster(replicas: 1) }
 
-  /// A command on a cluster, a prefix with a tag of its own, and a view of the keys on whichever node has them.
+  /// A command on a cluster, a prefix with its own tag, and a view of the keys on the node that has them.
   private struct ClusterFixture: Sendable {
     let cluster: RedisCluster
     let prefix: String
@@ -68,7 +68,7 @@ struct ConnectionClusterTests {
     let urls = cluster.nodes.indices.map(cluster.url)
     for shift in [0, 1] {
       let fixture = ClusterFixture(cluster, "tour")
-      // The other prefix is in another slot, and on another node more often than not.
+      // The other prefix is in another slot, and usually on another node.
       try expectTourToWork(
         fixture.mneme, urls: Array(urls[shift...] + urls[..<shift]), other: "{\(uniquePrefix("other"))}")
     }
@@ -146,7 +146,7 @@ struct ConnectionClusterTests {
     return outcome
   }
 
-  /// The nodes change places without a loss, as in an upgrade, before a count of entries is reached.
+  /// Exchanges primary and replica without a loss, as in an upgrade, before a count of entries is reached.
   private static func handOver(
     _ fixture: ClusterFixture, when isTime: (Int) -> Bool, before isLate: (Int) -> Bool
   )
@@ -164,7 +164,7 @@ struct ConnectionClusterTests {
     return Array(lines.joined().utf8)
   }
 
-  @Test("A failover in the middle of an import: it continues, with nothing lost and nothing twice")
+  @Test("A failover in the middle of an import: it continues, and stores every entry once")
   func importThroughFailover() throws {
     let fixture = ClusterFixture(try Self.common.get(), "import")
     let total = 3000
@@ -176,7 +176,7 @@ struct ConnectionClusterTests {
     #expect(try fixture.number(":version") == total)
   }
 
-  @Test("A failover in the middle of a vacuum: it continues, with nothing lost and nothing counted twice")
+  @Test("A failover in the middle of a vacuum: it continues, and counts every entry once")
   func vacuumThroughFailover() throws {
     let fixture = ClusterFixture(try Self.common.get(), "vacuum")
     try expire(2000, in: fixture)
@@ -203,7 +203,7 @@ struct ConnectionClusterTests {
   }
 
   @Test(
-    "A slot that moves to another node in the middle of an import: it waits, follows, and nothing is lost")
+    "A slot that moves to another node in the middle of an import: it waits, continues, and loses nothing")
   func importThroughResharding() throws {
     let fixture = ClusterFixture(try Self.common.get(), "reshard")
     let total = 1500
@@ -220,7 +220,7 @@ struct ConnectionClusterTests {
   }
 
   @Test(
-    "A node that is killed in the middle of an import and of a vacuum: done when it is run again, nothing twice"
+    "A node that is killed in the middle of an import and of a vacuum: a second run completes the work, nothing twice"
   )
   func crash() throws {
     let cluster = try RedisCluster(replicas: 1)
@@ -239,7 +239,7 @@ struct ConnectionClusterTests {
     try fixture.expectSound(entries: total)
     #expect(try fixture.number(":version") == total)
 
-    // The node comes back as a replica, so that there is one to lose again.
+    // The node is started again as a replica, so that a node can fail again.
     try first.start()
     try eventually("the node to be a replica in step") {
       try first.connect().send("INFO", "replication").text?.contains("master_link_status:up") == true
@@ -267,8 +267,8 @@ struct ConnectionClusterTests {
     #expect(stats["expirations"].int == 2000, "each counted once")
   }
 
-  /// It has got through, or says that the transaction that it had sent may have been done, or that the new node lacks
-  /// acknowledged writes; and how to continue.
+  /// Expects success, or an error that says how to continue: the last transaction may have been done, or the new node
+  /// lacks acknowledged writes.
   private func expectEnd(of outcome: Outcome) throws {
     #expect(outcome.status == 0 || outcome.status == 69, "\(outcome)")
     if outcome.status == 69 {

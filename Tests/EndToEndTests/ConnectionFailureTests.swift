@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The failure table of the document, row by row, and each way not to reach a server.
+/// Tests of the failure table of the contract, row by row, and of each way in which a server is unreachable.
 @Suite("The failure table")
 struct ConnectionFailureTests {
   @Test("Redis is unreachable on open: StoreBackendError with the URL in the message, the password masked")
@@ -16,12 +16,13 @@ struct ConnectionFailureTests {
   }
 
   @Test(
-    "Redis dies in the middle of a write: StoreBackendError with its cause, and that it may have been done")
+    "Redis ends in the middle of a write: StoreBackendError with its cause, and that the write may have been done"
+  )
   func diesInWrite() throws {
     let server = try RedisServer()
     let fixture = try CacheFixture(on: server)
     try fixture.mneme.run("put", "q", "before")
-    // A write that has arrived waits now, and dies with the server.
+    // A write that has arrived now waits, and is lost with the server.
     let admin = try server.connect()
     try admin.send("CLIENT", "PAUSE", "600000", "WRITE")
     let put = try fixture.mneme.start(["put", "q", "after"])
@@ -36,7 +37,7 @@ struct ConnectionFailureTests {
     #expect(complaint.causes.count == 1 && !complaint.causes[0].isEmpty, "\(complaint)")
   }
 
-  @Test("Redis dies in the middle of a look: tried once more, then StoreBackendError with its cause")
+  @Test("Redis ends in the middle of a read: one more attempt, then StoreBackendError with its cause")
   func diesInRead() throws {
     let server = try RedisServer()
     let fixture = try CacheFixture(on: server)
@@ -44,7 +45,7 @@ struct ConnectionFailureTests {
     let admin = try server.connect()
     try admin.send("CLIENT", "PAUSE", "600000", "ALL")
     let stats = try fixture.mneme.start(["stats"])
-    // Its first command never gets an answer, so that the list of clients, which is delayed too, cannot tell.
+    // Its first command is never answered, so the list of clients, which is delayed too, does not show it.
     usleep(300_000)
     try server.crash()
     let complaint = try Complaint(text: try stats.finish().expecting(69))
@@ -53,7 +54,7 @@ struct ConnectionFailureTests {
     #expect(complaint.causes.count == 1, "\(complaint)")
   }
 
-  @Test("A TLS certificate does not pass: StoreBackendError, status 77, OpenSSL's own reason chained")
+  @Test("A TLS certificate is not accepted: StoreBackendError, status 77, with OpenSSL's reason as the cause")
   func certificate() throws {
     let server = try TLSServer("server")
     let mneme = Mneme(url: server.url(), prefix: "p")
@@ -64,7 +65,7 @@ struct ConnectionFailureTests {
   }
 
   @Test(
-    "Built without the trait Redis: whatever needs a server requires the optional 'redis' extra",
+    "Built without the trait Redis: every command that needs a server requires the optional 'redis' extra",
     .needsBuildWithoutRedis,
     arguments: CommandExample.oneEach)
   func withoutTrait(line: CommandExample) throws {
@@ -77,7 +78,7 @@ struct ConnectionFailureTests {
     #expect(complaint.message.contains("requires the optional 'redis' extra"), "\(complaint)")
   }
 
-  @Test("A host without an address says that it is the name")
+  @Test("A host name without an address is reported as the cause")
   func unknownHost() throws {
     let mneme = Mneme(url: "redis://nobody.invalid", prefix: "p")
     let outcome = try mneme.run(["stats", "--connect-timeout", "20s"])
@@ -87,7 +88,7 @@ struct ConnectionFailureTests {
   }
 
   @Test(
-    "A black hole, whether it accepts or swallows what is sent, ends stats with 69 when --connect-timeout says"
+    "A server that never replies, or drops packets, ends stats with 69 after --connect-timeout"
   )
   func blackHole() throws {
     let silent = try ScriptedProxy(to: RedisServer.shared(), .stall(after: 0))
@@ -103,7 +104,7 @@ struct ConnectionFailureTests {
   }
 
   @Test(
-    "A name server that does not answer: 69 when --connect-timeout says, and that it is the name",
+    "A name server that does not answer: 69 after --connect-timeout, with the name as the cause",
     .enabled(if: canHideNameServers, "user namespaces are not to be had on this machine"))
   func silentNameServer() throws {
     let directory = try TemporaryDirectory()
@@ -117,7 +118,7 @@ struct ConnectionFailureTests {
     #expect(complaint.message.contains("no name server has resolved the host name within 1s"), "\(complaint)")
   }
 
-  @Test("The time limits of the URL count as well, and an option beats them")
+  @Test("The time limits of the URL are used, and an option overrides them")
   func limitsOfURL() throws {
     let silent = try ScriptedProxy(to: RedisServer.shared(), .stall(after: 0))
     let mneme = Mneme(url: silent.url + "?socket_connect_timeout=0.2&socket_timeout=3600", prefix: "p")
@@ -127,7 +128,8 @@ struct ConnectionFailureTests {
   }
 
   @Test(
-    "A server that comes back without its data in the middle of an import: 69, and to import all of it again")
+    "A server that restarts without its data in the middle of an import: 69, with the advice to import everything again"
+  )
   func restartsEmpty() throws {
     let server = try RedisServer()
     let fixture = try CacheFixture(on: server)
@@ -148,7 +150,7 @@ struct ConnectionFailureTests {
     #expect(try again.entryCount() == 300)
   }
 
-  @Test("A connection that is lost between two commands is made again, for what writes too")
+  @Test("A connection that is lost between two commands is made again, for writes too")
   func lostBetween() throws {
     let server = try RedisServer()
     let fixture = try CacheFixture(on: server)
@@ -167,8 +169,8 @@ struct ConnectionFailureTests {
   }
 }
 
-/// The beginning of a shell's line that runs a command where a silent socket is all there is of a name server.
-/// - Parameter settings: what takes the place of `/etc/resolv.conf`.
+/// The beginning of a shell command line that runs a command with a silent socket as its only name server.
+/// - Parameter settings: the file used instead of `/etc/resolv.conf`.
 private func withoutNameServers(_ settings: String) -> String {
   let silence = """
     import fcntl, socket, struct, subprocess, sys

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Every command that talks to a server, each to be run through a faulty proxy on a cache of its own.
+/// Every command that uses a server. Each is run through a faulty proxy on its own cache.
 final class ConnectionFaultBench: Sendable {
   /// The outcome of a step.
   struct Trial: Sendable, CustomStringConvertible {
@@ -26,7 +26,7 @@ final class ConnectionFaultBench: Sendable {
   static var shared: ConnectionFaultBench { get throws { try common.get() } }
   private static let common = Result { try ConnectionFaultBench() }
 
-  /// By command line: how each ends, and what it prints, when nothing is wrong.
+  /// The status and the output of each command line without a fault.
   let reference: [[String]: Trial]
 
   private let server: RedisServer
@@ -48,8 +48,8 @@ final class ConnectionFaultBench: Sendable {
 
   /// Runs lines, each through a proxy and on a cache of its own.
   /// - Parameters:
-  ///   - times: how many connections of each line the fault befalls.
-  ///   - script: the fault, by the bytes that the line's first connection receives when nothing is wrong.
+  ///   - times: the number of connections of each line that have the fault.
+  ///   - script: the fault, by the bytes that the line's first connection receives without a fault.
   func run(
     _ lines: [CommandExample], times: Int = .max, options: [String] = ConnectionFaultBench.patience,
     _ script: (Int) -> ScriptedProxy.Script
@@ -72,14 +72,14 @@ private struct Bench {
     try steps.chunked(by: 8).flatMap { try runTogether(Array($0), times: times, options: options, fault) }
   }
 
-  /// All at the same time, since most of the time is spent waiting.
+  /// Runs all at the same time, since they mostly wait.
   private func runTogether(
     _ steps: [CommandExample], times: Int, options: [String],
     _ fault: (CommandExample) -> ScriptedProxy.Script
   ) throws -> [ConnectionFaultBench.Trial] {
     let redis = try server.connect()
     let started = try steps.map { step in
-      // The prefix is as long as every other, so that the answers are.
+      // All prefixes have the same length, so that the replies do too.
       let prefix = "f" + (uniquePrefix("").dropLast() + "-----").prefix(5)
       try CommandExample.sampleCache(CacheFixture(on: server, prefix: prefix))
       let proxy = try ScriptedProxy(to: server, fault(step), times: times)
@@ -96,7 +96,7 @@ private struct Bench {
     }
   }
 
-  /// A text without what differs from one prefix and one second to the next.
+  /// A text without the parts that depend on the prefix and the time.
   private func withoutMoment(_ text: String, _ prefix: String) -> String {
     text.replacing(prefix, with: "PREFIX").replacing(#/"exported_at":\d+/#, with: "\"exported_at\":MOMENT")
   }

@@ -2,12 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Every command, through a line on which everything goes wrong that can: it ends, with a status that tells, and
-/// neither what it prints nor what it leaves behind is half of anything.
+/// Tests of every command on a connection with every kind of fault: it ends with the right status, and neither its
+/// output nor the cache is incomplete.
 ///
-/// Three commands, of those that write, read and do both in many requests, meet every fault, and every command meets one.
-/// A thorough run tries every command with every fault.
-@Suite("Every command on a faulty line", .serialized)
+/// Three commands, which write, read, and do both in many requests, are run with every fault, and every command with
+/// one. A thorough run tries every command with every fault.
+@Suite("Every command on a faulty connection", .serialized)
 struct ConnectionFaultTests {
   typealias Trial = ConnectionFaultBench.Trial
 
@@ -36,12 +36,12 @@ struct ConnectionFaultTests {
     }
   }
 
-  /// The place of a fault: a share of what the server answers, behind the greeting.
+  /// The place of a fault: a share of the server's replies, after the greeting.
   private static func place(_ bytes: Int, _ share: Double) -> Int { max(200, Int(Double(bytes) * share)) }
 
   static let faults: [Fault] =
     [
-      // The time for a command is longer than the test waits, so that it is the other limit that ends this.
+      // The time limit of a command is longer than the test waits, so that the other limit ends this.
       Fault(
         "a server that accepts and says nothing: 69 once the time for connecting is over, asked once", [69],
         options: ["--connect-timeout", "300ms", "--timeout", "1h"],
@@ -89,13 +89,13 @@ struct ConnectionFaultTests {
     }
     + [Fault("a slow line: the same as a fast one", [0]) { _ in .delay(milliseconds: 20) }]
 
-  /// Checks the rules that hold however a command ends.
+  /// Checks the rules for every end of a command.
   private func expectSound(_ trials: [Trial], _ fault: Fault) throws {
     #expect(!trials.isEmpty)
     for trial in trials {
       let reference = try #require(bench.reference[trial.step.words])
       #expect(trial.problems.isEmpty, "\(trial.problems) \(trial)")
-      // Nothing was done twice. A cache that is dropped has no version left to tell by.
+      // Nothing was done twice. A dropped cache has no version to compare.
       let isDrop = trial.step.command == "drop"
       #expect(isDrop || zip(trial.versions, reference.versions).allSatisfy { $0 <= $1 }, "\(trial)")
       #expect(fault.isMet(trial), "\(trial)")
@@ -117,11 +117,11 @@ struct ConnectionFaultTests {
     }
   }
 
-  /// A command that failed has printed nothing, or, where each line is of use by itself, whole lines.
+  /// Expects of a failed command no output, or complete lines if each line is useful alone.
   private func expectNothingHalf(_ trial: Trial, _ reference: Trial) {
     #expect(trial.file == nil, "\(trial)")
     if trial.step.words.contains("--prometheus") {
-      // It says that the cache is not up.
+      // The metrics say that the cache is down.
       let lines = trial.printed.split(whereSeparator: \.isNewline)
       #expect(lines.isEmpty || lines.count == 3 && lines.allSatisfy { $0.contains("mneme_up") }, "\(trial)")
       return

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A cluster as the clouds sell it: TLS on every node, a password, and no plain port.
+/// Tests of a cluster as managed services offer it: TLS on every node, a password, and no plain port.
 @Suite("A managed cluster", .needs(program: "redis-cli"), .needs(program: "openssl"))
 struct ConnectionManagedClusterTests {
   /// Three nodes that speak TLS to clients and to each other.

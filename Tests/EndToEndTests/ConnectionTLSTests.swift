@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// TLS as an operator has it: through the command and its options.
+/// Tests of TLS through the command and its options.
 @Suite("TLS, through the command", .needs(program: "openssl"))
 struct ConnectionTLSTests {
   private static let plain = Result { try TLSServer("server") }
@@ -27,7 +27,7 @@ struct ConnectionTLSTests {
     #expect(answer.outputText == "the answer\n", "\(answer)", sourceLocation: sourceLocation)
   }
 
-  /// Neither a put nor a look gets in: 77, with OpenSSL's reason.
+  /// Expects that a put and a read are refused with 77 and OpenSSL's reason.
   private func expectRefusal(
     _ url: String, _ options: [String] = [], reason: String, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
@@ -52,7 +52,7 @@ struct ConnectionTLSTests {
     try expectToWork(server.url(), environment: ["SSL_CERT_FILE": ca])
   }
 
-  @Test("An authority that the system does not know is refused; --insecure and ssl_cert_reqs=none take any")
+  @Test("An authority that the system does not know is refused; --insecure and ssl_cert_reqs=none accept any")
   func unknownAuthority() throws {
     let url = try Self.plain.get().url()
     try expectRefusal(url, reason: "certificate verify failed")
@@ -70,13 +70,14 @@ struct ConnectionTLSTests {
     try expectToWork(url, ["--insecure"])
   }
 
-  /// The advice after a certificate that our own authority has signed.
+  /// The advice after a certificate that the test's own authority has signed.
   private func remediation(_ url: String) throws -> String {
     try Complaint(text: Mneme(url: url, prefix: "p").run(["stats", "--cacert", ca]).expecting(77)).remediation
   }
 
   @Test(
-    "A certificate for another host is refused, by name and by address, unless the host is not to be checked")
+    "A certificate for another host is refused, by name and by address, unless the check of the host is disabled"
+  )
   func wrongHost() throws {
     let server = try Self.elsewhere.get()
     try expectRefusal(server.url(), ["--cacert", ca], reason: "hostname mismatch")
@@ -86,7 +87,9 @@ struct ConnectionTLSTests {
     try expectToWork(server.url(), ["--insecure"])
   }
 
-  @Test("A client certificate that the server demands, from options, environment or URL; none is 77")
+  @Test(
+    "A client certificate that the server requires, from options, environment or URL; without one the status is 77"
+  )
   func clientCertificate() throws {
     let url = try Self.strict.get().url()
     let identity = certificates.identity("client")
@@ -123,7 +126,7 @@ struct ConnectionTLSTests {
     }
   }
 
-  @Test("A server that can do no better than TLS 1.1 is not talked to", arguments: ["TLSv1.1", "TLSv1"])
+  @Test("A server that supports only TLS 1.1 is refused", arguments: ["TLSv1.1", "TLSv1"])
   func oldVersion(version: String) throws {
     let server = try TLSServer(
       "server", configuration: ["tls-protocols \(version)", "tls-ciphers DEFAULT@SECLEVEL=0"])
@@ -134,7 +137,7 @@ struct ConnectionTLSTests {
     #expect(complaint.causes.contains { $0.contains("protocol version") }, "\(complaint)")
   }
 
-  @Test("A password and a database go over TLS like over any other line")
+  @Test("A password and a database work over TLS too")
   func password() throws {
     let server = try TLSServer("server")
     try server.server.connect().send("CONFIG", "SET", "requirepass", "s3cret")

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// Has every command that talks to a server do its work once, in an order in which each finds something to do.
+/// Runs every command that uses a server once, in an order in which each has something to do.
 /// - Parameters:
 ///   - mneme: on an empty prefix.
 ///   - urls: servers that take turns; those of `mneme` alone when empty.

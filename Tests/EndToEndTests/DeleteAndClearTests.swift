@@ -18,7 +18,7 @@ import Testing
     #expect(json["deleted"].array?.count == 19 && json["missing"].int == 10)
   }
 
-  @Test("an entry is deleted by its query or its id, and all that points to it")
+  @Test("an entry is deleted by its query or its id, with the keys and members that name it")
   func delete() throws {
     let fixture = try CacheFixture()
     for number in 1...4 { try fixture.mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
@@ -48,7 +48,7 @@ import Testing
     #expect(try fixture.mneme.run("get", "--exact", "Where is the office?").outputText == "In Porto.\n")
   }
 
-  @Test("what is asked for twice counts once, whether it is there or not")
+  @Test("a query or id that is given twice is counted once, even if it does not exist")
   func twice() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run(["import"], input: importLines(1...100)).expecting(0)
@@ -81,7 +81,7 @@ import Testing
     #expect(try fixture.version() == 18)
   }
 
-  @Test("a trial deletion changes nothing")
+  @Test("a dry run of delete changes nothing")
   func dryRun() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `demo`: the tour on a server of its own, of which nothing stays.
+/// Tests of `demo`: the tour on its own server, of which nothing remains.
 @Suite struct DemoTests {
   /// The command with a mark in its environment that its children inherit, and a place for temporary files.
   private struct Marked {
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  @Test("a reader that has enough ends the tour, and leaves nothing")
+  @Test("a reader that stops reading ends the tour, and leaves nothing")
   func closedPipe() throws {
     let marked = try Marked()
     let outcome = try marked.mneme.shell("mneme demo | head -n 1")

@@ -3,7 +3,7 @@ import Testing
 
 /// `inspect-keys --discover`.
 @Suite struct DiscoverTests {
-  @Test("every cache of the server is named by its meta, and nothing else is taken for one")
+  @Test("every cache of the server is found by its meta, and nothing else is taken for one")
   func discover() throws {
     let server = try RedisServer()
     defer { withExtendedLifetime(server) {} }

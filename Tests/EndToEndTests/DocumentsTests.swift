@@ -18,7 +18,7 @@ struct DocumentsTests {
     #expect((Int(count) ?? 0) > 60)
   }
 
-  @Test("name the same servers in README.md as in the table of mneme-servers(7)")
+  @Test("list the same servers in README.md as in the table of mneme-servers(7)")
   func servers() throws {
     let table = try Documents.manual("mneme-servers.7")
     let tried = table.matches(of: #/\n(Redis|Valkey) (\d+\.\d+)\.\d+\t/#).map { "\($0.1) \($0.2)" }
@@ -62,7 +62,7 @@ struct DocumentsTests {
   }
 
   @Test(
-    "have a line for cron that puts the metrics in place whole, or leaves the old file",
+    "have a line for cron that replaces the metrics file completely or keeps the old one",
     .needs(program: "promtool"))
   func metrics() throws {
     let fixture = try CacheFixture("cron")

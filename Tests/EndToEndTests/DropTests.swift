@@ -4,7 +4,7 @@ import Testing
 
 /// `drop`.
 @Suite struct DropTests {
-  @Test("the whole cache goes, with foreign keys and other caches left where they are")
+  @Test("the whole cache is removed, while foreign keys and other caches stay")
   func whole() throws {
     let fixture = try CacheFixture(on: RedisServer(), prefix: "cache")
     try CommandExample.sampleCache(fixture)
@@ -43,7 +43,7 @@ import Testing
     try fixture.mneme.run("put", "--embedder", "none", "q", "r")
   }
 
-  @Test("an index of another type does not keep a cache from being dropped")
+  @Test("a cache with an index of another type can be dropped")
   func damaged() throws {
     for key in ["by_id", "by_ttl", "namespaces", "version", "next_id", "quotas", "lru:faq"] {
       let fixture = try CacheFixture("dropped")
@@ -55,7 +55,7 @@ import Testing
     }
   }
 
-  @Test("writes of other programs are removed too, or are a sound new cache")
+  @Test("writes of other programs are removed too, or are a valid new cache")
   func writer() throws {
     let fixture = try CacheFixture("written")
     for _ in 0..<Effort.rounds(4, thorough: 20) {
@@ -65,7 +65,7 @@ import Testing
       let drop = try fixture.mneme.start(["drop", "--yes", "-q"])
       let written = try writer.finish(input: importLines(2400..<3000), within: .seconds(60))
       let dropped = try drop.finish(within: .seconds(60))
-      // The import may see that what it had stored is gone. The drop may see that a cache is there again.
+      // The import may find that its entries are gone. The drop may find that there is a cache again.
       #expect([0, 69].contains(written.status), "\(written)")
       #expect([0, 1].contains(dropped.status), "\(dropped)")
       let names = try fixture.dump().names

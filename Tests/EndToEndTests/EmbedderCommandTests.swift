@@ -39,7 +39,7 @@ struct EmbedderCommandTests {
       try fixture.mneme.run(["get", "a 'question' number 77"] + command).expecting(0).outputLines.count == 1)
   }
 
-  @Test("under a stranger's fingerprint a program's vectors are taken, under the built-in one they are not")
+  @Test("a program's vectors are accepted under an unknown fingerprint, and not under the built-in one")
   func strangers() throws {
     let fixture = try CacheFixture("strangers")
     try fixture.mneme.run(
@@ -57,7 +57,7 @@ struct EmbedderCommandTests {
   }
 
   @Test(
-    "a program that breaks off, says nothing, or says what is not a vector is an error that tells which",
+    "a program that ends early, writes nothing, or writes something other than a vector is an error with that reason",
     arguments: [
       ("exit 3", "ended with status 3 after 0 of 1"), ("kill -9 $$", "signal 9"),
       ("/no/such/program", "status 127"), ("echo '[1,2,3]'", "3 numbers, not of 2"),

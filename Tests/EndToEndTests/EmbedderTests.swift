@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// Embedders outside, through the command: what they give is found again, and what they get wrong harms nothing.
+/// Tests of external embedders, through the command: their vectors are found again, and their errors do no harm.
 @Suite("Embedders")
 struct EmbedderTests {
   private static let openAI = "openai:test-model:dim16"
@@ -15,7 +15,7 @@ struct EmbedderTests {
   }
 
   @Test(
-    "a cache says by itself which server makes its vectors",
+    "the fingerprint of a cache decides which server makes its vectors",
     arguments: [(openAI, "/v1/embeddings", "test-model"), (ollama, "/api/embed", "test-model:latest")])
   func fingerprintChooses(spec: String, path: String, model: String) throws {
     let server = try EmbeddingServer(dimension: 16)
@@ -24,7 +24,7 @@ struct EmbedderTests {
     #expect(try fixture.redis.send("HGET", fixture.key("meta"), "embedder_fingerprint").text == spec)
     #expect(try fixture.redis.send("HGET", fixture.key("meta"), "embedder_dim").text == "16")
 
-    // From here on without any option.
+    // From here on, no option is given.
     try mneme.run("put", "Where is my card?", "In the post.")
     let far = try mneme.run("get", "--json", "quite another thing altogether", expecting: 1).json()
     #expect(far["reason"].string == "below_threshold")
@@ -39,7 +39,7 @@ struct EmbedderTests {
     #expect(requests.allSatisfy { $0.headers["authorization"] == nil && $0.body["dimensions"].isNull })
   }
 
-  @Test("an import asks for 64 texts at a time, and not for those that bring their vector")
+  @Test("an import requests the vectors of 64 texts at a time, and only for lines without a vector")
   func batches() throws {
     let server = try EmbeddingServer(dimension: 16)
     let (fixture, mneme) = try fixture("batches", server)
@@ -63,7 +63,7 @@ struct EmbedderTests {
     #expect(try fixture.dump().names.isEmpty)
   }
 
-  @Test("where the model has another dimension of its own, `dimensions` is asked for")
+  @Test("if the model's own dimension differs, `dimensions` is requested")
   func dimensions() throws {
     let server = try EmbeddingServer { request, _ in
       .vectors(dimension: request.body["dimensions"].int ?? 64)
@@ -82,7 +82,7 @@ struct EmbedderTests {
     #expect(small.requests.map { $0.body["dimensions"].int } == [512, nil])
   }
 
-  @Test("a server that is busy or out of order is asked again, and left alone for as long as it says")
+  @Test("a server that is busy or fails is asked again, after the time that it requests")
   func retries() throws {
     let server = try EmbeddingServer { _, count in
       switch count {
@@ -103,7 +103,7 @@ struct EmbedderTests {
     #expect(before.duration(to: .now) >= .seconds(1))
   }
 
-  /// Each fault, what the server says, and words that the error must hold.
+  /// Each fault, the server's reply, and words that the error must contain.
   private static let faults: [(EmbeddingServer.Answer, [String])] = [
     (.status(401, body: #"{"error":{"message":"Incorrect API key"}}"#), ["401", "Incorrect API key"]),
     (.status(404, body: #"{"error":"model 'x' not found"}"#), ["404", "not found"]),
@@ -126,12 +126,12 @@ struct EmbedderTests {
   ]
 
   @Test(
-    "each fault is a miss with a warning on get, and an error that says who answered what on put",
+    "each fault is a miss with a warning on get, and an error with the server's reply on put",
     arguments: faults.indices)
   func fault(index: Int) throws {
     let (answer, words) = Self.faults[index]
     let server = try EmbeddingServer { request, _ in
-      // The question that is there goes well.
+      // The request for the existing question succeeds.
       request.texts == ["the question that is there"] ? .vectors(dimension: 16) : answer
     }
     let (fixture, mneme) = try fixture("faults", server)
@@ -155,7 +155,7 @@ struct EmbedderTests {
   }
 
   @Test(
-    "an import stops at the line that the embedder does not take, with all before it in, and continues from there"
+    "an import stops at the line that the embedder refuses, stores all lines before it, and can continue there"
   )
   func importStops() throws {
     let server = try EmbeddingServer { request, _ in
@@ -179,7 +179,7 @@ struct EmbedderTests {
   }
 
   @Test(
-    "a server that goes away in the middle of an import leaves whole batches, and the next run brings the rest"
+    "if the server ends in the middle of an import, whole batches are stored, and the next run stores the rest"
   )
   func importGoesOn() throws {
     let server = try EmbeddingServer { _, count in
@@ -188,7 +188,7 @@ struct EmbedderTests {
     let (fixture, mneme) = try fixture("import-goes-on", server)
     let lines = (1...200).map { #"{"query":"question number \#($0)","response":"answer \#($0)"}"# }
     let input = lines.joined(separator: "\n") + "\n"
-    // So long is not waited.
+    // The command does not wait so long.
     let outcome = try mneme.run(["import", "--embedder", Self.openAI], input: Array(input.utf8)).expecting(75)
     #expect(try Complaint(text: outcome).message.contains("line 129:"), "\(outcome)")
     #expect(try fixture.entryCount() == 128)
@@ -220,7 +220,8 @@ struct EmbedderTests {
   }
 
   @Test(
-    "the key goes to the server, and neither into a message nor onto a command line nor to another program")
+    "the key is sent to the server, and is not in a message, on a command line or in another program's environment"
+  )
   func keys() throws {
     let key = "sk-secret-4711"
     let server = try EmbeddingServer { request, _ in

@@ -12,7 +12,7 @@ struct ExplainTests {
     let directory: TemporaryDirectory
     let embedder: [String]
 
-    /// Fills a cache with a question for each similarity, ids from 1; "asked" itself is not among them.
+    /// Fills a cache with a question for each similarity, with ids from 1. "asked" itself is not stored.
     init(_ what: String, _ similarities: [Double]) throws {
       fixture = try CacheFixture(what)
       directory = try TemporaryDirectory()
@@ -42,14 +42,14 @@ struct ExplainTests {
       try fixture.age(id, by: 60)
     }
 
-    /// Confidence halves in 24 hours.
+    /// Makes an entry older. Its confidence halves in 24 hours.
     func wither(_ id: Int, hours: Int) throws {
       try fixture.redis.send("HSET", fixture.key("entry:\(id)"), "ttl", "")
       try fixture.age(id, by: hours * 3600)
     }
   }
 
-  @Test("each neighbour has its verdict, in the text and in JSON, and nothing is touched")
+  @Test("each neighbour has its verdict, in the text and in JSON, and nothing is changed")
   func verdicts() throws {
     let similarities = [0.99, 0.98, 0.97, 0.96, 0.95, 0.9, 0.5]
     let bench = try Bench("verdicts", similarities)
@@ -146,7 +146,7 @@ struct ExplainTests {
     #expect(try #require(candidates[1]["expires_at"].int) > Int(Date().timeIntervalSince1970))
   }
 
-  @Test("no response is read of a neighbour that is only explained")
+  @Test("the response of a neighbour that is only explained is not read")
   func responses() throws {
     let bench = try Bench("large", [Double](repeating: 0.99, count: 60))
     let response = String(repeating: "long ", count: 40_000)
@@ -176,14 +176,14 @@ struct ExplainTests {
     #expect(stats["entries"].int == 1 && stats["expirations"].int == 4)
   }
 
-  @Test("a miss says which rule made it")
+  @Test("a miss names the rule that decided")
   func misses() throws {
     let far = try Bench("misses-far", [0.8, 0.2])
     try rule(
       far.get(expecting: 1),
       "no answer: the nearest question is below the threshold: similarity 0.8000, required 0.8500"
     )
-    // At 0.6 it never had the confidence.
+    // At 0.6 the confidence was never high enough.
     #expect(
       try far.get("--threshold", "0.5", "--min-confidence", "0.9", expecting: 1).outputText.contains(
         "confidence too low"))

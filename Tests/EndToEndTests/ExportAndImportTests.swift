@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `export` and `import`: what goes out comes back the same.
+/// Tests of `export` and `import`: exported entries are imported unchanged.
 @Suite struct ExportAndImportTests {
-  @Test("an exported line tells everything of an entry")
+  @Test("an exported line has every field of an entry")
   func line() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run(
@@ -27,7 +27,7 @@ import Testing
     #expect(Array(embedding) == (try fixture.redis.send("HGET", fixture.key("entry:1"), "embedding").bytes))
   }
 
-  @Test("export and import keep every field of every entry, in another prefix, but the id")
+  @Test("export and import keep every field of every entry except the id, in another prefix")
   func roundTrip() throws {
     let fixture = try CacheFixture("from")
     let copy = try CacheFixture("to")
@@ -62,7 +62,7 @@ import Testing
     #expect(try copy.version() == 5)
   }
 
-  @Test("export reaches a file whole, under its name only when done")
+  @Test("an exported file gets its name only when it is complete")
   func file() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
@@ -77,7 +77,7 @@ import Testing
     #expect(report["bytes"].int == (try directory.read("out.jsonl").count))
   }
 
-  @Test("export makes a file for its owner alone, whatever the mask", arguments: ["0000", "0022", "0777"])
+  @Test("export makes a file for its owner alone, with any umask", arguments: ["0000", "0022", "0777"])
   func permissions(mask: String) throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
@@ -118,7 +118,7 @@ import Testing
     }
   }
 
-  @Test("export chooses by namespace, by id, and leaves out what has expired")
+  @Test("export selects by namespace and id, and leaves out expired entries")
   func selection() throws {
     let fixture = try CacheFixture()
     for number in 1...4 {
@@ -159,7 +159,7 @@ import Testing
     )
   }
 
-  @Test("CSV has a header and quotes what needs it")
+  @Test("CSV has a heading, and fields are quoted where necessary")
   func csv() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "say \"hi\", please", "line\nline")
@@ -169,7 +169,7 @@ import Testing
     #expect(text.contains("\"line\nline\""))
   }
 
-  @Test("import makes what a line does not have as put makes it")
+  @Test("import makes missing fields of a line like put")
   func bareLines() throws {
     let fixture = try CacheFixture()
     let lines =
@@ -186,7 +186,7 @@ import Testing
     #expect(imported.keys.sorted() == ["created_at", "last_accessed_at"])
   }
 
-  @Test("import replaces, skips or fails on a query that is there already")
+  @Test("import replaces, skips or fails on a query that already has an entry")
   func conflicts() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q1", "old")
@@ -216,7 +216,7 @@ import Testing
       #expect(try report.json()["imported"].int == 2, "\(report)")
       #expect(try copy.fields(of: 1)["response"] == "r1" && copy.fields(of: 2)["response"] == "r2")
     }
-    // The element that is in is stored by each run, and the line to continue with says so.
+    // Each run stores the valid element, and the line to continue with shows that.
     let broken = try Complaint(text: fixture.mneme.run("import", input: "[\(a),{}]", expecting: 65))
     #expect(broken.message.contains("standard input, element 2: "), "\(broken)")
     #expect(broken.remediation.contains("--since-line 1"), "\(broken)")
@@ -227,7 +227,7 @@ import Testing
     #expect(packed.remediation.contains("gzip -dc | mneme import"), "\(packed)")
   }
 
-  @Test("an import says which fields and columns it has not read, and that there was nothing to read")
+  @Test("an import reports the fields and columns that it has not read, and a file without entries")
   func unknownFields() throws {
     let fixture = try CacheFixture()
     let line = #"{"query":"u","response":"r","TTL":60,"embeding":[1]}"# + "\n"
@@ -242,7 +242,7 @@ import Testing
     #expect(nothing.errorText.contains("nothing to import"), "\(nothing)")
   }
 
-  @Test("an import for an application that takes queries as they are is found by it")
+  @Test("an import for an application that does not normalize queries is found by it")
   func noNormalize() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "--no-normalize", "Hello  World", "old")
@@ -254,7 +254,7 @@ import Testing
     for (query, response) in [("Hello  World", "new\n"), ("Other  One", "other\n")] {
       #expect(try fixture.mneme.run("get", "--exact", "--no-normalize", query).outputText == response)
     }
-    // The vector is that of the query as it is, as `put` makes it.
+    // The vector is that of the query without normalization, as `put` makes it.
     let put = try fixture.again(uniquePrefix("put"))
     try put.mneme.run("put", "--no-normalize", "Other  One", "other")
     func vector(_ fixture: CacheFixture) throws -> [UInt8]? {
@@ -265,7 +265,7 @@ import Testing
     #expect(try vector(put) != nil && vector(put) == vector(fixture))
   }
 
-  @Test("a trial import changes nothing")
+  @Test("a dry run of import changes nothing")
   func dryRun() throws {
     let fixture = try CacheFixture()
     let lines = try jsonLine(["query": "q1", "response": "new"])
@@ -275,7 +275,7 @@ import Testing
     #expect(try fixture.dump().isEmpty)
   }
 
-  @Test("more lines than a batch holds are all imported, under a quota that is kept")
+  @Test("more lines than one batch holds are imported, and the quota is kept")
   func manyLines() throws {
     let fixture = try CacheFixture()
     let lines = try (1...1000).map { try jsonLine(["query": "query \($0)", "response": "r\($0)"]) }.joined()

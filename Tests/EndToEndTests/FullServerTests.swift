@@ -1,7 +1,8 @@
 import TestSupport
 import Testing
 
-/// A server that has reached `maxmemory` and evicts nothing, as `health` recommends: whatever frees memory works there.
+/// Tests on a server that has reached `maxmemory` and evicts nothing, as `health` recommends: commands that free memory
+/// work.
 @Suite struct FullServerTests {
   /// 200 entries in `big`, and 100 in `faq` that have expired.
   private func fullCache() throws -> CacheFixture {
@@ -18,7 +19,7 @@ import Testing
     return fixture
   }
 
-  /// Makes the server full by so many bytes; nil: whatever is removed.
+  /// Makes the server full by a number of bytes; with nil it stays full after every removal.
   private func fill(_ fixture: CacheFixture, by bytes: Int?) throws {
     let memory = try fixture.redis.send("INFO", "memory").text ?? ""
     let used = memory.split(whereSeparator: \.isNewline).first { $0.hasPrefix("used_memory:") }
@@ -51,7 +52,8 @@ import Testing
   ]
 
   @Test(
-    "what removes works on a full server, and leaves the cache as it would elsewhere", arguments: removals)
+    "commands that remove entries work on a full server, with the same result as elsewhere",
+    arguments: removals)
   func removal(removal: Removal) throws {
     let fixture = try fullCache()
     try fill(fixture, by: 100_000)
@@ -73,7 +75,7 @@ import Testing
   }
 
   @Test(
-    "a server that stays full has the entries removed all the same, and mneme prints what it could not record",
+    "on a server that stays full the entries are still removed, and mneme reports what it could not record",
     arguments: ["vacuum", "clear --yes faq", "delete --id 201 202 203", "delete -n big q1"])
   func staysFull(words: String) throws {
     let fixture = try fullCache()

@@ -4,7 +4,7 @@ import Testing
 
 /// The tools of the other tests, tried on what is known.
 @Suite struct HarnessTests {
-  @Test("a dump shows every kind of key and what changed in it")
+  @Test("a dump shows every kind of key and its changes")
   func dump() throws {
     let redis = try RedisServer.shared().connect()
     let prefix = uniquePrefix("dump*?[]")
@@ -29,7 +29,7 @@ import Testing
         """)
   }
 
-  @Test("the monitor gives each command with its words to the byte")
+  @Test("the monitor returns each command with its exact words")
   func monitor() throws {
     let server = try RedisServer()
     let monitor = try Monitor(server)
@@ -45,7 +45,7 @@ import Testing
     #expect(try monitor.commands().isEmpty)
   }
 
-  @Test("the proxy counts what shares a wait for the server as one round trip")
+  @Test("the proxy counts commands that share a wait for the server as one round trip")
   func proxy() throws {
     let server = try RedisServer.shared()
     let proxy = try ScriptedProxy(to: server)
@@ -59,7 +59,7 @@ import Testing
     #expect(proxy.roundTrips().isEmpty)
   }
 
-  @Test("a server that crashed starts again on what it kept")
+  @Test("a server that crashed starts again with its data")
   func crash() throws {
     let server = try RedisServer(configuration: ["appendonly yes", "appendfsync always"])
     try server.connect().send("SET", "kept", "yes")
@@ -80,7 +80,7 @@ import Testing
     #expect(access("/proc/\(pid.1)", F_OK) == -1)
   }
 
-  @Test("a server that cannot start says why")
+  @Test("a server that cannot start reports the reason")
   func wrongConfiguration() throws {
     let failure = try #require(throws: RedisServer.StartFailure.self) {
       try RedisServer(configuration: ["no-such-directive yes"])

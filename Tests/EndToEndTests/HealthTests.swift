@@ -7,13 +7,13 @@ import Testing
     "maxmemory 100mb", "maxmemory-policy noeviction", "save 3600 1",
   ]
 
-  /// The checks that are not well.
+  /// The checks that are not ok.
   private func found(_ outcome: Outcome) throws -> [String] {
     try #require(outcome.json()["checks"].array).filter { $0["status"].string != "ok" }
       .map { "\($0["status"].string ?? "") \($0["check"].string ?? "")" }
   }
 
-  @Test("a sound cache on a sound server is healthy, and both are described")
+  @Test("a valid cache on a well configured server is healthy, and both are described")
   func healthy() throws {
     let server = try RedisServer(configuration: HealthTests.sound)
     defer { withExtendedLifetime(server) {} }
@@ -108,17 +108,17 @@ import Testing
     defer { withExtendedLifetime(replica) {} }
     let fixture = try CacheFixture(on: replica)
     try fixture.mneme.run("put", "q", "r")
-    // Nobody is there.
+    // There is no server at this address.
     try fixture.redis.send("REPLICAOF", "127.0.0.1", "1")
     let outcome = try fixture.mneme.run("health", "--json", expecting: 1)
     #expect(try found(outcome).contains("critical replication"), "\(outcome)")
   }
 
-  @Test("a namespace over its quota is a warning, and vacuum brings it under")
+  @Test("a namespace over its quota is a warning, and vacuum evicts the excess")
   func overQuota() throws {
     let fixture = try CacheFixture("over")
     try fixture.mneme.run(["import"], input: importLines(1...12, namespace: "a")).expecting(0)
-    // Nobody that keeps to it has put anything since.
+    // No client that respects the quota has put an entry since.
     try fixture.mneme.run("set-quota", "a", "5")
     let warned = try fixture.mneme.run("health", "--json")
     #expect(try found(warned).contains("warning quotas"), "\(warned)")
@@ -129,7 +129,7 @@ import Testing
     try fixture.expectSound()
   }
 
-  @Test("times from the future are a warning, and a problem that a repair leaves")
+  @Test("times in the future are a warning, and a problem that a repair does not change")
   func future() throws {
     let fixture = try CacheFixture("future")
     try fixture.mneme.run("put", "how do I reset my password", "r", "--ttl", "60s")
@@ -140,7 +140,7 @@ import Testing
     try fixture.mneme.run("vacuum", "--repair", expecting: 1)
   }
 
-  @Test("a server that cannot be asked is not an answer but an error")
+  @Test("an unreachable server is an error and not a status")
   func unreachable() throws {
     try refusal(status: 69) { try Mneme(url: "unix:///nonexistent", prefix: "p").run(["health"] + $0) }
   }

@@ -77,10 +77,10 @@ struct IndexCacheTests {
         == 0o700)
   }
 
-  /// A mask that takes a directory from its owner too keeps all but root from making one.
+  /// The umasks to try. With one that removes the owner's rights too, only root can make a directory.
   private static let masks = geteuid() == 0 ? ["0000", "0777"] : ["0000", "0077"]
 
-  @Test("nobody else may read them whatever the process's mask", arguments: masks)
+  @Test("nobody else may read them, with any umask", arguments: masks)
   func mask(mask: String) throws {
     try FileManager.default.createDirectory(
       atPath: directory.path("cache"), withIntermediateDirectories: false)
@@ -95,7 +95,7 @@ struct IndexCacheTests {
   }
 
   @Test(
-    "a link, a pipe or a stranger's directory in their place changes neither the answer nor anything elsewhere",
+    "a link, a pipe or another user's directory in their place changes neither the answer nor other files",
     arguments: [
       "ln -s ../victim cache/mneme", "mkfifo cache/mneme", "echo mine >cache/mneme",
       "ln -s nowhere cache/mneme",
@@ -110,7 +110,7 @@ struct IndexCacheTests {
       let outcome = try kept.run(["get", Self.questions[0]]).expecting(0)
       #expect(outcome.outputText == "so 12\n" && outcome.errorText == "", "\(outcome)")
     }
-    // One who is not root owns the directory, closes it to others and uses it.
+    // A user other than root owns the directory, closes it to others and uses it.
     guard geteuid() == 0 || !trap.hasPrefix("mkdir") else { return }
     #expect(try ChildProcess(listing, directory: directory.path).finish().outputText == before)
   }
@@ -159,7 +159,7 @@ struct IndexCacheTests {
   }
 
   @Test(
-    "without XDG_CACHE_HOME they are in ~/.cache, and a relative one does not count",
+    "without XDG_CACHE_HOME they are in ~/.cache, and a relative path is ignored",
     arguments: ["", "relative/path"])
   func home(xdg: String) throws {
     _ = try mneme(["HOME": directory.path, "XDG_CACHE_HOME": xdg]).run(["get", Self.questions[0]])
@@ -204,7 +204,7 @@ struct IndexCacheTests {
     }
   }
 
-  @Test("one that has become huge, or that is cut and written again all the time, neither hangs nor ends get")
+  @Test("a huge file, or one that is constantly truncated and rewritten, neither blocks nor crashes get")
   func huge() throws {
     _ = try kept.run(["get", Self.questions[0]])
     let path = directory.path("cache/mneme/" + (try #require(try files().first)))
@@ -228,7 +228,8 @@ struct IndexCacheTests {
   }
 
   @Test(
-    "a peek makes and uses one as soon as another get has left its trace, and says under -v why not before")
+    "a peek makes and uses one after another get has identified the cache, and -v gives the reason before that"
+  )
   func peek() throws {
     let first = try kept.run(["-v", "get", "--peek", Self.questions[0]]).expecting(0)
     #expect(first.errorText.contains("incarnation"))

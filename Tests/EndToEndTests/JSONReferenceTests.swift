@@ -160,7 +160,7 @@ struct JSONReferenceTests {
 
     for title in try Self.page.get().keys where title != "error" {
       for (name, member) in try members(of: title) where !(seen[title]?.contains(name) ?? false) {
-        // Text that is not UTF-8 has a test of its own, and so has a prefix within another.
+        // Text that is not valid UTF-8 has its own test, and so has a prefix within another.
         let isElsewhere = name.hasSuffix("_base64") || name == "metadata_text" || name == "caches"
         #expect(member.isConditional && isElsewhere, "no command printed '\(name)' of \(title)")
       }

@@ -23,7 +23,7 @@ import Testing
       try fill()
     }
 
-    /// Entries of two namespaces; some have expired, one by Redis's hand.
+    /// Stores entries of two namespaces. Some have expired, one of them in Redis.
     func fill() throws {
       try fixture.fill(from: "least privilege") { fixture in
         let lines = try (1...200).map {
@@ -48,8 +48,8 @@ import Testing
 
     /// Holds the commands that the server was sent since this was last asked, as an ACL names them, against the rights
     /// of the user.
-    /// - Parameter rare: what is sent only where other writers come in between, and `config|get`, which `MONITOR` does not
-    ///   show. Redis 6.2 does not show `client|setname` either.
+    /// - Parameter rare: what is sent only where other writers come in between, and `config|get`, which `MONITOR` does
+    ///   not show. Redis 6.2 does not show `client|setname` either.
     func expect(
       _ user: String, toHaveSent rare: Set<String>, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
@@ -100,7 +100,7 @@ import Testing
     ["delete", "--dry-run", "--contains", "line 9"], ["set-ttl", "1h", "--dry-run", "-n", "faq"],
   ]
 
-  @Test("a reader's rights are what the reading commands need, and nothing that they do not")
+  @Test("a reader's rights are exactly those that the reading commands need")
   func reader() throws {
     let guarded = try Guarded()
     let mneme = guarded.mneme(as: "mneme-reader")
@@ -116,7 +116,7 @@ import Testing
     #expect(try mneme.run("inspect-keys", "--check").outputText.contains("leftovers of Redis"))
     #expect(try mneme.run("inspect-keys", "--discover").outputText.contains("\nmneme "))
     #expect(try mneme.run("vacuum", "--repair", "--dry-run", "--json").json()["left"].int == 0)
-    // And whatever else can be wrong.
+    // The other kinds of problems.
     let messy = mneme.with(prefix: "mneme:messy")
     #expect(try messy.run("inspect-keys", "--check", expecting: 1).errors.isEmpty)
     #expect(try messy.run("vacuum", "--repair", "--dry-run", expecting: 1).errors.isEmpty)
@@ -176,7 +176,7 @@ import Testing
     #expect(outcome.status == 0 && outcome.output.isEmpty && outcome.errors.isEmpty, "\(outcome)")
   }
 
-  @Test("an operator's rights are what all commands together need, and nothing that they do not")
+  @Test("an operator's rights are exactly those that all commands together need")
   func operators() throws {
     let guarded = try Guarded()
     let mneme = guarded.mneme(as: "mneme-operator")
@@ -240,7 +240,7 @@ import Testing
   }
 
   @Test(
-    "where SCAN is not permitted, what walks over the keys ends with 77, and the right that it names is enough",
+    "if SCAN is not permitted, commands that walk over the keys end with 77, and the right that they name is enough",
     arguments: [[], ["--list"], ["--check"], ["--check", "--json"], ["--discover"]])
   func withoutScan(options: [String]) throws {
     let guarded = try Guarded()
@@ -254,7 +254,7 @@ import Testing
     #expect(try mneme.run(["inspect-keys"] + options).expecting(0).errors.isEmpty)
   }
 
-  @Test("where the server does not offer SCAN, inspect-keys ends with 77 and says so")
+  @Test("if the server does not support SCAN, inspect-keys ends with 77 and that reason")
   func renamedScan() throws {
     let server = try RedisServer(configuration: ["rename-command SCAN \"\""])
     let fixture = try CacheFixture(on: server, prefix: "mneme")
@@ -291,7 +291,7 @@ import Testing
     let mneme = guarded.mneme(as: "mneme-vacuum")
     let refused = try mneme.run("vacuum", "--json", expecting: 77)
     #expect(refused.output.isEmpty && refused.errorText.contains("+scan"), "\(refused)")
-    // The work before is done, and with no leftovers nothing depends on it.
+    // All other work is done, and without leftovers the right is not needed.
     let report = try mneme.run("vacuum", "--json").json()
     #expect(report["expired"].int == 0 && report["leftovers"].int == 0 && report["complete"].bool == true)
   }
@@ -312,7 +312,7 @@ import Testing
     let list = try mneme.run(["inspect-keys", "--list", "--sample", "all", "--json"]).expecting(0)
     #expect(list.errorText == warning)
     #expect(try list.jsonLines().allSatisfy { $0["memory_bytes"].isNull })
-    // Nobody asked for sizes.
+    // No sizes were requested.
     #expect(try mneme.run("inspect-keys", "--sample", "0").errors.isEmpty)
   }
 

@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A signal ends a command also while what it waits for is silent, says what is in, and leaves no file behind.
-@Suite("Leaving")
+/// Tests of signals: a command ends even if its peer does not reply, reports what is stored, and leaves no file.
+@Suite("Signals and closed pipes")
 struct LeavingTests {
-  /// Waits for a program whose standard streams nobody touches.
+  /// Waits for a program without using its standard streams.
   private func end(of program: ChildProcess) throws -> Outcome {
     try eventually("the end of \(program.commandLine)") { program.poll() != nil }
     return try program.finish()
@@ -15,7 +15,9 @@ struct LeavingTests {
 
   // MARK: Silent peers
 
-  @Test("a signal while a program of vectors is silent ends an import, with what is in", arguments: signals)
+  @Test(
+    "a signal ends an import while the embedder program does not answer, and the stored lines are reported",
+    arguments: signals)
   func silentProgram(number: Int32) throws {
     let fixture = try CacheFixture()
     let directory = try TemporaryDirectory()
@@ -34,7 +36,7 @@ struct LeavingTests {
   }
 
   @Test(
-    "a signal while a server of vectors is silent ends an import and a copy",
+    "a signal ends an import and a copy while the embedding server does not answer",
     arguments: [["import"], ["reembed", "copy-of-it"]])
   func silentServer(words: [String]) throws {
     let fixture = try CacheFixture()
@@ -55,7 +57,9 @@ struct LeavingTests {
     #expect(outcome.errorText.contains("mneme: Interrupted: "), "\(outcome)")
   }
 
-  @Test("a signal while Redis is silent ends an import, and says what may be in", arguments: signals)
+  @Test(
+    "a signal ends an import while Redis does not answer, and the lines that may be stored are reported",
+    arguments: signals)
   func silentRedis(number: Int32) throws {
     let fixture = try CacheFixture()
     let proxy = try ScriptedProxy(to: fixture.server, .stall(after: 40_000))
@@ -71,7 +75,7 @@ struct LeavingTests {
   }
 
   @Test(
-    "a change of many entries that a silent server ends says how much was acknowledged",
+    "if a server stops answering in the middle of a change of many entries, the acknowledged number is reported",
     arguments: [
       ["clear", "--yes", "--all"], ["delete", "--yes", "--namespace", "default"], ["delete", "--id", "-"],
       ["set-ttl", "10d", "--yes", "--namespace", "default"], ["set-quota", "default", "1", "--evict"],
@@ -103,12 +107,12 @@ struct LeavingTests {
     #expect(try said.flatMap { Int($0) } == changed(), "\(outcome)")
   }
 
-  @Test("a signal while a pipe is not read ends an export", arguments: signals)
+  @Test("a signal ends an export to a pipe that is not read", arguments: signals)
   func silentPipe(number: Int32) throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run(["import"], input: importLines(1...1000)).expecting(0)
     let command = try fixture.mneme.start(["export"])
-    // The pipe is full long before the end.
+    // The pipe is full before the end of the export.
     usleep(500_000)
     #expect(command.poll() == nil)
     command.signal(number)
@@ -132,7 +136,7 @@ struct LeavingTests {
   // MARK: Files
 
   @Test(
-    "an export that a signal ends leaves no file, and the old one as it was",
+    "an export ended by a signal leaves no new file and keeps the old one",
     arguments: signals + [SIGKILL])
   func noFileLeft(number: Int32) throws {
     let fixture = try CacheFixture()
@@ -144,13 +148,13 @@ struct LeavingTests {
     command.signal(number)
     let outcome = try end(of: command)
     #expect(outcome.status == 128 + number || outcome.termination == .killed(bySignal: number), "\(outcome)")
-    // A file system that cannot keep a file without a name shows what a kill has left, until the next run.
+    // If the file system has no unnamed files, a killed run leaves a file until the next run.
     if number == SIGKILL { try fixture.mneme.run("export", "-o", path) }
     #expect(try directory.names() == ["out"])
     if number != SIGKILL { #expect(try directory.read("out") == Array("old".utf8)) }
   }
 
-  @Test("a reader of /dev/stdout that has enough ends an export quietly")
+  @Test("a reader of /dev/stdout that stops reading ends an export without a message")
   func closedOutput() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run(["import"], input: importLines(1...1000)).expecting(0)
@@ -160,7 +164,7 @@ struct LeavingTests {
     #expect(outcome.errors.isEmpty, "\(outcome)")
   }
 
-  @Test("a name as long as the file system takes is written to")
+  @Test("a file name of the greatest length works")
   func longName() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
@@ -170,7 +174,7 @@ struct LeavingTests {
     #expect(try directory.names() == [name])
   }
 
-  @Test("a file that may not be replaced is reported before the walk")
+  @Test("a file that may not be replaced is reported before entries are read")
   func unreplaceable() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")

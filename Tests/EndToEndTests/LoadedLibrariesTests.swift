@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Start-up is a feature: the libraries that few commands need are loaded by them alone. `StartUpTests` look at what is
-/// linked, these at what is loaded in the middle of a run.
+/// Tests of libraries that few commands need, which only these load, so that the others start fast. `StartUpTests`
+/// checks the linked libraries, these tests the libraries loaded during a run.
 @Suite("Loaded libraries")
 struct LoadedLibrariesTests {
   /// The files that the dynamic loader opens in a run, those that are asked for in its middle among them.
@@ -23,7 +23,7 @@ struct LoadedLibrariesTests {
     let asking = try loaded(
       by: mneme, ["put", "--embedder", "openai:test-model:dim16", "a question", "r"])
     #expect(asking.contains { $0.contains("libcurl") }, "\(asking)")
-    // The cache wants that server's vectors, but these need none.
+    // The cache's vectors come from that server, but these commands need none.
     for arguments in [["get", "a question"], ["stats"], ["vacuum"], ["export"], ["inspect-keys"]] {
       let others = try loaded(by: mneme, arguments)
       #expect(!others.isEmpty && !others.contains { $0.contains("libcurl") }, "\(arguments): \(others)")

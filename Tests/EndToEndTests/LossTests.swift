@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Losses are never reported as done: a flush, a restart and a failover in the middle of each command that
-/// reads or writes for long.
+/// Tests of lost data, which is never reported as stored: a flush, a restart and a failover in the middle of each long
+/// command.
 @Suite struct LossTests {
   /// An address that leads to one server and then to another, as that of a service behind a failover does.
   private final class Service {
@@ -25,7 +25,7 @@ import Testing
       )
     }
 
-    /// Has the second server copy the first one, and waits until it has.
+    /// Makes the second server a replica of the first one, and waits until it has all data.
     func replicate() throws {
       try after.redis.send("REPLICAOF", "127.0.0.1", "\(first.port!)")
       try until("the replica has the data") {
@@ -111,7 +111,7 @@ import Testing
     let kept = try service.after.entryCount()
     try command.write(importLines(1001...2000))
     try Self.until("some are lost") { try service.before.entryCount() > kept + 300 }
-    // Another application puts so many that the version counter tells nothing.
+    // Another application puts so many entries that the version counter does not show the loss.
     try service.after.mneme.run(["import"], input: importLines(10_000...13_000)).expecting(0)
     try service.failOver()
     try expectLoss(command.finish(input: importLines(2001...3000)))
@@ -167,7 +167,7 @@ import Testing
     #expect(try directory.names() == ["backup.jsonl"])
   }
 
-  @Test("a server that is killed and comes back empty has lost what is exported")
+  @Test("an export ends with a loss if the server is killed and restarts empty")
   func restart() throws {
     let server = try RedisServer()
     let fixture = try CacheFixture(on: server)
@@ -215,7 +215,7 @@ import Testing
     }
     let outcome = try command.finish()
     #expect(outcome.status == 0 || !outcome.errorText.contains("lost what it had stored"), "\(outcome)")
-    // In the middle of a transaction it is not known what was done, which is another matter.
+    // In the middle of a transaction the outcome is not known, which is another error.
     if words != ["vacuum"] { #expect(outcome.status == 0, "\(outcome)") }
   }
 

@@ -41,7 +41,7 @@ import Testing
     #expect(
       problems.array?.map { $0["problem"].string } == [String?](repeating: "incomparable-embedding", count: 5)
     )
-    // Numbers that a person has written mean a direction.
+    // A vector written by hand is scaled to length 1.
     let line = try jsonLine([
       "query": "q", "response": "r", "embedding": [3, 4] + [Int](repeating: 0, count: 382),
     ])
@@ -49,7 +49,8 @@ import Testing
     #expect(try field("embedding", of: 7, in: copy) == Self.vector([0.6, 0.8]))
   }
 
-  @Test("text that is not UTF-8 is exported byte for byte with a warning, and served to a pipe unchanged")
+  @Test(
+    "text that is not valid UTF-8 is exported byte for byte with a warning, and written to a pipe unchanged")
   func text() throws {
     let (fixture, copy) = (try CacheFixture("from"), try CacheFixture("to"))
     let odd: [UInt8] = Array("caf".utf8) + [0xe9, 0, 0xff, 0xf0, 0x9f]

@@ -4,7 +4,7 @@ import Testing
 
 /// Names with every character that a key, a pattern, a shell or a terminal takes for something else.
 @Suite struct OddNamesTests {
-  @Test("each line of keys means one key: a tab and the two characters that show one differ")
+  @Test("each line of keys stands for one key: a tab differs from the two characters that represent one")
   func escapedKeys() throws {
     let server = try RedisServer.shared()
     let names = ["t\tx", #"t\tx"#].map { uniquePrefix() + $0 }
@@ -94,7 +94,7 @@ import Testing
     #expect(try victims.map { try $0.dump() } == before)
   }
 
-  @Test("two names that look the same are two")
+  @Test("two names that look alike are different")
   func lookalikes() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "-n", "caf\u{e9}", "q", "composed")

@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The command among other processes: at the same time as another, at the end of a pipe, under signals.
+/// Tests of the command with other processes: at the same time as another one, with pipes, and with signals.
 @Suite struct ProcessTests {
   @Test(
-    "two shells that put the same new queries at the same time make one entry of each",
+    "two shells that put the same new queries at the same time store one entry for each query",
     .timeLimit(.minutes(10)))
   func twoShells() throws {
     let fixture = try CacheFixture("race")
@@ -33,7 +33,7 @@ import Testing
     #expect(try fixture.version() == 2 * count)
   }
 
-  @Test("a reader that has enough ends the command quietly")
+  @Test("a reader that stops reading ends the command without a message")
   func closedPipe() throws {
     let fixture = try CacheFixture()
     let long = String(repeating: "long ", count: 200)
@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test(
-    "a signal while an answer is waited for ends the command, with nothing written",
+    "a signal ends a command that waits for a reply, and nothing is written",
     arguments: [SIGINT, SIGTERM])
   func signalBeforeInput(number: Int32) throws {
     let fixture = try CacheFixture()
@@ -63,14 +63,14 @@ import Testing
   }
 
   @Test(
-    "a signal in the middle of an import ends it after the batch in hand, and says what was done",
+    "a signal in the middle of an import ends it after the current batch, with a report of the stored lines",
     arguments: [SIGHUP, SIGINT, SIGTERM])
   func signalInImport(number: Int32) throws {
     let fixture = try CacheFixture()
     let importing = try fixture.mneme.start(["import"])
     let lines = try (1...300).map { try jsonLine(["query": "q\($0)", "response": "r"]) }.joined()
     try importing.write(lines.utf8)
-    // The rest never comes; what is in by now, or as much as the batches took of it, stays.
+    // The rest of the input never arrives. Complete batches of what has arrived are stored.
     let deadline = Date(timeIntervalSinceNow: 20)
     while try fixture.redis.send("ZCARD", fixture.key("by_id")).integer == 0, Date() < deadline {
       usleep(10_000)
@@ -97,7 +97,7 @@ import Testing
     return outcome.status
   }
 
-  @Test("help and version need no server and no sound environment")
+  @Test("help and version work without a server and with a wrong environment")
   func brokenEnvironment() throws {
     var mneme = Mneme(url: "not a URL", prefix: "p")
     mneme.environment = ["MNEME_CACERT": "/nonexistent", "LANG": "xx_XX", "HOME": "/nonexistent"]
@@ -110,7 +110,7 @@ import Testing
     #expect(try mneme.run("put", "--help").outputText.contains("--ttl"))
   }
 
-  @Test("a build without the trait Redis says what is missing", .needsBuildWithoutRedis)
+  @Test("a build without the trait Redis reports what is missing", .needsBuildWithoutRedis)
   func withoutRedis() throws {
     let complaint = try refusal(status: 69, type: "StoreBackendError") { extra in
       try ChildProcess([Repository.mnemeWithoutRedis, "stats"] + extra, environment: Mneme.plainEnvironment)

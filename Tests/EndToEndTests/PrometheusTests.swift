@@ -29,7 +29,7 @@ import Testing
     let metrics = try fixture.mneme.run("stats", "--prometheus")
     let check = try promtool(metrics.output)
     #expect(check.status == 0 && check.errors.isEmpty, "\(check)\n\(metrics)")
-    // That it would say so if they were wrong.
+    // promtool reports wrong metrics.
     #expect(try promtool(Array("mneme_entries{ 3\n".utf8)).status != 0)
   }
 
@@ -62,7 +62,7 @@ import Testing
       })
   }
 
-  @Test("what waits for vacuum is counted by the index, at the same cost for many entries as for few")
+  @Test("entries that wait for vacuum are counted by the index, at the same cost for many entries as for few")
   func pending() throws {
     let server = try RedisServer()
     let fixture = try CacheFixture(on: server)
@@ -84,7 +84,7 @@ import Testing
     }
   }
 
-  @Test("something is always printed: an emptied cache is up, and none and no server are not")
+  @Test("metrics are always printed: an empty cache is up, a missing cache and a missing server are down")
   func always() throws {
     let fixture = try CacheFixture()
     func value(_ outcome: Outcome, _ name: String) -> String? {
@@ -118,13 +118,13 @@ import Testing
     for prefix in ["one", "two"] {
       #expect(metrics.outputText.contains("mneme_up{key_prefix=\"\(prefix)\"} 1\n"), "\(metrics)")
     }
-    // A damaged one does not keep the other from being counted.
+    // If one cache is damaged, the other is still counted.
     try one.redis.send("SET", one.key("version"), "x")
     let rest = try two.mneme.run("stats", "--prometheus", "--all-caches", expecting: 65).outputText
     #expect(rest.contains("mneme_up{key_prefix=\"two\"} 1\n"), "\(rest)")
   }
 
-  @Test("stats, health, vacuum and the check of every cache say which is which, with the status of the worst")
+  @Test("stats, health, vacuum and the check of every cache name each cache, and end with the worst status")
   func everyCache() throws {
     let server = try RedisServer()
     let one = try CacheFixture(on: server, prefix: "one")

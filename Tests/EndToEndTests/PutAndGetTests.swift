@@ -17,7 +17,7 @@ import Testing
     }
   }
 
-  @Test("what was put is got, with one newline")
+  @Test("get prints what was put, with one newline")
   func roundTrip() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "What are your hours?", "Nine to five.")
@@ -26,7 +26,7 @@ import Testing
     #expect(outcome.errors.isEmpty)
   }
 
-  @Test("a question that differs in case and white space alone is the same")
+  @Test("a question that differs only in case and white space is the same")
   func normalised() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "  Where is\tthe Straße? ", "There.")
@@ -34,7 +34,7 @@ import Testing
     try fixture.mneme.run("get", "--exact", "--no-normalize", "where is the STRASSE?", expecting: 1)
   }
 
-  @Test("a put says what it did in JSON")
+  @Test("a put reports its result in JSON")
   func putJSON() throws {
     let fixture = try CacheFixture()
     let first = try fixture.mneme.run("put", "--json", "q", "r").json()
@@ -49,7 +49,7 @@ import Testing
     #expect(try fixture.mneme.run("get", "q").outputText == "new\n")
   }
 
-  @Test("an exact hit in JSON tells all about the entry")
+  @Test("an exact hit in JSON has all fields of the entry")
   func hitJSON() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "-n", "faq", "q?", "r", "--metadata", #"{"b":1e400,"a":[0.10]}"#)
@@ -85,7 +85,7 @@ import Testing
         .json()["reason"].string == "no_match")
   }
 
-  @Test("a miss is status 1, says nothing, and gives its reason in JSON")
+  @Test("a miss is status 1, prints nothing, and gives its reason in JSON")
   func miss() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "How do I reset my password?", "Use the link.")
@@ -99,14 +99,14 @@ import Testing
     #expect(elsewhere["reason"].string == "no_match")
   }
 
-  @Test("a get without a cache is a miss and makes none")
+  @Test("a get without a cache is a miss and creates none")
   func nothingThere() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("get", "anything", expecting: 1)
     #expect(try fixture.dump().isEmpty)
   }
 
-  @Test("an entry is in Redis as the layout says")
+  @Test("an entry is stored as the layout requires")
   func layout() throws {
     let fixture = try CacheFixture()
     let before = Int(Date().timeIntervalSince1970)
@@ -165,7 +165,7 @@ import Testing
     #expect(try fixture.redis.send("GET", fixture.key("hash:default:\(hash)")).text == "1")
   }
 
-  @Test("with native expiry the entry and its hash key expire by themselves, and a put without takes it off")
+  @Test("with native expiry Redis expires the entry and its hash key, and a put without it removes the TTL")
   func nativeTTL() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r", "--ttl", "1h", "--native-ttl")
@@ -178,7 +178,7 @@ import Testing
     #expect(try fixture.dump().keys.allSatisfy { $0.expiresAt == nil })
   }
 
-  @Test("a hit counts itself and its use, and leaves the version alone")
+  @Test("a hit is counted and recorded as a use, and the version stays")
   func touch() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
@@ -193,7 +193,7 @@ import Testing
     #expect(try fixture.version() == 1)
   }
 
-  @Test("a peek touches nothing, not even what has expired")
+  @Test("a peek changes nothing and does not remove expired entries")
   func peek() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
@@ -206,7 +206,7 @@ import Testing
     }
   }
 
-  @Test("an expired entry is not served, and is removed and counted by the get that met it")
+  @Test("an expired entry is not served, and the get that finds it removes and counts it")
   func expired() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r", "--ttl", "10")
@@ -217,7 +217,7 @@ import Testing
     #expect(try fixture.dump().names.allSatisfy { isLastingKey($0, of: fixture.prefix) })
   }
 
-  @Test("any response that is UTF-8 comes back to the byte")
+  @Test("any response in valid UTF-8 is returned byte for byte")
   func responses() throws {
     let fixture = try CacheFixture()
     let texts = [
@@ -238,7 +238,7 @@ import Testing
     }
   }
 
-  @Test("a vector from a file takes the embedder's place")
+  @Test("a vector from a file is used instead of the embedder")
   func precomputed() throws {
     let fixture = try CacheFixture()
     let directory = try TemporaryDirectory()
@@ -252,7 +252,7 @@ import Testing
     #expect(Array(numbers[28..<32]) == [0, 0, 0x80, 0x3F], "the stored vector has length 1")
   }
 
-  @Test("a cache without embeddings serves exact questions")
+  @Test("a cache without embeddings serves exact hits")
   func none() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "--embedder", "none", "q", "r")
@@ -270,7 +270,7 @@ import Testing
     #expect(try fixture.mneme.run("get", "-qn", "faq", "--", "-q").outputText == "--json\n")
   }
 
-  @Test("an option beats the environment, MNEME_URL beats REDIS_URL")
+  @Test("an option overrides the environment, and MNEME_URL overrides REDIS_URL")
   func environment() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")

@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Questions that people have asked their bank, a thousand of them or in a thorough run all ten thousand, with ages, uses,
-/// intents and times to live: each selection finds what a plain Python program finds in the export.
+/// Questions that people have asked their bank, a thousand of them or in a thorough run all ten thousand, with ages,
+/// uses, intents and times to live: each selection finds what a plain Python program finds in the export.
 @Suite(
   "Random selections of Banking77", .needsBanking77, .needs(program: "python3"), .timeLimit(.minutes(20)))
 struct RandomSelectionTests {
@@ -48,7 +48,7 @@ struct RandomSelectionTests {
     try fixture.mneme.run(["list", "--json"] + words).jsonLines().compactMap { $0["id"].int }
   }
 
-  @Test("each option alone and several together choose what Python chooses")
+  @Test("each option alone and several together select what Python selects")
   func selections() throws {
     let seed = UInt64.random(in: 1...1_000_000)
     let choices = try choices(Effort.rounds(20, thorough: 200), seed: seed)
@@ -56,11 +56,11 @@ struct RandomSelectionTests {
       let found = try ids(choice.words)
       #expect(found == choice.ids, "seed \(seed): \(choice.words)")
     }
-    // They are not all empty.
+    // Many selections are not empty.
     #expect(choices.count { !$0.ids.isEmpty } > choices.count / 4)
   }
 
-  @Test("delete and set-ttl change a selection and nothing that other programs write in the meantime")
+  @Test("delete and set-ttl change a selection, and not entries that other programs write at the same time")
   func changes() throws {
     let seed = UInt64.random(in: 1...1_000_000)
     let choices = try choices(40, seed: seed).filter { !$0.ids.isEmpty && !$0.words.contains("--id") }

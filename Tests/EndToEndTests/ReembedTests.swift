@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A cache goes over to another embedder, whole, whatever ends the run in between.
+/// Tests of copying a whole cache to another embedder, also if a run is interrupted.
 @Suite("Reembedding")
 struct ReembedTests {
   private static let other = "openai:test-model:dim16"
@@ -23,7 +23,7 @@ struct ReembedTests {
       }
   }
 
-  @Test("a run that breaks off is continued, embeds nothing twice, and keeps all but the vectors")
+  @Test("a second run continues an interrupted one, embeds nothing twice, and keeps all but the vectors")
   func goesOn() throws {
     let fixture = try filled(150)
     let server = try EmbeddingServer { _, count in
@@ -37,7 +37,7 @@ struct ReembedTests {
       #expect(
         broken.errorText.contains("copied 64 entries") && broken.errorText.contains("run the command again"))
       #expect(try fixture.redis.send("HGET", "\(target):meta", "copy_of").text == fixture.prefix)
-      // Another cache's copy, and another embedder's, it is not.
+      // It is not the copy of another cache or of another embedder.
       #expect(try mneme.run(["reembed", target]).expecting(78).errorText.contains("EmbedderMismatchError"))
       let stranger = try filled(1)
       #expect(
@@ -49,13 +49,13 @@ struct ReembedTests {
     #expect(server.requests.map(\.texts.count) == [64, 64, 64, 22])
     #expect(try withoutVectors(fixture, prefix: target) == withoutVectors(fixture, prefix: fixture.prefix))
     #expect(try fixture.redis.send("HGET", "\(target):meta", "copy_of").text == nil)
-    // It is whole, and a cache like any other now.
+    // The copy is complete, and an ordinary cache now.
     #expect(
       try mneme.run(["reembed", "--embedder", Self.other, target]).expecting(65).errorText
         .contains("is not empty"))
   }
 
-  @Test("a run that is killed in the middle leaves its copy as it was, and the next one brings only the rest")
+  @Test("after a killed run the copy is as it was, and the next run adds only the rest")
   func killed() throws {
     let fixture = try filled(200)
     let server = try EmbeddingServer { _, count in
@@ -72,17 +72,17 @@ struct ReembedTests {
       let report = try mneme.run("reembed", "--json", "--embedder", Self.other, target).json()
       #expect(report["entries"].int == 72 && report["already_there"].int == 128, "\(report)")
     }
-    // The batch that was under way when it was killed, and it alone, is asked for again.
+    // Only the batch that was under way at the kill is requested again.
     #expect(server.requests.map(\.texts.count) == [64, 64, 64, 64, 8])
     #expect(try withoutVectors(fixture, prefix: target) == withoutVectors(fixture, prefix: fixture.prefix))
     try mneme.with(prefix: target).run("inspect-keys", "--check")
   }
 
-  @Test("two parallel runs make one copy, whole, with each entry once")
+  @Test("two parallel runs make one complete copy, with each entry once")
   func together() throws {
     let fixture = try filled(300)
     let server = try EmbeddingServer { _, count in
-      // The first is held until the second is there too.
+      // The first request is delayed until the second has arrived.
       count == 0 ? .late(.seconds(2), dimension: 16) : .vectors(dimension: 16)
     }
     var mneme = fixture.mneme
@@ -106,7 +106,7 @@ struct ReembedTests {
     try mneme.with(prefix: target).run("inspect-keys", "--check")
   }
 
-  @Test("quotas go along, but for one that the copy has already")
+  @Test("quotas are copied, except one that the copy already has")
   func quotas() throws {
     let fixture = try filled(3)
     for (namespace, quota) in [("default", "3"), ("faq", "70"), ("without entries", "9")] {

@@ -3,7 +3,7 @@ import Testing
 
 /// `snapshot`, `dumps`, `restore` and `loads`: refused, with the way to go instead.
 @Suite struct RefusedSnapshotTests {
-  @Test("snapshots are refused with a pointer to BGSAVE", arguments: ["snapshot", "dumps"])
+  @Test("snapshots are refused with the advice to use BGSAVE", arguments: ["snapshot", "dumps"])
   func snapshot(command: String) throws {
     let complaint = try refused(command)
     for part in ["redis-cli BGSAVE", "dump.rdb"] { #expect(complaint.contains(part), "\(complaint)") }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Faults that were found once, each as it was met.
+/// Tests of faults that were found and fixed.
 @Suite struct RegressionTests {
   // MARK: Data of other programs
 
@@ -16,7 +16,7 @@ import Testing
     #expect(try fixture.redis.send("ZRANGE", fixture.key("by_ttl"), "0", "-1").texts == ["1"])
   }
 
-  @Test("an entry that does not say where it belongs keeps no put from evicting it", arguments: ["2", "40"])
+  @Test("an entry without the fields that place it can be evicted by a put", arguments: ["2", "40"])
   func damagedEviction(quota: String) throws {
     let fixture = try CacheFixture("damaged")
     try fixture.mneme.run(["import"], input: importLines(1...(try #require(Int(quota))))).expecting(0)
@@ -35,11 +35,11 @@ import Testing
     try fixture.redis.send("HDEL", fixture.key("entry:3"), field)
     try fixture.mneme.run("clear", "--yes", "default")
     let left = try fixture.dump().names.filter { !isLastingKey($0, of: fixture.prefix) }
-    // Without its hash nothing tells which `hash:` key it had.
+    // Without the hash it is not known which `hash:` key the entry had.
     #expect(left.allSatisfy { field == "query_hash" && $0.hasPrefix(fixture.key("hash:")) }, "\(left)")
   }
 
-  @Test("two fields that a late touch left of an entry are removed when they are met")
+  @Test("two fields of a removed entry that a late use has left are removed when they are found")
   func ghost() throws {
     let fixture = try CacheFixture("ghost")
     for number in 1...2 { try fixture.mneme.run("put", "q\(number)", "r") }
@@ -50,7 +50,7 @@ import Testing
     #expect(try fixture.redis.send("EXISTS", fixture.key("by_id"), fixture.key("namespaces")).integer == 0)
   }
 
-  @Test("a version that cannot grow stops a deletion before it does anything")
+  @Test("a version that cannot grow prevents a deletion before anything is changed")
   func fullVersion() throws {
     let fixture = try CacheFixture("version")
     try fixture.mneme.run("put", "q", "r")
@@ -60,7 +60,7 @@ import Testing
     }
   }
 
-  @Test("a counter that is not a number is left as it is, and keeps no answer from being served")
+  @Test("a counter that is not a number is not changed, and answers are still served")
   func brokenCounter() throws {
     let fixture = try CacheFixture("counter")
     try fixture.mneme.run("put", "q", "r")
@@ -105,7 +105,7 @@ import Testing
   // MARK: Input
 
   @Test(
-    "the earliest time that a number can hold is not time", arguments: ["created_at", "last_accessed_at"])
+    "the smallest number is not a time", arguments: ["created_at", "last_accessed_at"])
   func earliestTime(field: String) throws {
     let fixture = try CacheFixture("time")
     let line = #"{"query":"q","response":"r","\#(field)":-9223372036854775808}"#
@@ -116,7 +116,7 @@ import Testing
   // MARK: Output
 
   @Test(
-    "with standard output closed nothing of it reaches the server",
+    "with standard output closed, no output is sent to the server",
     arguments: ["export", "export --format csv", "inspect-keys --list"])
   func closedOutput(command: String) throws {
     let server = try RedisServer()
@@ -133,7 +133,7 @@ import Testing
 
   private func isOfErrors(_ line: Substring) -> Bool { line.hasPrefix("total_error_replies") }
 
-  @Test("export writes into a pipe that has a name, and leaves it one")
+  @Test("export writes to a named pipe, which stays a pipe")
   func namedPipe() throws {
     let fixture = try CacheFixture("pipe")
     try fixture.mneme.run("put", "q", "r")
@@ -157,7 +157,7 @@ import Testing
 
   // MARK: Rights
 
-  @Test("a user that may only read the prefix can look and export")
+  @Test("a user that may only read the prefix can read and export")
   func reader() throws {
     let fixture = try CacheFixture("reader", configuration: [])
     try CommandExample.sampleCache(fixture)
@@ -177,7 +177,7 @@ import Testing
     }
   }
 
-  @Test("a database that an ACL does not permit is a question of rights")
+  @Test("a database that an ACL does not permit is reported as a missing right")
   func databaseNotPermitted() throws {
     let server = try RedisServer()
     defer { withExtendedLifetime(server) {} }

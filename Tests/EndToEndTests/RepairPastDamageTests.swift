@@ -28,7 +28,7 @@ import Testing
 
   // MARK: Leftovers
 
-  @Test("what Redis's own expiry leaves is counted apart, and no problem until the next vacuum")
+  @Test("leftovers of Redis's own expiry are counted separately, and are not a problem until the next vacuum")
   func leftovers() throws {
     let fixture = try filled("leftovers")
     // The entries alone, as Redis takes them from a cache that Python fills.
@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test(
-    "plain vacuum removes a hash of which only a use is left, wherever it is listed",
+    "a plain vacuum removes a hash of which only a late use is left, in every index",
     arguments: [["by_id", "lru:faq", "by_ttl"], ["by_id", "lru:faq"], ["lru:faq"]])
   func lateUse(listing: [String]) throws {
     let fixture = try filled("late")
@@ -65,13 +65,13 @@ import Testing
   // MARK: Indexes of another type
 
   @Test(
-    "an index of another type keeps nothing else from being repaired, and is named with the command that cures it",
+    "an index of another type is reported with the command that repairs it, and everything else is repaired",
     arguments: ["by_ttl", "by_id", "namespaces", "lru:faq", "counters:faq", "version"])
   func pastIndex(index: String) throws {
     let fixture = try filled("past")
     try fixture.redis.send("DEL", fixture.key(index))
     try fixture.redis.send("RPUSH", fixture.key(index), "a", "list")
-    // An entry that lacks a field, one that is not where it belongs, and one of which only a use is left.
+    // An entry without a field, one with wrong index members, and one of which only a late use is left.
     try fixture.redis.send("HDEL", fixture.key("entry:1"), "metadata")
     try fixture.redis.send("ZADD", fixture.key("lru:default"), "5", "7")
     try leaveUse(of: 8, fixture)
@@ -84,7 +84,7 @@ import Testing
         == fixture.fields(of: 7)["last_accessed_at"])
     let rest = try #require(try check(fixture)["problems"].array)
     #expect(rest.map { $0["problem"].string } == ["wrong-type"], "\(rest)")
-    // And the advice works.
+    // The advice works.
     try fixture.redis.send("DEL", fixture.key(index))
     try fixture.mneme.run("vacuum", "--repair")
     try fixture.mneme.run("inspect-keys", "--check")
@@ -130,7 +130,7 @@ import Testing
     try fixture.expectSound()
   }
 
-  @Test("--drop-unreadable goes with --repair, and nothing is advised that does not help")
+  @Test("--drop-unreadable needs --repair, and it is advised only if it helps")
   func advice() throws {
     let fixture = try filled("advice")
     try fixture.refusal(of: ["vacuum", "--drop-unreadable"], status: 64)
@@ -143,7 +143,9 @@ import Testing
 
   // MARK: The empty namespace
 
-  @Test("entries of the namespace without a name, which Python has, are kept, exported, deleted and expired")
+  @Test(
+    "entries of the namespace with an empty name, which Python allows, are kept, exported, deleted and expired"
+  )
   func emptyNamespace() throws {
     let fixture = try CacheFixture("nameless")
     // Python writes the same keys with an empty name in them.
@@ -170,10 +172,10 @@ import Testing
     #expect(left.isEmpty, "\(left)")
   }
 
-  // MARK: Other caches beneath the prefix
+  // MARK: Other caches under the prefix
 
   @Test(
-    "a cache whose prefix begins with this one's is named and left alone, whatever its keys look like",
+    "a cache whose prefix begins with this one's is named and not changed, with any names of keys",
     arguments: ["v2", "lru", "hash", "entry", "counters", "quota", "lru:x"])
   func otherCache(suffix: String) throws {
     let outer = try CacheFixture("outer")
@@ -206,7 +208,7 @@ import Testing
 
   // MARK: Quotas
 
-  @Test("a quota that a Python program has set in its place is a note, and the number in force")
+  @Test("a quota that a Python program has set is a note, and is in force")
   func overwrittenQuota() throws {
     let fixture = try filled("quota")
     try fixture.mneme.run("set-quota", "faq", "3")
@@ -218,9 +220,9 @@ import Testing
     #expect(try fixture.mneme.run("set-quota", "faq").outputText.contains("5"))
   }
 
-  // MARK: Beside a flush
+  // MARK: During a flush
 
-  @Test("a repair leaves no number behind in a prefix that is flushed while it works")
+  @Test("a repair leaves no key in a prefix that is flushed at the same time")
   func flushed() throws {
     let fixture = try CacheFixture("flushed", configuration: [])
     for _ in 0..<20 {

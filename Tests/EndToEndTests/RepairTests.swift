@@ -10,7 +10,7 @@ import Testing
     return fixture
   }
 
-  /// Makes a cache with a bit of everything that goes wrong.
+  /// Makes a cache with every kind of problem.
   static func fill(_ fixture: CacheFixture) throws {
     for number in 1...12 {
       try fixture.mneme.run("put", "-n", number % 2 == 0 ? "even" : "odd", "--ttl", "1h", "q\(number)", "r")
@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test(
-    "a dry run says exactly what a run does",
+    "a dry run reports exactly what a run does",
     arguments: [
       [], ["--repair"], ["--repair", "--drop-unreadable"], ["-n", "odd"], ["-n", "odd", "--repair"],
     ])
@@ -68,14 +68,14 @@ import Testing
     }
     #expect(dry["problems"].description == real["problems"].description)
     #expect(real["expired"].int ?? 0 > 1)
-    // And a second one finds nothing to do.
+    // A second repair has nothing to do.
     let again = try fixture.mneme.run(["vacuum", "--json"] + options).expecting(status).json()
     for figure in ["expired", "leftovers", "repaired", "dropped"] {
       #expect(again[figure].int ?? 0 == 0, "\(figure): \(again)")
     }
   }
 
-  @Test("a repair repairs everything that loses no usable answer, and reports the rest with the reason")
+  @Test("a repair repairs everything that costs no usable answer, and reports the rest with the reason")
   func left() throws {
     let fixture = try messyStage()
     try fixture.mneme.run("inspect-keys", "--check", expecting: 1)
@@ -86,7 +86,7 @@ import Testing
     }
     #expect(outcome.outputLines.allSatisfy { $0.count <= 80 }, "\(outcome)")
     #expect(outcome.errors.isEmpty)
-    // For cron: not all is well, and why.
+    // For cron: the problems that are left, with their reasons.
     let quiet = try fixture.mneme.run("-q", "vacuum", "--repair", expecting: 1)
     #expect(quiet.outputLines.count == 2 && quiet.errors.isEmpty, "\(quiet)")
     #expect(quiet.outputLines[1].hasPrefix("wrong-embedding: The vector of entry 12 has 4 bytes"), "\(quiet)")
@@ -140,7 +140,7 @@ import Testing
     #expect(try sound.mneme.run("inspect-keys", "--check").outputText.hasSuffix("keys: no problem\n"))
   }
 
-  @Test("a check of nothing, and of one namespace")
+  @Test("a check without a cache, and of one namespace")
   func scope() throws {
     let nothing = try CacheFixture("nothing")
     let check = try nothing.mneme.run("inspect-keys", "--check", expecting: 1)

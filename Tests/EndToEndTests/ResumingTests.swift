@@ -8,7 +8,7 @@ import Testing
     try numbers.map { try jsonLine(["query": "q\($0)", "response": "r\($0)"]) }.joined()
   }
 
-  @Test("an import that met a broken line continues after what is in, and stores nothing twice")
+  @Test("an import that was ended by a wrong line continues after the stored lines, and stores nothing twice")
   func afterBrokenLine() throws {
     let fixture = try CacheFixture()
     let broken = try lines(1...100) + "{broken\n" + lines(102...150)
@@ -28,7 +28,7 @@ import Testing
     #expect(try fixture.version() == 150, "nothing was written twice")
   }
 
-  @Test("the number of a line counts from the beginning of the file, also when some are passed over")
+  @Test("the number of a line counts from the beginning of the file, also if lines are skipped")
   func numbers() throws {
     let fixture = try CacheFixture()
     let input = try lines(1...4) + "\n" + lines(6...7) + "{broken\n"
@@ -58,7 +58,7 @@ import Testing
   }
 
   @Test(
-    "an import continues on the server that has its lines, and on no other, none that was started again, and none that was emptied"
+    "an import continues on the server that has its lines, but not on another, a restarted or an emptied one"
   )
   func otherServer() throws {
     let (server, other) = (try RedisServer(), try RedisServer())
@@ -95,7 +95,7 @@ import Testing
     #expect(try restarted.entryCount() == 300)
   }
 
-  @Test("after a lost connection lines were acknowledged, and are said to be in by nobody")
+  @Test("after a lost connection, lines without an acknowledgement are not reported as stored")
   func lostConnection() throws {
     let server = try RedisServer()
     let fixture = try CacheFixture(on: server)
@@ -127,7 +127,7 @@ import Testing
       "\(complaint)")
   }
 
-  @Test("a conflict that must not be stops an import at its line, with all before it in")
+  @Test("a conflict stops an import at its line, and all lines before it are stored")
   func conflict() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q70", "old")
@@ -147,7 +147,7 @@ import Testing
     }
   }
 
-  @Test("a trial names the first conflict, whatever the namespaces")
+  @Test("a dry run names the first conflict, in any namespace")
   func firstConflict() throws {
     let fixture = try CacheFixture()
     for number in 1...8 { try fixture.mneme.run("put", "q", "old", "-n", "n\(number)") }
@@ -158,7 +158,7 @@ import Testing
     #expect(complaint.message.contains("line 1:"), "\(complaint)")
   }
 
-  @Test("input that cannot be read any more ends an import with what came before it stored")
+  @Test("input that cannot be read any more ends an import, and the lines before it are stored")
   func brokenInput() throws {
     let fixture = try CacheFixture()
     let source = try RudeSource()
@@ -222,7 +222,7 @@ import Testing
     return pairs.sorted { ($0[0] ?? []).lexicographicallyPrecedes($1[0] ?? []) }
   }
 
-  @Test("a cache without vectors goes out and comes back")
+  @Test("a cache without vectors is exported and imported")
   func withoutVectors() throws {
     let (fixture, copy) = (try CacheFixture("from"), try CacheFixture("to"))
     try fixture.mneme.run("put", "--embedder", "none", "q", "r")
@@ -231,7 +231,7 @@ import Testing
     #expect(try copy.mneme.run("get", "q").outputText == "r\n")
   }
 
-  @Test("an export that cannot continue leaves the old file alone, and no other file")
+  @Test("an export that cannot continue keeps the old file, and leaves no other file")
   func failedExport() throws {
     let server = try RedisServer()
     let fixture = try CacheFixture(on: server)
@@ -249,7 +249,7 @@ import Testing
   }
 
   @Test(
-    "a disk that is full is status 74, on standard output and in a file", .enabled(if: isThere("/dev/full")))
+    "a full disk is status 74, for standard output and for a file", .enabled(if: isThere("/dev/full")))
   func fullDisk() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
@@ -258,7 +258,7 @@ import Testing
   }
 
   @Test(
-    "an interrupted export says how to continue, or that the file is as it was",
+    "an interrupted export reports how to continue, or that the file was not changed",
     arguments: [SIGHUP, SIGINT, SIGTERM])
   func interruptedExport(number: Int32) throws {
     let fixture = try CacheFixture()

@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The road between a cache in Redis and a SQLite cache of the Python library: `export --format sqlite` and `import` of
-/// such a file. `InteropTests/SQLiteInteropTests` has Python open what is written here.
+/// Tests of `export --format sqlite` and of `import` of a SQLite cache of the Python library. In
+/// `InteropTests/SQLiteInteropTests` Python opens such files.
 @Suite("SQLite caches")
 struct SQLiteTests {
   private static let interpreter = "python3"
@@ -16,7 +16,7 @@ struct SQLiteTests {
     return try ChildProcess([Self.interpreter, "-c", script, path]).finish().expecting(0).outputText
   }
 
-  /// A cache with what is hard to carry.
+  /// A cache with data that is difficult to copy.
   private func sample(_ name: String = "source") throws -> CacheFixture {
     let fixture = try CacheFixture(name)
     let texts = ["plain", "nul \0 in it", "e\u{301} \u{1F9E0}", "", "[ERROR] no"]
@@ -39,10 +39,10 @@ struct SQLiteTests {
 
   // MARK: There and back
 
-  @Test("every field, quotas and counters come back from a SQLite file")
+  @Test("every field, quotas and counters are restored from a SQLite file")
   func roundTrip() throws {
     let (fixture, copy) = (try sample(), try CacheFixture("copy"))
-    // The last id is free, and must not be given again.
+    // The last id is free, and must not be used again.
     try fixture.mneme.run("put", "last", "r")
     try fixture.mneme.run("delete", "last")
     let directory = try TemporaryDirectory()
@@ -69,7 +69,7 @@ struct SQLiteTests {
     #expect(try directory.names() == ["cache.db"])
   }
 
-  @Test("a selection, and a cache without settings, are written as asked")
+  @Test("a selection, and a cache without settings, are written as requested")
   func selection() throws {
     let fixture = try sample()
     let directory = try TemporaryDirectory()
@@ -117,7 +117,7 @@ struct SQLiteTests {
     try set(2, "response", [0x63, 0xE9])
     try set(3, "metadata", Array("{\"n\":\(String(repeating: "9", count: 5000))}".utf8))
     try set(4, "embedding", [0, 0, 0, 0])
-    // Entry 1 is shadowed by entry 5, entry 6 by entry 1's query and not found by it.
+    // Entry 5 has entry 1's query and its hash key. Entry 6 has that query too, and no hash key.
     for (id, query) in [(5, "q1"), (6, "q1")] {
       let hash = try #require(try fixture.fields(of: 1)["query_hash"])
       try set(id, "query", Array(query.utf8))
@@ -138,7 +138,7 @@ struct SQLiteTests {
     #expect(try python(path, "print(db.execute('SELECT id FROM entries').fetchall())") == "[(5,)]\n")
   }
 
-  @Test("a log beside the file, a pipe, and no file are refused")
+  @Test("a log next to the file, a pipe, and standard output are refused")
   func refused() throws {
     let fixture = try sample()
     let directory = try TemporaryDirectory()
@@ -171,7 +171,8 @@ struct SQLiteTests {
   }
 
   @Test(
-    "an interrupt and a flush leave the old file, and nothing beside it", arguments: ["interrupt", "flush"])
+    "after an interrupt and a flush the old file stays, without other files",
+    arguments: ["interrupt", "flush"])
   func interrupted(how: String) throws {
     let fixture = try CacheFixture("interrupted", configuration: [])
     try fixture.mneme.run(["import"], input: importLines(1...2000)).expecting(0)
@@ -197,7 +198,7 @@ struct SQLiteTests {
   }
 
   @Test(
-    "a database that is not a whole cache is refused, and nothing is stored",
+    "a database that is not a complete cache is refused, and nothing is stored",
     arguments: [
       ("DROP TABLE entries", 65, "without the tables of a cache"),
       ("DROP TABLE schema_meta", 65, "without the tables of a cache"),
@@ -248,7 +249,7 @@ struct SQLiteTests {
     #expect(outcome.errorText.contains("row 2, 4: "), "\(outcome)")
   }
 
-  @Test("a file that is cut off, locked, unreadable or a pipe is refused by its own status")
+  @Test("a file that is truncated, locked, unreadable or a pipe is refused, each with its own status")
   func badFiles() throws {
     let directory = try TemporaryDirectory()
     let path = try file(directory)
@@ -276,7 +277,7 @@ struct SQLiteTests {
     #expect(try fixture.dump().isEmpty)
   }
 
-  @Test("a file that an application has open is read with its log, and nothing is left beside it")
+  @Test("a file that an application has open is read with its log, and no other file is left")
   func liveFile() throws {
     let directory = try TemporaryDirectory()
     let path = try file(directory)
@@ -304,7 +305,7 @@ struct SQLiteTests {
     #expect(names == ["cache.db"], "\(names)")
   }
 
-  @Test("an archive of tar is recognized, packed or not, with what unpacks it")
+  @Test("a tar archive is recognized, compressed or not, and the message has the command that unpacks it")
   func archives() throws {
     let directory = try TemporaryDirectory()
     _ = try file(directory, "store")

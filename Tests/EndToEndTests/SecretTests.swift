@@ -10,7 +10,7 @@ struct SecretTests {
   private static let url = "redis://user:\(secret)@127.0.0.1:1/0"
 
   @Test(
-    "a message about a wrong line does not show its password",
+    "a message about a wrong line does not show a password in it",
     arguments: [
       ["stats", url], [url], [url, "stats"], ["--ulr", url, "stats"], ["--ulr=\(url)", "stats"],
       ["stats", "-x\(url)"], ["stats", "-u=\(url)"], ["stats", "--json=\(url)"],
@@ -34,7 +34,7 @@ struct SecretTests {
     }
   }
 
-  @Test("no command says a password or a key, however much it says")
+  @Test("no command prints a password or a key, with any verbosity")
   func everyCommand() throws {
     let server = try RedisServer(configuration: ["user app on >\(Self.secret) ~* &* +@all"])
     var mneme = Mneme(
@@ -79,12 +79,12 @@ struct SecretTests {
 
   // MARK: Programs that we start
 
-  @Test("the server of the tour gets none of our keys and passwords")
+  @Test("the server of the tour does not inherit keys and passwords")
   func tour() throws {
     let directory = try TemporaryDirectory()
     let script = try directory.write(
       Array("#!/bin/sh\nenv >'\(directory.path("env"))'\nexit 1\n".utf8), to: "script")
-    // By another process: a file that this one has open while it starts a third could not be run.
+    // Another process writes the file, because a file that this one has open for writing could not be run.
     try ChildProcess(["install", "-m", "755", script, directory.path("redis-server")]).finish().expecting(0)
     var mneme = Mneme(url: Self.url, prefix: "p")
     mneme.environment = [
@@ -98,7 +98,7 @@ struct SecretTests {
     #expect(seen.contains("PATH=") && !seen.contains(Self.secret), "\(seen), \(outcome)")
   }
 
-  @Test("a program that makes vectors inherits no connection and no ignored signal")
+  @Test("an embedder program inherits no connection and no ignored signal")
   func descriptors() throws {
     let directory = try TemporaryDirectory()
     let fixture = try CacheFixture("inherits")
@@ -116,7 +116,7 @@ struct SecretTests {
 
   // MARK: Memory
 
-  /// A way to come by a secret: what is typed behind `stats`, and variables.
+  /// A way to pass a secret: arguments of `stats`, and variables.
   struct Holding: Sendable, CustomTestStringConvertible {
     let name: String
     var words: @Sendable (_ port: Int, _ file: String) -> [String] = { port, _ in
@@ -153,14 +153,14 @@ struct SecretTests {
       }
   }
 
-  /// The command on a server that never answers, asked by one who may be of another user's rights.
+  /// Starts the command on a server that never replies, possibly as another user.
   private func start(
     _ holding: Holding, in directory: TemporaryDirectory, _ script: String, as user: [String] = []
   ) throws -> (ChildProcess, ScriptedProxy) {
     let proxy = try ScriptedProxy(to: try RedisServer.shared(), .stall(after: 0))
     let file = try directory.write(Array(Self.secret.utf8), to: "secret")
     chmod(file, 0o644)
-    // A debug build catches the signal otherwise, to print where it was.
+    // Otherwise a debug build handles the signal to print a backtrace.
     let variables = Mneme.plainEnvironment.merging([
       "MNEME_KEY_PREFIX": "a prefix to look for", "SWIFT_BACKTRACE": "enable=no",
     ]) { $1 }.merging(holding.environment(proxy.port)) { $1 }
@@ -199,9 +199,9 @@ struct SecretTests {
     }
   }
 
-  @Test("another process of the same user cannot read what one that holds a secret has in its memory")
+  @Test("another process of the same user cannot read the memory of one that holds a secret")
   func otherProcesses() throws {
-    // Root can read everything, so it is nobody then who looks.
+    // Root can read everything, so the user nobody tries it.
     let user = geteuid() == 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : []
     let script = """
       [ -x "$0" ] || exit 1; "$0" "$@" & read -r go; for name in environ maps; do

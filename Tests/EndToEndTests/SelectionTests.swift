@@ -20,7 +20,7 @@ import Testing
     return try outcome.outputLines.map { try JSONValue($0)["id"].int ?? 0 }
   }
 
-  @Test("list shows the entries that match, and 1 where none does")
+  @Test("list shows the entries that match, and ends with 1 if none does")
   func list() throws {
     let fixture = try Self.fixture()
     #expect(try Self.ids(fixture.mneme) == Array(1...10))
@@ -41,7 +41,7 @@ import Testing
     #expect(table[1].contains("question 1") && table[1].contains("answer 1"))
   }
 
-  @Test("list and export choose the same entries")
+  @Test("list and export select the same entries")
   func export() throws {
     let fixture = try Self.fixture()
     for words in [["-n", "faq"], ["--metadata", "source"], ["--query-contains", "question 1"]] {
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test("show tells all about an entry, and 1 where an id is not there")
+  @Test("show prints everything about an entry, and ends with 1 if an id does not exist")
   func show() throws {
     let fixture = try Self.fixture()
     let text = try fixture.mneme.run("show", "3").outputText
@@ -74,7 +74,7 @@ import Testing
     #expect(try fixture.mneme.run("show", "5", expecting: 65).outputText.contains("created_at"))
   }
 
-  @Test("delete removes a selection and nothing else, and asks where it can")
+  @Test("delete removes exactly a selection, and asks if there is a terminal")
   func delete() throws {
     let fixture = try Self.fixture()
     #expect(
@@ -90,7 +90,7 @@ import Testing
     try fixture.mneme.run("inspect-keys", "--check")
   }
 
-  @Test("set-ttl moves every place that says when an entry expires")
+  @Test("set-ttl changes every value that decides when an entry expires")
   func setTTL() throws {
     let fixture = try Self.fixture()
     #expect(
@@ -118,7 +118,7 @@ import Testing
     try fixture.mneme.run("inspect-keys", "--check")
   }
 
-  @Test("damaged entries are left out, with one warning that counts them and a remedy that works")
+  @Test("damaged entries are left out, with one warning that gives their number and a remedy that works")
   func damaged() throws {
     let fixture = try Self.fixture()
     try fixture.redis.send("HSET", fixture.key("entry:2"), "created_at", "soon")
@@ -141,7 +141,7 @@ import Testing
     #expect(try fixture.mneme.run("list").errors.isEmpty)
   }
 
-  @Test("the name of a file in the place of ids is answered with the option that takes one")
+  @Test("if a file name is given instead of ids, the error names the option that reads a file")
   func fileName() throws {
     let fixture = try CacheFixture("misplaced")
     let text = try fixture.mneme.run("export", "cache.jsonl", expecting: 64).errorText
@@ -149,7 +149,7 @@ import Testing
   }
 
   @Test(
-    "a selection that contradicts itself, or has no meaning, is a usage error",
+    "a contradictory or meaningless selection is a usage error",
     arguments: [
       ["--no-ttl", "--expires-within", "1h"], ["--older-than", "2d", "--newer-than", "1d"],
       ["--min-uses", "3", "--max-uses", "2"], ["--metadata", "a..b"], ["--contains", " "], ["--id", "x"],

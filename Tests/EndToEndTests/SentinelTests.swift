@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A primary that three Sentinels watch over.
+/// Tests of a primary that three Sentinels monitor.
 @Suite struct SentinelTests {
   /// A primary, a replica and three Sentinels, each a process of its own.
   private struct Service {
@@ -47,7 +47,7 @@ import Testing
     }
   }
 
-  @Test("the primary is found through the Sentinels, and one that is gone is passed over")
+  @Test("the primary is found through the Sentinels, and an unreachable Sentinel is skipped")
   func findsPrimary() throws {
     let service = try Service()
     let mneme = Mneme(url: "redis+sentinel://127.0.0.1:\(try freePort()),\(service.hosts)/main", prefix: "p")
@@ -62,7 +62,7 @@ import Testing
     #expect(unknown.message.contains("does not know the service 'other'"), "\(unknown)")
     #expect(unknown.remediation.contains("SENTINEL MASTERS"), "\(unknown)")
 
-    // The URL of a Sentinel that is meant to be one of a server: what is right can be pasted.
+    // The URL names a Sentinel as a server. The right URL in the message can be pasted.
     let wrong = Mneme(url: "redis://127.0.0.1:\(service.sentinels[0].port!)", prefix: "p")
     for words in [["stats"], ["put", "q2", "r"], ["get", "q"]] {
       let refused = try refusal(status: 69) { try wrong.run(words + $0) }
@@ -73,7 +73,7 @@ import Testing
   }
 
   @Test(
-    "a failover in the middle of a command that writes is followed, or ends it and says so",
+    "after a failover a writing command continues, or ends with that reason",
     arguments: [
       "import", "vacuum --pace 20ms --batch-size 4", "clear --yes --all", "set-ttl 2h --yes -n default",
     ])
@@ -111,7 +111,7 @@ import Testing
         "\(outcome)")
     default: Issue.record("\(outcome)")
     }
-    // The command again, through the same URL, does the rest.
+    // The same command again does the rest.
     if words == "import" {
       try service.mneme.run(["import", "--on-conflict", "skip"], input: lines).expecting(0)
       #expect(try after.entryCount() == 4000)
@@ -122,7 +122,7 @@ import Testing
     try after.mneme.run("inspect-keys", "--check")
   }
 
-  @Test("puts go to the new primary after a failover, and none fails but those during it")
+  @Test("after a failover puts are sent to the new primary, and only puts during the failover may fail")
   func puts() throws {
     let service = try Service()
     try service.mneme.run("put", "q1", "r")

@@ -4,7 +4,7 @@ import Testing
 /// Limits of the server that cut a connection, which is not the end of the server.
 @Suite("Limits of the server")
 struct ServerLimitTests {
-  /// A server that runs for long enough to be told from one that has just come back.
+  /// A server that has run long enough to be distinguished from one that was just started.
   private func fixture() throws -> CacheFixture {
     let server = try RedisServer()
     let fixture = try CacheFixture(on: server)
@@ -24,7 +24,7 @@ struct ServerLimitTests {
     }
   }
 
-  @Test("an answer that is larger than the server's output buffer may be ends with the limit named")
+  @Test("a reply that exceeds the server's output buffer ends with the name of the limit")
   func outputBuffer() throws {
     let fixture = try fixture()
     let response = String(repeating: "r", count: 1 << 20)
@@ -35,7 +35,7 @@ struct ServerLimitTests {
     #expect(try directory.names().isEmpty)
   }
 
-  @Test("a value that is larger than the server takes ends with the limit named")
+  @Test("a value that is too large for the server ends with the name of the limit")
   func bulkLength() throws {
     let fixture = try fixture()
     try fixture.redis.send("CONFIG", "SET", "proto-max-bulk-len", "1mb")
@@ -44,7 +44,7 @@ struct ServerLimitTests {
     #expect(try fixture.entryCount() == 0)
   }
 
-  @Test("a server that is gone is not one with limits")
+  @Test("a lost server is not taken for one that has cut the connection")
   func gone() throws {
     let fixture = try fixture()
     try fixture.mneme.run(["import"], input: importLines(1...500)).expecting(0)

@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test(
-    "the command uses nothing of Swift's concurrency, of libdispatch or of Foundation", .needs(program: "nm"))
+    "the command uses neither Swift's concurrency nor libdispatch nor Foundation", .needs(program: "nm"))
   func linked() throws {
     let used = try symbols("--undefined-only", Mneme.binary)
     #expect(!used.isEmpty)
@@ -68,7 +68,7 @@ import Testing
     for name in ["libFoundation", "libcurl", "libssl", "libcrypto"] {
       #expect(!paths.keys.contains { $0.hasPrefix(name) }, "\(paths)")
     }
-    // A build with Swift's shared libraries names them whether they are used or not; what counts is what of them.
+    // A build with Swift's shared libraries links them in any case, so only the used symbols are checked.
     for library in ["libswift_Concurrency.so", "libdispatch.so"] {
       guard let path = paths[library] else { continue }
       let offered = try symbols("--defined-only", path)

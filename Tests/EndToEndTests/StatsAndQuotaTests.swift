@@ -60,7 +60,7 @@ import Testing
     #expect(one["namespaces"].array?.map { $0["namespace"].string } == ["faq"])
   }
 
-  @Test("stats of nothing is status 1")
+  @Test("stats without a cache is status 1")
   func nothing() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("stats", expecting: 1)
@@ -68,7 +68,7 @@ import Testing
     #expect(try fixture.dump().isEmpty)
   }
 
-  @Test("the hit rate of a cache that was never asked is null")
+  @Test("the hit rate of a cache without lookups is null")
   func neverAsked() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
@@ -76,7 +76,7 @@ import Testing
     #expect(rate.isNull || rate.double == 0, "\(rate)")
   }
 
-  @Test("a quota is set in both places, printed, and taken from both")
+  @Test("a quota is set in both places, printed, and removed from both")
   func quota() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
@@ -102,7 +102,7 @@ import Testing
     try fixture.mneme.run("set-quota", "default", "3")
     for number in 1...3 {
       let id = try #require(try fixture.mneme.run("put", "--json", "q\(number)", "r").json()["id"].int)
-      // Makes each look as if it had been put long ago, one after the other.
+      // Makes each entry seem to be put long ago, one after the other.
       try fixture.redis.send("HSET", fixture.key("entry:\(id)"), "last_accessed_at", "\(number)")
       try fixture.redis.send("ZADD", fixture.key("lru:default"), "\(number)", "\(id)")
     }
@@ -125,7 +125,7 @@ import Testing
     #expect(try fixture.entryCount() == 2)
   }
 
-  @Test("a trial says what a quota would send away, and changes nothing")
+  @Test("a dry run reports what a quota would evict, and changes nothing")
   func trial() throws {
     let fixture = try CacheFixture()
     for number in 1...6 { try fixture.mneme.run("put", "q\(number)", "r") }
@@ -142,7 +142,7 @@ import Testing
     }
   }
 
-  @Test("a quota far below what is there sends all of it away, in batches")
+  @Test("a quota far below the number of entries evicts all others, in batches")
   func farBelow() throws {
     let fixture = try CacheFixture()
     let lines = try (1...3000).map { number in
@@ -156,7 +156,7 @@ import Testing
       try fixture.mneme.run("export", "--no-settings").jsonLines().map { $0["id"].int } == Array(2994...3000))
   }
 
-  @Test("a quota that Python has set alone is the one that holds")
+  @Test("a quota that Python alone has set is in force")
   func pythonQuota() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
@@ -165,7 +165,7 @@ import Testing
     #expect(try fixture.mneme.run("set-quota", "--json", "default").json()["quota"].int == 9)
   }
 
-  @Test("--max-entries holds the whole cache to a number")
+  @Test("--max-entries limits the whole cache")
   func maxEntries() throws {
     let fixture = try CacheFixture()
     for number in 1...3 { try fixture.mneme.run("put", "-n", "ns\(number)", "q", "r") }

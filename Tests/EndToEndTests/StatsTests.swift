@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite("What stats says of use, expiry, age and savings") struct StatsTests {
+@Suite("Figures of use, expiry, age and savings in stats") struct StatsTests {
   /// Three namespaces: one in use, one old, one with leftovers of Redis's own expiry.
   private func fixture() throws -> CacheFixture {
     let fixture = try CacheFixture("figures")
@@ -55,7 +55,7 @@ import Testing
   }
 
   @Test(
-    "--sort puts the largest figure first, the oldest entry and names as they are",
+    "--sort lists the largest figure first, or the oldest entry, or names in order",
     arguments: [
       ("namespace", ["busy", "gone", "old"]), ("used", ["busy", "gone", "old"]),
       ("oldest", ["old", "gone", "busy"]), ("leftovers", ["gone", "busy", "old"]),
@@ -66,7 +66,7 @@ import Testing
     #expect(json["namespaces"].array?.compactMap { $0["namespace"].string } == expected)
   }
 
-  @Test("--savings adds up a number in the metadata times the uses, and counts what has none apart")
+  @Test("--savings sums a number in the metadata times the uses, and counts entries without it separately")
   func savings() throws {
     let fixture = try fixture()
     let json = try fixture.mneme.run("stats", "--json", "--savings", "usage.tokens").json()
@@ -104,7 +104,9 @@ import Testing
         "expiring_24h{key_prefix=\"\(fixture.prefix)\"} 301\n"))
   }
 
-  @Test("--watch prints a line for each interval until it is interrupted, and what Python counts comes late")
+  @Test(
+    "--watch prints a line for each interval until it is interrupted, and shows late counts of Python separately"
+  )
   func watch() throws {
     let fixture = try fixture()
     let watch = try fixture.mneme.start(["stats", "--watch=1s", "--json"])

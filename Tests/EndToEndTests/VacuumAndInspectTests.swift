@@ -3,7 +3,7 @@ import Testing
 
 /// `vacuum` and `inspect-keys`.
 @Suite struct VacuumAndInspectTests {
-  @Test("vacuum removes what has expired and leaves nothing of it")
+  @Test("vacuum removes expired entries completely")
   func vacuum() throws {
     let fixture = try CacheFixture()
     for number in 1...5 { try fixture.mneme.run("put", "q\(number)", "r", "--ttl", "10") }
@@ -36,7 +36,7 @@ import Testing
     try fixture.expectUnchanged { try fixture.mneme.run("vacuum") }
   }
 
-  @Test("vacuum removes what native expiry left behind")
+  @Test("vacuum removes leftovers of native expiry")
   func leftovers() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "stays", "r")
@@ -45,7 +45,7 @@ import Testing
     let hashes = try (2...4).map { try #require(try fixture.fields(of: $0)["query_hash"]) }
     try fixture.redis.send("DEL", fixture.key("entry:2"), fixture.key("hash:default:\(hashes[0])"))
     try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "2")
-    // And what Python leaves: its hash key without expiry, its own form of the by_ttl member.
+    // Makes the leftovers of Python: the hash key without expiry, and its own form of the by_ttl member.
     try fixture.redis.send("DEL", fixture.key("entry:3"))
     try fixture.redis.send("ZREM", fixture.key("by_ttl"), "3")
     try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "default|3")
@@ -58,7 +58,7 @@ import Testing
     #expect(!left.names.contains(fixture.key("hash:default:\(hashes[1])")), "\(left)")
   }
 
-  @Test("the entry's own fields have the last word over by_ttl")
+  @Test("the entry's own fields override by_ttl")
   func staleScore() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r", "--ttl", "1h")
@@ -67,14 +67,14 @@ import Testing
     #expect(try fixture.mneme.run("get", "q").outputText == "r\n")
   }
 
-  @Test("vacuum of nothing does nothing, with status 1")
+  @Test("vacuum without a cache does nothing, with status 1")
   func nothing() throws {
     let fixture = try CacheFixture()
     #expect(try fixture.mneme.run("vacuum", "--json", expecting: 1).json()["expired"].int == 0)
     #expect(try fixture.dump().isEmpty)
   }
 
-  @Test("inspect-keys shows each family with its type and number, and what is not part of the layout")
+  @Test("inspect-keys shows each family with its type and number, and foreign keys")
   func inspect() throws {
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q1", "r", "--ttl", "1h", "--native-ttl")
@@ -133,7 +133,7 @@ import Testing
     #expect(sizes == sizes.sorted(by: >) && sizes[0] > 100_000, "\(sizes)")
   }
 
-  @Test("inspect-keys of nothing creates nothing, with status 1")
+  @Test("inspect-keys without a cache creates nothing, with status 1")
   func inspectNothing() throws {
     let fixture = try CacheFixture()
     #expect(try fixture.mneme.run("inspect-keys", "--json", expecting: 1).json()["keys"].int == 0)

@@ -50,7 +50,7 @@ import Testing
     try expectSound(fixture)
   }
 
-  @Test("a vacuum of one namespace removes all that is due there, however it lies among the others")
+  @Test("a vacuum of one namespace removes all due entries there, in any order among others")
   func oneNamespace() throws {
     let fixture = try CacheFixture("vacuum")
     let lines = try (1...1500).map { number in
@@ -66,7 +66,7 @@ import Testing
     try expectSound(fixture)
   }
 
-  @Test("a vacuum that is killed at any instant leaves a sound cache, and the next one finishes")
+  @Test("a vacuum that is killed at any time leaves a valid cache, and the next one finishes")
   func killed() throws {
     let fixture = try expiredStage(400)
     for _ in 0..<12 {
@@ -101,7 +101,7 @@ import Testing
     try expectSound(fixture)
   }
 
-  @Test("with its time over a vacuum ends with 1 and what remains, in one line, and the next one continues")
+  @Test("when its time is over, a vacuum ends with 1 and one line about the rest, and the next one continues")
   func outOfTime() throws {
     let fixture = try expiredStage(40)
     let slow = ["-q", "vacuum", "--batch-size", "1", "--pace", "200ms", "--max-duration", "1s"]
@@ -114,14 +114,15 @@ import Testing
       .json()
     #expect(dry["complete"].bool == false)
     #expect((dry["remaining"].int ?? 0) + (dry["expired"].int ?? 0) == left, "\(dry)")
-    // Nothing to say where all is well.
+    // Prints nothing if all is done.
     let last = try fixture.mneme.run("-q", "vacuum", "--max-duration", "10m")
     #expect(last.output.isEmpty && last.errors.isEmpty, "\(last)")
     #expect(try fixture.entryCount() == 0)
   }
 
   @Test(
-    "it looks for hash keys by SCAN only where it has met leftovers, and removes a batch in each transaction")
+    "it searches hash keys with SCAN only after it has found leftovers, and removes a batch in each transaction"
+  )
   func commands() throws {
     let server = try RedisServer()
     let fixture = try expiredStage(100, on: server)
@@ -156,7 +157,7 @@ import Testing
   }
 
   @Test(
-    "interrupted, a vacuum says what it did and what remains, and a check claims nothing of what it did not see"
+    "an interrupted vacuum reports its work and the rest, and an interrupted check reports only what it has seen"
   )
   func interrupted() throws {
     let fixture = try expiredStage(60)
@@ -174,14 +175,14 @@ import Testing
     let check = try Mneme(url: proxy.url, prefix: fixture.prefix).start([
       "inspect-keys", "--check", "--pace", "1m",
     ])
-    // From its first question on it listens for signals, and it rests after the first page.
+    // It handles signals from its first command on, and pauses after the first page.
     while proxy.roundTrips().isEmpty { usleep(10_000) }
     check.signal(SIGINT)
     let ended = try check.finish()
     #expect(ended.status == 130 && ended.output.isEmpty, "\(ended)")
   }
 
-  @Test("a namespace that a killed run left on the list without entries is taken off it by the next")
+  @Test("the next run takes a namespace off the list that a killed run left there without entries")
   func abandoned() throws {
     let fixture = try CacheFixture("abandoned")
     try fixture.mneme.run("put", "q", "r")

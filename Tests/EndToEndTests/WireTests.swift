@@ -4,7 +4,7 @@ import Testing
 /// The traffic with the server: which commands, in which transactions, in how many round trips.
 @Suite struct WireTests {
   @Test(
-    "no command walks or flushes the keyspace or runs a script, and no entry is written outside a transaction that moves the version"
+    "no command uses KEYS, a flush or a script, and entries are written only in transactions that increase the version"
   )
   func transactions() throws {
     let server = try RedisServer(tcp: true)
@@ -140,7 +140,7 @@ import Testing
     #expect(try fixture.entryCount() == 2)
   }
 
-  @Test("what goes over many entries goes in batches")
+  @Test("commands on many entries work in batches")
   func batches() throws {
     // A server of its own: SCAN walks over the keys of all tests that share one.
     let server = try RedisServer()

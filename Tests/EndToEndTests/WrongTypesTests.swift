@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// Keys of the layout that hold something else than the layout says: reported, and never made worse.
+/// Tests of keys with a type that differs from the layout's: they are reported, and never made worse.
 @Suite struct WrongTypesTests {
   static let families = [
     "meta", "version", "by_id", "by_ttl", "namespaces", "lru:default", "entry:1", "next_id",
@@ -20,14 +20,14 @@ import Testing
       let outcome = try fixture.mneme.run(
         line.words(file: "/dev/null", other: fixture.prefix + "2"), input: line.input)
       let after = try fixture.dump()
-      // A command that does not meet the key may do its work. The key stays as it is, for a person to look at.
+      // A command that does not use the key may do its work. The key is not changed.
       if outcome.status > 1 {
         #expect(outcome.status == 65, "\(outcome)")
         // A command that reads on tells of it in a warning.
         if !outcome.errorText.hasPrefix("mneme: warning: The key \(fixture.key(family)) ") {
           #expect(try Complaint(text: outcome).type == "CorruptCacheError", "\(outcome)")
         }
-        // A vacuum works through many entries, and may have done part when it meets the key.
+        // A vacuum may have done a part of its work before it reads the key.
         if line.command != "vacuum" {
           #expect(after == before, "\(after.changes(since: before)) by \(outcome)")
         }
@@ -36,7 +36,7 @@ import Testing
         #expect(outcome.status == 65, "\(outcome)")
       }
       if line.command == "inspect-keys" { #expect(outcome.status == 0, "\(outcome)") }
-      // A cache that is dropped takes it along.
+      // `drop` removes the key too.
       if family != "entry:1", line.words != ["drop", "--yes"] {
         #expect(try fixture.redis.send("TYPE", fixture.key(family)).text == "list", "\(outcome)")
       }
@@ -45,7 +45,7 @@ import Testing
   }
 
   @Test(
-    "a schema from the future is refused by every command that would rely on it",
+    "a newer schema is refused by every command that depends on it",
     arguments: [["put", "q", "r"], ["get", "q"], ["vacuum"]])
   func futureSchema(command: [String]) throws {
     let fixture = try CacheFixture()

@@ -113,7 +113,7 @@ final class AnsweringServer: @unchecked Sendable {
     pthread_create(&thread, nil, { _ in AnsweringServer.shared.serve() }, nil)
   }
 
-  /// Waits until nobody can take an answer any more that is meant for the next run.
+  /// Waits until no earlier connection can take an answer that is meant for the next run.
   func awaitEnd(of connections: Int) {
     for _ in 0..<connections {
       while sem_wait(ended) != 0 {}

@@ -34,7 +34,7 @@ private func say(_ text: String) {
 @_silgen_name("memfd_create")
 private func createFileInMemory(_ name: UnsafePointer<CChar>, _ flags: UInt32) -> Int32
 
-/// Hands over a file in memory that holds bytes, and its path.
+/// Calls `body` with a file in memory that holds the bytes, and its path.
 func withFile<R>(of bytes: [UInt8], _ body: (_ descriptor: Int32, _ path: String) -> R) -> R {
   let descriptor = createFileInMemory("fuzz", 0)
   defer { close(descriptor) }
@@ -106,10 +106,10 @@ private func runDriver(
   _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>, _ callback: Callback
 ) -> Int32
 
-/// Set once, before libFuzzer starts: its callback takes nothing along.
+/// The target. It is set once before libFuzzer starts, because its callback has no context.
 nonisolated(unsafe) private var chosen: Target?
 
-/// Gives this process to libFuzzer.
+/// Runs libFuzzer in this process.
 /// - Returns: its exit status.
 func fuzz(_ target: Target) -> Int32 {
   chosen = target

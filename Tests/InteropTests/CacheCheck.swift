@@ -19,7 +19,7 @@ struct CacheCheck {
     case danglingHashKey = "hash key without its entry"
     /// `namespaces` lacks one that has entries, or has one without.
     case wrongNamespace = "wrong namespace"
-    /// `next_id` is below an id in use, or `version` no number.
+    /// `next_id` is below an id in use, or `version` is not a number.
     case wrongNumber = "wrong number"
 
     static func < (a: Kind, b: Kind) -> Bool { a.rawValue < b.rawValue }

@@ -226,7 +226,7 @@ import Testing
     (["delete", "victim"], ""), (["clear", "--yes", "default"], ""),
   ]
 
-  @Test("health, check, repair and Python agree on what is damaged", arguments: rows)
+  @Test("health, check, repair and Python agree on the damage", arguments: rows)
   func agree(row: Row) throws {
     let cache = try damaged(by: row)
 
@@ -272,7 +272,7 @@ import Testing
   }
 
   @Test(
-    "a damaged counter keeps no answer from being served or stored, and is repaired",
+    "with a damaged counter answers are still served and stored, and a repair repairs it",
     arguments: ["9223372036854775807", "x"])
   func counter(value: String) throws {
     for line in Self.lines where line.words[0] != "stats" {

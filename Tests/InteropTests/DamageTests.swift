@@ -7,7 +7,7 @@ enum QueryHash {
   static func of(_ query: String) -> String { QueryNormalizer.queryHash(query) }
 }
 
-/// Caches that somebody has damaged: reported, read past, and never made worse.
+/// Tests of damaged caches: damage is reported, other entries are read, and nothing is made worse.
 @Suite struct DamageTests {
   /// A command line, and the entries that it is meant to change.
   struct Line {
@@ -45,7 +45,7 @@ enum QueryHash {
   ]
 
   @Test(
-    "no command makes a damaged cache worse, and none touches an entry that it does not mean",
+    "no command makes a damaged cache worse or changes an entry that it is not about",
     arguments: Damage.all)
   func everyCommand(damage: Damage) throws {
     // Every damage meets a put and a get of the damaged entry, and every fourth of the other lines, by turns.
@@ -62,7 +62,7 @@ enum QueryHash {
       let outcome = try cache.mneme.run(line.words, input: Array(line.input.utf8))
       let what = Comment("\(damage): \(outcome)")
 
-      // An answer, an explained "no", or an explained refusal.
+      // The command ends with an answer, with 1 and a reason, or with an error and a reason.
       #expect([0, 1, 65, 78].contains(outcome.status), what)
       if outcome.status > 1 {
         #expect(outcome.errorText.hasPrefix("mneme: "), what)
@@ -119,7 +119,7 @@ enum QueryHash {
   }
 
   @Test(
-    "no question is served another's entry, whatever its hash key names",
+    "no query is served another query's entry, with any value of its hash key",
     arguments: ["2", "4", "77", "abc", "1 ", ""])
   func wrongHashKey(id: String) throws {
     let damage = Damage(
@@ -129,13 +129,13 @@ enum QueryHash {
       let outcome = try cache.mneme.run(words)
       #expect([1, 65].contains(outcome.status) && outcome.output.isEmpty, "\(outcome)")
     }
-    // By its similarity it is still found, and it is its own answer.
+    // It is still found as a semantic hit, with its own response.
     let cache = try Self.damaged(by: damage)
     let outcome = try cache.mneme.run(["get", "victim"])
     #expect(outcome.status != 0 || outcome.outputText == "the victim's answer\n", "\(outcome)")
   }
 
-  @Test("put never overwrites another question's entry", arguments: Damage.all.filter { !$0.isOfEntry })
+  @Test("put never overwrites another query's entry", arguments: Damage.all.filter { !$0.isOfEntry })
   func putBeside(damage: Damage) throws {
     let cache = try Self.damaged(by: damage)
     let before = try cache.dump()

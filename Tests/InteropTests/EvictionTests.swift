@@ -15,7 +15,7 @@ import Testing
   static let maxEntries = 30
 
   @Test(
-    "the same history leaves the same entries, whether Python makes it, or we do, or both by turns",
+    "the same history leaves the same entries if Python, mneme or both in turn make it",
     arguments: [1, 2] as [UInt64])
   func histories(stream: UInt64) throws {
     let python = try CacheFixture("python")
@@ -53,7 +53,7 @@ import Testing
   }
 
   @Test(
-    "among entries of one second the same ones go, few or many, of a namespace or of all",
+    "of entries of the same second both evict the same ones, few or many, in a namespace or in all",
     arguments: [(10, nil), (60, nil), (nil, 110), (nil, 60)] as [(Int?, Int?)])
   func ties(quota: Int?, maxEntries: Int?) throws {
     let caches = try [CacheFixture("python"), CacheFixture("ours")]
@@ -78,7 +78,7 @@ import Testing
     for cache in caches { #expect(try CacheCheck(cache).problems.isEmpty) }
   }
 
-  @Test("the entry that was just put stays, where Python may evict it for being no younger than the rest")
+  @Test("the entry that was just put stays, although Python may evict it if others are as young")
   func justPut() throws {
     let caches = try [CacheFixture("python"), CacheFixture("ours")]
     for cache in caches {

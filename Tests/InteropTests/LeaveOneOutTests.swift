@@ -2,11 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `mneme audit` beside a plain NumPy program: see `Tests/Interop/leave_one_out.py`.
-@Suite("The audit beside NumPy", .needsPythonPeer, .needsBanking77)
+/// Tests of `mneme audit` against a simple NumPy program: see `Tests/Interop/leave_one_out.py`.
+@Suite("The audit compared with NumPy", .needsPythonPeer, .needsBanking77)
 struct LeaveOneOutTests {
   @Test(
-    "counts what comparing all with all counts: Banking77, its intents as responses",
+    "gives the counts of a comparison of all with all: Banking77, with its intents as responses",
     .timeLimit(.minutes(10)))
   func banking77() throws {
     let fixture = try CacheFixture("leave one out")

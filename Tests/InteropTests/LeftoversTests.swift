@@ -32,7 +32,7 @@ import Testing
   }
 
   @Test(
-    "vacuum removes what Python's own leaves for ever: index members and hash keys of entries that Redis expired"
+    "vacuum removes what Python's vacuum leaves for ever: index members and hash keys of entries that Redis has expired"
   )
   func table() throws {
     let cache = try CacheFixture("leftovers")
@@ -80,7 +80,7 @@ import Testing
     #expect(page.contains(rows.joined(separator: "\n")), "mneme-keys(7) shows other figures")
   }
 
-  @Test("what our own native expiry leaves goes the same way")
+  @Test("leftovers of mneme's own native expiry are removed in the same way")
   func ours() throws {
     let cache = try CacheFixture("leftovers")
     for number in 1...8 { try cache.mneme.run("put", "q\(number)", "r", "--ttl", "1s", "--native-ttl") }
@@ -95,7 +95,7 @@ import Testing
     #expect(try CacheCheck(cache).problems.isEmpty)
   }
 
-  @Test("a query whose entry Redis expired is a miss, can be put again, and keeps no trace of its old life")
+  @Test("a query whose entry Redis has expired is a miss, can be put again, and has nothing of the old entry")
   func again() throws {
     let cache = try CacheFixture("again")
     try cache.python("cache = open_cache()\ncache.put('q', 'old', ttl=1)\ncache.put('q2', 'old', ttl=1)")
@@ -111,7 +111,7 @@ import Testing
     #expect(try cache.mneme.run("stats", "--json").json()["entries"].int == 2)
   }
 
-  @Test("a Python reader finds by meaning what is put again after Redis has expired it")
+  @Test("a Python reader has a semantic hit for an entry that is put again after Redis has expired it")
   func againByMeaning() throws {
     let cache = try CacheFixture("again")
     try cache.python(
@@ -130,7 +130,7 @@ import Testing
     #expect(try CacheCheck(cache).problems.isEmpty)
   }
 
-  @Test("an entry that Python replaced by one that stays dies with the old native expiry, as Python's own do")
+  @Test("an entry that Python replaces by one without a time to live still expires by the old native expiry")
   func inheritedExpiry() throws {
     // Why --native-ttl is not the default: Python's put leaves the expiry of the key on it.
     let cache = try CacheFixture("inherited")

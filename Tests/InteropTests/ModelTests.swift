@@ -14,7 +14,7 @@ struct ModelTests {
     ProcessInfo.processInfo.environment["MNEME_MODEL_QUESTIONS"].flatMap { Int($0) } ?? 2000
 
   @Test(
-    "finds questions with the same meaning as the model does, with no option but URL and prefix",
+    "finds the same semantic hits as the model itself, with no option but URL and prefix",
     .timeLimit(.minutes(10)))
   func meaning() throws {
     let directory = try TemporaryDirectory()

@@ -37,7 +37,7 @@ import Testing
     #expect(try CacheCheck(cache).problems.isEmpty)
   }
 
-  @Test("both embedders give the same vector, to the byte")
+  @Test("both embedders give the same vector, byte for byte")
   func vectors() throws {
     let cache = try CacheFixture("vectors")
     for text in ["Where is my card?", "WO IST MEINE KARTE", "1234 🧠", "?"] {
@@ -52,7 +52,7 @@ import Testing
     #expect(same.description == "[true,4]")
   }
 
-  @Test("Python iterates over our entries and reads every field", arguments: NativeTTL.all)
+  @Test("Python iterates over mneme's entries and reads every field", arguments: NativeTTL.all)
   func iterate(native: NativeTTL) throws {
     let cache = try CacheFixture("iterate")
     for (number, namespace) in PythonWritesTests.namespaces.enumerated() {
@@ -92,7 +92,7 @@ import Testing
   }
 
   @Test(
-    "Python's put replaces our entry and its vacuum removes it, and our vacuum then finds the rest",
+    "Python's put replaces mneme's entry, its vacuum removes it, and mneme's vacuum then removes the rest",
     arguments: NativeTTL.all)
   func vacuum(native: NativeTTL) throws {
     let cache = try CacheFixture("vacuum")
@@ -121,7 +121,7 @@ import Testing
   }
 
   @Test(
-    "Python evicts our entries by the quota and by the total, the least recently used first",
+    "Python evicts mneme's entries by the quota and by the total, the least recently used first",
     arguments: NativeTTL.all)
   func evict(native: NativeTTL) throws {
     let cache = try CacheFixture("evict")
@@ -157,7 +157,7 @@ import Testing
   }
 
   @Test(
-    "Python deletes and clears our entries, and nothing of them stays but what vacuum then finds",
+    "Python deletes and clears mneme's entries, and vacuum removes the leftovers",
     arguments: NativeTTL.all)
   func clear(native: NativeTTL) throws {
     let cache = try CacheFixture("clear")
@@ -181,7 +181,7 @@ import Testing
     #expect(check.problems.isEmpty && check.entries.isEmpty, "\(check.problems)")
   }
 
-  @Test("a stale-tolerant Python process sees what we put, replace and delete")
+  @Test("a stale-tolerant Python process sees mneme's puts, replacements and deletions")
   func staleTolerant() throws {
     let cache = try CacheFixture("stale")
     try cache.python("cache = open_cache(multi_process_mode='stale-tolerant')")
@@ -213,7 +213,7 @@ import Testing
   }
 
   @Test(
-    "metadata that Python could not read, and that would keep it from opening the cache, is refused",
+    "metadata that Python could not read, so that it could not open the cache, is refused",
     arguments: [Metadata.digits(4301), .digits(4301, sign: "-"), .nested(257), .nested(2000)])
   func unreadableMetadata(metadata: Metadata) throws {
     let cache = try CacheFixture("metadata")

@@ -31,7 +31,7 @@ import Testing
     #expect(try cache.python("cache._store.get_by_id(1).access_count").int == 2)
   }
 
-  @Test("every entry is exported as Python itself reads it, metadata of every JSON kind included")
+  @Test("every entry is exported as Python reads it, with metadata of every JSON kind")
   func export() throws {
     let cache = try CacheFixture("export")
     try cache.python(
@@ -74,7 +74,7 @@ import Testing
     }
   }
 
-  @Test("what Python's JSON alone knows, NaN and infinities, is exported as valid JSON and comes back whole")
+  @Test("NaN and infinities, which only Python's JSON has, are exported as valid JSON and restored")
   func notANumber() throws {
     let cache = try CacheFixture("nan")
     try cache.python(
@@ -97,7 +97,7 @@ import Testing
       ])
   }
 
-  @Test("quotas that Python stores are shown, enforced, changed and taken away for both sides")
+  @Test("quotas that Python stores are shown, enforced, changed and removed for both sides")
   func quotas() throws {
     let cache = try CacheFixture("quotas")
     try cache.python(
@@ -124,7 +124,7 @@ import Testing
   }
 
   @Test(
-    "Python's counters and ours add up, for each namespace, whatever its name holds", arguments: namespaces)
+    "Python's counters and mneme's add up for each namespace, with any name", arguments: namespaces)
   func counters(namespace: String) throws {
     let cache = try CacheFixture("counters")
     let name = try pythonLiteral(namespace)
@@ -160,7 +160,7 @@ import Testing
   }
 
   @Test(
-    "vacuum removes what Python stored and has expired, in the namespace asked for and then in all, and nothing else",
+    "vacuum removes Python's expired entries, in the requested namespace and then in all, and nothing else",
     arguments: namespaces)
   func vacuum(namespace: String) throws {
     let cache = try CacheFixture("vacuum")
@@ -191,7 +191,7 @@ import Testing
     #expect(try CacheCheck(cache).problems.isEmpty)
   }
 
-  @Test("inspect-keys knows every key that Python writes")
+  @Test("inspect-keys recognizes every key that Python writes")
   func inspectKeys() throws {
     let cache = try CacheFixture("inspect")
     for namespace in PythonWritesTests.namespaces {
@@ -219,7 +219,7 @@ import Testing
     }
   }
 
-  @Test("delete and clear leave nothing of what Python stored", arguments: namespaces)
+  @Test("delete and clear remove Python's entries completely", arguments: namespaces)
   func delete(namespace: String) throws {
     let cache = try CacheFixture("delete")
     let name = try pythonLiteral(namespace)
@@ -242,7 +242,7 @@ import Testing
   }
 
   @Test(
-    "replacing what Python stored keeps the id, and nothing of the old entry stays, its native expiry least of all"
+    "a replacement of Python's entry keeps the id and nothing else, and removes its native expiry"
   )
   func replace() throws {
     let cache = try CacheFixture("replace")
@@ -280,7 +280,7 @@ import Testing
     #expect(try cache.mneme.run("export", "--no-settings").jsonLines().count == 1)
   }
 
-  @Test("an export of Python's cache, imported under a new prefix, is a cache that Python reads the same")
+  @Test("an export of Python's cache, imported under a new prefix, reads the same in Python")
   func copy() throws {
     let cache = try CacheFixture("source")
     let copy = try CacheFixture("copy")

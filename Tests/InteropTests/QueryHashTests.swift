@@ -9,7 +9,9 @@ import Testing
   /// The version of Unicode that folds case here.
   static let unicode = String(cString: utf8proc_unicode_version())
 
-  @Test("every code point that both Unicodes know, or neither, has the same hash alone and inside a word")
+  @Test(
+    "every code point that both versions of Unicode have, or neither, has the same hash alone and inside a word"
+  )
   func everyCodePoint() throws {
     let directory = try TemporaryDirectory()
     let python = try PythonPeer.start("query_hashes.py", directory.path("hashes"))
@@ -51,7 +53,7 @@ import Testing
   }
 
   @Test(
-    "every white space, and every pair of them, is trimmed and collapsed alike, and what only looks like one is not"
+    "every white space, and every pair of them, is trimmed and collapsed in the same way, and similar characters are not"
   )
   func whiteSpace() throws {
     let spaces =
@@ -65,7 +67,7 @@ import Testing
       all.flatMap { a in all.flatMap { b in ["\(a)x\(b)", "x\(a)\(b)y", "\(a)\(b)", "x\(a)y\(b)z"] } })
   }
 
-  @Test("folding does not depend on the letters around a letter")
+  @Test("case folding does not depend on the letters around a letter")
   func context() throws {
     var random = SeededGenerator()
     let letters = Array(
@@ -79,7 +81,8 @@ import Testing
       })
   }
 
-  @Test("an application that does not normalise queries is served under --no-normalize, and stored for")
+  @Test(
+    "with --no-normalize entries are served and stored for an application that does not normalize queries")
   func asTheyAre() throws {
     let cache = try CacheFixture("as-they-are")
     try cache.python("cache = open_cache(normalize=False)\ncache.put('  Straße ', 'theirs')")

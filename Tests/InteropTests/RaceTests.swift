@@ -69,7 +69,7 @@ import Testing
     #expect(python[0].string == race.answer)
   }
 
-  @Test("a replacement by Python leaves mneme's member of by_ttl, until it is due or a repair removes it")
+  @Test("a replacement by Python leaves mneme's member of by_ttl until it is due or a repair removes it")
   func memberOfOurs() throws {
     let cache = try CacheFixture("members")
     try cache.mneme.run("put", "q", "ours", "--ttl", "1h")

@@ -23,7 +23,7 @@ import Testing
     Stamp(fingerprint: "an application's own", dimension: 7, need: "--embedding"),
   ]
 
-  @Test("exact answers are served, and everything that embeds nothing works", arguments: stamps)
+  @Test("exact hits are served, and everything works that embeds nothing", arguments: stamps)
   func exact(stamp: Stamp) throws {
     let (cache, mneme) = try filled(stamp)
     let hit = try mneme.run("get", "--json", " Where is MY card? ").json()
@@ -46,7 +46,7 @@ import Testing
     #expect(try CacheCheck(cache).problems.isEmpty)
   }
 
-  @Test("what needs a vector says what it needs, and changes nothing", arguments: stamps)
+  @Test("a command that needs a vector reports what it lacks, and changes nothing", arguments: stamps)
   func semantic(stamp: Stamp) throws {
     let (cache, mneme) = try filled(stamp)
     let before = try cache.dump().without { $0.contains(":counters:") || $0.hasSuffix(":meta") }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// SQLite caches go both ways between mneme and the Python library: what one writes the other reads, every field equal.
-@Suite("SQLite caches beside Python", .needsPythonPeer)
+@Suite("SQLite caches shared with Python", .needsPythonPeer)
 struct SQLiteInteropTests {
   /// The fields of an entry that is exported as a line and read by Python, the metadata and vector aside.
   private static let fields = [
@@ -42,7 +42,7 @@ struct SQLiteInteropTests {
     }
   }
 
-  @Test("Python finds every entry of what is exported, by query and by meaning, and goes on with it")
+  @Test("Python finds every exported entry, as exact and as semantic hits, and continues to use the file")
   func ours() throws {
     let fixture = try CacheFixture("to-sqlite")
     let directory = try TemporaryDirectory()
@@ -78,7 +78,7 @@ struct SQLiteInteropTests {
     #expect(found[1].array?.allSatisfy { $0.string == "semantic" } == true, "\(found[1])")
     #expect(found[2].bool == true && found[3].int == 14 && found[4].int == 28)
 
-    // It goes on: a new entry gets an id that was never used, a put of a query that is there replaces.
+    // Python continues to use it: a new entry gets an unused id, and a put of an existing query replaces the entry.
     let after = try fixture.python(
       """
       cache.put("a new question", "new answer")
@@ -107,7 +107,7 @@ struct SQLiteInteropTests {
     try fixture.python("reader.close()")
   }
 
-  @Test("what Python has stored in SQLite is imported with every field equal, live and from dumps")
+  @Test("entries that Python has stored in SQLite are imported with every field equal, live and from dumps")
   func theirs() throws {
     let fixture = try CacheFixture("from-sqlite")
     let directory = try TemporaryDirectory()
@@ -142,7 +142,7 @@ struct SQLiteInteropTests {
   }
 
   @Test(
-    "an application's own model moves from SQLite to Redis, and Python finds there by meaning what it found before"
+    "a cache with an application's own model moves from SQLite to Redis with the same semantic hits in Python"
   )
   func move() throws {
     let fixture = try CacheFixture("move")

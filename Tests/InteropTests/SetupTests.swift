@@ -4,7 +4,7 @@ import Testing
 
 /// If PyPI cannot be reached, nothing of this suite runs, and the run says so.
 @Suite struct SetupTests {
-  @Test("the setup says plainly that the tests are skipped where PyPI is out of reach, and leaves nothing")
+  @Test("if PyPI is not reachable, the setup reports that the tests are skipped, and leaves nothing")
   func outOfReach() throws {
     let place = try TemporaryDirectory()
     let script = place.path("Tests/Interop/setup")

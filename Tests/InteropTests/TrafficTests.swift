@@ -26,7 +26,7 @@ import Testing
     var faults: [String] = []
   }
 
-  @Test("mneme alone leaves no damage, whatever its processes do to each other")
+  @Test("mneme alone leaves no damage, with any mix of processes")
   func oursAlone() throws {
     let cache = try CacheFixture("ours")
     let report = try run(on: cache, python: 0, ours: 3, seconds: 8)
@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test(
-    "Python and mneme together: no answer of another question, no version that falls, and a repair leaves a sound cache that both count alike"
+    "Python and mneme together: no answer to another query, no decrease of the version, and after a repair a valid cache with equal counts"
   )
   func together() throws {
     let alone = try CacheFixture("python")

@@ -9,7 +9,7 @@ struct VectorSearchTests {
   static let limit = 10
 
   @Test(
-    "finds the same entries with the same similarities, of equal ones the lower id first",
+    "finds the same entries with the same similarities, and of equal ones the lower id first",
     arguments: [(5_000, 384), (1_000, 1_536), (2_000, 100), (500, 3), (7, 64)])
   func sameAnswers(rows: Int, dimension: Int) throws {
     let numPy = try NumPySearch(rows: rows, dimension: dimension, queries: 20, limit: Self.limit)

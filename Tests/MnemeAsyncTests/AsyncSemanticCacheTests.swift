@@ -5,8 +5,9 @@ import MnemeRedis
 import TestSupport
 import Testing
 
-/// A task that waits for a thread that a test holds would wait for ever if that thread were one of those that run tasks.
-/// No time limit: after each `await` these tests queue behind all others, which may take minutes. `Tests/run` ends what hangs.
+/// A task that waits for a thread that a test holds would wait for ever if that thread were one of those that run
+/// tasks. No time limit: after each `await` these tests queue behind all others, which may take minutes. `Tests/run`
+/// ends what hangs.
 @Suite("The cache for async code")
 struct AsyncSemanticCacheTests {
   private static func cache(_ store: any Store, connections: Int = 2) throws -> AsyncSemanticCache {
@@ -23,7 +24,7 @@ struct AsyncSemanticCacheTests {
     }
   }
 
-  @Test("each call does what that of SemanticCache does")
+  @Test("each call does the same as that of SemanticCache")
   func calls() async throws {
     let store = MemoryStore()
     let cache = try Self.cache(store)
@@ -60,7 +61,7 @@ struct AsyncSemanticCacheTests {
     await cache.close()
   }
 
-  @Test("calls that wait for their store leave every thread that runs tasks free")
+  @Test("calls that wait for their store do not block threads that run tasks")
   func poolIsFree() async throws {
     let held = 2 * ProcessInfo.processInfo.activeProcessorCount + 2
     let store = HeldStore(holding: ["held"])
@@ -83,7 +84,7 @@ struct AsyncSemanticCacheTests {
     await cache.close()
   }
 
-  @Test("a call on one connection ends while one on another is held")
+  @Test("a call on one connection ends while one on another is blocked")
   func connections() async throws {
     let store = HeldStore(holding: ["held"])
     let cache = try Self.cache(store, connections: 2)
@@ -216,7 +217,7 @@ struct AsyncSemanticCacheTests {
     await cache.close()
   }
 
-  @Test("a cache that nobody holds any more ends its threads and closes its stores")
+  @Test("a released cache ends its threads and closes its stores")
   func forgotten() async throws {
     let store = MemoryStore()
     do {

@@ -28,7 +28,7 @@ struct Base64Tests {
   }
 
   @Test(
-    "what no encoder writes is refused",
+    "text that no encoder writes is refused",
     arguments: [
       "A", "AA", "AAA", "AAAAA", "====", "A===", "=A==", "A=A=", "AA=A", "=AAA", "Zg==Zg==", "Zm9v\n", " Zm9",
       "Zm9-",

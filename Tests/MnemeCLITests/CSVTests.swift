@@ -17,7 +17,7 @@ struct CSVTests {
   }
 
   @Test(
-    "what a spreadsheet would take for a formula is shown as text",
+    "a field that a spreadsheet would take for a formula is shown as text",
     arguments: [
       ("=1+1", "'=1+1"), ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"), ("-2+3", "'-2+3"),
       ("@SUM(A1)", "'@SUM(A1)"),
@@ -31,7 +31,7 @@ struct CSVTests {
     #expect(CSV.record([text]) == field + "\r\n")
   }
 
-  @Test("what is written is read back, formulas aside")
+  @Test("records are read back as they were written, except formulas")
   func roundTrip() {
     let records = [
       ["a", "b", ""], ["x,y", "say \"hi\"", "two\r\nlines"], ["", "", "é🙂"], ["\"", ",", "a\n"],

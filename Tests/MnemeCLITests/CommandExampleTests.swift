@@ -4,7 +4,7 @@ import Testing
 
 @testable import MnemeCLI
 
-@Suite("The table of command lines that the tests take from")
+@Suite("The table of command lines for tests")
 struct CommandExampleTests {
   @Test("has every command")
   func complete() {
@@ -16,7 +16,7 @@ struct CommandExampleTests {
     )
   }
 
-  @Test("has no command that there is not")
+  @Test("has only existing commands")
   func sound() {
     for line in CommandExample.all where line.command != "help" {
       #expect(CommandTable.command(named: line.command) != nil, "\(line.testDescription)")

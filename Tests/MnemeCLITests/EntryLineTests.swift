@@ -32,7 +32,7 @@ struct EntryLineTests {
     #expect(draft.embedding == entry.embedding)
   }
 
-  @Test("a vector whose length is all but 1 keeps its bits, in either form")
+  @Test("a vector whose length is nearly 1 keeps its bits, in either form")
   func vectors() throws {
     var entry = Sample.entry
     let numbers: [Float] = [0.1, -0.7, 0.000_012_3, .leastNonzeroMagnitude, 0.5]
@@ -73,7 +73,7 @@ struct EntryLineTests {
     #expect(try draft(changed).metadata == #"{"n":2}"#)
   }
 
-  @Test("query and response are enough; null is as good as nothing, and what is unknown is passed over")
+  @Test("query and response are enough; null means not given, and unknown members are ignored")
   func least() throws {
     for line in [
       #"{"query":"q","response":"r"}"#,
@@ -87,7 +87,7 @@ struct EntryLineTests {
     }
   }
 
-  @Test("whole numbers are taken however they are written, and the fraction of a time is cut off")
+  @Test("whole numbers are accepted in every spelling, and the fraction of a time is cut off")
   func numbers() throws {
     for (text, ttl) in [("86400.0", 86_400), ("1e5", 100_000), ("1E5", 100_000), ("6.0e1", 60)] {
       #expect(try draft(#"{"query":"q","response":"r","ttl":\#(text)}"#).ttl == Seconds(Int64(ttl)))
@@ -99,7 +99,7 @@ struct EntryLineTests {
     #expect(draft.createdAt == UnixTime(1_795_905_398) && draft.lastAccessedAt == UnixTime(-2))
   }
 
-  @Test("members that are not known are named")
+  @Test("unknown members are named")
   func unknownMembers() throws {
     #expect(
       try draft(#"{"query":"u","TTL":60,"response":"r","embeding":[1]}"#).unknownFields == [
@@ -108,7 +108,7 @@ struct EntryLineTests {
     #expect(try draft(#"{"id":1,"query":"u","response":"r","ttl":null}"#).unknownFields == [])
   }
 
-  @Test("an object that is spread over lines says how to bring it onto one")
+  @Test("for an object on several lines the error has the command that puts it on one")
   func spread() {
     let error = #expect(throws: InputError.self) { try draft("{") }
     #expect(error?.remediation.contains("jq -c .") == true)
@@ -116,13 +116,13 @@ struct EntryLineTests {
     #expect(other?.remediation == "Correct or remove the line.")
   }
 
-  @Test("of a name that comes twice the last counts, as in Python")
+  @Test("if a name comes twice, the last member is used, as in Python")
   func twice() throws {
     #expect(try draft(#"{"query":"a","response":"r","query":"b"}"#).query == "b")
   }
 
   @Test(
-    "a line that cannot be meant is refused, and the message names the field",
+    "an invalid line is refused, and the message names the field",
     arguments: [
       ("", "not JSON"), ("{", "not JSON"), ("[1]", "array"), (#""text""#, "string"),
       (#"{"response":"r"}"#, "'query'"), (#"{"query":"q"}"#, "'response'"),
@@ -151,7 +151,7 @@ struct EntryLineTests {
     #expect(error?.message.contains(mentions) == true, "\(String(describing: error))")
   }
 
-  @Test("an entry with an id, or behind settings, is taken with the numbers that were stored")
+  @Test("an entry with an id, or after settings, keeps the numbers that were stored")
   func exported() throws {
     let numbers = #""ttl":-5,"created_at":9223372036854775807,"access_count":-1}"#
     for (id, isExported) in [(#""id":1,"#, false), ("", true)] {
@@ -161,7 +161,7 @@ struct EntryLineTests {
     }
   }
 
-  @Test("a vector without direction is refused")
+  @Test("a vector of zeros is refused")
   func refusedByTheLibrary() {
     #expect(throws: QuantizationError.self) { try draft(#"{"query":"q","response":"r","embedding":[0,0]}"#) }
     #expect(throws: QuantizationError.self) {

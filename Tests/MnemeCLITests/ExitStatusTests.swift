@@ -40,20 +40,20 @@ struct ExitStatusTests {
     .needsHashTag: 78,
   ]
 
-  @Test("every kind of error has its number", arguments: ErrorKind.allCases)
+  @Test("every kind of error has its exit status", arguments: ErrorKind.allCases)
   func kind(kind: ErrorKind) throws {
     let error = try #require(errorOfKind[kind])
     #expect(type(of: error).kind == kind)
     #expect(ExitStatus(error).rawValue == ExitStatusTests.kinds[kind])
   }
 
-  @Test("every reason of a backend has its number", arguments: StoreBackendError.Reason.allCases)
+  @Test("every reason of a backend error has its exit status", arguments: StoreBackendError.Reason.allCases)
   func reason(reason: StoreBackendError.Reason) {
     let error = StoreBackendError(reason, "m", remedy: .tryLater)
     #expect(ExitStatus(error).rawValue == ExitStatusTests.reasons[reason])
   }
 
-  @Test("files, lines, signals and surprises have theirs")
+  @Test("file errors, line errors, signals and unexpected errors have their exit status")
   func others() {
     #expect(ExitStatus(FileError.unreadable("f", errno: 2)).rawValue == 66)
     #expect(ExitStatus(FileError.uncreatable("f", errno: 2)).rawValue == 73)
@@ -113,7 +113,7 @@ struct ErrorPrinterTests {
         + #""causes":["link","Surprise()"],"exit_status":69}"#)
   }
 
-  @Test("what is wrong with a cache names its server and prefix, unless the message does so itself")
+  @Test("an error about a cache names its server and prefix, unless the message does so itself")
   func place() {
     var printer = printer(json: true)
     printer.place = .init(server: "redis://h:6379/0", keyPrefix: "p")
@@ -127,7 +127,7 @@ struct ErrorPrinterTests {
     #expect(printer.text(of: input).contains(#""The query is empty.""#))
   }
 
-  @Test("a wrong command line also says how the command is called")
+  @Test("a wrong command line also prints the usage line")
   func usage() throws {
     let error = try #require(throws: UsageError.self) { try CommandTable.grammar.parse(["clear"]) }
     #expect(
@@ -138,7 +138,7 @@ struct ErrorPrinterTests {
         """)
   }
 
-  @Test("a wrong line says which, of which file, and what is in by then")
+  @Test("an error in a line has its number, its file, and the lines that are stored")
   func line() {
     let error = LineError(
       line: 12, source: "in\u{7}.jsonl", underlying: InputError("not JSON.", remediation: "Correct it."),
@@ -151,7 +151,7 @@ struct ErrorPrinterTests {
   }
 
   @Test(
-    "a file error gives the system's reason, an interruption what is kept, an unexpected error that it is a bug"
+    "a file error has the system's reason, an interruption says what is kept, an unexpected error is called a bug"
   )
   func others() {
     let file = printer(json: false).text(of: FileError.unreadable("f", errno: 2))

@@ -28,25 +28,25 @@ struct LineReaderTests {
     #expect(try lines(of: text.utf8) == expected)
   }
 
-  @Test("a line longer than any piece that is read comes in one, with its neighbours whole")
+  @Test("a line longer than a read is returned whole, and so are its neighbours")
   func hugeLine() throws {
     let huge = String(repeating: "x", count: 3_000_001)
     #expect(try lines(of: "a\n\(huge)\r\nb".utf8, limit: 1 << 22) == ["a", huge, "b"])
   }
 
-  @Test("lines that straddle the pieces that are read lose nothing")
+  @Test("lines that cross the ends of reads are returned whole")
   func straddling() throws {
     let expected = (0..<20_000).map { "line \($0) " + String(repeating: "y", count: $0 % 61) }
     #expect(try lines(of: expected.joined(separator: "\r\n").utf8) == expected)
   }
 
-  @Test("of a line over the limit the beginning is returned, longer than the limit")
+  @Test("for a line over the limit its beginning is returned, longer than the limit")
   func overTheLimit() throws {
     let first = try #require(try lines(of: String(repeating: "x", count: 500_000).utf8, limit: 1000).first)
     #expect(first.utf8.count > 1000)
   }
 
-  @Test("a file that is not there is status 66, and a directory too")
+  @Test("a missing file is status 66, and so is a directory")
   func missing() throws {
     let error = #expect(throws: FileError.self) { try InputFile("/nonexistent/file") }
     #expect(error?.status == .noInput)
@@ -55,7 +55,7 @@ struct LineReaderTests {
     #expect(directory?.status == .noInput)
   }
 
-  @Test("what is over the limit of a whole file is nil")
+  @Test("a file over the limit is nil")
   func wholeFile() throws {
     let directory = try TemporaryDirectory()
     let path = try directory.write("12345".utf8, to: "file")
@@ -64,7 +64,7 @@ struct LineReaderTests {
   }
 }
 
-@Suite("Files written whole")
+@Suite("Files that appear complete")
 struct AtomicFileTests {
   private func text(_ directory: TemporaryDirectory, _ name: String) throws -> String {
     String(decoding: try directory.read(name), as: UTF8.self)
@@ -75,7 +75,7 @@ struct AtomicFileTests {
     return try #require(attributes[.posixPermissions] as? Int)
   }
 
-  @Test("the file is there when it is committed, and not before")
+  @Test("the file exists only after it is committed")
   func appears() throws {
     let directory = try TemporaryDirectory()
     let file = try AtomicFile(directory.path("out"))
@@ -87,7 +87,7 @@ struct AtomicFileTests {
     #expect(file.byteCount == 200_000)
   }
 
-  @Test("one that is given up leaves nothing behind, and the old file as it was")
+  @Test("a file that is not committed leaves nothing, and the old file stays")
   func givenUp() throws {
     let directory = try TemporaryDirectory()
     try directory.write("old".utf8, to: "out")
@@ -99,7 +99,7 @@ struct AtomicFileTests {
     #expect(try text(directory, "out") == "old")
   }
 
-  @Test("where it needs a name, a run takes one of its own, and removes what killed runs have left")
+  @Test("if a file needs a name, each run uses its own, and removes the files of killed runs")
   func named() throws {
     let directory = try TemporaryDirectory()
     try directory.write("left by a run that was killed".utf8, to: ".out.mneme-0")
@@ -119,7 +119,7 @@ struct AtomicFileTests {
     #expect(try directory.names() == [".out.mneme-x", "out"])
   }
 
-  @Test("a new file is its owner's alone; one that is replaced keeps its permissions and its group")
+  @Test("a new file is readable by its owner alone; a replaced file keeps its permissions and its group")
   func permissions() throws {
     let directory = try TemporaryDirectory()
     try AtomicFile(directory.path("new")).commit()
@@ -139,7 +139,7 @@ struct AtomicFileTests {
   }
 
   @Test(
-    "the group is taken over with what it may do, and a file of another user decides nothing",
+    "the group is kept with its rights, but those of another user's file are not",
     .enabled(if: geteuid() == 0, "only root can give files away"))
   func owners() throws {
     let directory = try TemporaryDirectory()
@@ -156,7 +156,7 @@ struct AtomicFileTests {
     #expect(status.st_mode & 0o777 == 0o600)
   }
 
-  @Test("a link is refused: what it leads to is not touched, and nothing is made where it leads to nothing")
+  @Test("a link is refused: its target is not changed, and a missing target is not made")
   func link() throws {
     let directory = try TemporaryDirectory()
     let target = try directory.write("old".utf8, to: "target")
@@ -185,7 +185,7 @@ struct AtomicFileTests {
   }
 
   @Test(
-    "a pipe or a link that another user has put there is refused, whatever it leads to",
+    "a pipe or a link of another user is refused, with any target",
     .enabled(if: geteuid() == 0, "only root can give files away"))
   func strangers() throws {
     let directory = try TemporaryDirectory()
@@ -219,7 +219,7 @@ struct AtomicFileTests {
     #expect(stat("/dev/null", &status) == 0 && status.st_mode & S_IFMT == S_IFCHR)
   }
 
-  @Test("where no file can be made it says so", arguments: ["/nonexistent/out", "/"])
+  @Test("an error is thrown if no file can be made", arguments: ["/nonexistent/out", "/"])
   func uncreatable(path: String) {
     let error = #expect(throws: FileError.self) { try AtomicFile(path) }
     #expect(error?.status == .cannotCreate)

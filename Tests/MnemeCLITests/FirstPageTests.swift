@@ -46,7 +46,7 @@ struct FirstPageTests {
     for words in Self.lines { #expect(failure(words) == nil, "\(words): \(failure(words)!)") }
   }
 
-  @Test("a slip in the command's name leads back to it")
+  @Test("a typing error in the command's name leads to a suggestion")
   func commandNames() throws {
     for words in Self.lines {
       guard case .run(let invocation) = try grammar.parse(words) else { continue }
@@ -60,7 +60,7 @@ struct FirstPageTests {
     }
   }
 
-  @Test("a slip in an option's name leads back to it, and so does one dash for two")
+  @Test("a typing error in an option's name leads to a suggestion, and so does one dash for two")
   func optionNames() throws {
     for words in Self.lines {
       for (place, word) in words.enumerated() where word.hasPrefix("--") {
@@ -77,7 +77,7 @@ struct FirstPageTests {
     }
   }
 
-  @Test("a capital letter for a small one leads back to it")
+  @Test("a capital letter for a small one leads to a suggestion")
   func letters() throws {
     for words in Self.lines {
       for (place, word) in words.enumerated()
@@ -89,7 +89,7 @@ struct FirstPageTests {
     }
   }
 
-  @Test("a value that was forgotten is asked for by the option's name")
+  @Test("a missing value is reported with the option's name")
   func forgottenValues() throws {
     for words in Self.lines {
       guard case .run(let invocation) = try grammar.parse(words) else { continue }
@@ -103,7 +103,7 @@ struct FirstPageTests {
     }
   }
 
-  @Test("quotes that were forgotten are asked for")
+  @Test("missing quotes are reported")
   func forgottenQuotes() throws {
     var count = 0
     for words in Self.lines where words.contains(where: { $0.contains(" ") && !$0.contains("@") }) {
@@ -119,7 +119,7 @@ struct FirstPageTests {
 
   /// A wrong line, and the part of the message that shows the way back.
   @Test(
-    "other mistakes lead back to the right line too",
+    "other mistakes lead to a suggestion too",
     arguments: [
       (["stats", "faq"], "-n, --namespace NS"),
       (["vacuum", "10m"], "--max-duration DURATION"),
@@ -189,7 +189,7 @@ struct FirstPageTests {
 
   /// Each URL of the section on connecting, with something wrong about it.
   @Test(
-    "a URL that cannot be used says which part is wrong and how it is written",
+    "for an invalid URL the error names the wrong part and the right form",
     arguments: [
       ("localhost", "must begin with redis://"), ("localhost:6379", "must begin with redis://"),
       ("redis:/localhost", "must begin with redis://"), ("http://localhost", "must begin with redis://"),

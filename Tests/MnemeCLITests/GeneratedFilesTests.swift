@@ -25,7 +25,7 @@ struct GeneratedFilesTests {
   }
 
   @Test(
-    "mandoc and groff find nothing to complain about in man/",
+    "mandoc and groff report nothing about man/",
     .needs(program: "mandoc"), .needs(program: "groff"))
   func lint() throws {
     let pages = try FileManager.default.contentsOfDirectory(atPath: Repository.top + "/man").map {
@@ -37,7 +37,7 @@ struct GeneratedFilesTests {
     }
   }
 
-  @Test("shellcheck finds nothing to complain about in the stub for bash", .needs(program: "shellcheck"))
+  @Test("shellcheck reports nothing about the stub for bash", .needs(program: "shellcheck"))
   func shellcheck() throws {
     let outcome = try ChildProcess(
       ["shellcheck", "--shell=bash", "completions/mneme.bash"], directory: Repository.top
@@ -46,7 +46,7 @@ struct GeneratedFilesTests {
     #expect(outcome.output.isEmpty && outcome.status == 0, "\(outcome)")
   }
 
-  @Test("the program's page has every section that a reader looks for, in the usual order")
+  @Test("the program's page has every usual section, in the usual order")
   func sections() throws {
     let page = try #require(CommandTable.grammar.manualPages().first).text
     let sections = page.split(separator: "\n").filter { $0.hasPrefix(".SH ") }.map { String($0.dropFirst(4)) }

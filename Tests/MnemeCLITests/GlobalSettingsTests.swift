@@ -7,7 +7,7 @@ import Testing
 
 @testable import MnemeCLI
 
-@Suite("Settings: an option beats the environment, which beats the default")
+@Suite("Settings: an option overrides the environment, which overrides the default")
 struct GlobalSettingsTests {
   private func invocation(_ words: [String]) throws -> Invocation {
     guard case .run(let invocation) = try CommandTable.grammar.parse(words + ["stats"]) else {
@@ -81,7 +81,7 @@ struct GlobalSettingsTests {
     }
   }
 
-  @Test("a password that goes to a server whose certificate is not checked gives a warning")
+  @Test("a password that is sent to a server whose certificate is not checked gives a warning")
   func unverified() throws {
     func warns(_ words: [String], _ url: String, _ environment: Environment = [:]) throws -> Bool {
       try settings(words, environment).sendsPasswordToAnyone(RedisURL(url))
@@ -133,7 +133,7 @@ struct GlobalSettingsTests {
     #expect(try settings(["--insecure"]).tls.verifiesHostname == false)
   }
 
-  @Test("time limits that were not typed are left to the URL")
+  @Test("time limits that are not given are left to the URL")
   func limits() throws {
     #expect(try settings().connectTimeout == nil)
     #expect(try settings().timeout == nil)
@@ -153,7 +153,7 @@ struct GlobalSettingsTests {
     #expect(throws: UsageError.self) { try settings(["--askpass", "--password-file", "f"]) }
   }
 
-  @Test("a URL that cannot be used is a wrong command line, said when it is needed and without its password")
+  @Test("an invalid URL is a usage error, reported when the URL is needed and without its password")
   func wrongURL() throws {
     let wrong = try settings(["-u", "redis://user:hunter2@host:port/0"])
     let error = try #require(throws: UsageError.self) { try wrong.redisURL() }
@@ -164,7 +164,7 @@ struct GlobalSettingsTests {
 
 @Suite("Terminal style")
 struct TerminalStyleTests {
-  @Test("bold type: --color, then NO_COLOR and TERM, then whether there is a terminal")
+  @Test("bold type depends on --color, then NO_COLOR and TERM, then on the terminal")
   func color() {
     func uses(_ when: When, _ environment: Environment = [:]) -> Bool {
       TerminalStyle.detect(color: when, progress: .auto, environment: environment).usesColor
@@ -175,7 +175,7 @@ struct TerminalStyleTests {
     #expect(!uses(.auto, ["TERM": "dumb"]))
   }
 
-  @Test("COLUMNS says how wide, for tables in a pipe too; nonsense says nothing")
+  @Test("COLUMNS sets the width, for tables in a pipe too; invalid values are ignored")
   func columns() {
     func style(_ columns: String) -> TerminalStyle {
       .detect(color: .auto, progress: .auto, environment: ["COLUMNS": columns])

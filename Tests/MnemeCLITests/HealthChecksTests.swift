@@ -25,7 +25,7 @@ struct HealthChecksTests {
       .map { "\($0.status) \($0.name)" }
   }
 
-  @Test("a server with a limit, without eviction and with snapshots or a log is well")
+  @Test("a server with a limit, without eviction and with snapshots or a log is ok")
   func sound() {
     #expect(found(settings(), expectingBackups: true) == [])
     #expect(found(settings(save: "", log: true), expectingBackups: true) == [])
@@ -34,7 +34,7 @@ struct HealthChecksTests {
   }
 
   @Test(
-    "a policy that may drop any key is critical where there is a limit, and a warning where there is none",
+    "a policy that may evict any key is critical with a limit, and a warning without one",
     arguments: ["allkeys-lru", "allkeys-lfu", "allkeys-random"])
   func allKeys(policy: String) {
     #expect(found(settings(policy: policy)) == ["critical evictionPolicy"])
@@ -43,13 +43,13 @@ struct HealthChecksTests {
   }
 
   @Test(
-    "a policy that drops only what has a time to live is a warning",
+    "a policy that evicts only keys with a TTL is a warning",
     arguments: ["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"])
   func volatile(policy: String) {
     #expect(found(settings(policy: policy)) == ["warning evictionPolicy"])
   }
 
-  @Test("no persistence is a warning, and critical where backups are expected")
+  @Test("no persistence is a warning, and critical if backups are expected")
   func persistence() {
     #expect(found(settings(save: "")) == ["warning persistence"])
     #expect(found(settings(save: ""), expectingBackups: true) == ["critical persistence"])
@@ -74,7 +74,7 @@ struct HealthChecksTests {
   }
 
   @Test(
-    "a replica takes no writes, and one without its primary is critical, as is a primary without its replicas"
+    "a replica without its primary is critical, and so is a primary without its replicas"
   )
   func replication() {
     var replica = settings()
@@ -91,14 +91,14 @@ struct HealthChecksTests {
     #expect(found(primary) == [])
   }
 
-  @Test("what the server does not say is a warning where it can endanger a cache, and else left out")
+  @Test("a value that the server does not report is a warning if it can endanger a cache, and else left out")
   func untold() {
     #expect(found(ServerSettings(), expectingBackups: true) == ["warning memory", "warning persistence"])
     #expect(found(settings(save: nil)) == ["warning persistence"])
     #expect(found(settings(save: "", log: nil)) == ["warning persistence"])
   }
 
-  @Test("each check is a line, and says what to do where it is not well")
+  @Test("each check is a line, with a remedy if it is not ok")
   func lines() {
     let all = settings(maxMemory: 0, policy: "volatile-ttl", save: "", failed: true, lead: 99)
       .checks(expectingBackups: true)

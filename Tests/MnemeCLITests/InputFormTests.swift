@@ -5,7 +5,7 @@ import Testing
 
 @testable import MnemeCLI
 
-@Suite("What kind of file import is given")
+@Suite("The forms of files for import")
 struct InputFormTests {
   private let object = #"{"query":"q","response":"r"}"#
 
@@ -41,7 +41,7 @@ struct InputFormTests {
     (Array("id\tquery\tresponse\n".utf8), "CSV", "--format csv"),
   ]
 
-  @Test("a file in another form is named, with the command that makes lines of it", arguments: foreign)
+  @Test("a file in another form is named, with the command that converts it to lines", arguments: foreign)
   func foreignForm(beginning: [UInt8], what: String, command: String) {
     let error = #expect(throws: InputError.self) { try InputForm(of: beginning, path: "a file") }
     #expect(error?.message.contains(what) == true && error?.message.contains("'a file'") == true)
@@ -51,7 +51,7 @@ struct InputFormTests {
   }
 
   @Test(
-    "the commands that are advised give back what was packed",
+    "the advised commands return the original data",
     arguments: [
       "gzip", "xz", "zstd", "bzip2", "lz4", "iconv -f UTF-8 -t UTF-16", "iconv -f UTF-8 -t UTF-16LE",
     ])
@@ -115,7 +115,7 @@ struct InputFormTests {
     #expect(try records(text, .array) == expected)
   }
 
-  @Test("elements that straddle the pieces that are read lose nothing")
+  @Test("elements that cross the ends of reads are returned whole")
   func longArray() throws {
     let elements = (0..<20_000).map {
       "{\"n\":\($0),\"t\":\"\(String(repeating: "],\\\"", count: $0 % 17))\"}"
@@ -123,7 +123,7 @@ struct InputFormTests {
     #expect(try records("[" + elements.joined(separator: ",") + "]", .array) == elements)
   }
 
-  @Test("an array that does not end is an error, after the elements before its end")
+  @Test("an array without an end is an error, after its elements were read")
   func openArray() throws {
     #expect(throws: InputError.self) { try records("[{},", .array) }
     #expect(throws: InputError.self) { try records("[", .array) }
@@ -144,7 +144,7 @@ struct InputFormTests {
     return draft
   }
 
-  @Test("a row is an entry, whatever the order of the columns and what separates them")
+  @Test("a row is an entry, with the columns in any order and any separator")
   func table() throws {
     for (heading, row) in [
       ("query,response", #""a ""q""",r"#), ("response;query;", #"r;"a ""q""";"#),
@@ -164,7 +164,7 @@ struct InputFormTests {
   }
 
   @Test(
-    "a row that cannot be meant is refused, and the message names the field",
+    "an invalid row is refused, and the message names the field",
     arguments: [
       ("query,answer", "q,r", "'response'"), ("a,b", "q,r", "'query'"),
       ("query,response,query", "q,r,q", "twice"), ("query,response", "q", "'response'"),
@@ -209,13 +209,13 @@ struct VectorFileTests {
   }
 
   @Test(
-    "text that is not an array is an error, whatever size it has",
+    "text that is not an array is an error, of any size",
     arguments: ["1 2 3 4 5 6 7 8\n", #"{"x":[1,2,3,45]}"#, "[1,2,3", "abcd", "    ", "[]", #"["a"]"#])
   func text(text: String) {
     #expect(throws: InputError.self) { try read(Array(text.utf8), for: 4) }
   }
 
-  @Test("raw numbers are read by the size that is named, and as float32 where none is")
+  @Test("raw numbers are read in the given size, and as float32 if none is given")
   func rawNumbers() throws {
     #expect(try read(raw([1, -2.5] as [Float])) == [1, -2.5])
     #expect(try read(raw([1, -2.5] as [Float]), .f32) == [1, -2.5])
@@ -227,7 +227,7 @@ struct VectorFileTests {
     #expect(special[3] == 0 && special[3].sign == .minus)
   }
 
-  @Test("a file that would fit with numbers of another size says so")
+  @Test("for a file that would fit with numbers of another size the error names that size")
   func otherSize() {
     for (bytes, option) in [
       (raw([0.5, 0.25, 0.125, 1] as [Double]), "--embedding-type f64"),
@@ -238,7 +238,7 @@ struct VectorFileTests {
     }
   }
 
-  @Test("a NumPy file is named, and so is a length that is not a whole number of numbers")
+  @Test("a NumPy file is recognized, and so is a length that is not a whole number of numbers")
   func wrongFiles() {
     let numpy = #expect(throws: InputError.self) { try read([0x93] + Array("NUMPY\u{1}\u{0}".utf8)) }
     #expect(numpy?.message.contains("NumPy") == true && numpy?.remediation.contains("tofile") == true)

@@ -29,7 +29,7 @@ struct InstallTests {
     return Set(found)
   }
 
-  @Test("the lines put binary, manual pages and completions where Debian looks, and take them away again")
+  @Test("the lines put binary, manual pages and completions where Debian searches, and remove them again")
   func installing() throws {
     let lines = try lines()
     #expect(
@@ -58,7 +58,7 @@ struct InstallTests {
   }
 
   @Test(
-    "the shells look where the completions are put",
+    "the shells find the completions where they are put",
     .needs(program: "zsh"), .needs(program: "fish"))
   func searchPaths() throws {
     func output(_ words: [String]) throws -> String {

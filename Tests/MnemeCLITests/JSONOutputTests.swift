@@ -12,7 +12,7 @@ struct JSONOutputTests {
   }
 
   @Test(
-    "a string is escaped where JSON says so, and where a terminal could take it for a command",
+    "a string is escaped where JSON requires it, and where it could control a terminal",
     arguments: [
       ("plain é 🙂", #""plain é 🙂""#), ("a\"b\\c/", #""a\"b\\c/""#), ("\n\r\t", #""\n\r\t""#),
       ("\u{0}\u{1B}\u{7F}", #""\u0000\u001B\u007F""#), ("\u{9B}", #""\u009B""#), ("\u{202E}", #""\u202E""#),
@@ -22,7 +22,7 @@ struct JSONOutputTests {
     #expect(JSONOutput(text).text == json)
   }
 
-  @Test("every string comes back as it went in")
+  @Test("every string is read back unchanged")
   func roundTrip() throws {
     var text = ""
     for value in UInt32(0)...0x2FFF {
@@ -40,7 +40,7 @@ struct JSONOutputTests {
   }
 
   @Test(
-    "numbers are written so that they read back the same; what JSON has no number for is null",
+    "numbers are read back unchanged; values that JSON has no number for are null",
     arguments: [
       (0.1, "0.1"), (-0.0, "-0.0"), (1e300, "1e+300"), (.leastNonzeroMagnitude, "5e-324"), (1, "1.0"),
       (.infinity, "null"),
@@ -82,7 +82,7 @@ struct JSONOutputTests {
     #expect(String(decoding: pieces.joined() + bytes, as: UTF8.self) == value.text)
   }
 
-  @Test("JSON made harmless says the same and holds nothing hazardous")
+  @Test("harmless JSON has the same value and no hazardous characters")
   func harmless() throws {
     let hazards = "\u{7F}\u{9B}31m\u{202E}\u{2028}"
     let json = "{\"\(hazards)\":\t\"\(hazards)é🙂\"\n}"

@@ -28,7 +28,7 @@ struct LongWorkTests {
   }
 
   @Test(
-    "what takes over half a second shows a bar with rate and time left, which is gone when it is done",
+    "work of more than half a second shows a bar with rate and time left, which is erased at the end",
     arguments: [
       ["export", "--pace", "60ms", "-o", "/dev/null"], ["clear", "--yes", "--all", "--pace", "60ms"],
       ["set-quota", "--evict", "default", "10", "--pace", "60ms"],
@@ -50,7 +50,7 @@ struct LongWorkTests {
     #expect(unseen.errors.isEmpty, "\(unseen)")
   }
 
-  @Test("Ctrl-C ends a clear after the batch in hand, says what is gone, and the rest stays")
+  @Test("Ctrl-C ends a clear after the current batch with a report, and the rest stays")
   func interruptedClear() throws {
     let (mneme, server) = try filled()
     defer { withExtendedLifetime(server) {} }
@@ -67,7 +67,7 @@ struct LongWorkTests {
       "\(terminal.output)")
   }
 
-  @Test("Ctrl-C ends an eviction after the batch in hand, with the quota set and what went counted")
+  @Test("Ctrl-C ends an eviction after the current batch, with the quota set and the evicted entries counted")
   func interruptedEviction() throws {
     let (mneme, server) = try filled()
     defer { withExtendedLifetime(server) {} }

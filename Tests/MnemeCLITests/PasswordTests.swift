@@ -25,7 +25,7 @@ struct SecretArgumentsTests {
   }
 
   @Test(
-    "no part of a password stays where two places for one overlap, or come the other way round",
+    "no part of a password stays if the places of two passwords overlap, in either order",
     arguments: [
       ("redis://u:p?password=a@secret&x", "redis://u:***&x"),
       ("redis://h?password=secret&x:other@z", "redis://h?password=***&x:***@z"),
@@ -34,7 +34,7 @@ struct SecretArgumentsTests {
     #expect(TypedPasswords(in: [Array(word.utf8)]).masked(in: "'\(word)'") == "'\(shown)'")
   }
 
-  @Test("a password in a URL is gone from the list of processes as soon as it was read")
+  @Test("a password in a URL is removed from the list of processes as soon as it was read")
   func processList() throws {
     let server = try RedisServer.shared()
     let words = [
@@ -54,7 +54,7 @@ struct SecretArgumentsTests {
     mneme.signal(SIGKILL)
   }
 
-  @Test("a word without a password is left as it is")
+  @Test("a word without a password is not changed")
   func untouched() throws {
     let words = ["put", "q", "-u", "redis://localhost:6379/0"]
     let mneme = try ChildProcess([Mneme.binary] + words, environment: Mneme.plainEnvironment)

@@ -28,7 +28,7 @@ struct PromiseTests {
     return sources
   }
 
-  @Test("each row names suites and scripts that there are, and variables that tests read")
+  @Test("each row names existing suites and scripts, and variables that tests read")
   func exist() throws {
     let rows = try rows()
     #expect(rows.count > 15)

@@ -22,7 +22,9 @@ struct RandomLinesTests {
       ]
   }()
 
-  @Test("none crashes, and a command is asked for only by its name", arguments: 1...4 as ClosedRange<UInt64>)
+  @Test(
+    "no line crashes the parser, and a command is requested only by its name",
+    arguments: 1...4 as ClosedRange<UInt64>)
   func lines(stream: UInt64) throws {
     var random = SeededGenerator(stream: stream)
     var runs = 0

@@ -32,7 +32,7 @@ struct RemediationTests {
     }
   }
 
-  @Test("the object's own names are put into the words")
+  @Test("the words contain the names of the object")
   func objects() {
     func text(_ remedy: Remedy, _ object: ErrorObject) -> String {
       CorruptCacheError("m", about: object, remedy: remedy).remediation

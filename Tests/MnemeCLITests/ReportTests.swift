@@ -50,7 +50,7 @@ struct StatsReportTests {
     }
   }
 
-  @Test("a wide terminal tells both kinds of hits apart, a narrow one adds them up")
+  @Test("a wide terminal shows both kinds of hits, a narrow one their sum")
   func columns() {
     let heading = { (columns: Int) in
       lines(report(each: 5, quota: nil), columns: columns).first { $0.hasPrefix("NAMESPACE") } ?? ""
@@ -107,7 +107,7 @@ struct ReportTextTests {
     #expect(lines.contains("  mneme:^[[2J"))
   }
 
-  @Test("what a put, a delete and a clear did")
+  @Test("the results of a put, a delete and a clear")
   func changes() {
     let put = PutReport(insertion: Insertion(id: EntryID(7), replaced: true, evicted: 2), namespace: faq)
     #expect(lines(put) == ["replaced entry 7 in 'f^[aq', 2 evicted"])
@@ -119,7 +119,7 @@ struct ReportTextTests {
         == ["would remove 1 entry from 'f^[aq'"])
   }
 
-  @Test("an import says what is new and what is not")
+  @Test("an import reports new and other entries")
   func importing() {
     var report = ImportReport()
     report.added = 1
@@ -131,7 +131,7 @@ struct ReportTextTests {
     #expect(lines(report) == ["trial: 1,000 new, 20 changed, 0 the same, skipped 3"])
   }
 
-  @Test("a quota says how full the namespace is, and what becomes of what is above it")
+  @Test("a quota report has the number of entries and what will be evicted")
   func quota() {
     var report = QuotaReport(
       namespace: faq, quota: 10, previous: nil, entries: 5, evicted: 0, isPrinting: false)
@@ -144,7 +144,7 @@ struct ReportTextTests {
     #expect(lines(report) == ["'f^[aq' has no quota"])
   }
 
-  @Test("a vacuum says what went and what is left")
+  @Test("a vacuum reports what was removed and what is left")
   func vacuum() {
     var report = VacuumReport()
     report.expired = 1
@@ -159,7 +159,7 @@ struct ReportTextTests {
     #expect(text(dryRun: true).hasPrefix("would remove 2,000"))
   }
 
-  @Test("--quiet leaves out what only confirms a change, and nothing that was asked for")
+  @Test("--quiet suppresses confirmations of a change, and no requested output")
   func confirmations() {
     var vacuum = VacuumReport()
     func isConfirmation(dryRun: Bool = false) -> Bool {
@@ -177,7 +177,7 @@ struct ReportTextTests {
 
 @Suite("The progress line")
 struct ProgressTests {
-  @Test("it shows how far, how much, how fast and how long still")
+  @Test("it shows the share, the number, the rate and the time left")
   func line() {
     #expect(
       ProgressLine.line(4000, "lines", share: 0.4, after: .seconds(2), 80)

@@ -160,7 +160,7 @@ struct TabTests {
   ]
 
   @Test(
-    "finishes commands, options, choices, files, live namespaces and key prefixes, quoted as they must be",
+    "completes commands, options, choices, files, live namespaces and key prefixes, with the necessary quotes",
     arguments: Shell.allCases)
   func finishing(shell: Shell) throws {
     let mneme = try cache()
@@ -177,7 +177,7 @@ struct TabTests {
   }
 
   @Test(
-    "is found by a shell that nobody has told where the script is",
+    "works in a shell that finds the script by itself",
     .enabled(
       if: FileManager.default.isReadableFile(atPath: Shell.bashCompletion),
       "bash-completion is not installed; Tests/setup installs it"),
@@ -194,7 +194,7 @@ struct TabTests {
   }
 
   @Test(
-    "zsh looks where the README's lines put its script",
+    "zsh finds its script where the README's lines put it",
     .enabled(
       if: FileManager.default.fileExists(atPath: "/usr/share/zsh/vendor-completions"),
       "this zsh has no directory for the scripts of others"))
@@ -203,7 +203,7 @@ struct TabTests {
     #expect(path.contains("/usr/share/zsh/vendor-completions"), "\(path)")
   }
 
-  @Test("shows what there is to choose from", arguments: Shell.allCases)
+  @Test("shows the choices", arguments: Shell.allCases)
   func choosing(shell: Shell) throws {
     let mneme = try cache()
     let session = try Session(shell, url: mneme.url, prefix: mneme.prefix)
@@ -213,7 +213,7 @@ struct TabTests {
     for form in ["array", "base64", "none"] { try session.terminal.expect(form, within: 60) }
   }
 
-  @Test("shows nothing, and no error either, where the server cannot be asked", arguments: Shell.allCases)
+  @Test("shows neither candidates nor an error if the server is not reachable", arguments: Shell.allCases)
   func nothing(shell: Shell) throws {
     let deaf = try DeafServer()
     let urls = [
@@ -233,7 +233,7 @@ struct TabTests {
     }
   }
 
-  @Test("the question behind a Tab gives up by itself, whatever the time limits of the line say")
+  @Test("a completion ends by itself, with any time limits on the line")
   func givingUp() throws {
     let deaf = try DeafServer()
     let words = ["__complete", "zsh", "--connect-timeout", "1h", "--timeout", "1h", "clear", ""]

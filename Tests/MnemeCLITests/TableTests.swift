@@ -5,7 +5,7 @@ import Testing
 @Suite("Display width")
 struct DisplayWidthTests {
   @Test(
-    "a text takes the columns that a terminal gives it",
+    "a text has the width that a terminal gives it",
     arguments: [
       ("", 0), ("abc", 3), ("é", 1), ("e\u{301}", 1), ("日本", 4), ("한국", 4), ("ｱ", 1), ("Ａ", 2),
       // A consonant cluster is one character of two columns, a vowel sign none of its own.
@@ -18,7 +18,7 @@ struct DisplayWidthTests {
   }
 
   @Test(
-    "what is cut to fit ends in an ellipsis and never takes more",
+    "a text that is cut ends in an ellipsis and is not wider than allowed",
     arguments: [
       ("abcdef", 6, "abcdef"), ("abcdef", 5, "abcd…"), ("日本語", 5, "日本…"), ("日本語", 4, "日…"),
       ("e\u{301}e\u{301}e\u{301}", 2, "e\u{301}…"), ("👩‍👩‍👧👩‍👩‍👧", 3, "👩‍👩‍👧…"), ("abc", 1, "…"),
@@ -40,7 +40,7 @@ struct DisplayWidthTests {
   }
 
   @Test(
-    "if the locale has no ellipsis, dots take its place",
+    "if the locale has no ellipsis, dots are used",
     arguments: [(8, "abcdef"), (5, "ab..."), (2, "..")])
   func dots(width: Int, result: String) {
     #expect(fitted("abcdef", to: width, ellipsis: "...") == result)
@@ -61,13 +61,13 @@ struct TableTests {
     return table.text(style).split(separator: "\n").map(String.init)
   }
 
-  @Test("text is on the left, numbers are on the right, whatever the width of the characters")
+  @Test("text is on the left and numbers are on the right, with characters of any width")
   func alignment() {
     let lines = lines(table([["faq", "1"], ["日本", "1,234"], ["🙂", "12"]]), width: 80)
     #expect(lines == ["NAME      N", "faq       1", "日本  1,234", "🙂       12"])
   }
 
-  @Test("a column that gives way is cut to the width, and the others stay whole")
+  @Test("a flexible column is cut to fit, and the others stay whole")
   func cutting() {
     let name = String(repeating: "n", count: 50)
     for width in [20, 30, 60] {
@@ -80,7 +80,7 @@ struct TableTests {
     #expect(lines(table([[name, "1"]]), width: .max)[1] == name + "  1")
   }
 
-  @Test("in a file or pipe one long name makes its own line long, and no other")
+  @Test("in a file or pipe one long name makes only its own line longer")
   func longName() {
     let name = String(repeating: "n", count: 5000)
     let lines = lines(table([[name, "1,234"], ["short", "9"]]), width: .max)
@@ -95,14 +95,14 @@ struct TableTests {
     #expect(lines(table, width: 80) == ["A          B", "long text", "x          y"])
   }
 
-  @Test("the heading is bold where that can be seen")
+  @Test("the heading is bold if bold type is used")
   func heading() {
     var style = TerminalStyle()
     style.usesColor = true
     #expect(table([["a", "1"]]).text(style) == "\u{1B}[1mNAME  N\u{1B}[0m\na     1")
   }
 
-  @Test("it knows below which width it would be cut too much")
+  @Test("it has a least width below which it would be cut too much")
   func leastWidth() {
     let long = String(repeating: "n", count: 50)
     #expect(table([["a", "1"]]).leastWidth == 7)
@@ -175,7 +175,7 @@ struct FiguresTests {
     #expect(elapsed(duration) == text)
   }
 
-  @Test("what is counted is one or many")
+  @Test("a unit is in the singular for one and in the plural for many")
   func counting() {
     #expect(entryCount(0) == "0 entries")
     #expect(entryCount(1) == "1 entry")

@@ -24,7 +24,7 @@ struct TerminalTests {
     return (Mneme(url: server.url.replacing("unix://", with: "unix://app@"), prefix: uniquePrefix()), server)
   }
 
-  @Test("--askpass asks without showing what is typed, and gives the echo back")
+  @Test("--askpass asks without showing what is typed, and restores the echo")
   func askingForPassword() throws {
     let (mneme, server) = try guarded()
     defer { withExtendedLifetime(server) {} }
@@ -39,7 +39,7 @@ struct TerminalTests {
   }
 
   @Test(
-    "Ctrl-C and kill at the question end with their status, and the echo comes back",
+    "Ctrl-C and kill at the question end with their status, and the echo is restored",
     arguments: [SIGINT, SIGTERM])
   func interruptedQuestion(number: Int32) throws {
     let terminal = try start(["--askpass", "get", "q"], on: Mneme(try RedisServer.shared()))
@@ -63,7 +63,7 @@ struct TerminalTests {
     #expect(terminal.output.split(separator: "Password: ").count <= 2)
   }
 
-  @Test("nothing typed, or no terminal to ask on, says what to do instead")
+  @Test("without input or a terminal, the error says what to do instead")
   func noPassword() throws {
     let mneme = Mneme(try RedisServer.shared())
     let terminal = try start(["--askpass", "get", "q"], on: mneme)
@@ -86,7 +86,7 @@ struct TerminalTests {
     return try directory.write(text.utf8, to: "lines.jsonl")
   }
 
-  @Test("an import that takes long shows how far it is, and takes the line away when it is done")
+  @Test("a long import shows its progress, and erases the line at the end")
   func progress() throws {
     let directory = try TemporaryDirectory()
     let path = try lines(64 * 12, in: directory)
@@ -100,7 +100,7 @@ struct TerminalTests {
   }
 
   @Test(
-    "no progress where it cannot be shown, or is not wanted",
+    "there is no progress line if it cannot be shown or is switched off",
     arguments: [
       (["--progress", "never"], [:]), (["-q"], [:]), ([], ["TERM": "dumb"]),
     ] as [([String], [String: String])])
@@ -114,7 +114,7 @@ struct TerminalTests {
     #expect(!terminal.output.contains(" lines"))
   }
 
-  @Test("Ctrl-C ends an import after the batch in hand: what is in, how to continue, status 130")
+  @Test("Ctrl-C ends an import after the current batch: the stored lines, how to continue, status 130")
   func interrupt() throws {
     let directory = try TemporaryDirectory()
     let path = try lines(64 * 50, in: directory)
@@ -147,7 +147,7 @@ struct TerminalTests {
   }
 
   @Test(
-    "clear asks, and takes only a yes for a yes",
+    "clear asks, and only yes means yes",
     arguments: [("y\n", 0), ("\n", 2), ("n\n", 2), ("\u{4}", 2)])
   func confirmation(answer: String, left: Int) throws {
     let mneme = Mneme(try RedisServer.shared())
@@ -179,7 +179,7 @@ struct TerminalTests {
   // MARK: Colour and width
 
   @Test(
-    "bold type: on a terminal, unless NO_COLOR, TERM or --color has it otherwise",
+    "bold type is used on a terminal, unless NO_COLOR, TERM or --color prevents it",
     arguments: [
       ([], [:], true), ([], ["NO_COLOR": "1"], false), ([], ["NO_COLOR": ""], true),
       ([], ["TERM": "dumb"], false),
@@ -220,7 +220,7 @@ struct TerminalTests {
     #expect(!terminal.output.contains(name) && terminal.output.contains("nnn…"))
   }
 
-  @Test("what comes out of a cache is harmless on a terminal, by every way out")
+  @Test("text from a cache is escaped on a terminal, by every command")
   func hazards() throws {
     let mneme = Mneme(try RedisServer.shared())
     let hazard = "\u{1B}]0;title\u{7}\u{9B}31m\u{202E}"

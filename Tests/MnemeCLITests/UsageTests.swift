@@ -94,7 +94,7 @@ struct UsageTests {
   }
 
   @Test(
-    "a URL that does not parse is refused, and its password is not told",
+    "a URL that does not parse is refused, and its password is not shown",
     arguments: [
       "http://localhost", "localhost:6379", "redis:/localhost", "redis://localhost:port",
       "redis://localhost:99999", "redis://localhost:0x50", "redis://[::1", "redis://localhost/db",

@@ -6,7 +6,7 @@ import Testing
 @Suite("Text made visible")
 struct VisibleTests {
   @Test(
-    "what could command a terminal or turn text around is shown as what it is",
+    "characters that could control a terminal or reorder text are shown in visible form",
     arguments: [
       ("plain é 日本 🙂 👩‍👩‍👧", "plain é 日本 🙂 👩‍👩‍👧"), ("\u{1B}[2J", "^[[2J"), ("a\u{0}b", "a^@b"), ("\u{7F}", "^?"),
       ("a\tb\nc\rd", "a\\tb\\nc\\rd"), ("\u{9B}31m", "<U+009B>31m"), ("\u{202E}txt", "<U+202E>txt"),
@@ -22,7 +22,7 @@ struct VisibleTests {
     #expect(visible("a\tb\nc\u{7}\r\n", multiline: true) == "a\tb\nc^G\\r\n")
   }
 
-  @Test("nothing hazardous is left, whatever the scalar")
+  @Test("no hazardous character is left")
   func everyScalar() {
     for value in UInt32(0)...0x2FFF {
       guard let scalar = Unicode.Scalar(value) else { continue }

@@ -58,7 +58,7 @@ struct CatalogTests {
     #expect(Service(fingerprint: fingerprint) == service)
   }
 
-  @Test("what is typed beats the cache, and the cache beats the default")
+  @Test("an option overrides the cache's embedder, and that overrides the default")
   func identity() throws {
     let cache = CacheIdentity(fingerprint: "an application's own", dimension: 7)
     #expect(try EmbedderCatalog.identity(spec: nil, cache: nil).fingerprint == EmbedderCatalog.defaultSpec)
@@ -77,7 +77,7 @@ struct CatalogTests {
     #expect(try EmbedderCatalog.embedder(spec: "ollama:m:dim2", cache: nil) is HTTPEmbedder)
   }
 
-  @Test("a request holds model and texts as JSON, and a dimension only where one is asked for")
+  @Test("a request has model and texts as JSON, and a dimension only if one is requested")
   func request() {
     let plain = EmbeddingProtocol.openAI.request(["a\"b", "\n"], model: "m", dimensions: nil)
     #expect(String(decoding: plain, as: UTF8.self) == #"{"model":"m","input":["a\"b","\n"]}"#)

@@ -32,7 +32,7 @@ struct EmbeddingProtocolTests {
     #expect(error?.message.contains("\"index\"") == true)
   }
 
-  @Test("the query of a base URL stays behind the path, and a fragment is refused")
+  @Test("the query of a base URL stays after the path, and a fragment is refused")
   func baseURL() throws {
     func embedder(_ url: String) -> HTTPEmbedder {
       var settings = EmbedderSettings()
@@ -45,7 +45,7 @@ struct EmbeddingProtocolTests {
     #expect(error?.message.contains("#") == true)
   }
 
-  @Test("a dimension that is too large is called that")
+  @Test("a dimension that is too large is reported as such")
   func dimension() {
     let error = #expect(throws: InvalidInputError.self) {
       try EmbedderCatalog.identity(spec: "command:x:dim99999999999", cache: nil)

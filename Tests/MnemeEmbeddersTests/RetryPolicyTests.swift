@@ -15,14 +15,14 @@ struct RetryPolicyTests {
     }
   }
 
-  @Test("what a server asks for is kept, be it longer or shorter than our own pause")
+  @Test("the time that a server asks for is kept, if it is longer or shorter than the usual pause")
   func asked() {
     #expect(policy.pause(after: 1, asked: .seconds(7), left: .seconds(60)) == .seconds(7))
     #expect(policy.pause(after: 4, asked: .zero, left: .seconds(60)) == .zero)
   }
 
   @Test(
-    "nothing is tried again when the attempts are used up or the pause would outlast the time that is left")
+    "no attempt is made after the last one, or if the pause would be longer than the time left")
   func ends() {
     #expect(policy.pause(after: 5, asked: nil, left: .seconds(60)) == nil)
     #expect(policy.pause(after: 5, asked: .zero, left: .seconds(60)) == nil)
@@ -32,7 +32,7 @@ struct RetryPolicyTests {
     #expect(RetryPolicy(attempts: 1).pause(after: 1, asked: nil, left: .seconds(60)) == nil)
   }
 
-  @Test("only what may be different next time is tried again")
+  @Test("only statuses that may be temporary are tried again")
   func statuses() {
     for status in [429, 500, 502, 503, 504, 599] { #expect(RetryPolicy.isTemporary(status: status)) }
     for status in [200, 301, 400, 401, 403, 404, 413, 422, 499, 501, 600] {

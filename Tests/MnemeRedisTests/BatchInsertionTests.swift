@@ -97,7 +97,7 @@ import Testing
     try stage.expectAll(of: 100)
   }
 
-  @Test("a query that comes again in a later batch is answered by the later one")
+  @Test("a query that comes again in a later batch gets the response of the later one")
   func laterWins() throws {
     let stage = try Stage("batches-later")
     let insertion = BatchInsertion(stage.store, onConflict: .replace, evictingOver: nil)
@@ -148,7 +148,7 @@ import Testing
     try stage.expectAll(besides: 3)
   }
 
-  @Test("an entry that is where the next id leads to is not overwritten")
+  @Test("an existing entry with the next id is not overwritten")
   func occupiedIDs() throws {
     let stage = try Stage("batches-occupied")
     try stage.insert(before: 2) {
@@ -168,7 +168,7 @@ import Testing
   }
 
   @Test(
-    "a query that was stored before is replaced, and so is one that another client stores in the meantime")
+    "a stored query is replaced, and so is one that another client stores at the same time")
   func replaced() throws {
     let stage = try Stage("batches-replaced")
     let theirs = stage.batch(6)[3]
@@ -182,7 +182,7 @@ import Testing
     try stage.expectAll()
   }
 
-  @Test("a conflict ends it with the batches before it stored, and none after it")
+  @Test("after a conflict the batches before it are stored, and none after it")
   func conflict() throws {
     let stage = try Stage("batches-conflict")
     let theirs = stage.batch(9)[3]
@@ -195,7 +195,7 @@ import Testing
     try stage.expectAll(of: 9, besides: 2)
   }
 
-  @Test("what evicts is counted, and a limit holds after each batch")
+  @Test("evictions are counted, and the limit holds after each batch")
   func evicting() throws {
     let stage = try Stage("batches-evicting")
     try stage.insert { try stage.other.setQuota(5 * Self.count, for: .default) }
@@ -222,7 +222,7 @@ import Testing
     try stage.expectAll()
   }
 
-  @Test("other use of the same client in between does not mix up the answers")
+  @Test("other use of the same client in between does not confuse the replies")
   func sharedClient() throws {
     let stage = try Stage("batches-shared")
     try stage.insert {
@@ -234,7 +234,7 @@ import Testing
   }
 
   @Test(
-    "a counter of ids that cannot grow ends it, with what came before stored", arguments: [20, 0, -999_984])
+    "an id counter that cannot grow ends it, and the batches before are stored", arguments: [20, 0, -999_984])
   func largestID(room: Int64) throws {
     let stage = try Stage("batches-largest")
     let largest = Int64.max - 1_000_000 - room
@@ -245,7 +245,7 @@ import Testing
     #expect(stage.inserted == (room < 0 ? 0 : room == 0 ? Self.count : 3 * Self.count))
   }
 
-  @Test("from the smallest number of all, the counter of ids gets above every entry")
+  @Test("from the smallest number, the id counter is raised above every entry")
   func smallestID() throws {
     let stage = try Stage("batches-smallest")
     try stage.redis.send("SET", stage.key("next_id"), "\(Int64.min)")
@@ -255,7 +255,7 @@ import Testing
     #expect(stage.outcomes.flatMap(\.outcomes).allSatisfy { $0.id.rawValue > 4_000_000_000_000_000 })
   }
 
-  @Test("a change of what a batch rests on has it looked at again")
+  @Test("if a key that a batch depends on changes, the batch starts again")
   func changedIdentity() throws {
     let stage = try Stage("batches-meta")
     try stage.insert { try stage.redis.send("HSET", stage.key("meta"), "a stranger's", "field") }
@@ -263,7 +263,7 @@ import Testing
     try stage.expectAll()
   }
 
-  @Test("another cache in its place ends it, and nothing is written to that one")
+  @Test("if another cache replaces this one, it ends, and nothing is written to that cache")
   func otherCache() throws {
     let stage = try Stage("batches-other")
     #expect(throws: EmbedderMismatchError.self) {
@@ -274,7 +274,7 @@ import Testing
     #expect(stored < 7 * Self.count)
   }
 
-  @Test("an index of another type is an error, and nothing is lost of what is there")
+  @Test("an index of another type is an error, and no entry is lost")
   func wrongType() throws {
     let stage = try Stage("batches-type")
     #expect(throws: CorruptCacheError.self) {

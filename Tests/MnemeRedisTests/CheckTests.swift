@@ -102,7 +102,7 @@ struct DamagedCache: @unchecked Sendable {
 
 /// `RedisStore.check`.
 @Suite("A check of the cache") struct CheckTests {
-  @Test("every kind of damage is found, and told as one problem", arguments: CacheProblem.Kind.allCases)
+  @Test("every kind of damage is found and reported as one problem", arguments: CacheProblem.Kind.allCases)
   func found(kind: CacheProblem.Kind) throws {
     let damaged = try DamagedCache()
     #expect(try damaged.store.check() == [])
@@ -117,7 +117,7 @@ struct DamagedCache: @unchecked Sendable {
   }
 
   @Test(
-    "a vector that cannot be compared is found, and one that was kept in 16 bits is sound",
+    "a vector that cannot be compared is found, and one that was kept in 16 bits is valid",
     arguments: [
       (.zero, "is all zeros"), (.nan, "not a finite number"), (.infinity, "not a finite number"),
       (3, "has the length 3.0, not 1"), (0.98, "has the length 0.98, not 1"), (-1, nil), (1.004, nil),
@@ -130,7 +130,7 @@ struct DamagedCache: @unchecked Sendable {
     #expect(problems.allSatisfy { $0.detail.contains(told ?? "") }, "\(problems)")
   }
 
-  @Test("where SCAN is not permitted, the error names the right to grant")
+  @Test("if SCAN is not permitted, the error names the right to grant")
   func withoutScan() throws {
     let damaged = try DamagedCache()
     try damaged.redis.send("ACL", "SETUSER", "without-scan", "on", ">pw", "~*", "+@read", "-scan")
@@ -146,7 +146,7 @@ struct DamagedCache: @unchecked Sendable {
   }
 
   @Test(
-    "an index of another type is one problem, and keeps nothing else from being found",
+    "an index of another type is one problem, and all others are still found",
     arguments: ["by_id", "by_ttl", "lru:default", "namespaces", "quotas"])
   func wrongType(index: String) throws {
     let damaged = try DamagedCache()
@@ -242,7 +242,7 @@ struct DamagedCache: @unchecked Sendable {
     }
   }
 
-  @Test("it needs no more than the right to read the prefix, and a replica will do")
+  @Test("it needs only the right to read the prefix, and works on a replica")
   func rights() throws {
     let primary = try RedisServer(tcp: true)
     let replica = try RedisServer(configuration: ["replicaof 127.0.0.1 \(primary.port!)"])
@@ -259,7 +259,7 @@ struct DamagedCache: @unchecked Sendable {
     }
   }
 
-  @Test("of one namespace only its problems are reported")
+  @Test("with a namespace, only its problems are reported")
   func oneNamespace() throws {
     let damaged = try DamagedCache()
     try damaged.damage(.wrongLRU)
@@ -275,7 +275,7 @@ struct DamagedCache: @unchecked Sendable {
     #expect(try kinds("faq") == [])
   }
 
-  @Test("without any index each entry is still found, and each place that it lacks")
+  @Test("without any index each entry is still found, with each missing index member")
   func noIndexes() throws {
     let damaged = try DamagedCache()
     try damaged.redis.send("DEL", damaged.key("by_id"), damaged.key("by_ttl"), damaged.key("lru:default"))
@@ -287,7 +287,7 @@ struct DamagedCache: @unchecked Sendable {
     #expect(kinds.count == 7 && kinds.contains(.emptyNamespace), "\(kinds)")
   }
 
-  @Test("of thousands of problems each is reported once, and nothing sound is")
+  @Test("of thousands of problems each is reported once, and nothing else")
   func thousands() throws {
     let damaged = try DamagedCache()
     let hashKeys = (0..<700).map { number in

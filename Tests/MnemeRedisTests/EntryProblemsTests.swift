@@ -26,7 +26,7 @@ import Testing
     return (standard ?? self.standard).problems(of: view).map(\.kind)
   }
 
-  @Test("an entry that is everywhere where it says has none")
+  @Test("an entry with all its index members has none")
   func sound() {
     #expect(problems() == [])
     // Indexes of another type are problems of their own.
@@ -37,7 +37,7 @@ import Testing
       } == [])
   }
 
-  @Test("each place that lacks it, or has it elsewhere, is one")
+  @Test("each missing or wrong index member is one")
   func places() {
     #expect(problems { $0.byID = .missing } == [.wrongByID])
     #expect(problems { $0.byID = .at("7.5") } == [.wrongByID])
@@ -57,7 +57,7 @@ import Testing
     #expect(problems(immortal) { $0.byTTL = [.missing, .missing] } == [])
   }
 
-  @Test("its own fields are held against the cache and its query")
+  @Test("its own fields are compared with the cache and its query")
   func own() {
     var facts = Self.facts
     (facts.lastAccessedAt, facts.embeddingBytes, facts.queryHashFits) = (nil, 4, false)
@@ -73,7 +73,7 @@ import Testing
     #expect(problems(facts, in: unknown) == [.unreadableUse, .wrongEmbedding, .wrongQueryHash])
   }
 
-  @Test("one that Redis will take before its time is one, where the server tells when")
+  @Test("an entry that Redis will expire too early is one, if the server reports the time")
   func early() {
     #expect(problems { $0.entryExpiry = 398_000 } == [.earlyExpiry])
     #expect(problems { $0.hashKeyExpiry = 398_000 } == [.earlyExpiry])
@@ -89,7 +89,7 @@ import Testing
       } == [.earlyExpiry])
   }
 
-  @Test("an index that lists it for another namespace is one")
+  @Test("an index of another namespace that lists it is one")
   func stray() throws {
     let other = try Namespace("other")
     #expect(problems(claimant: other) { $0.claimantLRU = .at("5") } == [.strayMember])
@@ -100,7 +100,7 @@ import Testing
     #expect(problems(claimant: other) == [])
   }
 
-  @Test("an id that indexes list and that has no entry is one leftover; one that nothing lists is nothing")
+  @Test("an id in the indexes without an entry is one leftover; an id in no index is none")
   func leftover() throws {
     func places(_ change: (inout EntryView) -> Void) -> [CacheProblem] {
       var view = EntryView(
@@ -119,7 +119,7 @@ import Testing
     #expect(several.map(\.namespace) == [.default])
   }
 
-  @Test("a vector is read where its length is right, and never one of any size")
+  @Test("a vector is read only if its length is right")
   func vectors() {
     #expect(standard.isReadableVector(8))
     for length in [0, 4, 12, 1 << 30] { #expect(!standard.isReadableVector(length)) }

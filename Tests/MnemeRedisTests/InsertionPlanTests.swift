@@ -3,7 +3,7 @@ import Testing
 
 @testable import MnemeRedis
 
-@Suite("What is decided about an insertion") struct InsertionPlanTests {
+@Suite("The decisions of an insertion") struct InsertionPlanTests {
   static let now = UnixTime(1000)
 
   static func entry(_ query: String, created: Int64 = 1000) -> StoredEntry {
@@ -12,7 +12,7 @@ import Testing
       embedding: .empty, createdAt: UnixTime(created), lastAccessedAt: now)
   }
 
-  @Test("new queries get the fresh ids in order, and those that are there keep theirs")
+  @Test("new queries get the fresh ids in order, and existing ones keep theirs")
   func ids() throws {
     let claims = [nil, Claim(id: EntryID(3), exists: true), nil]
     let plan = try InsertionPlan(
@@ -23,7 +23,7 @@ import Testing
     #expect(plan.usedIDs == 2)
   }
 
-  @Test("what is skipped is not written")
+  @Test("skipped entries are not written")
   func skipped() throws {
     let claims = [Claim(id: EntryID(3), exists: true), nil]
     let plan = try InsertionPlan(
@@ -32,7 +32,7 @@ import Testing
     #expect(plan.written == [1])
   }
 
-  @Test("where a query must be new, one that is there is a conflict")
+  @Test("if queries must be new, an existing one is a conflict")
   func conflict() {
     let claims = [nil, Claim(id: EntryID(3), exists: true)]
     let error = #expect(throws: ConflictError.self) {
@@ -44,7 +44,7 @@ import Testing
   }
 
   @Test(
-    "an entry that was put no earlier is spared",
+    "an entry that is at least as young is kept",
     arguments: [(999, true), (1000, false), (1001, false)] as [(Int64, Bool)])
   func younger(createdThere: Int64, isReplaced: Bool) throws {
     let plan = try InsertionPlan(
@@ -53,7 +53,7 @@ import Testing
     #expect(plan.outcomes == [isReplaced ? .replaced(EntryID(3)) : .skipped(EntryID(3))])
   }
 
-  @Test("of a query that is there twice, the last is stored, and both outcomes are reported")
+  @Test("if a query comes twice, the last is stored, and both outcomes are reported")
   func twice() throws {
     let batch = zip(["a", "b", "a", "c", "a"], 0...).map { Self.entry($0, created: $1) }
     let distinct = try DistinctQueries(batch, InsertOptions())
@@ -65,7 +65,7 @@ import Testing
       ])
   }
 
-  @Test("where what is there is skipped, the first of a query is stored")
+  @Test("if existing queries are skipped, the first of a query is stored")
   func firstOfQuery() throws {
     let options = InsertOptions(policy: .skip)
     let batch = [Self.entry("a", created: 5), Self.entry("a", created: 9)]
@@ -77,7 +77,7 @@ import Testing
       ])
   }
 
-  @Test("where the younger is spared, the youngest of a query is stored")
+  @Test("if the younger is kept, the youngest of a query is stored")
   func youngestOfQuery() throws {
     let options = InsertOptions(sparesYounger: true)
     let batch = [Self.entry("a", created: 5), Self.entry("a", created: 9), Self.entry("a", created: 7)]
@@ -89,7 +89,7 @@ import Testing
       ])
   }
 
-  @Test("where a query must be new, the second of it in a batch is a conflict")
+  @Test("if queries must be new, the second of one in a batch is a conflict")
   func secondOfQuery() {
     let error = #expect(throws: ConflictError.self) {
       try DistinctQueries(["a", "b", "a"].map { Self.entry($0) }, InsertOptions(policy: .fail))
@@ -99,7 +99,7 @@ import Testing
   }
 }
 
-@Suite("What is decided about a removal") struct RemovalPlanTests {
+@Suite("The decisions of a removal") struct RemovalPlanTests {
   let layout = KeyLayout(prefix: "p")
 
   func head(_ id: Int64, _ namespace: String = "n") -> EntryHead {
@@ -107,7 +107,7 @@ import Testing
       id: EntryID(id), namespace: Namespace(unchecked: namespace), queryHash: "h\(id)", expiry: .never)
   }
 
-  @Test("a hash key goes with the entry that it names, and stays where it names another")
+  @Test("a hash key is removed with the entry that it leads to, and stays if it leads to another")
   func hashKeys() {
     let plan = RemovalPlan(
       heads: [head(1), head(2), head(3)],
@@ -116,7 +116,7 @@ import Testing
     #expect(plan.emptied.isEmpty)
   }
 
-  @Test("a namespace is emptied when no more entries are left in it than go")
+  @Test("a namespace is emptied if all of its entries are removed")
   func emptied() {
     let (a, b) = (Namespace(unchecked: "a"), Namespace(unchecked: "b"))
     let plan = RemovalPlan(
@@ -127,7 +127,7 @@ import Testing
   }
 
   @Test(
-    "how many are over a limit: a namespace's own quota goes first",
+    "the excess over a limit: a namespace's own quota is used first",
     arguments: [(nil, nil, 0), (nil, 20, 5), (9, 20, 1), (10, 20, 0), (5, nil, 5)] as [(Int?, Int?, Int)])
   func excess(quota: Int?, maxEntries: Int?, expected: Int) {
     let fill = Fill(namespace: .default, quota: quota, count: 10, total: 25)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import MnemeRedis
 
-@Suite("What a vacuum decides about a page of by_ttl")
+@Suite("The decisions of a vacuum about a page of by_ttl")
 struct PageContentsTests {
   private let now = UnixTime(1000)
   private let faq = Namespace(unchecked: "faq")
@@ -29,7 +29,7 @@ struct PageContentsTests {
     #expect(plan == PagePlan(expired: [EntryID(1), EntryID(2)], stale: [StaleExpiry(id: EntryID(3))]))
   }
 
-  @Test("an entry that lives longer than by_ttl says, or for ever, has by_ttl corrected")
+  @Test("for an entry that expires later than by_ttl says, or never, by_ttl is corrected")
   func stale() {
     let plan = plan(
       [member(1), member(2, faq)], [1: .present(faq, .at(UnixTime(2000))), 2: .present(faq, .never)])
@@ -44,7 +44,7 @@ struct PageContentsTests {
         && plan.kept == 0)
   }
 
-  @Test("what cannot be read stays: a damaged entry, a damaged time, a member that names nothing")
+  @Test("unreadable data stays: a damaged entry, a damaged time, a member without an id")
   func unreadable() {
     let plan = plan(
       [member(1), member(2), member(nil), member(3)], [1: .unreadable, 2: .present(faq, .unreadable)])
@@ -63,13 +63,14 @@ struct PageContentsTests {
     #expect(plan.leftovers == [Leftover(id: EntryID(3)), Leftover(id: EntryID(3), namespace: faq)])
   }
 
-  @Test("members that name another namespace than the entry's are taken out with what is corrected")
+  @Test("members with another namespace than the entry's are removed with the correction")
   func strays() {
     let plan = plan([member(1), member(1, other), member(1, faq)], [1: .present(faq, .never)])
     #expect(plan == PagePlan(stale: [StaleExpiry(id: EntryID(1), strays: [other])]))
   }
 
-  @Test("of one namespace only its own is touched: by the entry's field, or by the name without one")
+  @Test(
+    "with a namespace, only its own entries are changed: by the entry's field, or by the member without one")
   func oneNamespace() {
     let entries: [Int64: PageContents.Entry] = [
       1: .present(faq, .at(UnixTime(1))), 2: .present(other, .at(UnixTime(1))), 3: .present(other, .never),

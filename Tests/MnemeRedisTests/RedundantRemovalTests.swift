@@ -39,14 +39,14 @@ import Testing
     }
   }
 
-  @Test("those whose older one is still there go")
+  @Test("entries whose older duplicate still exists are removed")
   func plain() throws {
     let stage = try Stage()
     #expect(try stage.remove() == 2)
     #expect(try stage.ids.map { try stage.store.holdsEntry($0) } == [false, true, false])
   }
 
-  @Test("none goes where the older one was replaced, or is gone", arguments: [true, false])
+  @Test("no entry is removed if the older one was replaced or is gone", arguments: [true, false])
   func lostKeeper(isReplaced: Bool) throws {
     let stage = try Stage()
     if isReplaced {
@@ -58,7 +58,7 @@ import Testing
     #expect(try stage.store.holdsEntry(stage.ids[0]) && stage.store.holdsEntry(stage.ids[2]))
   }
 
-  @Test("one that was replaced stays, with the same response or another one", arguments: ["same", "another"])
+  @Test("a replaced entry stays, with the same response or another one", arguments: ["same", "another"])
   func replaced(response: String) throws {
     let stage = try Stage()
     try stage.store.insert(try Stage.entry(2, at: 40, response: response))

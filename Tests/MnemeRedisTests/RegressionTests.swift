@@ -5,7 +5,7 @@ import StoreConformance
 import TestSupport
 import Testing
 
-/// Faults of the store that were found once, each as it was met.
+/// Tests of faults of the store that were found and fixed.
 @Suite("Faults of the store that were found once")
 struct RegressionTests {
   @Test("parallel removals of the last entries of a namespace take it off the list")
@@ -30,7 +30,7 @@ struct RegressionTests {
     #expect(try redis.send("GET", prefix + ":version").integer == 800)
   }
 
-  @Test("a schema from the future is a SchemaMigrationError")
+  @Test("a newer schema is a SchemaMigrationError")
   func futureSchema() throws {
     let server = try RedisServer.shared()
     let prefix = uniquePrefix("future")
@@ -44,7 +44,7 @@ struct RegressionTests {
     }
   }
 
-  @Test("a vacuum that met a leftover also takes a namespace without entries off the list")
+  @Test("a vacuum that has found a leftover also takes a namespace without entries off the list")
   func abandonedNamespace() throws {
     let server = try RedisServer.shared()
     let prefix = uniquePrefix("abandoned")
@@ -63,7 +63,7 @@ struct RegressionTests {
   }
 
   @Test(
-    "a meta with a dimension that no vector has is damage, whatever is done",
+    "a meta with an impossible dimension is damage in every operation",
     arguments: ["9223372036854775807", "4611686018427387904", "16777217", "-1"])
   func impossibleDimension(dimension: String) throws {
     let server = try RedisServer.shared()

@@ -35,7 +35,7 @@ import Testing
       ])
   }
 
-  @Test("records add up, and what was taken out of the ledger is in it no more")
+  @Test("records add up, and records taken out of the ledger are not in it any more")
   func sum() {
     let ledger = RemovalLedger()
     #expect(ledger.isEmpty)

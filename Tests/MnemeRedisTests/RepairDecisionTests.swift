@@ -21,7 +21,7 @@ import Testing
     return EntryRepair.decide(EntryID(7), facts, places, for: kind)
   }
 
-  @Test("an entry that is where it belongs is left alone")
+  @Test("an entry with all its index members is not changed")
   func nothing() {
     #expect(decide { _, _ in } == .nothing)
     // Both forms of a member, and Python's alone.
@@ -29,7 +29,7 @@ import Testing
     #expect(decide { $1.byTTL = [.missing, .at("400")] } == .nothing)
   }
 
-  @Test("each place that says something else makes it write all of them")
+  @Test("each wrong index member makes it write all of them")
   func places() {
     let repair = EntryRepair.Decision.write(EntryRepair(lastUse: 200))
     #expect(decide { $1.byID = .missing } == repair)
@@ -42,7 +42,7 @@ import Testing
     #expect(decide { $1.isListed = false } == repair)
   }
 
-  @Test("a hash key that leads nowhere, or to another query, gets the entry's id")
+  @Test("a hash key that leads to no entry, or to another query's, gets the entry's id")
   func hashKey() {
     var repair = EntryRepair(lastUse: 200)
     repair.setsHashKey = true
@@ -51,7 +51,7 @@ import Testing
     }
   }
 
-  @Test("an entry whose query is answered from another one is removed, once nothing else is wrong with it")
+  @Test("an entry whose query is answered from another one is removed if it has no other problem")
   func shadowed() {
     let other = EntryView.Pointer.ofSameQuery(EntryID(9))
     #expect(decide { $1.pointer = other } == .remove)
@@ -62,7 +62,7 @@ import Testing
       } == .write(EntryRepair(lastUse: 200)))
   }
 
-  @Test("a use that is not a number is taken from the index, or else from the creation")
+  @Test("a time of use that is not a number is replaced by that of the index, or else of the creation")
   func use() {
     var repair = EntryRepair(lastUse: 300)
     repair.writesLastUse = true
@@ -82,7 +82,7 @@ import Testing
     #expect(decide { facts, _ in facts.isAccessCountReadable = false } == .write(repair))
   }
 
-  @Test("Redis's own expiry is renewed only where that was the problem, and never on another's hash key")
+  @Test("the TTL of a key is corrected only if that was the problem, and never for another entry's hash key")
   func expiry() {
     func expiring(_ places: inout EntryPlaces) {
       (places.entryExpires, places.hashKeyExpires) = (true, true)
@@ -109,7 +109,7 @@ import Testing
     #expect(NumberRepair.nextID(8, highest: 7) == nil)
   }
 
-  @Test("a version that cannot grow becomes one that no cache has come to")
+  @Test("a version that cannot grow becomes one that no cache has reached")
   func version() {
     let now = UnixTime(1_700_000_000)
     #expect(NumberRepair.version(.number(7), now: now) == nil)
@@ -119,7 +119,7 @@ import Testing
     }
   }
 
-  @Test("of two places of a quota the string is the later word")
+  @Test("of the two places of a quota the string overrides the other")
   func quota() {
     func decide(_ field: StoredNumber, _ string: StoredNumber) -> NumberRepair.Quota {
       NumberRepair.quota(field: field, string: string)

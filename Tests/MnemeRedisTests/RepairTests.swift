@@ -23,7 +23,7 @@ import Testing
   }
 
   @Test(
-    "every kind that can be repaired is repaired, costs no answer, and is not found again",
+    "every kind that can be repaired is repaired without the loss of an answer, and is not found again",
     arguments: CacheProblem.Kind.allCases.filter { $0.reasonToLeave == nil })
   func repaired(kind: CacheProblem.Kind) throws {
     let damaged = try DamagedCache()
@@ -42,7 +42,7 @@ import Testing
   }
 
   @Test(
-    "what cannot be repaired is left with its reason and without a change, and what the check advises repairs it",
+    "other problems are reported with the reason and not changed, and the advice of the check repairs them",
     arguments: CacheProblem.Kind.allCases.filter { $0.reasonToLeave != nil })
   func left(kind: CacheProblem.Kind) throws {
     let damaged = try DamagedCache()
@@ -66,7 +66,7 @@ import Testing
     try expectSound(damaged)
   }
 
-  @Test("without meta nothing is repaired, and all that is wrong is reported")
+  @Test("without meta nothing is repaired, and all problems are reported")
   func noMeta() throws {
     let damaged = try DamagedCache()
     try damaged.redis.send("DEL", damaged.key("meta"))
@@ -79,7 +79,7 @@ import Testing
     #expect(try damaged.redis.dump(prefix: damaged.prefix + ":") == before)
   }
 
-  @Test("indexes that are gone altogether are built again from the entries")
+  @Test("missing indexes are built again from the entries")
   func rebuilt() throws {
     let damaged = try DamagedCache()
     let before = try damaged.redis.dump(prefix: damaged.prefix + ":").without { $0.hasSuffix(":version") }
@@ -94,7 +94,7 @@ import Testing
     try expectSound(damaged)
   }
 
-  @Test("an index that is of another type is left as it is, and the rest is repaired past it")
+  @Test("an index of another type is not changed, and everything else is repaired")
   func pastIndex() throws {
     let damaged = try DamagedCache()
     try damaged.damage(.wrongLRU)
@@ -111,7 +111,7 @@ import Testing
     try expectSound(damaged)
   }
 
-  @Test("numbers that cannot grow keep neither a repair nor a vacuum from its work")
+  @Test("a repair and a vacuum work with numbers that cannot grow")
   func numbersFirst() throws {
     let damaged = try DamagedCache()
     for kind in [.wrongVersion, .wrongCounter, .wrongLRU, .missingHashKey] as [CacheProblem.Kind] {
@@ -127,7 +127,7 @@ import Testing
     try expectSound(damaged)
   }
 
-  @Test("an entry that is not where it belongs and that Redis will take too early is repaired in both")
+  @Test("an entry with wrong index members that Redis will expire too early is repaired in both")
   func placeAndExpiry() throws {
     let damaged = try DamagedCache()
     for kind in [.wrongByID, .wrongLRU, .earlyExpiry] as [CacheProblem.Kind] { try damaged.damage(kind) }

@@ -14,7 +14,7 @@ struct AuditTests {
     }
   }
 
-  /// A store and what an audit is told of it.
+  /// A store, and the entries that an audit gets.
   private struct Stage {
     let store = MemoryStore()
     let cache: SemanticCache
@@ -94,7 +94,7 @@ struct AuditTests {
   }
 
   @Test(
-    "finds each pair and each nearest entry that comparing all with all finds",
+    "finds the same pairs and nearest entries as a comparison of all with all",
     arguments: [(1, 8, 0.85), (2, 24, 0.85), (3, 100, 0.7), (4, 70, 0.97), (5, 3, 0.999)]
       as [(UInt64, Int, Double)])
   func allPairs(seed: UInt64, dimension: Int, threshold: Double) throws {
@@ -126,7 +126,7 @@ struct AuditTests {
     }
   }
 
-  @Test("an entry goes only where an older one with its response stays, and no pair of duplicates is left")
+  @Test("an entry is removed only if an older one with its response stays, and no pair of duplicates is left")
   func redundancy() throws {
     let stage = try Self.groups(400, dimension: 24, seed: 11)
     var options = AuditOptions()
@@ -142,10 +142,10 @@ struct AuditTests {
     #expect(result.duplicates.allSatisfy { keepers[$0.a] != nil || keepers[$0.b] != nil })
   }
 
-  @Test("of a chain of duplicates every other one stays")
+  @Test("every second entry of a chain of duplicates stays")
   func chain() throws {
     var stage = try Stage(dimension: 2)
-    // Each is like its neighbours, and none is like the one after that.
+    // Each is similar to its neighbours, and not to the ones after these.
     for step in 0..<4 {
       let angle = Double(step) * 0.5
       // The cosine and sine by their series are near enough.
@@ -161,7 +161,7 @@ struct AuditTests {
     #expect(result.redundant.keepers == [ids[2]: ids[3], ids[0]: ids[1]])
   }
 
-  @Test("a sample finds those pairs that one of its entries has, and is the same each time")
+  @Test("a sample finds the pairs of its entries, and is the same each time")
   func sample() throws {
     let stage = try Self.groups(400, dimension: 24, seed: 12)
     var options = AuditOptions()
@@ -190,7 +190,7 @@ struct AuditTests {
     #expect([row.same, row.different, row.none] == [1, 2, 0])
   }
 
-  @Test("entries that are not chosen, that are gone or that cannot be compared play no part")
+  @Test("entries that are not selected, are gone or cannot be compared are ignored")
   func leftOut() throws {
     var stage = try Stage(dimension: 2)
     for (number, vector) in [[1, 0], [1, 0.01], [1, 0.02], [1, 0.03]].enumerated() {
@@ -225,7 +225,7 @@ struct AuditTests {
     #expect([row.same, row.different, row.none] == [149, 151, 0])
   }
 
-  @Test("what was stopped says what was done by then, and counts nothing by halves")
+  @Test("a stopped audit reports what was done, and counts no part of a lot")
   func stopped() throws {
     let stage = try Self.groups(1100, dimension: 24, seed: 13)
     var progress: [Int] = []
@@ -242,7 +242,7 @@ struct AuditTests {
     #expect(!nothing.isComplete && nothing.compared == 0 && nothing.conflictCount == 0)
   }
 
-  @Test("nothing, one entry, and a cache without vectors give empty answers")
+  @Test("no entry, one entry, and a cache without vectors give empty results")
   func empty() throws {
     var stage = try Stage(dimension: 2)
     #expect(try stage.audit().compared == 0)
@@ -255,7 +255,7 @@ struct AuditTests {
   }
 
   @Test(
-    "the bounds hold the similarity, whatever instructions the processor has",
+    "the similarity is within the bounds, with every instruction set",
     arguments: [CVECTOR_PLAIN, CVECTOR_AVX2, CVECTOR_VNNI].filter {
       $0.rawValue <= cvector_best_instructions().rawValue
     }.map(\.rawValue), [1, 64, 100, 384, 66_000])

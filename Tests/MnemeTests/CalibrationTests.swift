@@ -56,7 +56,7 @@ struct CalibrationTests {
 
   // Expected: Python mneme-cache 1.0.1, `mneme.tools.calibrate.find_threshold` with the pairs above, the given
   // vector_dtype, and the vectors of Fixtures/hashed_ngrams.py.
-  @Test("finds the peer library's thresholds", arguments: VectorPrecision.allCases)
+  @Test("finds the thresholds of the Python library", arguments: VectorPrecision.allCases)
   func peerThresholds(precision: VectorPrecision) throws {
     typealias Point = Calibration.Point
     let calibration = try Self.calibration(precision)
@@ -75,7 +75,7 @@ struct CalibrationTests {
 
   // The figures of the field `pr_curve`.
   @Test(
-    "draws the peer library's curve",
+    "computes the curve of the Python library",
     arguments: [
       (
         .float32,
@@ -102,7 +102,7 @@ struct CalibrationTests {
     }
   }
 
-  @Test("A similarity at the threshold is served; serving nothing is perfectly precise")
+  @Test("A similarity at the threshold is served, and the precision of serving nothing is 1")
   func edges() throws {
     let curve = try Calibration(
       [.init(similarity: 0.9, isMatch: true), .init(similarity: 0.4, isMatch: false)],
@@ -122,7 +122,7 @@ struct CalibrationTests {
     #expect(try Calibration(observations, thresholds: [0.8, 0.5]).best()?.threshold == 0.8)
   }
 
-  @Test("Without matches, or without strangers, there is nothing to calibrate", arguments: [true, false])
+  @Test("Without matching pairs, or without others, there is nothing to calibrate", arguments: [true, false])
   func oneSided(isMatch: Bool) {
     #expect(throws: InvalidInputError.self) {
       try Calibration([.init(similarity: 0.5, isMatch: isMatch)])
@@ -138,7 +138,7 @@ struct LabelledTextTests {
     ("Where is my refund?", "refund"), ("refund please", "refund"), ("hello", "greeting"),
   ].map { LabelledText(text: $0.0, label: $0.1) }
 
-  @Test("each text is in one half, and one that is asked twice counts once")
+  @Test("each text is in one half, and a text that comes twice is used once")
   func halves() {
     let (stored, asked) = LabelledText.halves(of: texts, seed: 1)
     #expect(stored.count == 3 && asked.count == 3)
@@ -148,7 +148,7 @@ struct LabelledTextTests {
     #expect(LabelledText.halves(of: [texts[0]], seed: 1).stored == [texts[0]])
   }
 
-  @Test("one seed gives the same halves as ever, another seed others")
+  @Test("one seed gives the same halves in every release, another seed gives others")
   func seeds() {
     let stored = (0..<20).map { seed in
       LabelledText.halves(of: texts, seed: UInt64(seed)).stored.map(\.text)

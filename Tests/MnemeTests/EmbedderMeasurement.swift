@@ -13,7 +13,7 @@ struct EmbedderMeasurement {
   static let takesAll = ProcessInfo.processInfo.environment["MNEME_MEASURE_EMBEDDER"] != nil
   static let thresholds: [Double] = [0.70, 0.75, 0.80, 0.85, 0.90, 0.95]
 
-  @Test("answers a good part of new questions, and hardly ever wrongly")
+  @Test("answers many new questions, and rarely wrongly")
   func newQuestions() throws {
     let cache = try Filled(with: Question.read("train.csv"))
     let outcomes = try Question.read("test.csv").map { question in
@@ -29,7 +29,7 @@ struct EmbedderMeasurement {
   }
 
   @Test(
-    "does as well on the questions that it was tuned on",
+    "has the same quality on the questions that it was tuned on",
     .enabled(if: takesAll, "MNEME_MEASURE_EMBEDDER is not set")
   )
   func tuningQuestions() throws {

@@ -12,7 +12,7 @@ struct HashedNgramEmbedderTests {
       embedder.embed(QueryNormalizer.normalize(a)), embedder.embed(QueryNormalizer.normalize(b)))
   }
 
-  @Test("names itself by its definition and dimension")
+  @Test("has a fingerprint with its definition and dimension")
   func identity() {
     #expect(embedder.fingerprint == "mneme:hashed-ngrams-v1:dim384")
     #expect(embedder.dimension == 384)
@@ -21,7 +21,7 @@ struct HashedNgramEmbedderTests {
 
   // Made once by Fixtures/hashed_ngrams.py. A change here is another embedder, and wants another name.
   @Test(
-    "gives the same bytes as ever",
+    "gives the same bytes in every release",
     arguments: [
       ("how do i reset my password?", 0xd144_2d70_0dd2_4c51),
       ("i can't log in – what's wrong?", 0xb65d_ce7d_a533_91cd),
@@ -44,14 +44,14 @@ struct HashedNgramEmbedderTests {
     #expect(abs(sum - 1) < 1e-6)
   }
 
-  @Test("does not take wordless texts for one another")
+  @Test("gives different vectors for different texts without words")
   func wordless() throws {
     #expect(try similarity("???", "!!!") < 0.5)
     #expect(try similarity("", "?") < 0.5)
   }
 
   @Test(
-    "serves a paraphrase that uses the same words",
+    "finds a paraphrase with the same words similar",
     arguments: [
       ("how do I reset my password", "How can I reset my password?"),
       ("how do I reset my password", "I want to reset my password"),
@@ -67,7 +67,7 @@ struct HashedNgramEmbedderTests {
   }
 
   @Test(
-    "does not serve what differs in the decisive word",
+    "does not find texts similar that differ in the decisive word",
     arguments: [
       ("cancel card", "activate card"),
       ("how do I cancel my card", "how do I activate my card"),
@@ -85,13 +85,13 @@ struct HashedNgramEmbedderTests {
     #expect(try similarity(a, b) < 0.82)
   }
 
-  @Test("keeps unrelated questions far apart")
+  @Test("gives unrelated questions a low similarity")
   func unrelated() throws {
     #expect(try similarity("how do I reset my password", "what is your refund policy") < 0.3)
     #expect(try similarity("how do I bake bread", "how do I fix a flat tyre") < 0.3)
   }
 
-  @Test("folds the case of ASCII, for callers that do not normalise")
+  @Test("folds the case of ASCII, for callers that do not normalize")
   func asciiCase() throws {
     #expect(try embedder.embed("Reset PASSWORD") == embedder.embed("reset password"))
   }
@@ -163,7 +163,7 @@ struct WordsTests {
     return (0..<words.count).map { String(decoding: words[$0], as: UTF8.self) }
   }
 
-  @Test("Apostrophes part words, and clitics and negations are recognized")
+  @Test("Apostrophes separate words, and clitics and negations are recognized")
   func apostrophes() {
     #expect(words("what's o'brien’s card") == ["what", "o", "brien", "card"])
     #expect(

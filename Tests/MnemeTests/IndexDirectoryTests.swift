@@ -12,7 +12,7 @@ struct IndexDirectoryTests {
 
   // MARK: Keeping
 
-  @Test("gives back what it was given, closed to everyone else", arguments: [256, 257, 512, 600])
+  @Test("returns what was kept, and is closed to all other users", arguments: [256, 257, 512, 600])
   func keeps(count: Int) throws {
     #expect(stage.directory.load(DirectoryStage.key, dimension: 3) == nil)
     let head = try #require(try stage.save(count: count))
@@ -37,13 +37,13 @@ struct IndexDirectoryTests {
     #expect(stage.directory.load(DirectoryStage.key, dimension: 4) == nil)
   }
 
-  @Test("makes no file of fewer rows than a block has", arguments: [0, 1, 255])
+  @Test("makes no file for fewer rows than a block has", arguments: [0, 1, 255])
   func few(count: Int) throws {
     #expect(try stage.save(count: count) == nil)
     #expect(!FileManager.default.fileExists(atPath: stage.directory.path))
   }
 
-  @Test("keeps one block in memory while a file is written, and none of the file where writing is given up")
+  @Test("keeps one block in memory while a file is written, and removes a file that is given up")
   func streaming() throws {
     do {
       let builder = VectorRowsBuilder(
@@ -133,7 +133,7 @@ struct IndexDirectoryTests {
 
   // MARK: Size
 
-  @Test("stays under its size: what was not used for longest goes, and only what it made")
+  @Test("stays under its size limit: the least recently used files are deleted, and only its own")
   func size() throws {
     var directory = stage.directory
     let keys = (0..<5).map { String(repeating: "\($0)", count: 64) }
@@ -156,7 +156,7 @@ struct IndexDirectoryTests {
     #expect(FileManager.default.fileExists(atPath: stage.directory.path + "/notes.txt"))
   }
 
-  @Test("takes away what a writer left that died, and leaves what one may be writing")
+  @Test("removes files of killed writers, and keeps files that may be in use")
   func leftovers() throws {
     #expect(try stage.save() != nil)
     for (name, age) in [("dead.1.2.new", 7200), ("alive.1.2.new", 60)] {

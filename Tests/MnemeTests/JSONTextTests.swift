@@ -63,7 +63,7 @@ struct JSONTextTests {
     }
   }
 
-  @Test("resolves escapes, pairs of surrogates among them, and knows a lone surrogate for no text")
+  @Test("resolves escapes, including surrogate pairs, and refuses a lone surrogate as text")
   func resolvesEscapes() throws {
     func string(_ text: String) throws -> String? { try JSONText(parsing: Array(text.utf8)).string }
     #expect(try string(#""\u00e9\ud83c\udf89\/\\\"\b\f\n\r\t""#) == "é🎉/\\\"\u{8}\u{C}\n\r\t")
@@ -72,7 +72,7 @@ struct JSONTextTests {
     #expect(try string(#""\udc00\ud800""#) == nil)
   }
 
-  @Test("takes a million levels of nesting without recursion")
+  @Test("accepts a million levels of nesting without recursion")
   func nests() throws {
     let depth = 1_000_000
     let text =

@@ -62,7 +62,7 @@ struct JSONWritingTests {
     }
   }
 
-  @Test("a string is appended behind what is there")
+  @Test("a string is appended after existing bytes")
   func appending() {
     var bytes = Array("[1,".utf8)
     JSONText.append("a\nb", to: &bytes)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Mneme
 
-@Suite("What a cache would have answered to its own questions")
+@Suite("The leave-one-out table")
 struct LeaveOneOutTests {
   private static func nearest(_ similarity: Double, _ hasSameResponse: Bool) -> LeaveOneOut.Nearest {
     LeaveOneOut.Nearest(similarity: similarity, hasSameResponse: hasSameResponse)
@@ -13,7 +13,7 @@ struct LeaveOneOutTests {
     nil,
   ]
 
-  @Test("each entry is answered rightly, falsely or by none, at each threshold")
+  @Test("each entry is answered rightly, wrongly or not, at each threshold")
   func rows() {
     let table = LeaveOneOut(Self.some, thresholds: [0.7, 0.8, 0.9, 0.91, 0.99])
     let counts = table.rows.map { [$0.same, $0.different, $0.none] }
@@ -23,7 +23,7 @@ struct LeaveOneOutTests {
     #expect(LeaveOneOut(Self.some).rows.map(\.threshold) == (70...99).map { Double($0) / 100 })
   }
 
-  @Test("the threshold that is recommended is the lowest that serves falsely no more often than it may")
+  @Test("the recommended threshold is the lowest with an allowed share of false answers")
   func recommendation() {
     let table = LeaveOneOut(Self.some, thresholds: [0.7, 0.8, 0.9, 0.91, 0.99])
     #expect(table.recommended()?.threshold == 0.91)
@@ -48,6 +48,6 @@ struct LeaveOneOutTests {
     #expect(abs(interval.lowerBound - low) < 2e-6 && abs(interval.upperBound - high) < 2e-6, "\(interval)")
   }
 
-  @Test("nothing drawn has no interval")
+  @Test("without draws there is no interval")
   func nothing() { #expect(wilsonInterval(0, of: 0) == nil) }
 }

@@ -10,7 +10,7 @@ struct OddIndexFileTests {
 
   init() throws { stage = try DirectoryStage() }
 
-  @Test("takes no file of which a single byte has changed, wherever")
+  @Test("refuses a file in which a single byte has changed, at any place")
   func everyByte() throws {
     try stage.save()
     let sound = try stage.bytes()
@@ -37,7 +37,7 @@ struct OddIndexFileTests {
     #expect(try stage.isSound())
   }
 
-  @Test("takes no file that is shorter or longer, by whatever")
+  @Test("refuses a file that is shorter or longer, by any number of bytes")
   func everyLength() throws {
     try stage.save()
     let sound = try stage.bytes()
@@ -57,7 +57,7 @@ struct OddIndexFileTests {
     #expect(try stage.isSound())
   }
 
-  @Test("looks at no more than the head of a file that is larger than its head says, or than it may be")
+  @Test("reads only the head of a file that is larger than its head says, or than the limit")
   func sparse() throws {
     try stage.save()
     // Zeros of 3 TiB: reading them would take hours.
@@ -80,7 +80,7 @@ struct OddIndexFileTests {
     #expect(try !stage.isSound())
   }
 
-  @Test("ends a search with nothing where the file is cut short, or written over, while it is in use")
+  @Test("ends a search without a result if the file is truncated or overwritten while it is in use")
   func shrinking() throws {
     for size in [0, 100, IndexHead.size, IndexHead.size + 5000] {
       try stage.save()
@@ -152,7 +152,7 @@ struct OddIndexFileTests {
     return file
   }
 
-  @Test("takes no file that others may read, that has a second name, or that is not a file")
+  @Test("refuses a file that others may read, that has a second name, or that is not a regular file")
   func oddFiles() throws {
     func remade() throws {
       try? FileManager.default.removeItem(atPath: stage.path)
@@ -188,7 +188,7 @@ struct OddIndexFileTests {
   }
 
   @Test(
-    "takes no file and no directory of another user",
+    "refuses a file and a directory of another user",
     .enabled(if: geteuid() == 0, "only root can give files away"))
   func otherUser() throws {
     #expect(try stage.save() != nil)
@@ -201,7 +201,7 @@ struct OddIndexFileTests {
     #expect(try stage.save() == nil)
   }
 
-  @Test("is not read while others may look into it, and closed by the next file")
+  @Test("is not used while others may read it, and is closed to them with the next file")
   func openDirectory() throws {
     #expect(try stage.save() != nil)
     chmod(stage.directory.path, 0o755)
@@ -210,7 +210,7 @@ struct OddIndexFileTests {
     #expect(try stage.isSound())
   }
 
-  @Test("does not exist if it is a link, a file, or cannot be made")
+  @Test("is not used if it is a link or a file, or cannot be made")
   func noDirectory() throws {
     let real = IndexDirectory(path: stage.temporary.path("real"), cacheName: "test")
     #expect(try stage.save(in: real) != nil)

@@ -2,11 +2,11 @@ import Testing
 
 @testable import Mneme
 
-@Suite("Normalising and hashing a query")
+@Suite("Normalizing and hashing a query")
 struct QueryNormalizerTests {
   // Expected values: Python 3.11, `re.sub(r"\s+", " ", text.strip()).casefold()`.
   @Test(
-    "gives what Python gives",
+    "gives the results of Python",
     arguments: [
       ("  Hello   World\t\n", "hello world"), ("", ""), (" \u{3000}\u{85}", ""),
       ("a\u{1C}b\u{1F}c", "a b c"), ("a\u{200B}b", "a\u{200B}b"), ("Straße", "strasse"),
@@ -25,12 +25,12 @@ struct QueryNormalizerTests {
     #expect(QueryNormalizer.hash("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
   }
 
-  @Test("tells a precomposed letter from a decomposed one")
+  @Test("distinguishes a precomposed letter from a decomposed one")
   func composes() {
     #expect(QueryNormalizer.queryHash("\u{E9}") != QueryNormalizer.queryHash("e\u{301}"))
   }
 
-  @Test("can be left out for applications that hash queries as they are")
+  @Test("can be disabled for applications that do not normalize queries")
   func plain() {
     #expect(QueryNormalizer.queryHash(" A ", normalizing: false) == QueryNormalizer.hash(" A "))
     #expect(QueryNormalizer.queryHash(" A ") == QueryNormalizer.hash("a"))

@@ -1,7 +1,7 @@
 import Mneme
 import Testing
 
-@Suite("Which entries a selection holds") struct SelectionTests {
+@Suite("The entries of a selection") struct SelectionTests {
   static let now = UnixTime(1_000_000)
 
   static func entry(
@@ -22,7 +22,7 @@ import Testing
   }
 
   @Test(
-    "a text is found whatever its case and white space",
+    "a text is found regardless of case and white space",
     arguments: [
       ("MY  CARD", true), ("on its\tway", true), ("card? on", false), ("cards", false), ("WAY.", true),
     ])
@@ -31,7 +31,7 @@ import Testing
     #expect(try Self.holds(Self.entry()) { $0.texts = [text] } == isFound)
   }
 
-  @Test("each text must be there, in the field that it is asked of")
+  @Test("each text must occur in the requested field")
   func fields() throws {
     let (card, way) = (try #require(SearchText("card")), try #require(SearchText("way")))
     let entry = try Self.entry()
@@ -73,13 +73,13 @@ import Testing
   @Test("a path with an empty part is refused", arguments: ["", ".", "a.", ".a", "a..b"])
   func paths(path: String) { #expect(MetadataCondition(path: path, value: nil) == nil) }
 
-  @Test("of a name that comes twice the last counts")
+  @Test("if a name comes twice, the last member is used")
   func twice() throws {
     let condition = try #require(MetadataCondition(path: "a", value: "2"))
     #expect(try Self.holds(Self.entry(metadata: #"{"a":1,"a":2}"#)) { $0.metadata = [condition] })
   }
 
-  @Test("what has expired is passed over unless it is asked for")
+  @Test("expired entries do not match unless they are requested")
   func expiry() throws {
     let (over, soon, never) = (
       try Self.entry(created: 60, ttl: 60), try Self.entry(created: 60, ttl: 90), try Self.entry()
@@ -111,7 +111,7 @@ import Testing
     #expect(!Self.holds(entry) { $0.namespaces = [.default] })
   }
 
-  @Test("nobody is served from blank and error responses, nor from texts that are not valid")
+  @Test("blank and error responses, and texts that are not valid, are not servable")
   func unservable() throws {
     var broken = try Self.entry()
     broken.raw = StoredEntry.RawTexts(query: [0xFF])

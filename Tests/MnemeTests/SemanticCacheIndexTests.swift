@@ -45,7 +45,7 @@ struct SemanticCacheIndexTests {
   }
 
   @Test(
-    "neighbours that are expired or refused do not use up the places of those that decide",
+    "neighbours that are expired or refused do not count among those that decide",
     arguments: [0, 2, 3, 40])
   func unfitNeighbours(count: Int) throws {
     let store = try store(count) {
@@ -76,7 +76,7 @@ struct SemanticCacheIndexTests {
     #expect(try lookUp().candidates.allSatisfy { $0.verdict != .expired })
   }
 
-  @Test("neighbours of too low a confidence use them up, also between others that do not")
+  @Test("neighbours with too low a confidence count among those that decide, also between others that do not")
   func lowConfidence() throws {
     func store(old count: Int) throws -> MemoryStore {
       try self.store(2 * count) {
@@ -90,7 +90,7 @@ struct SemanticCacheIndexTests {
     #expect(lookup.hit == nil && lookup.missReason == .lowConfidence)
   }
 
-  @Test("a miss says whether nothing is there, nothing is near, or nothing near may be served")
+  @Test("a miss distinguishes an empty namespace, no near entry, and no servable near entry")
   func reasons() throws {
     let store = MemoryStore()
     let cache = try Self.cache(store)
@@ -112,7 +112,7 @@ struct SemanticCacheIndexTests {
 
   // MARK: Explanations
 
-  @Test("neighbours behind the one that is served are explained, after an exact hit too")
+  @Test("neighbours after the one that is served are explained, and after an exact hit too")
   func explained() throws {
     let store = MemoryStore()
     let cache = try Self.cache(store)
@@ -194,7 +194,7 @@ struct SemanticCacheIndexTests {
     #expect(built.withLock { $0 } == "q0")
   }
 
-  @Test("the index of a store that does not say what has changed is read again when its version has moved")
+  @Test("the index of a store that does not report changes is read again if its version has changed")
   func plainStore() throws {
     let store = ListStore()
     let cache = try Self.cache(store)
@@ -210,7 +210,7 @@ struct SemanticCacheIndexTests {
     #expect(try cache.get("none", embedding: [1, 0]) == nil)
   }
 
-  @Test("searches of one namespace by several threads, while others write, all find what is there")
+  @Test("searches in one namespace by several threads, while others write, find every entry")
   func threads() throws {
     let store = MemoryStore()
     let cache = try Self.cache(store)

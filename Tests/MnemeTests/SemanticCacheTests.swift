@@ -48,7 +48,7 @@ struct SemanticCacheTests {
 
   // MARK: Layer 1
 
-  @Test("serves the same question whatever its case and white space, and counts an exact hit")
+  @Test("serves the same query regardless of case and white space, and counts an exact hit")
   func exactHit() throws {
     let cache = try cache(Self.vectors)
     try cache.put("East", "answer", metadata: #"{"n":1e400}"#)
@@ -61,7 +61,7 @@ struct SemanticCacheTests {
     #expect(try store.entry(id: hit.id)?.accessCount == 1)
   }
 
-  @Test("serves an exact hit however old it is: confidence is for meaning alone")
+  @Test("serves an exact hit of any age, since confidence is for semantic hits only")
   func oldExactHit() throws {
     let cache = try cache(Self.vectors)
     try cache.put("east", "answer")
@@ -82,7 +82,7 @@ struct SemanticCacheTests {
     #expect(counters[.expirations] == 1 && counters[.misses] == 1)
   }
 
-  @Test("keeps namespaces apart in both layers")
+  @Test("keeps namespaces separate for exact and semantic hits")
   func namespaces() throws {
     let cache = try cache(Self.vectors)
     let other = try Namespace("other")
@@ -108,7 +108,7 @@ struct SemanticCacheTests {
     #expect(try cache.get("north east")?.layer == .semantic)
   }
 
-  @Test("passes over what is too old, and says that confidence was the reason")
+  @Test("skips entries that are too old, with confidence as the reason")
   func lowConfidence() throws {
     let cache = try cache(Self.vectors)
     try cache.put("east", "answer")
@@ -122,7 +122,7 @@ struct SemanticCacheTests {
     #expect(try cache.lookUp("nearly east", options: get).hit != nil)
   }
 
-  @Test("continues with the next neighbour when the nearest is expired or not fit to serve")
+  @Test("continues with the next neighbour if the nearest is expired or not servable")
   func nextNeighbour() throws {
     let cache = try cache(Self.vectors) { $0.threshold = 0.5 }
     try cache.put("east", "expires", ttl: Seconds(5))
@@ -145,7 +145,7 @@ struct SemanticCacheTests {
     #expect(try cache.get("somewhere", embedding: [2, 0])?.response == "first")
   }
 
-  @Test("finds the same neighbours with few entries, which are read, as with many, which are indexed")
+  @Test("finds the same neighbours with few entries, without an index, as with many")
   func manyEntries() throws {
     var vectors = Self.vectors
     for number in 1...200 { vectors["north \(number)"] = [Float(number) / 1000, 1] }
@@ -172,7 +172,7 @@ struct SemanticCacheTests {
     #expect(try store.count(in: nil) == 1)
   }
 
-  @Test("a cache whose embedder is not at hand serves exact hits and says what it lacks")
+  @Test("a cache without its embedder serves exact hits and reports what it lacks")
   func absentEmbedder() throws {
     try cache(Self.vectors).put("east", "answer")
     var options = SemanticCache.Options()
@@ -217,7 +217,7 @@ struct SemanticCacheTests {
     #expect(try cache.stats().counters[.misses] == 2)
   }
 
-  @Test("explains each neighbour that it weighed")
+  @Test("explains each weighed neighbour")
   func explains() throws {
     let cache = try cache(Self.vectors)
     try cache.put("east", "answer")
@@ -233,7 +233,7 @@ struct SemanticCacheTests {
 
   // MARK: Put
 
-  @Test("a put of the same question replaces the entry, keeps its id and starts its life again")
+  @Test("a put of the same query replaces the entry, keeps its id and resets its times")
   func replaces() throws {
     let cache = try cache(Self.vectors)
     let first = try cache.put("east", "old", metadata: #"{"a":1}"#, ttl: Seconds(10))
@@ -248,7 +248,7 @@ struct SemanticCacheTests {
   }
 
   @Test(
-    "limits hold at, and fail one beyond",
+    "sizes at a limit are accepted, and one byte more is refused",
     arguments: [("query", 32_768), ("response", 4 * 1_048_576), ("metadata", 65_536)])
   func limits(part: String, limit: Int) throws {
     func put(_ count: Int) throws {
@@ -264,7 +264,7 @@ struct SemanticCacheTests {
   }
 
   @Test(
-    "refuses what is never served, metadata that is not an object, and impossible times to live",
+    "refuses responses that are never served, metadata that is not an object, and impossible times to live",
     arguments: [
       ("", "{}", nil), (" \n\u{3000}", "{}", nil), ("[ERROR] x", "{}", nil), ("[LLM Error] x", "{}", nil),
       ("a", "[1]", nil), ("a", "{", nil), ("a", "{}", 0), ("a", "{}", -1), ("a", "{}", 100 * 31_557_600 + 1),
@@ -278,7 +278,7 @@ struct SemanticCacheTests {
     #expect(try store.identity() == nil)
   }
 
-  @Test("refuses vectors of another length, of zeros, and of what is not a number")
+  @Test("refuses vectors of another length, of zeros, and with NaN")
   func refusesVectors() throws {
     let cache = try cache(Self.vectors)
     #expect(throws: InvalidInputError.self) { try cache.put("q", "a", embedding: [1, 2, 3]) }
@@ -287,7 +287,7 @@ struct SemanticCacheTests {
     #expect(throws: QuantizationError.self) { try cache.put("q", "a", embedding: [.infinity, 1]) }
   }
 
-  @Test("evicts by the rule: the excess, at least a tenth of the limit, at least one")
+  @Test("evicts the excess, at least a tenth of the limit, and at least one")
   func evictionRule() {
     #expect(Eviction.batch(count: 100, limit: 100) == 0)
     #expect(Eviction.batch(count: 120, limit: 100) == 20)
@@ -301,7 +301,7 @@ struct SemanticCacheTests {
       ])
   }
 
-  @Test("a quota of the namespace comes before the limit of the whole cache")
+  @Test("a quota of the namespace overrides the limit of the whole cache")
   func quotaFirst() throws {
     let cache = try cache(Self.vectors) { $0.maxEntries = 2 }
     let capped = try Namespace("capped")
@@ -334,7 +334,7 @@ struct SemanticCacheTests {
     }
   }
 
-  @Test("every method of a closed cache says so")
+  @Test("every method of a closed cache throws CacheClosedError")
   func closed() throws {
     let cache = try cache(Self.vectors)
     cache.close()
@@ -351,7 +351,7 @@ struct SemanticCacheTests {
     #expect(throws: CacheClosedError.self) { try cache.dumps(to: "file") }
   }
 
-  @Test("health and stats tell what is there")
+  @Test("health and stats report the contents")
   func figures() throws {
     let cache = try cache(Self.vectors)
     #expect(try cache.health().isHealthy == false)
@@ -369,7 +369,7 @@ struct SemanticCacheTests {
     #expect(try cache.stats(namespace: Namespace("n")).counters[.expirations] == 1)
   }
 
-  @Test("threads that put and get in parallel get whole answers")
+  @Test("threads that put and get in parallel get complete answers")
   func threads() async throws {
     let cache = try cache(Self.vectors)
     await withTaskGroup(of: Int.self) { group in

@@ -9,7 +9,7 @@ import Testing
   }
 
   @Test(
-    "a store with nothing but what is required keeps it too", arguments: StoreBattery.cases(sharing: false))
+    "a store with only the required methods keeps it too", arguments: StoreBattery.cases(sharing: false))
   func list(rule: StoreCase) throws {
     try rule.check(StorePlace(sharing: false) { ListStore() })
   }

@@ -13,7 +13,7 @@ struct StoreMarkTests {
     EntrySample(id: EntryID(id), createdAt: createdAt, queryHash: Array(query.utf8))
   }
 
-  @Test("knows its lineage by all of its parts, and a version that went back")
+  @Test("compares all parts of its lineage, and detects a version that went back")
   func lineage() {
     let mark = Self.mark(["ab", "c"])
     #expect(mark.canPrecede(Self.mark(["ab", "c"], version: 100)))
@@ -26,7 +26,7 @@ struct StoreMarkTests {
   }
 
   @Test(
-    "is proven by entries that are there as they were, or were put again later",
+    "is proven by entries that are unchanged or were put again later",
     arguments: [
       ([sample(1), sample(2)], true), ([sample(1), nil], true), ([nil, nil], false),
       ([sample(1, at: 11), sample(2)], true),
@@ -40,7 +40,7 @@ struct StoreMarkTests {
     #expect(mark.isProven(by: now, hasGrown: true) == holds)
   }
 
-  @Test("is not proven by an entry that was put again where the version has not grown")
+  @Test("is not proven by an entry that was put again if the version has not grown")
   func unmovedVersion() {
     var mark = Self.mark(["a"])
     mark.samples = [Self.sample(1), Self.sample(2)]

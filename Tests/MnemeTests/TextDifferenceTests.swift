@@ -4,7 +4,7 @@ import Testing
 
 @testable import Mneme
 
-@Suite("What two texts differ in")
+@Suite("Differences between two texts")
 struct TextDifferenceTests {
   private struct Pair {
     /// nil for two texts that ask the same.
@@ -25,7 +25,7 @@ struct TextDifferenceTests {
     }
   }
 
-  @Test("finds what tells one question from another, in either order")
+  @Test("finds the differences of two questions, in either order")
   func dangerous() throws {
     let pairs = try Self.pairs()
     #expect(Set(pairs.compactMap(\.difference)) == Set(TextDifference.allCases).subtracting([.other]))
@@ -43,7 +43,7 @@ struct TextDifferenceTests {
     }
   }
 
-  @Test("finds no sign in paraphrases")
+  @Test("finds no difference in paraphrases")
   func harmless() throws {
     let paraphrases = try Self.pairs().filter { $0.difference == nil }
     #expect(paraphrases.count > 90)
@@ -53,7 +53,7 @@ struct TextDifferenceTests {
     }
   }
 
-  @Test("the built-in embedder takes as many of these pairs for one question as its documentation says")
+  @Test("the built-in embedder finds as many of these pairs similar as its documentation says")
   func builtIn() throws {
     let embedder = HashedNgramEmbedder()
     var counts: [TextDifference?: [Int]] = [:]
@@ -70,7 +70,7 @@ struct TextDifferenceTests {
       ])
   }
 
-  @Test("sees nothing between texts of the same words, and something other between others")
+  @Test("finds nothing between texts of the same words, and `other` between other texts")
   func same() {
     #expect(TextComparison("How do I pay?", "how do I  PAY").differences == [])
     #expect(TextComparison("", "").differences == [])

@@ -32,7 +32,7 @@ struct VectorIndexTests {
       .sorted { $0.similarity == $1.similarity ? $0.id < $1.id : $0.similarity > $1.similarity }
   }
 
-  @Test("names every entry that is among the nearest, and few others", arguments: [1, 3, 64, 384])
+  @Test("returns every entry that is among the nearest, and few others", arguments: [1, 3, 64, 384])
   func candidates(dimension: Int) throws {
     let rows = try Self.vectors(400, dimension: dimension)
     let index = Self.index(rows)
@@ -60,7 +60,7 @@ struct VectorIndexTests {
     #expect(dimension == 1 || named < queries.count * 3 * Self.instructionSets.count * 200)
   }
 
-  @Test("names nothing below the threshold, and says when there may be more above it")
+  @Test("returns nothing below the threshold, and reports if there may be more above it")
   func threshold() throws {
     let index = Self.index([[1, 0], [0.9, 0.4358899], [0.8, 0.6], [0, 1]])
     let east = Embedding([1, 0])
@@ -74,7 +74,7 @@ struct VectorIndexTests {
     #expect(ids(9, -.infinity) == ([1, 2, 3, 4], false))
   }
 
-  @Test("orders equal bounds by id, whatever the order they came in")
+  @Test("orders equal bounds by id, in any order of insertion")
   func ties() throws {
     var index = VectorIndex(dimension: 2)
     for number in [7, 3, 9, 1, 8, 2, 6, 4, 5] as [Int64] {
@@ -85,7 +85,8 @@ struct VectorIndexTests {
   }
 
   @Test(
-    "follows any series of changes, in memory and over a base", arguments: 1...6 as ClosedRange<UInt64>)
+    "is right after any series of changes, in memory and over a base", arguments: 1...6 as ClosedRange<UInt64>
+  )
   func changes(seed: UInt64) throws {
     let dimension = 20
     var random = SplitMix64(seed: seed)
@@ -153,7 +154,7 @@ struct VectorIndexTests {
   }
 
   @Test(
-    "names what cannot be compared apart, each time, and no more than a few of them",
+    "returns vectors that cannot be compared separately, each time, and only a few of them",
     arguments: [[0, 0], [.nan, 1], [.infinity, 0], [1], [1, 2, 3], []] as [[Float]])
   func odd(numbers: [Float]) throws {
     var index = Self.index([[1, 0], [0, 1]])

@@ -26,7 +26,7 @@ struct VectorRowsTests {
   }
 
   @Test(
-    "no similarity in int8 is farther from the true one than its row's bound says",
+    "the error of each similarity in int8 is within its row's bound",
     arguments: [1, 2, 3, 63, 64, 65, 384, 1536])
   func bound(dimension: Int) throws {
     let width = RowLayout(dimension: dimension).width
@@ -70,7 +70,7 @@ struct VectorRowsTests {
     }
   }
 
-  @Test("the checksum is the same with every instruction set and in whatever parts, and sees every bit")
+  @Test("the checksum is the same with every instruction set and in any parts, and depends on every bit")
   func checksum() {
     var bytes = (0..<640).map { UInt8(truncatingIfNeeded: $0 &* 37) }
     func sum(_ parts: [Range<Int>], avx2: Bool) -> UInt64 {
@@ -96,7 +96,7 @@ struct VectorRowsTests {
     #expect(sum([0..<640], avx2: false) != whole)
   }
 
-  @Test("selects every row that comes up to the bar, and what is not a number", arguments: [1, 7, 256])
+  @Test("selects every row that reaches the bar, and rows with NaN", arguments: [1, 7, 256])
   func select(count: Int) {
     var random = SplitMix64(seed: UInt64(count))
     func number() -> Float { Float(random.next() >> 40) / Float(1 << 23) - 1 }
@@ -116,7 +116,7 @@ struct VectorRowsTests {
   }
 
   @Test(
-    "rows lie where the layout says, with room for vectors of any width",
+    "rows are where the layout says, for vectors of any width",
     arguments: [1, 64, 384, 70_000, 1 << 24])
   func layout(dimension: Int) {
     let layout = RowLayout(dimension: dimension)

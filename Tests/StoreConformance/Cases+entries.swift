@@ -15,7 +15,7 @@ extension StoreBattery {
       try expect(try store.entry(id: EntryID(entry.id.rawValue + 1)) == nil, "another id has an entry")
     },
 
-    StoreCase("of a query that is in a batch twice the later is stored, once") { place in
+    StoreCase("if a query comes twice in a batch, the later is stored, once") { place in
       let store = try place.store()
       let batch = [
         Sample.entry("a", response: "first"), Sample.entry("b"), Sample.entry("a", response: "second"),
@@ -29,7 +29,7 @@ extension StoreBattery {
       try expectEqual(try store.insert([]), [], "nothing")
     },
 
-    StoreCase("texts are kept to the byte") { place in
+    StoreCase("texts are kept byte for byte") { place in
       let store = try place.store()
       let texts = [
         "", " ", "\n", "line\r\nline\n", "\0", "a\0b", "\u{FEFF}bom", "caf\u{e9}", "cafe\u{301}",
@@ -46,7 +46,7 @@ extension StoreBattery {
       try store.expectCount(texts.count)
     },
 
-    StoreCase("metadata is kept as the text that it was") { place in
+    StoreCase("metadata is kept as the same text") { place in
       let store = try place.store()
       let texts = [
         #"{"b": 1e400, "a" : 0.10,"n":12345678901234567890, "z":-0.0}"#, "{}", "{ }",
@@ -100,7 +100,7 @@ extension StoreBattery {
       try store.expectCount(3)
     },
 
-    StoreCase("a time to live goes with the entry that had it") { place in
+    StoreCase("a time to live is removed with its entry") { place in
       let store = try place.store()
       try store.insert(Sample.entry("q", ttl: Seconds(3600)))
       try store.insert(Sample.entry("q"))
@@ -109,7 +109,7 @@ extension StoreBattery {
       try expectEqual(try store.entry("q")?.ttl, Seconds(60), "time to live")
     },
 
-    StoreCase("ids are the store's own, grow, and are never used twice") { place in
+    StoreCase("ids are chosen by the store, grow, and are never used twice") { place in
       let store = try place.store()
       var entry = Sample.entry("q1")
       entry.id = EntryID(4711)
@@ -122,7 +122,7 @@ extension StoreBattery {
       try expect(second < third, "\(third) after \(second) was removed")
     },
 
-    StoreCase("entries by ids come in the order asked for, with gaps for those that are gone") { place in
+    StoreCase("entries by ids come in the requested order, with nil for those that are gone") { place in
       let store = try place.store()
       let ids = try store.insertAll(Sample.queries(4))
       try store.remove(id: ids[2])
@@ -134,7 +134,7 @@ extension StoreBattery {
       try expectEqual(try store.entries(ids: many.reversed()).map { $0?.id }, many.reversed(), "many")
     },
 
-    StoreCase("an entry that is removed is gone in every way, once") { place in
+    StoreCase("a removed entry is gone for every method, and counted once") { place in
       let store = try place.store()
       let ids = try store.insertAll(["q1", "q2"], ttl: Seconds(3600))
       try expect(try store.remove(id: ids[0]), "it was not removed")
@@ -146,7 +146,7 @@ extension StoreBattery {
       try expectEqual(try store.removeExpired(at: .after(3600), in: nil), 1, "expired")
     },
 
-    StoreCase("the last entry takes its namespace with it") { place in
+    StoreCase("a namespace is gone with its last entry") { place in
       let store = try place.store()
       let id = try store.insert(Sample.entry("q"))
       try store.insert(Sample.entry("q", in: Sample.there))
@@ -204,7 +204,7 @@ extension StoreBattery {
       try expectGrowth(1 + Int64(last.evicted), "an insert that evicted \(last.evicted)")
     },
 
-    StoreCase("uses, counters and quotas do not move the version") { place in
+    StoreCase("uses, counters and quotas do not change the version") { place in
       let store = try place.store()
       let id = try store.insert(Sample.entry("q"))
       let entry = try present(store.entry(id: id), "the entry")
@@ -216,7 +216,7 @@ extension StoreBattery {
       try expectEqual(try store.versionCounter(), 1, "version")
     },
 
-    StoreCase("what removes nothing does not move the version") { place in
+    StoreCase("a removal of nothing does not change the version") { place in
       let store = try place.store()
       let id = try store.insert(Sample.entry("q", ttl: Seconds(100)))
       try store.remove(id: EntryID(id.rawValue + 1))

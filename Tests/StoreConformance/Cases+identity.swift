@@ -2,7 +2,7 @@ import Mneme
 
 extension StoreBattery {
   static let identityCases = [
-    StoreCase("a place without a cache answers every question with nothing") { place in
+    StoreCase("a place without a cache has nothing for every read") { place in
       let store = try place.store()
       try expectNothing(in: store)
       try expect(try store.identity() == nil, "there is an identity")
@@ -10,7 +10,7 @@ extension StoreBattery {
       try expect(try store.integrityCheck(), "nothing is not sound")
     },
 
-    StoreCase("opening, reading and removing nothing create no cache") { place in
+    StoreCase("opening, reading and removing nothing do not create a cache") { place in
       let store = try place.store()
       try expectNothing(in: store)
       try store.recordAccess(id: EntryID(1), at: Sample.start)
@@ -22,20 +22,20 @@ extension StoreBattery {
       try expectEqual(try store.versionCounter(), 0, "version")
     },
 
-    StoreCase("the first write creates the cache as its writer said") { place in
+    StoreCase("the first write creates the cache with its writer's identity") { place in
       let store = try place.store()
       try store.insert(Sample.entry("q"))
       try expectEqual(try store.identity(), Sample.identity, "identity")
     },
 
-    StoreCase("who names no embedder cannot create a cache") { place in
+    StoreCase("a store without an embedder cannot create a cache") { place in
       let store = try place.store(expecting: nil)
       try expectThrows(InvalidInputError.self, "insert") { try store.insert(Sample.entry("q")) }
       try expect(try store.identity() == nil, "there is an identity")
       try store.expectCount(0)
     },
 
-    StoreCase("who names no embedder reads and writes a cache that exists") { place in
+    StoreCase("a store without an embedder reads and writes an existing cache") { place in
       let first = try place.store()
       try first.insert(Sample.entry("q1"))
       let second = try place.next(after: first, expecting: nil)
@@ -55,7 +55,7 @@ extension StoreBattery {
       try expectRefusal(EmbedderDimensionError.self, of: other, at: place)
     },
 
-    StoreCase("two fingerprints that only look alike are two") { place in
+    StoreCase("two fingerprints that only look alike are different") { place in
       let first = try place.store(expecting: CacheIdentity(fingerprint: "mod\u{e8}le", dimension: 4))
       try first.insert(Sample.entry("q"))
       try expectThrows(EmbedderMismatchError.self, "open and insert") {

@@ -3,7 +3,7 @@ import Mneme
 
 extension StoreBattery {
   static let healthCases = [
-    StoreCase("a store is sound after everything that can be done to it") { place in
+    StoreCase("a store is consistent after every operation") { place in
       let store = try place.store()
       try store.insertAll(Sample.queries(50), ttl: Seconds(100))
       try store.insertAll(Sample.queries(50), in: Sample.there)
@@ -17,7 +17,7 @@ extension StoreBattery {
       try expect(try store.integrityCheck(), "the store is not sound")
     },
 
-    StoreCase("a snapshot is restored as it was, or both are a CheckpointError") { place in
+    StoreCase("a snapshot is restored unchanged, or both methods throw CheckpointError") { place in
       let store = try place.bareStore()
       try store.insertAll(Sample.queries(5))
       let directory = FileManager.default.temporaryDirectory.appending(path: "mneme-\(UUID())")
@@ -77,7 +77,7 @@ extension StoreBattery {
       try expectClosed("snapshot") { try store.snapshot(to: "/nonexistent/snapshot") }
     },
 
-    StoreCase("closing twice is closing once") { place in
+    StoreCase("a second close does nothing") { place in
       let store = try place.store()
       store.close()
       store.close()

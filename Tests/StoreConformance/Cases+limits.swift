@@ -12,7 +12,7 @@ extension StoreBattery {
       try store.expectCount(30)
     },
 
-    StoreCase("an insert says whether it replaced, and under which id") { place in
+    StoreCase("an insert reports whether it replaced an entry, and the id") { place in
       let store = try place.store()
       let first = try store.insert(Sample.entry("q"), evictingOver: 10)
       try expect(!first.replaced, "the first replaced something")
@@ -61,7 +61,7 @@ extension StoreBattery {
       try store.expectCount(3)
     },
 
-    StoreCase("a quota concerns its own namespace alone") { place in
+    StoreCase("a quota applies to its own namespace only") { place in
       let store = try place.store()
       try store.insertAll(Sample.queries(10), in: Sample.there)
       try store.setQuota(1, for: Sample.here)
@@ -87,7 +87,7 @@ extension StoreBattery {
       try expectEqual(try store.counters(in: Sample.here)[.evictions], 0, "counted elsewhere")
     },
 
-    StoreCase("a quota of the namespace goes before the limit of the whole store") { place in
+    StoreCase("a quota of the namespace overrides the limit of the whole store") { place in
       let store = try place.store()
       try store.insertAll(Sample.queries(10), in: Sample.there)
       try store.setQuota(5, for: Sample.here)
@@ -112,7 +112,7 @@ extension StoreBattery {
   ]
 
   static let quotaCases = [
-    StoreCase("a quota is set, changed, kept for its namespace, and taken away") { place in
+    StoreCase("a quota is set, changed, kept for its namespace, and removed") { place in
       let store = try place.store()
       try store.insert(Sample.entry("q"))
       try store.setQuota(5, for: Sample.here)
@@ -138,7 +138,7 @@ extension StoreBattery {
   ]
 
   static let counterCases = [
-    StoreCase("what is counted is kept for each namespace and summed over all") { place in
+    StoreCase("counters are kept for each namespace and summed over all") { place in
       let store = try place.store()
       try store.insert(Sample.entry("q"))
       for (index, counter) in Counter.allCases.enumerated() {

@@ -11,7 +11,7 @@ extension StoreBattery {
   ].map { Namespace(unchecked: $0) }
 
   static let namespaceCases = [
-    StoreCase("any text names a namespace of its own") { place in
+    StoreCase("any text names a separate namespace") { place in
       let store = try place.store()
       for (index, name) in oddNames.enumerated() {
         let id = try store.insert(Sample.entry("q", in: name, response: "\(index)", ttl: Seconds(100)))
@@ -35,7 +35,7 @@ extension StoreBattery {
       try expect(try store.integrityCheck(), "the store is not sound")
     },
 
-    StoreCase("what is done to one namespace is done to no other") { place in
+    StoreCase("operations on one namespace do not affect others") { place in
       let store = try place.store()
       for name in oddNames {
         try store.insert(Sample.entry("q", in: name))

@@ -4,7 +4,7 @@ import Synchronization
 
 extension StoreBattery {
   static let sharingCases = [
-    StoreCase("what one store writes another sees", sharing: true) { place in
+    StoreCase("a store sees the writes of another", sharing: true) { place in
       let (first, second) = (try place.store(), try place.store())
       let id = try first.insert(Sample.entry("q"))
       try expectEqual(try second.entry("q")?.id, id, "id")
@@ -17,7 +17,7 @@ extension StoreBattery {
       try expectEqual(try first.namespaces(), [], "namespaces")
     },
 
-    StoreCase("of two first writers with different embedders one creates the cache", sharing: true) { place in
+    StoreCase("one of two first writers with different embedders creates the cache", sharing: true) { place in
       let first = try place.store()
       let second = try place.store(expecting: CacheIdentity(fingerprint: "other", dimension: 4))
       try first.insert(Sample.entry("q"))

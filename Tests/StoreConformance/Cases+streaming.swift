@@ -29,7 +29,7 @@ extension StoreBattery {
       try expectEqual(try store.allEntries(after: ids[50]).first?.id, ids[51], "after one that is gone")
     },
 
-    StoreCase("entries may be removed while they are walked through") { place in
+    StoreCase("entries may be removed during a walk") { place in
       let store = try place.store()
       let ids = try store.insertAll(Sample.queries(300))
       var seen: [EntryID] = []
@@ -46,7 +46,7 @@ extension StoreBattery {
       try store.expectCount(0)
     },
 
-    StoreCase("entries may be used and replaced while they are walked through") { place in
+    StoreCase("entries may be used and replaced during a walk") { place in
       let store = try place.store()
       let ids = try store.insertAll(Sample.queries(200))
       var seen: [EntryID] = []
@@ -59,7 +59,7 @@ extension StoreBattery {
       try expectEqual(try store.allEntries().count { $0.response == "again" }, 200, "replaced")
     },
 
-    StoreCase("entries may be added while others are walked through") { place in
+    StoreCase("entries may be added during a walk") { place in
       let store = try place.store()
       let ids = try store.insertAll(Sample.queries(150))
       var seen: [EntryID] = []
@@ -71,7 +71,7 @@ extension StoreBattery {
       try expectEqual(seen.filter { $0 <= ids[149] }, ids, "those that were there throughout")
     },
 
-    StoreCase("an error of the receiver ends the walk and comes through") { place in
+    StoreCase("an error of the receiver ends the walk and is thrown") { place in
       struct Enough: Error {}
       let store = try place.store()
       try store.insertAll(Sample.queries(100))

@@ -2,7 +2,7 @@ import Mneme
 
 extension StoreBattery {
   static let recencyCases = [
-    StoreCase("a use sets the time of the last one and counts") { place in
+    StoreCase("a use sets the time of the last use and is counted") { place in
       let store = try place.store()
       var entry = Sample.entry("q", accessCount: 4)
       entry.id = try store.insert(entry)
@@ -13,7 +13,7 @@ extension StoreBattery {
       try expectEqual(try store.entry(id: entry.id), entry, "entry")
     },
 
-    StoreCase("a hit is a use and a count of its layer") { place in
+    StoreCase("a hit is recorded as a use and counted for its layer") { place in
       let store = try place.store()
       try store.insert(Sample.entry("q"))
       let entry = try present(store.entry("q"), "the entry")
@@ -24,7 +24,7 @@ extension StoreBattery {
       try expectEqual(try store.counters(in: Sample.here)[.hitsExact], 0, "exact hits")
     },
 
-    StoreCase("using an entry that is gone brings nothing of it back") { place in
+    StoreCase("a use of a removed entry does not create anything") { place in
       let store = try place.store()
       try store.insert(Sample.entry("q"))
       let entry = try present(store.entry("q"), "the entry")
@@ -63,7 +63,7 @@ extension StoreBattery {
       try expectEqual(try store.leastRecentlyUsed(3, in: Sample.here), Array(ids.prefix(3)), "three here")
     },
 
-    StoreCase("the order of use knows times before 1970 and far ahead") { place in
+    StoreCase("the order of use works with times before 1970 and far ahead") { place in
       let store = try place.store()
       let times: [Int64] = [4_000_000_000_000, -5, 0, 4_000_000_000_001, -10]
       let ids = try times.map { try store.insert(Sample.entry("\($0)", usedAt: UnixTime($0))) }
@@ -85,7 +85,7 @@ extension StoreBattery {
       try expect(try store.entry("q") == nil, "found by hash")
     },
 
-    StoreCase("only what has expired is removed, in every namespace or in one") { place in
+    StoreCase("only expired entries are removed, in every namespace or in one") { place in
       let store = try place.store()
       for namespace in [Sample.here, Sample.there] {
         try store.insertAll(["short"], in: namespace, ttl: Seconds(100))
@@ -111,7 +111,7 @@ extension StoreBattery {
       try expectEqual(try store.counters(in: nil)[.expirations], 72, "all, after nothing was left")
     },
 
-    StoreCase("an entry that was written again lives as long as the new one says") { place in
+    StoreCase("an entry that is written again has the new time to live") { place in
       let store = try place.store()
       try store.insert(Sample.entry("forever", ttl: Seconds(100)))
       try store.insert(Sample.entry("forever"))
@@ -132,7 +132,7 @@ extension StoreBattery {
       try expect(try store.integrityCheck(), "the store is not sound")
     },
 
-    StoreCase("a time to live past the end of time never ends") { place in
+    StoreCase("a time to live beyond the largest time never ends") { place in
       let store = try place.store()
       try store.insert(Sample.entry("q", ttl: Seconds(.max)))
       try store.insert(Sample.entry("r", ttl: Seconds(4_000_000_000_000)))

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Input from a TCP connection, which ends as no file does: with an error.
+/// Input from a TCP connection that ends with an error, unlike a file.
 package final class RudeSource {
   private let listener: Listener
   private var reader: Descriptor?

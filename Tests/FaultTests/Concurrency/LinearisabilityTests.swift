@@ -11,7 +11,7 @@ struct LinearisabilityTests {
   /// Rounds with a new key each.
   static let rounds = Effort.rounds(150, thorough: 1500)
 
-  @Test("the checker tells histories that can be from those that cannot")
+  @Test("the checker distinguishes possible histories from impossible ones")
   func checker() {
     let clock = ContinuousClock.now
     func operation(_ action: Operation<Int>.Action, _ begin: Int, _ end: Int) -> Operation<Int> {

@@ -6,7 +6,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// One process that uses a cache for long: its memory, its descriptors and its connections stay what they were.
+/// Tests of one process that uses a cache for a long time: its memory, descriptors and connections do not grow.
 ///
 /// `Tests/soak 3600` runs for an hour and prints a line a minute.
 @Suite("Soak")
@@ -69,7 +69,7 @@ struct SoakTests {
       case 97: try cache.clear(namespace: namespace)
       default: _ = try cache.health()
       }
-      // Long enough that a machine can do other things during an hour of this.
+      // A pause, so that the machine can do other work during an hour of this.
       usleep(10_000)
     }
   }

@@ -4,7 +4,7 @@ import Mneme
 struct CacheModel {
   struct Item {
     var entry: StoredEntry
-    /// Redis itself has expired the entry; its leftovers in the indexes still count until a vacuum.
+    /// Whether Redis has expired the entry. Its leftovers are counted until a vacuum.
     var isGhost = false
   }
 
@@ -25,7 +25,7 @@ struct CacheModel {
     }?.entry
   }
 
-  /// Ghosts among them.
+  /// The items of a namespace, including ghosts.
   func listed(_ namespace: Namespace?) -> [Item] {
     items.values.filter { namespace == nil || $0.entry.namespace == namespace }
   }

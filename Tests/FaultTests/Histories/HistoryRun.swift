@@ -1,6 +1,6 @@
 import Mneme
 
-/// A store did something else than the model.
+/// A difference between a store and the model.
 struct Divergence: Error, CustomStringConvertible {
   /// The step at which it was seen; nil for the look at the end.
   var step: Int?
@@ -9,7 +9,7 @@ struct Divergence: Error, CustomStringConvertible {
   var description: String { "\(step.map { "after step \($0)" } ?? "at the end"): \(what)" }
 }
 
-/// Caches that share a server, each as a store and as a model, which a history is played on.
+/// Caches that share a server, each as a store and as a model, on which a history is played.
 final class HistoryRun {
   private var stores: [any CacheStore] = []
   private var models: [CacheModel] = []
@@ -180,7 +180,7 @@ final class HistoryRun {
     }
   }
 
-  /// The description of an entry keeps its texts to itself; here they are made up.
+  /// The fields of an entry with its texts, which the description of an entry leaves out.
   private func fields(of entry: StoredEntry) -> String {
     "\(entry.namespace) \(entry.query) \(entry.response) \(entry.metadata) \(entry.createdAt.rawValue) "
       + "\(entry.lastAccessedAt.rawValue) \(entry.ttl?.rawValue ?? -1) \(entry.accessCount)"

@@ -80,7 +80,7 @@ struct HistoryTests {
         }
         let store = try RedisStore(url: server.url, keyPrefix: prefix)
         defer { store.close() }
-        // The clock of a history runs as it likes.
+        // The clock of a history may be ahead.
         let found = try store.check().filter { $0.kind != .futureEntry }.map { "\($0.kind): \($0.detail)" }
         guard found.isEmpty else {
           throw Divergence(what: "the check on \(place): \(found.joined(separator: "; "))")

@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Entries and indexes written by an enemy who shares the Redis: each command stays bounded, says what it met, and serves
-/// the sound entries as before.
-@Suite("Data of an enemy")
+/// Tests of entries and indexes written by a hostile client of the same server: each command stays bounded, reports the
+/// damage, and serves the valid entries as before.
+@Suite("Hostile data")
 struct HostileDataTests {
   /// `MNEME_ENEMY_BYTES` and `MNEME_ENEMY_NAMESPACES` make it worse: 512 MB, millions.
   static let largeField = number("MNEME_ENEMY_BYTES") ?? (Effort.isThorough ? 32 << 20 : 8 << 20)
@@ -22,7 +22,7 @@ struct HostileDataTests {
       CommandExample(.reads, "vacuum --repair --dry-run"), CommandExample(.reads, "clear --dry-run --all"),
     ]
 
-  /// One kind of ill will: what it is called, and what it writes under a prefix.
+  /// One kind of hostile data: its name, and the keys that it writes under a prefix.
   struct Attack: Sendable, CustomTestStringConvertible {
     let name: String
     let write: @Sendable (Enemy) throws -> Void
@@ -105,10 +105,10 @@ struct HostileDataTests {
     },
   ]
 
-  /// Work may grow with what there is to tell, and no faster.
+  /// The time limit. It may grow with the amount of damage to report.
   private static let patience = Duration.seconds(100 + namespaces / 2000)
 
-  @Test("keeps no command from being bounded and honest", .timeLimit(.minutes(60)), arguments: attacks)
+  @Test("leaves every command bounded and its reports true", .timeLimit(.minutes(60)), arguments: attacks)
   func attack(_ attack: Attack) throws {
     let fixture = try CacheFixture("enemy")
     try CommandExample.sampleCache(fixture)

@@ -3,9 +3,9 @@ import Glibc
 import TestSupport
 import Testing
 
-/// A server that lies: for each reply that a command gets, one of every wrong type and shape. The command ends in
+/// Tests with false replies: for each reply that a command gets, one of every wrong type and shape. The command ends in
 /// bounded time and memory, with a status and an error of the contract, and never with a crash.
-@Suite("A server that lies")
+@Suite("A server with false replies")
 struct HostileServerTests {
   /// The number of replies to a command that are forged, each in another way.
   static let forgedReplies = Effort.rounds(8, thorough: 80)
@@ -39,7 +39,7 @@ struct HostileServerTests {
   }()
 
   @Test(
-    "a reply of a wrong type or shape, wherever it comes", .timeLimit(.minutes(20)),
+    "a reply of a wrong type or shape, in any place", .timeLimit(.minutes(20)),
     arguments: CommandExample.withServer)
   func everyReply(line: CommandExample) throws {
     let fixture = try LyingServer()
@@ -60,7 +60,7 @@ struct HostileServerTests {
   }
 
   @Test(
-    "whatever never ends: strings, lines, arrays, nesting, errors", .timeLimit(.minutes(5)),
+    "endless replies: strings, lines, arrays, nesting, errors", .timeLimit(.minutes(5)),
     arguments: [
       ("$500000000\r\n", "x"), ("$99999999999999999999999", "9"), ("-ERR ", "e"), ("+", "x"),
       ("*2147483647\r\n", ":1\r\n"), ("", "*1\r\n"), ("", "-ERR no\r\n"), ("*1000000\r\n", "$-1\r\n"),

@@ -4,7 +4,7 @@ import Testing
 /// A copy of large answers, in an address space that has no room for many of them.
 @Suite("Large copies")
 struct LargeCopyTests {
-  @Test("a copy under another embedder holds few large answers at a time", .thorough)
+  @Test("a copy under another embedder keeps few large responses in memory", .thorough)
   func reembed() throws {
     let fixture = try CacheFixture("large")
     // Together more than the address space: 64 of them were one batch.

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Commands that are killed at any instant: what is left fits together, and running them again ends the work.
+/// Tests of commands that are killed at any time: the cache is consistent, and a second run completes the work.
 @Suite("Killed commands")
 struct CrashTests {
   /// The number of times that each command is killed.
@@ -72,7 +72,8 @@ struct CrashTests {
     Int(try fixture.redis.send("ZCARD", fixture.key("by_id")).integer ?? 0)
   }
 
-  @Test("leave a whole cache behind, and a rerun does the rest", .timeLimit(.minutes(10)), arguments: cases)
+  @Test(
+    "leave a consistent cache, and a second run does the rest", .timeLimit(.minutes(10)), arguments: cases)
   func killed(_ example: Case) throws {
     let fixture = try CacheFixture("killed")
     try fixture.mneme.run("put", "the first", "makes the cache")
@@ -115,7 +116,8 @@ struct CrashTests {
     #expect(try example.isDone(fixture), "\(outcome)")
   }
 
-  @Test("leave the file of an export whole or absent", .timeLimit(.minutes(5)), arguments: ["jsonl", "csv"])
+  @Test(
+    "leave the file of an export complete or absent", .timeLimit(.minutes(5)), arguments: ["jsonl", "csv"])
   func export(format: String) throws {
     let fixture = try CacheFixture("export")
     try fixture.mneme.run(["import"], input: importLines(0..<3000, by: "line")).expecting(0)

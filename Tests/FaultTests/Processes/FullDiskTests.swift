@@ -6,7 +6,7 @@ import Testing
 /// A disk that fills up under `export`.
 @Suite("Full disks")
 struct FullDiskTests {
-  @Test("a file system without room is status 74, and no half file is left", .needs(program: "mount"))
+  @Test("a full file system is status 74, and no incomplete file is left", .needs(program: "mount"))
   func fileSystem() throws {
     let fixture = try CacheFixture("full")
     try fixture.mneme.run(["import"], input: importLines(0..<500, by: "line")).expecting(0)
@@ -23,7 +23,7 @@ struct FullDiskTests {
     }
   }
 
-  @Test("a limit on the size of files is status 74 too, and not the end by a signal")
+  @Test("a limit on the size of files is status 74 too, and not a signal")
   func limit() throws {
     let fixture = try CacheFixture("limit")
     try fixture.mneme.run(["import"], input: importLines(0..<500, by: "line")).expecting(0)

@@ -13,7 +13,9 @@ import Testing
 struct ImportModelTests {
   static let count = Effort.rounds(8, thorough: 100)
 
-  @Test("a whole line: what is stored, counted and said is what the lines mean", .timeLimit(.minutes(60)))
+  @Test(
+    "a connection without faults: the import stores, counts and reports what the lines mean",
+    .timeLimit(.minutes(60)))
   func whole() throws {
     let fixture = try CacheFixture("imports")
     for seed in SeededGenerator.seeds(Self.count) {
@@ -24,7 +26,7 @@ struct ImportModelTests {
   }
 
   @Test(
-    "a connection that breaks: what is reported as stored is stored, no more than may be is, and a second run does the rest",
+    "a connection that breaks: the entries match the report, and a second run stores the rest",
     .timeLimit(.minutes(60)))
   func broken() throws {
     let fixture = try CacheFixture("imports")
@@ -59,7 +61,8 @@ struct ImportModelTests {
   }
 
   @Test(
-    "others who write the same at the same time: every entry is somebody's, whole", .timeLimit(.minutes(60)))
+    "other clients that write the same queries: every entry is complete and from one of the writers",
+    .timeLimit(.minutes(60)))
   func others() throws {
     let fixture = try CacheFixture("imports")
     for seed in SeededGenerator.seeds(Self.count) {

@@ -9,7 +9,7 @@ struct ServerCrashTests {
   static let kills = Effort.rounds(4, thorough: 20)
 
   @Test(
-    "come back with a whole cache, and a rerun does the rest", .timeLimit(.minutes(10)),
+    "restart with a consistent cache, and a second run does the rest", .timeLimit(.minutes(10)),
     arguments: ["always", "everysec"])
   func bulk(fsync: String) throws {
     var fixture = try CacheFixture(
@@ -38,7 +38,7 @@ struct ServerCrashTests {
   }
 
   @Test(
-    "that write each command to disk keep every answer that was reported as stored",
+    "that write each command to disk keep every entry that was reported as stored",
     .timeLimit(.minutes(5)))
   func acknowledged() throws {
     var fixture = try CacheFixture("acked", configuration: ["appendonly yes", "appendfsync always"])

@@ -39,7 +39,7 @@ struct TrafficTests {
     #expect(stats["evictions"].int == sum.evicted, "\(sum)")
     let lookups = ["hits_exact", "hits_semantic", "misses"].compactMap { stats[$0].int }.reduce(0, +)
     #expect(lookups == sum.gets, "\(sum)")
-    // Nobody else writes a worker's own answers: the last one is there.
+    // No other worker writes these answers, so the last one is stored.
     for (number, ledger) in ledgers.enumerated() {
       for (query, answer) in ledger.own {
         let outcome = try fixture.mneme.run("get", "-n", "own \(number)", "--exact", "--peek", query)

@@ -2,13 +2,14 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Vacuums on lines that break: each entry goes once and is counted once, whatever becomes of the command.
-@Suite("Vacuums on a line that breaks")
+/// Tests of vacuums on connections that break: each entry is removed and counted once, with every outcome of the
+/// command.
+@Suite("Vacuums on a connection that breaks")
 struct VacuumFaultTests {
   static let count = Effort.rounds(8, thorough: 60)
 
   @Test(
-    "what is gone is counted, nothing else is gone, and the next run does the rest", .timeLimit(.minutes(60)))
+    "exactly the counted entries are gone, and the next run removes the rest", .timeLimit(.minutes(60)))
   func broken() throws {
     let origin = try CacheFixture("vacuum")
     var hits = 0

@@ -4,7 +4,7 @@ import Testing
 
 @testable import MnemeRedis
 
-@Suite("Getting in")
+@Suite("Authentication")
 struct AccessTests {
   private static let locked = Result {
     let server = try RedisServer(
@@ -23,7 +23,7 @@ struct AccessTests {
   }
 
   @Test(
-    "A password in the URL, a user with one, and a user without one get in",
+    "A password in the URL, a user with one, and a user without one are accepted",
     arguments: [
       ":s3cret@", "default:s3cret@", "alice:w0nder@", "guest@", "guest:anything@", "mute:hush@",
     ])
@@ -60,7 +60,7 @@ struct AccessTests {
     }
   }
 
-  @Test("No error says the password", arguments: [":n0tit@", "alice:n0tit@", "nobody:n0tit@"])
+  @Test("No error contains the password", arguments: [":n0tit@", "alice:n0tit@", "nobody:n0tit@"])
   func keepsSecret(credentials: String) throws {
     let error = #expect(throws: StoreBackendError.self) { try RedisClient(url(credentials)).ask("GET", "k") }
     let text = "\(String(describing: error)) \(String(reflecting: error)) \(error?.causes ?? [])"
@@ -133,7 +133,7 @@ struct AccessTests {
     }
   }
 
-  @Test("A server that repeats our password is not quoted with it, whenever it does so")
+  @Test("If a server repeats the password, the message does not show it, at any time")
   func repeatedPassword() throws {
     func answer(_ name: String, to script: @escaping @Sendable (Peer) throws -> Void) throws {
       let server = try ScriptedServer { peer, _ in try script(peer) }
@@ -176,7 +176,7 @@ struct AccessTests {
   }
 
   @Test(
-    "A password that is among Redis's own words is not given away by them",
+    "A password that is a word of Redis's messages is not revealed by them",
     arguments: ["p", "permissions", "run the"])
   func ownWords(password: String) throws {
     for name in [password, "0x9999"] {
@@ -188,7 +188,7 @@ struct AccessTests {
     }
   }
 
-  @Test("A connection costs no round trip of its own to what reads, and one to what writes")
+  @Test("A new connection costs no extra round trip for reads, and one for writes")
   func roundTrips() throws {
     let server = try RedisServer(configuration: ["user alice on >w0nder ~* +@all"])
     let proxy = try ScriptedProxy(to: server)

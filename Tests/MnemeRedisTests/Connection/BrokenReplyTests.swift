@@ -5,7 +5,7 @@ import Testing
 
 @testable import MnemeRedis
 
-@Suite("Servers whose answers are broken")
+@Suite("Servers with broken replies")
 struct BrokenReplyTests {
   /// The greeting's answers, and then those to `GET`, `HGETALL` and `ZCARD`.
   private static let answers =
@@ -19,7 +19,7 @@ struct BrokenReplyTests {
     return commands
   }
 
-  @Test("An answer that is cut off anywhere is an error, never half an answer")
+  @Test("A reply that is cut off anywhere is an error, never a part of a reply")
   func cut() throws {
     let bytes = Array(Self.answers.utf8)
     for length in 0...bytes.count {
@@ -39,7 +39,7 @@ struct BrokenReplyTests {
     }
   }
 
-  @Test("A transaction whose answer is cut off anywhere is an error that says that it may have been done")
+  @Test("If the reply to a transaction is cut off, the error says that the transaction may have been done")
   func cutTransaction() throws {
     let bytes = Array("+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:1\r\n".utf8)
     for length in 0...bytes.count {
@@ -66,7 +66,7 @@ struct BrokenReplyTests {
   }
 
   @Test(
-    "An answer that breaks the protocol says what is wrong, and is not asked for again",
+    "A reply that breaks the protocol is an error with the reason, and the command is not sent again",
     arguments: [
       "$3\r\nabcdef\r\n", ":forty-two\r\n", "$-7\r\n", "*2147483648\r\n", "$2147483648\r\n", "!!!\r\n",
       "\u{0}\u{0}\u{0}",
@@ -85,7 +85,7 @@ struct BrokenReplyTests {
   }
 
   @Test(
-    "An answer to EXEC of another shape is refused",
+    "A reply to EXEC of another shape is refused",
     arguments: ["+QUEUED", ":1", "*0", "*2\r\n:1\r\n:2", "$2\r\nOK"])
   func odd(answer: String) throws {
     let server = try ScriptedServer { peer, _ in
@@ -117,7 +117,7 @@ struct BrokenReplyTests {
   }
 
   @Test(
-    "An error of a hundred megabytes, and a string that never ends, are not waited for",
+    "An error reply of a hundred megabytes, and an endless string, are not awaited",
     arguments: ["-ERR ", "+"])
   func endless(start: String) throws {
     let server = try ScriptedServer { peer, _ in
@@ -142,7 +142,7 @@ struct BrokenReplyTests {
     #expect(try client.ask("GET", "k").string == "v")
   }
 
-  @Test("Any bytes for an answer end with an answer or an error")
+  @Test("Any bytes as a reply end with a reply or an error")
   func noise() throws {
     var random = SeededGenerator()
     for _ in 0..<200 {
@@ -160,7 +160,7 @@ struct BrokenReplyTests {
     }
   }
 
-  @Test("A server before version 6, which knows no HELLO, is talked to all the same")
+  @Test("A server before version 6, which does not support HELLO, works")
   func oldServer() throws {
     let server = try ScriptedServer { peer, _ in
       peer.serve { command in

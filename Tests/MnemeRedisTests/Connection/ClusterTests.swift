@@ -26,7 +26,7 @@ struct ClusterTests {
     #expect(client.address == "redis://127.0.0.1:\(try cluster.owner(of: "\(prefix):k").port!)/0")
   }
 
-  @Test("What writes first, and a transaction, find the node as well", arguments: [0, 1, 2])
+  @Test("A first command that writes, and a transaction, find the node too", arguments: [0, 1, 2])
   func writeFirst(node: Int) throws {
     let cluster = try Self.cluster.get()
     for prefix in ["{\(uniquePrefix())}", "{\(uniquePrefix())}"] {
@@ -51,7 +51,7 @@ struct ClusterTests {
     }
   }
 
-  @Test("A look through the keyspace happens on the node that has the keys", arguments: [0, 1, 2])
+  @Test("A walk over the keyspace runs on the node that has the keys", arguments: [0, 1, 2])
   func scan(node: Int) throws {
     let cluster = try Self.cluster.get()
     let prefix = "{\(uniquePrefix())}"
@@ -87,7 +87,7 @@ struct ClusterTests {
     expectFailure(.needsHashTag, "CROSSSLOT") { _ = try client(cluster.url(0)).ask("MGET", "a", "b") }
   }
 
-  @Test("A slot on the move is read and written on both sides, and moved")
+  @Test("A moving slot is read and written on both sides, and after the move")
   func migration() throws {
     let cluster = try Self.cluster.get()
     let prefix = "{\(uniquePrefix())}"
@@ -141,7 +141,7 @@ struct ClusterTests {
 }
 
 extension ClusterTests {
-  @Test("A node that fails under transactions keeps none of them from ending, and nothing is done twice")
+  @Test("If a node fails under transactions, all of them end, and nothing is done twice")
   func failoverUnderWrites() throws {
     let cluster = try RedisCluster(replicas: 1)
     let prefix = "{\(uniquePrefix())}"
@@ -184,7 +184,7 @@ extension ClusterTests {
 @Suite("Hash tags")
 struct KeyHashTagTests {
   @Test(
-    "The tag is what Redis takes for it",
+    "The tag is that of Redis",
     arguments: [
       ("mneme", nil), ("{mneme}", "mneme"), ("a{b}c", "b"), ("{}mneme", nil), ("{}{x}", nil), ("{a}{b}", "a"),
       ("{{a}}", "{a"), ("a}{b}", "b"), ("{a", nil), ("a}", nil), ("", nil), ("{é}", "é"),

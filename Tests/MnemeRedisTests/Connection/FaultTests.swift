@@ -13,7 +13,7 @@ private func hasty(_ server: ScriptedServer) throws -> RedisClient {
 
 @Suite("Servers that fail")
 struct FaultTests {
-  @Test("A port without a listener, a wrong name, and an address that swallows packets are unreachable")
+  @Test("A port without a listener, a wrong name, and an address that drops packets are unreachable")
   func unreachable() throws {
     let port = try freePort()
     expectFailure(.unreachable, "redis://user:***@127.0.0.1:\(port)/0", "Connection refused") {
@@ -34,7 +34,7 @@ struct FaultTests {
     withExtendedLifetime(waiting) {}
   }
 
-  @Test("Who accepts and is silent is given the time for connecting, and no more")
+  @Test("A server that accepts and never replies gets the time limit for connecting")
   func silence() throws {
     let server = try ScriptedServer { peer, _ in peer.waitForEnd() }
     for attempt in [{ _ = try $0.ask("GET", "k") }, { try $0.tell("SET", "k", "v") }]
@@ -49,7 +49,8 @@ struct FaultTests {
     expectFailure(.timedOut, "did not answer in TLS") { _ = try tls.ask("GET", "k") }
   }
 
-  @Test("Who greets and is silent then is given the time for a command; a write may have been done")
+  @Test(
+    "A server that replies only to the greeting gets the time limit of a command; a write may have been done")
   func lateSilence() throws {
     let server = try ScriptedServer { peer, _ in
       peer.greet()
@@ -85,7 +86,7 @@ struct FaultTests {
     #expect(server.conversations.allSatisfy { !$0.contains("SET\r\n$1\r\nk") }, "nothing is written unasked")
   }
 
-  @Test("A server in protected mode says so before it hangs up")
+  @Test("A server in protected mode reports that before it closes the connection")
   func protectedMode() throws {
     let server = try ScriptedServer { peer, _ in
       peer.receive()
@@ -94,7 +95,7 @@ struct FaultTests {
     expectFailure(.accessDenied, "protected mode", "bind") { _ = try hasty(server).ask("GET", "k") }
   }
 
-  @Test("What only reads is sent again on a new connection, once", arguments: [false, true])
+  @Test("Reads are sent again on a new connection, once", arguments: [false, true])
   func readAgain(resets: Bool) throws {
     let server = try ScriptedServer { peer, number in
       peer.greet()
@@ -117,7 +118,7 @@ struct FaultTests {
     #expect(dead.conversations.count { $0.contains("GET") } == 2)
   }
 
-  @Test("What writes is sent once, and the error says that it may have been done", arguments: [false, true])
+  @Test("Writes are sent once, and the error says that they may have been done", arguments: [false, true])
   func writeOnce(resets: Bool) throws {
     let server = try ScriptedServer { peer, _ in
       peer.greet()
@@ -172,7 +173,7 @@ struct FaultTests {
     #expect(late.conversations.count == 1)
   }
 
-  @Test("A transaction that never gets through ends")
+  @Test("A transaction that never succeeds ends")
   func contention() throws {
     let server = try ScriptedServer { peer, _ in
       peer.greet()
@@ -196,7 +197,7 @@ struct FaultTests {
     #expect(attempts == 100)
   }
 
-  @Test("Nodes that send us round in a circle are an error", arguments: ["MOVED", "ASK"])
+  @Test("Nodes that redirect in a circle are an error", arguments: ["MOVED", "ASK"])
   func circle(word: String) throws {
     let server = try ScriptedServer { peer, _ in
       peer.greet()
@@ -214,7 +215,7 @@ struct FaultTests {
     expectFailure(.refused, "cluster") { try client.tell("SET", key, "v") }
   }
 
-  @Test("A connection that ends in the middle of a write that no buffer holds is an error, not a signal")
+  @Test("A connection that ends in the middle of a large write is an error, not a signal")
   func closedWhileSending() throws {
     let server = try ScriptedServer { peer, _ in
       peer.greet()
@@ -224,7 +225,7 @@ struct FaultTests {
     expectFailure(.connectionLost) { try RedisClient(server.url).tell("SET", "k", value) }
   }
 
-  @Test("Replies that no buffer holds do not block commands that no buffer holds")
+  @Test("Large replies do not block large commands")
   func bothWays() throws {
     let client = try RedisClient(RedisServer.shared().url)
     let key = uniquePrefix("bulk")

@@ -12,7 +12,7 @@ private func summary(_ url: RedisURL) -> String {
 @Suite("URLs")
 struct RedisURLTests {
   @Test(
-    "A URL means what redis-py takes it for",
+    "A URL has the same meaning as in redis-py",
     arguments: [
       ("redis://", "localhost:6379 0 - -"),
       ("redis://localhost", "localhost:6379 0 - -"),
@@ -171,7 +171,7 @@ struct RedisURLTests {
     }
   }
 
-  @Test("A parameter that is not known is answered with those that are")
+  @Test("An unknown parameter is an error that names the known ones")
   func unknownParameter() {
     let error = #expect(throws: RedisURL.ParseError.self) { try RedisURL("redis://host?sockettimeout=1") }
     #expect(error?.description.contains("socket_timeout") == true)
@@ -179,7 +179,7 @@ struct RedisURLTests {
   }
 
   @Test(
-    "What lacks the scheme, or has that of another program, is answered with the URL that was meant",
+    "For a URL without a scheme, or with that of another program, the error has the URL that was meant",
     arguments: [
       ("host:6379", "redis://host:6379"), ("localhost", "redis://localhost"),
       ("cache.example.com", "redis://cache.example.com"), ("10.0.0.1:6380/2", "redis://10.0.0.1:6380/2"),
@@ -220,7 +220,7 @@ struct RedisURLTests {
   }
 
   @Test(
-    "No error about a URL repeats what may be its password",
+    "No error about a URL contains text that may be its password",
     arguments: [
       "redis://user:pa55", "redis://:pa55/x@host", "redis://:x/pa55@host", "redis://:x?pa55@host",
       "redis://:x#pa55@host", "redis://:pa55@host:port", "redis://:pa55@host/db", "redis://:pa55@ho:st:1",

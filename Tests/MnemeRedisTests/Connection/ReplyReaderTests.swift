@@ -21,7 +21,7 @@ struct ReplyReaderTests {
     return Replies(tape: reader.tape, skipped: 0)
   }
 
-  @Test("Any replies, in pieces of any size, come out as they went in")
+  @Test("Any replies, in pieces of any size, are parsed unchanged")
   func roundTrip() throws {
     var random = SeededGenerator()
     for _ in 0..<300 {
@@ -33,7 +33,7 @@ struct ReplyReaderTests {
     }
   }
 
-  @Test("Bytes changed at random are replies or an error, and never more than was asked for")
+  @Test("Bytes changed at random are replies or an error, and never more than requested")
   func mutation() throws {
     var random = SeededGenerator()
     var failures = 0
@@ -55,7 +55,7 @@ struct ReplyReaderTests {
   }
 
   @Test(
-    "What no Redis sends is refused",
+    "Bytes that no Redis server sends are refused",
     arguments: [
       ("HTTP/1.1 400 Bad Request\r\n", "begins like no reply"),
       ("\u{0}", "begins like no reply"),
@@ -101,7 +101,7 @@ struct ReplyReaderTests {
     }
   }
 
-  @Test("Numbers, strings, lines and arrays are taken up to their limits")
+  @Test("Numbers, strings, lines and arrays are accepted up to their limits")
   func limits() throws {
     let text = ":9223372036854775807\r\n:-9223372036854775808\r\n:0\r\n"
     #expect(try parse(Array(text.utf8), wanted: 3).map(\.integer) == [.max, .min, 0])
@@ -112,7 +112,7 @@ struct ReplyReaderTests {
     #expect(try parse(Array("-".utf8) + line + Array("\r\n".utf8), wanted: 1)[0].kind == .error)
     #expect(throws: ProtocolViolation.self) { try parse(Array("-".utf8) + line + [0x78], wanted: 1) }
 
-    // A node takes 24 bytes, and a string its own besides.
+    // A node takes 24 bytes, and a string its own bytes in addition.
     let string = Array("$100\r\n".utf8) + [UInt8](repeating: 0x78, count: 100) + Array("\r\n".utf8)
     #expect(try parse(string, wanted: 1, limit: 124)[0].withBytes { $0.count } == 100)
     #expect(throws: ProtocolViolation.self) { try parse(string, wanted: 1, limit: 123) }

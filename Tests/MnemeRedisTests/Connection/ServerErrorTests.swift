@@ -5,7 +5,7 @@ import Testing
 
 @testable import MnemeRedis
 
-@Suite("What a server in trouble answers")
+@Suite("Error replies of a server")
 struct ServerErrorTests {
   @Test("A key of another type is a corrupt cache, and the key is named")
   func wrongType() throws {
@@ -174,7 +174,7 @@ struct ServerErrorTests {
     #expect(error?.reason == .accessDenied)
   }
 
-  @Test("After close, every use is an error that says so")
+  @Test("After close, every use throws CacheClosedError")
   func closed() throws {
     let client = try RedisClient(RedisServer.shared().url)
     #expect(try client.ask("PING").string == "PONG")

@@ -24,7 +24,7 @@ struct SocketTests {
     return Int(UInt16(bigEndian: address.sin_port))
   }
 
-  @Test("Every address of a name is tried, in order: one that refuses and one that swallows are passed over")
+  @Test("Every address of a name is tried in order, after one that refuses and one that drops packets")
   func everyAddress() throws {
     let swallowing = try SwallowingListener()
     let (first, second) = (try Listener(), try Listener())
@@ -34,7 +34,7 @@ struct SocketTests {
     #expect(port(ofPeerOf: socket) == first.port)
   }
 
-  @Test("When none takes the connection the failure is that of the last, and the time is shared by all")
+  @Test("If no address accepts the connection, the failure is that of the last, and all share the time limit")
   func noAddress() throws {
     let swallowing = try SwallowingListener()
     let limit = Duration.milliseconds(300)
@@ -79,7 +79,7 @@ struct SocketTests {
     #expect(fcntl(socket.descriptor, F_GETFL) & O_NONBLOCK != 0)
   }
 
-  @Test("The name of the host goes along in the first message of TLS, an address does not")
+  @Test("The first message of TLS contains the name of the host, but not an address")
   func serverName() throws {
     for (host, isNamed) in [("localhost", true), ("127.0.0.1", false)] {
       let server = try ScriptedServer { peer, _ in peer.receive() }

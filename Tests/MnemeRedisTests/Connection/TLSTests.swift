@@ -19,7 +19,7 @@ struct TLSTests {
   }
 
   @Test(
-    "A server with the right certificate is talked to, by name and by address",
+    "A server with the right certificate works, by name and by address",
     arguments: ["localhost", "127.0.0.1"])
   func right(host: String) throws {
     let client = try client(Self.plain.get().url(host: host))
@@ -34,7 +34,7 @@ struct TLSTests {
     #expect(try client.ask("PING").string == "PONG")
   }
 
-  @Test("Megabytes go through whole, in both directions at the same time")
+  @Test("Megabytes are transferred unchanged, in both directions at the same time")
   func bulk() throws {
     let client = try client(Self.plain.get().url())
     let value = [UInt8](repeating: 0x78, count: 3_000_000)
@@ -67,7 +67,7 @@ struct TLSTests {
     #expect(try lax.ask("PING").string == "PONG")
   }
 
-  @Test("A certificate for another host is refused, unless the host is not to be checked")
+  @Test("A certificate for another host is refused, unless the check of the host is disabled")
   func wrongHost() throws {
     let server = try TLSServer("elsewhere")
     expectFailure(.certificate, "hostname mismatch") { _ = try client(server.url()).ask("PING") }
@@ -83,7 +83,7 @@ struct TLSTests {
   }
 
   @Test(
-    "A client certificate that the server demands is shown; without one, or with another's, mneme is refused",
+    "A client certificate that the server requires is sent; without one, or with another one, mneme is refused",
     arguments: ["TLSv1.2", "TLSv1.3"])
   func clientCertificate(version: String) throws {
     let server = try TLSServer(
@@ -107,7 +107,7 @@ struct TLSTests {
     }
   }
 
-  @Test("A file that cannot be used is named, and an encrypted key is not asked about on the terminal")
+  @Test("A file that cannot be used is named, and the pass phrase of a key is never asked for")
   func badFiles() throws {
     let url = try Self.plain.get().url()
     let certificates = try Certificates.shared

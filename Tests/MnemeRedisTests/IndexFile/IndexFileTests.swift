@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// An index answers as a search over every vector in the store does, whatever happened to the store since it was made.
-@Suite("The index of a namespace follows the store")
+@Suite("The index of a namespace is updated from the store")
 struct IndexFileTests {
   static let there = Namespace(unchecked: "there")
 
@@ -21,7 +21,7 @@ struct IndexFileTests {
 
   // MARK: Changes after which the file stays in use
 
-  @Test("it serves again while nothing changes, and after hits that were recorded")
+  @Test("it is used again while nothing changes, and after hits were recorded")
   func unchanged() throws {
     let stage = try stage("unchanged")
     #expect(try stage.compare(questions: 12))
@@ -29,7 +29,7 @@ struct IndexFileTests {
     #expect(try stage.compare())
   }
 
-  @Test("entries that came since are found, of this namespace alone")
+  @Test("new entries are found, of this namespace alone")
   func additions() throws {
     let stage = try stage("additions")
     try stage.fill(300..<340)
@@ -41,7 +41,7 @@ struct IndexFileTests {
     #expect(try stage.look(vector).hasPrefix("hit 371 "))
   }
 
-  @Test("entries that an import brought with their old times are found")
+  @Test("entries that an import stored with their old times are found")
   func imported() throws {
     let stage = try stage("imported")
     let vector = stage.vector()
@@ -50,7 +50,7 @@ struct IndexFileTests {
     #expect(try stage.look(vector).hasPrefix("hit 301 "))
   }
 
-  @Test("entries that Redis has expired by itself are passed over, also where these were all that is near")
+  @Test("entries that Redis has expired are skipped, also if they were the only near ones")
   func nativeExpiry() throws {
     let stage = try stage("expiry")
     let center = stage.vector()
@@ -71,7 +71,7 @@ struct IndexFileTests {
     #expect(try stage.file() == file)
   }
 
-  @Test("an entry that was replaced, and keeps its id, is found where it is now")
+  @Test("a replaced entry, which keeps its id, is found with its new vector")
   func replacement() throws {
     let stage = try stage("replaced")
     let vector = stage.vector()
@@ -81,7 +81,7 @@ struct IndexFileTests {
     #expect(try stage.look(vector).hasPrefix("hit 18 "))
   }
 
-  @Test("removals, and one whose place a new entry takes in the count, have nothing read again")
+  @Test("after removals nothing is read again, also if a new entry leaves the count the same")
   func removal() throws {
     let stage = try stage("removed")
     try stage.store.remove(id: EntryID(7))
@@ -100,7 +100,7 @@ struct IndexFileTests {
     try stage.compare(questions: 12)
   }
 
-  @Test("an entry of a writer who was overtaken, whose id is below the highest, is found")
+  @Test("an entry of a slow writer, with an id below the highest, is found")
   func overtaken() throws {
     let stage = try IndexStage("overtaken")
     try stage.fill(0..<300)
@@ -121,7 +121,7 @@ struct IndexFileTests {
 
   /// Python's `delete_by_id` on what Redis has expired takes the id away and leaves the version.
   @Test(
-    "a replacement that counts or a clock hide is found a minute later",
+    "a replacement that counts or a wrong clock hide is found a minute later",
     arguments: ["a removal that moves no version", "a writer whose clock is a minute behind"])
   func hiddenReplacement(reason: String) throws {
     let stage = try stage("hidden")
@@ -148,7 +148,7 @@ struct IndexFileTests {
     #expect(found.mark.accessedSince + StoreMark.clockMargin == found.mark.time)
   }
 
-  @Test("what was removed, new or accessed has no other entries looked at, in a namespace of any size")
+  @Test("only entries that were removed, added or accessed are read, in a namespace of any size")
   func costOfChanges() throws {
     let stage = try stage("cost")
     let mark = try #require(try stage.store.mark(of: .default, leavingTrace: true))
@@ -167,7 +167,7 @@ struct IndexFileTests {
       try #require(try stage.store.changes(in: .default, since: replaced.mark, atMost: 1000)).examined == 0)
   }
 
-  @Test("changes are kept in a file of their own, and written into a new base when they are many")
+  @Test("changes are kept in a separate file, and written into a new base if there are many")
   func manyChanges() throws {
     let stage = try stage("many")
     try stage.fill(300..<812)
@@ -180,7 +180,7 @@ struct IndexFileTests {
     #expect(try stage.compare(questions: 12))
   }
 
-  @Test("an entry whose vector was changed by hand is passed over where it was")
+  @Test("an entry whose vector was changed by hand is not found by its old vector")
   func changedByHand() throws {
     let stage = try stage("hand")
     let old = try Embedding(bytes: stage.redis.send("HGET", stage.key("entry:9"), "embedding").bytes!).numbers
@@ -207,7 +207,7 @@ struct IndexFileTests {
     #expect(try stage.compare())
   }
 
-  @Test("it is read again when the server came back with a backup, also where the version caught up")
+  @Test("it is read again after the server was started with a backup, also if the version has caught up")
   func restored() throws {
     let server = try RedisServer()
     let stage = try stage("restored", on: server)

@@ -7,7 +7,9 @@ import Testing
 
 @Suite("Vectors kept between runs, for several processes")
 struct IndexSharingTests {
-  @Test("everyone is answered while some write entries and others make files, and one whole file is left")
+  @Test(
+    "all lookups are answered while some processes write entries and others make files, and one complete file is left"
+  )
   func together() throws {
     let stage = try IndexStage("sharing")
     try stage.fill(0..<400)

@@ -8,7 +8,7 @@ import Testing
 struct IndexVectorTests {
   // MARK: Vectors without a file
 
-  @Test("are not kept by who only looks, until someone has left the trace by which they are known again")
+  @Test("are not kept by a reader until a writer has identified the cache")
   func peeking() throws {
     let stage = try IndexStage("peek")
     try stage.fill(0..<300)
@@ -22,7 +22,7 @@ struct IndexVectorTests {
     #expect(try stage.redis.send("HGET", stage.key("meta"), "incarnation").text?.isEmpty == false)
   }
 
-  @Test("are not kept of a namespace that is as quickly read", arguments: [1, 16, 17, 255])
+  @Test("are not kept of a small namespace", arguments: [1, 16, 17, 255])
   func small(count: Int) throws {
     let stage = try IndexStage("small")
     try stage.fill(0..<count)
@@ -34,7 +34,7 @@ struct IndexVectorTests {
     try stage.compare()
   }
 
-  @Test("are not kept where the server does not say who it is")
+  @Test("are not kept if the server does not report its identity")
   func withoutInfo() throws {
     let server = try RedisServer(configuration: ["rename-command INFO \"\""])
     let stage = try IndexStage("info", on: server)
@@ -52,7 +52,7 @@ struct IndexVectorTests {
 
   // MARK: Vectors of every kind
 
-  @Test("warn of the same entries each time: of zeros, of no number, of another length")
+  @Test("warn of the same entries each time: zeros, NaN, another length")
   func damagedVectors() throws {
     let stage = try IndexStage("damaged")
     try stage.fill(0..<300)
@@ -82,7 +82,7 @@ struct IndexVectorTests {
     }
   }
 
-  @Test("do without an entry of another type")
+  @Test("leave out an entry of another type")
   func wrongType() throws {
     let stage = try IndexStage("type")
     try stage.fill(0..<300)
@@ -92,7 +92,7 @@ struct IndexVectorTests {
     #expect(try stage.compare())
   }
 
-  @Test("are answered with the lower ids where thousands are too near to each other for int8")
+  @Test("return the lower ids if thousands are too similar for int8")
   func allAlike() throws {
     let stage = try IndexStage("alike")
     let vector = stage.vector()
