@@ -61,11 +61,12 @@ private func expectSameAgain(_ settings: ExportSettings) {
 
 /// An entry of what a line says, exported and read again.
 private func expectSameAgain(_ draft: EntryLine.Draft) {
-  let entry = StoredEntry(
+  var entry = StoredEntry(
     id: EntryID(1), namespace: draft.namespace ?? .default,
     queryHash: draft.queryHash ?? QueryNormalizer.queryHash(draft.query), query: draft.query,
     response: draft.response, embedding: draft.embedding ?? .empty, metadata: draft.metadata,
     createdAt: draft.createdAt ?? UnixTime(1), lastAccessedAt: draft.lastAccessedAt ?? UnixTime(1),
-    ttl: draft.ttl, accessCount: draft.accessCount, raw: draft.raw)
+    ttl: draft.ttl, accessCount: draft.accessCount)
+  entry.raw = draft.raw
   for form in EmbeddingForm.allCases where form == .none || draft.embedding != nil { export(entry, form) }
 }
