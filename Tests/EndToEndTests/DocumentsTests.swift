@@ -105,6 +105,37 @@ struct DocumentsTests {
   }
 
   @Test(
+    "have a job for Kubernetes whose command works with the password as Kubernetes mounts it",
+    .needs(program: "python3"), .needs(pythonModule: "yaml"))
+  func kubernetes() throws {
+    let text = try #require(
+      try Documents.blocks(ofManual: "mneme-scheduling.7").first { $0.hasPrefix("apiVersion:") })
+    let toJSON = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))"
+    let job = try ChildProcess(["python3", "-c", toJSON]).finish(input: Array(text.utf8)).expecting(0).json()
+    #expect(job["kind"].string == "CronJob")
+    let pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    let container = pod["containers"][0]
+    #expect(container["volumeMounts"][0]["name"].string == pod["volumes"][0]["name"].string)
+    let mount = try #require(container["volumeMounts"][0]["mountPath"].string)
+    // Kubernetes mounts each key of a secret as a symbolic link, here to a file that its group may read.
+    let directory = try TemporaryDirectory()
+    try directory.write("hunter2".utf8, to: "data")
+    try FileManager.default.setAttributes([.posixPermissions: 0o440], ofItemAtPath: directory.path("data"))
+    try FileManager.default.createSymbolicLink(
+      atPath: directory.path("password"), withDestinationPath: "data")
+    let server = try RedisServer(configuration: ["user mneme-vacuum on >hunter2 ~* &* +@all"])
+    let url = try #require(container["env"][0]["value"].string)
+    let mneme = Mneme(
+      url: server.url.replacing("unix://", with: try #require(url.firstMatch(of: #/^redis:\/\/[^@]+@/#)).0)
+        .replacing("redis://", with: "unix://"), prefix: uniquePrefix())
+    let password = ["--password-file", directory.path("password")]
+    try mneme.run(password + ["put", "q", "r"]).expecting(0)
+    let words = try #require(container["args"].array).map { try #require($0.string) }
+    let outcome = try mneme.run(words.map { $0.replacing(mount, with: directory.path) }).expecting(0)
+    #expect(outcome.output.isEmpty, "\(outcome)")
+  }
+
+  @Test(
     "have units that systemd accepts and finds safe", .needs(program: "systemd-analyze"))
   func units() throws {
     let blocks = try Documents.blocks(ofManual: "mneme-scheduling.7").filter { $0.hasPrefix("[Unit]") }

@@ -113,7 +113,7 @@ struct ReportTextTests {
     #expect(lines(put) == ["replaced entry 7 in 'f^[aq', 2 evicted"])
     #expect(
       lines(DeletionReport(deleted: [EntryID(1), EntryID(2)], missing: 1, dryRun: false))
-        == ["deleted entries 1, 2; 1 not found"])
+        == ["deleted entries 1, 2; 1 id not found"])
     #expect(
       lines(ClearReport(rows: [.init(namespace: faq, entries: 1)], dryRun: true))
         == ["would remove 1 entry from 'f^[aq'"])

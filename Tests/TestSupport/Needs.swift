@@ -9,6 +9,13 @@ extension Trait where Self == ConditionTrait {
     .enabled(if: isOnPath(name), "\(name) is not on PATH; Tests/setup installs it")
   }
 
+  /// Skips the test where Python lacks a module.
+  package static func needs(pythonModule name: String) -> Self {
+    .enabled("Python has no module '\(name)'; Tests/setup installs it") {
+      try ChildProcess(["python3", "-c", "import \(name)"]).finish().status == 0
+    }
+  }
+
   /// Skips the test where the Banking77 questions are not at hand.
   package static var needsBanking77: Self {
     .enabled(

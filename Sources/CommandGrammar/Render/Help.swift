@@ -73,7 +73,9 @@ extension Grammar {
     page.table(rows, column: column(for: rows.map(\.term)))
     page.blank()
     page.paragraph(
-      [.text("Also: ")] + compactForms(named + globalOptions) + [.text(".")], hanging: 2)
+      [.text("Also: ")] + compactForms(named + globalOptions)
+        + [.text(". See '"), .name("\(program) \(command.name) --help"), .text("'.")],
+      hanging: 2)
     if let example = command.examples.first {
       page.blank()
       page.line([.text("Example: "), .name(example.command)])

@@ -35,7 +35,7 @@ struct Calibrate: Command {
     summary: "the least share of right ones among the answers")
   static let minRecall = Option(
     "min-recall", value: .number("F", 0...1), default: 0,
-    summary: "the least share of matches served or questions answered")
+    summary: "the least share of matches or questions answered")
   static let precision = Option(
     "vectors", value: .choice(VectorPrecision.self, "FORM"), default: .float32,
     summary: "the precision of the vectors")

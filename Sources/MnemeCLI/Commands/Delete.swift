@@ -69,7 +69,8 @@ struct Delete: Command {
     }
     let wanted = try queries.isEmpty ? selection.chosenIDs().map(Optional.some) : idsOfQueries(store)
     let unique = Set(wanted.compactMap(\.self)).sorted()
-    var report = DeletionReport(missing: wanted.count { $0 == nil }, dryRun: dryRun)
+    var report = DeletionReport(
+      missing: wanted.count { $0 == nil }, dryRun: dryRun, isByQuery: !queries.isEmpty)
     // A few entries are deleted so quickly that a check for data loss is not worth its round trip.
     let guarded = unique.count > 64 && !dryRun ? [store] : []
     let work = try LongWork(
@@ -104,6 +105,8 @@ struct DeletionReport: Report {
   var deleted: [EntryID] = []
   var missing: Int
   var dryRun: Bool
+  /// Whether queries were given, not ids.
+  var isByQuery = false
   /// The status of a run that a signal has ended early.
   var interruption: ExitStatus?
 
@@ -114,9 +117,10 @@ struct DeletionReport: Report {
   }
 
   func text(_ style: TerminalStyle) -> String? {
-    let missing =
-      (missing > 0 ? "; \(grouped(missing)) not found" : "") + (interruption == nil ? "" : "; interrupted")
-    guard !deleted.isEmpty else { return "nothing deleted" + missing }
+    let sought = counted(missing, isByQuery ? "query" : "id", plural: isByQuery ? "queries" : "ids")
+    let missing = (missing > 0 ? "; \(sought) not found" : "") + (interruption == nil ? "" : "; interrupted")
+    let advice = isByQuery ? "; --contains TEXT selects by a part of the text" : ""
+    guard !deleted.isEmpty else { return "nothing deleted" + missing + advice }
     let verb = dryRun ? "would delete" : "deleted"
     // More ids would make a line too long to be read.
     guard deleted.count <= 20 else { return "\(verb) \(entryCount(deleted.count))" + missing }

@@ -159,8 +159,8 @@ extension CacheProblem.Kind {
     case .unreadableUse: "counts its uses from zero"
     case .earlyExpiry: "sets its expiry to its own time to live"
     case .shadowedEntry: "removes it; the other answer to its query stays"
-    case .missingHashKey, .unlistedNamespace, .wrongByID, .wrongLRU, .wrongByTTL:
-      "adds it"
+    case .missingHashKey, .unlistedNamespace: "adds it"
+    case .wrongByID, .wrongLRU, .wrongByTTL: "corrects it"
     case .strayMember, .danglingHashKey, .leftoverHashKey, .emptyNamespace: "removes it"
     case .wrongNextID: "sets it to the highest id"
     case .wrongVersion: "sets it to a higher number"
