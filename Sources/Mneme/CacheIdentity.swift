@@ -38,7 +38,7 @@ public struct CacheIdentity: Sendable, Equatable {
     }
     guard schemaNumber <= Self.currentSchema else {
       throw SchemaMigrationError(
-        "The cache has schema \(schemaNumber); this version knows schemas up to \(Self.currentSchema).",
+        "The cache has schema \(schemaNumber); this version supports schemas up to \(Self.currentSchema).",
         remedy: .useNewerVersion)
     }
     guard let dimension, let dimensionNumber = Int(dimension), 0...Self.largestDimension ~= dimensionNumber
@@ -81,7 +81,7 @@ public struct CacheIdentity: Sendable, Equatable {
 
   private static func corrupt(_ field: String, _ value: String?) -> CorruptCacheError {
     CorruptCacheError(
-      "The cache's meta field '\(field)' is \(value.map { "'\($0)'" } ?? "missing"), not a number that it can be.",
+      "The cache's meta field '\(field)' is \(value.map { "'\($0)', which is not a valid number" } ?? "missing").",
       remedy: .restoreMeta)
   }
 }

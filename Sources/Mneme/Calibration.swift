@@ -57,7 +57,7 @@ package struct Calibration: Sendable {
     let matches = observations.count { $0.isMatch }
     guard matches > 0, matches < observations.count else {
       throw InvalidInputError(
-        "Calibrating takes pairs that match and pairs that do not; "
+        "Calibration needs pairs that match and pairs that do not; "
           + "there are none that \(matches > 0 ? "do not" : "do").",
         remedy: .provideBothKinds)
     }

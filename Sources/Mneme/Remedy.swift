@@ -6,7 +6,8 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   // Reaching a server.
   case rewriteURL = "Write it as redis://[[user]:password@]host[:port][/db], rediss:// or unix://."
   case useSentinelURL = "Write the URL as redis+sentinel://host:26379/service."
-  case checkSentinelService = "Check the name of the service: 'SENTINEL MASTERS' lists what it watches over."
+  case checkSentinelService =
+    "Check the name of the service: 'SENTINEL MASTERS' lists the services that it monitors."
   case checkHostName = "Check the host in the URL and the name service of this machine."
   case checkServer = "Check that Redis is up, and the URL."
   case startServer = "Check that Redis is up and listens there (its 'bind' and 'port' settings)."
@@ -43,7 +44,7 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case providePassword = "Provide a password."
   case checkPassword = "Check user and password. A server without a password accepts none."
   case grantRight = "Grant the user the right to this command."
-  case enableCommand = "Enable it: a 'rename-command' in redis.conf, or the service, has taken it away."
+  case enableCommand = "Enable it: a 'rename-command' in redis.conf, or the service, has disabled it."
   case leaveProtectedMode =
     "Give the server a password or a 'bind' address, or connect from its own machine."
   case tryLater = "Try again later."

@@ -5,7 +5,7 @@ extension AuditReport {
   func text(_ style: TerminalStyle) -> String? {
     guard !audit.namespaces.isEmpty else { return "no entry to compare" }
     var parts = audit.namespaces.map { text(of: $0.namespace, $0.result, style) }
-    if audit.interruption != nil { parts.append("interrupted; the figures are of what was compared by then") }
+    if audit.interruption != nil { parts.append("interrupted; the figures are those up to then") }
     if let deletion {
       parts.append(
         deletion.deleted == 0 && !deletion.isDeclined ? "no duplicate to delete" : deletion.text(style) ?? "")
@@ -152,7 +152,7 @@ extension AuditReport {
           + "\(percentage($0.falseRate)), and with 95 % confidence \($0.interval.map(interval) ?? "-")"
       } ?? "no threshold has at most \(percentage(maxFalse)) of false answers"
     let heading =
-      "Each query asked as if its own entry were not there: the nearest other one answers with the same response, "
+      "Each query was asked as if its own entry were not in the cache: the nearest other one answers with the same response, "
       + "with a different one, or not at all."
     return """
       \(prose(heading, style))

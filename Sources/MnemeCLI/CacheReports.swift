@@ -5,8 +5,9 @@ extension Options {
   static let allCaches = Switch(
     "all-caches", summary: "every cache on the server, one after the other",
     details: """
-      Those that `mneme inspect-keys --discover` finds, whatever {option:key-prefix} is, on a Redis Cluster on every primary. In JSON an object a line. The exit \
-      status is that of the worst.
+      Runs for each cache that `mneme inspect-keys --discover` finds, on a Redis Cluster on every primary. It \
+      ignores {option:key-prefix}. With {option:json} it prints one object on each line. The exit status is the \
+      worst one.
       """)
 }
 

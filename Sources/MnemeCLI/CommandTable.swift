@@ -57,22 +57,23 @@ package enum CommandTable {
     ],
     exitStatuses: [
       ExitNote(0, "done, or a hit"),
-      ExitNote(1, "the answer is no: a miss, no cache, nothing there; or work is left"),
+      ExitNote(1, "the answer is no: a miss, no cache, no such entry; or work is left"),
       ExitNote(64, "a wrong command line"),
       ExitNote(65, "bad data: an import line, metadata, an embedding, a response, a corrupt entry"),
       ExitNote(66, "an input file that cannot be read"),
       ExitNote(
         69,
-        "the server is unreachable, silent, out of memory or read-only, or died; or a snapshot was asked for"),
+        "the server is unreachable, silent, out of memory or read-only, or has lost data; or a snapshot was requested"
+      ),
       ExitNote(70, "a bug"),
       ExitNote(73, "an output file that cannot be made"),
       ExitNote(74, "output that could not be written, as on a full disk"),
-      ExitNote(75, "try later, because the server says so: it is loading, busy, or has lost its primary"),
-      ExitNote(77, "refused: no or a wrong password, an ACL, a certificate"),
-      ExitNote(78, "another embedder's cache, a schema from the future, a cluster without a hash tag"),
-      ExitNote(129, "the terminal hung up, after the batch in hand"),
-      ExitNote(130, "interrupted, after the batch in hand"),
-      ExitNote(143, "terminated, after the batch in hand"),
+      ExitNote(75, "try later: the server is loading, busy, or has lost its primary"),
+      ExitNote(77, "access denied: a missing or wrong password, an ACL, a certificate"),
+      ExitNote(78, "the cache has another embedder or a newer schema, or a cluster needs a hash tag"),
+      ExitNote(129, "the terminal hung up, after the current batch"),
+      ExitNote(130, "interrupted, after the current batch"),
+      ExitNote(143, "terminated, after the current batch"),
     ],
     files: [
       NamedNote(

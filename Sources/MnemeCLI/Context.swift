@@ -140,11 +140,13 @@ final class Context {
     defer { client.close() }
     return try client.discoverCaches().compactMap { cache in
       guard let prefix = String(validating: cache.keyPrefix, as: UTF8.self) else {
-        warn("the prefix '\(String(decoding: cache.keyPrefix, as: UTF8.self))' is not text, and is left out")
+        warn(
+          "the prefix '\(String(decoding: cache.keyPrefix, as: UTF8.self))' is not valid UTF-8, and is left out"
+        )
         return nil
       }
       if client.isOfCluster, !RedisStore.canBeOnCluster(keyPrefix: prefix) {
-        warn("the prefix '\(prefix)' has no hash tag, so its keys lie on several nodes, and it is left out")
+        warn("the prefix '\(prefix)' has no hash tag, so its keys are on several nodes, and it is left out")
         return nil
       }
       return prefix
@@ -202,7 +204,7 @@ final class Context {
       let offer = nearestName(to: namespace.name, among: present).map { "did you mean '\($0)'?" }
       tell(
         "there is no namespace '\(namespace)' under the prefix '\(settings.keyPrefix)'; "
-          + (offer ?? "'mneme stats' lists those that there are"))
+          + (offer ?? "'mneme stats' lists the existing ones"))
     }
     return true
   }
@@ -255,8 +257,8 @@ final class Context {
     guard let lead = store.clockLead?.rawValue else { return }
     let distance = span(Int64(clamping: lead.magnitude))
     warn(
-      "this machine's clock is \(distance) \(lead > 0 ? "ahead of" : "behind") the server's, and so mneme goes by the "
-        + "server's; set it by NTP")
+      "this machine's clock is \(distance) \(lead > 0 ? "ahead of" : "behind") the server's, so mneme uses the "
+        + "server's; synchronize it with NTP")
   }
 
   /// Warns of damaged entries that were skipped, with the remedy.

@@ -75,7 +75,7 @@ struct ErrorPrinter {
     default:
       return Parts(
         type: "InternalError", message: "Something failed that should not: \(error)",
-        remediation: "This is a bug of mneme's. Please report it with this message.")
+        remediation: "This is a bug in mneme. Please report it with this message.")
     }
   }
 

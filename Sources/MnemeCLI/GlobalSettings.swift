@@ -77,7 +77,7 @@ struct GlobalSettings {
     options.commandTimeout = timeout
     options.tls = tls
     if url.usesTLS, let key = tls.overriding(url.tls).privateKeyFile, InputFile.isReadableByOthers(key) {
-      warn("the key file '\(key)' can be read by others on this machine; run 'chmod 600' on it.")
+      warn("the key file '\(key)' can be read by other users; run 'chmod 600' on it.")
     }
     switch password {
     case .url: break

@@ -78,7 +78,7 @@ extension CacheCondition {
     }
     if strays.count > 0 {
       return HealthCheck(
-        .indexes, .critical, "\(examples(strays)), at which Python programs fail", Self.repair)
+        .indexes, .critical, "\(examples(strays)), which Python programs fail to read", Self.repair)
     }
     if let entriesOfNamespaces {
       let outside = outsideByID.count > 0 ? "; by_id lacks \(examples(outsideByID))" : ""
@@ -152,8 +152,8 @@ extension CacheCondition {
   private var quotaCheck: HealthCheck {
     overQuota.count > 0
       ? HealthCheck(
-        .quotas, .warning, "\(examples(overQuota)): a writer does not keep to the quota",
-        "'mneme vacuum' evicts what is over it. Python programs only keep to the quotas of their own configuration."
+        .quotas, .warning, "\(examples(overQuota)): a writer does not respect the quota",
+        "'mneme vacuum' evicts the entries over it. Python programs respect only the quotas of their own configuration."
       )
       : HealthCheck(.quotas, .ok, "no namespace is over its quota")
   }
@@ -232,7 +232,7 @@ extension ServerSettings {
       return HealthCheck(
         .evictionPolicy, .warning,
         "the policy \(policy) evicts entries with a native TTL before their time, and their index members stay",
-        "Use noeviction, or let 'mneme vacuum' remove what is left.")
+        "Use noeviction, or let 'mneme vacuum' remove the leftovers.")
     }
     return HealthCheck(
       .evictionPolicy, isLimited ? .critical : .warning,
@@ -277,7 +277,7 @@ extension ServerSettings {
     }
     if isReplica == true {
       return HealthCheck(
-        .replication, .warning, "a replica, which takes no writes",
+        .replication, .warning, "a replica, which accepts no writes",
         "Use the primary's address for commands that write.")
     }
     if let replicas, replicas.connected < replicas.wanted {

@@ -68,7 +68,7 @@ struct ImportNotes {
     if kept.count > 0 {
       context.warn(
         "\(which(kept)) \(kept.count == 1 ? "was" : "were") kept as exported, although 'put' would refuse it: too large, "
-          + "blank, an error message, or a time after now; 'mneme list --unservable' lists what 'get' does not serve"
+          + "blank, an error message, or a time in the future; 'mneme list --unservable' lists what 'get' does not serve"
       )
     }
     if invalid.count > 0 {
@@ -86,7 +86,7 @@ struct ImportNotes {
     // An unknown name may be a misspelled one.
     if unknown.count > 0 {
       context.note(
-        "fields that are not known were not read, first on \(unit) \(unknown.first): \(list(unknownNames))")
+        "unknown fields were ignored, first on \(unit) \(unknown.first): \(list(unknownNames))")
     }
   }
 }

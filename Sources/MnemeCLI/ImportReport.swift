@@ -21,10 +21,10 @@ struct ImportReport: Report {
   /// The number of namespaces that got the counters of the export.
   var counters = 0
   var dryRun = false
-  /// In a trial, the first lines whose entries are new or differ in more than their uses.
+  /// In a dry run, the first lines whose entries are new or differ in more than their uses.
   var changes: [Change] = []
 
-  /// A line of a trial.
+  /// A line in the report of a dry run.
   struct Change {
     var line: Int
     var namespace: Namespace
@@ -66,7 +66,7 @@ struct ImportReport: Report {
     ]
     if dryRun {
       let uses = part(differInUses, " (\(grouped(differInUses)) of them only in their uses)") ?? ""
-      return changesText(style) + "trial: "
+      return changesText(style) + "dry run: "
         + list(
           [
             "\(grouped(added)) new", "\(grouped(replaced)) changed\(uses)", "\(grouped(same)) the same",
@@ -75,7 +75,7 @@ struct ImportReport: Report {
     return list(
       [
         "imported \(entryCount(added + replaced))",
-        part(replaced, "\(grouped(replaced)) of them in place of old ones"),
+        part(replaced, "\(grouped(replaced)) of them replacing older ones"),
       ] + entries + [
         part(evicted, "evicted \(grouped(evicted))"), part(quotas, "set \(counted(quotas, "quota"))"),
         part(counters, "restored the counters of \(counted(counters, "namespace"))"),

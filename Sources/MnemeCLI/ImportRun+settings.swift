@@ -33,7 +33,7 @@ extension ImportRun {
       let fingerprint = draft.fingerprint, !fingerprint.utf8.elementsEqual(identity.fingerprint.utf8)
     else { return }
     throw EmbedderMismatchError(
-      "the line is of the embedder '\(fingerprint)', the cache of '\(identity.fingerprint)'.",
+      "the embedder of the line is '\(fingerprint)', that of the cache is '\(identity.fingerprint)'.",
       about: .embedder(identity.fingerprint), remedy: .embedAgain)
   }
 

@@ -72,24 +72,24 @@ struct ImportRun {
   private func state(after error: (any Error)?) -> String {
     if options.dryRun { return "Nothing would have been stored." }
     // Several connections write at the same time, so a later batch may be stored while an earlier one is not.
-    let stored = storedBeyond.isEmpty ? "" : "Out of turn, \(unit)s \(list(storedBeyond)) are in. "
-    let unknown = unknownBeyond.isEmpty ? "" : "The \(unit)s \(list(unknownBeyond)) may be in. "
+    let stored = storedBeyond.isEmpty ? "" : "The later \(unit)s \(list(storedBeyond)) are stored too. "
+    let unknown = unknownBeyond.isEmpty ? "" : "The \(unit)s \(list(unknownBeyond)) may be stored. "
     let again =
       "import the whole file again" + (options.onConflict == .fail ? " with --on-conflict skip." : ".")
     let trust = trust(after: error)
     guard storedLine > sinceLine else {
       if !storedBeyond.isEmpty || trust == .broken { return "\(stored)\(unknown)To be sure, \(again)" }
       return error?.isUnsure != true && unknown.isEmpty
-        ? "Nothing was stored." : "\(unknown)Nothing is known to be stored."
+        ? "Nothing was stored." : "\(unknown)It is not known whether any is stored."
     }
     let lines = "\(stored)\(unknown)The \(unit)s up to \(storedLine)"
     let mark = server?.mark
     let since = Resumption(line: storedLine, mark: mark).description
     switch trust {
-    case .whole: return "\(lines) are in; continue with --since-line \(since)."
+    case .whole: return "\(lines) are stored; continue with --since-line \(since)."
     case .checked where mark != nil:
       return
-        "\(lines) were acknowledged; continue with --since-line \(since). Where that is refused, \(again)"
+        "\(lines) were acknowledged; continue with --since-line \(since). If that is refused, \(again)"
     case .checked, .broken: return "\(lines) were acknowledged, and may be lost; \(again)"
     }
   }
@@ -205,7 +205,7 @@ struct ImportRun {
     }
     throw InputError(
       "the vector has \(embedding.dimension) numbers, the cache's have \(identity.dimension).",
-      remediation: "Export with --embeddings none to have the vectors made anew.")
+      remediation: "Export with --embeddings none: the import then makes the vectors again.")
   }
 
   /// - Throws: `InputError` for a time that is more than a day after now.
@@ -215,8 +215,8 @@ struct ImportRun {
       // The server's clock is used too, since this machine's may be behind.
       guard try time > store.time(for: context.clock()) + Seconds(86_400) else { continue }
       throw InputError(
-        "the field '\(field)' is \(time.rawValue), more than a day after now. In milliseconds?",
-        remediation: "Write Unix seconds, or take the time as it is with --allow-future.")
+        "the field '\(field)' is \(time.rawValue), more than a day in the future. Is it in milliseconds?",
+        remediation: "Write Unix seconds, or store this time with --allow-future.")
     }
   }
 
@@ -348,8 +348,8 @@ struct ImportRun {
     lineError(
       line,
       InputError(
-        id.map { "the query is there already, as entry \($0)." }
-          ?? "the query is there already, on an earlier line.",
+        id.map { "the query already has an entry, with the id \($0)." }
+          ?? "the query is already on an earlier line.",
         remediation: "Import with --on-conflict replace or skip."))
   }
 

@@ -16,7 +16,7 @@ enum Options {
     details: """
       One of `redis://[[user][:password]@]host[:port][/db]`, `rediss://` for the same over TLS, \
       `unix://[[user][:password]@]/path[?db=N]`, and `redis+sentinel://host[:port][,host[:port]...]/service[/db]` for \
-      the primary that Sentinels name. `valkey` stands for `redis` too. Parts are percent-decoded, an IPv6 address is put in brackets, \
+      the primary that Sentinels name. `valkey` can be written for `redis`. Parts are percent-decoded, an IPv6 address is put in brackets, \
       and the query parameters are those of redis-py. Prefer {option:password-file} for a password, because other \
       users of the machine can see a command line.
       """)
@@ -54,7 +54,7 @@ enum Options {
   static let insecure = Switch(
     "insecure", group: connection, summary: "accept any certificate",
     details:
-      "Anyone between you and the server can then read and change the data. Only for trying things out.")
+      "Anyone between you and the server can then read and change the data. Use it only for tests.")
 
   static let connectTimeout = Option(
     "connect-timeout", value: .duration(in: .milliseconds(1)...(.seconds(86_400)), milliseconds: true),
@@ -120,7 +120,7 @@ enum Options {
       and needs no network and no model. `openai:MODEL:dimN` asks a server that speaks the OpenAI protocol \
       ({env:OPENAI_BASE_URL}, {env:OPENAI_API_KEY}), `ollama:MODEL:dimN` asks Ollama ({env:OLLAMA_HOST}), and \
       `command:NAME:dimN` goes with {option:embedder-command}. `none` stores no vectors and allows only exact \
-      hits. Every embedder takes some questions with different answers for one: see mneme-embedders(7) for \
+      hits. Every embedder finds some questions similar that have different answers: see mneme-embedders(7) for \
       measured figures, and {command:audit} to find such entries in a cache.
       """)
 

@@ -6,7 +6,7 @@ import Glibc
 func readPassword(from path: String, warn: (String) -> Void) throws -> String {
   let file = try InputFile(path)
   if file.isReadableByOthers {
-    warn("the password file '\(path)' can be read by others on this machine; run 'chmod 600' on it.")
+    warn("the password file '\(path)' can be read by other users; run 'chmod 600' on it.")
   }
   guard let all = try file.readAll(limit: 1 << 16), case let bytes = withoutByteOrderMark(all),
     let text = String(validating: bytes.prefix { $0 != 0x0A && $0 != 0x0D }, as: UTF8.self), !text.isEmpty

@@ -34,7 +34,7 @@ struct PrometheusReport: Report {
   }
 
   private static let fall =
-    " Falls when the keys of the cache go, and when a Python program closes that has counted less than others."
+    " Falls if the cache is removed, or if a Python program with lower counts than others closes."
 
   private static let metrics = [
     Metric(
@@ -49,7 +49,7 @@ struct PrometheusReport: Report {
       }),
     Metric(
       name: "mneme_cache_entries", type: "gauge",
-      help: "Entries in the cache, with those that Redis has expired and that wait for a vacuum.",
+      help: "Entries in the cache, including leftovers of Redis's own expiry until a vacuum.",
       samples: .ofCache { stats in stats?.identity.map { _ in ([], Int64(stats?.entries ?? 0)) } }),
     Metric(
       name: "mneme_expired_pending", type: "gauge", help: "Expired entries that wait for a vacuum.",

@@ -36,25 +36,25 @@ struct SelectionRequest {
       `source.document=handbook`. The value is a JSON number, string, `true`, `false` or `null`, and any other text is a \
       string: `page=12` is a number, `code="12"` a string. A list has a value when one of its elements does.
       """)
-  static let olderThan = age("older-than", "only entries that were put at least so long ago")
-  static let newerThan = age("newer-than", "only entries that were put less than so long ago")
-  static let unusedFor = age("unused-for", "only entries that were not used for at least so long")
-  static let usedWithin = age("used-within", "only entries that were used less than so long ago")
+  static let olderThan = age("older-than", "only entries that were put at least this long ago")
+  static let newerThan = age("newer-than", "only entries that were put less than this long ago")
+  static let unusedFor = age("unused-for", "only entries that were not used for at least this long")
+  static let usedWithin = age("used-within", "only entries that were used less than this long ago")
   static let minUses = Option(
-    "min-uses", value: .count("N"), group: group, summary: "only entries that were used at least so often")
+    "min-uses", value: .count("N"), group: group, summary: "only entries with at least this many uses")
   static let maxUses = Option(
-    "max-uses", value: .count("N"), group: group, summary: "only entries that were used at most so often",
+    "max-uses", value: .count("N"), group: group, summary: "only entries with at most this many uses",
     details: "`--max-uses 0` selects those that were never used.")
-  static let expiresWithin = age("expires-within", "only entries that expire within so long")
+  static let expiresWithin = age("expires-within", "only entries that expire within this time")
   static let expired = Switch(
-    "expired", group: group, summary: "only entries that have expired and are still there")
+    "expired", group: group, summary: "only expired entries that still exist")
   static let noTTL = Switch("no-ttl", group: group, summary: "only entries that never expire")
   static let includeExpired = Switch(
-    "include-expired", group: group, summary: "also entries that have expired and are still there")
+    "include-expired", group: group, summary: "also expired entries that still exist")
   static let largerThan = Option(
     "larger-than", value: .size, group: group, summary: "only entries with a response of more bytes")
   static let unservable = Switch(
-    "unservable", group: group, summary: "only entries that nobody is served from",
+    "unservable", group: group, summary: "only entries that cannot be served",
     details: """
       Their response is blank or an error message, their text is not valid UTF-8, or their vector cannot be compared with \
       others.
@@ -62,10 +62,10 @@ struct SelectionRequest {
   static let like = Option(
     "like", value: .text("QUERY", allowsEmpty: false), group: group,
     summary: "only entries whose query is similar in meaning",
-    details: "Needs the cache's embedder. {option:threshold} says how similar.")
+    details: "Needs the cache's embedder. {option:threshold} sets how similar.")
   static let threshold = Option(
     "threshold", value: .number("F", 0...1), default: 0.85, group: group,
-    summary: "the similarity that {option:like} asks for")
+    summary: "the least similarity for {option:like}")
 
   private static func age(_ name: String, _ summary: String) -> Option<Duration?> {
     Option(name, value: .duration, group: group, summary: summary)

@@ -79,8 +79,8 @@ package final class LossGuard {
     guard let now = self.mark, now.server == mark.server, now.version >= mark.version else {
       throw StoreBackendError(
         .lostWrites,
-        "The server at \(store.client.address) was started again, replaced or emptied since, and may have lost what was "
-          + "stored.", about: .server(store.client.address), remedy: .repeatFromStart)
+        "The server at \(store.client.address) was restarted, replaced or emptied since, and may have lost stored data.",
+        about: .server(store.client.address), remedy: .repeatFromStart)
     }
   }
 
@@ -136,15 +136,14 @@ package final class LossGuard {
   private func lost(from before: Int64, to now: Int64) -> StoreBackendError {
     StoreBackendError(
       .lostWrites,
-      "The server has lost what it had stored: '\(store.layout.version.text)' went back from \(before) to \(now).",
+      "The server has lost stored data: '\(store.layout.version.text)' went back from \(before) to \(now).",
       about: .server(store.client.address), remedy: .repeatFromStart)
   }
 
   private var replaced: StoreBackendError {
     StoreBackendError(
       .lostWrites,
-      "Another server answers at \(store.client.address) now, or another start of it, and may have lost what was stored "
-        + "last.",
+      "Another server answers at \(store.client.address) now, or it was restarted, and the latest writes may be lost.",
       about: .server(store.client.address), remedy: .repeatFromStart)
   }
 }

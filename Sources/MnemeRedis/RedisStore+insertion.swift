@@ -259,7 +259,7 @@ extension RedisStore {
     guard let before = batchVersion, version < before else { return }
     throw StoreBackendError(
       .lostWrites,
-      "The server has lost what it had stored: '\(layout.version.text)' went back from \(before) to \(version).",
+      "The server has lost stored data: '\(layout.version.text)' went back from \(before) to \(version).",
       about: .key(layout.version.text), remedy: .findLostWrites)
   }
 

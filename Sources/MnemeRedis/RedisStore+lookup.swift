@@ -13,7 +13,7 @@ extension RedisStore {
     let exact = EntryID(member: replies[pointer].bytes)
     guard exact != nil || replies[pointer].isNull else {
       throw CorruptCacheError(
-        "The key '\(layout.hash(namespace, queryHash).text)' holds no id.",
+        "The key '\(layout.hash(namespace, queryHash).text)' does not hold an id.",
         about: .key(layout.hash(namespace, queryHash).text), remedy: .putAgain)
     }
     return Location(exact: exact, members: replies[listed].count <= fewest ? members : nil)

@@ -160,7 +160,7 @@ extension RedisStore {
     if reply.isNull { return nil }
     guard let number = reply.integer else {
       throw CorruptCacheError(
-        "The key '\(key.text)' holds no whole number.",
+        "The key '\(key.text)' does not hold a whole number.",
         about: .key(key.text), remedy: .restoreNumber)
     }
     return number

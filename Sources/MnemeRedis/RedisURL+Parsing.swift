@@ -40,7 +40,7 @@ extension RedisURL {
       guard tail.contains("@") else { throw error }
       throw ParseError(
         .password,
-        "The URL has an '@' behind a '/', '?' or '#': in a user name or password these must be percent-encoded"
+        "The URL has an '@' after a '/', '?' or '#': in a user name or password these must be percent-encoded"
           + " (%2F, %3F, %23).")
     }
   }
@@ -170,7 +170,7 @@ extension RedisURL {
     guard !service.isEmpty else {
       throw ParseError(
         .path,
-        "The URL of Sentinels names the service behind the hosts: redis+sentinel://host:26379/mymaster.")
+        "The URL of Sentinels names the service after the hosts: redis+sentinel://host:26379/mymaster.")
     }
     path = path[service.endIndex...]
     return Sentinels(endpoints: endpoints, service: try decode(service, as: .path))

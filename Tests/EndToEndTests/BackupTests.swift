@@ -203,7 +203,7 @@ import Testing
     }
     let exported = try fixture.mneme.run("export")
     #expect(
-      exported.errorText.hasPrefix("mneme: warning: 4 entries, first entry 1, were exported although 'get'"),
+      exported.errorText.hasPrefix("mneme: warning: 4 entries, first entry 1, were exported, although 'get'"),
       "\(exported.errorText)")
     let report = try copy.mneme.run(["import"], input: exported.output).expecting(0)
     #expect(report.outputText == "imported \(Self.odd.count) entries\n")
@@ -278,7 +278,7 @@ import Testing
     #expect(
       text.split(separator: "\n") == [
         "LINE  CHANGE   NAMESPACE  QUERY", "   2  changed  default    q1", "   3  new      default    q2",
-        "   4  new      default    q3", "trial: 2 new, 2 changed (1 of them only in their uses), 1 the same",
+        "   4  new      default    q3", "dry run: 2 new, 2 changed (1 of them only in their uses), 1 the same",
       ])
     let skip = try report("--on-conflict", "skip")
     #expect(skip["new"].int == 2 && skip["skipped"].int == 2 && skip["same"].int == 1, "\(skip)")

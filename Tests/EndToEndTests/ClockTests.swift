@@ -111,7 +111,7 @@ import Testing
     ] {
       let refused = try fixture.mneme.run("import", input: line + "\n", expecting: 65)
       #expect(
-        refused.errorText.contains("In milliseconds?") && refused.errorText.contains("--allow-future"),
+        refused.errorText.contains("Is it in milliseconds?") && refused.errorText.contains("--allow-future"),
         "\(refused)")
       try fixture.mneme.run("import", "--allow-future", input: line + "\n")
     }

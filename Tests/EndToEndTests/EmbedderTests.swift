@@ -171,7 +171,7 @@ struct EmbedderTests {
     let outcome = try mneme.run(["import", "--embedder", Self.openAI, file]).expecting(69)
     let complaint = try Complaint(text: outcome)
     #expect(complaint.message.contains("line 137:") && complaint.message.contains("no such words here"))
-    #expect(complaint.remediation.contains("The lines up to 136 are in; continue with --since-line 136@"))
+    #expect(complaint.remediation.contains("The lines up to 136 are stored; continue with --since-line 136@"))
     #expect(try fixture.entryCount() == 136)
     // The line itself is passed over by hand.
     try mneme.run("import", "--since-line", "137", file)

@@ -32,7 +32,7 @@ struct LeavingTests {
     let outcome = try end(of: command)
     #expect(outcome.status == 128 + number, "\(outcome)")
     #expect(try fixture.entryCount() == 64)
-    #expect(outcome.errorText.contains("The lines up to 64 are in"), "\(outcome)")
+    #expect(outcome.errorText.contains("The lines up to 64 are stored"), "\(outcome)")
   }
 
   @Test(

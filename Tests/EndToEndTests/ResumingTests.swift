@@ -16,7 +16,7 @@ import Testing
     #expect(complaint.message.contains("line 101:"))
     let since = try #require(
       complaint.remediation.firstMatch(
-        of: #/The lines up to 100 are in; continue with --since-line (100@[0-9a-f]{8}\.100)\.$/#)?.1,
+        of: #/The lines up to 100 are stored; continue with --since-line (100@[0-9a-f]{8}\.100)\.$/#)?.1,
       "\(complaint)")
     #expect(try fixture.entryCount() == 100)
 
@@ -77,7 +77,7 @@ import Testing
 
     let elsewhere = try CacheFixture(on: other, prefix: "p")
     let refused = try Complaint(text: elsewhere.mneme.run(again, input: Array(input.utf8)).expecting(69))
-    #expect(refused.message.contains("was started again, replaced or emptied"), "\(refused)")
+    #expect(refused.message.contains("was restarted, replaced or emptied"), "\(refused)")
     #expect(refused.remediation.contains("from the beginning"), "\(refused)")
     #expect(try elsewhere.entryCount() == 0)
 
@@ -107,7 +107,7 @@ import Testing
       text: importing.finish(input: Array(lines(151...300).utf8)).expecting(69))
     #expect(
       complaint.remediation.contains(
-        #/The lines up to \d+ were acknowledged; continue with --since-line \d+@[0-9a-f]{8}\.\d+\. Where that is refused, import the whole file again\./#
+        #/The lines up to \d+ were acknowledged; continue with --since-line \d+@[0-9a-f]{8}\.\d+\. If that is refused, import the whole file again\./#
       ), "\(complaint)")
   }
 
@@ -135,7 +135,7 @@ import Testing
     let outcome = try fixture.mneme.run(arguments, input: Array(lines(1...100).utf8)).expecting(65)
     let complaint = try Complaint(text: outcome)
     #expect(complaint.message.contains("line 70:"), "\(complaint)")
-    #expect(complaint.remediation.contains("The lines up to 69 are in"))
+    #expect(complaint.remediation.contains("The lines up to 69 are stored"))
     #expect(try fixture.entryCount() == 70)
     #expect(try fixture.mneme.run("get", "--exact", "q70").outputText == "old\n")
     // A trial finds the same and stores nothing.
@@ -170,7 +170,7 @@ import Testing
     try source.reset()
     let outcome = try command.finish(within: .seconds(60)).expecting(66)
     let complaint = try Complaint(text: outcome)
-    #expect(complaint.remediation.contains("The lines up to 150 are in; continue with --since-line 150@"))
+    #expect(complaint.remediation.contains("The lines up to 150 are stored; continue with --since-line 150@"))
     #expect(try fixture.entryCount() == 150)
   }
 
@@ -270,7 +270,7 @@ import Testing
     toFile.signal(number)
     let first = try toFile.finish(within: .seconds(60))
     #expect(first.status == 128 + number, "\(first)")
-    #expect(first.errorText.contains("remediation: The file '\(directory.path("out"))' is as it was before."))
+    #expect(first.errorText.contains("remediation: The file '\(directory.path("out"))' was not changed."))
     #expect(try directory.names().isEmpty)
 
     let toPipe = try fixture.mneme.start([

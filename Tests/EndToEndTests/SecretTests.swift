@@ -71,7 +71,7 @@ struct SecretTests {
     try mneme.run("put", "--password-file", path, "q", "r")
     // Two stores, and a page of entries.
     let outcome = try mneme.run("reembed", "--password-file", path, uniquePrefix("other"))
-    #expect(outcome.errorText.components(separatedBy: "can be read by others").count == 2, "\(outcome)")
+    #expect(outcome.errorText.components(separatedBy: "can be read by other users").count == 2, "\(outcome)")
     #expect(
       outcome.errorText.components(separatedBy: "\n").first?.hasPrefix("mneme: warning: ") == true,
       "\(outcome)")

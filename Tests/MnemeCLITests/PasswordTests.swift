@@ -104,11 +104,11 @@ struct PasswordFileTests {
     let server = try RedisServer(configuration: ["user app on >hunter2 ~* &* +@all"])
     let mneme = Mneme(url: server.url.replacing("unix://", with: "unix://app@"), prefix: uniquePrefix())
     let loud = try mneme.run(["-v", "--password-file", path, "put", "q", "r"]).expecting(0)
-    #expect(loud.errorText.contains("mneme: warning: the password file '\(path)' can be read by others"))
+    #expect(loud.errorText.contains("mneme: warning: the password file '\(path)' can be read by other users"))
     #expect(loud.errorText.contains("password from the file"))
     #expect(!loud.errorText.contains("hunter2"))
     // Cron and systemd run quiet commands, and nobody else would hear of it.
     let quiet = try mneme.run(["-q", "--password-file", path, "get", "q"]).expecting(0)
-    #expect(quiet.errorLines.count == 1 && quiet.errorText.contains("can be read by others"), "\(quiet)")
+    #expect(quiet.errorLines.count == 1 && quiet.errorText.contains("can be read by other users"), "\(quiet)")
   }
 }

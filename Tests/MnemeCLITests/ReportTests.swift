@@ -126,9 +126,9 @@ struct ReportTextTests {
     #expect(lines(report) == ["imported 1 entry"])
     (report.added, report.replaced, report.skipped, report.evicted) = (1000, 20, 3, 4)
     #expect(
-      lines(report) == ["imported 1,020 entries, 20 of them in place of old ones, skipped 3, evicted 4"])
+      lines(report) == ["imported 1,020 entries, 20 of them replacing older ones, skipped 3, evicted 4"])
     report.dryRun = true
-    #expect(lines(report) == ["trial: 1,000 new, 20 changed, 0 the same, skipped 3"])
+    #expect(lines(report) == ["dry run: 1,000 new, 20 changed, 0 the same, skipped 3"])
   }
 
   @Test("a quota report has the number of entries and what will be evicted")

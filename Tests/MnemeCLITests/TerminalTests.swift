@@ -127,7 +127,7 @@ struct TerminalTests {
     let stored = try mneme.run("stats", "--json").json()["entries"].int ?? 0
     #expect(stored > 0)
     #expect(
-      terminal.output.contains("The lines up to \(stored) are in; continue with --since-line \(stored)@"),
+      terminal.output.contains("The lines up to \(stored) are stored; continue with --since-line \(stored)@"),
       "\(terminal.output)")
   }
 

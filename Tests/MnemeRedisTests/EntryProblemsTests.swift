@@ -109,13 +109,13 @@ import Testing
       return standard.problems(of: view)
     }
     #expect(places { _ in } == [])
-    #expect(places { $0.byID = .at("7") }.map(\.detail) == ["by_id lists entry 7, which is not there."])
+    #expect(places { $0.byID = .at("7") }.map(\.detail) == ["by_id lists entry 7, which does not exist."])
     let several = places {
       $0.candidate.claimant = .default
       ($0.byID, $0.lru, $0.byTTL) = (.at("7"), .at("200"), [.missing, .at("400")])
     }
     #expect(
-      several.map(\.detail) == ["by_id, by_ttl, lru:default list entry 7, which is not there."])
+      several.map(\.detail) == ["by_id, by_ttl, lru:default list entry 7, which does not exist."])
     #expect(several.map(\.namespace) == [.default])
   }
 

@@ -7,41 +7,46 @@ struct Audit: Command {
   static let threshold = Option(
     "threshold", value: .number("F", 0...1), default: 0.85,
     summary: "the similarity from which two entries are a pair",
-    details: "Also the one that {option:like} asks for.")
+    details: "{option:like} uses it too.")
   static let sample = Option(
     "sample", value: .count("N", 1...Int.max), default: 20_000,
     summary: "how many entries to compare with all others",
     details: """
-      A namespace with more entries is audited by this many of them, drawn at random, the same ones each time. Pairs are \
-      then found only where one of the two was drawn, and the interval of the false rate is wider.
+      If a namespace has more entries, only this many of them, drawn at random, are compared with all others. Each \
+      run draws the same ones. Pairs of which neither entry was drawn are not found, and the interval of the false \
+      rate is wider.
       """)
   static let limit = Option(
-    "limit", value: .count("N", 0...10_000_000), summary: "show at most so many pairs of each kind",
+    "limit", value: .count("N", 0...10_000_000), summary: "show at most this many pairs of each kind",
     details: "If not given, 20, and 10,000 with {option:json}. The counts are of all pairs.")
   static let maxFalse = Option(
     "max-false", value: .number("F", 0...1), default: 0.01, summary: "the share of false answers to allow",
-    details: "The recommended threshold is the lowest at which no more of what is served is different.")
+    details:
+      "The recommended threshold is the lowest with at most this share of different responses among those served."
+  )
   static let applyDuplicates = Switch(
     "apply-duplicates", summary: "delete the younger entry of each duplicate pair",
     details: """
-      Shows the entries and asks as {command:delete} does. An entry goes only if the older one is still there as it was \
-      compared. An entry that stands in for another one stays, so that of a chain of duplicates every other one is left.
+      Shows the entries and asks for confirmation, as {command:delete} does. An entry is deleted only if the older \
+      entry of its pair still exists unchanged. An entry that answers in place of a deleted one stays, so every \
+      second entry of a chain of duplicates remains.
       """)
 
   static let spec = CommandSpec(
     name: "audit", summary: "find what the cache could answer wrongly",
     description: """
-      Compares the entries of each namespace with one another and reports three things. Conflicts are pairs that are so \
-      similar that one could be served for the other, and whose responses differ; what their queries differ in is named \
-      (number, date, negation, opposite, order, name, other) and in bold type. Duplicates are such pairs with the same \
-      response. The leave-one-out table shows, for each threshold, how many entries would be answered by another entry if \
-      they were asked and were not there: with the same response, with a different one, or not at all. From it follows the \
-      lowest threshold with few false answers.
+      Compares the entries of each namespace with one another and reports three things. Conflicts are pairs of \
+      entries so similar that each could be served for the query of the other, with different responses. The kind of \
+      difference between their queries is named (number, date, negation, opposite, order, name, other), and the \
+      words that differ are in bold type. Duplicates are such pairs with the same response. The leave-one-out table \
+      asks each query as if its own entry were not in the cache. For each threshold it shows how many queries are \
+      answered by another entry with the same response, with a different one, or not at all. Below it mneme \
+      recommends the lowest threshold with few false answers.
 
-      It needs neither an embedder nor labels, and changes nothing without {option:apply-duplicates}. It measures the \
-      queries that the cache holds, and so what was asked so far. Neither age nor the number of uses plays a part. Two \
-      responses that differ in one letter are different, so a cache whose responses are written anew for each query has \
-      conflicts that are none to a reader.
+      It needs neither an embedder nor labels, and changes nothing without {option:apply-duplicates}. It measures \
+      only the queries that the cache holds, and ignores age and number of uses. Responses that differ in one letter \
+      are different. If an application generates the response to each query separately, pairs whose responses mean \
+      the same are reported as conflicts.
       """,
     arguments: [SelectionRequest.moreIDs],
     options: [threshold, sample, limit, maxFalse, applyDuplicates, Options.yes, Options.dryRun, Options.pace]
@@ -52,11 +57,12 @@ struct Audit: Command {
     ] + SelectionRequest.choiceRules,
     examples: [
       Example(
-        command: "mneme audit -n faq --threshold 0.95", says: "the pairs that hardly any threshold separates"),
+        command: "mneme audit -n faq --threshold 0.95",
+        says: "find the pairs that hardly any threshold separates"),
       Example(
         command: "mneme audit --json --limit 0 | jq '.namespaces[].recommended_threshold'",
-        says: "the threshold that each namespace needs"),
-      Example(command: "mneme audit --apply-duplicates --dry-run", says: "see what is there twice"),
+        says: "print the threshold that each namespace needs"),
+      Example(command: "mneme audit --apply-duplicates --dry-run", says: "show the duplicates"),
     ],
     exitNotes: [ExitNote(1, "there is a conflict, or no cache")])
 

@@ -16,23 +16,24 @@ struct Calibrate: Command {
   static let labelled = Option(
     "labelled", value: .file(), summary: "a CSV of texts and labels",
     details: """
-      Two texts of one label mean the same. The first line is a heading. Half of the texts are taken as a cache, and the \
-      other half are asked: the nearest stored text answers, and is right when it has the same label.
+      Texts with the same label mean the same. The first line is a heading. Half of the texts are stored, and the \
+      other half are asked: the nearest stored text answers, and is right if it has the same label.
       """)
   static let seed = Option(
     "seed", value: .integer("N", 0...Int.max), default: 1, summary: "which half of the texts is stored")
   static let fromCache = Switch(
-    "from-cache", summary: "the entries of the cache",
+    "from-cache", summary: "calibrate with the entries of the cache",
     details: """
-      Each is asked as if it were not there. The nearest other entry of its namespace answers, and is right when it has the \
-      same response; {command:audit} shows more of that. It needs no embedder.
+      Each query is asked as if its own entry were not in the cache. The nearest other entry of its namespace \
+      answers, and is right if it has the same response. This needs no embedder. {command:audit} shows the entries \
+      too.
       """)
   static let metric = Option(
     "metric", value: .choice(Calibration.Metric.self, "METRIC"), default: .f1,
     summary: "the measure by which the threshold is best")
   static let minPrecision = Option(
     "min-precision", value: .number("F", 0...1), default: 0,
-    summary: "the least share of right ones among the answers")
+    summary: "the least share of right answers among the answers")
   static let minRecall = Option(
     "min-recall", value: .number("F", 0...1), default: 0,
     summary: "the least share of matches or questions answered")
@@ -45,14 +46,14 @@ struct Calibrate: Command {
   static let spec = CommandSpec(
     name: "calibrate", summary: "find the threshold for an embedder",
     description: """
-      Says from which similarity on questions should be served: the threshold that is best at {option:metric} among those \
-      that meet the constraints, and the curve. It asks labelled questions of a cache made of others, or the cache's own \
-      entries, so that each question meets its nearest neighbour as it does in use. Pairs that somebody chose \
-      ({option:paraphrases}) tell less: no question meets a neighbour there that nobody thought of. Only \
-      {option:from-cache} needs a server.
+      Finds the threshold that is best at {option:metric} among those that meet the constraints, and prints it with \
+      the curve. It asks labelled questions of a cache made of other questions, or the queries of the cache itself, \
+      so that each question meets its nearest neighbour as in real use. Pairs chosen by hand ({option:paraphrases}) \
+      show less, because they leave out the neighbours that nobody thought of. Only {option:from-cache} needs a \
+      server.
 
-      The figures are those of the questions given. Of a cache with more entries more questions are answered, rightly and \
-      wrongly; the interval says how far chance alone may have moved the share of right answers.
+      The figures apply to the given questions. A cache with more entries answers more questions, rightly and \
+      wrongly. The interval shows how far chance alone may have moved the share of right answers.
       """,
     options: [
       labelled, seed, fromCache, Options.onlyNamespace, paraphrases, distractors, metric, minPrecision,
@@ -67,13 +68,13 @@ struct Calibrate: Command {
     examples: [
       Example(
         command: "mneme calibrate --from-cache --min-precision 0.99",
-        says: "the threshold with the best F1 of those at which 99 % of the answers were right"),
+        says: "find the threshold with the best F1 among those with 99 % of right answers"),
       Example(
         command: "mneme calibrate --labelled q.csv --metric recall --min-precision 0.99",
-        says: "the one with the most right answers among those"),
+        says: "find the one among these with the most right answers"),
       Example(
         command: "mneme calibrate --paraphrases same.jsonl --distractors other.jsonl",
-        says: "the threshold that tells these pairs apart best"),
+        says: "find the threshold that best separates these pairs"),
     ],
     exitNotes: [ExitNote(1, "no threshold meets the constraints")], isMinor: true)
 

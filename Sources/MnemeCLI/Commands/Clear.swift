@@ -20,7 +20,7 @@ struct Clear: Command {
       Example(command: "mneme clear --dry-run faq", says: "show how many entries would be removed"),
       Example(command: "mneme clear --yes faq support", says: "empty two namespaces without being asked"),
     ],
-    exitNotes: [ExitNote(1, "there is no cache under the prefix, or a namespace is not there")])
+    exitNotes: [ExitNote(1, "there is no cache under the prefix, or a namespace does not exist")])
 
   let namespaces: [Namespace]
   let all: Bool
@@ -88,7 +88,7 @@ struct Clear: Command {
     let left = try store.countEntries(upTo: id, in: namespace)
     guard left > 0 else { return }
     throw StoreBackendError(
-      .lostWrites, "\(entryCount(left)) of '\(namespace)' that were removed are there again.",
+      .lostWrites, "\(entryCount(left)) of '\(namespace)' that were removed exist again.",
       about: .namespace(namespace), remedy: .removeAgain)
   }
 }

@@ -43,7 +43,8 @@ struct Delete: Command {
     guard selection.isGiven || !queries.isEmpty else {
       throw invocation.usageError(
         "QUERY, --id or a selection is missing",
-        suggestion: "Say what goes, as in --id 4711 or --older-than 30d; 'mneme clear' empties namespaces.")
+        suggestion:
+          "Name the entries, as with --id 4711 or --older-than 30d; 'mneme clear' empties namespaces.")
     }
     guard queries.isEmpty || selection.isAtMostNamespaces else {
       throw invocation.usageError(

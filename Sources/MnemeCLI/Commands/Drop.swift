@@ -7,12 +7,12 @@ struct Drop: Command {
   static let spec = CommandSpec(
     name: "drop", summary: "remove a whole cache",
     description: """
-      Removes the cache under the prefix: its entries, quotas, counters and settings. Keys under the prefix that are not \
-      part of a cache stay, and so do other caches whose prefix begins with this one. Asks for the prefix on a terminal; \
-      elsewhere {option:yes} is needed. {command:clear} keeps quotas, counters and settings.
+      Removes the whole cache under the prefix: its entries, quotas, counters and settings. Foreign keys stay, and \
+      so do other caches whose prefix begins with this one. On a terminal, mneme asks you to type the prefix; \
+      elsewhere {option:yes} is required. To remove only the entries, use {command:clear}.
 
-      Stop the programs that use the cache first. What they write while it is removed goes too. What they write afterwards \
-      begins a new cache; a Python program finds it only after it has opened the cache again.
+      Stop the programs that use the cache first. What they write during the removal is removed too. What they write \
+      afterwards begins a new cache, which a Python program finds only after it has opened the cache again.
 
       The user needs the right to run `SCAN`.
       """,
@@ -21,7 +21,7 @@ struct Drop: Command {
       Example(command: "mneme drop -p staging --dry-run", says: "show what would be removed"),
       Example(command: "mneme drop -p staging --yes", says: "remove a cache without being asked"),
     ],
-    exitNotes: [ExitNote(1, "there is no cache under the prefix, or it is there again")],
+    exitNotes: [ExitNote(1, "there is no cache under the prefix, or another program has created it again")],
     seeAlso: ["mneme-clear(1)"], isMinor: true)
 
   let yes: Bool
@@ -63,7 +63,7 @@ struct Drop: Command {
     report.interruption = isComplete ? nil : work.interruption
     if isComplete, try store.isThere() {
       context.warn(
-        "the cache is there again: another program has put entries, or the server has lost what was removed")
+        "the cache exists again: another program has put entries, or the server has lost the removal")
       report.isThereAgain = true
     }
     return report
@@ -112,7 +112,7 @@ struct DropReport: Report {
     guard survey != nil else { return nil }
     if isDeclined { return "nothing removed" }
     if interruption != nil {
-      return "removed \(entryCount(entries)); interrupted: the cache is still there with the rest"
+      return "removed \(entryCount(entries)); interrupted: the cache still has the rest"
     }
     let name = "the cache '\(visible(keyPrefix))'"
     return ([dryRun ? "would remove \(name): \(extent)" : "removed \(name): \(extent)"] + left(style))
@@ -123,11 +123,11 @@ struct DropReport: Report {
   private func left(_ style: TerminalStyle) -> [String] {
     guard let survey else { return [] }
     let foreign = keys { $0 == nil }
-    let others = survey.otherCaches.map { "left alone: \($0.line)" }
+    let others = survey.otherCaches.map { "kept: \($0.line)" }
     guard foreign > 0 else { return others }
     let names = survey.foreign.prefix(5).map { visible(String(decoding: $0, as: UTF8.self)) }
     let more = foreign > names.count ? ", \(style.ellipsis)" : ""
-    return ["left alone: \(counted(foreign, "foreign key")): " + names.joined(separator: ", ") + more]
+    return ["kept: \(counted(foreign, "foreign key")): " + names.joined(separator: ", ") + more]
       + others
   }
 

@@ -11,51 +11,54 @@ struct Export: Command {
   static let outputFile = Option(
     "output", short: "o", value: .file(), summary: "write to a file, which appears only when it is complete",
     details: """
-      A new file is for its owner alone (mode 0600). One that takes the place of another of the same owner has its \
-      permissions, not its extended attributes or further hard links. A symbolic link to a file is refused. So is a name that ends in .gz, .zst or .xz: mneme does not \
-      compress.
+      A new file gets mode 0600. A replaced file of the same owner keeps its permissions, but not its extended \
+      attributes or further hard links. A symbolic link to a file is refused, and so is a name that ends in .gz, \
+      .zst or .xz, because mneme does not compress.
       """)
   static let format = Option(
     "format", value: .choice(Format.self, "FORMAT"), default: .jsonl,
     summary: "one JSON object a line, CSV for a spreadsheet, or SQLite",
     details: """
-      For a backup, use JSON lines. CSV lacks the settings and the vectors, and a text that looks like a formula gets an \
-      apostrophe before it. It is UTF-8 without a byte order mark, which Excel has to be told when it opens it. `sqlite` writes a cache that the Python library opens, and needs {option:output} and SQLite \
-      (package libsqlite3-0). Entries that Python cannot read are left out, with a warning and their ids.
+      For a backup, use JSON lines. CSV has neither settings nor vectors, and a text that looks like a formula gets \
+      an apostrophe before it. It is UTF-8 without a byte order mark; choose this encoding when you open it in \
+      Excel. `sqlite` writes a cache for the Python library. It needs {option:output} and SQLite (package \
+      libsqlite3-0), and leaves out entries that Python cannot read, with a warning and their ids.
       """)
   static let embeddings = Option(
     "embeddings", value: .choice(EmbeddingForm.self, "FORM"),
     summary: "how vectors are written",
     details: """
-      Unless given, `base64` in JSON lines and `none` in CSV. `base64` keeps every bit; numbers in an array are scaled to \
-      length 1 when they are imported.
+      The default is `base64` for JSON lines and `none` for CSV. `base64` keeps every bit; numbers in an array are \
+      scaled to length 1 when they are imported.
       """)
   static let sinceID = Option(
     "since-id", value: .integer("ID", 0...Int.max), summary: "only entries with a greater id")
   static let noSettings = Switch(
     "no-settings", summary: "leave out the line with quotas and counters",
-    details: "For a program that expects nothing but entries.")
+    details: "For a program that expects only entries.")
   static let allowEmpty = Switch(
     "allow-empty", summary: "write a file without entries too",
     details: """
-      If not given, an export of nothing ends with status 1 and leaves the file as it is, because it is probably a mistake: \
-      a wrong prefix, or a server that lost its data. A prefix without a cache ends with status 1 in any case.
+      If not given, an export without entries ends with status 1 and does not change the file, because it is \
+      probably a mistake: a wrong prefix, or a server that has lost its data. Without a cache under the prefix the \
+      status is 1 in any case.
       """)
 
   static let spec = CommandSpec(
     name: "export", summary: "write entries as JSON lines, CSV or SQLite",
     description: """
-      Writes the settings of the cache on the first line, then the entries in the order of their ids, page by page: memory \
-      stays small whatever the cache holds. It reads and changes nothing. Entries that other clients write during the \
-      export may or may not be in it. The settings are the embedder, and the quotas and counters of the namespaces \
-      that are exported.
+      Writes the settings of the cache on the first line, then the entries in the order of their ids. The settings \
+      are the embedder, and the quotas and counters of the exported namespaces. The memory that it needs does not \
+      grow with the cache. It changes nothing. Entries that other clients write during the export may or may not be \
+      in it.
 
-      If the server loses its data during the export (a flush, a restart, a failover to a replica that lacks some of it), \
-      the export ends with status 69, and a file that was there stays.
+      If the server loses data during the export (a flush, a restart, a failover to a replica without the latest \
+      writes), the export ends with status 69, and an existing file stays.
 
-      Text that is not valid UTF-8, which other writers may have stored, has no form in JSON. Its bytes are added in base64, \
-      as `query_base64`, `response_base64` and `metadata_base64`, and {command:import} stores those. In CSV they are lost. \
-      mneme prints a warning either way, and also where an entry is exported that {command:get} does not serve.
+      JSON cannot hold text that is not valid UTF-8, which other programs may have stored. Its bytes are added in \
+      base64, as `query_base64`, `response_base64` and `metadata_base64`, and {command:import} stores those. In CSV \
+      they are lost. mneme prints a warning in both cases, and also if it exports an entry that {command:get} does \
+      not serve.
       """,
     arguments: [SelectionRequest.moreIDs],
     options: [outputFile, format, embeddings, sinceID, noSettings, allowEmpty, Options.pace]
@@ -212,7 +215,7 @@ struct Export: Command {
 
   /// Describes the state of the export, for the message after an interruption.
   private func state(_ report: ExportReport) -> String {
-    if let path { return "The file '\(path)' is as it was before." }
+    if let path { return "The file '\(path)' was not changed." }
     guard let last = report.lastID else { return "Nothing was written." }
     return "\(entryCount(report.exported)) were written; continue with --since-id \(last)."
   }
@@ -253,7 +256,7 @@ private struct ExportNotes {
     if let first = unservable.first {
       context.warn(
         subject(unservable.count, first, "was", "were")
-          + " exported although 'get' never serves such: a blank or "
+          + " exported, although 'get' does not serve a blank or "
           + "error response, or a vector that cannot be compared; 'mneme list --unservable' lists them")
     }
   }

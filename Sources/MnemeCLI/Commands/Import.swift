@@ -12,19 +12,20 @@ struct Import: Command {
     optional: "FILE", value: .file(), summary: "the file to read; if not given, standard input")
   static let onConflict = Option(
     "on-conflict", value: .choice(ConflictPolicy.self, "WHAT"), default: .replace,
-    summary: "what to do with a question that the cache has already")
+    summary: "what to do with a query that the cache already has")
   static let lines = Group("Lines")
   static let sinceLine = Option(
     "since-line", value: Resumption.kind, default: Resumption(), group: lines,
-    summary: "only what comes after this line",
+    summary: "read only the lines after this one",
     details: """
-      To continue a run that ended early. Its message has the line, and behind an '@' a mark of the server: where the \
-      server was started again, replaced or emptied since then, mneme refuses to continue, because lines may be lost.
+      Continues a run that ended early. The message of that run has the line and, after an `@`, a mark of the \
+      server. If the server was restarted, replaced or emptied since then, mneme refuses to continue, because stored \
+      lines may be lost.
       """)
   static let allowFuture = Switch(
     "allow-future", group: lines, summary: "accept times more than a day in the future",
     details: """
-      Otherwise such a time ends the run at its line. Most are in milliseconds, and an entry with one never \
+      Otherwise such a time ends the run at its line. Usually it is in milliseconds. An entry with such a time never \
       expires, never ages and is never evicted.
       """)
   static let namespace = Option(
@@ -32,47 +33,48 @@ struct Import: Command {
   static let format = Option(
     "format", value: .choice(Format.self, "FORMAT"), summary: "the format of the file",
     details: """
-      If not given, mneme recognizes JSON lines, a JSON array and SQLite by the first bytes. CSV has to be named: the first \
-      row of a table names its columns: `query` and `response`, and any of `namespace`, `ttl` (seconds, or for \
-      example `7d`), `metadata` (a JSON object) and `created_at` (Unix seconds). The fields are separated by commas, \
-      semicolons or tabs.
+      If not given, mneme recognizes JSON lines, a JSON array and SQLite by the first bytes. For a table, `csv` is \
+      required. Its first row names the columns: `query` and `response`, and any of `namespace`, `ttl` (seconds, or \
+      for example `7d`), `metadata` (a JSON object) and `created_at` (Unix seconds). The fields are separated by \
+      commas, semicolons or tabs.
       """)
 
   static let noSettings = Switch(
-    "no-settings", summary: "leave quotas and counters as they are",
-    details: "Of the settings of an export, only their format is read.")
+    "no-settings", summary: "do not set quotas and counters",
+    details: "mneme then checks only the format of the settings of an export.")
   static let onInvalid = Option(
     "on-invalid", value: .choice(InvalidPolicy.self, "WHAT"), default: .fail, group: lines,
     summary: "what to do with a line that cannot be stored",
     details: """
-      `fail` ends the run at the first one; `skip` leaves them out and counts them. Lines of an export are stored as they \
-      are, also where {command:put} would refuse the entry: a response that is blank, too large or an error message. mneme \
-      prints a warning then.
+      `fail` ends the run at the first such line; `skip` leaves these lines out and counts them. Exported entries \
+      are stored unchanged, with a warning, even if {command:put} would refuse them because the response is blank, \
+      too large or an error message.
       """)
 
   static let spec = CommandSpec(
     name: "import", summary: "store entries from JSON lines, CSV or SQLite",
     description: """
-      Reads one JSON object a line, or the objects of one JSON array. `query` and `response` must be there. What else is \
-      missing is made as {command:put} makes it, and what is there is kept: namespace, metadata, times, time to live, \
-      access count, vector. A vector in base64 keeps every bit, and mneme warns of one that cannot be compared; numbers \
-      in an array are scaled to length 1. Only the id is new. A new prefix takes the embedder of the lines. Entries that \
-      have expired are left out.
+      Reads one JSON object a line, or the objects of one JSON array. `query` and `response` are required. Other \
+      fields of a line are kept: namespace, metadata, times, time to live, access count, vector. Missing fields are \
+      made as {command:put} makes them. A vector in base64 keeps every bit, and mneme warns if it cannot be \
+      compared; numbers in an array are scaled to length 1. Every entry gets a new id. A new prefix gets the \
+      embedder of the lines. Expired entries are left out.
 
-      A file that is a SQLite cache of the Python library is read with SQLite (package libsqlite3-0), also while an \
-      application uses it. Of an archive that `dumps` has made, unpack the member `store`, which is such a file.
+      A SQLite cache of the Python library is read with SQLite (package libsqlite3-0), even while an application \
+      uses it. From an archive that `dumps` has made, first unpack the member `store`, which is such a file.
 
-      The settings of an export, or of a SQLite cache, restore quotas at the end of the import and, in a new prefix, \
-      counters. With `--on-conflict skip` a quota that is there stays. With {option:namespace} they are left out.
+      The settings of an export or of a SQLite cache restore the quotas at the end of the import and, in a new \
+      prefix, the counters. With `--on-conflict skip` existing quotas stay. With {option:namespace} the settings are \
+      left out.
 
-      Members that mneme does not know are named in a note. Of an array, an element counts as a line; of a table, a row; in \
-      SQLite, the id of the entry.
+      A note names unknown members. For the options and messages, an element of an array, a row of a table and, in \
+      SQLite, the id of an entry count as a line.
 
-      Entries are stored in transactions of up to 64. A line that cannot be read ends the run with its number; what \
-      came before it is stored, and {option:since-line} continues behind it.
+      If a line cannot be stored, the run ends with its number. The lines before it are stored. Correct the line, \
+      and continue with {option:since-line} as the message says.
 
-      {option:dry-run} compares the file with the cache: how many entries are new, changed, and the same. That verifies a \
-      backup.
+      {option:dry-run} compares the file with the cache, and reports how many entries are new, changed and equal. \
+      Use it to verify a backup.
       """,
     arguments: [file],
     options: [
@@ -158,7 +160,7 @@ struct Import: Command {
     var run = ImportRun(
       store, options, context, source: file.name, unit: input.form.unit, sinceLine: since.line, server: work)
     defer { run.close() }
-    if !input.unknown.isEmpty { context.note("columns that are not read: \(list(input.unknown))") }
+    if !input.unknown.isEmpty { context.note("unknown columns were ignored: \(list(input.unknown))") }
     do {
       try forEachReadAhead(input.next) { lines in
         for line in lines {
@@ -175,7 +177,7 @@ struct Import: Command {
           file.name
             + (input.form == .sqlite ? " ends with row \(last)" : " has \(counted(last, input.form.unit))")
             + ", and --since-line is \(since.line).",
-          remediation: "Name the file that the line is of.")
+          remediation: "Name the file to which the line belongs.")
       }
       try run.setQuotas()
     } catch let interruption as Interruption {
@@ -196,7 +198,7 @@ struct Import: Command {
     }
     try work.finish()
     run.notes.print(context)
-    if run.report.isEmpty, since.line == 0 { context.note("\(file.name) holds nothing to import") }
+    if run.report.isEmpty, since.line == 0 { context.note("\(file.name) has nothing to import") }
     return run.report
   }
 }

@@ -177,6 +177,6 @@ struct CheckReport: Report {
       ]
       : []
     return leftovers + findings.notes.map { visible($0) }
-      + summary.otherCaches.map { $0.line + ", left alone" }
+      + summary.otherCaches.map { $0.line + ", not checked" }
   }
 }

@@ -84,7 +84,7 @@ struct KeySurveyReport: Report {
     ])
     var lines = [table.text(style)]
     if !survey.otherCaches.isEmpty {
-      lines.append("\nother caches, left alone:")
+      lines.append("\nother caches, not counted:")
       lines += survey.otherCaches.map { "  " + $0.line }
     }
     if !survey.foreign.isEmpty {

@@ -8,28 +8,29 @@ struct InspectKeys: Command {
   static let family = Option(
     "family", value: .choice(KeyFamily.self, "FAMILY"), summary: "only the keys of this family")
   static let limit = Option(
-    "limit", value: .count("N", 1...Int.max), summary: "end after so many keys")
+    "limit", value: .count("N", 1...Int.max), summary: "end after this many keys")
   static let sample = Option(
     "sample", value: .sample, default: .count(100),
     summary: "how many keys of each family have their memory measured",
     details: """
-      The figure is scaled up and marked `~`. `all` measures each key; what Redis says of an index is itself an estimate \
-      from 100 of its members, since to weigh a million would hold it up.
+      The total is estimated from the sample and marked `~`. `all` measures each key. The size of an index is always \
+      an estimate by Redis from 100 of its members, because measuring a million would block the server.
       """)
   static let top = Option(
     "top", value: .count("N", 1...1000), summary: "name the largest keys, among those measured")
   static let check = Switch(
     "check", summary: "compare each entry with each index",
     details: """
-      Reads the fields and vector of every entry, but no response. Every problem is looked at twice before it is \
-      reported, so that a write in between is not a problem. Each problem has a name, a key and a repair; `mneme \
-      vacuum --repair` repairs most. With {option:json} all problems are listed; as text, the first of each name.
+      Reads the fields and vector of every entry, but no response. Every problem is checked twice before it is \
+      reported, so that the writes of other clients are not taken for problems. Each problem has a name, a key and a \
+      repair; `mneme vacuum --repair` repairs most. With {option:json} all problems are listed; as text, the first \
+      of each name.
       """)
   static let discover = Switch(
     "discover", summary: "find every cache on the server",
     details: """
-      Looks through the database for keys that end in `:meta` and say which embedder filled the cache, whatever \
-      {option:key-prefix} is. On a cluster it asks every primary.
+      Searches the database for keys that end in `:meta` and name an embedder. It ignores {option:key-prefix}. On a \
+      cluster it asks every primary.
       """)
 
   static let spec = CommandSpec(

@@ -16,9 +16,9 @@ struct List: Command {
       soonest to expire first, those that never do last. `size`: largest response first. With {option:like}, the most \
       similar come first.
       """)
-  static let reverse = Switch("reverse", summary: "the other way round")
+  static let reverse = Switch("reverse", summary: "reverse the order")
   static let limit = Option(
-    "limit", value: .count("N", 1...Int.max), summary: "at most so many entries",
+    "limit", value: .count("N", 1...Int.max), summary: "show at most this many entries",
     details: "If not given, 50 on a terminal, and all elsewhere.")
 
   static let spec = CommandSpec(
@@ -32,10 +32,11 @@ struct List: Command {
     options: [sort, reverse, limit, Options.pace] + SelectionRequest.options,
     rules: SelectionRequest.rules,
     examples: [
-      Example(command: "mneme list -n faq --contains 'Model X'", says: "which answers mention a product"),
+      Example(
+        command: "mneme list -n faq --contains 'Model X'", says: "show the answers that mention a product"),
       Example(
         command: "mneme list --unused-for 30d --sort size --limit 20",
-        says: "the largest of those that nobody asked for in a month"),
+        says: "show the largest entries that were not used for a month"),
       Example(
         command: "mneme list --metadata source=handbook-2024 --json", says: "show what came from one document"
       ),

@@ -16,9 +16,9 @@ struct SetQuota: Command {
   static let spec = CommandSpec(
     name: "set-quota", summary: "set, show or remove the quota of a namespace",
     description: """
-      Sets the most entries that {arg:NAMESPACE} may hold. Each put of mneme keeps to it by evicting the least \
-      recently used entries. A Python program only keeps to the quotas of its own configuration, and overwrites \
-      this one each time it starts; {command:vacuum} evicts what it has stored over the quota.
+      Sets the most entries that {arg:NAMESPACE} may have. Each put of mneme then evicts the least recently used \
+      entries over it. A Python program respects only the quotas of its own configuration, and overwrites this one \
+      each time it starts. {command:vacuum} evicts the entries that it has stored over the quota.
       """,
     arguments: [namespace, maxEntries], options: [remove, evict, Options.dryRun, Options.pace],
     rules: [.atMostOne(of: maxEntries, remove), .atMostOne(of: remove, evict)],

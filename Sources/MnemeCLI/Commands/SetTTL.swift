@@ -19,7 +19,7 @@ struct SetTTL: Command {
     description: """
       Changes the time to live of the entries of a selection: they expire {arg:DURATION} from now. mneme shows the \
       entries first and asks for confirmation on a terminal; elsewhere {option:yes} is required. An entry that \
-      changes while the command runs is checked again, and keeps what an application has given it.
+      changes while the command runs is checked again, and keeps the time to live that an application has set.
       """,
     arguments: [duration, SelectionRequest.moreIDs],
     options: [
@@ -83,7 +83,7 @@ struct SetTTL: Command {
     }
     let work = try LongWork(
       context, unit: "entries", total: report.preview?.count, pace: pace, guarding: [store],
-      change: { "changed \(entryCount($0)), or left them as they are" })
+      change: { "changed \(entryCount($0)), or left them unchanged" })
     var damaged = DamagedEntries()
     (report.changed, report.unchanged) = try store.setTTL(
       change, of: chosen, at: store.time(for: context.clock()), work.control()
@@ -131,7 +131,7 @@ struct TTLReport: Report {
     return table
       + list([
         "\(dryRun ? "would change" : "changed") \(entryCount(changed))",
-        unchanged > 0 ? "left \(grouped(unchanged)) as they are" : nil,
+        unchanged > 0 ? "left \(grouped(unchanged)) unchanged" : nil,
         interruption != nil ? "interrupted" : nil,
       ])
   }

@@ -10,9 +10,9 @@ struct Show: Command {
   static let spec = CommandSpec(
     name: "show", summary: "show entries in full",
     description: """
-      Shows each entry as it is in Redis: its query, response and metadata, when it was put and last used, its time to live, \
-      its keys and what the indexes say, what a check finds wrong with it, and whether {command:get} would serve it. Reads \
-      and changes nothing.
+      Shows each entry as it is in Redis: its query, response and metadata, when it was put and last used, its time \
+      to live, its keys and index members, the problems that a check finds, and whether {command:get} would serve \
+      it. It changes nothing.
       """,
     arguments: [ids],
     examples: [
@@ -21,7 +21,7 @@ struct Show: Command {
         command: "mneme get --peek --json 'Where is my card?' | jq .id | xargs mneme show",
         says: "the entry behind an answer"),
     ],
-    exitNotes: [ExitNote(1, "an id is not there"), ExitNote(65, "an entry cannot be read")])
+    exitNotes: [ExitNote(1, "an id does not exist"), ExitNote(65, "an entry cannot be read")])
 
   let ids: [EntryID]
 
@@ -131,7 +131,7 @@ extension EntryDetails {
       lines.append(("indexes", indexes(places)))
       if places.expiresNatively { lines.append(("expiry", "Redis itself expires the entry")) }
     } else {
-      lines.append(("indexes", "not read: other clients change the entry too fast"))
+      lines.append(("indexes", "not read: other clients change the entry too often"))
     }
     for problem in problems {
       lines.append(("problem", visible("\(problem.kind.rawValue): \(problem.detail)")))

@@ -12,56 +12,59 @@ struct ShowStats: Command {
   static let sort = Option(
     "sort", value: .choice(Order.self, "WHAT"), default: .namespace, summary: "the order of the namespaces",
     details: """
-      `namespace`: by name. `oldest`: the one with the oldest entry first. `full`: the one that is nearest to its quota \
-      first. Every other: the largest figure first.
+      `namespace`: by name. `oldest`: the namespace with the oldest entry first. `full`: the one nearest to its \
+      quota first. The others: the largest figure first.
       """)
   static let savings = Option(
     "savings", value: .metadataPath, summary: "add up a number in the metadata of each entry times its uses",
     details: """
-      What the cache has saved, if the application stores with each entry what its answer cost: `tokens`, or \
-      `usage.cost` for a member of an object. Entries without that number are counted apart. Reads the metadata of every \
-      entry.
+      Shows what the cache has saved, if the application stores the cost of each answer in the metadata. The value \
+      is the name of that member, such as `tokens`, or `usage.cost` for a member of an object. Entries without this \
+      number are counted separately. mneme reads the metadata of every entry.
       """)
   static let watch = Option(
     "watch", value: .duration(in: .seconds(1)...(.seconds(86_400))), implied: .seconds(2),
     summary: "show the figures again and again, with rates",
     details: """
-      On a terminal the table is drawn in place; elsewhere it is a line for each interval. Entries, writes and used entries \
-      move as they happen; an entry counts as used once in an interval. Hits and misses are those that mneme counts: a \
-      Python program adds its own when it closes, and they are shown apart when they come. Ctrl-C ends it.
+      On a terminal the table is drawn in place; elsewhere mneme prints a line for each interval. Entries, writes \
+      and used entries are live, and an entry counts as used once in an interval. Hits and misses are those of \
+      mneme. A Python program adds its own when it closes, and mneme shows these separately. Ctrl-C ends the \
+      command.
       """)
   static let prometheus = Switch(
     "prometheus", summary: "print metrics for Prometheus",
     details: """
-      In the text format, for the textfile collector of node_exporter. `mneme_up` is always printed: 1 for a cache that \
-      can be read, else 0, also where the server does not answer. `mneme_info`, `mneme_cache_entries`, \
-      `mneme_expired_pending` and `mneme_expiring_24h` are of the whole cache; the others have a line for each namespace. \
-      The Python library's `PrometheusMetricsHook` exports some of the same names without the label `key_prefix`: select \
-      `{key_prefix!=""}` to count nothing twice.
+      In the text format, for the textfile collector of node_exporter. `mneme_up` is always printed: 1 for a cache \
+      that can be read, else 0, also if the server does not answer. `mneme_info`, `mneme_cache_entries`, \
+      `mneme_expired_pending` and `mneme_expiring_24h` are figures of the whole cache; the others have a line for \
+      each namespace. The Python library's `PrometheusMetricsHook` exports some of the same names without the label \
+      `key_prefix`: select `{key_prefix!=""}` to count nothing twice.
       """)
 
   static let spec = CommandSpec(
     name: "stats", summary: "show totals and a row for each namespace",
     description: """
-      Counts entries, hits, misses, evictions and expirations, those that the Python library counted included, and says \
-      how many entries were put or used in the last 24 hours, how many expire in the next 24, and how old the oldest is. \
-      Hits, misses and removals are counted since the cache was made. Columns without a figure are left out. Writes nothing.
+      Shows entries, hits, misses, evictions and expirations, including those that the Python library has counted. \
+      It also shows how many entries were put or used in the last 24 hours, how many expire in the next 24 hours, \
+      and the age of the oldest entry. Hits, misses and removals are counted since the cache was created. Columns \
+      without a figure are left out. It writes nothing.
 
-      Leftovers of Redis's own expiry are counted apart from entries. To tell them apart, and for the oldest entry, it \
-      looks at the small fields of each entry where there are up to 100,000.
+      Leftovers of Redis's own expiry are counted separately from entries. To find these and the oldest entry, mneme \
+      reads the small fields of each entry if there are at most 100,000.
       """,
     options: [Options.onlyNamespace, sort, savings, watch, prometheus, Options.allCaches],
     rules: [.atMostOne(of: watch, prometheus, savings), .atMostOne(of: watch, Options.allCaches)],
     examples: [
       Example(command: "mneme stats", says: "show the figures of the cache"),
-      Example(command: "mneme stats --sort used", says: "which namespaces are in use?"),
-      Example(command: "mneme stats --savings usage.tokens", says: "how many tokens has the cache saved?"),
-      Example(command: "mneme stats --watch=5s", says: "see what happens now"),
-      Example(command: "mneme stats --prometheus > cache.prom", says: "write them for Prometheus"),
+      Example(command: "mneme stats --sort used", says: "list the namespaces most in use first"),
+      Example(
+        command: "mneme stats --savings usage.tokens", says: "show how many tokens the cache has saved"),
+      Example(command: "mneme stats --watch=5s", says: "watch the figures change"),
+      Example(command: "mneme stats --prometheus > cache.prom", says: "write metrics for Prometheus"),
     ],
     exitNotes: [
       ExitNote(1, "there is no cache under the prefix, or no such namespace"),
-      ExitNote(65, "something is damaged; the rest was shown"),
+      ExitNote(65, "some values are damaged; the others were shown"),
     ])
 
   let namespace: Namespace?

@@ -10,9 +10,9 @@ struct Vacuum: Command {
   static let repair = Switch(
     "repair", summary: "also repair what `mneme inspect-keys --check` finds",
     details: """
-      mneme looks at each problem again and repairs it in one transaction, if that loses no usable answer. It \
-      prints every problem that it leaves, with the reason, and exits with status 1. An index of another type is \
-      left, and the rest is repaired. A repair reads every entry and scans all keys of the database.
+      mneme looks at each problem again and repairs it in one transaction, if that loses no usable answer. It prints \
+      every problem that it leaves, with the reason, and exits with status 1. An index of another type is not \
+      changed, and all others are repaired. A repair reads every entry and scans all keys of the database.
       """)
   static let dropUnreadable = Switch(
     "drop-unreadable", summary: "delete entries that no Python program can read",
@@ -26,10 +26,10 @@ struct Vacuum: Command {
     name: "vacuum", summary: "remove expired entries",
     description: """
       Removes entries whose time to live has passed, leftovers of Redis's own expiry, incomplete hashes that a \
-      Python program has left of deleted entries, and entries over the quota of their namespace, which Python \
-      programs keep to only if it is in their own configuration. An entry that is written again in time stays. \
-      Several runs may work in parallel and share the work. A run that is interrupted or killed leaves nothing \
-      half done, and the next run continues.
+      Python program has left of deleted entries, and entries over the quota of their namespace. (Python programs \
+      respect only the quotas of their own configuration.) An entry that is refreshed at the same time stays. \
+      Several runs may work in parallel and share the work. A run that is interrupted or killed leaves nothing half \
+      done, and the next run continues.
 
       From cron, use {option:quiet}: mneme then prints nothing if all is done, and one line otherwise.
       """,

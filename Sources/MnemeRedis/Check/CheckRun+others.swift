@@ -54,16 +54,16 @@ extension CheckRun {
     }
     guard !pointer.isNull, isStill else { return [] }
     guard let id, let head else {
-      return problem(.danglingHashKey, "A hash key of '\(namespace)' holds no id.")
+      return problem(.danglingHashKey, "A hash key of '\(namespace)' does not hold an id.")
     }
     // An entry whose key has another type is reported as such.
     if head.kind == .error || head.isEntry(of: namespace, parsed.queryHash ?? "") { return [] }
     if head[0].isNull, head[1].isNull {
       return problem(
-        .leftoverHashKey, "A hash key of '\(namespace)' leads to entry \(id), which is not there.")
+        .leftoverHashKey, "A hash key of '\(namespace)' leads to entry \(id), which does not exist.")
     }
     return problem(
-      .danglingHashKey, "A hash key of '\(namespace)' leads to entry \(id), which is of another query.")
+      .danglingHashKey, "A hash key of '\(namespace)' leads to entry \(id), which has another query.")
   }
 
   // MARK: Members
@@ -157,10 +157,10 @@ extension CheckRun {
         "The quota of '\(namespace)' is only in quotas, where Python does not look.")
     }
     guard let number = string.number else {
-      return problem(layout.quota(namespace), "quota:\(namespace) holds no whole number.")
+      return problem(layout.quota(namespace), "quota:\(namespace) does not hold a whole number.")
     }
     guard let other = field.number else {
-      return problem(layout.quotas, "quotas holds no whole number for '\(namespace)'.")
+      return problem(layout.quotas, "quotas does not hold a whole number for '\(namespace)'.")
     }
     return problem(
       layout.quotas,
@@ -189,7 +189,7 @@ extension CheckRun {
       }
       // A namespace that is only listed may have no counters.
       if replies[mark].integer == 0, numbers.contains(where: { $0.number != .missing }) {
-        problems.append(problem(.unmarkedCounters, "meta does not say that '\(namespace)' has counters."))
+        problems.append(problem(.unmarkedCounters, "meta has no mark for the counters of '\(namespace)'."))
       }
       return problems
     }
@@ -252,7 +252,7 @@ extension CheckRun {
     if reply.kind == .error { return [] }
     guard let fingerprint = reply[0].string else {
       return hasEntries
-        ? problem("There are entries, and meta does not say by which embedder.") : []
+        ? problem("There are entries, and meta does not name their embedder.") : []
     }
     do {
       _ = try CacheIdentity(

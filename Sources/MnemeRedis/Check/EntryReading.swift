@@ -57,10 +57,10 @@ enum EntryReading: Equatable {
     let (query, metadata, response) = (fields[6], fields[7], fields[EntryQuestion.response])
     let isAnswered = hasResponse ?? !response.isNull
     if fields[0].isNull, fields[1].isNull, query.isNull, !isAnswered {
-      return .damaged("has no query and no answer, as a use leaves it that comes after its deletion")
+      return .damaged("has neither query nor response: a use was recorded after its deletion")
     }
     guard !fields[0].isNull else { return lacks(EntryField.namespace) }
-    guard let name = fields[0].string else { return .damaged("has no namespace that is text") }
+    guard let name = fields[0].string else { return .damaged("has no valid namespace") }
     guard !fields[1].isNull else { return lacks(EntryField.queryHash) }
     guard let queryHash = fields[1].string, QueryNormalizer.isHash(queryHash) else {
       return .damaged("has no query hash in the field '\(EntryField.queryHash)'")

@@ -117,7 +117,7 @@ struct EntryStandard {
     return [
       CacheProblem(
         .leftover, layout.entry(id), id: id, namespace: claimant,
-        "\(lists.joined(separator: ", ")) \(verb) entry \(id), which is not there.")
+        "\(lists.joined(separator: ", ")) \(verb) entry \(id), which does not exist.")
     ]
   }
 
@@ -190,7 +190,7 @@ struct EntryStandard {
     switch view.pointer {
     case .right, .unreadable, .other: break
     case .missing: add(.missingHashKey, hashKey, "Entry \(id) has no hash key.")
-    case .noID: add(.missingHashKey, hashKey, "The hash key of entry \(id) holds no id.")
+    case .noID: add(.missingHashKey, hashKey, "The hash key of entry \(id) does not hold an id.")
     case .ofSameQuery(let other):
       add(.shadowedEntry, layout.entry(id), "Entry \(id) is shadowed: its query leads to entry \(other).")
     case .ofAnotherQuery:
@@ -244,14 +244,14 @@ struct EntryStandard {
         return [
           CacheProblem(
             .earlyExpiry, key, id: id, namespace: facts.namespace,
-            "Redis will take \(what), which never expires.")
+            "Redis will expire \(what), although the entry never expires.")
         ]
       }
       guard tellsExpiry, moment / 1000 + 1 < expiry.rawValue else { continue }
       return [
         CacheProblem(
           .earlyExpiry, key, id: id, namespace: facts.namespace,
-          "Redis will take \(what) at \(moment / 1000), and it lives until \(expiry.rawValue).")
+          "Redis will expire \(what) at \(moment / 1000), before the time of the entry, \(expiry.rawValue).")
       ]
     }
     return []

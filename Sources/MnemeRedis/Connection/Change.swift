@@ -178,7 +178,7 @@ extension RedisClient {
         }
         throw StoreBackendError(
           .contention,
-          "Other writers changed the same keys of \(description) \(RedisClient.attemptLimit) times in a row.",
+          "Other clients changed the same keys of \(description) \(RedisClient.attemptLimit) times in a row.",
           about: .server(description), remedy: .reduceWriters)
       }
     }

@@ -28,7 +28,7 @@ extension ConnectionFailure {
         cause: underlying)
     case .securing:
       return StoreBackendError(
-        .unreachable, "\(server) closed the connection while TLS was being agreed on.",
+        .unreachable, "\(server) closed the connection during the TLS handshake.",
         about: .server(server), remedy: .checkTLSPort,
         cause: underlying)
     case .greeting:

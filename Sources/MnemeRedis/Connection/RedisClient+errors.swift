@@ -79,7 +79,7 @@ extension RedisClient {
     switch redirection {
     case .moved, .asked:
       StoreBackendError(
-        .refused, "The nodes of the cluster at \(description) send us from one to the other.",
+        .refused, "The nodes of the cluster at \(description) redirect the client in a circle.",
         about: .server(description), remedy: .checkClusterSlots)
     case .later, .demoted:
       StoreBackendError(

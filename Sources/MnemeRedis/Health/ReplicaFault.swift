@@ -22,7 +22,7 @@ package enum ReplicaFault: Sendable, Equatable {
   /// The state, worded to follow "the replica".
   package var description: String {
     switch self {
-    case .synchronizing: "is still copying what its primary has"
+    case .synchronizing: "is still copying the data of its primary"
     case .unlinked(let seconds?): "lost its primary \(seconds.rawValue) s ago"
     case .unlinked(nil): "has lost its primary"
     }

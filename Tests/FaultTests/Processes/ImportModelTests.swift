@@ -303,7 +303,7 @@ private final class ImportTrial {
   private func stored(_ complaint: Complaint) -> Int? {
     complaint.remediation.firstMatch(
       of:
-        #/The lines up to (\d+) (?:are in|were acknowledged); continue with --since-line (\d+)@[0-9a-f]{8}\.\d+\./#
+        #/The lines up to (\d+) (?:are stored|were acknowledged); continue with --since-line (\d+)@[0-9a-f]{8}\.\d+\./#
     )
     .flatMap { $0.1 == $0.2 ? Int($0.1) : nil }
   }
@@ -317,7 +317,8 @@ private final class ImportTrial {
     let isUnsure = complaint.message.contains("may have been written")
     if stored == 0, complaint.message.contains(", line ") {
       let state =
-        isUnsure ? #/(Nothing is known to be stored|import the whole file again)\.$/# : #/(stored|again)\.$/#
+        isUnsure
+        ? #/(It is not known whether any is stored|import the whole file again)\.$/# : #/(stored|again)\.$/#
       #expect(complaint.remediation.firstMatch(of: state) != nil, "\(what)")
     }
     let states = file.end(since: 0, on: before).states
@@ -344,8 +345,8 @@ extension ImportTrial {
       }
     }
     let said = complaint.remediation
-    let sure = ranges(said.firstMatch(of: #/Out of turn, lines (.*?) are in\./#)?.1)
-    var unsure = ranges(said.firstMatch(of: #/Lines ([^.]*?) may be in\./#)?.1)
+    let sure = ranges(said.firstMatch(of: #/The later lines (.*?) are stored too\./#)?.1)
+    var unsure = ranges(said.firstMatch(of: #/The lines ([^.]*?) may be stored\./#)?.1)
     // The error's own text names the batch that failed first.
     // A batch ends before a line that cannot be read.
     let next = file.lines.indices.filter { $0 + 1 > line && file.lines[$0].kind != .blank }

@@ -85,7 +85,7 @@ struct TLSError: Error, Sendable, CustomStringConvertible {
         about: .server(server), remedy: remedy, cause: self)
     case .refusedByServer:
       StoreBackendError(
-        .certificate, "\(server) does not accept our TLS certificate, or wants one.",
+        .certificate, "\(server) does not accept the client certificate, or requires one.",
         about: .server(server), remedy: .provideClientCertificate, cause: self)
     case .handshakeRefused:
       StoreBackendError(
