@@ -1,4 +1,4 @@
-"""Changes of every kind to a cache of one namespace, by `mneme` and by the Python library: what an index has to follow.
+"""Changes of every kind to a cache of one namespace, by `mneme` and by the Python library, which an index has to find.
 
     changes.py python URL LINES FIRST       the Python library's share; the others call `change`
 """
@@ -17,7 +17,7 @@ EACH = 100
 def change(lab, server, url, first):
     """Makes some 1,000 changes: entries from the id `first` on are deleted, replaced and touched; others are new."""
     def mneme(*words, input=None):
-        # An entry that was evicted before cannot be deleted: that is not what is measured.
+        # An entry that was evicted before cannot be deleted, which does not matter here.
         subprocess.run(
             [lab.mneme, "-q", "-u", url, "-p", "bench", *map(str, words)], input=input, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
@@ -31,7 +31,7 @@ def change(lab, server, url, first):
     mneme("set-quota", "--remove", NAMESPACE)
     subprocess.run(
         [lab.python(), "-B", __file__, "python", url, lines, str(first)], check=True, stdout=subprocess.DEVNULL)
-    # What was put for a second has expired.
+    # Entries with a time to live of a second have expired.
     time.sleep(1.5)
 
 

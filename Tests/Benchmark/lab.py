@@ -19,11 +19,11 @@ HERE = pathlib.Path(__file__).parent
 
 
 class Failure(Exception):
-    """Something that was measured did not do its work."""
+    """A measured program that failed."""
 
 
 class Missing(Exception):
-    """A peer is not to be had here; the row is left out, and said to be."""
+    """A program to compare with that is missing; the row is left out, with a note."""
 
 
 @dataclasses.dataclass
@@ -32,11 +32,11 @@ class Command:
 
     words: list
     input: str = "/dev/null"
-    # How much is done: the rate is this by the time. 1: the time itself is what counts.
+    # The amount of work, from which the rate is computed; 1 if the time itself is measured.
     count: int = 1
-    # It prints {"count": …, "seconds": …} for its work alone: how long it takes to start is not held against it.
+    # It prints {"count": …, "seconds": …} for its work alone: its start is not measured.
     tells: bool = False
-    # None: whatever it ends with.
+    # The expected exit status; None for any.
     status: int | None = 0
     # Called with the server before each run, outside of the time that is measured.
     before: typing.Callable | None = None
@@ -69,7 +69,7 @@ def url_of(port):
 
 
 class Server:
-    """A redis-server of our own, gone when the `with` ends."""
+    """A redis-server that is stopped when the `with` ends."""
 
     def __init__(self, directory, snapshot=None):
         self.directory, self.snapshot = directory, snapshot
@@ -194,8 +194,7 @@ class Lab:
         sides = [Runs(count=command.count) for command in commands]
         outputs = [self.directory / f"output-{place}" for place in range(len(commands))]
         if server is not None and not apart:
-            # One launcher for all rounds, unless a side tells its time: each round would write over what the one before
-            # told.
+            # One launcher for all rounds, unless a side prints its time, which the next round would overwrite.
             tells = any(command.tells for command in commands)
             with self.neighbour_of(server):
                 for launch in range(rounds + 1 if tells else 1):
@@ -262,7 +261,7 @@ class Lab:
 
     @contextlib.contextmanager
     def link_to(self, server, round_trip):
-        """The port at which the server is reached, over a link with a round trip of so many milliseconds."""
+        """The port at which the server is reached, over a link with a round trip in milliseconds."""
         if round_trip == 0:
             yield server.port
             return

@@ -1,4 +1,4 @@
-"""What bounds a comparison of all vectors with one another in Python: NumPy's blocked product of a matrix with itself.
+"""The bound of a comparison of all vectors with one another in Python: NumPy's blocked product of a matrix with itself.
 
     numpy_pairs.py ROWS DIMENSION
 

@@ -1,4 +1,4 @@
-"""Takes the tables of a `Tests/benchmark --json FILE` over into man/mneme-performance.7, and some rows into README.md.
+"""Puts the tables of a `Tests/benchmark --json FILE` into man/mneme-performance.7, and some rows into README.md.
 
     python3 Tests/Benchmark/publish.py FILE
 

@@ -1,4 +1,4 @@
-"""The Python library doing what a row of the benchmark has mneme do.
+"""The Python library, doing the work of a row of the benchmark.
 
     python_peer.py URL get|put|insert|iterate|vacuum|search LINES COUNT
 
@@ -24,7 +24,7 @@ QUESTION = "where is order 17, and when will the parcel be delivered?"
 
 
 class Scattered:
-    """Costs next to nothing: what is measured is the library."""
+    """An embedder that costs next to nothing, because the library is measured."""
 
     fingerprint, dim = "benchmark:scattered:dim384", 384
 
@@ -68,7 +68,7 @@ def timed(count, work):
 
 
 def main(url, task, path, count):
-    # A prefix of its own, and a small cache: opening a large one takes the library seconds.
+    # A separate prefix with a small cache, because the library takes seconds to open a large one.
     cache = opened(url, "python")
     store = cache._store
     if task == "get":

@@ -1,4 +1,4 @@
-"""How results read: the tables, from the object that --json writes."""
+"""The tables, made from the object that --json writes."""
 
 import textwrap
 

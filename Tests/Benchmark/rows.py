@@ -1,4 +1,4 @@
-"""What is measured. A row is a function that races two sides and returns their `Runs`, ours first."""
+"""The rows. A row is a function that races two sides and returns their `Runs`, mneme's first."""
 
 import dataclasses
 import itertools
@@ -101,7 +101,7 @@ def search(lab, **settings):
 
 
 def first_search(lab, **settings):
-    """A search after the vectors that the run before has kept are gone."""
+    """A search without the vectors that the run before has kept."""
     return search(lab, before=lambda _: shutil.rmtree(lab.cache, ignore_errors=True), **settings)
 
 

@@ -17,17 +17,17 @@ from lab import Failure, Lab, Missing, OtherProcesses
 
 # The middle half of the ratios of a quiet run lies closer together than this share of their median.
 QUIET_SPREAD = 0.15
-# The share of the processors that others may have had.
+# The share of the processors that other processes may have used.
 QUIET_SHARE = 0.05
 
-# What has a table of its own: how it is measured, how it reads.
+# Sections with a table of their own: the function that measures, the function that prints.
 SECTIONS = {"memory": (rows.memory, report.memory_text)}
 
 
 def measured(row, lab):
     with OtherProcesses() as others:
         ours, theirs = row.measure(lab)
-    # Each run by the one that followed it: what slows the machine down for a while slows both.
+    # The ratio of each run to the next one, since a slow phase of the machine slows both.
     ratios = [a / b for a, b in zip(ours.seconds, theirs.seconds)]
     if row.kind == "rate":
         ratios = [ours.count / theirs.count / ratio for ratio in ratios]
@@ -38,7 +38,7 @@ def measured(row, lab):
         noise.append(f"the middle half of the ratios reaches from {low:.2f} to {high:.2f}")
     if others.share > QUIET_SHARE:
         noise.append(f"other processes had {others.share:.0%} of the processors")
-    # Each run's by that of the one that followed it, too.
+    # The ratio of each run to the next one here too.
     p99_ratios = [a / b for a, b in zip(ours.p99s, theirs.p99s)]
     p99_ratio = statistics.median(p99_ratios) if p99_ratios else None
     return {
@@ -113,7 +113,7 @@ def main():
     arguments = parsed_arguments(names)
     if arguments.list:
         return print("\n".join(names))
-    # The servers end with us.
+    # The servers end with this process.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     # Server, client and neighbour share two processors, whatever the machine has.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])

@@ -278,7 +278,8 @@ import Testing
     #expect(
       text.split(separator: "\n") == [
         "LINE  CHANGE   NAMESPACE  QUERY", "   2  changed  default    q1", "   3  new      default    q2",
-        "   4  new      default    q3", "dry run: 2 new, 2 changed (1 of them only in their uses), 1 the same",
+        "   4  new      default    q3",
+        "dry run: 2 new, 2 changed (1 of them only in their uses), 1 the same",
       ])
     let skip = try report("--on-conflict", "skip")
     #expect(skip["new"].int == 2 && skip["skipped"].int == 2 && skip["same"].int == 1, "\(skip)")

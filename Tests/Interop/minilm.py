@@ -33,7 +33,7 @@ class MiniLM:
 
     def embed(self, texts):
         encodings = self.tokenizer.encode_batch(list(texts))
-        # Texts of like length share a batch, so that little of it is padding.
+        # Texts of similar length share a batch, so that there is little padding.
         order = sorted(range(len(texts)), key=lambda index: len(encodings[index].ids))
         vectors = numpy.empty((len(texts), self.dim), dtype=numpy.float32)
         for start in range(0, len(order), BATCH):

@@ -26,7 +26,7 @@ sys.dont_write_bytecode = True
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "MnemeTests" / "Fixtures"))
 import hashed_ngrams  # noqa: E402
 
-# The library logs what it passes over; the tests look at what it does.
+# The library logs skipped entries; the tests check its results.
 logging.disable(logging.CRITICAL)
 
 
@@ -99,7 +99,7 @@ class Workbench(dict):
 
 
 def plain(value):
-    """What JSON does not know: dataclasses, bytes, NumPy's numbers."""
+    """Values that JSON does not have: dataclasses, bytes, NumPy's numbers."""
     if dataclasses.is_dataclass(value):
         return dataclasses.asdict(value)
     if isinstance(value, bytes):

@@ -6,7 +6,7 @@
 // Loaded before that library, these wrap its two slow ways and tell the sanitizer what they do.
 //
 // The names and signatures are those of Swift's `stdlib/public/Synchronization/Mutex/LinuxImpl.swift`. If a later
-// Swift renames them, nothing breaks: the false reports come back.
+// Swift renames them, nothing breaks, but the false reports come back.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,5 +1,5 @@
-/* What the programs of the benchmark share: leaving with a message, the clock, and hiredis with every failure
- * being the end. */
+/* Functions for the programs of the benchmark: an exit with a message, the clock, and hiredis, where every failure ends
+ * the program. */
 #ifndef BENCHMARK_COMMON_H
 #define BENCHMARK_COMMON_H
 
@@ -35,7 +35,7 @@ static inline redisContext *connect_to(const char *port) {
   return redis;
 }
 
-/* The next reply, which is no error. The caller frees it. */
+/* Returns the next reply; an error ends the program. The caller frees it. */
 static inline redisReply *reply_of(redisContext *redis) {
   void *reply;
   if (redisGetReply(redis, &reply) != REDIS_OK) fail("%s", redis->errstr);

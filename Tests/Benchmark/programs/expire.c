@@ -1,10 +1,10 @@
-/* The limit of `vacuum`: removes what has expired by the same deletions, and trusts what it has read. Nothing is
- * watched, no type is looked at, and no entry is asked whether it has really expired.
+/* The bound of `vacuum`: removes expired entries with the same deletions, and trusts what it has read. It watches
+ * nothing, checks no types, and does not read whether an entry has really expired.
  *
  *     expire PORT PREFIX NOW
  *
- * The transaction for one page goes out together with the question for the fields of the next and for the ids of
- * the one after, so that there is one round trip for each 64 entries. Prints how many were removed. */
+ * The transaction for one page is sent together with the reads of the fields of the next and of the ids of the
+ * one after, so that there is one round trip for each 64 entries. Prints the number of removed entries. */
 #define BENCHMARK_HIREDIS
 #include "common.h"
 
@@ -48,7 +48,7 @@ static int same_namespace(const redisReply *a, const redisReply *b) {
   return !strcmp(a->element[0]->str, b->element[0]->str);
 }
 
-/* What is sent for one page; returns the number of commands. */
+/* Sends the commands for one page; returns their number. */
 static size_t remove_page(const redisReply *ids, redisReply **fields) {
   size_t count = ids->elements, sent = 6;
   redisAppendCommand(redis, "MULTI");

@@ -1,9 +1,9 @@
-/* The limit of everything that reads a cache: asks for every entry, in id order, and drops the replies.
+/* The bound of all commands that read a cache: reads every entry, in id order, and drops the replies.
  *
  *     fetch PORT PREFIX entries                  HGETALL of every entry
  *     fetch PORT PREFIX embeddings NAMESPACE     HGET embedding of the namespace's entries, in id order
  *
- * Two pages are always on their way, so that the server is never left waiting. Prints how many entries. */
+ * Two pages are always on their way, so that the server never waits. Prints the number of entries. */
 #define BENCHMARK_HIREDIS
 #include "common.h"
 
@@ -14,7 +14,7 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* The ids of a namespace are in the order of their last access: all of them at once, and sorted. */
+/* The ids of a namespace are in the order of their last access: reads all of them together, and sorts them. */
 static long long *ids_of(redisContext *redis, const char *prefix, const char *namespace, size_t *count) {
   if (namespace) redisAppendCommand(redis, "ZRANGE %s:lru:%s 0 -1", prefix, namespace);
   else redisAppendCommand(redis, "ZRANGE %s:by_id 0 -1", prefix);

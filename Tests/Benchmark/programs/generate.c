@@ -1,11 +1,11 @@
-/* Makes up a cache, the same one each time, in the two forms in which it can be filled.
+/* Generates a cache, the same one each time, in the two forms in which it can be filled.
  *
  *     generate ENTRIES DIMENSION NAMESPACES EXPIRED WIRE LINES
  *
- * WIRE gets what `redis-cli --pipe` takes: a transaction for each entry, as in the layout's document. LINES gets
- * what `mneme import` takes. Either is left out when it is '-'. EXPIRED says how many entries of every hundred
- * have expired; where it is not 0 all the others have a time to live too. The key prefix is `bench`. Only the times
- * depend on when it runs. */
+ * WIRE is written for `redis-cli --pipe`: a transaction for each entry, as in the layout's document. LINES is written
+ * for `mneme import`. Either is left out if it is '-'. EXPIRED says how many entries of every hundred
+ * have expired; if it is not 0, all others have a time to live too. The key prefix is `bench`. Only the times
+ * depend on the time at which it runs. */
 #define _DEFAULT_SOURCE
 #include "answers.h"
 #include "common.h"
@@ -57,7 +57,7 @@ typedef struct entry {
   long created, ttl; /* ttl 0: for ever */
 } entry;
 
-/* Parts until a length by chance is reached. */
+/* Adds parts until a random length is reached. */
 static void make_response(entry *e) {
   size_t wanted = SHORTEST_RESPONSE + random_bits() % (LONGEST_RESPONSE - SHORTEST_RESPONSE + 1);
   size_t length = (size_t)snprintf(e->response, sizeof e->response, "Order %ld, parcel %08lx:", e->id,

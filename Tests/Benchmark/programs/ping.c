@@ -1,10 +1,10 @@
 /* The neighbour: another client of the server, which sends PING at even intervals until its standard input ends, then
- * prints `count median p99 longest`, in microseconds, of how long it waited for the answers.
+ * prints `count median p99 longest`, in microseconds, of its waits for the replies.
  *
  *     ping PORT RATE        RATE: PINGs a second
  *
- * While an answer is awaited no PING is sent that would have waited too. Those are counted with the waits that
- * they would have had (the correction of HdrHistogram), or a server that is away for a second would be felt once. */
+ * While it waits for a reply, it sends no PING. The PINGs that it would have sent are counted with the waits that they
+ * would have had (the correction of HdrHistogram). Otherwise a server that stops for a second would be counted once. */
 #define _GNU_SOURCE
 #define BENCHMARK_HIREDIS
 #include "common.h"
@@ -24,7 +24,7 @@ int main(int count, char **arguments) {
   size_t taken = 0, capacity = 1 << 20;
   int64_t *delays = malloc(capacity * sizeof *delays);
   if (!delays) fail("out of memory");
-  /* Linux lets a sleep last 50 microseconds longer than asked for unless told otherwise. */
+  /* By default, Linux lets a sleep last 50 microseconds longer. */
   prctl(PR_SET_TIMERSLACK, 1);
   struct pollfd input = {.fd = 0, .events = POLLIN};
   puts("ready");

@@ -1,11 +1,11 @@
-/* Runs commands in turn, A B A B …, and says of each run how long the whole process took and what memory it had
- * at its peak.
+/* Runs commands in turn, A B A B …, and prints the time of the whole process and its peak memory for each
+ * run.
  *
  *     race ROUNDS INPUT OUTPUT COMMAND… ';;' INPUT OUTPUT COMMAND… [';;' …]
  *
  * INPUT and OUTPUT are files; standard error stays. Prints for each run `command nanoseconds kilobytes status`.
  * The launcher is small because the fork of a large one is slow, and because Linux counts the launcher's own
- * memory into the peak of what it starts. */
+ * memory as part of the peak of the programs that it starts. */
 #define _GNU_SOURCE
 #include "common.h"
 
