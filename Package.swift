@@ -117,6 +117,11 @@ let package = Package(
   ]
 )
 
+// `MNEME_TESTS=EndToEndTests,MnemeTests`: the test targets to build. All of them take most of a build.
+if let chosen = Context.environment["MNEME_TESTS"]?.split(separator: ",").map(String.init) {
+  package.targets.removeAll { $0.type == .test && !(["TestSupport"] + chosen).contains($0.name) }
+}
+
 // The fuzz targets, which `Tests/fuzz` alone builds: libFuzzer is not part of every toolchain, and is linked by its path.
 if Context.environment["MNEME_FUZZ"] != nil {
   package.targets.append(
