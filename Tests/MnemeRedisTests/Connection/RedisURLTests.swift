@@ -186,7 +186,7 @@ struct RedisURLTests {
       ("/run/redis.sock", "unix:///run/redis.sock"), ("redis+socket:///run/r.sock", "unix:///run/r.sock"),
       ("redis+unix:///run/r.sock", "unix:///run/r.sock"), ("tcp://host/1", "redis://host/1"),
       ("sentinel://host/m", "redis+sentinel://host/m"), ("user:pa55@host:6379", nil), ("pa55word", nil),
-      ("http://host", nil), ("", nil), ("host:port", nil), ("tcp://:pa55@host", nil),
+      ("http://host", "redis://host"), ("", nil), ("host:port", nil), ("tcp://:pa55@host", nil),
     ])
   func suggestion(text: String, meant: String?) throws {
     let error = #expect(throws: RedisURL.ParseError.self) { try RedisURL(text) }
