@@ -65,11 +65,13 @@ extension Grammar {
 
   func extraArgument(_ word: String, in command: CommandSpec) -> UsageError {
     let names = command.arguments.map(\.name)
+    let isFile = command.arguments.last?.value.completion == .files
     return usageError(
       "unexpected argument '\(word)': \(command.name) takes \(names.isEmpty ? "none" : list(names, "and"))",
       in: command,
       suggestion: names.isEmpty
-        ? optionsTaking(word, in: command) : "Put a text that holds spaces in quotes.")
+        ? optionsTaking(word, in: command)
+        : isFile ? "Give one file at a time." : "Put a text that holds spaces in quotes.")
   }
 
   /// Returns the options that may have been meant for an unexpected word, if there are few.

@@ -88,6 +88,7 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case repair = "Repair the cache."
   case useNewerVersion = "Use the newer version that wrote it."
   case useCacheEmbedder = "Use the embedder that filled it, or embed its entries again in another cache."
+  case useCopyEmbedder = "Continue it with that embedder, or remove it and begin again."
   case openWithEmbedder = "Open the store with the fingerprint and dimension of an embedder."
   case useEmptyPrefix = "Name a prefix that is empty."
   case emptyPrefix = "Name a prefix that is empty, or empty that one."

@@ -51,7 +51,7 @@ struct ErrorPrinter {
     case let error as any MnemeError:
       let kind = type(of: error).kind
       return Parts(
-        type: kind.rawValue, message: kind.isAboutCache ? located(error.message) : error.message,
+        type: kind.rawValue, message: kind.isAboutCache ? located(error) : error.message,
         remediation: error.remediation, causes: error.causes)
     case let error as UsageError:
       return Parts(
@@ -80,7 +80,10 @@ struct ErrorPrinter {
   }
 
   /// A message that also says where the cache is, unless it does so itself.
-  private func located(_ message: String) -> String {
+  private func located(_ error: any MnemeError) -> String {
+    let message = error.message
+    // It may be about another prefix than that of the options.
+    if case .keyPrefix? = error.object { return message }
     guard let place, !message.contains(place.server) else { return message }
     let sentence = message.hasSuffix(".") ? message.dropLast() : message[...]
     return "\(sentence) (\(place.server), key prefix '\(place.keyPrefix)')."

@@ -215,9 +215,10 @@ extension ServerSettings {
     }
     let text = "\(size(Int(used))) of \(size(Int(maxMemory)))"
     let evicts = evictionPolicy != "noeviction" && evictionPolicy != nil
-    if used >= maxMemory, !evicts {
+    // The buffers of a request count too, and are free again when mneme asks.
+    if used >= maxMemory - 65_536, !evicts {
       return HealthCheck(
-        .memory, .critical, "\(text) used: every put is refused", "Raise maxmemory, or run 'mneme vacuum'.")
+        .memory, .critical, "\(text) used: puts are refused", "Raise maxmemory, or run 'mneme vacuum'.")
     }
     return Double(used) >= 0.9 * Double(maxMemory) && !evicts
       ? HealthCheck(.memory, .warning, "\(text) used", "Raise maxmemory before puts are refused.")

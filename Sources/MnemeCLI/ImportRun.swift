@@ -71,12 +71,13 @@ struct ImportRun {
 
   private func state(after error: (any Error)?) -> String {
     if options.dryRun { return "Nothing would have been stored." }
+    let trust = trust(after: error)
     // Several connections write at the same time, so a later batch may be stored while an earlier one is not.
-    let stored = storedBeyond.isEmpty ? "" : "The later \(unit)s \(list(storedBeyond)) are stored too. "
+    let state = trust == .whole ? "are stored too" : "were acknowledged too"
+    let stored = storedBeyond.isEmpty ? "" : "The later \(unit)s \(list(storedBeyond)) \(state). "
     let unknown = unknownBeyond.isEmpty ? "" : "The \(unit)s \(list(unknownBeyond)) may be stored. "
     let again =
       "import the whole file again" + (options.onConflict == .fail ? " with --on-conflict skip." : ".")
-    let trust = trust(after: error)
     guard storedLine > sinceLine else {
       if !storedBeyond.isEmpty || trust == .broken { return "\(stored)\(unknown)To be sure, \(again)" }
       return error?.isUnsure != true && unknown.isEmpty

@@ -80,6 +80,12 @@ extension Remedy {
     case .repair: return "'mneme vacuum --repair' repairs it."
     case .useCacheEmbedder:
       return "Use the embedder that filled it (--embedder), or move the entries with 'mneme reembed'."
+    case .useCopyEmbedder:
+      guard case .keyPrefix(let prefix)? = object else {
+        return "Continue it with that --embedder, or remove it with 'mneme drop' and begin again."
+      }
+      return
+        "Continue it with that --embedder, or remove it and begin again: mneme drop --key-prefix \(shellQuoted(prefix))"
     case .emptyPrefix:
       guard case .keyPrefix(let prefix)? = object else {
         return "Name a prefix that is empty, or empty that one with 'mneme drop'."

@@ -13,8 +13,8 @@ extension RedisStore {
   ///   - source: the prefix that is copied.
   ///   - identity: the embedder of the copy's vectors.
   /// - Returns: whether an earlier run has begun the copy.
-  /// - Throws: `InvalidInputError` for a prefix that holds anything else, `EmbedderMismatchError` and
-  ///   `EmbedderDimensionError` for a copy that another embedder began. Nothing is written then.
+  /// - Throws: `InvalidInputError` for a prefix that holds anything else, `EmbedderMismatchError` for a copy with entries
+  ///   that another embedder began. Nothing is written then.
   package func beginCopy(of source: String, as identity: CacheIdentity) throws -> Bool {
     try open(expecting: nil)
     if try self.identity() == nil { try checkForKeys() }
@@ -36,16 +36,21 @@ extension RedisStore {
     } decide: { _, seen -> Plan<Bool> in
       if seen.hasMeta {
         guard seen.mark == source else { throw occupied(by: seen.mark) }
-        try seen.identity.map { try identity.check(against: $0) }
-        return .done(true)
+        if seen.identity == identity { return .done(true) }
+        // Without an entry it may be begun with another embedder.
+        if seen.hasOthers { throw begunOtherwise(seen.identity) }
+      } else if seen.hasOthers {
+        throw occupied(by: nil)
       }
-      guard !seen.hasOthers else { throw occupied(by: nil) }
       typealias Field = KeyLayout.MetaField
       return .write { pipeline in
         pipeline.append(
           "HSET", layout.meta, Field.fingerprint, identity.fingerprint, Field.dimension, identity.dimension,
           Field.schemaVersion, identity.schemaVersion, Field.copyOf, source)
-        return Question { _ in false }
+        return Question { _ in
+          self.note(identity)
+          return false
+        }
       }
     }
     try open(expecting: identity)
@@ -61,6 +66,12 @@ extension RedisStore {
   /// Two round trips for each 64.
   package func creations(of entries: [StoredEntry]) throws -> [UnixTime?] {
     try claims(of: entries.map(\.queryKey)).map { $0?.createdAt }
+  }
+
+  private func begunOtherwise(_ stored: CacheIdentity?) -> EmbedderMismatchError {
+    EmbedderMismatchError(
+      "The unfinished copy under the prefix '\(layout.prefix)' was begun with the embedder '\(stored?.fingerprint ?? "")'.",
+      about: .keyPrefix(layout.prefix), remedy: .useCopyEmbedder)
   }
 
   private func occupied(by other: String?) -> InvalidInputError {

@@ -138,6 +138,9 @@ public final class RedisStore: Store {
   /// The identity of the cache, if it is known without asking.
   var knownIdentity: CacheIdentity? { state.withLock { $0.stored } }
 
+  /// Takes note of an identity that this store has written.
+  func note(_ identity: CacheIdentity) { state.withLock { $0.stored = identity } }
+
   /// The version counter after the last of several batches.
   var batchVersion: Int64? {
     get { state.withLock { $0.batchVersion } }

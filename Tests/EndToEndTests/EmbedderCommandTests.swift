@@ -54,6 +54,14 @@ struct EmbedderCommandTests {
     try builtIn.refusal(
       of: ["put", "--embedder-command", "echo '[1,0]'", "q", "r"], status: 65, type: "InvalidInputError")
     #expect(try builtIn.dump().names.isEmpty)
+    // Without a program, on a prefix without a cache.
+    let embedder = ["--embedder", "sentence-transformers:x:dim384"]
+    let lines = importLines(1...1)
+    for words in [["put", "q", "r"] + embedder, ["import"] + embedder] {
+      let complaint = try builtIn.refusal(of: words, input: lines, status: 69, type: "EmbedderError")
+      #expect(complaint.message.contains("cannot run here"), "\(complaint)")
+    }
+    #expect(try builtIn.dump().names.isEmpty)
   }
 
   @Test(

@@ -123,6 +123,7 @@ struct EmbedderTests {
     (.numbers([]), ["0 vectors for 1 text."]),
     (.numbers(["[1,2]", "[1,2]"]), ["2 vectors for 1 text."]),
     (.late(.seconds(20), dimension: 16), ["did not answer within"]),
+    (.raw("hello\n"), ["does not speak HTTP"]),
   ]
 
   @Test(

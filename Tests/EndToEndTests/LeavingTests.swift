@@ -187,4 +187,20 @@ struct LeavingTests {
     let complaint = try fixture.refusal(of: ["export", "-o", path], status: 73, type: "FileError")
     #expect(complaint.message.contains("immutable"), "\(complaint)")
   }
+
+  @Test("a file that is mounted is reported before the walk")
+  func mounted() throws {
+    guard try ChildProcess(["unshare", "-m", "true"]).finish().status == 0 else {
+      try Test.cancel("nothing can be mounted here")
+    }
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    let directory = try TemporaryDirectory()
+    let path = try directory.write("old".utf8, to: "out")
+    let other = try directory.write("old".utf8, to: "other")
+    let outcome = try fixture.mneme.shell(
+      "unshare -m sh -c 'mount --bind \(other) \(path) && exec \(Mneme.binary) export -o \(path)'")
+    #expect(outcome.status == 73 && outcome.errorText.contains("is a mount point"), "\(outcome)")
+    #expect(try directory.read("other") == Array("old".utf8))
+  }
 }

@@ -38,7 +38,9 @@ struct ReembedTests {
         broken.errorText.contains("copied 64 entries") && broken.errorText.contains("run the command again"))
       #expect(try fixture.redis.send("HGET", "\(target):meta", "copy_of").text == fixture.prefix)
       // It is not the copy of another cache or of another embedder.
-      #expect(try mneme.run(["reembed", target]).expecting(78).errorText.contains("EmbedderMismatchError"))
+      let mismatch = try fixture.refusal(of: ["reembed", target], status: 78, type: "EmbedderMismatchError")
+      #expect(mismatch.message.contains("copy under the prefix '\(target)'"), "\(mismatch)")
+      #expect(mismatch.remediation.contains("mneme drop --key-prefix"), "\(mismatch)")
       let stranger = try filled(1)
       #expect(
         try stranger.mneme.run(["reembed", "--embedder", Self.other, target]).expecting(65).errorText
@@ -53,6 +55,18 @@ struct ReembedTests {
     #expect(
       try mneme.run(["reembed", "--embedder", Self.other, target]).expecting(65).errorText
         .contains("is not empty"))
+  }
+
+  @Test("a copy without an entry can be begun again with another embedder")
+  func begunAgain() throws {
+    let fixture = try filled(3)
+    let target = uniquePrefix("reembed-to")
+    // No server is there.
+    var mneme = fixture.mneme
+    mneme.environment = ["OPENAI_BASE_URL": "http://127.0.0.1:1"]
+    try mneme.run(["reembed", "--embedder", Self.other, target]).expecting(69)
+    #expect(try mneme.run("reembed", "--json", target).json()["entries"].int == 3)
+    try mneme.with(prefix: target).run("get", "question 1")
   }
 
   @Test("after a killed run the copy is as it was, and the next run adds only the rest")

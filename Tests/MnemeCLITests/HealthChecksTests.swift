@@ -58,7 +58,9 @@ struct HealthChecksTests {
   @Test("a disk that cannot be written to and a full memory are critical")
   func refusedWrites() {
     #expect(found(settings(failed: true)) == ["critical saving"])
-    #expect(found(settings(used: 1 << 30)) == ["critical memory"])
+    for used in [1 << 30, 1_073_740_000] as [Int64] {
+      #expect(found(settings(used: used)) == ["critical memory"])
+    }
     #expect(found(settings(used: 1_000_000_000)) == ["warning memory"])
     // With an eviction policy, a full memory is normal.
     #expect(found(settings(used: 1 << 30, policy: "volatile-lru")) == ["warning evictionPolicy"])

@@ -36,6 +36,7 @@ struct UsageTests {
     Line(["delete"]),
     Line(["clear"]),
     Line(["stats", "extra"], mentions: ["extra"]),
+    Line(["import", "a.jsonl", "b.jsonl"], mentions: ["b.jsonl", "one file at a time"]),
     Line(["put", "q", "r", "--namespace"], mentions: ["--namespace"]),
     Line(["put", "q", "r", "--namespace", ""], mentions: ["--namespace"]),
     Line(["put", "q", "r", "--key-prefix", ""], mentions: ["--key-prefix"]),
@@ -107,5 +108,17 @@ struct UsageTests {
       let complaint = try #require(try complaint(of: ["stats", "--url", url]), "\(url) is taken")
       #expect(!complaint.contains("hunter2"), "\(complaint)")
     }
+  }
+
+  @Test(
+    "a URL that is all but right leads to the right one",
+    arguments: [
+      ("host:6379", "'redis://host:6379'"), ("localhost", "'redis://localhost'"),
+      ("/run/redis.sock", "'unix:///run/redis.sock'"), ("redis+socket:///x", "'unix:///x'"),
+      ("redis+unix:///x", "'unix:///x'"), ("redis://h1:6379,h2:6379/0", "redis+sentinel://host,host/service"),
+    ])
+  func nearURL(text: String, right: String) throws {
+    let complaint = try #require(try complaint(of: ["stats", "--url", text]))
+    #expect(complaint.contains(right), "\(complaint)")
   }
 }

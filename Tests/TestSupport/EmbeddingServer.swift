@@ -29,6 +29,8 @@ package final class EmbeddingServer: Sendable {
     case chunked(dimension: Int)
     /// Half of the right answer, and the end of the connection.
     case cutOff(dimension: Int)
+    /// These bytes, and the end of the connection.
+    case raw(String)
     /// The end of the connection.
     case hangUp
   }
@@ -148,6 +150,9 @@ package final class EmbeddingServer: Sendable {
       let body = Array(right(dimension).utf8)
       try connection.writeAll(Array("HTTP/1.1 200 OK\r\nContent-Length: \(body.count)\r\n\r\n".utf8))
       try connection.writeAll(Array(body.prefix(body.count / 2)))
+      return false
+    case .raw(let text):
+      try connection.writeAll(Array(text.utf8))
       return false
     case .hangUp: return false
     }

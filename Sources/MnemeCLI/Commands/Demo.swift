@@ -86,6 +86,7 @@ struct Demo: Command {
         "The same question in other words: a semantic hit.",
         ["get", "--json", "how can I reset my password"]),
       Stop("Another question: a miss.", ["get", "Can I pay with cheques?"], .no),
+      Stop("The reason:", ["get", "--peek", "--explain", "Can I pay with cheques?"], .no),
       Stop("The entries that mention something,", ["list", "--contains", "card"]),
       Stop("one of them in full,", ["show", "2"]),
       Stop("and a time to live for it.", ["set-ttl", "1d", "--id", "2", "--yes"]),
@@ -95,12 +96,23 @@ struct Demo: Command {
       Stop("A namespace is capped at two entries.", ["set-quota", "faq", "2"]),
       Stop("", ["put", "-n", "faq", "Where are you?", "In Lisbon."]),
       Stop("", ["put", "-n", "faq", "What are your hours?", "Nine to five."]),
-      Stop("The third evicts the one that was used least.", ["put", "-n", "faq", "Who are you?", "A demo."]),
+      Stop(
+        "The third evicts the least recently used.", ["put", "-n", "faq", "Who are you?", "A demo."]),
+      Stop(
+        "A question that is nearly one that is there, with another answer:",
+        ["put", "When does my card arrive?", "In two weeks."]),
+      Stop("audit finds what could be answered wrongly,", ["audit", "-n", "default"], .no),
+      Stop("and delete removes it.", ["delete", "When does my card arrive?"]),
       Stop("The figures.", ["stats"]),
+      Stop("The state of the cache and of the server.", ["health"]),
       Stop("What the prefix holds, key by key.", ["inspect-keys", "--sample", "all"]),
       Stop("A copy of a namespace,", ["export", "-n", "faq", "-o", file]),
       Stop("carried into another prefix.", ["-p", "copy", "import", file]),
       Stop("", ["-p", "copy", "get", "-n", "faq", "what are your hours?"]),
+      Stop(
+        "The same cache with the vectors of another embedder, here of the same one.", ["reembed", "other"]),
+      Stop("A namespace is emptied,", ["-p", "other", "clear", "--yes", "faq"]),
+      Stop("and a whole cache removed.", ["-p", "other", "drop", "--yes"]),
       Stop("Snapshots are Redis's own business.", ["snapshot"], .unavailable),
     ]
   }

@@ -345,7 +345,8 @@ extension ImportTrial {
       }
     }
     let said = complaint.remediation
-    let sure = ranges(said.firstMatch(of: #/The later lines (.*?) are stored too\./#)?.1)
+    let sure = ranges(
+      said.firstMatch(of: #/The later lines (.*?) (?:are stored|were acknowledged) too\./#)?.1)
     var unsure = ranges(said.firstMatch(of: #/The lines ([^.]*?) may be stored\./#)?.1)
     // The error's own text names the batch that failed first.
     // A batch ends before a line that cannot be read.
