@@ -111,7 +111,7 @@ extension CacheCondition {
     if bad.count > 0 {
       return HealthCheck(
         .entries, .critical,
-        "\(grouped(bad.count)) of \(entryCount(entries)) cannot be read, and Python programs cannot open the cache: "
+        "\(grouped(bad.count)) of \(entryCount(liveEntries)) cannot be read, and Python programs cannot open the cache: "
           + examples(bad),
         "Run 'mneme vacuum --repair'; with --drop-unreadable it deletes what it cannot repair.")
     }
@@ -123,7 +123,7 @@ extension CacheCondition {
     let age = oldest.map { "the oldest \(span(max(0, (now - $0).rawValue))) old" }
     let rest = leftovers > 0 ? "\(counted(leftovers, "leftover")) of Redis's own expiry" : nil
     let unread = isDeep ? nil : "responses and vectors not read (--deep)"
-    let text = list(["\(entryCount(entries)) in \(counted(namespaces, "namespace"))", age, rest, unread])
+    let text = list(["\(entryCount(liveEntries)) in \(counted(namespaces, "namespace"))", age, rest, unread])
     return complete
       ? HealthCheck(.entries, .ok, text)
       : HealthCheck(.entries, .warning, "\(text); not all were checked", "Repair the index by_id.")

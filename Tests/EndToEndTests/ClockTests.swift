@@ -49,6 +49,23 @@ import Testing
     try fixture.mneme.run("get", "--exact", "query 3")
   }
 
+  @Test("what only shows goes by the server's time too", arguments: ["+1d", "-1d"])
+  func shown(lead: String) throws {
+    let fixture = try filled("shown")
+    let show = try run(fixture, lead, "show", "1").outputText
+    #expect(show.contains("would serve it") && show.contains(/in 1[12]h/), "\(show)")
+    let stats = try run(fixture, lead, "stats", "--json").json()
+    #expect(stats["expired_pending"].int == 0 && stats["expiring_24h"].int == 5, "\(stats)")
+    let metrics = try run(fixture, lead, "stats", "--prometheus").outputLines
+    #expect(metrics.contains { $0.hasPrefix("mneme_expiring_24h") && $0.hasSuffix(" 5") }, "\(metrics)")
+    let table = try run(fixture, lead, "get", "--peek", "--explain", "query 1").outputText
+    #expect(table.contains(/ 1[12]h /), "\(table)")
+    let health = try run(fixture, lead, "health", "--json").json()
+    let times = try #require(health["checks"].array?.first { $0["check"].string == "times" })
+    #expect(times["status"].string == "ok" && health["oldest_entry_age_seconds"].int ?? 99 < 60, "\(health)")
+    try run(fixture, lead, "inspect-keys", "--check").expecting(0)
+  }
+
   @Test("an export and an import on such a machine leave nothing out as expired")
   func carry() throws {
     let fixture = try filled("ahead")

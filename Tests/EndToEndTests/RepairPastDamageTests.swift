@@ -35,6 +35,8 @@ import Testing
     try fixture.redis.send("DEL", fixture.key("entry:1"), fixture.key("entry:2"))
     let text = try fixture.mneme.run("inspect-keys", "--check").outputText
     #expect(text.contains("no problem\n4 leftovers of Redis's own expiry: normal until the next"), "\(text)")
+    let health = try fixture.mneme.run("health", "--json").json()
+    #expect(health["entries"].int == 8 && health["leftovers"].int == 2, "\(health)")
     let json = try check(fixture)
     #expect(json["leftovers"].int == 4 && json["problems"].array?.isEmpty == true, "\(json)")
     try fixture.mneme.run("vacuum")

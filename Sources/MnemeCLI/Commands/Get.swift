@@ -114,11 +114,11 @@ struct Get: Command {
     context.warn(of: lookup.damaged)
     if lookup.hit == nil { lookup.missReason = missReason ?? lookup.missReason }
     try comment(on: lookup, store, context)
-    let explanation = options.explain.map { _ in
+    let explanation = try options.explain.map { _ in
       Explanation(
         threshold: options.threshold ?? cacheOptions.threshold,
         minConfidence: options.minConfidence ?? cacheOptions.minConfidence, weighed: cacheOptions.neighbours,
-        now: context.clock())
+        now: try store.time(for: context.clock()))
     }
     return GetReport(lookup: lookup, explanation: explanation)
   }

@@ -59,7 +59,7 @@ struct Health: Command {
     let work = try LongWork(context, unit: "entries", total: try? store.count(in: nil))
     var options = ConditionOptions()
     options.isDeep = isDeep
-    options.now = context.clock()
+    options.now = try store.time(for: context.clock())
     options.control = work.control()
     let condition = try store.examine(options)
     if condition.identity == nil { try context.noteAbsence(of: store) }
@@ -105,7 +105,7 @@ struct HealthReport: Report {
       "healthy": JSONOutput(isHealthy), "status": JSONOutput(worst.rawValue),
       "schema_version": JSONOutput(identity?.schemaVersion),
       "integrity_ok": JSONOutput(cacheStatus < .critical),
-      "embedder_fingerprint": JSONOutput(identity?.fingerprint), "entries": JSONOutput(condition.entries),
+      "embedder_fingerprint": JSONOutput(identity?.fingerprint), "entries": JSONOutput(condition.liveEntries),
       "leftovers": JSONOutput(condition.leftovers), "namespaces": JSONOutput(condition.namespaces),
       "oldest_entry_age_seconds": JSONOutput(oldestAge), "server": serverJSON,
       "checks": .array(checks.map(Self.row)),

@@ -49,6 +49,7 @@ extension InspectKeys {
   ) throws -> CheckSummary {
     var check = CheckOptions()
     check.namespace = options.namespace
+    check.now = try store.time(for: context.clock())
     check.control = work.control()
     let summary = try store.check(check, report: report)
     if summary.keys == 0 || options.namespace != nil { try noteAbsence(of: store, context) }

@@ -35,7 +35,7 @@ struct Show: Command {
     let details = try store.details(of: ids)
     let report = ShowReport(
       entries: details.compactMap(\.self), missing: zip(ids, details).filter { $1 == nil }.map(\.0),
-      fingerprint: try store.identity()?.fingerprint, now: context.clock())
+      fingerprint: try store.identity()?.fingerprint, now: try store.time(for: context.clock()))
     if report.entries.isEmpty, try context.noteAbsence(of: store) { return report }
     for id in report.missing { context.note("there is no entry \(id)") }
     return report

@@ -119,7 +119,8 @@ struct ShowStats: Command {
     of namespace: Namespace?, _ context: Context, _ readMore: (RedisStore, Stats) throws -> Void
   ) throws -> Stats {
     let store = try context.openStore()
-    let cache = try context.openCache(store)
+    _ = try store.time(for: context.clock())
+    let cache = try context.openCache(store, correctingClockBy: store.clockLead)
     defer { cache.close() }
     let stats = try cache.stats(namespace: namespace)
     if stats.identity == nil || stats.namespaces.isEmpty {
@@ -155,10 +156,10 @@ struct ShowStats: Command {
   private func add(_ context: Context, to report: inout PrometheusReport) throws {
     var cache = PrometheusReport.Cache(keyPrefix: context.settings.keyPrefix)
     do {
-      let now = context.clock()
       let day = Seconds(86_400)
       let stats = try readStats(of: nil, context) { store, stats in
         guard stats.identity != nil else { return }
+        let now = try store.time(for: context.clock())
         cache.activity = try store.activity(
           of: stats.namespaces.map(\.namespace), since: now + Seconds(-day.rawValue), now: now,
           until: now + day)

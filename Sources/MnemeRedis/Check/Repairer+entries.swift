@@ -131,7 +131,8 @@ extension Repairer {
   }
 
   private func isServed(_ facts: EntryFacts) -> Bool {
-    facts.isUseReadable && facts.expiresAt.map { systemClock() < $0 } ?? true
+    let now = systemClock() + Seconds(-(store.clockLead?.rawValue ?? 0))
+    return facts.isUseReadable && facts.expiresAt.map { now < $0 } ?? true
       && dimension.map { $0 * 4 == facts.embeddingBytes } ?? true
   }
 }

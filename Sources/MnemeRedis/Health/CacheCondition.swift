@@ -48,6 +48,8 @@ package struct CacheCondition: Sendable {
   /// Whether responses and vectors were read too.
   package var isDeep = false
   package var leftovers = 0
+  /// The number of entries.
+  package var liveEntries: Int { max(0, entries - leftovers) }
   /// Entries that cannot be served.
   package var unreadable = Findings()
   /// Entries that mneme can read and no Python program can, so that none can open the cache.
