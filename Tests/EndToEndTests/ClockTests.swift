@@ -59,7 +59,7 @@ import Testing
     let metrics = try run(fixture, lead, "stats", "--prometheus").outputLines
     #expect(metrics.contains { $0.hasPrefix("mneme_expiring_24h") && $0.hasSuffix(" 5") }, "\(metrics)")
     let table = try run(fixture, lead, "get", "--peek", "--explain", "query 1").outputText
-    #expect(table.contains(/ 1[12]h /), "\(table)")
+    #expect(table.contains(/1[12]h/), "\(table)")
     let health = try run(fixture, lead, "health", "--json").json()
     let times = try #require(health["checks"].array?.first { $0["check"].string == "times" })
     #expect(times["status"].string == "ok" && health["oldest_entry_age_seconds"].int ?? 99 < 60, "\(health)")
