@@ -162,4 +162,33 @@ struct DocumentsTests {
     #expect(security.status == 0, "\(security)")
     #expect(security.outputText.contains("Overall exposure level"), "\(security)")
   }
+
+  @Test(
+    "have a reference of the library in which every link leads somewhere",
+    .needs(program: "swift"), .needs(program: "docc"))
+  func reference() throws {
+    let build = URL(filePath: Mneme.binary).deletingLastPathComponent().path
+    let directory = try TemporaryDirectory()
+    let maps = ["CVector", "CProcess", "CRuntimeLibraries"].flatMap {
+      ["-Xcc", "-fmodule-map-file=\(build)/\($0).build/module.modulemap"]
+    }
+    let target = try ChildProcess(["swiftc", "-print-target-info"]).finish().expecting(0).json()["target"]
+    try ChildProcess(
+      [
+        "swift", "symbolgraph-extract", "-module-name", "Mneme", "-target",
+        try #require(target["triple"].string), "-I", "\(build)/Modules", "-I", "Sources/CTextLibraries",
+        "-minimum-access-level", "public", "-output-dir", directory.path,
+      ] + maps, directory: Repository.top
+    ).finish().expecting(0)
+    let outcome = try ChildProcess(
+      [
+        "docc", "convert", "Sources/Mneme/Mneme.docc", "--additional-symbol-graph-dir", directory.path,
+        "--output-path", directory.path("archive"), "--fallback-display-name", "Mneme",
+        "--fallback-bundle-identifier", "mneme",
+      ], directory: Repository.top
+    ).finish(within: .seconds(120)).expecting(0)
+    let warnings = (outcome.outputText + outcome.errorText).split(separator: "\n")
+      .filter { $0.contains("warning:") && !$0.contains("is missing documentation") }
+    #expect(warnings.isEmpty, "\(outcome)")
+  }
 }
