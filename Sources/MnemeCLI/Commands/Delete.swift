@@ -5,7 +5,7 @@ import MnemeRedis
 /// `mneme delete`
 struct Delete: Command {
   static let queries = Argument(
-    repeating: "QUERY", summary: "the questions to delete; after {option:id}, ids")
+    repeating: "QUERY", summary: "the queries whose entries are deleted; after {option:id}, ids")
 
   static let spec = CommandSpec(
     name: "delete", summary: "delete entries by question, id, text, age or use",
