@@ -16,9 +16,9 @@ enum Options {
     details: """
       One of `redis://[[user][:password]@]host[:port][/db]`, `rediss://` for the same over TLS, \
       `unix://[[user][:password]@]/path[?db=N]`, and `redis+sentinel://host[:port][,host[:port]...]/service[/db]` for \
-      the primary that Sentinels name. `valkey` can be written for `redis`. Parts are percent-decoded, an IPv6 address is put in brackets, \
-      and the query parameters are those of redis-py. Prefer {option:password-file} for a password, because other \
-      users of the machine can see a command line.
+      the primary that Sentinels name. `valkey` can be written for `redis`. Parts are percent-decoded, an IPv6 address \
+      is put in brackets, and the query parameters are those of redis-py. Prefer {option:password-file} for a \
+      password, because other users of the machine can see a command line.
       """)
 
   static let keyPrefix = Option(
@@ -119,7 +119,7 @@ enum Options {
       If not given, mneme uses the cache's. A new cache gets `mneme:hashed-ngrams-v1:dim384`, which is built in \
       and needs no network and no model. `openai:MODEL:dimN` asks a server that speaks the OpenAI protocol \
       ({env:OPENAI_BASE_URL}, {env:OPENAI_API_KEY}), `ollama:MODEL:dimN` asks Ollama ({env:OLLAMA_HOST}), and \
-      `command:NAME:dimN` goes with {option:embedder-command}. `none` stores no vectors and allows only exact \
+      `command:NAME:dimN` is for {option:embedder-command}. `none` stores no vectors and allows only exact \
       hits. Every embedder finds some questions similar that have different answers: see mneme-embedders(7) for \
       measured figures, and {command:audit} to find such entries in a cache.
       """)

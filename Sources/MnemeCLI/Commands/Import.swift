@@ -73,7 +73,7 @@ struct Import: Command {
       If a line cannot be stored, the run ends with its number. The lines before it are stored. Correct the line, \
       and continue with {option:since-line} as the message says.
 
-      {option:dry-run} compares the file with the cache, and reports how many entries are new, changed and equal. \
+      {option:dry-run} compares the file with the cache, and reports how many entries are new, changed and the same. \
       Use it to verify a backup.
       """,
     arguments: [file],
