@@ -21,7 +21,7 @@ final class Context {
   private var stores: [RedisStore] = []
   /// Whether the cache or namespace that the command is about does not exist, so that its status is 1.
   private(set) var isAbsent = false
-  /// How much of a long change the server has acknowledged, and the words for it.
+  /// The part of a long change that the server has acknowledged, and the words for it.
   var acknowledged: (count: Int, text: (Int) -> String)?
   /// Whether a replica that may lack what its primary has is warned of at the end; false if the command reports it.
   var warnsOfReplicas = true

@@ -32,6 +32,6 @@ extension RandomAccessCollection where Index == Int {
 extension RedisStore {
   /// The default limits of a transaction that stores entries: their number, and their bytes.
   package static let preferredBatch = (count: Batch.written, bytes: Batch.bytes)
-  /// How many entries one transaction removes.
+  /// The number of entries that one transaction removes.
   package static let removalBatch = Batch.removed
 }

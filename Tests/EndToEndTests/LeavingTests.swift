@@ -88,7 +88,7 @@ struct LeavingTests {
     }
     if words == ["vacuum"] { try fixture.age(by: 7200) }
     let start = Int(Date().timeIntervalSince1970)
-    /// How many entries are gone, or live longer than an hour.
+    /// The number of entries that are gone or live longer than an hour.
     func changed() throws -> Int {
       let isLonger = words[0] == "set-ttl"
       let left = try fixture.redis.send(

@@ -111,7 +111,7 @@ import Testing
         "\(outcome)")
     default: Issue.record("\(outcome)")
     }
-    // The same command again does the rest.
+    // Running the command again does the rest.
     if words == "import" {
       try service.mneme.run(["import", "--on-conflict", "skip"], input: lines).expecting(0)
       #expect(try after.entryCount() == 4000)

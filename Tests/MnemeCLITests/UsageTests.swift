@@ -111,7 +111,7 @@ struct UsageTests {
   }
 
   @Test(
-    "a URL that is all but right leads to the right one",
+    "an error about a URL that is nearly right names the right one",
     arguments: [
       ("host:6379", "'redis://host:6379'"), ("localhost", "'redis://localhost'"),
       ("/run/redis.sock", "'unix:///run/redis.sock'"), ("redis+socket:///x", "'unix:///x'"),
