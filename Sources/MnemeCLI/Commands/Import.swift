@@ -73,8 +73,8 @@ struct Import: Command {
       If a line cannot be stored, the run ends with its number. The lines before it are stored. Correct the line, \
       and continue with {option:since-line} as the message says.
 
-      {option:dry-run} compares the file with the cache, and reports how many entries are new, changed and the same. \
-      Use it to verify a backup.
+      {option:dry-run} compares the file with the cache. It prints the first entries that are new or changed, and \
+      how many are new, changed and the same. That verifies a backup.
       """,
     arguments: [file],
     options: [
