@@ -43,6 +43,8 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case readServerLog = "See the cause. The server's log may say more."
   case providePassword = "Provide a password."
   case checkPassword = "Check user and password. A server without a password accepts none."
+  case provideSentinelPassword =
+    "Add the user and the password of the Sentinels to the URL: ?sentinel_username=USER&sentinel_password=PASSWORD"
   case grantRight = "Grant the user the right to this command."
   case enableCommand = "Enable it: a 'rename-command' in redis.conf, or the service, has disabled it."
   case leaveProtectedMode =
@@ -67,7 +69,7 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
     "Find out why it was emptied, restarted or replaced, and do it again from the beginning."
   case stopWriters = "Stop the programs that write to the cache, and do it again."
   case removeAgain =
-    "The server has lost the removals, or another program puts entries back. Remove them again."
+    "The server has lost removals or not listed all entries, or another program puts entries back. Remove them again."
 
   // Stored data.
   case useOtherPrefix = "Look at the key's type. If another program owns it, use another key prefix."

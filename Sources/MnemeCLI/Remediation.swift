@@ -49,7 +49,8 @@ extension Remedy {
       return
         "Find out why it was emptied, restarted or replaced, and run the command again from the beginning."
     case .removeAgain:
-      return "The server has lost the removals, or another program puts entries back. Run it again."
+      return
+        "The server has lost removals or not listed all entries, or another program puts entries back. Run it again."
 
     case .useOtherPrefix:
       return
@@ -131,6 +132,7 @@ extension Remedy {
       .checkListener, .checkTLSPort, .useTLS, .checkPort, .checkURL, .repeatCommand, .verifyAndRepeat,
       .renewCertificate, .useCertificateName,
       .buildWithRedis, .checkTLSFile, .readServerLog, .checkPassword, .enableCommand, .leaveProtectedMode,
+      .provideSentinelPassword,
       .tryLater, .waitForPrimary, .waitForReplicas, .waitForClients, .freeDisk, .readServerLogForCommand,
       .useLowerDatabase, .reduceWriters, .stopWriters, .findLostWrites, .deleteOrDecode, .useNewerVersion,
       .openWithEmbedder, .useEmptyPrefix, .reduceConnections, .namePrefix, .reopen, .exportEntries, .shorten,

@@ -58,7 +58,8 @@ extension RedisStore {
   public func add(_ count: Int64, to counter: Counter, in namespace: Namespace) throws {
     guard try identity() != nil, !uncounted.contains(namespace) else { return }
     do {
-      // Both are in one transaction, so that a server at its memory limit refuses both.
+      // Both are in one transaction, so that a server at its memory limit refuses both. A server without transactions runs
+      // them one by one before it reports an error, which does no harm.
       try client.change { _ in
         .nothing
       } decide: { _, _ in

@@ -136,6 +136,29 @@ struct ConnectionAccessTests {
   @Test("A user without the right to name the connection can still connect")
   func namelessClient() throws { try expectToWork(mneme("alice:w0nder@")) }
 
+  @Test("Every command works on a server without HELLO, CLIENT, CLUSTER, CONFIG and INFO")
+  func withoutIntroduction() throws {
+    let missing = ["HELLO", "CLIENT", "CLUSTER", "CONFIG", "INFO"].map { "rename-command \($0) \"\"" }
+    let server = try RedisServer(configuration: missing)
+    try expectTourToWork(Mneme(server, prefix: "p"))
+    let verbose = try Mneme(server, prefix: "p").run(["-v", "stats"]).expecting(0)
+    #expect(verbose.errorText.contains("Redis of an unknown version"), "\(verbose)")
+  }
+
+  @Test("A Valkey server is reported as Valkey")
+  func valkey() throws {
+    let server = try RedisServer()
+    try Mneme(server, prefix: "p").run("put", "q", "r")
+    let words = ["server", "valkey", "version", "9.1.2", "proto", "mode", "standalone", "role", "master"]
+    let hello = words.map { $0 == "proto" ? "$5\r\nproto\r\n:2\r\n" : "$\($0.count)\r\n\($0)\r\n" }
+    // The reply after that to CLIENT SETNAME.
+    let forgery = ScriptedProxy.Script.forge(
+      reply: 1, .bytes(Array("*\(words.count + 1)\r\n\(hello.joined())".utf8)))
+    let proxy = try ScriptedProxy(to: server, forgery)
+    let told = try Mneme(url: proxy.url, prefix: "p").run(["-v", "health"]).expecting(0)
+    #expect(told.outputText.contains("Valkey 9.1.2") && told.errorText.contains("is Valkey 9.1.2"), "\(told)")
+  }
+
   @Test("The database is that of the URL, in the path or in the query, over TCP and over a Unix socket")
   func database() throws {
     let server = try RedisServer(tcp: true)

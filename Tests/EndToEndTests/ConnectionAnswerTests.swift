@@ -202,7 +202,7 @@ struct ConnectionAnswerTests {
 
   @Test(
     "a command that the server does not offer is 77, by its name",
-    arguments: ["UNLINK", "WATCH", "MULTI", "SCAN"])
+    arguments: ["UNLINK", "WATCH", "SCAN"])
   func missingCommand(name: String) throws {
     let server = try RedisServer(configuration: ["rename-command \(name) \"\""])
     let url = server.url
@@ -214,15 +214,37 @@ struct ConnectionAnswerTests {
       try fixture.mneme.run("put", "q", "r")
       try PreparedCache(of: fixture).copy(to: CacheFixture(on: server, prefix: "p"))
     }
-    guard name != "MULTI" else {
-      // The commands after MULTI are in the same request, and such a server runs them one by one.
-      let outcome = try Mneme(url: url, prefix: "p").run(words).expecting(77)
-      #expect(outcome.errorText.contains("does not offer MULTI"), "\(outcome)")
-      return
-    }
     let refused = try complaint(77, url, words[0], words[1])
     #expect(refused.message.contains("does not offer \(name)"), "\(refused)")
     #expect(refused.remediation.contains("rename-command"), "\(refused)")
+  }
+
+  @Test(
+    "a server that refuses transactions: 77, and none of their commands is run",
+    arguments: ["MULTI", "EXEC"],
+    ["rename-command", "ACL"])
+  func noTransactions(name: String, way: String) throws {
+    let isRenamed = way == "rename-command"
+    let server = try RedisServer(configuration: isRenamed ? ["rename-command \(name) \"\""] : [])
+    let elsewhere = try CacheFixture(on: RedisServer(), prefix: "p")
+    try CommandExample.sampleCache(elsewhere)
+    let fixture = try CacheFixture(on: server, prefix: "p")
+    try PreparedCache(of: elsewhere).copy(to: fixture)
+    if !isRenamed { try fixture.redis.send("ACL", "SETUSER", "default", "-\(name)") }
+    let before = try fixture.dump()
+    for line in CommandExample.withServer where line.use == .writes {
+      let words = line.words(file: server.directory + "/file", other: "other")
+      let outcome = try fixture.mneme.run(words, input: line.input).expecting(77)
+      let reason = isRenamed ? "\(name) at \(server.url): the server does not offer" : "permission denied"
+      #expect(outcome.errorText.contains(reason), "\(line): \(outcome)")
+      #expect(isRenamed || outcome.errorText.contains("+\(name.lowercased())"), "\(line): \(outcome)")
+    }
+    // An id may be allocated and not used.
+    let changes = try fixture.dump().changes(since: before).split(separator: "\n").filter {
+      !$0.contains(fixture.key("next_id"))
+    }
+    #expect(changes.isEmpty, "\(changes)")
+    try fixture.mneme.run("get", "--peek", "question 7")
   }
 
   @Test("MISCONF: 69, a server that cannot save to its disk")

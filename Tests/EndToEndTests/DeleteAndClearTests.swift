@@ -81,6 +81,29 @@ import Testing
     #expect(try fixture.version() == 18)
   }
 
+  @Test("clear fails if the server did not list every entry, and a second run removes the rest")
+  func clearSeesWhatIsLeft() throws {
+    let fixture = try CacheFixture()
+    let words = ["clear", "--yes", "a"]
+    /// Runs it on ten entries, and has the server leave out of its first page all but the first member.
+    func clear(forging forgery: ScriptedProxy.Script) throws -> (outcome: Outcome, commands: [String]) {
+      for number in 1...10 { try fixture.mneme.run("put", "-n", "a", "q\(number)", "r") }
+      let proxy = try ScriptedProxy(to: fixture.server, forgery)
+      let outcome = try Mneme(url: proxy.url, prefix: fixture.prefix).run(words)
+      return (outcome, proxy.roundTrips().flatMap(\.commands))
+    }
+    let honest = try clear(forging: .none)
+    let walk = try #require(honest.commands.firstIndex(of: "ZSCAN"))
+    #expect(honest.outcome.status == 0)
+    let page = Array("*2\r\n$1\r\n0\r\n*2\r\n$2\r\n11\r\n$1\r\n1\r\n".utf8)
+    let outcome = try clear(forging: .forge(reply: walk, .bytes(page))).outcome.expecting(69)
+    let complaint = try Complaint(text: outcome)
+    #expect(complaint.message.contains("9 entries of 'a'"), "\(complaint)")
+    #expect(complaint.remediation.contains("Run it again"), "\(complaint)")
+    try fixture.mneme.run(words).expecting(0)
+    #expect(try fixture.entryCount() == 0)
+  }
+
   @Test("a dry run of delete changes nothing")
   func dryRun() throws {
     let fixture = try CacheFixture()

@@ -30,6 +30,23 @@ import Testing
     #expect(try fixture.redis.dump() == before)
   }
 
+  @Test("every cache is found on a server without SCAN TYPE, such as Redis 5")
+  func scanWithoutType() throws {
+    let server = try RedisServer()
+    try Mneme(server, prefix: "one").run("put", "q", "r")
+    func discover(_ script: ScriptedProxy.Script) throws -> (caches: [String?], commands: [String]) {
+      let proxy = try ScriptedProxy(to: server, script)
+      let found = try Mneme(url: proxy.url, prefix: "p").run("inspect-keys", "--discover", "--json").json()
+      return (
+        found["caches"].array?.map { $0["key_prefix"].string } ?? [], proxy.roundTrips().flatMap(\.commands)
+      )
+    }
+    let place = try #require(try discover(.none).commands.firstIndex(of: "SCAN"))
+    let old = try discover(.forge(reply: place, .bytes(Array("-ERR syntax error\r\n".utf8))))
+    #expect(old.caches == ["one"])
+    #expect(old.commands.filter { $0 == "SCAN" }.count > 1, "\(old.commands)")
+  }
+
   @Test("a server without a cache has none, and keys that an ACL does not permit are left out")
   func nothing() throws {
     let server = try RedisServer()

@@ -254,13 +254,14 @@ import Testing
     #expect(try mneme.run(["inspect-keys"] + options).expecting(0).errors.isEmpty)
   }
 
-  @Test("if the server does not support SCAN, inspect-keys ends with 77 and that reason")
+  @Test("if the server does not support SCAN, inspect-keys and reembed end with 77 and that reason")
   func renamedScan() throws {
     let server = try RedisServer(configuration: ["rename-command SCAN \"\""])
     let fixture = try CacheFixture(on: server, prefix: "mneme")
     try fixture.mneme.run("put", "q", "r")
-    for options in [[], ["--check"], ["--discover"]] {
-      let refused = try fixture.mneme.run(["inspect-keys"] + options).expecting(77)
+    let walks = [[], ["--check"], ["--discover"]].map { ["inspect-keys"] + $0 }
+    for words in walks + [["reembed", "other"]] {
+      let refused = try fixture.mneme.run(words).expecting(77)
       #expect(refused.errorText.contains("the server does not offer SCAN"), "\(refused)")
     }
   }

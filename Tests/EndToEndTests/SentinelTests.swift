@@ -8,37 +8,78 @@ import Testing
   private struct Service {
     let servers: [RedisServer]
     let sentinels: [RedisServer]
+    let ports: [Int]
 
-    init() throws {
-      let primary = try RedisServer(tcp: true)
-      let replica = try RedisServer(
-        tcp: true, configuration: ["replicaof 127.0.0.1 \(primary.port!)", "repl-diskless-sync-delay 0"])
-      servers = [primary, replica]
-      sentinels = try (0..<3).map { _ in
-        try RedisServer(
-          configuration: [
-            "sentinel monitor main 127.0.0.1 \(primary.port!) 2", "sentinel down-after-milliseconds main 500",
-            "sentinel failover-timeout main 4000",
-          ], isSentinel: true)
+    /// - Parameter isGuarded: all connections use TLS. The servers have the password `s3rv`, and the Sentinels have the user
+    ///   `watcher` with the password `s3nt`.
+    init(isGuarded: Bool = false) throws {
+      let ports = try (0..<5).map { _ in try freePort() }
+      self.ports = ports
+      var (common, credentials): ([String], [String]) = ([], [])
+      if isGuarded {
+        let certificates = try Certificates.shared
+        let identity = certificates.identity("server")
+        common = [
+          "tls-cert-file \(identity.certificate)", "tls-key-file \(identity.key)", "tls-auth-clients no",
+          "tls-ca-cert-file \(certificates.path("ca.pem"))", "tls-replication yes", "port 0",
+        ]
+        credentials = [
+          "sentinel auth-pass main s3rv", "sentinel sentinel-user watcher", "sentinel sentinel-pass s3nt",
+          "user watcher on >s3nt allchannels +@all",
+        ]
       }
-      let link = try sentinels[0].connect()
+      func lines(_ index: Int, _ others: [String]) -> [String] {
+        common + ["\(isGuarded ? "tls-port" : "port") \(ports[index])"] + others
+      }
+      let primary = try RedisServer(configuration: lines(0, []))
+      let replica = try RedisServer(
+        configuration: lines(1, ["replicaof 127.0.0.1 \(ports[0])", "repl-diskless-sync-delay 0"]))
+      servers = [primary, replica]
+      for server in servers where isGuarded {
+        let link = try server.connect()
+        for setting in ["masterauth", "requirepass"] { try link.send("CONFIG", "SET", setting, "s3rv") }
+      }
+      // After a split vote, Sentinels wait for twice the `failover-timeout`. A Sentinel that was stalled for two seconds
+      // waits for the `tilt-period`, which is 30 seconds by default.
+      sentinels = try (2..<5).map { index in
+        let settings = [
+          "sentinel monitor main 127.0.0.1 \(ports[0]) 2", "sentinel down-after-milliseconds main 500",
+          "sentinel failover-timeout main 1000",
+        ]
+        return try RedisServer(configuration: lines(index, settings + credentials), isSentinel: true)
+      }
+      for sentinel in sentinels {
+        let link = try sentinel.connect()
+        // Redis 6.2 does not have this command.
+        _ = try? link.send("SENTINEL", "DEBUG", "TILT-PERIOD", "1000")
+        if isGuarded { try link.send("ACL", "SETUSER", "default", "off") }
+      }
+      let link = try Self.link(to: sentinels[0])
       try eventually("the Sentinels to know each other and the replica") {
         let fields = try link.send("SENTINEL", "MASTER", "main").pairs
         return fields["num-other-sentinels"] == "2" && fields["num-slaves"] == "1"
           && fields["flags"] == "master"
       }
-      let copy = try replica.connect()
+      let copy = try Self.link(to: replica)
       try eventually("the replica to be in step") {
         try copy.send("INFO", "replication").text?.contains("master_link_status:up") == true
       }
     }
 
-    var hosts: String { sentinels.map { "127.0.0.1:\($0.port!)" }.joined(separator: ",") }
+    /// A connection of the test, with the password of a server or a Sentinel if it has one.
+    private static func link(to server: RedisServer) throws -> RawRedis {
+      let link = try server.connect()
+      _ = try? link.send("AUTH", "s3rv")
+      _ = try? link.send("AUTH", "watcher", "s3nt")
+      return link
+    }
+
+    var hosts: String { ports[2...].map { "127.0.0.1:\($0)" }.joined(separator: ",") }
     var mneme: Mneme { Mneme(url: "redis+sentinel://\(hosts)/main", prefix: "p") }
 
     /// The port that the Sentinels name.
     func primaryPort() throws -> Int? {
-      try sentinels[0].connect().send("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main").items.last?.integer
+      try Self.link(to: sentinels[0]).send("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main").items.last?.integer
         .map { Int($0) }
     }
 
@@ -55,7 +96,7 @@ import Testing
     #expect(try mneme.run("get", "q").outputText == "the answer\n")
     #expect(try Mneme(service.servers[0], prefix: "p").run("get", "q").outputText == "the answer\n")
     let told = try mneme.run(["-v", "stats"]).expecting(0)
-    #expect(told.errorText.contains("redis://127.0.0.1:\(service.servers[0].port!)/0 is "), "\(told)")
+    #expect(told.errorText.contains("redis://127.0.0.1:\(service.ports[0])/0 is "), "\(told)")
 
     let other = Mneme(url: "redis+sentinel://\(service.hosts)/other", prefix: "p")
     let unknown = try refusal(status: 69) { try other.run(["stats"] + $0) }
@@ -63,7 +104,7 @@ import Testing
     #expect(unknown.remediation.contains("SENTINEL MASTERS"), "\(unknown)")
 
     // The URL names a Sentinel as a server. The right URL in the message can be pasted.
-    let wrong = Mneme(url: "redis://127.0.0.1:\(service.sentinels[0].port!)", prefix: "p")
+    let wrong = Mneme(url: "redis://127.0.0.1:\(service.ports[2])", prefix: "p")
     for words in [["stats"], ["put", "q2", "r"], ["get", "q"]] {
       let refused = try refusal(status: 69) { try wrong.run(words + $0) }
       #expect(refused.message.contains("is a Sentinel"), "\(refused)")
@@ -99,7 +140,7 @@ import Testing
     }
     dies.start()
     let outcome = try run.finish(input: words == "import" ? lines : [], within: .seconds(120))
-    try service.awaitFailover(from: first.port!)
+    try service.awaitFailover(from: service.ports[0])
     let after = try CacheFixture(on: second, prefix: "p")
     switch outcome.status {
     case 0:
@@ -131,5 +172,40 @@ import Testing
     try service.mneme.run("put", "q2", "r")
     #expect(try CacheFixture(on: service.servers[1], prefix: "p").entryCount() >= 1)
     #expect(try service.mneme.run("get", "q2").outputText == "r\n")
+  }
+
+  @Test("Sentinels work over TLS, with a password for the servers and a user for the Sentinels")
+  func guarded() throws {
+    let service = try Service(isGuarded: true)
+    let ca = try Certificates.shared.path("ca.pem")
+    func run(
+      _ words: [String], _ question: String, server: String = ":s3rv@", ca: String = ca
+    ) throws -> Outcome {
+      let url = "rediss+sentinel://\(server)\(service.hosts)/main\(question)"
+      return try Mneme(url: url, prefix: "p").run(words + ["--cacert", ca])
+    }
+    let user = "?sentinel_username=watcher&sentinel_password=s3nt"
+    try run(["put", "q", "the answer"], user).expecting(0)
+    #expect(try run(["get", "q"], user).outputText == "the answer\n")
+
+    for (question, reason) in [
+      ("", "requires a password"), ("?sentinel_username=watcher&sentinel_password=hunter2", "did not accept"),
+    ] {
+      let refused = try refusal(status: 77) { try run(["stats"] + $0, question) }
+      #expect(refused.message.contains("The Sentinel 127.0.0.1:"), "\(refused)")
+      #expect(refused.message.contains(reason), "\(refused)")
+      #expect(refused.remediation.contains("sentinel_password="), "\(refused)")
+      #expect(!"\(refused)".contains("hunter2") && !"\(refused)".contains("s3rv"), "\(refused)")
+    }
+    let server = try refusal(status: 77) { try run(["stats"] + $0, user, server: "") }
+    #expect(server.message.contains("requires a password"), "\(server)")
+    #expect(server.remediation.contains("--password-file"), "\(server)")
+    let stranger = try Certificates.shared.path("other-ca.pem")
+    let untrusted = try refusal(status: 77) { try run(["stats"] + $0, user, ca: stranger) }
+    #expect(untrusted.causes.contains { $0.contains("certificate verify failed") }, "\(untrusted)")
+
+    try service.servers[0].crash()
+    try run(["put", "q2", "after the failover"], user).expecting(0)
+    #expect(try run(["get", "q2"], user).outputText == "after the failover\n")
   }
 }

@@ -46,7 +46,8 @@ import Testing
         switch command.name {
         case "MULTI": touched = []
         case "EXEC":
-          sizes.append(touched?.count ?? 0)
+          // An empty one asks whether the server takes transactions.
+          if let touched, !touched.isEmpty { sizes.append(touched.count) }
           touched = nil
         default: touched?.formUnion(command.words.filter { $0.starts(with: entry) })
         }

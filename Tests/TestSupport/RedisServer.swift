@@ -33,7 +33,7 @@ package final class RedisServer: Sendable {
   ///
   /// - Parameter configuration: lines as in redis.conf, which come last and so win.
   /// - Throws: `StartFailure` with the server's log.
-  /// - Parameter isSentinel: starts a Sentinel, on a port of its own.
+  /// - Parameter isSentinel: starts a Sentinel.
   package init(tcp: Bool = false, configuration: [String] = [], isSentinel: Bool = false) throws {
     self.isSentinel = isSentinel
     guardian = try Mutex(ChildProcess(["/bin/sh", "-c", RedisServer.guardScript]))
@@ -45,7 +45,7 @@ package final class RedisServer: Sendable {
     }
     socketPath = directory + "/redis.sock"
     let isNode = configuration.contains("cluster-enabled yes")
-    port = tcp || isSentinel ? try isNode ? freeNodePort() : freePort() : nil
+    port = tcp ? try isNode ? freeNodePort() : freePort() : nil
     let lines =
       ["port \(port ?? 0)", "bind 127.0.0.1", "unixsocket \(socketPath)", "dir \(directory)"]
       + (isSentinel ? [] : ["save \"\"", "appendonly no"]) + ["daemonize no"] + configuration

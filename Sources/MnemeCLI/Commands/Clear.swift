@@ -83,12 +83,12 @@ struct Clear: Command {
     return report
   }
 
-  /// Checks that the removed entries have not come back. Entries that were stored since may be there.
+  /// Checks that no entry is left that should have been removed. Entries that were stored since may be there.
   private func checkEmpty(_ namespace: Namespace, upTo id: EntryID, _ store: RedisStore) throws {
     let left = try store.countEntries(upTo: id, in: namespace)
     guard left > 0 else { return }
     throw StoreBackendError(
-      .lostWrites, "\(entryCount(left)) of '\(namespace)' that were removed exist again.",
+      .lostWrites, "\(entryCount(left)) of '\(visible(namespace.name))' still exist, or exist again.",
       about: .namespace(namespace), remedy: .removeAgain)
   }
 }

@@ -23,6 +23,17 @@ final class Connection {
   private var watch = Watch.none
   private enum Watch { case none, underWay, stale }
 
+  /// The server's answer to an empty transaction, which is sent before the first look of a change. A server that refuses
+  /// `MULTI` would run the commands after it one by one.
+  private(set) var transactions = Transactions.unknown
+  enum Transactions {
+    case unknown, taken
+    /// `MULTI` was refused; or `EXEC`, without which a connection does not leave a transaction.
+    case refused(CommandText, ServerError)
+
+    var areUnknown: Bool { if case .unknown = self { true } else { false } }
+  }
+
   /// The number of times that something has been sent.
   private(set) var exchangeCount = 0
 
@@ -72,23 +83,31 @@ final class Connection {
   /// Sends the commands in one write and waits for all replies, which may be errors.
   /// - Throws: `ConnectionFailure`, `GreetingRefused`.
   func exchange(_ commands: Pipeline) throws -> Replies {
-    try exchange(commands, isTransaction: false, followedBy: nil)
+    try exchange(commands, triesTransaction: false)
+  }
+
+  /// Sends the commands that a transaction depends on. The first time, `transactions` becomes known.
+  func exchange(lookingBeforeTransaction commands: Pipeline) throws -> Replies {
+    try exchange(commands, triesTransaction: true)
   }
 
   /// Sends commands between `MULTI` and `EXEC`, and further commands after them, in one write.
   /// - Returns: the replies to `MULTI`, to each command ("QUEUED") and to `EXEC`, then those to the further commands.
   /// - Throws: `ConnectionFailure`, `GreetingRefused`.
   func exchange(transaction commands: Pipeline, followedBy look: Pipeline?) throws -> Replies {
-    try exchange(commands, isTransaction: true, followedBy: look)
+    try exchange(commands, triesTransaction: false, isTransaction: true, followedBy: look)
   }
 
   private func exchange(
-    _ commands: Pipeline, isTransaction: Bool, followedBy look: Pipeline?
+    _ commands: Pipeline, triesTransaction: Bool, isTransaction: Bool = false,
+    followedBy look: Pipeline? = nil
   ) throws -> Replies {
     precondition(commands.isComplete, "a command lacks arguments")
     guard isUsable else { throw ConnectionFailure(.closed, stage: .exchange) }
     var head = greeting?.pipeline ?? Pipeline()
     if watch == .stale { head.append("UNWATCH") }
+    let isUntried = triesTransaction && transactions.areUnknown
+    let trial = isUntried ? (head.append("MULTI"), head.append("EXEC")) : nil
     let skipped = head.count
     if isTransaction { head.append("MULTI") }
     let wanted = head.count + commands.count + (isTransaction ? 1 : 0) + (look?.count ?? 0)
@@ -121,7 +140,19 @@ final class Connection {
       }
       self.greeting = nil
     }
+    if let trial { judgeTransactions(Replies(tape: reader.tape, skipped: 0), trial) }
     return Replies(tape: reader.tape, skipped: skipped)
+  }
+
+  private func judgeTransactions(_ replies: Replies, _ trial: (multi: Slot, exec: Slot)) {
+    if let error = replies[trial.multi].error {
+      transactions = .refused(CommandText(name: "MULTI", key: nil), error)
+    } else if let error = replies[trial.exec].error {
+      transactions = .refused(CommandText(name: "EXEC", key: nil), error)
+      isUsable = false
+    } else {
+      transactions = .taken
+    }
   }
 
   private static let exec = Array("*1\r\n$4\r\nEXEC\r\n".utf8)

@@ -45,19 +45,32 @@ extension RedisClient {
           endpoint = primary
           return primary
         }
-        let cause = reply.error?.hiding(sentinels.password)
-        refusal = StoreBackendError(
-          .refused, "The Sentinel \(sentinel) does not know the service '\(visible(sentinels.service))'.",
-          about: .server(sentinel.description), remedy: .checkSentinelService, cause: cause)
+        refusal =
+          reply.error.map { refused(by: sentinel, $0.hiding(sentinels.password)) }
+          ?? StoreBackendError(
+            .refused, "The Sentinel \(sentinel) does not know the service '\(visible(sentinels.service))'.",
+            about: .server(sentinel.description), remedy: .checkSentinelService)
       } catch let failure as ConnectionFailure {
         if failure.isStopped { throw failure }
         refusal =
           refusal ?? failure.translated(server: "the Sentinel \(sentinel)", url: connector.url)
       } catch let error as GreetingRefused {
-        refusal = error.translated(server: "the Sentinel \(sentinel)", url: connector.url)
+        refusal = refused(by: sentinel, error.error.withoutText, isPassword: true)
       }
     }
     throw refusal ?? noPrimary(sentinels, "no Sentinel is named", nil)
+  }
+
+  /// The error of a Sentinel that does not answer. The user and the password of the server are not its own.
+  private func refused(
+    by sentinel: Endpoint, _ error: ServerError, isPassword: Bool = false
+  ) -> StoreBackendError {
+    let explanation = error.explanation
+    let isDenied = isPassword || explanation.reason == .accessDenied
+    return StoreBackendError(
+      isDenied ? .accessDenied : explanation.reason,
+      "The Sentinel \(sentinel) does not answer: \(explanation.text).", about: .server(sentinel.description),
+      remedy: isDenied ? .provideSentinelPassword : explanation.remedy, cause: error)
   }
 
   /// Makes the connector for Sentinels. They have their own users. TLS settings and time limits are those of the

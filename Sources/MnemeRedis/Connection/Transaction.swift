@@ -12,8 +12,11 @@ struct Transaction: ~Copyable {
   /// Sends `WATCH` and commands that only read. One round trip.
   func read(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
     if commands.isEmpty { return Replies.none }
-    let replies = try interrupting { try connection.exchange(commands) }
+    let replies = try interrupting { try connection.exchange(lookingBeforeTransaction: commands) }
     if try client.settle(on: connection) { throw Interruption.moved }
+    if case .refused(let command, let error) = connection.transactions {
+      throw client.translated(error, of: command)
+    }
     try interruptWhereRedirected(replies)
     return try client.check(replies, of: commands, tolerating: tolerating)
   }

@@ -156,6 +156,7 @@ struct FaultTests {
     let early = try ScriptedServer { peer, number in
       peer.greet()
       if number == 0 { return }
+      peer.takeEmptyTransaction()
       peer.send("+OK\r\n")
       peer.awaitCommand("EXEC")
       peer.send("+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n")
@@ -166,6 +167,7 @@ struct FaultTests {
 
     let late = try ScriptedServer { peer, _ in
       peer.greet()
+      peer.takeEmptyTransaction()
       peer.send("+OK\r\n")
       peer.awaitCommand("EXEC")
     }

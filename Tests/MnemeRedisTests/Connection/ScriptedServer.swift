@@ -102,6 +102,12 @@ final class Peer: @unchecked Sendable {
     send("+OK\r\n-ERR unknown command\r\n")
   }
 
+  /// Takes the empty transaction that a client sends before its first, and answers it.
+  func takeEmptyTransaction() {
+    awaitCommand("EXEC")
+    send("+OK\r\n*0\r\n")
+  }
+
   /// Answers each command until the client has gone.
   func serve(_ answer: ([String]) -> String) {
     while let command = nextCommand() { send(answer(command)) }
