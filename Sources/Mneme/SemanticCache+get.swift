@@ -265,7 +265,7 @@ private final class Recorder {
     if isPeeking || refusal != nil { return }
     do {
       try body()
-    } catch let error as StoreBackendError where error.reason == .outOfMemory || error.reason == .readOnly {
+    } catch let error as StoreBackendError where error.refusesWrites {
       refusal = error
     }
   }
@@ -287,10 +287,17 @@ private final class Recorder {
       return try store.serve(
         ids: ids, in: namespace, counting: counter, at: now, whenDamaged: whenDamaged,
         choosing: chooseAndKeep)
-    } catch let error as StoreBackendError where error.reason == .outOfMemory || error.reason == .readOnly {
+    } catch let error as StoreBackendError where error.refusesWrites {
       refusal = error
       return chosen
     }
+  }
+}
+
+extension StoreBackendError {
+  /// Whether the store is there, and takes no writes for now.
+  fileprivate var refusesWrites: Bool {
+    reason == .outOfMemory || reason == .readOnly || remedy == .waitForReplicas
   }
 }
 

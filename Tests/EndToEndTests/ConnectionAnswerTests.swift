@@ -58,6 +58,10 @@ struct ConnectionAnswerTests {
     #expect(writing.message.contains(/\b[A-Z]+ p:[a-z_]+/), "\(writing)")
     let elsewhere = try complaint(77, url, "get", "--exact", "q", "-p", "other")
     #expect(elsewhere.message.contains(/\b[A-Z]+ other:[a-z]+/), "\(elsewhere)")
+    // The right to EXEC is missing: the server refuses the transaction as a whole.
+    try server.connect().send("ACL", "SETUSER", "reader", "+@all", "-exec")
+    let transaction = try complaint(77, url, "put", "q", "r")
+    expect(transaction, "permission denied", cause: "NOPERM", "ACL SETUSER reader +exec")
   }
 
   @Test("LOADING: 75, the server is still loading its data")
@@ -268,7 +272,12 @@ struct ConnectionAnswerTests {
 
   @Test("NOREPLICAS: 75, too few replicas are up to date for a write")
   func noReplicas() throws {
-    let server = try RedisServer(configuration: ["min-replicas-to-write 1"])
+    let server = try RedisServer()
+    try Mneme(url: server.url, prefix: "p").run("put", "there", "the answer")
+    try server.connect().send("CONFIG", "SET", "min-replicas-to-write", "1")
+    // An answer that is there is served, although its use cannot be counted.
+    let answer = try Mneme(url: server.url, prefix: "p").run("get", "there")
+    #expect(answer.outputText == "the answer\n" && answer.errorText.contains("not recorded"), "\(answer)")
     expect(
       try complaint(75, server.url, "put", "q", "r"), "too few replicas", cause: "NOREPLICAS", "replicas")
   }

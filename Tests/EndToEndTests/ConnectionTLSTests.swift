@@ -85,6 +85,9 @@ struct ConnectionTLSTests {
     #expect(try remediation(server.url()).contains("a host in the URL that the certificate names"))
     try expectToWork(server.url() + "?ssl_check_hostname=false", ["--cacert", ca])
     try expectToWork(server.url(), ["--insecure"])
+    // Only the list of names counts, not the name of the subject.
+    let unlisted = try TLSServer("unlisted")
+    try expectRefusal(unlisted.url(), ["--cacert", ca], reason: "hostname mismatch")
   }
 
   @Test(

@@ -17,6 +17,16 @@ struct QueryNormalizerTests {
     #expect(Array(QueryNormalizer.normalize(text).utf8) == Array(expected.utf8))
   }
 
+  @Test(
+    "what is not a hash is refused",
+    arguments: [
+      "", "x", String(repeating: "x", count: 64), String(repeating: "A", count: 64),
+      String(repeating: "a", count: 63), String(repeating: "a", count: 65),
+    ])
+  func noHash(text: String) {
+    #expect(throws: InvalidInputError.self) { try QueryNormalizer.check(hash: text) }
+  }
+
   @Test("is the SHA-256 of the UTF-8 in lower-case hexadecimal digits")
   func hashes() {
     // FIPS 180-4 examples.

@@ -22,6 +22,8 @@ package final class Certificates: Sendable {
     }
     try sign("server", names: "DNS:localhost,IP:127.0.0.1,IP:::1")
     try sign("elsewhere", names: "DNS:elsewhere.example,IP:192.0.2.1")
+    // Its name is in the subject alone.
+    try sign("unlisted", subject: "localhost", names: "email:somebody@example.org")
     // OpenSSL 3.5 refuses a certificate that ends before it begins. This one ends with the second in which it begins.
     try sign("expired", names: "DNS:localhost,IP:127.0.0.1", days: 0)
     try sign("client", names: "DNS:client")
@@ -29,10 +31,10 @@ package final class Certificates: Sendable {
     while try isValid("expired") { usleep(100_000) }
   }
 
-  private func sign(_ name: String, names: String, days: Int = 2) throws {
+  private func sign(_ name: String, subject: String? = nil, names: String, days: Int = 2) throws {
     try Data("subjectAltName=\(names)\n".utf8).write(to: URL(filePath: path("\(name).ext")))
     try openssl(
-      "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN=\(name) -keyout \(name).key"
+      "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN=\(subject ?? name) -keyout \(name).key"
         + " -out \(name).csr")
     try openssl(
       "x509 -req -in \(name).csr -CA ca.pem -CAkey ca.key -CAcreateserial -days \(days)"
