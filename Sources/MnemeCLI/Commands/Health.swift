@@ -115,7 +115,7 @@ struct HealthReport: Report {
   private static func row(_ check: HealthCheck) -> JSONOutput {
     [
       "check": JSONOutput(check.name.rawValue), "status": JSONOutput(check.status.rawValue),
-      "detail": JSONOutput(check.detail), "remedy": JSONOutput(check.remedy),
+      "detail": JSONOutput(check.detail), "remediation": JSONOutput(check.remedy),
     ]
   }
 
