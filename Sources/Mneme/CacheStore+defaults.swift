@@ -1,4 +1,6 @@
 extension CacheStore {
+  package func time(for now: UnixTime) throws -> UnixTime { now }
+
   package func namespaces() throws -> [Namespace] {
     try summaries().filter { $0.entries > 0 }.map(\.namespace)
   }

@@ -49,6 +49,10 @@ package protocol CacheStore: Store {
 
   // MARK: Serving
 
+  /// The moment by which entries expire: `now`, or the time of a clock that all clients of the store share, if this
+  /// machine's is far from it. `locate` compares them.
+  func time(for now: UnixTime) throws -> UnixTime
+
   /// Finds where to look for the answer to a query.
   func locate(namespace: Namespace, queryHash: String) throws -> Location
 
@@ -100,6 +104,7 @@ package protocol CacheStore: Store {
   func remove(ids: [EntryID]) throws -> [EntryID]
 
   /// Removes the expired ones among these entries, and counts them. An entry that is refreshed at the same time stays.
+  /// - Parameter now: by `time(for:)`.
   /// - Returns: the ids of the removed entries.
   @discardableResult
   func removeExpired(ids: [EntryID], at now: UnixTime) throws -> [EntryID]

@@ -51,9 +51,9 @@ extension SemanticCache {
     _ query: String, namespace: Namespace, embedding: [Float]?, options get: GetOptions, _ recorder: Recorder
   ) throws -> Lookup {
     if get.bypass { return try miss(.bypass, in: namespace, recorder) }
-    let now = options.clock()
     let queryHash = queryHash(query)
     let location = try store.locate(namespace: namespace, queryHash: queryHash)
+    let now = try store.time(for: options.clock())
 
     // The exact match.
     if let id = location.exact,

@@ -32,7 +32,7 @@ extension RedisStore {
     return now + Seconds(-lead.rawValue)
   }
 
-  private var isComparisonOld: Bool {
+  var isComparisonOld: Bool {
     clockComparison.map { $0.at.duration(to: .now) > Self.comparisonAge } ?? true
   }
 

@@ -8,7 +8,15 @@ extension RedisStore {
     var request = Pipeline()
     let pointer = request.append("GET", layout.hash(namespace, queryHash))
     let listed = request.append("ZRANGE", layout.lru(namespace), 0, fewest)
-    let replies = try read(request)
+    let server = isComparisonOld ? request.append("INFO", "server") : nil
+    let replies = try read(request, tolerating: true)
+    for (slot, command, key) in [
+      (pointer, "GET", layout.hash(namespace, queryHash)), (listed, "ZRANGE", layout.lru(namespace)),
+    ] {
+      if let error = replies[slot].error { throw client.translate(error, command: command, key: key.text) }
+    }
+    // It costs no round trip of its own here, and not all may ask for it.
+    if let server { note(serverInformation: replies[server].information) }
     let members = replies[listed].elements.compactMap { EntryID(member: $0.bytes) }.sorted()
     let exact = EntryID(member: replies[pointer].bytes)
     guard exact != nil || replies[pointer].isNull else {

@@ -12,12 +12,11 @@ extension RedisStore {
     try removeWhatever(ids, from: nil, counting: nil)
   }
 
-  /// Removes expired entries among these ids. Three round trips for each 16 entries, and at most one a minute for the
-  /// server's clock, which is used if this machine's differs by more than a minute.
+  /// Removes expired entries among these ids. Three round trips for each 16 entries.
+  /// - Parameter now: by `time(for:)`.
   @discardableResult
   package func removeExpired(ids: [EntryID], at now: UnixTime) throws -> [EntryID] {
     if ids.isEmpty { return [] }
-    let now = try time(for: now)
     return try ids.slices(of: Batch.removed).flatMap { slice in
       try removeBatch(Array(slice), counting: .own(.expirations)) { $0.isExpired(at: now) }
     }

@@ -49,6 +49,19 @@ import Testing
     try fixture.mneme.run("get", "--exact", "query 3")
   }
 
+  @Test(
+    "a get on a machine whose clock is behind does not serve what has expired, and removes it unless it peeks",
+    arguments: [[], ["--exact"], ["--peek"]])
+  func getExpired(options: [String]) throws {
+    let fixture = try filled("behind")
+    try fixture.age(3, by: 43_200)
+    let outcome = try fixture.mneme.shell(
+      "faketime -f -1d '\(Mneme.binary)' get --threshold 0.99 \(options.joined(separator: " ")) 'query 3'")
+    #expect(outcome.status == 1 && outcome.output.isEmpty, "\(outcome)")
+    #expect(outcome.errorText.contains("behind the server's"), "\(outcome)")
+    #expect(try fixture.entryCount() == (options == ["--peek"] ? 5 : 4))
+  }
+
   @Test("what only shows goes by the server's time too", arguments: ["+1d", "-1d"])
   func shown(lead: String) throws {
     let fixture = try filled("shown")

@@ -97,14 +97,7 @@ struct Get: Command {
     defer { cache.close() }
     let vector = try embedding?.read(for: store.identity()?.dimension)
     var lookup = try cache.lookUp(query, namespace: namespace, embedding: vector, options: options)
-    // The clocks were not compared yet, since nothing was removed.
-    if lookup.hit == nil, options.peek { _ = try store.time(for: context.clock()) }
     context.warnOfClock(of: store)
-    if lookup.hit == nil, let lead = store.clockLead {
-      let corrected = try context.openCache(
-        store, embedder: embedder, options: cacheOptions, correctingClockBy: lead)
-      lookup = try corrected.lookUp(query, namespace: namespace, embedding: vector, options: options)
-    }
     if let failure = lookup.embedderFailure as? any MnemeError {
       context.warn("\(failure.message) \(failure.remediation)")
     }
