@@ -7,7 +7,7 @@ import Testing
 struct DocumentsTests {
   @Test(
     "show what each command in them prints",
-    .needs(program: "python3"), .needs(program: "jq"), .timeLimit(.minutes(5)))
+    .needs(program: "python3"), .needs(program: "jq"), .timeLimit(.minutes(20)))
   func commands() throws {
     let outcome = try ChildProcess(
       [Repository.top + "/Tests/documents", Mneme.binary], environment: Mneme.plainEnvironment,

@@ -242,10 +242,10 @@ private struct Line {
       while try !client.readSome().isEmpty {}
       return false
     case .garbage:
-      // Line ends in it, so that it is not taken for a line that is still under way.
+      // Line ends in it, so that it is not taken for a line that is still under way, and more than is left of a text.
       let noise = Array("!?\r\n".utf8)
       if count == 0 { _ = try client.readSome() }
-      try client.writeAll((0..<max(count, 64)).map { noise[$0 % noise.count] })
+      try client.writeAll((0..<max(count, 65_536)).map { noise[$0 % noise.count] })
       while try !client.readSome().isEmpty {}
       return false
     }
