@@ -360,6 +360,8 @@ extension ImportTrial {
       var now = entries
       for range in (sure + chosen).sorted(by: { $0.lowerBound < $1.lowerBound }) {
         for line in file.lines[range.lowerBound - 1..<range.upperBound] where line.kind == .sound {
+          // The lines before a conflict are stored, and nothing after it.
+          if file.policy == "fail", now[line.place] != nil { return now }
           if file.policy != "skip" || now[line.place] == nil { now[line.place] = line.response }
         }
       }
