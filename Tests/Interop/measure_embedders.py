@@ -7,7 +7,7 @@ pair of the first kinds at or above the threshold is a wrong answer, one of the 
 
 For the second table the cache is filled from TRAIN.csv; every question of TEST.csv is asked. The nearest stored question
 answers where it is at least as similar as the threshold, and is right when it has the same label. Texts are normalised as
-the cache does it, a question that stands in the first file twice is stored once, with its last label.
+the cache does it, a question that the first file has twice is stored once, with its last label.
 """
 
 import csv

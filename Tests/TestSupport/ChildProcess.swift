@@ -194,7 +194,7 @@ package func escaped(_ bytes: some Sequence<UInt8>) -> String {
   return text
 }
 
-/// Hands over a null-terminated array of null-terminated strings, as `exec` and its kin take them.
+/// Passes a null-terminated array of null-terminated strings, as `exec` and its kin take them.
 private func withCStrings<Result>(
   _ strings: [[UInt8]], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
 ) -> Result {
