@@ -296,7 +296,12 @@ struct ImportRun {
     }
     underWay = []
     guard let conflict = error as? ConflictError else { throw lineError(batch.lines[0], error) }
-    let first = try storeEntries(before: conflict, of: batch)
+    let first: ConflictError
+    do {
+      first = try storeEntries(before: conflict, of: batch)
+    } catch {
+      throw lineError(batch.lines[0], error)
+    }
     throw conflictError(first, in: batch)
   }
 
