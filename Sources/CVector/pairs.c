@@ -2,6 +2,7 @@
 // loads for many products, and so instructions that multiply more at a time do pay.
 
 #include "CVector.h"
+#include "bytes.h"
 
 #include <string.h>
 #ifdef __x86_64__
@@ -42,11 +43,7 @@ void cvector_lengths(const int8_t *rows, size_t count, size_t width, float *leng
 double cvector_dot_f32(const void *bytes, const float *numbers, size_t count) {
     double sum = 0;
     for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, (const char *)bytes + i * sizeof bits, sizeof bits);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-        bits = __builtin_bswap32(bits);
-#endif
+        uint32_t bits = float_bits(bytes, i);
         float number;
         memcpy(&number, &bits, sizeof bits);
         sum += (double)number * (double)numbers[i];

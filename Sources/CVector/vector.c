@@ -6,6 +6,7 @@
 // streams (OpenBLAS does, and takes three times as long).
 
 #include "CVector.h"
+#include "bytes.h"
 
 #include <math.h>
 #include <string.h>
@@ -175,11 +176,7 @@ uint64_t cvector_checksum_value(const cvector_checksum *checksum) {
 uint32_t cvector_read_f32(const void *bytes, size_t count, float *numbers) {
     uint32_t largest = 0;
     for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, (const char *)bytes + i * sizeof bits, sizeof bits);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-        bits = __builtin_bswap32(bits);
-#endif
+        uint32_t bits = float_bits(bytes, i);
         memcpy(numbers + i, &bits, sizeof bits);
         uint32_t magnitude = bits & 0x7fffffff;
         largest = magnitude > largest ? magnitude : largest;

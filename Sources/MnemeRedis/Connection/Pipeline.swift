@@ -55,7 +55,7 @@ struct Pipeline: Sendable {
     return slot
   }
 
-  /// Appends a command with any number of keys: `WATCH`, `UNLINK`, `EXISTS`. It appends nothing if there are no keys.
+  /// Appends a command that takes any number of keys, such as `WATCH`. If there are no keys, it does nothing.
   /// - Returns: the slot of its reply, if it was appended.
   @discardableResult
   mutating func append(_ name: StaticString, each keys: some Collection<some RedisArgument>) -> Slot {
