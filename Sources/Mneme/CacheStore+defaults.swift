@@ -186,4 +186,8 @@ extension CacheStore {
     guard mark.lineage == nil, try versionCounter() == mark.version else { return nil }
     return NamespaceChanges(written: [], examined: 0, mark: mark)
   }
+
+  package func memberIDs(in namespace: Namespace) throws -> Set<EntryID> {
+    Set(try leastRecentlyUsed(.max, in: namespace))
+  }
 }

@@ -34,8 +34,8 @@ package protocol CacheStore: Store {
 
   /// Passes the id and embedding of every entry of a namespace to `body`, in the order of ids, in bounded memory. The
   /// bytes are not checked.
-  /// - Parameter whenDamaged: called with each entry that exists and has no embedding. An error that it throws ends the
-  ///   reading.
+  /// - Parameter whenDamaged: called with each entry whose key has another type. An error that it throws ends the
+  ///   reading. An entry without an embedding is passed over.
   func forEachEmbedding(
     in namespace: Namespace, whenDamaged: (CorruptCacheError) throws -> Void,
     _ body: (EntryID, UnsafeRawBufferPointer) throws -> Void) throws
@@ -137,6 +137,9 @@ package protocol CacheStore: Store {
   /// Removed entries are not reported, because a search reads its candidates from the store and notices that.
   /// - Returns: nil if the mark is not of this store, or if more than `limit` entries would have to be read.
   func changes(in namespace: Namespace, since mark: StoreMark, atMost limit: Int) throws -> NamespaceChanges?
+
+  /// Lists the ids of all entries of a namespace.
+  func memberIDs(in namespace: Namespace) throws -> Set<EntryID>
 }
 
 /// The place of the answer to a query.

@@ -14,13 +14,13 @@ public struct Counters: Sendable, Equatable {
   /// Makes counters that are all 0.
   public init() {}
 
-  /// The count of an event; 0 for one that was never counted. Sums saturate.
+  /// The count of an event; 0 for one that was never counted.
   public subscript(counter: Counter) -> Int64 {
     get { counts[counter] ?? 0 }
     set { counts[counter] = newValue == 0 ? nil : newValue }
   }
 
-  /// The sums of two sets of counters.
+  /// The sums of two sets of counters. They saturate.
   public static func + (a: Counters, b: Counters) -> Counters {
     var sum = a
     for (counter, count) in b.counts {

@@ -93,6 +93,11 @@ extension NamedError {
   ) {
     self.init(report: ErrorReport(message: message, object: object, remedy: remedy, cause: cause))
   }
+
+  /// The same error with one more sentence in its message.
+  package func adding(_ sentence: String) -> Self {
+    Self("\(message) \(sentence)", about: object, remedy: remedy, cause: cause)
+  }
 }
 
 /// A failure of the backend: it is unreachable, ended during a call, refused, or out of memory.
@@ -145,6 +150,11 @@ public struct StoreBackendError: MnemeError {
     self.reason = reason
     report = ErrorReport(message: message, object: object, remedy: remedy, cause: cause)
   }
+
+  /// The same error with one more sentence in its message.
+  package func adding(_ sentence: String) -> StoreBackendError {
+    StoreBackendError(reason, "\(message) \(sentence)", about: object, remedy: remedy, cause: cause)
+  }
 }
 
 /// A snapshot or a restore was requested of a store whose backend makes them itself.
@@ -182,7 +192,7 @@ public struct CacheClosedError: NamedError {
   public init(report: ErrorReport) { self.report = report }
 }
 
-/// A namespace is over its quota after eviction.
+/// A namespace is over its quota after eviction. For stores of other packages; the stores here evict enough.
 public struct NamespaceQuotaExceededError: NamedError {
   public static let kind = ErrorKind.namespaceQuotaExceeded
   public let report: ErrorReport

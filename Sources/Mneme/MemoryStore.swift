@@ -100,7 +100,9 @@ public final class MemoryStore: Store {
   public func recordAccess(id: EntryID, at now: UnixTime) throws {
     try withState { state in
       state.entries[id]?.lastAccessedAt = now
-      state.entries[id]?.accessCount += 1
+      if let count = state.entries[id]?.accessCount, count < .max {
+        state.entries[id]?.accessCount = count + 1
+      }
     }
   }
 
@@ -120,7 +122,9 @@ public final class MemoryStore: Store {
   public func add(_ count: Int64, to counter: Counter, in namespace: Namespace) throws {
     try withState { state in
       guard state.identity != nil else { return }
-      state.counters[namespace, default: Counters()][counter] += count
+      var added = Counters()
+      added[counter] = count
+      state.counters[namespace] = (state.counters[namespace] ?? Counters()) + added
     }
   }
 

@@ -60,7 +60,7 @@ package enum Metadata {
   }
 
   /// The number of levels that Python reads in any program.
-  private static let deepestForPython = 900
+  static let deepestForPython = 900
 
   /// The value as it was written, without white space around it; nil if it is not JSON or has Python's additions.
   package static func portable(_ text: String) -> String? {

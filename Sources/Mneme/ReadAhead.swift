@@ -4,8 +4,8 @@
 /// - Parameters:
 ///   - next: makes the next value; nil ends it. The first is made in the caller's thread, all others in the other, and
 ///     none after an error.
-///   - body: handles a value, in the caller's thread, in order. An error ends it; one more value may have been
-/// made by then, or be in the making, which is waited for.
+///   - body: handles a value, in the caller's thread, in order. An error ends it; one more value may have been made by
+///     then, or be in the making, which is waited for.
 package func forEachReadAhead<Element: Sendable>(
   _ next: @escaping @Sendable () throws -> Element?, _ body: (Element) throws -> Void
 ) throws {
@@ -38,6 +38,8 @@ package func forEachReadAhead<Element: Sendable>(
   }
   try body(first)
   while true {
+    // The other thread does not know of a cancellation of this one.
+    try WorkCancellation.check()
     let made = place.wait { place -> Result<Element?, any Error>? in
       guard case .made(let made) = place else { return nil }
       place = .empty

@@ -25,7 +25,7 @@ package struct Selection: Sendable {
   package var expiry = Expiry.notExpired
   /// Responses of more than so many bytes.
   package var responseBytesAbove: Int?
-  /// Whether only entries match that cannot be served.
+  /// Whether only entries match that are never served, or only as an exact hit.
   package var isUnservable = false
   /// The least similarity to a vector.
   package var likeness: Likeness?
@@ -67,13 +67,13 @@ package struct Selection: Sendable {
   /// The large fields that are needed to decide, in addition to the small ones.
   package var fields: Fields {
     var fields: Fields = []
-    if !texts.isEmpty || !queryTexts.isEmpty || isUnservable { fields.insert(.query) }
+    if !texts.isEmpty || !queryTexts.isEmpty { fields.insert(.query) }
     if !texts.isEmpty || !responseTexts.isEmpty || responseBytesAbove != nil || isUnservable
       || redundant != nil
     {
       fields.insert(.response)
     }
-    if !metadata.isEmpty || isUnservable { fields.insert(.metadata) }
+    if !metadata.isEmpty { fields.insert(.metadata) }
     if isUnservable || likeness != nil { fields.insert(.embedding) }
     return fields
   }
@@ -134,9 +134,9 @@ package struct Selection: Sendable {
 }
 
 extension StoredEntry {
-  /// Whether `get` would serve it for the right question, apart from its time to live.
+  /// Whether `get` serves it for its own question and for similar ones, apart from its time to live.
   package var isServable: Bool {
-    raw == nil && defaultValidator(response) && (embedding.dimension == 0 || embedding.flaw == nil)
+    defaultValidator(response) && (embedding.dimension == 0 || embedding.flaw == nil)
   }
 
   /// The bytes of the response as they are stored.
@@ -239,11 +239,14 @@ extension MetadataCondition.Value {
 }
 
 extension JSONText {
-  /// The value of stored metadata, with Python's `NaN` and infinities; nil for text that is not JSON.
+  /// The value of stored metadata, with Python's `NaN` and infinities; nil for text that is not JSON or nests deeper
+  /// than Python can read.
   package init?(metadata text: String) {
     let bytes = Array(text.utf8)
     var grammar = JSONGrammar(bytes: bytes, allowsNaN: true)
-    guard let range = try? grammar.checkDocument() else { return nil }
+    guard let range = try? grammar.checkDocument(), grammar.depth <= Metadata.deepestForPython else {
+      return nil
+    }
     self.init(checked: bytes[range])
   }
 }

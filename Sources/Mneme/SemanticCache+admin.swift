@@ -53,7 +53,8 @@ public struct Health: Sendable {
 }
 
 extension SemanticCache {
-  /// Removes the entry of a query. On Redis five round trips, or one where there is none.
+  /// Removes the entry of a query. On Redis five round trips, six if the namespace is empty
+  /// then, or one if there is none.
   /// - Returns: its id, or nil if there was none.
   @discardableResult
   public func delete(_ query: String, namespace: Namespace = .default) throws -> EntryID? {
@@ -89,7 +90,8 @@ extension SemanticCache {
     return Stats(
       entries: try store.count(in: namespace),
       counters: summaries.reduce(Counters()) { $0 + $1.counters },
-      expiredPending: try store.expiredCount(at: options.clock()), identity: try store.identity(),
+      expiredPending: try store.expiredCount(at: store.time(for: options.clock())),
+      identity: try store.identity(),
       version: version, namespaces: summaries, damaged: damaged)
   }
 
@@ -113,7 +115,8 @@ extension SemanticCache {
     let oldest = try reading { try store.oldestCreation(progress: progress) }
     return Health(
       integrityOK: try damaged.isEmpty && store.integrityCheck(), identity: identity, entries: entries ?? 0,
-      namespaces: namespaces ?? 0, oldestEntryAge: oldest.map { max(Seconds(0), options.clock() - $0) },
+      namespaces: namespaces ?? 0,
+      oldestEntryAge: try oldest.map { max(Seconds(0), try store.time(for: options.clock()) - $0) },
       damaged: damaged)
   }
 

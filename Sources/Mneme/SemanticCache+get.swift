@@ -33,8 +33,9 @@ extension SemanticCache {
   /// Finds the answer to a query, or the reason why there is none.
   ///
   /// On Redis an exact hit takes three round trips: one for the id, one for the entry, and one to record the access
-  /// and the counter. So does a semantic hit in a namespace of up to 16 entries. In a larger one two more are usual:
-  /// to check that the index is up to date, and to read the vectors of the candidates. The first lookup in a namespace
+  /// and the counter. So does a semantic hit in a namespace of up to 4 entries. With up to 16 one more is needed, for
+  /// their vectors. In a larger one two more are usual: to check that the index is up to date, and to read the vectors
+  /// of the candidates. The first lookup in a namespace
   /// reads all of its vectors. A lookup after changes reads the changed ones. Expired candidates are removed, with
   /// three round trips for each 16. If the embedder fails, the result is a miss with that reason and not an error.
   public func lookUp(
@@ -98,7 +99,9 @@ extension SemanticCache {
   ) throws -> Result<Embedding, VectorAbsence> {
     do {
       let embedder = try embedder { try store.identity() }
-      if embedding == nil, embedder is AbsentEmbedder { return .failure(VectorAbsence(reason: .noEmbedder)) }
+      if embedding?.isEmpty ?? true, embedder is AbsentEmbedder {
+        return .failure(VectorAbsence(reason: .noEmbedder))
+      }
       if let embedding { try Self.check(embedding, isOf: embedder) }
       return .success(try .normalizing(embedding ?? embed(query, with: embedder)))
     } catch let error where error is EmbedderError || error is QuantizationError {
@@ -155,7 +158,7 @@ extension SemanticCache {
     var lookup = Lookup()
     var served = exact
     var isEmpty = location.members?.isEmpty ?? false
-    if let members = location.members, get.explain == nil {
+    if let members = location.members, members.count <= Self.weighedAtOnce, get.explain == nil {
       // There are so few that reading and weighing all is one step.
       served = try weigh(members, &weighing, &lookup, recorder)
     } else if let members = location.members {
@@ -184,7 +187,9 @@ extension SemanticCache {
       }
     }
     let expired = weighing.candidates.filter { $0.verdict == .expired }.map(\.id)
-    if !expired.isEmpty { try recorder.record { try store.removeExpired(ids: expired, at: now) } }
+    if !expired.isEmpty {
+      try recorder.record(orServe: served != nil) { try store.removeExpired(ids: expired, at: now) }
+    }
     if let served {
       lookup.hit = Hit(served, layer: .semantic, similarity: weighing.similarity, at: now)
     } else {
@@ -261,11 +266,12 @@ private final class Recorder {
 
   init(isPeeking: Bool) { self.isPeeking = isPeeking }
 
-  func record(_ body: () throws -> Void) throws {
+  /// - Parameter isServed: an answer was found, which no error of the store may hide.
+  func record(orServe isServed: Bool = false, _ body: () throws -> Void) throws {
     if isPeeking || refusal != nil { return }
     do {
       try body()
-    } catch let error as StoreBackendError where error.refusesWrites {
+    } catch let error as StoreBackendError where isServed || error.refusesWrites {
       refusal = error
     }
   }

@@ -162,9 +162,35 @@ private struct IndexWork {
       let kept = new.samples.filter { old in !last.contains { $0.id == old.id } }
       new.samples = kept.suffix(StoreMark.sampleLimit - last.count) + last
     }
+    guard try !changes.mayLackEntries || addLacking(to: &state, &new) else { return false }
     state.known?.mark = new
     // Reading the creation time of an entry costs less than reading its vector.
     state.known?.unsaved += changes.written.count + changes.examined / 8
+    return true
+  }
+
+  /// Adds the entries of the namespace that the index does not have.
+  /// - Returns: false if the file of the index is damaged.
+  private mutating func addLacking(to state: inout NamespaceIndex.State, _ mark: inout StoreMark) throws
+    -> Bool
+  {
+    var lacking = try store.memberIDs(in: namespace)
+    // Listing an id costs less than reading a time.
+    state.known?.unsaved += lacking.count / 64
+    do {
+      try state.known?.index.forEachBlock { block, rows, counts in
+        for row in 0..<rows where counts(row) { lacking.remove(EntryID(block.ids[row])) }
+      }
+    } catch is DamagedIndex {
+      state.known = nil
+      state.damagedFiles += 1
+      return false
+    }
+    try store.forEachEmbedding(of: lacking.sorted(), whenDamaged: { damaged.append($0) }) { id, bytes in
+      if let bytes { state.known?.index.set(id, bytes) }
+    }
+    state.known?.unsaved += lacking.count
+    (mark.uncompared, mark.comparedAt) = (0, mark.time)
     return true
   }
 

@@ -3,7 +3,8 @@ import Synchronization
 extension SemanticCache {
   /// Stores an answer. It replaces an answer to the same question in the same namespace.
   ///
-  /// On Redis at most four round trips, and two more for each batch that is evicted.
+  /// On Redis four round trips at most, one more where the entry of the query has expired or this machine's clock is
+  /// behind, and two for each batch that is evicted. An error of an eviction says that the entry was stored.
   /// - Parameters:
   ///   - metadata: a JSON object, stored as it is written.
   ///   - ttl: 1 second … `longestTTL`; nil takes `Options.defaultTTL`.

@@ -53,7 +53,8 @@ public final class SemanticCache: Sendable {
   /// The largest quota.
   public static let largestQuota = 1_000_000_000
 
-  /// Chooses the embedder of a cache; nil means a cache that does not exist yet.
+  /// Chooses the embedder of a cache; nil means a cache that does not exist yet. It is called once, in the middle of
+  /// the first use. Then other threads wait, so it must use neither the cache nor its store.
   public typealias EmbedderChoice = @Sendable (CacheIdentity?) throws -> any Embedder
 
   /// The state of a cache, and of others that share it.

@@ -19,9 +19,11 @@ package final class BatchInsertion {
 
   private struct Stored: Sendable {
     var outcomes: [InsertOutcome]
-    var evicted: Int
+    var evicted = 0
     var fills: [Fill]
     var unusedIDs: [EntryID]
+    /// The error of the eviction after the batch was stored.
+    var evictionError: (any Error)?
   }
 
   private let store: RedisStore
@@ -42,9 +44,9 @@ package final class BatchInsertion {
 
   /// The distance to a limit, in entries, from which on the batches are written one by one.
   private static let margin = 4096
-  /// The number of batches for which ids are allocated at a time. The caller waits a round trip for them, which the
-  /// lanes' queue does not always hide where the server is far.
-  private static let batchesOfIDs = 256
+  /// The number of ids that are allocated at a time, if a batch does not need more. The caller waits a round trip for
+  /// them, which the lanes' queue does not always hide where the server is far.
+  private static let idsAtATime = 2048
 
   /// - Parameters:
   ///   - policy: the treatment of an entry whose query already has one.
@@ -66,10 +68,15 @@ package final class BatchInsertion {
       return store.insertion(request)
     } finish: { store, work, batch in
       let used = Set(batch.outcomes.map(\.id))
-      return Stored(
-        outcomes: work.batch.outcomes(from: batch.outcomes),
-        evicted: try store.evict(over: maxEntries, after: batch.fills, sparing: used),
-        fills: batch.fills, unusedIDs: work.ids.filter { !used.contains($0) })
+      var stored = Stored(
+        outcomes: work.batch.outcomes(from: batch.outcomes), fills: batch.fills,
+        unusedIDs: work.ids.filter { !used.contains($0) })
+      do {
+        stored.evicted = try store.evict(over: maxEntries, after: batch.fills, sparing: used)
+      } catch {
+        stored.evictionError = error
+      }
+      return stored
     }
   }
 
@@ -77,7 +84,8 @@ package final class BatchInsertion {
 
   /// Stores at most a thousand entries, after all earlier batches. The batch may be under way when this returns.
   /// - Throws: the error of `RedisStore.insert` for the first batch that is not stored. `takeSettled` then returns the
-  ///   batches before it, and `takeSettledBeyondError` the later batches that were stored or may have been.
+  ///   batches before it, and `takeSettledBeyondError` the later batches that were stored or may have been. The error
+  ///   of an eviction after a batch, when all batches so far are stored.
   package func insert(_ entries: [StoredEntry]) throws {
     guard !entries.isEmpty else {
       try finish()
@@ -124,6 +132,7 @@ package final class BatchInsertion {
   }
 
   private func settle() throws {
+    var evictionError: (any Error)?
     for outcome in lanes.takeOutcomes() {
       switch outcome {
       case .failure(let error):
@@ -138,6 +147,7 @@ package final class BatchInsertion {
       case .success(let stored):
         allUnderWay.subtract(underWay.removeFirst())
         settled.append((stored.outcomes, stored.evicted))
+        evictionError = evictionError ?? stored.evictionError
         ids = (stored.unusedIDs + ids).sorted()
         meetsNewQueries = stored.outcomes.contains { $0.isInserted }
         isOneByOne =
@@ -145,12 +155,18 @@ package final class BatchInsertion {
           || stored.fills.contains { $0.isNearLimit(maxEntries, adding: Self.margin) }
       }
     }
+    guard let evictionError else { return }
+    // The batches under way are stored too, and belong to what is reported.
+    lanes.finish()
+    try settle()
+    throw evictionError
   }
 
   /// Returns ids for a batch of new entries; none if none will be needed.
   private func takeIDs(_ count: Int) throws -> [EntryID] {
     guard meetsNewQueries, !isOneByOne, lanes.areOpen else { return [] }
-    if ids.count < count { ids += try store.allocateRun(of: max(1, Self.batchesOfIDs * count)) }
+    if ids.count < count { ids += try store.allocateRun(of: max(count, Self.idsAtATime)) }
+    guard ids.count >= count else { return [] }
     defer { ids.removeFirst(count) }
     return Array(ids.prefix(count))
   }

@@ -63,6 +63,6 @@ extension RedisStore {
         return Question { _ in true }
       }
     }
-    return try settle(removed)
+    return settle(removed)
   }
 }

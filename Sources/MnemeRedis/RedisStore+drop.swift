@@ -69,7 +69,7 @@ extension RedisStore {
 
   /// - Returns: false if the version has changed.
   private func removeCommonKeys(unlessMovedFrom version: [UInt8]?) throws -> Bool {
-    try client.change(tolerating: true) { pipeline in
+    try client.change(tolerating: true, freeing: true) { pipeline in
       pipeline.append("WATCH", layout.version)
       return appendRawVersion(to: &pipeline)
     } decide: { _, now in

@@ -59,11 +59,12 @@ extension RedisStore {
     }
   }
 
-  /// Records the removals that a change could not record, if there is memory now. No round trip if there are none.
-  func settle<Value>(_ freed: Freed<Value>) throws -> Value {
+  /// Records the removals that a change could not record, if that is possible now. No round trip if there are none.
+  func settle<Value>(_ freed: Freed<Value>) -> Value {
     if !freed.unrecorded.isEmpty {
       ledger.add(freed.unrecorded)
-      try recordRemovals()
+      // The entries are gone, so an error must not hide that. What is not recorded stays in the ledger.
+      _ = try? recordRemovals()
     }
     return freed.value
   }

@@ -104,22 +104,23 @@ extension RedisStore {
   }
 
   /// Allocates ids that no entry has: those after the last one, or after the highest entry if `next_id` is below it.
-  /// Their keys are watched in the same round trip.
+  /// - Parameter watching: watches their keys in the same round trip. Redis compares each watched key with all others,
+  ///   so it is for the ids of one batch.
   func appendAllocation(
-    _ count: Int, after look: IDLook, to pipeline: inout Pipeline
+    _ count: Int, after look: IDLook, watching: Bool = true, to pipeline: inout Pipeline
   ) throws -> Question<IDAllocation> {
     try checkGrowth(of: layout.nextID, from: max(look.last, look.highest))
     let base = max(look.last, look.highest)
     // If `next_id` is far below zero, one increment would overflow, so it takes two.
     let (distance, isTooFar) = base.subtractingReportingOverflow(look.last)
     let foreseen = Self.run(of: count, after: base)
-    let taken = appendVacancyLook(at: foreseen, to: &pipeline)
+    let taken = watching ? appendVacancyLook(at: foreseen, to: &pipeline) : nil
     let next = pipeline.append("INCRBY", layout.nextID, isTooFar ? .max / 2 : distance + Int64(count))
     return Question { replies in
       let allocated = replies[next].integer ?? 0
       return IDAllocation(
         foreseen: foreseen, ids: Self.run(of: count, after: allocated &- Int64(count)),
-        areTaken: replies[taken].integer != 0 || allocated < Int64(count))
+        areTaken: taken.map { replies[$0].integer != 0 } ?? false || allocated < Int64(count))
     }
   }
 
@@ -164,16 +165,18 @@ extension RedisStore {
 
   // MARK: For many batches
 
-  /// Allocates ids for entries of several batches, so that their ids are in the order of the entries. Two round trips.
+  /// Allocates ids for entries of several batches, so that their ids are in the order of the entries. Each batch checks
+  /// that no entry has its ids. Two round trips.
+  /// - Returns: none if the counter is so far below the ids of existing entries that it takes two steps.
   func allocateRun(of count: Int) throws -> [EntryID] {
-    let ids = AllocatedIDs()
     try client.change {
       appendIDLook([], to: &$0)
-    } decide: { transaction, seen -> Plan<Void> in
-      try allocate(count, for: ids, after: seen, transaction)
-      return .done(())
+    } decide: { transaction, seen -> Plan<[EntryID]> in
+      let allocation = try transaction.read {
+        try appendAllocation(count, after: seen, watching: false, to: &$0)
+      }
+      return .done(allocation.areTaken ? [] : allocation.ids)
     }
-    return ids.unused
   }
 
   /// Gives back ids that were not used, if no other client has allocated ids since. Two round trips.

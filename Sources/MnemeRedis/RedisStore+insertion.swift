@@ -9,7 +9,7 @@ extension RedisStore {
     try insertBatch(InsertRequest([entry])).outcomes[0].id
   }
 
-  /// Inserts an entry. Up to 15 entries over a quota are evicted in the same transaction, for one round trip more. If
+  /// Inserts an entry. An error of an eviction after that says that the entry was stored. Up to 15 entries over a quota are evicted in the same transaction, for one round trip more. If
   /// there are more, it takes two round trips to choose them and three for each transaction (`Batch.removed`).
   package func insert(_ entry: StoredEntry, evictingOver maxEntries: Int?) throws -> Insertion {
     try insertEvicting(InsertRequest([entry], evicts: true), maxEntries)
@@ -34,9 +34,16 @@ extension RedisStore {
   private func insertEvicting(_ request: InsertRequest, _ maxEntries: Int?) throws -> Insertion {
     let batch = try insertBatch(request)
     let outcome = batch.outcomes[0]
-    return Insertion(
-      id: outcome.id, replaced: !outcome.isInserted,
-      evicted: try batch.evicted + evict(over: maxEntries, after: batch.fills, sparing: [outcome.id]))
+    let state = "The entry was stored with the id \(outcome.id)."
+    do {
+      return Insertion(
+        id: outcome.id, replaced: !outcome.isInserted,
+        evicted: try batch.evicted + evict(over: maxEntries, after: batch.fills, sparing: [outcome.id]))
+    } catch let error as StoreBackendError {
+      throw error.adding(state)
+    } catch let error as CorruptCacheError {
+      throw error.adding(state)
+    }
   }
 
   /// Stores at most a thousand entries in one transaction, then evicts entries over the limits. A query that occurs

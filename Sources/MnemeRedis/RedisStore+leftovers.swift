@@ -42,8 +42,8 @@ extension RedisStore {
     guard !ids.isEmpty else { return [] }
     let namespaces = Set(leftovers.compactMap(\.namespace)).sorted()
     let swept: Freed<[EntryID]> = try client.change(freeing: true) { pipeline in
-      // `by_id` is watched so that two vacuums at the same time do not both count an id.
-      pipeline.append("WATCH", each: (isSound(layout.byID) ? [layout.byID] : []) + ids.map(layout.entry))
+      // The entries alone, since every put of another client changes the indexes.
+      pipeline.append("WATCH", each: ids.map(layout.entry))
       let questions = ids.map { id in
         (
           id: id, entry: appendAnswerQuestion(about: id, to: &pipeline),
@@ -67,10 +67,9 @@ extension RedisStore {
       let emptied = heads.isEmpty ? [] : try watchEmptied(by: heads, transaction)
       return freeing(RemovalRecord(removed: gone.count, emptied: emptied), transaction.room) { pipeline in
         appendSweep(going, to: &pipeline)
-        return Question { _ in gone }
       }
     }
-    return try settle(swept)
+    return settle(swept)
   }
 
   // MARK: Whether there is an entry
@@ -126,17 +125,24 @@ extension RedisStore {
     return Question { replies in scores.contains { !replies[$0].isNull } }
   }
 
-  func appendSweep(_ leftovers: [Leftover], to pipeline: inout Pipeline) {
-    func remove(_ member: some RedisArgument, from key: Key) {
-      if isSound(key) { pipeline.append("ZREM", key, member) }
+  /// Appends the removal of ids from the indexes.
+  /// - Returns: the ids that an index had. Another vacuum may have removed some since they were looked at.
+  @discardableResult
+  func appendSweep(_ leftovers: [Leftover], to pipeline: inout Pipeline) -> Question<[EntryID]> {
+    var removals: [(id: EntryID, slot: Slot)] = []
+    func remove(_ leftover: Leftover, _ member: some RedisArgument, from key: Key) {
+      if isSound(key) { removals.append((leftover.id, pipeline.append("ZREM", key, member))) }
     }
     for leftover in leftovers {
       pipeline.append("UNLINK", layout.entry(leftover.id))
-      remove(leftover.id.member, from: layout.byID)
-      remove(leftover.id.member, from: layout.byTTL)
+      remove(leftover, leftover.id.member, from: layout.byID)
+      remove(leftover, leftover.id.member, from: layout.byTTL)
       guard let namespace = leftover.namespace else { continue }
-      remove(KeyLayout.pythonTTLMember(namespace, leftover.id), from: layout.byTTL)
-      remove(leftover.id.member, from: layout.lru(namespace))
+      remove(leftover, KeyLayout.pythonTTLMember(namespace, leftover.id), from: layout.byTTL)
+      remove(leftover, leftover.id.member, from: layout.lru(namespace))
+    }
+    return Question { [removals] replies in
+      Set(removals.filter { replies[$0.slot].integer == 1 }.map(\.id)).sorted()
     }
   }
 }

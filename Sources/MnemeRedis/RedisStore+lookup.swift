@@ -1,13 +1,14 @@
 import Mneme
 
 extension RedisStore {
-  /// Finds an entry by its exact query. One round trip. For up to 16 entries `members` is set too, because reading
-  /// them then takes less time than a round trip.
+  /// Finds an entry by its exact query. One round trip. For up to 16 entries `members` is set too, because comparing
+  /// all of them then takes less time than an index.
   package func locate(namespace: Namespace, queryHash: String) throws -> Location {
     let fewest = 16
     var request = Pipeline()
     let pointer = request.append("GET", layout.hash(namespace, queryHash))
     let listed = request.append("ZRANGE", layout.lru(namespace), 0, fewest)
+    let meta = request.append("EXISTS", layout.meta)
     let server = isComparisonOld ? request.append("INFO", "server") : nil
     let replies = try read(request, tolerating: true)
     for (slot, command, key) in [
@@ -15,6 +16,8 @@ extension RedisStore {
     ] {
       if let error = replies[slot].error { throw client.translate(error, command: command, key: key.text) }
     }
+    // After a flush or `drop` by another process, nothing may be counted in a cache that is gone.
+    if replies[meta].integer == 0 { forgetIdentity() }
     // It costs no round trip of its own here, and not all may ask for it.
     if let server { note(serverInformation: replies[server].information) }
     let members = replies[listed].elements.compactMap { EntryID(member: $0.bytes) }.sorted()

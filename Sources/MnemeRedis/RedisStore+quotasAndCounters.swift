@@ -102,7 +102,8 @@ extension RedisStore {
   /// for its namespace.
   func checkCounters(_ reply: Reply, of namespace: Namespace) {
     let canGrow = reply.elements.allSatisfy { StoredNumber($0).canGrow }
-    if !canGrow { uncounted.insert(namespace) }
+    // A repair by another process may have set it to zero.
+    if canGrow { uncounted.remove(namespace) } else { uncounted.insert(namespace) }
   }
 
   /// Sets counters that were exported. Two round trips for each 64 namespaces.

@@ -16,14 +16,17 @@ extension RedisStore {
   }
 
   /// Reads the entries to which the `hash:` keys of queries lead; nil for a query without one, and for an entry that
-  /// cannot be read. Three round trips for each 64.
+  /// cannot be read. Two round trips for each 64, and those of `forEachEntry`.
   package func entries(
     ofQueries queries: [(namespace: Namespace, queryHash: String)]
   ) throws -> [(id: EntryID, entry: StoredEntry?)?] {
     let claims = try claims(of: queries.map { QueryKey(namespace: $0.namespace, queryHash: $0.queryHash) })
     let ids = claims.map { claim in claim.flatMap { $0.exists ? $0.id : nil } }
-    var entries = try self.entries(ids: ids.compactMap(\.self)) { _ in }[...]
-    return ids.map { id in id.map { ($0, entries.removeFirst()) } }
+    var selection = Selection.everything
+    selection.ids = Set(ids.compactMap(\.self))
+    var entries: [EntryID: StoredEntry] = [:]
+    try forEachEntry(in: selection, reading: .all, whenCorrupt: { _, _ in }) { entries[$0.id] = $0 }
+    return ids.map { id in id.map { ($0, entries[$0]) } }
   }
 
   /// The claims of `hash:` keys on queries; nil for none, and for the entry of another query. Two round trips for
@@ -142,8 +145,8 @@ extension RedisStore {
     try answer { $0.append("ZCOUNT", layout.byTTL, "-inf", now.rawValue) }.size ?? 0
   }
 
-  /// Checks that Redis answers and that the cache's counters are numbers. Entries are not checked. About four round
-  /// trips.
+  /// Checks that Redis answers and that the cache's counters are numbers. Entries are not checked. Two
+  /// round trips at most.
   public func integrityCheck() throws -> Bool {
     try checkOpen()
     do {

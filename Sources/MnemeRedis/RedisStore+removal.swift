@@ -123,9 +123,10 @@ extension RedisStore {
     guard !ids.isEmpty else { return [] }
     try checkOpen()
     return try withoutActuallyEscaping(decide) { decide in
-      let removed = try settle(
-        client.perform(removal(of: ids, counting: counting, decide), looked: nil, upcoming: { nil }).result)
-      try retire(removed.maybeEmptied)
+      let removed = settle(
+        try client.perform(removal(of: ids, counting: counting, decide), looked: nil, upcoming: { nil })
+          .result)
+      retireIfPossible(removed.maybeEmptied)
       return removed.ids
     }
   }
@@ -147,8 +148,8 @@ extension RedisStore {
     Lanes(self) { store, ids in
       store.removal(of: ids, counting: counting, passingOverDamage: true, decide)
     } finish: { store, ids, freed in
-      let removal = try store.settle(freed)
-      try store.retire(removal.maybeEmptied)
+      let removal = store.settle(freed)
+      store.retireIfPossible(removal.maybeEmptied)
       return RemovedBatch(ids: ids, removed: removal.ids, spared: removal.spared)
     }
   }
@@ -224,8 +225,12 @@ extension RedisStore {
         }
       }
     }
-    return try settle(retired)
+    return settle(retired)
   }
+
+  /// Takes namespaces without entries off the list after a removal. An error must not hide that entries are gone; the
+  /// next vacuum does it.
+  func retireIfPossible(_ namespaces: [Namespace]) { _ = try? retire(namespaces) }
 
   // MARK: Looking
 
@@ -304,12 +309,9 @@ extension RedisStore {
       let named = hashKeys.map { pipeline.append("GET", $0) }
       let counted = namespaces.filter { isSound(layout.lru($0)) }
       let counts = counted.map { pipeline.append("ZCARD", layout.lru($0)) }
-      let version = appendVersionQuestion(to: &pipeline)
-      appendTypeQuestions(of: namespaces, to: &pipeline)
-      let counters = namespaces.map { appendCounterCheck(for: $0, to: &pipeline) }
+      let growth = appendGrowthCheck(of: namespaces, to: &pipeline)
       return Question { replies in
-        _ = try replies[version]
-        for counter in counters { try replies[counter] }
+        try replies[growth]
         return RemovalPlan.Pointers(
           named: named.map { EntryID(member: replies[$0].bytes) },
           counts: Dictionary(
@@ -370,6 +372,17 @@ extension RedisStore {
     guard isSound(layout.counters(namespace)) else { return .nothing }
     let counters = appendCounterQuestion(for: namespace, to: &pipeline)
     return Question { self.checkCounters($0[counters], of: namespace) }
+  }
+
+  /// Appends the three checks above for a change to entries of these namespaces.
+  func appendGrowthCheck(of namespaces: [Namespace], to pipeline: inout Pipeline) -> Question<Void> {
+    appendTypeQuestions(of: namespaces, to: &pipeline)
+    let version = appendVersionQuestion(to: &pipeline)
+    let counters = namespaces.map { appendCounterCheck(for: $0, to: &pipeline) }
+    return Question { replies in
+      _ = try replies[version]
+      for counter in counters { try replies[counter] }
+    }
   }
 
   func checkGrowth(of key: Key, from number: Int64) throws {

@@ -89,8 +89,8 @@ extension RedisStore {
     let lanes = RemovalLanes(self) { store, ids in
       store.removal(of: ids, matching: selection, at: now, EntryReader(store, selection.fields))
     } finish: { store, ids, freed in
-      let removal = try store.settle(freed)
-      try store.retire(removal.maybeEmptied)
+      let removal = store.settle(freed)
+      store.retireIfPossible(removal.maybeEmptied)
       return RemovedBatch(ids: ids, removed: removal.ids, spared: [])
     }
     defer { lanes.close() }
@@ -278,7 +278,7 @@ extension RedisStore {
         }
       },
       decide: { transaction, seen in
-        let changed = seen.filter { change.ttl(for: $0.entry, at: now) != .unchanged }
+        let changed = seen.filter { change.changes($0.entry, at: now) }
         let unchanged = seen.count - changed.count
         guard !changed.isEmpty else { return .done(TTLOutcome(unchanged: unchanged)) }
         let looks = try transaction.read { pipeline in
@@ -364,6 +364,11 @@ package struct TTLChange: Sendable {
     case unchanged
     case never
     case seconds(Seconds)
+  }
+
+  /// Whether an entry would get another time to live.
+  package func changes(_ entry: StoredEntry, at now: UnixTime) -> Bool {
+    ttl(for: entry, at: now) != .unchanged
   }
 
   /// - Parameter now: the moment from which it counts.

@@ -81,7 +81,7 @@ extension RedisStore: CacheStore {
   /// accessed first, until all of it is found. Counts and times can mislead: a writer's clock may be behind or ahead,
   /// and Python removes what Redis has expired without moving the version, so that a replacement looks like that
   /// removal. So once in `StoreMark.longestTrust` all that were accessed since the last such time are looked at, and
-  /// some before.
+  /// some before. What is not found then may be entries under lower ids: see `StoreMark.uncompared`.
   package func changes(
     in namespace: Namespace, since mark: StoreMark, atMost limit: Int
   ) throws -> NamespaceChanges? {
@@ -112,7 +112,6 @@ extension RedisStore: CacheStore {
     else { return nil }
     var now = seen.mark
     now.samples = counts.samples.compactMap(\.self)
-    now.unexplained = mark.unexplained
     let rest = growth - counts.added
     let removed = max(0, mark.entries - counts.remaining)
     let isComplete = mark.accessedSince + StoreMark.clockMargin == mark.time
@@ -130,18 +129,31 @@ extension RedisStore: CacheStore {
       }
     }
     var written = found.written
-    if Set(written).count(where: { $0 > mark.highestID }) < counts.added {
+    var new = Set(written).count { $0 > mark.highestID }
+    if new < counts.added {
       guard counts.added <= limit + 65_536 else { return nil }
-      var new: [EntryID] = []
-      try forEachMember(of: namespace, above: mark.highestID) { new.append($0) }
-      written = new.reversed() + written
+      var ids: [EntryID] = []
+      try forEachMember(of: namespace, above: mark.highestID) { ids.append($0) }
+      written = ids.reversed() + written
+      new = ids.count
       found.examined += Int(counts.added)
     }
-    now.unexplained = min(
-      now.unexplained + max(0, rest - removed - found.replaced), Reply.largestSize)
+    let unexplained = max(0, rest - removed - found.replaced)
+    now.unexplained = min(mark.unexplained + unexplained, Reply.largestSize)
+    now.uncompared = min(mark.uncompared + unexplained, Reply.largestSize)
+    now.comparedAt = mark.comparedAt
     var seenIDs: Set<EntryID> = []
-    return NamespaceChanges(
+    var changes = NamespaceChanges(
       written: written.filter { seenIDs.insert($0).inserted }.reversed(), examined: found.examined, mark: now)
+    // Entries that were removed in the meantime may hide those that were added, so growth is not the only sign.
+    changes.mayLackEntries =
+      now.uncompared > 0
+      && (now.members > mark.members + Int64(new) || now.time - now.comparedAt >= StoreMark.longestTrust)
+    return changes
+  }
+
+  package func memberIDs(in namespace: Namespace) throws -> Set<EntryID> {
+    try memberIDs(of: layout.lru(namespace))
   }
 
   // MARK: Walking over what is new
@@ -238,6 +250,7 @@ extension RedisStore: CacheStore {
     let incarnation = request.append("HGET", layout.meta, KeyLayout.MetaField.incarnation)
     let entries = request.append("ZCARD", layout.byID)
     let highest = request.append("ZRANGE", layout.byID, -1, -1)
+    let members = request.append("ZCARD", layout.lru(namespace))
     let lastAccess = request.append("ZRANGE", layout.lru(namespace), -1, -1, "WITHSCORES")
     let answer = more(&request)
     let after = request.append("GET", layout.version)
@@ -254,12 +267,14 @@ extension RedisStore: CacheStore {
     let time =
       information.serverTime.map { Double($0.rawValue) }
       ?? min(clock, Self.time(replies[lastAccess][1]) ?? clock)
+    var mark = StoreMark(
+      lineage: identifiers.count == 2 ? life.map { identifiers + [$0] } : nil, version: version,
+      entries: Int64(count), highestID: EntryID(member: replies[highest][0].bytes) ?? EntryID(0),
+      time: UnixTime(Int64(time)))
+    mark.members = Int64(replies[members].size ?? 0)
     return Look(
-      mark: StoreMark(
-        lineage: identifiers.count == 2 ? life.map { identifiers + [$0] } : nil, version: version,
-        entries: Int64(count), highestID: EntryID(member: replies[highest][0].bytes) ?? EntryID(0),
-        time: UnixTime(Int64(time))),
-      versionAfter: versionAfter, canBeMarked: identifiers.count == 2, answer: try replies[answer])
+      mark: mark, versionAfter: versionAfter, canBeMarked: identifiers.count == 2, answer: try replies[answer]
+    )
   }
 
   /// Reads a time in seconds; nil if the value is not a time in the valid range.

@@ -68,7 +68,9 @@ extension RedisStore {
     let pattern = layout.pattern(.hash, namespace: namespace)
     let otherCaches = OtherCaches(self)
     return try forEachPage(of: .keys(matching: pattern), shouldStop: shouldStop) { page in
+      // The pattern of `a` matches the keys of `a:b` too.
       let keys = try otherCaches.own(page.map(\.bytes)) { $0 }.compactMap { HashKey(Key(bytes: $0), layout) }
+        .filter { namespace == nil || $0.namespace == namespace }
       for slice in keys.slices(of: Batch.keys) {
         let pointers = try read(tolerating: true) { appendPointerQuestion(about: slice, to: &$0) }
           .filter { $0.id != nil }
@@ -146,7 +148,7 @@ extension RedisStore {
 /// A `hash:` key, and the parts of its name.
 struct HashKey: Sendable {
   let key: Key
-  private let namespace: Namespace
+  let namespace: Namespace
   private let queryHash: String
 
   /// nil for a key of another family.

@@ -141,6 +141,9 @@ public final class RedisStore: Store {
   /// Takes note of an identity that this store has written.
   func note(_ identity: CacheIdentity) { state.withLock { $0.stored = identity } }
 
+  /// Has the next use read the identity again.
+  func forgetIdentity() { state.withLock { $0.stored = nil } }
+
   /// The version counter after the last of several batches.
   var batchVersion: Int64? {
     get { state.withLock { $0.batchVersion } }

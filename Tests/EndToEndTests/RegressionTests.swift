@@ -11,7 +11,7 @@ import Testing
     let fixture = try CacheFixture("stray")
     try fixture.mneme.run("put", "--ttl", "1h", "q", "r")
     try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "other|1")
-    let outcome = try fixture.mneme.run(["vacuum", "--json"], within: .seconds(20)).expecting(0)
+    let outcome = try fixture.mneme.run("vacuum", "--json")
     #expect(try outcome.json()["repaired"].int == 1)
     #expect(try fixture.redis.send("ZRANGE", fixture.key("by_ttl"), "0", "-1").texts == ["1"])
   }
@@ -153,6 +153,100 @@ import Testing
     let directory = try TemporaryDirectory()
     try fixture.refusal(of: ["export", "-o", directory.path("")], status: 73)
     #expect(try directory.names().isEmpty)
+  }
+
+  // MARK: Errors after a transaction
+
+  @Test("an import and a put whose eviction fails say what was stored")
+  func failedEviction() throws {
+    let fixture = try CacheFixture("evicting")
+    try fixture.mneme.run("put", "-n", "other", "q", "r")
+    try fixture.redis.send("DEL", fixture.key("lru:other"))
+    try fixture.redis.send("SET", fixture.key("lru:other"), "not a sorted set")
+    let outcome = try fixture.mneme.run(["import", "--max-entries", "2"], input: importLines(1...3))
+      .expecting(65)
+    #expect(outcome.errorText.contains("The lines up to 3 are stored"), "\(outcome)")
+    #expect(try fixture.entryCount() == 4)
+    let put = try Complaint(text: fixture.mneme.run("put", "--max-entries", "2", "new", "r", expecting: 65))
+    #expect(put.message.contains("The entry was stored with the id 5."), "\(put)")
+    #expect(try fixture.entryCount() == 5)
+  }
+
+  @Test("an answer is served although an expired neighbour cannot be removed")
+  func keptNeighbour() throws {
+    let fixture = try CacheFixture("neighbour", configuration: [])
+    try fixture.mneme.run("put", "--ttl", "1h", "how do I reset my password", "old")
+    try fixture.mneme.run("put", "how can I reset my password", "good")
+    try fixture.age(1, by: 7200)
+    try fixture.redis.send("ACL", "SETUSER", "user", "on", ">pw", "~*", "+@all", "-unlink")
+    let mneme = Mneme(
+      url: fixture.mneme.url.replacing("unix://", with: "unix://user:pw@"), prefix: fixture.prefix)
+    let words = ["get", "--threshold", "0.1", "--min-confidence", "0", "how do I really reset my password"]
+    let outcome = try mneme.run(words).expecting(0)
+    #expect(outcome.outputText == "good\n", "\(outcome)")
+    #expect(outcome.errorText.contains("not recorded completely"), "\(outcome)")
+  }
+
+  // MARK: Large and deep values
+
+  @Test("metadata of any depth is compared without a crash")
+  func deepMetadata() throws {
+    let fixture = try CacheFixture("deep")
+    try fixture.mneme.run("put", "--metadata", #"{"a":1}"#, "q", "r")
+    let deep =
+      "{\"a\":" + String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000) + "}"
+    try fixture.mneme.run("put", "deep", "r")
+    try fixture.redis.send("HSET", fixture.key("entry:2"), "metadata", deep)
+    let found = try fixture.mneme.run("list", "--metadata", "a=1", "--json").jsonLines()
+    #expect(found.map { $0["id"].int } == [1])
+  }
+
+  @Test("a lookup in a small namespace reads the answers of few entries alone")
+  func fewAnswers() throws {
+    let server = try RedisServer()
+    let fixture = try CacheFixture("few", on: server)
+    try fixture.mneme.run(["import"], input: importLines(1...12)).expecting(0)
+    let monitor = try Monitor(server)
+    try fixture.mneme.run("get", "nothing of the kind", expecting: 1)
+    let reads = try monitor.commands().count { $0.name == "HGETALL" }
+    #expect(reads <= 5)
+  }
+
+  // MARK: Neighbours
+
+  @Test("a vacuum of a namespace leaves the keys of one whose name begins like it")
+  func similarNames() throws {
+    let fixture = try CacheFixture("similar")
+    for number in 1...2 { try fixture.mneme.run("put", "-n", "a", "q\(number)", "r") }
+    try fixture.redis.send("DEL", fixture.key("entry:1"))
+    let theirs = fixture.key("hash:a:b:" + String(repeating: "0", count: 64))
+    try fixture.redis.send("SET", theirs, "99")
+    #expect(try fixture.mneme.run("vacuum", "-n", "a", "--json").json()["leftovers"].int == 1)
+    #expect(try fixture.redis.send("EXISTS", theirs).integer == 1)
+    try fixture.mneme.run("vacuum", "--repair")
+    #expect(try fixture.redis.send("EXISTS", theirs).integer == 0)
+  }
+
+  @Test("leftovers are removed beside a busy writer, since no index is watched")
+  func unwatchedIndexes() throws {
+    let server = try RedisServer()
+    let fixture = try CacheFixture("busy", on: server)
+    for number in 1...3 { try fixture.mneme.run("put", "q\(number)", "r") }
+    try fixture.redis.send("DEL", fixture.key("entry:1"))
+    let monitor = try Monitor(server)
+    #expect(try fixture.mneme.run("vacuum", "--json").json()["leftovers"].int == 1)
+    let watched = try monitor.commands().filter { $0.name == "WATCH" }
+    #expect(watched.contains { $0.words.contains(Array(fixture.key("entry:1").utf8)) }, "\(watched)")
+    #expect(!watched.contains { $0.words.contains(Array(fixture.key("by_id").utf8)) }, "\(watched)")
+  }
+
+  @Test("a full server lets go of a whole cache")
+  func dropOnFullServer() throws {
+    let fixture = try CacheFixture("full", configuration: ["maxmemory-policy noeviction"])
+    try fixture.mneme.run("put", "q", "r")
+    try fixture.redis.send("CONFIG", "SET", "maxmemory", "1")
+    try fixture.mneme.run("drop", "--yes")
+    #expect(try fixture.dump().isEmpty)
   }
 
   // MARK: Rights

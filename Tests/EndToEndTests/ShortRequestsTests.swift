@@ -21,6 +21,11 @@ import Testing
         let count = command.words.lastIndex(of: Array("COUNT".utf8)).map { command.text($0 + 1) }
         #expect(count.flatMap { Int($0) }.map { $0 <= 200 } ?? true, "\(command)")
       }
+      // Redis compares each watched key with all others that the client watches.
+      for command in commands {
+        let keys = command.words.count { $0.starts(with: Array("mneme:".utf8)) }
+        #expect(keys <= 64, "\(words): \(command.name) of \(keys) keys")
+      }
     }
     try expectShort("import", "--embedder", "none", input: lines, limit: 8)
     for policy in ["replace", "skip"] {

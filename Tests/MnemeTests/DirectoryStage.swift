@@ -25,6 +25,7 @@ struct DirectoryStage {
       time: UnixTime(1_700_000_000))
     mark.accessedSince = UnixTime(1_699_999_850)
     mark.unexplained = 7
+    (mark.members, mark.uncompared, mark.comparedAt) = (600, 3, UnixTime(1_699_999_900))
     mark.samples = [
       EntrySample(id: EntryID(3), createdAt: 5, queryHash: Array("hash".utf8)),
       EntrySample(id: EntryID(5), createdAt: -6, queryHash: []),

@@ -55,8 +55,8 @@ typedef enum { CVECTOR_PLAIN, CVECTOR_AVX2, CVECTOR_VNNI } cvector_instructions;
 
 cvector_instructions cvector_best_instructions(void);
 
-// scores[q * panel_count * CVECTOR_PANEL + r] = the dot product of query q and row r. Exact for widths up to 65,536, and
-// for wider ones to the precision of float32, with whatever instructions. `query_count` is a multiple of 8.
+// scores[q * panel_count * CVECTOR_PANEL + r] = the dot product of query q and row r. It is rounded to float32, once for
+// widths up to 65,536, with whatever instructions. `query_count` is a multiple of 8.
 void cvector_scores_of_pairs(cvector_instructions instructions, const int8_t *queries, size_t query_count,
                              const uint8_t *panels, size_t panel_count, size_t width, float *scores);
 

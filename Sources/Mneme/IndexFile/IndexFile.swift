@@ -3,7 +3,7 @@ import Glibc
 // The file of a base of rows. Numbers as the machine has them:
 //
 //       0  "mnemeidx"
-//       8  UInt32  the format, 2
+//       8  UInt32  the format, 3
 //      12  UInt32  0x01020304, the byte order
 //      16  64 B    which cache, namespace and embedder it is of: SHA-256, in hexadecimal
 //      80  16 B    a number of its own, by which the file of changes names it
@@ -22,7 +22,7 @@ struct IndexHead: Equatable {
   static let size = 2048
   static let base = Array("mnemeidx".utf8)
   static let changes = Array("mnemechg".utf8)
-  private static let format: UInt32 = 2
+  private static let format: UInt32 = 3
   private static let byteOrder: UInt32 = 0x0102_0304
 
   /// `IndexDirectory.key(of:_:)`.

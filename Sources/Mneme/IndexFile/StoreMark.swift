@@ -19,6 +19,13 @@ package struct StoreMark: Sendable, Equatable {
   /// other namespaces, and from entries that were removed before the index saw them. It may also come from an import
   /// that replaced entries and kept their old dates, which nothing else shows.
   package var unexplained: Int64 = 0
+  /// The number of entries of the namespace.
+  package var members: Int64 = 0
+  /// The part of `unexplained` since the ids of the namespace were last compared with those of the index, and the time
+  /// of that. An import may store entries under ids below `highestID`, because ids are allocated before they are used,
+  /// and with old dates. Only their ids show them.
+  package var uncompared: Int64 = 0
+  package var comparedAt: UnixTime
   /// Some entries of the namespace as they were. Counters alone do not prove that a store holds what it held: keys that
   /// were put back with `RESTORE`, or an older dump, can bring the same ones with other entries.
   package var samples: [EntrySample] = []
@@ -40,6 +47,7 @@ package struct StoreMark: Sendable, Equatable {
     self.highestID = highestID
     self.time = time
     accessedSince = time + Seconds(-Self.clockMargin.rawValue)
+    comparedAt = time
   }
 
   /// Whether a later state can be that of the same store.
@@ -62,6 +70,8 @@ package struct NamespaceChanges: Sendable {
   /// The entries that were written since, and perhaps some that were written shortly before; if known, in the order of
   /// writing. They may be gone again.
   package var written: [EntryID]
+  /// Whether entries may have been written that are not in `written`. Only a comparison of all ids shows them.
+  package var mayLackEntries = false
   /// The number of entries that were read to find them.
   package var examined: Int
   /// The store as it was before the changes were read. The samples are those of the previous mark that still exist,
@@ -99,11 +109,14 @@ package struct EntrySample: Sendable, Equatable {
 extension StoreMark {
   private static let noLineage = String(repeating: "-", count: 64)
 
-  /// 64 bytes of lineage, then Int64: version, entries, highest id, time, access time, unexplained growth, samples;
-  /// each sample three more.
+  /// 64 bytes of lineage, then Int64: version, entries, highest id, time, access time, unexplained growth, entries of
+  /// the namespace, growth and time of the last comparison of ids, samples; each sample three more.
   func write(to bytes: inout ByteWriter) {
     bytes.append(Array((lineage ?? Self.noLineage).utf8))
-    let numbers = [version, entries, highestID.rawValue, time.rawValue, accessedSince.rawValue, unexplained]
+    let numbers = [
+      version, entries, highestID.rawValue, time.rawValue, accessedSince.rawValue, unexplained, members,
+      uncompared, comparedAt.rawValue,
+    ]
     for number in numbers { bytes.append(number) }
     bytes.append(Int64(samples.count))
     for sample in samples {
@@ -122,6 +135,9 @@ extension StoreMark {
     time = UnixTime(try bytes.number())
     accessedSince = UnixTime(try bytes.number())
     unexplained = min(max(try bytes.number(), 0), 1 << 50)
+    members = Int64(try bytes.count(upTo: 1 << 50))
+    uncompared = min(max(try bytes.number(), 0), 1 << 50)
+    comparedAt = UnixTime(try bytes.number())
     for _ in 0..<(try bytes.count(upTo: Int64(Self.sampleLimit))) {
       samples.append(
         EntrySample(

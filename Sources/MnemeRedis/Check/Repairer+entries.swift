@@ -127,7 +127,7 @@ extension Repairer {
         return Question { _ in .repaired }
       }
     }
-    return try store.settle(outcome)
+    return store.settle(outcome)
   }
 
   private func isServed(_ facts: EntryFacts) -> Bool {
@@ -140,18 +140,4 @@ extension Repairer {
 extension Reply {
   /// Whether a reply to `PTTL` shows that the key has a TTL.
   fileprivate var hasTimeLeft: Bool { integer.map { $0 >= 0 } ?? false }
-}
-
-extension RedisStore {
-  /// Appends reads that fail if a key has another type or a number cannot grow, because Redis does not roll back a
-  /// transaction that fails in the middle.
-  func appendGrowthCheck(of namespaces: [Namespace], to pipeline: inout Pipeline) -> Question<Void> {
-    appendTypeQuestions(of: namespaces, to: &pipeline)
-    let version = appendVersionQuestion(to: &pipeline)
-    let counters = namespaces.map { appendCounterCheck(for: $0, to: &pipeline) }
-    return Question { replies in
-      _ = try replies[version]
-      for counter in counters { try replies[counter] }
-    }
-  }
 }

@@ -59,27 +59,20 @@ extension ConnectionFailure {
 
   private func timeOut(server: String, limit: Duration) -> StoreBackendError {
     let time = limit.formatted
-    switch stage {
+    func error(_ message: String, _ remedy: Remedy) -> StoreBackendError {
+      StoreBackendError(.timedOut, message, about: .server(server), remedy: remedy)
+    }
+    return switch stage {
     case .resolving:
-      return StoreBackendError(
-        .timedOut, "Cannot connect to \(server): no name server has resolved the host name within \(time).",
-        about: .server(server), remedy: .checkHostName)
-    case .connecting:
-      return StoreBackendError(
-        .timedOut, "Cannot connect to \(server) within \(time).",
-        about: .server(server), remedy: .checkNetwork)
+      error(
+        "Cannot connect to \(server): no name server has resolved the host name within \(time).",
+        .checkHostName)
+    case .connecting: error("Cannot connect to \(server) within \(time).", .checkNetwork)
     case .securing:
-      return StoreBackendError(
-        .timedOut, "\(server) accepted the connection and did not answer in TLS within \(time).",
-        about: .server(server), remedy: .checkTLSPort)
+      error("\(server) accepted the connection and did not answer in TLS within \(time).", .checkTLSPort)
     case .greeting:
-      return StoreBackendError(
-        .timedOut, "\(server) accepted the connection and gave no answer within \(time).",
-        about: .server(server), remedy: .checkListener)
-    case .exchange:
-      return StoreBackendError(
-        .timedOut, "\(server) gave no answer within \(time).\(aftermath)",
-        about: .server(server), remedy: .allowMoreTime)
+      error("\(server) accepted the connection and gave no answer within \(time).", .checkListener)
+    case .exchange: error("\(server) gave no answer within \(time).\(aftermath)", .allowMoreTime)
     }
   }
 }
@@ -115,7 +108,7 @@ extension RedisURL {
 }
 
 extension Duration {
-  /// The duration in the form of the options: `5s`, `1.5s`, `250ms`.
+  /// The duration in the form of the options: `5s`, `1s 500ms`, `250ms`.
   fileprivate var formatted: String {
     let (seconds, attoseconds) = components
     let milliseconds = attoseconds / 1_000_000_000_000_000

@@ -53,9 +53,9 @@ struct ConnectionFailure: Error {
     self.sent = sent
   }
 
-  /// A stop request has ended the wait for the server.
   var isTimeout: Bool { if case .timedOut = cause { true } else { false } }
 
+  /// A stop request has ended the wait for the server.
   var isStopped: Bool { if case .system(.stopped) = cause { true } else { false } }
 
   /// Whether the connection was lost, so that a new one may work. It is false for a timeout and for invalid replies.

@@ -91,20 +91,7 @@ public final class RedisClient: @unchecked Sendable {
   ///   one is thrown.
   /// - Throws: `StoreBackendError`, `CorruptCacheError` for a key of another type, `CacheClosedError`.
   func read(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
-    if commands.isEmpty { return Replies.none }
-    try WorkCancellation.check()
-    return try locked {
-      try translatingFailures {
-        let replies: Replies
-        do {
-          replies = try exchangeToRead(commands)
-        } catch let failure as ConnectionFailure where failure.isLoss && failure.stage >= .greeting {
-          try reconnect(after: failure)
-          replies = try exchangeToRead(commands)
-        }
-        return try check(replies, of: commands, tolerating: tolerating)
-      }
-    }
+    try send(commands, tolerating: tolerating, by: exchangeToRead) { $0.stage >= .greeting }
   }
 
   /// Sends commands that write. They are never sent twice. One round trip, and one more on a new connection, because
@@ -114,16 +101,24 @@ public final class RedisClient: @unchecked Sendable {
   /// - Throws: the errors of `read`. After `StoreBackendError` with `connectionLost` or `timedOut`, all or some of the
   ///   commands may have been run if the message says so.
   func write(_ commands: Pipeline, tolerating: Bool = false) throws -> Replies {
+    try send(commands, tolerating: tolerating, by: exchangeToWrite) { !$0.mayHaveRun }
+  }
+
+  /// - Parameter mayRepeat: whether to send them once more on a new connection, after theirs was lost.
+  private func send(
+    _ commands: Pipeline, tolerating: Bool, by exchange: (Pipeline) throws -> Replies,
+    mayRepeat: (ConnectionFailure) -> Bool
+  ) throws -> Replies {
     if commands.isEmpty { return Replies.none }
     try WorkCancellation.check()
     return try locked {
       try translatingFailures {
         let replies: Replies
         do {
-          replies = try exchangeToWrite(commands)
-        } catch let failure as ConnectionFailure where failure.isLoss && !failure.mayHaveRun {
+          replies = try exchange(commands)
+        } catch let failure as ConnectionFailure where failure.isLoss && mayRepeat(failure) {
           try reconnect(after: failure)
-          replies = try exchangeToWrite(commands)
+          replies = try exchange(commands)
         }
         return try check(replies, of: commands, tolerating: tolerating)
       }

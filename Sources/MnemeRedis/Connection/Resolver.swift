@@ -1,4 +1,5 @@
 import Glibc
+import Mneme
 import Synchronization
 
 extension Socket {
@@ -54,20 +55,11 @@ private final class Resolution: Sendable {
 
   static func start(host: String, port: UInt16) throws(ConnectionFailure) -> Resolution {
     let resolution = try Resolution(host: host, port: port)
-    var thread = pthread_t()
-    let context = Unmanaged.passRetained(resolution)
-    let code = pthread_create(
-      &thread, nil,
-      { context in
-        Unmanaged<Resolution>.fromOpaque(context!).takeRetainedValue().run()
-        return nil
-      }, context.toOpaque())
-    guard code == 0 else {
-      context.release()
+    guard let thread = WorkerThread({ resolution.run() }) else {
       close(resolution.signal)
-      throw ConnectionFailure(.system(SystemError(code: code)))
+      throw ConnectionFailure(.system(SystemError(code: EAGAIN)))
     }
-    pthread_detach(thread)
+    thread.detach()
     return resolution
   }
 

@@ -61,55 +61,42 @@ extension ServerError {
   var explanation: Explanation {
     switch code {
     case "NOAUTH":
-      Explanation(
-        .accessDenied, "the server requires a password", .providePassword)
+      Explanation(.accessDenied, "the server requires a password", .providePassword)
     case "WRONGPASS":
-      Explanation(
-        .accessDenied, "the server did not accept the user and password", .checkPassword)
+      Explanation(.accessDenied, "the server did not accept the user and password", .checkPassword)
     case "NOPERM":
-      Explanation(
-        .accessDenied, "permission denied", .grantRight)
+      Explanation(.accessDenied, "permission denied", .grantRight)
     case "DENIED":
       Explanation(
         .accessDenied, "the server accepts only local clients (protected mode)", .leaveProtectedMode)
     case "LOADING":
       Explanation(.notReady, "the server is still loading its data", .tryLater)
     case "BUSY":
-      Explanation(
-        .notReady, "the server is busy with a script", .endScript)
+      Explanation(.notReady, "the server is busy with a script", .endScript)
     case "MASTERDOWN":
-      Explanation(
-        .notReady, "this replica has lost its primary and serves no old data", .waitForPrimary)
+      Explanation(.notReady, "this replica has lost its primary and serves no old data", .waitForPrimary)
     case "NOREPLICAS":
-      Explanation(
-        .notReady, "the server has too few replicas in sync to accept writes", .waitForReplicas)
+      Explanation(.notReady, "the server has too few replicas in sync to accept writes", .waitForReplicas)
     case "CLUSTERDOWN":
-      Explanation(
-        .notReady, "the cluster is not serving this slot", .checkCluster)
+      Explanation(.notReady, "the cluster is not serving this slot", .checkCluster)
     case "TRYAGAIN":
       Explanation(.notReady, "the cluster is moving this slot to another node", .tryLater)
     case "OOM":
-      Explanation(
-        .outOfMemory, "the server has reached its 'maxmemory'", .makeRoom)
+      Explanation(.outOfMemory, "the server has reached its 'maxmemory'", .makeRoom)
     case "READONLY":
-      Explanation(
-        .readOnly, "the server is a read-only replica", .usePrimary)
+      Explanation(.readOnly, "the server is a read-only replica", .usePrimary)
     case "MISCONF":
-      Explanation(
-        .readOnly, "the server cannot save to its disk and refuses writes", .freeDisk)
+      Explanation(.readOnly, "the server cannot save to its disk and refuses writes", .freeDisk)
     case "EXECABORT":
       Explanation(
         .refused, "the server discarded the transaction, because it refused one of its commands",
         .readServerLogForCommand)
     case "CROSSSLOT":
-      Explanation(
-        .needsHashTag, "the keys are in different slots of the cluster", .tagKeyPrefix)
+      Explanation(.needsHashTag, "the keys are in different slots of the cluster", .tagKeyPrefix)
     case "MOVED", "ASK":
-      Explanation(
-        .refused, "the nodes of the cluster redirect each other's commands", .checkClusterSlots)
+      Explanation(.refused, "the nodes of the cluster redirect each other's commands", .checkClusterSlots)
     default:
-      Explanation(
-        .refused, "the server answered with an error", .readServerLog)
+      Explanation(.refused, "the server answered with an error", .readServerLog)
     }
   }
 }
