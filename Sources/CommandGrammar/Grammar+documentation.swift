@@ -22,7 +22,7 @@ extension Grammar {
   private func synopsis(of argument: ArgumentSpec, in command: CommandSpec) -> [Markup.Inline] {
     let repeats = if case .repeating = argument.arity { "..." } else { "" }
     let name: [Markup.Inline] = [.argument(argument.name), .text(repeats)].filter { $0 != .text("") }
-    let alternatives = command.rules.filter { $0.kind != .dependency }
+    let alternatives = command.rules.filter { [.atMostOne, .exactlyOne].contains($0.kind) }
     guard let rule = alternatives.first(where: { $0.members.contains(.argument(argument.name)) }) else {
       let isNeeded = argument.arity != .optional && argument.arity != .repeating(atLeast: 0)
       return isNeeded ? name : [.text("[")] + name + [.text("]")]

@@ -7,6 +7,8 @@ public struct Rule: Sendable {
     case atMostOne, exactlyOne
     /// The first member is of no use without the others.
     case dependency
+    /// The others are of no use with the first member.
+    case exclusion
   }
 
   /// An option or argument of a rule, by name.
@@ -42,6 +44,11 @@ public struct Rule: Sendable {
   public static func dependency(of dependent: any Declaration, on needed: any Declaration) -> Rule {
     Rule(kind: .dependency, members: [dependent.member, needed.member])
   }
+
+  /// Makes a rule: the first may not be given with any of the others.
+  public static func exclusion(of first: any Declaration, from others: [any OptionDeclaration]) -> Rule {
+    Rule(kind: .exclusion, members: [first.member] + others.map { $0.member })
+  }
 }
 
 /// An option or an argument, which a `Rule` can name.
@@ -60,6 +67,9 @@ extension Rule {
       given.count > 1 ? "\(list(given.map(\.label), "and")) exclude each other" : nil
     case .dependency:
       given == [members[0]] ? "\(members[0].label) goes only with \(members[1].label)" : nil
+    case .exclusion:
+      given.count > 1 && given[0] == members[0]
+        ? "\(given[0].label) and \(given[1].label) exclude each other" : nil
     }
   }
 
@@ -77,6 +87,7 @@ extension Rule {
     case .atMostOne: "Not together with \(list(references, "or"))."
     case .exactlyOne: "Either this or \(list(references, "or")) must be given."
     case .dependency: member == members[0] ? "Only with \(references[0])." : nil
+    case .exclusion: "Not together with \(member == members[0] ? list(references, "or") : references[0])."
     }
   }
 }

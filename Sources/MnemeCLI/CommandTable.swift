@@ -57,7 +57,7 @@ package enum CommandTable {
     ],
     exitStatuses: [
       ExitNote(0, "done, or a hit"),
-      ExitNote(1, "the answer is no: a miss, no cache, no such entry, not confirmed; or work is left"),
+      ExitNote(1, "the answer is no: a miss, no cache, no such entry; or work is left"),
       ExitNote(64, "a wrong command line"),
       ExitNote(65, "bad data: an import line, metadata, an embedding, a response, a corrupt entry"),
       ExitNote(66, "an input file that cannot be read"),

@@ -110,35 +110,64 @@ final class Context {
 
   // MARK: Every cache
 
-  /// Runs a command on each cache of the server, one after the other. If a cache is damaged, the command continues with
-  /// the next one.
+  /// Runs a command on each cache of the server, one after the other, and prints each report.
   func forEachCache(_ run: (Context) throws -> any Report) throws -> any Report {
     var reports = CacheReports()
     for keyPrefix in try discoverPrefixes() {
-      let other = try another(keyPrefix: keyPrefix)
-      defer {
-        (clients, stores) = (clients + other.clients, stores + other.stores)
-        isAbsent = isAbsent || other.isAbsent
-        if let (count, text) = other.acknowledged {
-          acknowledged = ((acknowledged?.count ?? 0) + count, text)
-        }
-        warnsOfReplicas = warnsOfReplicas && other.warnsOfReplicas
+      let status = try withCache(keyPrefix) { context in
+        let report = try run(context)
+        try reports.print(report, context)
+        return report.status
       }
-      do {
-        reports.add(keyPrefix, try run(other))
-      } catch let error as any MnemeError where !(error is StoreBackendError) {
-        let printer = ErrorPrinter(output: output, isJSON: settings.isJSON, context: other)
-        reports.add(keyPrefix, NoReport(status: printer.print(error)))
-      }
+      reports.add(status)
     }
     return reports
+  }
+
+  /// Runs `body` in a context for a prefix of the same server.
+  /// - Returns: the status. An error of this cache alone is printed, so that the command continues with the next one.
+  func withCache(_ keyPrefix: String, _ body: (Context) throws -> ExitStatus) throws -> ExitStatus {
+    var settings = settings
+    settings.keyPrefix = keyPrefix
+    let other = Context(settings: settings, output: output, environment: environment, clock: clock)
+    other.server = try findServer()
+    defer {
+      (clients, stores) = (clients + other.clients, stores + other.stores)
+      isAbsent = isAbsent || other.isAbsent
+      if let (count, text) = other.acknowledged {
+        acknowledged = ((acknowledged?.count ?? 0) + count, text)
+      }
+      warnsOfReplicas = warnsOfReplicas && other.warnsOfReplicas
+    }
+    do {
+      return try body(other)
+    } catch let error as any MnemeError where error.isOfOneCache {
+      // The results before it come first.
+      try output.flush()
+      return ErrorPrinter(output: output, isJSON: settings.isJSON, context: other).print(error)
+    }
+  }
+
+  /// Finds the caches on the server, and warns of keys that may be one and may not be read.
+  func discoverCaches(
+    on client: RedisClient, _ control: WorkControl = WorkControl()
+  ) throws -> [DiscoveredCache] {
+    var notPermitted: Set<[UInt8]> = []
+    let caches = try client.discoverCaches(control) { key in notPermitted.insert(key) }
+    if let first = notPermitted.min(by: { $0.lexicographicallyPrecedes($1) }) {
+      let keys = notPermitted.count == 1 ? "a key" : "\(grouped(notPermitted.count)) keys, first"
+      warn(
+        "this user may not read \(keys) '\(String(decoding: first, as: UTF8.self))', and what may be a cache there "
+          + "is left out")
+    }
+    return caches
   }
 
   /// The prefixes of the caches on the server.
   func discoverPrefixes() throws -> [String] {
     let client = try openClient()
     defer { client.close() }
-    return try client.discoverCaches().compactMap { cache in
+    return try discoverCaches(on: client).compactMap { cache in
       guard let prefix = String(validating: cache.keyPrefix, as: UTF8.self) else {
         warn(
           "the prefix '\(String(decoding: cache.keyPrefix, as: UTF8.self))' is not valid UTF-8, and is left out"
@@ -151,15 +180,6 @@ final class Context {
       }
       return prefix
     }
-  }
-
-  /// A context for another prefix of the same server.
-  func another(keyPrefix: String) throws -> Context {
-    var settings = settings
-    settings.keyPrefix = keyPrefix
-    let other = Context(settings: settings, output: output, environment: environment, clock: clock)
-    other.server = try findServer()
-    return other
   }
 
   // MARK: Notes
@@ -219,7 +239,7 @@ final class Context {
   }
 
   /// Prints a line on standard error, even with `--quiet`.
-  private func tell(_ text: String) { output.remark(shown(text)) }
+  func tell(_ text: String) { output.remark(shown(text)) }
 
   /// Prints a warning, even with `--quiet`.
   func warn(_ text: String) { tell("warning: \(text)") }
@@ -286,5 +306,12 @@ final class Context {
           + "\(size(traffic.bytesSent)) sent, \(size(traffic.bytesReceived)) received")
     }
     remark("done in \(elapsed(start.duration(to: .now)))")
+  }
+}
+
+extension MnemeError {
+  /// Whether the command can continue with another cache of the server.
+  fileprivate var isOfOneCache: Bool {
+    (self as? StoreBackendError).map { $0.reason == .accessDenied } ?? true
   }
 }

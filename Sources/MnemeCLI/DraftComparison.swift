@@ -38,17 +38,23 @@ extension ImportRun {
     let stored = try store.entries(
       ofQueries: wanted.map { ($0.draft.namespace ?? .default, $0.draft.queryHash ?? "") })
     for ((draft, line), there) in zip(wanted, stored) {
+      let namespace = draft.namespace ?? .default
       func note(isNew: Bool) {
-        report.note(
-          .init(line: line, namespace: draft.namespace ?? .default, query: draft.query, isNew: isNew))
+        report.note(.init(line: line, namespace: namespace, query: draft.query, isNew: isNew))
       }
-      guard let there else {
+      // An import replaces the entry of an earlier line with the same query.
+      var digest = Hasher()
+      digest.combine(namespace)
+      digest.combine(draft.queryHash)
+      let isAgain = !compared.insert(digest.finalize()).inserted
+      guard there != nil || isAgain else {
         report.added += 1
         note(isNew: true)
         continue
       }
-      guard options.onConflict != .fail else { throw conflictError(on: line, with: there.id) }
-      switch there.entry.map(draft.difference) ?? .content {
+      guard options.onConflict != .fail else { throw conflictError(on: line, with: there?.id) }
+      let entry = isAgain ? nil : there?.entry
+      switch entry.map(draft.difference) ?? .content {
       case .none: report.same += 1
       case .some where options.onConflict == .skip: report.skipped += 1
       case .uses:

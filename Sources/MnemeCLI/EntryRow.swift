@@ -58,5 +58,5 @@ extension StoredEntry {
   }
 
   /// Whether the entry can be served at a moment. The vector is not checked.
-  func isServed(at now: UnixTime) -> Bool { !isExpired(at: now) && raw == nil && defaultValidator(response) }
+  func isServed(at now: UnixTime) -> Bool { !isExpired(at: now) && defaultValidator(response) }
 }

@@ -65,7 +65,8 @@ struct ErrorPrinter {
         causes: error.cause.map { [$0] } ?? [])
     case let error as LineError:
       var parts = parts(of: error.underlying, status)
-      parts.message = "\(error.source), \(error.unit) \(error.line): \(parts.message)"
+      let place = error.line.map { ", \(error.unit) \($0)" } ?? ""
+      parts.message = "\(error.source)\(place): \(parts.message)"
       if !error.state.isEmpty { parts.remediation += " \(error.state)" }
       return parts
     case is WaitStopped: return parts(of: Interruption(status: status), status)

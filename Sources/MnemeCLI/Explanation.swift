@@ -10,6 +10,8 @@ struct Explanation {
   var weighed: Int
   /// The moment of the lookup.
   var now: UnixTime
+  /// Whether no semantic hit was wanted.
+  var exactOnly: Bool
 
   /// The candidates as a table, and the rule that decided.
   func text(of lookup: Lookup, _ style: TerminalStyle) -> String {
@@ -74,7 +76,7 @@ struct Explanation {
         }
       default: nil
       }
-    return "no answer: \(lookup.missReason?.text ?? "nothing similar")\(figures ?? "")"
+    return "no answer: \(lookup.missReason?.text(exactOnly: exactOnly) ?? "nothing similar")\(figures ?? "")"
   }
 
   /// A confidence: old entries have a very small one.

@@ -42,10 +42,10 @@ struct InputError: Error {
   }
 }
 
-/// An error in a line of input.
+/// An error in a line of input, or between two of them.
 struct LineError: Error {
-  /// Counted from 1.
-  var line: Int
+  /// Counted from 1; nil where the error is about no line.
+  var line: Int?
   /// The name of a record of the file: line, element or row.
   var unit = "line"
   var source: String
@@ -61,7 +61,7 @@ struct ClosedPipe: Error {}
 struct Interruption: Error {
   var status: ExitStatus
   /// The work done, and the way to continue.
-  var state = "What was done is kept; run the command again for the rest."
+  var state = "Run the command again."
 
   /// A signal arrived while a pipe or a terminal was full.
   static var inOutput: Interruption {

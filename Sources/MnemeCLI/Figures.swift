@@ -86,6 +86,11 @@ func counted(_ number: some BinaryInteger, _ unit: String, plural: String? = nil
 /// `1 entry`, `2,000 entries`.
 func entryCount(_ number: some BinaryInteger) -> String { counted(number, "entry", plural: "entries") }
 
+/// `1 entry was`, `2,000 entries were`.
+func entriesWere(_ number: some BinaryInteger) -> String {
+  entryCount(number) + (number == 1 ? " was" : " were")
+}
+
 /// A part of a whole in whole percent: `87 %`.
 func share(_ part: Int, of whole: Int) -> String {
   "\(grouped(Int((Double(part) * 100 / Double(max(whole, 1))).rounded()))) %"

@@ -69,6 +69,16 @@ struct GlobalSettings {
     }
   }
 
+  /// Checks that the command can ask, unless `--yes` or `--dry-run` makes that needless.
+  /// - Parameter asks: the words after the name of the command in the message.
+  func checkTerminal(_ asks: String = "asks for confirmation") throws(UsageError) {
+    guard invocation[Options.yes] || invocation[Options.dryRun] || isInteractive() else {
+      throw invocation.usageError(
+        "\(invocation.command.name) \(asks), and there is no terminal to ask on",
+        suggestion: "Add --yes if that is what you want.")
+    }
+  }
+
   /// - Parameter warn: called with a warning if other users can read the file with the password or the key.
   /// - Throws: `FileError` if the password cannot be read.
   func connectionOptions(for url: RedisURL, warn: (String) -> Void = { _ in }) throws -> ConnectionOptions {

@@ -59,6 +59,7 @@ struct ImportNotes {
       tally.count == 1
         ? "\(unit) \(tally.first)" : "\(counted(tally.count, unit)), first \(unit) \(tally.first),"
     }
+    func word(_ tally: Tally, _ one: String, _ many: String) -> String { tally.count == 1 ? one : many }
     if flawed.count > 0 {
       let vectors = flawed.count == 1 ? "the vector" : "\(grouped(flawed.count)) vectors, first that"
       context.warn(
@@ -67,14 +68,14 @@ struct ImportNotes {
     }
     if kept.count > 0 {
       context.warn(
-        "\(which(kept)) \(kept.count == 1 ? "was" : "were") kept as exported, although 'put' would refuse it: too large, "
-          + "blank, an error message, or a time in the future; 'mneme list --unservable' lists what 'get' does not serve"
-      )
+        "\(which(kept)) \(word(kept, "was", "were")) kept as exported, although 'put' would refuse "
+          + "\(word(kept, "it", "them")): too large, blank, an error message, or a time in the future; "
+          + "'mneme list --unservable' lists what 'get' never serves")
     }
     if invalid.count > 0 {
       context.warn(
-        "\(which(invalid)) \(invalid.count == 1 ? "was" : "were") left out, because it cannot be stored: \(firstReason)"
-      )
+        "\(which(invalid)) \(word(invalid, "was", "were")) left out, because \(word(invalid, "it", "they")) cannot be "
+          + "stored: \(firstReason)")
     }
     if unreadable.count > 0 {
       let more = unreadable.count - unreadable.first.count

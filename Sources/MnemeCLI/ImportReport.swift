@@ -40,14 +40,15 @@ struct ImportReport: Report {
   /// Whether the file had no entry.
   var isEmpty: Bool { added + replaced + same + skipped + invalid == 0 }
 
-  /// `.no` if no line of the file can be stored: it is probably the wrong file.
+  /// `.badData` if no line of the file can be stored: it is probably the wrong file.
   var status: ExitStatus { invalid > 0 && added + replaced + same + skipped == 0 ? .badData : .done }
 
   var json: JSONOutput {
     if dryRun {
       return [
-        "new": JSONOutput(added), "changed": JSONOutput(replaced), "same": JSONOutput(same),
-        "skipped": JSONOutput(skipped), "invalid": JSONOutput(invalid), "dry_run": true,
+        "new": JSONOutput(added), "changed": JSONOutput(replaced), "changed_uses": JSONOutput(differInUses),
+        "same": JSONOutput(same), "skipped": JSONOutput(skipped), "invalid": JSONOutput(invalid),
+        "dry_run": true,
       ]
     }
     return [

@@ -34,6 +34,8 @@ struct ImportRun {
   var isNewCache = false
   /// The namespaces whose counters were restored.
   var restored: Set<Namespace> = []
+  /// Digests of namespace and query of the lines that a dry run has compared.
+  var compared: Set<Int> = []
 
   /// Lines that are stored together.
   private struct Batch {
@@ -118,6 +120,11 @@ struct ImportRun {
     } catch {
       return (error as? StoreBackendError)?.reason == .lostWrites ? .broken : .checked
     }
+  }
+
+  /// Whether the file had no entry, quota or counter.
+  var hasFoundNothing: Bool {
+    report.isEmpty && settings.map { $0.quotas.isEmpty && $0.counters.isEmpty } ?? true
   }
 
   /// Ends the connections that the import has made.
@@ -283,8 +290,8 @@ struct ImportRun {
       settle()
     }
     guard case .failure(let error) = result else { return }
-    // The error belongs to the first batch that is not stored.
-    guard let batch = underWay.first else { throw error }
+    // The error belongs to the first batch that is not stored, or to the eviction after the last.
+    guard let batch = underWay.first else { throw lineError(nil, error) }
     for (place, outcome) in insertion.takeSettledBeyondError() where underWay.indices.contains(place) {
       let lines = "\(underWay[place].lines[0]) to \(underWay[place].lines.last ?? 0)"
       if let outcome {
@@ -339,10 +346,8 @@ struct ImportRun {
     if let last = batch.lines.last { storedLine = last }
   }
 
-  /// Makes the error for a failure of the server between two lines.
-  func failure(_ error: any Error) -> LineError { lineError(storedLine + 1, error) }
-
-  func lineError(_ line: Int, _ error: any Error) -> LineError {
+  /// - Parameter line: nil for an error of the server between two lines or after the last.
+  func lineError(_ line: Int?, _ error: any Error) -> LineError {
     LineError(line: line, unit: unit, source: source, underlying: error, state: state(after: error))
   }
 

@@ -10,6 +10,8 @@ struct PrometheusReport: Report {
 
   struct Cache {
     var keyPrefix: String
+    /// The exit status because of this cache.
+    var status = ExitStatus.done
     /// nil for a cache that cannot be read.
     var stats: Stats?
     var activity: Activity?
@@ -88,10 +90,7 @@ struct PrometheusReport: Report {
   ]
 
   var status: ExitStatus {
-    caches.map { cache in
-      guard let stats = cache.stats else { return .badData }
-      return stats.identity == nil ? .no : stats.damaged.isEmpty ? .done : .badData
-    }.max { $0.rawValue < $1.rawValue } ?? .no
+    caches.map(\.status).max { $0.rawValue < $1.rawValue } ?? .no
   }
 
   var json: JSONOutput { .null }

@@ -47,8 +47,6 @@ struct SelectedDeletionReport: Report {
   /// The status of a run that a signal has ended early.
   var interruption: ExitStatus?
 
-  init(dryRun: Bool, isDeclined: Bool = false) { (self.dryRun, self.isDeclined) = (dryRun, isDeclined) }
-
   var status: ExitStatus { interruption ?? (deleted == 0 ? .no : .done) }
 
   var json: JSONOutput { ["deleted": JSONOutput(deleted), "dry_run": JSONOutput(dryRun)] }

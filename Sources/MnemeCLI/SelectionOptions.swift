@@ -54,10 +54,10 @@ struct SelectionRequest {
   static let largerThan = Option(
     "larger-than", value: .size, group: group, summary: "only entries with a response of more bytes")
   static let unservable = Switch(
-    "unservable", group: group, summary: "only entries that cannot be served",
+    "unservable", group: group, summary: "only entries never served, or only as an exact hit",
     details: """
-      Their response is blank or an error message, their text is not valid UTF-8, or their vector cannot be compared with \
-      others.
+      Their response is blank or an error message, and they are never served. Or their vector cannot be compared with \
+      others, and they are only served as an exact hit.
       """)
   static let like = Option(
     "like", value: .text("QUERY", allowsEmpty: false), group: group,
@@ -82,7 +82,9 @@ struct SelectionRequest {
 
   static let rules: [Rule] = choiceRules + [.dependency(of: threshold, on: like)]
 
-  static let choiceRules: [Rule] = [.atMostOne(of: expiresWithin, expired, noTTL), EmbedderChoice.rule]
+  static let choiceRules: [Rule] =
+    [.atMostOne(of: expiresWithin, expired, noTTL), EmbedderChoice.rule]
+    + EmbedderChoice.options.map { Rule.dependency(of: $0, on: like) }
 
   /// The ids after the first one of `--id`.
   static let moreIDs = Argument(repeating: "ID", summary: "more ids after {option:id}, as in `--id 1 2 3`")

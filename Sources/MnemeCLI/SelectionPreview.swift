@@ -1,16 +1,22 @@
 import Mneme
 import MnemeRedis
 
-/// The number of entries of a selection, and the first ones. The user sees them before anything is done to them.
+/// The number of entries that a command would change, and the first ones. The user sees them before it does so.
 struct SelectionPreview {
   private(set) var first: [StoredEntry] = []
   private(set) var count = 0
+  /// Entries of the selection that would stay as they are.
+  private(set) var unchanged = 0
   private let now: UnixTime
 
   static let shown = 20
 
   /// Counts the entries and reads the first ones.
-  init(_ selection: Selection, _ store: RedisStore, _ context: Context) throws {
+  /// - Parameter isChanged: whether the command would change an entry of the selection.
+  init(
+    _ selection: Selection, _ store: RedisStore, _ context: Context,
+    isChanged: (StoredEntry, UnixTime) -> Bool = { _, _ in true }
+  ) throws {
     now = try store.time(for: context.clock())
     let work = try LongWork(context, unit: "entries")
     var ids: Set<EntryID> = []
@@ -19,9 +25,13 @@ struct SelectionPreview {
       damaged.add(error)
     } _: { entry in
       try work.check()
-      if ids.count < Self.shown { ids.insert(entry.id) }
-      count += 1
-      work.tell(count)
+      if isChanged(entry, now) {
+        if ids.count < Self.shown { ids.insert(entry.id) }
+        count += 1
+      } else {
+        unchanged += 1
+      }
+      work.tell(count + unchanged)
     }
     damaged.warn(context)
     guard !ids.isEmpty else { return }

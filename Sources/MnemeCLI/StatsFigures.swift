@@ -35,6 +35,8 @@ struct EntryFigures {
 struct StatsFigures {
   private(set) var total = EntryFigures()
   private(set) var namespaces: [Namespace: EntryFigures] = [:]
+  /// Expired entries that still exist; nil if they were not counted.
+  private(set) var expired: Int?
   private(set) var now = UnixTime(0)
   /// Whether figures are missing because there are too many entries to read each.
   private(set) var isPartial = false
@@ -76,6 +78,7 @@ struct StatsFigures {
     var found: [Namespace: Int] = [:]
     var seen = 0
     var damaged: [EntryID] = []
+    expired = 0
     for summary in stats.namespaces {
       namespaces[summary.namespace, default: .init()].expiring = 0
       if savings != nil { namespaces[summary.namespace]?.unpriced = 0 }
@@ -87,6 +90,7 @@ struct StatsFigures {
       seen += 1
       work.tell(seen)
       found[entry.namespace, default: 0] += 1
+      if entry.isExpired(at: now) { expired = (expired ?? 0) + 1 }
       var figures = namespaces[entry.namespace] ?? .init()
       figures.oldest = min(figures.oldest ?? entry.createdAt, entry.createdAt)
       if let expiry = entry.expiresAt, expiry > now, expiry <= end {

@@ -10,6 +10,8 @@ struct StatsReport: Report {
   var order = ShowStats.Order.namespace
   /// Whether there is no cache, or no such namespace.
   var isAbsent = false
+  /// Whether the figures are those of one namespace.
+  var isOfNamespace = false
 
   var status: ExitStatus { stats.identity == nil ? .no : stats.damaged.isEmpty ? .done : .badData }
 
@@ -23,6 +25,9 @@ struct StatsReport: Report {
   }
 
   private var entries: Int { max(0, stats.entries - (figures.total.leftovers ?? 0)) }
+  /// Expired entries that still exist; nil if they were not counted. The index of expiry times is one for all
+  /// namespaces, so those of one namespace are counted one by one.
+  private var expiredPending: Int? { isOfNamespace ? figures.expired : stats.expiredPending }
   private var vectorBytes: Int { entries * (stats.identity?.dimension ?? 0) * 4 }
 
   var json: JSONOutput {
@@ -34,7 +39,7 @@ struct StatsReport: Report {
         ("misses", JSONOutput(stats.counters[.misses])), ("hit_rate", JSONOutput(stats.counters.hitRate)),
         ("evictions", JSONOutput(stats.counters[.evictions])),
         ("expirations", JSONOutput(stats.counters[.expirations])),
-        ("expired_pending", JSONOutput(stats.expiredPending)),
+        ("expired_pending", JSONOutput(expiredPending)),
         ("embedder_fingerprint", JSONOutput(stats.identity?.fingerprint)),
         ("embedder_dim", JSONOutput(stats.identity?.dimension)),
         ("schema_version", JSONOutput(stats.identity?.schemaVersion)), ("version", JSONOutput(stats.version)),
@@ -104,7 +109,7 @@ struct StatsReport: Report {
     let counters = stats.counters
     let rate = counters.hitRate.map { percentage($0) } ?? "none yet"
     let hits = "\(grouped(counters[.hitsExact])) exact, \(grouped(counters[.hitsSemantic])) semantic"
-    let waiting = stats.expiredPending > 0 ? "\(grouped(stats.expiredPending)) wait for vacuum" : nil
+    let waiting = expiredPending.flatMap { $0 > 0 ? "\(grouped($0)) wait for vacuum" : nil }
     return [
       ("prefix", visible(keyPrefix)),
       ("embedder", visible(stats.identity?.fingerprint ?? "-")),

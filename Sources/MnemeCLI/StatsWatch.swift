@@ -14,8 +14,9 @@ struct StatsWatch {
     defer { cache.close() }
     context.interrupt.begin()
     var last = try sample(cache, store, context)
-    guard last.stats.identity != nil else {
-      try context.noteAbsence(of: store)
+    if last.stats.identity == nil || last.stats.namespaces.isEmpty,
+      try context.noteAbsence(of: store, namespace.map { [$0] } ?? [])
+    {
       return NoReport(status: .no)
     }
     let output = context.output
@@ -181,13 +182,13 @@ struct StatsChange {
   /// The change as a line.
   var line: String {
     let total = total
-    return "\(utc(next.now).dropFirst(11).dropLast(4))  "
+    return "\(utc(next.now).dropFirst(11))  "
       + [
-        "\(grouped(next.stats.entries)) entries (\(signed(total.added)))",
+        "\(entryCount(next.stats.entries)) (\(signed(total.added)))",
         "used \(perSecond(total.used))/s", "hits \(perSecond(total.hits))/s",
         "misses \(perSecond(total.misses))/s", "rate \(percentage(total.hitRate))",
         "writes \(writes.map(perSecond) ?? "-")/s",
-        total.late > 0 ? "\(grouped(total.late)) lookups of Python programs came late" : nil,
+        total.late > 0 ? "\(counted(total.late, "lookup")) of Python programs came late" : nil,
       ].compactMap(\.self).joined(separator: "  ")
   }
 
@@ -209,7 +210,7 @@ struct StatsChange {
       visible(keyPrefix) + "  " + line, "", table.text(style), "",
       filled(
         "Entries, writes and used entries move live. Hits and misses are mneme's own; Python programs add theirs when "
-          + "they close" + (late > 0 ? ": \(grouped(late)) lookups just now." : "."), indent: 0, style.width
+          + "they close" + (late > 0 ? ": \(counted(late, "lookup")) just now." : "."), indent: 0, style.width
       ).joined(separator: "\n"),
     ].joined(separator: "\n")
   }

@@ -64,7 +64,7 @@ struct Audit: Command {
         says: "print the threshold that each namespace needs"),
       Example(command: "mneme audit --apply-duplicates --dry-run", says: "show the duplicates"),
     ],
-    exitNotes: [ExitNote(1, "there is a conflict, or no cache")])
+    exitNotes: [ExitNote(1, "there is a conflict, no cache or no such namespace, or you did not confirm")])
 
   let selection: SelectionRequest
   let threshold: Double
@@ -75,8 +75,6 @@ struct Audit: Command {
   let yes: Bool
   let dryRun: Bool
   let pace: Duration
-  /// The error if there is no terminal on which to ask for confirmation.
-  let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
     selection = try SelectionRequest(invocation, moreIDs: invocation[SelectionRequest.moreIDs])
@@ -88,13 +86,10 @@ struct Audit: Command {
     yes = invocation[Options.yes]
     dryRun = invocation[Options.dryRun]
     pace = invocation[Options.pace]
-    unasked = invocation.usageError(
-      "audit asks before it removes duplicates, and there is no terminal to ask on",
-      suggestion: "Add --yes if that is what you want.")
   }
 
   func run(_ context: Context) throws -> any Report {
-    guard !appliesDuplicates || yes || dryRun || isInteractive() else { throw unasked }
+    if appliesDuplicates { try context.settings.checkTerminal("asks before it removes duplicates") }
     let store = try context.openExistingStore()
     defer { store.close() }
     let dimension = try store.identity()?.dimension ?? 0
@@ -150,7 +145,8 @@ struct AuditReport: Report {
 
   var status: ExitStatus {
     if let status = audit.interruption ?? deletion?.interruption { return status }
-    return audit.namespaces.contains { $0.result.conflictCount > 0 } ? .no : .done
+    let hasConflict = audit.namespaces.contains { $0.result.conflictCount > 0 }
+    return hasConflict || deletion?.isDeclined == true ? .no : .done
   }
 
   var json: JSONOutput {

@@ -63,7 +63,7 @@ struct Calibrate: Command {
       .exactlyOne(of: labelled, fromCache, paraphrases), .dependency(of: paraphrases, on: distractors),
       .dependency(of: distractors, on: paraphrases), .dependency(of: seed, on: labelled),
       .dependency(of: Options.onlyNamespace, on: fromCache), .dependency(of: precision, on: paraphrases),
-      EmbedderChoice.rule,
+      .exclusion(of: fromCache, from: [Options.noNormalize] + EmbedderChoice.options), EmbedderChoice.rule,
     ],
     examples: [
       Example(
@@ -76,7 +76,12 @@ struct Calibrate: Command {
         command: "mneme calibrate --paraphrases same.jsonl --distractors other.jsonl",
         says: "find the threshold that best separates these pairs"),
     ],
-    exitNotes: [ExitNote(1, "no threshold meets the constraints")], isMinor: true)
+    exitNotes: [
+      ExitNote(
+        1,
+        "no threshold meets the constraints, or with {option:from-cache} there is no cache or no such namespace"
+      )
+    ], isMinor: true)
 
   enum Source {
     case pairs(paraphrases: String, distractors: String)
@@ -107,6 +112,10 @@ struct Calibrate: Command {
     format = invocation[Self.format]
     embedder = EmbedderChoice(invocation)
     normalizes = !invocation[Options.noNormalize]
+    if format == .csv, invocation[Options.json] {
+      throw invocation.usageError(
+        "--format csv and --json exclude each other", suggestion: "Leave one of them out.")
+    }
   }
 
   func run(_ context: Context) throws -> any Report {
@@ -138,6 +147,9 @@ struct Calibrate: Command {
       (options.thresholds, options.pairs) = (Calibration.defaultThresholds, 0)
       let audit = try CacheAudit(chosen, options, store, context)
       if let status = audit.interruption { throw Interruption(status: status) }
+      if audit.namespaces.isEmpty, try context.noteAbsence(of: store, chosen.namespaces) {
+        return NoReport(status: .no)
+      }
       guard audit.namespaces.contains(where: { $0.result.compared > 1 }) else {
         throw InputError(
           "No namespace has two entries to compare.",

@@ -20,15 +20,15 @@ struct Clear: Command {
       Example(command: "mneme clear --dry-run faq", says: "show how many entries would be removed"),
       Example(command: "mneme clear --yes faq support", says: "empty two namespaces without being asked"),
     ],
-    exitNotes: [ExitNote(1, "there is no cache under the prefix, or a namespace does not exist")])
+    exitNotes: [
+      ExitNote(1, "there is no cache under the prefix, a namespace does not exist, or you did not confirm")
+    ])
 
   let namespaces: [Namespace]
   let all: Bool
   let yes: Bool
   let dryRun: Bool
   let pace: Duration
-  /// The error if there is no terminal on which to ask for confirmation.
-  let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
     namespaces = Array(Set(invocation[Self.namespaces])).sorted()
@@ -36,13 +36,10 @@ struct Clear: Command {
     yes = invocation[Options.yes]
     dryRun = invocation[Options.dryRun]
     pace = invocation[Options.pace]
-    unasked = invocation.usageError(
-      "clear asks for confirmation, and there is no terminal to ask on",
-      suggestion: "Add --yes if that is what you want.")
   }
 
   func run(_ context: Context) throws -> any Report {
-    guard yes || dryRun || isInteractive() else { throw unasked }
+    try context.settings.checkTerminal()
     let store = try context.openExistingStore()
     defer { store.close() }
     let targets = all ? try store.namespaces() : namespaces
@@ -110,7 +107,8 @@ struct ClearReport: Report {
   var json: JSONOutput {
     [
       "cleared": .array(
-        rows.map { ["namespace": JSONOutput($0.namespace), "entries": JSONOutput($0.entries)] })
+        rows.map { ["namespace": JSONOutput($0.namespace), "entries": JSONOutput($0.entries)] }),
+      "dry_run": JSONOutput(dryRun),
     ]
   }
 

@@ -16,7 +16,10 @@ struct Delete: Command {
       """,
     arguments: [queries],
     options: [Options.yes, Options.dryRun, Options.noNormalize, Options.pace] + SelectionRequest.options,
-    rules: SelectionRequest.rules,
+    rules: SelectionRequest.rules + [
+      .dependency(of: Options.noNormalize, on: queries),
+      .exclusion(of: Options.noNormalize, from: [SelectionRequest.ids]),
+    ],
     examples: [
       Example(command: "mneme delete -n faq 'Where is my card?'", says: "delete an entry by its question"),
       Example(command: "mneme delete --id 4711 4712", says: "delete entries by id"),
@@ -32,8 +35,6 @@ struct Delete: Command {
   let dryRun: Bool
   let normalizes: Bool
   let pace: Duration
-  /// The error if there is no terminal on which to ask for confirmation.
-  let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
     let words = invocation[Self.queries]
@@ -54,24 +55,20 @@ struct Delete: Command {
     dryRun = invocation[Options.dryRun]
     normalizes = !invocation[Options.noNormalize]
     pace = invocation[Options.pace]
-    unasked = invocation.usageError(
-      "delete asks for confirmation, and there is no terminal to ask on",
-      suggestion: "Add --yes if that is what you want.")
   }
 
   func run(_ context: Context) throws -> any Report {
     let isChosenBySight = queries.isEmpty && !selection.isAtMostIDs
-    guard !isChosenBySight || yes || dryRun || isInteractive() else { throw unasked }
+    if isChosenBySight { try context.settings.checkTerminal() }
     let store = try context.openExistingStore()
     defer { store.close() }
     if isChosenBySight {
       let deletion = SelectedDeletion(asks: !yes, dryRun: dryRun, pace: pace)
       return try deletion.run(selection.selection(store, context), store, context)
     }
-    let wanted = try queries.isEmpty ? selection.chosenIDs().map(Optional.some) : idsOfQueries(store)
-    let unique = Set(wanted.compactMap(\.self)).sorted()
-    var report = DeletionReport(
-      missing: wanted.count { $0 == nil }, dryRun: dryRun, isByQuery: !queries.isEmpty)
+    let (ids, missing) = try queries.isEmpty ? (selection.chosenIDs(), 0) : idsOfQueries(store)
+    let unique = ids.sorted()
+    var report = DeletionReport(missing: missing, dryRun: dryRun, isByQuery: !queries.isEmpty)
     // A few entries are deleted so quickly that a check for data loss is not worth its round trip.
     let guarded = unique.count > 64 && !dryRun ? [store] : []
     let work = try LongWork(
@@ -95,10 +92,20 @@ struct Delete: Command {
     return report
   }
 
-  /// Returns the ids of the entries for the queries; nil for a query without an entry. A query given twice counts once.
-  private func idsOfQueries(_ store: RedisStore) throws -> [EntryID?] {
-    let hashes = Set(queries.map { QueryNormalizer.queryHash($0, normalizing: normalizes) }).sorted()
-    return try selection.namespacesOrDefault.flatMap { try store.ids(namespace: $0, queryHashes: hashes) }
+  /// Returns the ids of the entries for the queries, and the number of queries without an entry in any of the
+  /// namespaces. A query given twice counts once.
+  private func idsOfQueries(_ store: RedisStore) throws -> (Set<EntryID>, Int) {
+    var missing = Set(queries.map { QueryNormalizer.queryHash($0, normalizing: normalizes) })
+    let hashes = missing.sorted()
+    var ids: Set<EntryID> = []
+    for namespace in selection.namespacesOrDefault {
+      for (hash, id) in zip(hashes, try store.ids(namespace: namespace, queryHashes: hashes)) {
+        guard let id else { continue }
+        ids.insert(id)
+        missing.remove(hash)
+      }
+    }
+    return (ids, missing.count)
   }
 }
 
@@ -114,7 +121,10 @@ struct DeletionReport: Report {
   var status: ExitStatus { interruption ?? (deleted.isEmpty ? .no : .done) }
 
   var json: JSONOutput {
-    ["deleted": .array(deleted.map { JSONOutput($0) }), "missing": JSONOutput(missing)]
+    [
+      "deleted": .array(deleted.map { JSONOutput($0) }), "missing": JSONOutput(missing),
+      "dry_run": JSONOutput(dryRun),
+    ]
   }
 
   func text(_ style: TerminalStyle) -> String? {

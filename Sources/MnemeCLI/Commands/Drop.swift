@@ -21,26 +21,24 @@ struct Drop: Command {
       Example(command: "mneme drop -p staging --dry-run", says: "show what would be removed"),
       Example(command: "mneme drop -p staging --yes", says: "remove a cache without being asked"),
     ],
-    exitNotes: [ExitNote(1, "there is no cache under the prefix, or another program has created it again")],
+    exitNotes: [
+      ExitNote(
+        1, "there is no cache under the prefix, another program has created it again, or you did not confirm")
+    ],
     seeAlso: ["mneme-clear(1)"], isMinor: true)
 
   let yes: Bool
   let dryRun: Bool
   let pace: Duration
-  /// The error if there is no terminal on which to ask for confirmation.
-  let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
     yes = invocation[Options.yes]
     dryRun = invocation[Options.dryRun]
     pace = invocation[Options.pace]
-    unasked = invocation.usageError(
-      "drop asks for the prefix, and there is no terminal to ask on",
-      suggestion: "Add --yes if that is what you want.")
   }
 
   func run(_ context: Context) throws -> any Report {
-    guard yes || dryRun || isInteractive() else { throw unasked }
+    try context.settings.checkTerminal("asks for the prefix")
     let store = try context.openExistingStore()
     defer { store.close() }
     var report = DropReport(keyPrefix: context.settings.keyPrefix, dryRun: dryRun)

@@ -57,8 +57,8 @@ struct Export: Command {
 
       JSON cannot hold text that is not valid UTF-8, which other programs may have stored. Its bytes are added in \
       base64, as `query_base64`, `response_base64` and `metadata_base64`, and {command:import} stores those. In CSV \
-      they are lost. mneme prints a warning in both cases, and also if it exports an entry that {command:get} does \
-      not serve.
+      they are lost. mneme prints a warning in both cases, and also if it exports an entry that {command:get} \
+      never serves, or only as an exact hit.
       """,
     arguments: [SelectionRequest.moreIDs],
     options: [outputFile, format, embeddings, sinceID, noSettings, allowEmpty, Options.pace]
@@ -72,7 +72,7 @@ struct Export: Command {
         command: "mneme export -n faq | mneme -p copy import", says: "copy a namespace to another prefix"),
     ],
     exitNotes: [
-      ExitNote(1, "there is no cache under the prefix, or no such namespace"),
+      ExitNote(1, "there is no cache under the prefix, or nothing to export"),
       ExitNote(65, "some entries are damaged; the others were written"),
     ])
 
@@ -163,9 +163,9 @@ struct Export: Command {
     report.status = unreadable > 0 ? .badData : .done
     writer.warn(context)
     if report.exported == 0 {
+      try context.noteAbsence(of: store, chosen.namespaces, isFailure: false)
       guard unreadable == 0, allowsEmpty else {
         if unreadable == 0 { report.status = .no }
-        try context.noteAbsence(of: store, chosen.namespaces, isFailure: false)
         noteNothing(context)
         return report
       }
@@ -174,7 +174,7 @@ struct Export: Command {
     report.versionEnd = report.versionStart == nil ? nil : try version(of: store, context)
     if let start = report.versionStart, let end = report.versionEnd, end != start {
       context.remark(
-        "\(entryCount(end - start)) were written or removed during the export, which may or may not be in it")
+        "\(entriesWere(end - start)) written or removed during the export, which may or may not be in it")
     }
     report.bytes = try writer.commit()
     report.isWritten = true
@@ -191,8 +191,9 @@ struct Export: Command {
       embeddings: embeddings)
   }
 
+  /// Prints it even with `--quiet`, so that cron mails the reason of the status.
   private func noteNothing(_ context: Context) {
-    context.note("nothing to export" + (path.map { "; the file '\($0)' was not written" } ?? ""))
+    context.tell("nothing to export" + (path.map { "; the file '\($0)' was not written" } ?? ""))
   }
 
   /// Reads the settings of the exported namespaces; nil if the format cannot hold settings.
@@ -217,7 +218,7 @@ struct Export: Command {
   private func state(_ report: ExportReport) -> String {
     if let path { return "The file '\(path)' was not changed." }
     guard let last = report.lastID else { return "Nothing was written." }
-    return "\(entryCount(report.exported)) were written; continue with --since-id \(last)."
+    return "\(entriesWere(report.exported)) written; continue with --since-id \(last)."
   }
 
   /// Reads the version for the report; nil if it cannot be read, since the export does not depend on it.
@@ -236,15 +237,12 @@ private struct ExportNotes {
   var damaged = 0
   /// Entries with text that is not valid UTF-8, and the first of them.
   private var unencodable: (count: Int, first: EntryID?) = (0, nil)
-  /// Other entries that `get` does not serve.
+  /// Entries that `get` never serves, or only as an exact hit.
   private var unservable: (count: Int, first: EntryID?) = (0, nil)
 
   mutating func take(_ entry: StoredEntry) {
-    if entry.raw != nil {
-      unencodable = (unencodable.count + 1, unencodable.first ?? entry.id)
-    } else if !entry.isServable {
-      unservable = (unservable.count + 1, unservable.first ?? entry.id)
-    }
+    if entry.raw != nil { unencodable = (unencodable.count + 1, unencodable.first ?? entry.id) }
+    if !entry.isServable { unservable = (unservable.count + 1, unservable.first ?? entry.id) }
   }
 
   func warn(_ context: Context, isCSV: Bool) {
@@ -256,8 +254,8 @@ private struct ExportNotes {
     if let first = unservable.first {
       context.warn(
         subject(unservable.count, first, "was", "were")
-          + " exported, although 'get' does not serve a blank or "
-          + "error response, or a vector that cannot be compared; 'mneme list --unservable' lists them")
+          + " exported, although 'get' never serves a blank or error response, and serves an entry whose vector "
+          + "cannot be compared only as an exact hit; 'mneme list --unservable' lists them")
     }
   }
 

@@ -47,7 +47,10 @@ struct Get: Command {
       Options.namespace, exact, threshold, minConfidence, peek, explain, nearest, Options.noNormalize,
       noIndexCache,
     ] + VectorFile.options + EmbedderChoice.options,
-    rules: [.dependency(of: nearest, on: explain), EmbedderChoice.rule, VectorFile.rule],
+    rules: [
+      .dependency(of: nearest, on: explain), EmbedderChoice.rule, VectorFile.rule,
+      .exclusion(of: exact, from: VectorFile.options + EmbedderChoice.options),
+    ],
     examples: [
       Example(command: "mneme get 'What are your hours?'", says: "print an answer"),
       Example(
@@ -102,7 +105,7 @@ struct Get: Command {
       context.warn("\(failure.message) \(failure.remediation)")
     }
     if let refusal = lookup.unrecorded {
-      context.warn("this lookup was not recorded: \(refusal.message) \(refusal.remediation)")
+      context.warn("this lookup was not recorded completely: \(refusal.message) \(refusal.remediation)")
     }
     context.warn(of: lookup.damaged)
     if lookup.hit == nil { lookup.missReason = missReason ?? lookup.missReason }
@@ -111,7 +114,7 @@ struct Get: Command {
       Explanation(
         threshold: options.threshold ?? cacheOptions.threshold,
         minConfidence: options.minConfidence ?? cacheOptions.minConfidence, weighed: cacheOptions.neighbours,
-        now: try store.time(for: context.clock()))
+        now: try store.time(for: context.clock()), exactOnly: options.exactOnly)
     }
     return GetReport(lookup: lookup, explanation: explanation)
   }
@@ -139,7 +142,7 @@ struct Get: Command {
       try !context.noteAbsence(of: store, hasNeighbours ? [] : [namespace], suggesting: isForPerson)
     else { return }
     if options.explain == nil, context.output.style.errorIsTerminal || context.settings.isVerbose {
-      context.note("no answer: \(lookup.missReason?.text ?? "nothing similar")")
+      context.note("no answer: \(lookup.missReason?.text(exactOnly: options.exactOnly) ?? "nothing similar")")
     }
   }
 }
@@ -194,8 +197,9 @@ struct GetReport: Report {
 
 extension MissReason {
   /// The reason of a miss, for the text output.
-  var text: String {
+  func text(exactOnly: Bool) -> String {
     switch self {
+    case .noMatch where exactOnly: "no entry has exactly this question"
     case .noMatch: "the namespace has nothing to compare with"
     case .belowThreshold: "the nearest question is below the threshold"
     case .lowConfidence: "the nearest answer is too old"

@@ -180,6 +180,7 @@ struct Import: Command {
           remediation: "Name the file to which the line belongs.")
       }
       try run.setQuotas()
+      try work.finish()
     } catch let interruption as Interruption {
       do {
         try run.finish()
@@ -190,15 +191,14 @@ struct Import: Command {
     } catch let error as LineError where error.underlying is WaitStopped {
       throw Interruption(status: ExitStatus(error), state: error.state)
     } catch let error as StoreBackendError {
-      throw run.failure(error)
+      throw run.lineError(nil, error)
     } catch var unreadable as FileError {
       try run.finish()
       unreadable.remediation += " \(run.state)"
       throw unreadable
     }
-    try work.finish()
     run.notes.print(context)
-    if run.report.isEmpty, since.line == 0 { context.note("\(file.name) has nothing to import") }
+    if run.hasFoundNothing, since.line == 0 { context.note("\(file.name) has nothing to import") }
     return run.report
   }
 }

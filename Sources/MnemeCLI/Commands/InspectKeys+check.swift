@@ -11,8 +11,8 @@ extension InspectKeys {
     try work.finish()
     try work.check()
     return CheckReport(
-      keyPrefix: context.settings.keyPrefix, namespace: options.namespace, summary: summary,
-      findings: findings)
+      keyPrefix: context.settings.keyPrefix, namespace: options.namespace, isAbsent: context.isAbsent,
+      summary: summary, findings: findings)
   }
 
   /// Runs the check for JSON: the survey first, then any number of problems as they are found.
@@ -106,9 +106,9 @@ final class Findings: @unchecked Sendable {
     kinds.compactMap { kind in
       guard let finding = first[kind]?.first else { return nil }
       let rest = (counts[kind] ?? 1) - 1
-      let more = rest > 0 ? " (and \(grouped(rest)) more)" : ""
-      let reason = finding.reason.map { "; left, because \($0)" } ?? ""
-      return visible("\(kind.rawValue): \(finding.problem.detail)\(more)\(reason). \(finding.problem.repair)")
+      let more = rest > 0 ? " And \(grouped(rest)) more." : ""
+      let reason = finding.reason.map { " Left, because \($0)." } ?? ""
+      return visible("\(kind.rawValue): \(finding.problem.detail)\(more)\(reason) \(finding.problem.repair)")
     }
   }
 
@@ -128,7 +128,7 @@ final class Findings: @unchecked Sendable {
       if let reason = findings.first?.reason {
         lines += filled("Left, because \(visible(reason)).", indent: 2, style.width)
       }
-      lines += filled("Repair: " + (findings.first?.problem.repair ?? ""), indent: 2, style.width)
+      lines += filled(visible("Repair: " + (findings.first?.problem.repair ?? "")), indent: 2, style.width)
       return lines.joined(separator: "\n")
     }.joined(separator: "\n\n")
   }
@@ -155,6 +155,8 @@ struct CheckReport: Report {
   var keyPrefix: String
   /// The namespace to which the command was limited.
   var namespace: Namespace?
+  /// Whether there is no cache, or no such namespace.
+  var isAbsent: Bool
   var summary: CheckSummary
   var findings: Findings
 
@@ -162,9 +164,12 @@ struct CheckReport: Report {
   var json: JSONOutput { .null }
 
   func text(_ style: TerminalStyle) -> String? {
-    let isEmpty = summary.keys == 0 && summary.entries == 0 && summary.problemCount == 0
-    guard !isEmpty else { return noKeys(of: namespace, under: keyPrefix) }
-    let seen = "checked \(entryCount(summary.entries)) and \(counted(summary.keys, "key"))"
+    let isEmpty = namespace == nil ? summary.keys == 0 && summary.entries == 0 : isAbsent
+    guard !isEmpty || summary.problemCount > 0 else { return noKeys(of: namespace, under: keyPrefix) }
+    // The check of a namespace reads the whole cache, so its counts are not those of the namespace.
+    let seen =
+      namespace.map { "checked the namespace '\(visible($0.name))'" }
+      ?? "checked \(entryCount(summary.entries)) and \(counted(summary.keys, "key"))"
     let notes = self.notes.map { "\n" + filled($0, indent: 0, style.width).joined(separator: "\n") }.joined()
     guard summary.problemCount > 0 else { return "\(seen): no problem\(notes)" }
     return "\(seen): \(counted(summary.problemCount, "problem"))\(notes)\n\n\(findings.text(style))"

@@ -6,14 +6,7 @@ extension InspectKeys {
     let client = try context.openClient()
     defer { client.close() }
     let work = try LongWork(context, unit: "keys", pace: pace)
-    var notPermitted: Set<[UInt8]> = []
-    let caches = try client.discoverCaches(work.control()) { key in notPermitted.insert(key) }
-    if let first = notPermitted.min(by: { $0.lexicographicallyPrecedes($1) }) {
-      let keys = notPermitted.count == 1 ? "a key" : "\(grouped(notPermitted.count)) keys, first"
-      context.warn(
-        "this user may not read \(keys) '\(String(decoding: first, as: UTF8.self))', and what may be a cache there "
-          + "is left out")
-    }
+    let caches = try context.discoverCaches(on: client, work.control())
     try work.check()
     return DiscoveryReport(caches: caches)
   }

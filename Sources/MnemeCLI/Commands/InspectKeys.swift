@@ -48,8 +48,8 @@ struct InspectKeys: Command {
     ],
     rules: [
       .dependency(of: limit, on: list), .dependency(of: Options.allCaches, on: check),
-      .atMostOne(of: list, check, discover),
-      .atMostOne(of: Options.onlyNamespace, discover),
+      .atMostOne(of: list, check, discover), .exclusion(of: check, from: [family, sample, top]),
+      .exclusion(of: discover, from: [Options.onlyNamespace, family, sample, top]),
     ],
     examples: [
       Example(command: "mneme inspect-keys", says: "a row for each key family"),
@@ -59,7 +59,11 @@ struct InspectKeys: Command {
         command: "mneme inspect-keys --list --family entry --limit 20", says: "the first keys of a family"),
       Example(command: "mneme inspect-keys --check", says: "check the cache"),
       Example(command: "mneme inspect-keys --discover", says: "find all caches on the server"),
-    ], exitNotes: [ExitNote(1, "{option:check} found a problem, or there is no cache under the prefix")],
+    ],
+    exitNotes: [
+      ExitNote(
+        1, "{option:check} found a problem, or there is no cache under the prefix or no such namespace")
+    ],
     seeAlso: ["mneme-vacuum(1)", "redis-cli(1)"])
 
   let options: KeySurveyOptions
@@ -103,7 +107,8 @@ struct InspectKeys: Command {
     warn(memoryIsNotPermitted: survey.memoryIsNotPermitted, context)
     try work.finish()
     try work.check()
-    if survey.keys == 0 { try noteAbsence(of: store, context) }
+    // The check prints the note itself.
+    if survey.keys == 0, !check { try noteAbsence(of: store, context) }
     let report = KeySurveyReport(
       keyPrefix: context.settings.keyPrefix, namespace: options.namespace, survey: survey)
     return check ? try check(store, context, after: report) : report

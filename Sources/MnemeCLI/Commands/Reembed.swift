@@ -98,7 +98,7 @@ struct Reembed: Command {
       (pending, pendingBytes) = ([], 0)
       work.tell(seen)
       work.pause()
-      try work.check()
+      try work.check("What was copied is kept; run the command again to continue.")
     }
     try source.forEachEntry(in: .everything, reading: .all) { _, damage in
       throw damage

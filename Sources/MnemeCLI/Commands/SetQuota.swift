@@ -130,7 +130,7 @@ struct QuotaReport: Report {
   var json: JSONOutput {
     [
       "namespace": JSONOutput(namespace), "quota": JSONOutput(quota), "previous": JSONOutput(previous),
-      "entries": JSONOutput(entries), "evicted": JSONOutput(evicted),
+      "entries": JSONOutput(entries), "evicted": JSONOutput(evicted), "dry_run": JSONOutput(dryRun),
     ]
   }
 
@@ -150,8 +150,8 @@ struct QuotaReport: Report {
         "holds \(grouped(entries)) (\(share(entries, of: quota)))",
         evicted > 0 ? "\(dryRun ? "would evict" : "evicted") \(grouped(evicted))" : nil,
         interruption != nil ? "interrupted" : nil,
-        excess > 0 && evicted == 0 || interruption != nil
-          ? "the next put evicts \(grouped(excess)), and --evict does it now" : nil,
+        excess > 0 && (evicted == 0 || interruption != nil)
+          ? "\(grouped(excess)) over it: the next put evicts, and --evict does it now" : nil,
       ])
   }
 

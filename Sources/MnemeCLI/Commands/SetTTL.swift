@@ -18,7 +18,7 @@ struct SetTTL: Command {
     name: "set-ttl", summary: "change how long entries live",
     description: """
       Changes the time to live of the entries of a selection: they expire {arg:DURATION} from now. mneme shows the \
-      entries first and asks for confirmation on a terminal; elsewhere {option:yes} is required. An entry that \
+      entries that will change, and asks for confirmation on a terminal; elsewhere {option:yes} is required. An entry that \
       changes while the command runs is checked again, and keeps the time to live that an application has set.
       """,
     arguments: [duration, SelectionRequest.moreIDs],
@@ -33,15 +33,13 @@ struct SetTTL: Command {
         command: "mneme set-ttl 30d --no-ttl --yes",
         says: "from cron, give a time to live to entries without one"),
     ],
-    exitNotes: [ExitNote(1, "no entry matches")])
+    exitNotes: [ExitNote(1, "no entry matches, or you did not confirm")])
 
   let change: TTLChange
   let selection: SelectionRequest
   let yes: Bool
   let dryRun: Bool
   let pace: Duration
-  /// The error if there is no terminal on which to ask for confirmation.
-  let unasked: UsageError
 
   init(_ invocation: Invocation) throws(UsageError) {
     var change = TTLChange(invocation[Self.duration].duration.map { Seconds($0) })
@@ -55,9 +53,6 @@ struct SetTTL: Command {
     yes = invocation[Options.yes]
     dryRun = invocation[Options.dryRun]
     pace = invocation[Options.pace]
-    unasked = invocation.usageError(
-      "set-ttl asks for confirmation, and there is no terminal to ask on",
-      suggestion: "Add --yes if that is what you want.")
   }
 
   private static func noSelection(_ invocation: Invocation) -> UsageError {
@@ -67,23 +62,23 @@ struct SetTTL: Command {
   }
 
   func run(_ context: Context) throws -> any Report {
-    guard yes || dryRun || isInteractive() else { throw unasked }
+    try context.settings.checkTerminal()
     let store = try context.openExistingStore()
     defer { store.close() }
     let chosen = try selection.selection(store, context)
     var report = TTLReport(dryRun: dryRun)
     if dryRun || !yes {
-      let preview = try SelectionPreview(chosen, store, context)
+      let preview = try SelectionPreview(chosen, store, context) { change.changes($0, at: $1) }
       report.preview = preview
-      report.changed = preview.count
+      (report.changed, report.unchanged) = (preview.count, preview.unchanged)
       guard !dryRun, preview.count > 0 else { return try noting(report, chosen, store, context) }
       guard try preview.confirm("Change the time to live of", context) else {
         return TTLReport(dryRun: false, isDeclined: true)
       }
     }
     let work = try LongWork(
-      context, unit: "entries", total: report.preview?.count, pace: pace, guarding: [store],
-      change: { "changed \(entryCount($0)), or left them unchanged" })
+      context, unit: "entries", total: report.preview.map { $0.count + $0.unchanged }, pace: pace,
+      guarding: [store], change: { "changed \(entryCount($0)), or left them unchanged" })
     var damaged = DamagedEntries()
     (report.changed, report.unchanged) = try store.setTTL(
       change, of: chosen, at: store.time(for: context.clock()), work.control()
@@ -108,13 +103,11 @@ struct TTLReport: Report {
   var changed = 0
   var unchanged = 0
   var dryRun: Bool
-  /// Entries that match, in a dry run.
+  /// Entries that would change, in a dry run.
   var preview: SelectionPreview?
   var isDeclined = false
   /// The status of a run that a signal has ended early.
   var interruption: ExitStatus?
-
-  init(dryRun: Bool, isDeclined: Bool = false) { (self.dryRun, self.isDeclined) = (dryRun, isDeclined) }
 
   var status: ExitStatus { interruption ?? (changed + unchanged == 0 ? .no : .done) }
 
@@ -127,11 +120,11 @@ struct TTLReport: Report {
   func text(_ style: TerminalStyle) -> String? {
     if isDeclined { return "nothing changed" }
     if changed + unchanged == 0 { return "no entry matches" }
-    let table = dryRun ? preview.map { $0.text(style) + "\n" } ?? "" : ""
+    let table = dryRun && changed > 0 ? preview.map { $0.text(style) + "\n" } ?? "" : ""
     return table
       + list([
         "\(dryRun ? "would change" : "changed") \(entryCount(changed))",
-        unchanged > 0 ? "left \(grouped(unchanged)) unchanged" : nil,
+        unchanged > 0 ? "\(dryRun ? "would leave" : "left") \(grouped(unchanged)) unchanged" : nil,
         interruption != nil ? "interrupted" : nil,
       ])
   }

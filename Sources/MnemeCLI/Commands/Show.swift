@@ -82,9 +82,11 @@ extension EntryDetails {
 
   private func explanation(at now: UnixTime) -> String {
     switch verdict(at: now) {
+    case .served where entry?.isServable == false:
+      "would serve it only as an exact hit: its vector cannot be compared"
     case .served: "would serve it"
     case .expired: "would not serve it: it has expired"
-    case .refused: "would not serve it: the response is empty, blank, an error message, or not valid text"
+    case .refused: "would not serve it: the response is empty, blank or an error message"
     case .shadowed: "would answer its query with another entry; this one is only found as a semantic hit"
     case .unreachable: "would only find it as a semantic hit: no hash key leads to it"
     case .damaged: "would not serve it: it cannot be read"
@@ -98,7 +100,8 @@ extension EntryDetails {
       members.append(("servable", JSONOutput(entry.isServed(at: now))))
     }
     var pointedAt: EntryID?
-    switch places?.pointer {
+    // An id is shown only with the key that holds it.
+    switch places?.hashKey == nil ? nil : places?.pointer {
     case .this: pointedAt = id
     case .other(let other): pointedAt = other
     case .missing, nil: break

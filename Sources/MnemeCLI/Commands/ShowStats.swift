@@ -7,13 +7,17 @@ struct ShowStats: Command {
   /// An order of namespaces.
   enum Order: String, CaseIterable, Sendable {
     case namespace, entries, full, hits, misses, rate, used, expiring, oldest, leftovers, saved
+
+    /// Whether `--watch` has that figure.
+    var isWatched: Bool { [.namespace, .entries, .hits, .misses, .rate, .used].contains(self) }
   }
 
   static let sort = Option(
     "sort", value: .choice(Order.self, "WHAT"), default: .namespace, summary: "the order of the namespaces",
     details: """
       `namespace`: by name. `oldest`: the namespace with the oldest entry first. `full`: the one nearest to its \
-      quota first. The others: the largest figure first.
+      quota first. The others: the largest figure first. {option:watch} has only `namespace`, `entries`, `hits`, \
+      `misses`, `rate` and `used`.
       """)
   static let savings = Option(
     "savings", value: .metadataPath, summary: "add up a number in the metadata of each entry times its uses",
@@ -53,7 +57,10 @@ struct ShowStats: Command {
       reads the small fields of each entry if there are at most 100,000.
       """,
     options: [Options.onlyNamespace, sort, savings, watch, prometheus, Options.allCaches],
-    rules: [.atMostOne(of: watch, prometheus, savings), .atMostOne(of: watch, Options.allCaches)],
+    rules: [
+      .atMostOne(of: watch, prometheus, savings), .atMostOne(of: watch, Options.allCaches),
+      .atMostOne(of: prometheus, sort),
+    ],
     examples: [
       Example(command: "mneme stats", says: "show the figures of the cache"),
       Example(command: "mneme stats --sort used", says: "list the namespaces most in use first"),
@@ -85,6 +92,11 @@ struct ShowStats: Command {
       throw invocation.usageError(
         "--prometheus and --json exclude each other", suggestion: "Leave one of them out.")
     }
+    guard watch == nil || order.isWatched else {
+      throw invocation.usageError(
+        "--watch does not show what --sort \(order.rawValue) needs",
+        suggestion: "Sort by namespace, entries, hits, misses, rate or used.")
+    }
     if order == .saved, savings == nil {
       throw invocation.usageError(
         "--sort saved needs --savings", suggestion: "Add --savings PATH, as in --savings usage.tokens.")
@@ -108,28 +120,29 @@ struct ShowStats: Command {
     context.warn(of: stats.damaged)
     return StatsReport(
       keyPrefix: context.settings.keyPrefix, stats: stats, figures: figures, savings: savings?.text,
-      order: order,
-      isAbsent: context.isAbsent)
+      order: order, isAbsent: context.isAbsent, isOfNamespace: namespace != nil)
   }
 
   /// Reads all figures from one server. If the connection is lost in between, some may come from another server, so all
   /// are read again.
-  /// - Parameter readMore: reads further figures.
+  /// - Parameters:
+  ///   - part: the namespace whose figures are read; nil for all.
+  ///   - readMore: reads further figures.
   private func readStats(
-    of namespace: Namespace?, _ context: Context, _ readMore: (RedisStore, Stats) throws -> Void
+    of part: Namespace?, _ context: Context, _ readMore: (RedisStore, Stats) throws -> Void
   ) throws -> Stats {
     let store = try context.openStore()
-    _ = try store.time(for: context.clock())
-    let cache = try context.openCache(store, correctingClockBy: store.clockLead)
+    let cache = try context.openCache(store)
     defer { cache.close() }
-    let stats = try cache.stats(namespace: namespace)
-    if stats.identity == nil || stats.namespaces.isEmpty {
+    let stats = try cache.stats(namespace: part)
+    let isThere = stats.namespaces.contains { $0.namespace == namespace ?? $0.namespace }
+    if stats.identity == nil || !isThere {
       try context.noteAbsence(of: store, namespace.map { [$0] } ?? [])
     }
     try readMore(store, stats)
     guard store.hasLostConnections else { return stats }
     let lossGuard = try LossGuard(store)
-    let again = try cache.stats(namespace: namespace)
+    let again = try cache.stats(namespace: part)
     try readMore(store, again)
     try lossGuard.finish()
     return again
@@ -139,37 +152,38 @@ struct ShowStats: Command {
 
   private func metrics(_ context: Context) throws -> PrometheusReport {
     var report = PrometheusReport(namespace: namespace)
+    // A cache that cannot be read is `mneme_up 0`. If the server stops answering, so are those that follow.
+    report.caches = [.init(keyPrefix: context.settings.keyPrefix)]
     do {
-      for keyPrefix in try allCaches ? context.discoverPrefixes() : [context.settings.keyPrefix] {
-        try add(context.another(keyPrefix: keyPrefix), to: &report)
+      if allCaches { report.caches = try context.discoverPrefixes().map { .init(keyPrefix: $0) } }
+      for index in report.caches.indices {
+        var cache = report.caches[index]
+        let status = try context.withCache(cache.keyPrefix) { try readMetrics(of: &cache, $0) }
+        cache.status = status
+        report.caches[index] = cache
       }
     } catch let error as StoreBackendError {
-      // A server that does not answer is reported as `mneme_up 0`.
-      report.caches = [.init(keyPrefix: context.settings.keyPrefix)]
       try report.print(on: context.output)
       throw error
     }
     return report
   }
 
-  /// Adds a cache to the report, also if it cannot be read, so that the others are still counted.
-  private func add(_ context: Context, to report: inout PrometheusReport) throws {
-    var cache = PrometheusReport.Cache(keyPrefix: context.settings.keyPrefix)
-    do {
-      let day = Seconds(86_400)
-      let stats = try readStats(of: nil, context) { store, stats in
-        guard stats.identity != nil else { return }
-        let now = try store.time(for: context.clock())
-        cache.activity = try store.activity(
-          of: stats.namespaces.map(\.namespace), since: now + Seconds(-day.rawValue), now: now,
-          until: now + day)
-      }
-      context.warn(of: stats.damaged)
-      cache.stats = stats
-    } catch let damage as CorruptCacheError {
-      context.warn(of: [damage])
-      cache.activity = nil
+  /// - Returns: the exit status.
+  private func readMetrics(
+    of cache: inout PrometheusReport.Cache, _ context: Context
+  ) throws -> ExitStatus {
+    let day = Seconds(86_400)
+    var activity: Activity?
+    let stats = try readStats(of: nil, context) { store, stats in
+      guard stats.identity != nil else { return }
+      let now = try store.time(for: context.clock())
+      activity = try store.activity(
+        of: stats.namespaces.map(\.namespace), since: now + Seconds(-day.rawValue), now: now,
+        until: now + day)
     }
-    report.caches.append(cache)
+    context.warn(of: stats.damaged)
+    (cache.stats, cache.activity) = (stats, activity)
+    return stats.identity == nil ? .no : stats.damaged.isEmpty ? .done : .badData
   }
 }

@@ -47,7 +47,7 @@ struct Vacuum: Command {
       ExitNote(
         1,
         "{option:max-duration} was reached with work left, {option:repair} left a problem, or there is no cache under "
-          + "the prefix")
+          + "the prefix or no such namespace")
     ],
     seeAlso: ["mneme-inspect-keys(1)"])
 
@@ -72,17 +72,18 @@ struct Vacuum: Command {
   }
 
   func run(_ context: Context) throws -> any Report {
-    let start = Instant.now
+    let deadline = maxDuration.map { Instant.now + $0 }
     return try allCaches
-      ? context.forEachCache { try vacuum($0, since: start) } : vacuum(context, since: start)
+      ? context.forEachCache { try vacuum($0, until: deadline) } : vacuum(context, until: deadline)
   }
 
-  private func vacuum(_ context: Context, since start: Instant) throws -> any Report {
+  private func vacuum(_ context: Context, until deadline: Instant?) throws -> any Report {
+    let start = Instant.now
     let store = try context.openExistingStore()
     defer { store.close() }
     let work = try LongWork(
       context, unit: "entries", total: try expected(in: store, context), pace: pace,
-      deadline: maxDuration.map { start + $0 }, guarding: [store],
+      deadline: deadline, guarding: [store],
       change: dryRun
         ? nil
         : { "removed " + counted($0, "expired entry or leftover", plural: "expired entries and leftovers") })
@@ -99,7 +100,9 @@ struct Vacuum: Command {
     let report = try store.vacuum(options)
     try work.finish()
     context.warnOfClock(of: store)
-    if report.expired == 0 { try context.noteAbsence(of: store, namespace.map { [$0] } ?? []) }
+    // A namespace that held only what was removed does not exist any more.
+    let done = report.expired + report.leftovers + report.evicted + report.repaired + report.dropped
+    if done == 0 { try context.noteAbsence(of: store, namespace.map { [$0] } ?? []) }
     return VacuumReportText(
       report: report, left: repair ? left : nil, dryRun: dryRun, duration: start.duration(to: .now),
       interrupted: context.interrupt.status, isBrief: context.settings.isQuiet)
