@@ -14,6 +14,7 @@ import Testing
     "clear --yes --all", "clear --yes faq", "delete q", "delete --yes --contains q",
     "set-ttl 1h --yes -n faq",
     "get q", "get --explain q", "health", "drop --yes", "drop --dry-run", "reembed other", "set-quota faq",
+    "calibrate --from-cache",
   ]
 
   @Test("a wrong prefix is status 1, with the prefix that was probably meant", arguments: readers)
@@ -32,7 +33,8 @@ import Testing
   @Test(
     "a wrong namespace is status 1, with the namespace that was probably meant",
     arguments: [
-      "stats -n", "stats --json -n", "vacuum -n", "inspect-keys -n", "inspect-keys --list -n",
+      "stats -n", "stats --json -n", "stats --prometheus -n", "calibrate --from-cache -n",
+      "vacuum -n", "inspect-keys -n", "inspect-keys --list -n",
       "inspect-keys --check -n", "list -n", "export -n", "clear --yes", "clear --dry-run", "delete q -n",
       "delete --yes --min-uses 0 -n", "set-ttl 1h --yes -n", "get q -n", "get --explain q -n", "set-quota",
     ])

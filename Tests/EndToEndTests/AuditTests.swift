@@ -170,7 +170,8 @@ import Testing
       if same + different > 0 { #expect(point["precision"].double == 1 - different / (same + different)) }
     }
     #expect(try #require(answer["precision_interval"][0].double) < (try #require(answer["precision"].double)))
-    try fixture.mneme.run("calibrate", "--from-cache", "-n", "nobody", expecting: 65)
+    try fixture.mneme.run("put", "-n", "small", "a question", "an answer")
+    try fixture.mneme.run("calibrate", "--from-cache", "-n", "small", expecting: 65)
 
     let directory = try TemporaryDirectory()
     try directory.write("text,label\n\(texts.map { "\"\($0.0)\",\($0.1)\n" }.joined())".utf8, to: "texts.csv")

@@ -11,8 +11,8 @@ struct ConnectionManagedClusterTests {
       try TLSServer(
         "server",
         configuration: [
-          "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 2000",
-          "cluster-port \(try freePort())", "tls-cluster yes", "tls-replication yes",
+          "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 15000",
+          "tls-cluster yes", "tls-replication yes",
         ])
     }
     let ca = try Certificates.shared.path("ca.pem")

@@ -23,7 +23,7 @@ import Testing
     let fixture = try CacheFixture()
     for number in 1...4 { try fixture.mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
     let byQuery = try fixture.mneme.run("delete", "--json", "Q1", "no such query").json()
-    #expect(byQuery.keys == ["deleted", "missing"])
+    #expect(byQuery.keys == ["deleted", "dry_run", "missing"])
     #expect(byQuery["deleted"].array?.map(\.int) == [1])
     let byID = try fixture.mneme.run("delete", "--json", "--id", "2", "--id", "3").json()
     #expect(byID["deleted"].array?.map(\.int) == [2, 3])
@@ -109,10 +109,20 @@ import Testing
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
     try fixture.expectUnchanged {
-      #expect(
-        try fixture.mneme.run("delete", "--dry-run", "--json", "q").json()["deleted"].array?.map(\.int) == [1]
-      )
-      try fixture.mneme.run("clear", "--dry-run", "--all")
+      let deletion = try fixture.mneme.run("delete", "--dry-run", "--json", "q").json()
+      #expect(deletion["deleted"].array?.map(\.int) == [1] && deletion["dry_run"].bool == true)
+      let clear = try fixture.mneme.run("clear", "--dry-run", "--json", "--all").json()
+      #expect(clear["cleared"][0]["entries"].int == 1 && clear["dry_run"].bool == true)
     }
+  }
+
+  @Test("a query is missing if none of the namespaces has it")
+  func severalNamespaces() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    let words = ["delete", "--json", "-n", "a", "-n", "default"]
+    #expect(try fixture.mneme.run(words + ["nope"]).expecting(1).json()["missing"].int == 1)
+    let both = try fixture.mneme.run(words + ["q", "nope"]).expecting(0).json()
+    #expect(both["deleted"].array?.map(\.int) == [1] && both["missing"].int == 1)
   }
 }

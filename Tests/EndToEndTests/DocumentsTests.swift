@@ -7,12 +7,12 @@ import Testing
 struct DocumentsTests {
   @Test(
     "show what each command in them prints",
-    .needs(program: "python3"), .needs(program: "jq"), .timeLimit(.minutes(20)))
+    .needs(program: "python3"), .needs(program: "jq"))
   func commands() throws {
     let outcome = try ChildProcess(
       [Repository.top + "/Tests/documents", Mneme.binary], environment: Mneme.plainEnvironment,
       directory: Repository.top
-    ).finish(within: .seconds(240))
+    ).finish(within: .seconds(900))
     #expect(outcome.status == 0, "\(outcome.outputText)\n\(outcome.errorText)")
     let count = try #require(outcome.outputText.firstMatch(of: #/(\d+) commands, 0 differences/#)).1
     #expect((Int(count) ?? 0) > 60)
@@ -179,14 +179,14 @@ struct DocumentsTests {
         try #require(target["triple"].string), "-I", "\(build)/Modules", "-I", "Sources/CTextLibraries",
         "-minimum-access-level", "public", "-output-dir", directory.path,
       ] + maps, directory: Repository.top
-    ).finish().expecting(0)
+    ).finish(within: .seconds(600)).expecting(0)
     let outcome = try ChildProcess(
       [
         "docc", "convert", "Sources/Mneme/Mneme.docc", "--additional-symbol-graph-dir", directory.path,
         "--output-path", directory.path("archive"), "--fallback-display-name", "Mneme",
         "--fallback-bundle-identifier", "mneme",
       ], directory: Repository.top
-    ).finish(within: .seconds(120)).expecting(0)
+    ).finish(within: .seconds(600)).expecting(0)
     let warnings = (outcome.outputText + outcome.errorText).split(separator: "\n")
       .filter { $0.contains("warning:") && !$0.contains("is missing documentation") }
     #expect(warnings.isEmpty, "\(outcome)")

@@ -139,6 +139,19 @@ import Testing
     #expect(try fixture.dump() == before)
   }
 
+  @Test("an export without entries says so even with --quiet, and names a namespace that does not exist")
+  func nothing() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "q", "r")
+    let directory = try TemporaryDirectory()
+    let path = directory.path("out")
+    let quiet = try fixture.mneme.run("-q", "export", "--contains", "no such text", "-o", path, expecting: 1)
+    #expect(quiet.errorText == "mneme: nothing to export; the file '\(path)' was not written\n", "\(quiet)")
+    let empty = try fixture.mneme.run("export", "-n", "nothing", "--allow-empty", "-o", path)
+    #expect(empty.errorText.contains("there is no namespace 'nothing'"), "\(empty)")
+    #expect(try directory.names() == ["out"])
+  }
+
   @Test("export writes embeddings as asked")
   func embeddings() throws {
     let fixture = try CacheFixture()
@@ -270,7 +283,7 @@ import Testing
     let fixture = try CacheFixture()
     let lines = try jsonLine(["query": "q1", "response": "new"])
     let report = try fixture.mneme.run("import", "--json", "--dry-run", input: lines).json()
-    #expect(report.keys == ["changed", "dry_run", "invalid", "new", "same", "skipped"])
+    #expect(report.keys == ["changed", "changed_uses", "dry_run", "invalid", "new", "same", "skipped"])
     #expect(report["new"].int == 1 && report["dry_run"].bool == true)
     #expect(try fixture.dump().isEmpty)
   }
@@ -278,16 +291,16 @@ import Testing
   @Test("more lines than one batch holds are imported, and the quota is kept")
   func manyLines() throws {
     let fixture = try CacheFixture()
-    let lines = try (1...1000).map { try jsonLine(["query": "query \($0)", "response": "r\($0)"]) }.joined()
+    let lines = try (1...200).map { try jsonLine(["query": "query \($0)", "response": "r\($0)"]) }.joined()
     try fixture.mneme.run("import", input: lines)
-    #expect(try fixture.entryCount() == 1000)
-    #expect(try fixture.version() == 1000)
-    #expect(try fixture.mneme.run("export", "--no-settings").outputLines.count == 1000)
+    #expect(try fixture.entryCount() == 200)
+    #expect(try fixture.version() == 200)
+    #expect(try fixture.mneme.run("export", "--no-settings").outputLines.count == 200)
     let small = try CacheFixture("small")
-    try small.mneme.run("set-quota", "default", "100")
+    try small.mneme.run("set-quota", "default", "20")
     let report = try small.mneme.run("import", "--json", input: lines).json()
     let left = try small.entryCount()
-    #expect(left <= 100)
-    #expect(report["evicted"].int == 1000 - left)
+    #expect(left <= 20)
+    #expect(report["evicted"].int == 200 - left)
   }
 }

@@ -88,6 +88,21 @@ import Testing
     #expect(failure.description.contains("no-such-directive"))
   }
 
+  @Test("a server whose port another program has taken starts on another port")
+  func takenPort() throws {
+    let taken = try Listener()
+    var choices = 0
+    let server = try RedisServer(
+      tcp: true,
+      choosePort: {
+        choices += 1
+        return choices == 1 ? taken.port : try freePort()
+      })
+    let port = try #require(server.port)
+    #expect(choices > 1 && port != taken.port)
+    #expect(try RawRedis(port: port).send("PING").text == "PONG")
+  }
+
   @Test("a program's input, output, errors and end are separate")
   func programs() throws {
     let program = try ChildProcess(["sh", "-c", "cat; echo oops >&2; exit 3"])

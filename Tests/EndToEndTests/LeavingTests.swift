@@ -5,12 +5,6 @@ import Testing
 /// Tests of signals: a command ends even if its peer does not reply, reports what is stored, and leaves no file.
 @Suite("Signals and closed pipes")
 struct LeavingTests {
-  /// Waits for a program without using its standard streams.
-  private func end(of program: ChildProcess) throws -> Outcome {
-    try eventually("the end of \(program.commandLine)") { program.poll() != nil }
-    return try program.finish()
-  }
-
   private static let signals = [SIGHUP, SIGINT, SIGTERM]
 
   // MARK: Silent peers
@@ -29,7 +23,7 @@ struct LeavingTests {
       ["import", "--embedder", "command:slow:dim2", "--embedder-command", program, file])
     try eventually("the program to be silent") { try directory.names().contains("silent") }
     command.signal(number)
-    let outcome = try end(of: command)
+    let outcome = try command.finishWithoutInput()
     #expect(outcome.status == 128 + number, "\(outcome)")
     #expect(try fixture.entryCount() == 64)
     #expect(outcome.errorText.contains("The lines up to 64 are stored"), "\(outcome)")
@@ -52,7 +46,7 @@ struct LeavingTests {
     }
     try eventually("the server to be asked") { !server.requests.isEmpty }
     command.signal(SIGTERM)
-    let outcome = try end(of: command)
+    let outcome = try command.finishWithoutInput()
     #expect(outcome.status == 143, "\(outcome)")
     #expect(outcome.errorText.contains("mneme: Interrupted: "), "\(outcome)")
   }
@@ -69,7 +63,7 @@ struct LeavingTests {
     let command = try mneme.start(["import", "--timeout", "600s", file])
     try eventually("Redis to be silent") { proxy.conversations.contains { $0.isHit } }
     command.signal(number)
-    let outcome = try end(of: command)
+    let outcome = try command.finishWithoutInput()
     #expect(outcome.status == 128 + number, "\(outcome)")
     #expect(outcome.errorText.contains("The lines up to "), "\(outcome)")
   }
@@ -95,13 +89,13 @@ struct LeavingTests {
         "ZCOUNT", fixture.key("by_ttl"), isLonger ? "\(start + 86_400)" : "-inf", "+inf")
       return isLonger ? Int(left.integer ?? 0) : 600 - Int(left.integer ?? 0)
     }
-    let command = try fixture.mneme.start(words + ["--pace", "30ms", "--timeout", "300ms"])
+    let command = try fixture.mneme.start(words + ["--pace", "100ms", "--timeout", "3s"])
     if words.last == "-" { try command.write((1...600).map { "\($0)\n" }.joined().utf8) }
     command.closeInput()
     try eventually("some to be changed") { try changed() > 0 }
     // From now on nothing that writes is answered, or done.
     try fixture.redis.send("CLIENT", "PAUSE", "60000", "WRITE")
-    let outcome = try end(of: command)
+    let outcome = try command.finishWithoutInput()
     #expect(outcome.status == 69, "\(outcome)")
     let said = outcome.errorText.firstMatch(of: #/Acknowledged by then: [a-z]+ ([0-9]+) /#)?.1
     #expect(try said.flatMap { Int($0) } == changed(), "\(outcome)")
@@ -112,11 +106,10 @@ struct LeavingTests {
     let fixture = try CacheFixture()
     try fixture.mneme.run(["import"], input: importLines(1...1000)).expecting(0)
     let command = try fixture.mneme.start(["export"])
-    // The pipe is full before the end of the export.
-    usleep(500_000)
-    #expect(command.poll() == nil)
+    // It is full before the end of the export.
+    try eventually("the pipe to be full") { try command.outputIsFull() }
     command.signal(number)
-    let outcome = try end(of: command)
+    let outcome = try command.finishWithoutInput()
     #expect(outcome.status == 128 + number, "\(outcome.errorText)")
     #expect(outcome.errorText.contains("The output is not complete"), "\(outcome.errorText)")
   }
@@ -143,10 +136,10 @@ struct LeavingTests {
     try fixture.mneme.run(["import"], input: importLines(1...1000)).expecting(0)
     let directory = try TemporaryDirectory()
     let path = try directory.write("old".utf8, to: "out")
-    let command = try fixture.mneme.start(["export", "-o", path, "--pace", "100ms"])
-    try eventually("the file to be written") { command.holdsFile(in: directory) }
+    let command = try fixture.mneme.startWork(["export", "-o", path, "--pace", "1s"], on: fixture.server)
+    #expect(command.holdsFile(in: directory))
     command.signal(number)
-    let outcome = try end(of: command)
+    let outcome = try command.finishWithoutInput()
     #expect(outcome.status == 128 + number || outcome.termination == .killed(bySignal: number), "\(outcome)")
     // If the file system has no unnamed files, a killed run leaves a file until the next run.
     if number == SIGKILL { try fixture.mneme.run("export", "-o", path) }

@@ -93,4 +93,23 @@ import Testing
     let damaged = try fixture.mneme.run("export", "--no-settings", expecting: 65)
     #expect(damaged.errorText.contains("Entry 3") && damaged.outputLines.count == 2, "\(damaged)")
   }
+
+  @Test("text that is not UTF-8 is servable, and a vector that cannot be compared allows only exact hits")
+  func servable() throws {
+    let fixture = try CacheFixture("servable")
+    for id in 1...2 { try fixture.mneme.run("put", "q\(id)", "r") }
+    try store(Array("abc".utf8) + [0xff], as: "response", of: 1, in: fixture)
+    try store(Self.vector([0]), as: "embedding", of: 2, in: fixture)
+    for id in 1...2 {
+      try fixture.mneme.run("get", "--exact", "q\(id)")
+      let shown = try fixture.mneme.run("show", "--json", "\(id)").json()
+      #expect(shown["servable"].bool == true && shown["verdict"].string == "served", "\(shown)")
+    }
+    #expect(try fixture.mneme.run("show", "2").outputText.contains("would serve it only as an exact hit"))
+    let listed = try fixture.mneme.run("list", "--json", "--unservable").jsonLines()
+    #expect(listed.map { $0["id"].int } == [2])
+    let exported = try fixture.mneme.run("export")
+    #expect(exported.errorText.contains("entry 2 was exported, although "), "\(exported)")
+    #expect(exported.errorText.contains("only as an exact hit; 'mneme list --unservable'"), "\(exported)")
+  }
 }

@@ -4,12 +4,10 @@ import Testing
 
 /// Tests of the command with other processes: at the same time as another one, with pipes, and with signals.
 @Suite struct ProcessTests {
-  @Test(
-    "two shells that put the same new queries at the same time store one entry for each query",
-    .timeLimit(.minutes(10)))
+  @Test("two shells that put the same new queries at the same time store one entry for each query")
   func twoShells() throws {
     let fixture = try CacheFixture("race")
-    let count = Effort.rounds(80, thorough: 1000)
+    let count = Effort.rounds(80, thorough: 300)
     let loop = "for i in {1..\(count)}; do mneme put -q \"query $i\" \"answer $i\" || exit; done"
     let shells = try fixture.mneme.shell(
       "( \(loop) ) & first=$!; ( \(loop) ) & second=$!; wait $first && wait $second", within: .seconds(500))
@@ -57,8 +55,7 @@ import Testing
     try put.write("half an ans".utf8)
     usleep(200_000)
     put.signal(number)
-    let outcome = try waitWithoutInput(put)
-    #expect(outcome == 128 + number)
+    #expect(try put.finishWithoutInput().status == 128 + number)
     #expect(try fixture.dump().isEmpty)
   }
 
@@ -71,30 +68,15 @@ import Testing
     let lines = try (1...300).map { try jsonLine(["query": "q\($0)", "response": "r"]) }.joined()
     try importing.write(lines.utf8)
     // The rest of the input never arrives. Complete batches of what has arrived are stored.
-    let deadline = Date(timeIntervalSinceNow: 20)
-    while try fixture.redis.send("ZCARD", fixture.key("by_id")).integer == 0, Date() < deadline {
-      usleep(10_000)
-    }
+    try eventually("a batch to be in") { try fixture.entryCount() > 0 }
     importing.signal(number)
-    var done: Outcome?
-    let status = try waitWithoutInput(importing) { done = $0 }
-    #expect(status == 128 + number, "\(String(describing: done))")
+    let outcome = try importing.finishWithoutInput()
+    #expect(outcome.status == 128 + number, "\(outcome)")
     let stored = try fixture.entryCount()
     #expect(stored > 0)
     #expect(try fixture.version() == stored)
-    let told = (done?.outputText ?? "") + (done?.errorText ?? "")
+    let told = outcome.outputText + outcome.errorText
     #expect(told.contains("\(stored)"), "\(stored) entries are stored, and this was said: \(told)")
-  }
-
-  /// Waits for a program whose standard input stays open, as a terminal's does.
-  private func waitWithoutInput(_ program: ChildProcess, _ look: (Outcome) -> Void = { _ in }) throws -> Int32
-  {
-    let deadline = Date(timeIntervalSinceNow: 20)
-    while program.poll() == nil, Date() < deadline { usleep(5000) }
-    guard program.poll() != nil else { throw TestTimeout("the end of \(program.commandLine)") }
-    let outcome = try program.finish()
-    look(outcome)
-    return outcome.status
   }
 
   @Test("help and version work without a server and with a wrong environment")

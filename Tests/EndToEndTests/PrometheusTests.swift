@@ -9,12 +9,12 @@ import Testing
   private func filled() throws -> CacheFixture {
     let fixture = try CacheFixture("pro\"m")
     for query in ["a", "b"] { try fixture.mneme.run("put", query, "r") }
-    for number in 1...3 { try fixture.mneme.run("put", "-n", "faq", "q\(number)", "r", "--ttl", "10") }
+    for number in 1...3 { try fixture.mneme.run("put", "-n", "faq", "q\(number)", "r", "--ttl", "1h") }
     try fixture.mneme.run("put", "-n", PrometheusTests.hostile, "q", "r")
     try fixture.mneme.run("set-quota", "faq", "10k")
     try fixture.mneme.run("get", "a")
     try fixture.mneme.run("get", "--exact", "nothing", expecting: 1)
-    for id in [3, 4] { try fixture.age(id, by: 10) }
+    for id in [3, 4] { try fixture.age(id, by: 3600) }
     return fixture
   }
 
@@ -79,8 +79,9 @@ import Testing
     #expect(few.allSatisfy { $0.contains("ZCOUNT") }, "\(few)")
     for id in 2...500 { try fixture.redis.send("ZADD", fixture.key("by_ttl"), "5", "\(id)") }
     #expect(try formats.map(commands) == few)
-    for words in [["--json"], ["--json", "-n", "default"]] {
-      #expect(try fixture.mneme.run(["stats"] + words).json()["expired_pending"].int == 500)
+    // Of a namespace, the entries themselves are counted.
+    for (words, pending) in [(["--json"], 500), (["--json", "-n", "default"], 1)] {
+      #expect(try fixture.mneme.run(["stats"] + words).json()["expired_pending"].int == pending)
     }
   }
 
@@ -124,16 +125,49 @@ import Testing
     #expect(rest.contains("mneme_up{key_prefix=\"two\"} 1\n"), "\(rest)")
   }
 
+  @Test("a cache that cannot be read hides no other: both have their mneme_up, and the error names it")
+  func unreadableCache() throws {
+    let server = try RedisServer()
+    let one = try CacheFixture(on: server, prefix: "one")
+    let two = try CacheFixture(on: server, prefix: "two")
+    for fixture in [one, two] { try fixture.mneme.run("put", "a", "b") }
+    func up(_ metrics: Outcome) -> [String] { metrics.outputLines.filter { $0.hasPrefix("mneme_up") } }
+
+    try one.redis.send("HSET", one.key("meta"), "schema_version", "2")
+    let newer = try two.mneme.run("stats", "--prometheus", "--all-caches", expecting: 78)
+    #expect(up(newer) == [#"mneme_up{key_prefix="one"} 0"#, #"mneme_up{key_prefix="two"} 1"#], "\(newer)")
+    #expect(newer.errorText.contains("key prefix 'one'"), "\(newer)")
+    let alone = try one.mneme.run("stats", "--prometheus", expecting: 78)
+    #expect(up(alone) == [#"mneme_up{key_prefix="one"} 0"#], "\(alone)")
+    // Only the error is printed, since the other cache needed no report.
+    let vacuum = try two.mneme.run("-q", "vacuum", "--all-caches", expecting: 78)
+    #expect(vacuum.output.isEmpty && vacuum.errorText.contains("key prefix 'one'"), "\(vacuum)")
+
+    try one.redis.send("HSET", one.key("meta"), "schema_version", "1")
+    try two.mneme.with(prefix: "three").run("put", "a", "b")
+    try two.redis.send("ACL", "SETUSER", "reader", "on", ">pw", "~one:meta", "~two:*", "+@all")
+    let reader = Mneme(url: server.url.replacing("unix://", with: "unix://reader:pw@"), prefix: "two")
+    let refused = try reader.run("stats", "--prometheus", "--all-caches", expecting: 77)
+    #expect(up(refused) == up(newer), "\(refused)")
+    let stats = try reader.run("stats", "--all-caches", expecting: 77)
+    #expect(stats.outputText.hasPrefix("two:\n"), "\(stats)")
+    #expect(stats.errorText.contains("this user may not read a key 'three:meta'"), "\(stats)")
+  }
+
   @Test("stats, health, vacuum and the check of every cache name each cache, and end with the worst status")
   func everyCache() throws {
     let server = try RedisServer()
     let one = try CacheFixture(on: server, prefix: "one")
     let two = try CacheFixture(on: server, prefix: "two")
     for fixture in [one, two] {
-      try fixture.mneme.run(["import"], input: importLines(1...4, ttl: 60)).expecting(0)
+      try fixture.mneme.run(["import"], input: importLines(1...4, ttl: 3600)).expecting(0)
     }
-    try one.age(by: 60)
-    let swept = try two.mneme.run("vacuum", "--all-caches", "--json").jsonLines()
+    try one.age(by: 3600)
+    let start = Date()
+    let swept = try two.mneme.run("vacuum", "--all-caches", "--json", "--pace", "300ms").jsonLines()
+    // Each cache has its own time.
+    let seconds = swept.compactMap { $0["duration_seconds"].double }
+    #expect(seconds.count == 2 && seconds.reduce(0, +) < Date().timeIntervalSince(start), "\(swept)")
     #expect(swept.map { $0["key_prefix"].string } == ["one", "two"])
     #expect(swept.map { $0["expired"].int } == [4, 0], "\(swept)")
     let stats = try two.mneme.run("stats", "--all-caches", "--json").jsonLines()

@@ -4,8 +4,7 @@ import Testing
 
 /// Questions that people have asked their bank, a thousand of them or in a thorough run all ten thousand, with ages,
 /// uses, intents and times to live: each selection finds what a plain Python program finds in the export.
-@Suite(
-  "Random selections of Banking77", .needsBanking77, .needs(program: "python3"), .timeLimit(.minutes(20)))
+@Suite("Random selections of Banking77", .needsBanking77, .needs(program: "python3"))
 struct RandomSelectionTests {
   private struct Choice {
     var words: [String]
@@ -31,7 +30,7 @@ struct RandomSelectionTests {
     try ChildProcess(
       ["python3", Repository.top + "/Tests/Interop/selections.py"] + words,
       environment: Mneme.plainEnvironment
-    ).finish(within: .seconds(300)).expecting(0)
+    ).finish().expecting(0)
   }
 
   private func choices(_ count: Int, seed: UInt64) throws -> [Choice] {
@@ -50,8 +49,9 @@ struct RandomSelectionTests {
 
   @Test("each option alone and several together select what Python selects")
   func selections() throws {
-    let seed = UInt64.random(in: 1...1_000_000)
-    let choices = try choices(Effort.rounds(20, thorough: 200), seed: seed)
+    var random = SeededGenerator()
+    let seed = random.next()
+    let choices = try choices(Effort.rounds(20, thorough: 60), seed: seed)
     for choice in choices {
       let found = try ids(choice.words)
       #expect(found == choice.ids, "seed \(seed): \(choice.words)")
@@ -62,7 +62,8 @@ struct RandomSelectionTests {
 
   @Test("delete and set-ttl change a selection, and not entries that other programs write at the same time")
   func changes() throws {
-    let seed = UInt64.random(in: 1...1_000_000)
+    var random = SeededGenerator()
+    let seed = random.next()
     let choices = try choices(40, seed: seed).filter { !$0.ids.isEmpty && !$0.words.contains("--id") }
     let wide = try #require(choices.max { $0.ids.count < $1.ids.count })
     let narrow = try #require(choices.first { $0.ids.count < wide.ids.count / 2 })
@@ -80,8 +81,7 @@ struct RandomSelectionTests {
     #expect(
       (changed["changed"].int ?? 0) + (changed["unchanged"].int ?? 0) == rest.count, "seed \(seed): \(choice)"
     )
-    try writer.finish(input: importLines(1500..<3000, namespace: "written"), within: .seconds(60)).expecting(
-      0)
+    try writer.finish(input: importLines(1500..<3000, namespace: "written")).expecting(0)
 
     #expect(try ids(["-n", "written"]).count == 3000)
     let gone = Set(narrow.ids)

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -80,9 +81,9 @@ struct ReembedTests {
     let target = uniquePrefix("reembed-killed")
     try fixture.expectUnchanged {
       let victim = try mneme.start(["reembed", "--embedder", Self.other, target])
-      try wait("the third batch to be asked for") { server.requests.count == 3 }
+      try eventually("the third batch to be asked for") { server.requests.count == 3 }
       victim.signal(SIGKILL)
-      try wait("the end") { victim.poll() == .killed(bySignal: SIGKILL) }
+      try eventually("the end") { victim.poll() == .killed(bySignal: SIGKILL) }
       let report = try mneme.run("reembed", "--json", "--embedder", Self.other, target).json()
       #expect(report["entries"].int == 72 && report["already_there"].int == 128, "\(report)")
     }
@@ -95,16 +96,19 @@ struct ReembedTests {
   @Test("two parallel runs make one complete copy, with each entry once")
   func together() throws {
     let fixture = try filled(300)
-    let server = try EmbeddingServer { _, count in
-      // The first request is delayed until the second has arrived.
-      count == 0 ? .late(.seconds(2), dimension: 16) : .vectors(dimension: 16)
+    let arrived = Atomic(0)
+    let server = try EmbeddingServer { _, _ in
+      // The first request has its answer when the second has arrived, which is the other run's.
+      arrived.add(1, ordering: .relaxed)
+      try? eventually("a second request") { arrived.load(ordering: .relaxed) > 1 }
+      return .vectors(dimension: 16)
     }
     var mneme = fixture.mneme
     mneme.environment = server.environment
     let target = uniquePrefix("reembed-two")
     try fixture.expectUnchanged {
       let first = try mneme.start(["reembed", "--json", "--embedder", Self.other, target])
-      try wait("the first batch to be asked for") { server.requests.count == 1 }
+      try eventually("the first batch to be asked for") { server.requests.count == 1 }
       let second = try mneme.start(["reembed", "--json", "--embedder", Self.other, target])
       let reports = try [second, first].map { try $0.finish().expecting(0).json() }
       for report in reports {
@@ -138,14 +142,6 @@ struct ReembedTests {
     }
     #expect(try copy.run("stats", "--json").json()["entries"].int == 3)
     try copy.run("inspect-keys", "--check")
-  }
-
-  private func wait(_ what: String, until condition: () -> Bool) throws {
-    let limit = ContinuousClock.now + .seconds(60)
-    while !condition() {
-      guard ContinuousClock.now < limit else { throw TestTimeout(what) }
-      usleep(5000)
-    }
   }
 
   @Test("a prefix with any key of a cache is refused, and so is the cache's own; a younger answer stays")

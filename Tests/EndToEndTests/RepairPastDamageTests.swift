@@ -227,12 +227,13 @@ import Testing
   @Test("a repair leaves no key in a prefix that is flushed at the same time")
   func flushed() throws {
     let fixture = try CacheFixture("flushed", configuration: [])
+    var random = SeededGenerator()
     for _ in 0..<20 {
       try fixture.fill(from: "past damage", Self.fill)
       try fixture.redis.send("DEL", fixture.key("version"))
       try fixture.redis.send("SET", fixture.key("next_id"), "1")
       let repair = try fixture.mneme.start(["-q", "vacuum", "--repair"])
-      usleep(UInt32.random(in: 0...20_000))
+      usleep(.random(in: 0...20_000, using: &random))
       try fixture.redis.send("FLUSHALL")
       _ = try repair.finish()
       #expect(try fixture.dump().names == [])

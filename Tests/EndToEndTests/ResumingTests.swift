@@ -69,8 +69,7 @@ import Testing
     try eventually("some to be in") { try fixture.entryCount() >= 128 }
     importing.signal(SIGTERM)
     // Its input stays open, or it may be through before it sees the signal.
-    try eventually("the import to end") { importing.poll() != nil }
-    let ended = try importing.finish(within: .seconds(60))
+    let ended = try importing.finishWithoutInput()
     let since = try #require(
       ended.errorText.firstMatch(of: #/--since-line (\d+@[0-9a-f.]+\d)/#)?.1, "\(ended)")
     let again = ["import", "--since-line", String(since)]
@@ -168,7 +167,7 @@ import Testing
     try source.send(Array(lines(1...150).utf8))
     while try fixture.entryCount() < 64, command.poll() == nil { usleep(5000) }
     try source.reset()
-    let outcome = try command.finish(within: .seconds(60)).expecting(66)
+    let outcome = try command.finish().expecting(66)
     let complaint = try Complaint(text: outcome)
     #expect(complaint.remediation.contains("The lines up to 150 are stored; continue with --since-line 150@"))
     #expect(try fixture.entryCount() == 150)
@@ -238,11 +237,11 @@ import Testing
     try fixture.mneme.run(["import"], input: Array(lines(1...500).utf8)).expecting(0)
     let directory = try TemporaryDirectory()
     let path = try directory.write("old".utf8, to: "out.jsonl")
-    let export = try fixture.mneme.start(["export", "-o", path, "--pace", "200ms"])
-    try eventually("the file to be written") { export.holdsFile(in: directory) }
-    usleep(300_000)
+    let export = try fixture.mneme.startWork(
+      ["export", "-o", path, "--pace", "500ms"], on: server, untilEntry: 100)
+    #expect(export.holdsFile(in: directory))
     try server.crash()
-    let outcome = try export.finish(within: .seconds(60))
+    let outcome = try export.finish()
     #expect(outcome.status == 69, "\(outcome)")
     #expect(try directory.names() == ["out.jsonl"])
     #expect(try directory.read("out.jsonl") == Array("old".utf8))
@@ -264,23 +263,25 @@ import Testing
     let fixture = try CacheFixture()
     try fixture.mneme.run(["import"], input: Array(lines(1...1000).utf8)).expecting(0)
     let directory = try TemporaryDirectory()
-    let toFile = try fixture.mneme.start(["export", "-o", directory.path("out"), "--pace", "100ms"])
-    try eventually("the file to be written") { toFile.holdsFile(in: directory) }
-    usleep(200_000)
+    let toFile = try fixture.mneme.startWork(
+      ["export", "-o", directory.path("out"), "--pace", "1s"], on: fixture.server)
+    #expect(toFile.holdsFile(in: directory))
     toFile.signal(number)
-    let first = try toFile.finish(within: .seconds(60))
+    let first = try toFile.finish()
     #expect(first.status == 128 + number, "\(first)")
     #expect(first.errorText.contains("remediation: The file '\(directory.path("out"))' was not changed."))
     #expect(try directory.names().isEmpty)
 
-    let toPipe = try fixture.mneme.start([
-      "export", "--no-settings", "--embeddings", "array", "--pace", "100ms",
-    ])
-    _ = try toPipe.readLine()
+    let toPipe = try fixture.mneme.start(["export", "--no-settings", "--embeddings", "array"])
+    try eventually("the pipe to be full") { try toPipe.outputIsFull() }
+    // After a signal it waits a second for a reader, who may be late here. So it is stopped until a part has been read.
+    toPipe.signal(SIGSTOP)
     toPipe.signal(number)
-    let second = try toPipe.finish(within: .seconds(60))
+    for _ in 1...8 { _ = try toPipe.readLine() }
+    toPipe.signal(SIGCONT)
+    let second = try toPipe.finish()
     #expect(second.status == 128 + number, "\(second.errorText)")
-    let written = try second.jsonLines().count + 1
+    let written = try second.jsonLines().count + 8
     #expect((1..<1000).contains(written))
     let state = "\(written) entries were written; continue with --since-id \(written)."
     #expect(second.errorText.contains(state), "\(written): \(second.errorText)")

@@ -135,8 +135,9 @@ struct SecretTests {
         Holding(name: "a password file") { port, file in
           ["-u", "redis://127.0.0.1:\(port)", "--password-file", file]
         },
+        // The command reads the certificate when it is connected, and waits there for somebody to write to the pipe.
         Holding(name: "a key") { port, file in
-          ["-u", "rediss://127.0.0.1:\(port)", "--cert", "/nowhere", "--key", file]
+          ["-u", "rediss://127.0.0.1:\(port)", "--cert", file + ".pipe", "--key", file]
         },
         Holding(
           name: "MNEME_URL", words: { _, _ in [] },
@@ -159,7 +160,8 @@ struct SecretTests {
   ) throws -> (ChildProcess, ScriptedProxy) {
     let proxy = try ScriptedProxy(to: try RedisServer.shared(), .stall(after: 0))
     let file = try directory.write(Array(Self.secret.utf8), to: "secret")
-    chmod(file, 0o644)
+    mkfifo(file + ".pipe", 0o644)
+    for readable in [file, file + ".pipe"] { chmod(readable, 0o644) }
     // Otherwise a debug build handles the signal to print a backtrace.
     let variables = Mneme.plainEnvironment.merging([
       "MNEME_KEY_PREFIX": "a prefix to look for", "SWIFT_BACKTRACE": "enable=no",

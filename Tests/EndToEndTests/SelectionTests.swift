@@ -72,6 +72,9 @@ import Testing
     #expect(unreachable["verdict"].string == "unreachable")
     try fixture.redis.send("HSET", fixture.key("entry:5"), "created_at", "soon")
     #expect(try fixture.mneme.run("show", "5", expecting: 65).outputText.contains("created_at"))
+    let damaged = try fixture.mneme.run("show", "--json", "5", expecting: 65).json()["keys"]
+    #expect(damaged["hash"].isNull && damaged["hash_id"].isNull, "\(damaged)")
+    #expect(try fixture.mneme.run("show", "--json", "99", expecting: 1).json().array?.isEmpty == true)
   }
 
   @Test("delete removes exactly a selection, and asks if there is a terminal")
@@ -116,6 +119,19 @@ import Testing
     try fixture.mneme.run("set-ttl", "never", "--id", "4", "--yes")
     #expect(try fixture.redis.send("TTL", fixture.key("entry:4")).integer == -1)
     try fixture.mneme.run("inspect-keys", "--check")
+  }
+
+  @Test("a dry run of set-ttl counts and shows the entries that would change")
+  func trialOfTTL() throws {
+    let fixture = try Self.fixture()
+    let words = ["set-ttl", "2h", "--only-shorten", "--min-uses", "0"]
+    let dry = try fixture.mneme.run(words + ["--dry-run"]).expecting(0).outputText
+    #expect(dry.hasSuffix("\nwould change 5 entries, would leave 5 unchanged\n"), "\(dry)")
+    #expect(dry.contains("question 2") && !dry.contains("question 3"), "\(dry)")
+    let real = try fixture.mneme.run(words + ["--yes"]).expecting(0).outputText
+    #expect(real == "changed 5 entries, left 5 unchanged\n")
+    let nothing = try fixture.mneme.run(["set-ttl", "9h"] + words.dropFirst(2) + ["--dry-run"]).outputText
+    #expect(nothing == "would change 0 entries, would leave 10 unchanged\n")
   }
 
   @Test("damaged entries are left out, with one warning that gives their number and a remedy that works")

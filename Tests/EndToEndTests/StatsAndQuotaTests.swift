@@ -81,7 +81,7 @@ import Testing
     let fixture = try CacheFixture()
     try fixture.mneme.run("put", "q", "r")
     let set = try fixture.mneme.run("set-quota", "--json", "faq", "1_000").json()
-    #expect(set.keys == ["entries", "evicted", "namespace", "previous", "quota"])
+    #expect(set.keys == ["dry_run", "entries", "evicted", "namespace", "previous", "quota"])
     #expect(set["quota"].int == 1000)
     #expect(set["previous"].isNull)
     #expect(try fixture.redis.send("HGET", fixture.key("quotas"), "faq").text == "1000")
@@ -131,7 +131,7 @@ import Testing
     for number in 1...6 { try fixture.mneme.run("put", "q\(number)", "r") }
     try fixture.expectUnchanged {
       let json = try fixture.mneme.run("set-quota", "--json", "--evict", "--dry-run", "default", "2").json()
-      #expect(json["evicted"].int == 4 && json["entries"].int == 6)
+      #expect(json["evicted"].int == 4 && json["entries"].int == 6 && json["dry_run"].bool == true)
       let text = try fixture.mneme.run("-q", "set-quota", "--evict", "--dry-run", "default", "2").outputText
       #expect(text == "'default': would get the quota 2 (was none), holds 6 (300 %), would evict 4\n")
     }

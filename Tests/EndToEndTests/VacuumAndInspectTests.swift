@@ -6,10 +6,10 @@ import Testing
   @Test("vacuum removes expired entries completely")
   func vacuum() throws {
     let fixture = try CacheFixture()
-    for number in 1...5 { try fixture.mneme.run("put", "q\(number)", "r", "--ttl", "10") }
+    for number in 1...5 { try fixture.mneme.run("put", "q\(number)", "r", "--ttl", "1h") }
     try fixture.mneme.run("put", "stays", "r")
-    try fixture.mneme.run("put", "-n", "faq", "q", "r", "--ttl", "10")
-    for id in [1, 2, 3, 4, 7] { try fixture.age(id, by: 10) }
+    try fixture.mneme.run("put", "-n", "faq", "q", "r", "--ttl", "1h")
+    for id in [1, 2, 3, 4, 7] { try fixture.age(id, by: 3600) }
 
     let dry = try fixture.mneme.run("vacuum", "--dry-run", "--json").json()
     #expect(dry["expired"].int == 5)
@@ -56,6 +56,29 @@ import Testing
     #expect(try fixture.redis.send("ZRANGE", fixture.key("lru:default"), "0", "-1").texts == ["1", "4"])
     #expect(try fixture.redis.send("ZRANGE", fixture.key("by_ttl"), "0", "-1").texts == ["4"])
     #expect(!left.names.contains(fixture.key("hash:default:\(hashes[1])")), "\(left)")
+  }
+
+  @Test("a vacuum of a namespace that held only leftovers ends with 0, and the next one finds no namespace")
+  func onlyLeftovers() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "-n", "faq", "q", "r")
+    try fixture.redis.send("DEL", fixture.key("entry:1"))
+    let outcome = try fixture.mneme.run("vacuum", "-n", "faq")
+    #expect(outcome.errors.isEmpty, "\(outcome)")
+    try fixture.mneme.run("vacuum", "-n", "faq", expecting: 1)
+  }
+
+  @Test("a check of a namespace does not count the whole cache, and notes once that it does not exist")
+  func checkOfNamespace() throws {
+    let fixture = try CacheFixture()
+    try fixture.mneme.run("put", "-n", "faq", "q", "r")
+    let words = ["inspect-keys", "--check", "-n"]
+    let found = try fixture.mneme.run(words + ["faq"]).expecting(0)
+    #expect(found.outputText == "checked the namespace 'faq': no problem\n")
+    let absent = try fixture.mneme.run(words + ["nothing"]).expecting(1)
+    #expect(absent.outputText.hasPrefix("no keys of the namespace 'nothing' under "), "\(absent)")
+    let json = try fixture.mneme.run(words + ["nothing", "--json"]).expecting(1)
+    #expect(json.errorLines.count == 1, "\(json)")
   }
 
   @Test("the entry's own fields override by_ttl")

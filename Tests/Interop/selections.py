@@ -80,15 +80,15 @@ def choose(path, now, seed, count):
 
     def contains():
         found = text(chance.choice(["query", "response"]))
-        return ["--contains", found], lambda e: any(normalized(found) in t for t in e["texts"])
+        return ["--contains=" + found], lambda e: any(normalized(found) in t for t in e["texts"])
 
     def query_contains():
         found = text("query")
-        return ["--query-contains", found], lambda e: normalized(found) in e["texts"][0]
+        return ["--query-contains=" + found], lambda e: normalized(found) in e["texts"][0]
 
     def response_contains():
         found = text("response")
-        return ["--response-contains", found], lambda e: normalized(found) in e["texts"][1]
+        return ["--response-contains=" + found], lambda e: normalized(found) in e["texts"][1]
 
     def by_metadata():
         intent = chance.choice(entries)["metadata"].get("intent", "card_arrival")

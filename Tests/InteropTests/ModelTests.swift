@@ -14,8 +14,7 @@ struct ModelTests {
     ProcessInfo.processInfo.environment["MNEME_MODEL_QUESTIONS"].flatMap { Int($0) } ?? 2000
 
   @Test(
-    "finds the same semantic hits as the model itself, with no option but URL and prefix",
-    .timeLimit(.minutes(10)))
+    "finds the same semantic hits as the model itself, with no option but URL and prefix")
   func meaning() throws {
     let directory = try TemporaryDirectory()
     let folder = URL(filePath: Repository.banking77).deletingLastPathComponent()

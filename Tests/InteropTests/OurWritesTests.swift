@@ -125,11 +125,13 @@ import Testing
     arguments: NativeTTL.all)
   func evict(native: NativeTTL) throws {
     let cache = try CacheFixture("evict")
+    // In ten years, so that Python's own entries are the oldest.
+    let later = Int(Date.now.timeIntervalSince1970) + 10 * 365 * 86_400
     for (number, second) in zip(1...5, [50, 10, 40, 20, 30]) {
       try cache.mneme.run(["put", "-n", "faq", "q\(number)", "r", "--ttl", "2h"] + native.option).expecting(0)
       try cache.mneme.run(["put", "other \(number)", "r"] + native.option).expecting(0)
       for id in [2 * number - 1, 2 * number] {
-        let time = "\(1_900_000_000 + second)"
+        let time = "\(later + second)"
         try cache.redis.send("HSET", cache.key("entry:\(id)"), "last_accessed_at", time)
         try cache.redis.send("ZADD", cache.key(id % 2 == 0 ? "lru:default" : "lru:faq"), time, "\(id)")
       }

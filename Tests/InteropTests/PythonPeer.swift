@@ -35,7 +35,7 @@ final class PythonPeer: Sendable {
     let line = try JSONSerialization.data(withJSONObject: request) + Data("\n".utf8)
     let answer = try process.withLock { process in
       try process.write(line)
-      return try process.readLine(within: .seconds(60))
+      return try process.readLine(within: .seconds(300))
     }
     guard let answer else { throw PythonError(description: "Python ended in the middle of\n\(code)") }
     let object = try JSONValue(answer)

@@ -47,11 +47,14 @@ struct SQLiteInteropTests {
     let fixture = try CacheFixture("to-sqlite")
     let directory = try TemporaryDirectory()
     let path = directory.path("cache.db")
-    for number in 1...30 {
-      try fixture.mneme.run(
-        "put", "-n", number.isMultiple(of: 2) ? "default" : "a|b", "how do I reset item number \(number)?",
-        "answer \(number)", "--metadata", "{\"n\":\(number)}", "--ttl", "\(number)h")
+    let lines = try (1...30).map { number in
+      try jsonLine([
+        "namespace": number.isMultiple(of: 2) ? "default" : "a|b",
+        "query": "how do I reset item number \(number)?", "response": "answer \(number)",
+        "metadata": ["n": number] as [String: Any], "ttl": number * 3600,
+      ])
     }
+    try fixture.mneme.run("import", input: lines.joined())
     for id in [29, 30] { try fixture.mneme.run("delete", "--id", "\(id)") }
     try fixture.mneme.run("get", "--exact", "how do I reset item number 2?")
     _ = try fixture.mneme.run(["get", "--exact", "unknown"])

@@ -67,11 +67,9 @@ struct ExitStatusTests {
   }
 
   @Test("a command line that is wrong is 64")
-  func usage() {
-    #expect(throws: UsageError.self) { try CommandTable.grammar.parse(["no-such-command"]) }
-    do {
-      _ = try CommandTable.grammar.parse(["put"])
-    } catch {
+  func usage() throws {
+    for words in [["no-such-command"], ["put"]] {
+      let error = try #require(throws: UsageError.self) { try CommandTable.grammar.parse(words) }
       #expect(ExitStatus(error).rawValue == 64)
     }
   }

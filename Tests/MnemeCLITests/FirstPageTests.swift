@@ -48,6 +48,7 @@ struct FirstPageTests {
 
   @Test("a typing error in the command's name leads to a suggestion")
   func commandNames() throws {
+    var count = 0
     for words in Self.lines {
       guard case .run(let invocation) = try grammar.parse(words) else { continue }
       let name = invocation.command.name
@@ -57,11 +58,14 @@ struct FirstPageTests {
         typed[place] = slip
         #expect(failure(typed)?.remediation == "Did you mean 'mneme \(name)'?", "\(typed)")
       }
+      count += 1
     }
+    #expect(count >= 15)
   }
 
   @Test("a typing error in an option's name leads to a suggestion, and so does one dash for two")
   func optionNames() throws {
+    var count = 0
     for words in Self.lines {
       for (place, word) in words.enumerated() where word.hasPrefix("--") {
         let name = String(word.dropFirst(2).prefix { $0 != "=" })
@@ -73,24 +77,30 @@ struct FirstPageTests {
           let offer = try #require(failure(typed)?.remediation, "\(typed)")
           #expect(offer.hasPrefix("Did you mean ") && offer.contains("'--\(name)'"), "\(typed): \(offer)")
         }
+        count += 1
       }
     }
+    #expect(count >= 10)
   }
 
   @Test("a capital letter for a small one leads to a suggestion")
   func letters() throws {
+    var count = 0
     for words in Self.lines {
       for (place, word) in words.enumerated()
       where word.count == 2 && word.hasPrefix("-") && word.last?.isLetter == true {
         var typed = words
         typed[place] = word.uppercased()
         #expect(failure(typed)?.remediation == "Did you mean '\(word)'?", "\(typed)")
+        count += 1
       }
     }
+    #expect(count >= 10)
   }
 
   @Test("a missing value is reported with the option's name")
   func forgottenValues() throws {
+    var count = 0
     for words in Self.lines {
       guard case .run(let invocation) = try grammar.parse(words) else { continue }
       for option in grammar.options(of: invocation.command)
@@ -98,9 +108,11 @@ struct FirstPageTests {
         for form in [option.longForm, option.shortForm].compactMap(\.self) {
           let message = try #require(failure(words + [form])?.message)
           #expect(message.hasPrefix("\(option.longForm) ") && message.contains("needs a value"), "\(message)")
+          count += 1
         }
       }
     }
+    #expect(count >= 100)
   }
 
   @Test("missing quotes are reported")

@@ -196,6 +196,7 @@ struct DurationTests {
     arguments: [("1s", 1), ("90", 90), ("1h30m", 5400), ("2w", 1_209_600)] as [(String, Int64)])
   func seconds(text: String, seconds: Int64) throws {
     guard case .run(let invocation) = try CommandTable.grammar.parse(["put", "q", "r", "--ttl", text]) else {
+      Issue.record("'\(text)' is not the time to live of a put")
       return
     }
     #expect(try Put(invocation).ttl == Seconds(seconds))

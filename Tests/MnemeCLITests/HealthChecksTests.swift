@@ -104,6 +104,8 @@ struct HealthChecksTests {
   func lines() {
     let all = settings(maxMemory: 0, policy: "volatile-ttl", save: "", failed: true, lead: 99)
       .checks(expectingBackups: true)
+    #expect(
+      all.map(\.name) == [.clock, .memory, .evictionPolicy, .persistence, .saving, .replication])
     for check in all {
       #expect((check.remedy == nil) == (check.status == .ok), "\(check)")
       #expect(!(check.detail + (check.remedy ?? "")).contains("\n"), "\(check)")

@@ -7,15 +7,16 @@ import Testing
 /// Commands that take long, at a terminal: the bar, and Ctrl-C.
 @Suite("Long work", .serialized)
 struct LongWorkTests {
-  private static let count = 1500
+  private static let count = 400
 
-  /// A cache of so many entries, all of them expired, on a server of its own.
-  private func filled() throws -> (mneme: Mneme, server: RedisServer) {
-    let server = try RedisServer()
-    let mneme = Mneme(server)
-    let lines = (1...LongWorkTests.count).map { "{\"query\":\"q\($0)\",\"response\":\"r\",\"ttl\":3600}\n" }
-    try mneme.run("import", input: lines.joined())
-    return (mneme, server)
+  /// A cache of so many entries on a server of its own.
+  private func filled() throws -> CacheFixture {
+    let fixture = try CacheFixture("long work", on: RedisServer())
+    try fixture.fill(from: "long work") { fixture in
+      let lines = importLines(1...LongWorkTests.count, ttl: 3600)
+      try fixture.mneme.run(["import", "--embedder", "none"], input: lines).expecting(0)
+    }
+    return fixture
   }
 
   private func start(_ words: [String], on mneme: Mneme) throws -> PseudoTerminal {
@@ -30,35 +31,34 @@ struct LongWorkTests {
   @Test(
     "work of more than half a second shows a bar with rate and time left, which is erased at the end",
     arguments: [
-      ["export", "--pace", "60ms", "-o", "/dev/null"], ["clear", "--yes", "--all", "--pace", "60ms"],
+      ["export", "--pace", "150ms", "-o", "/dev/null"], ["clear", "--yes", "--all", "--pace", "60ms"],
       ["set-quota", "--evict", "default", "10", "--pace", "60ms"],
     ])
   func bar(words: [String]) throws {
-    let (mneme, server) = try filled()
-    defer { withExtendedLifetime(server) {} }
-    let terminal = try start(words, on: mneme)
-    try terminal.expect(" entries, ", within: 60)
-    try terminal.expect("/s, ", within: 60)
-    try terminal.expect(" left", within: 60)
-    #expect(try terminal.finish(within: 120) == 0)
+    let fixture = try filled()
+    defer { withExtendedLifetime(fixture) {} }
+    let terminal = try start(words, on: fixture.mneme)
+    for part in [" entries, ", "/s, ", " left"] { try terminal.expect(part) }
+    #expect(try terminal.finish() == 0)
     #expect(terminal.output.contains("[#"))
     let last = try #require(terminal.output.components(separatedBy: "\r\u{1B}[K").last)
     #expect(last.hasSuffix("\r\n") && !last.contains(" left"), "\(terminal.output)")
     // If standard error is not a terminal, there is none.
-    let unseen = try mneme.run(["export", "--allow-empty", "--pace", "30ms", "-o", "/dev/null"])
+    let unseen = try fixture.mneme.run(["export", "--allow-empty", "--pace", "150ms", "-o", "/dev/null"])
       .expecting(0)
     #expect(unseen.errors.isEmpty, "\(unseen)")
   }
 
   @Test("Ctrl-C ends a clear after the current batch with a report, and the rest stays")
   func interruptedClear() throws {
-    let (mneme, server) = try filled()
-    defer { withExtendedLifetime(server) {} }
-    let terminal = try start(["clear", "--yes", "--all", "--pace", "100ms"], on: mneme)
-    try terminal.expect(" entries, ", within: 60)
+    let fixture = try filled()
+    defer { withExtendedLifetime(fixture) {} }
+    // The signal ends the pause.
+    let terminal = try start(["clear", "--yes", "--all", "--pace", "1s"], on: fixture.mneme)
+    try terminal.expect(" entries, ")
     try terminal.send("\u{3}")
-    #expect(try terminal.finish(within: 60) == 130)
-    let left = try entries(mneme)
+    #expect(try terminal.finish() == 130)
+    let left = try entries(fixture.mneme)
     #expect((1..<LongWorkTests.count).contains(left))
     let gone = grouped(LongWorkTests.count - left)
     #expect(
@@ -69,13 +69,13 @@ struct LongWorkTests {
 
   @Test("Ctrl-C ends an eviction after the current batch, with the quota set and the evicted entries counted")
   func interruptedEviction() throws {
-    let (mneme, server) = try filled()
-    defer { withExtendedLifetime(server) {} }
-    let terminal = try start(["set-quota", "--evict", "default", "10", "--pace", "100ms"], on: mneme)
-    try terminal.expect(" entries, ", within: 60)
+    let fixture = try filled()
+    defer { withExtendedLifetime(fixture) {} }
+    let terminal = try start(["set-quota", "--evict", "default", "10", "--pace", "1s"], on: fixture.mneme)
+    try terminal.expect(" entries, ")
     try terminal.send("\u{3}")
-    #expect(try terminal.finish(within: 60) == 130)
-    let stats = try mneme.run("stats", "--json").json()["namespaces"].array?.first
+    #expect(try terminal.finish() == 130)
+    let stats = try fixture.mneme.run("stats", "--json").json()["namespaces"].array?.first
     let evicted = try #require(stats?["evictions"].int)
     #expect((1..<LongWorkTests.count - 10).contains(evicted))
     #expect(stats?["entries"].int == LongWorkTests.count - evicted)

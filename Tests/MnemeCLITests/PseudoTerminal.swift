@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import TestSupport
 
 /// A program at a terminal of its own, as a person has it: what is sent is typed, what is read is what the screen
@@ -27,34 +28,17 @@ final class PseudoTerminal {
     var size = winsize(ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
     _ = ioctl(master, UInt(TIOCSWINSZ), &size)
 
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    // The leader of a new session gets the first terminal that it opens.
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, name, O_RDWR, 0)
-    posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO)
-    posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO)
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    posix_spawnattr_setsigmask(&attributes, &signals)
-    sigfillset(&signals)
-    posix_spawnattr_setsigdefault(&attributes, &signals)
     let newSession: Int32 = 0x80
-    posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | newSession))
-
+    let command = (["env", "--chdir=\(directory)"] + words).map { Array($0.utf8) }
     let variables = ["TERM": "xterm"].merging(environment) { $1 }
-    let command = ["env", "--chdir=\(directory)"] + words
-    var arguments = command.map { strdup($0) } + [nil]
-    var settings = variables.map { strdup("\($0)=\($1)") } + [nil]
-    defer { (arguments + settings).forEach { free($0) } }
-    var pid: pid_t = 0
-    let code = posix_spawnp(&pid, command[0], &actions, &attributes, &arguments, &settings)
-    guard code == 0 else { throw SystemError("posix_spawn \(words)", code: code) }
-    self.pid = pid
+    pid = try Descriptor.spawning.withLock { _ in
+      try startProgram(command, variables, flags: newSession) { actions in
+        // The leader of a new session gets the first terminal that it opens.
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, name, O_RDWR, 0)
+        posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO)
+      }
+    }
   }
 
   deinit {
@@ -85,23 +69,14 @@ final class PseudoTerminal {
   /// Waits until a text is on its way to the screen, and returns what came up to it.
   /// - Throws: `Missing`, with all that came instead.
   @discardableResult
-  func expect(_ text: String, within seconds: Double = 20) throws -> String {
-    try waitFor(text, within: seconds) { $0.firstRange(of: Array(text.utf8))?.upperBound }
-  }
-
-  /// Waits until nothing has come for a while, and returns what came.
-  @discardableResult
-  func settle(for milliseconds: Int32 = 600) -> String {
-    while readMore(within: milliseconds) {}
-    let new = Array(output.utf8)[seen...]
-    seen += new.count
-    return String(decoding: new, as: UTF8.self)
+  func expect(_ text: String, within limit: Duration = .seconds(300)) throws -> String {
+    try waitFor(text, within: limit) { $0.firstRange(of: Array(text.utf8))?.upperBound }
   }
 
   /// Waits for the end.
   /// - Returns: the exit status, or 128 and the signal's number.
-  func finish(within seconds: Double = 20) throws -> Int32 {
-    let deadline = ContinuousClock.now + .seconds(seconds)
+  func finish(within limit: Duration = .seconds(300)) throws -> Int32 {
+    let deadline = ContinuousClock.now + limit
     while ContinuousClock.now < deadline {
       _ = readMore(within: 20)
       if poll() != nil { break }
@@ -126,17 +101,20 @@ final class PseudoTerminal {
   }
 
   private func waitFor(
-    _ what: String, within seconds: Double, _ end: (ArraySlice<UInt8>) -> Int?
+    _ what: String, within limit: Duration, _ end: (ArraySlice<UInt8>) -> Int?
   ) throws -> String {
-    let deadline = ContinuousClock.now + .seconds(seconds)
+    let deadline = ContinuousClock.now + limit
     while true {
       let new = Array(output.utf8)[seen...]
       if let end = end(new) {
         defer { seen = end }
         return String(decoding: new[..<end], as: UTF8.self)
       }
-      guard ContinuousClock.now < deadline else { throw Missing(what: "'\(what)'", output: output) }
-      _ = readMore(within: 100)
+      // Asked first: what it wrote before its end is still to be read.
+      let hasEnded = poll() != nil
+      guard readMore(within: 100) || !hasEnded, ContinuousClock.now < deadline else {
+        throw Missing(what: "'\(what)'", output: output)
+      }
     }
   }
 

@@ -137,7 +137,7 @@ struct ReportTextTests {
       namespace: faq, quota: 10, previous: nil, entries: 5, evicted: 0, isPrinting: false)
     #expect(lines(report) == ["'f^[aq': quota 10 (was none), holds 5 (50 %)"])
     (report.entries, report.previous) = (15, 10)
-    #expect(lines(report)[0].contains("the next put evicts 5, and --evict does it now"))
+    #expect(lines(report)[0].contains("5 over it: the next put evicts, and --evict does it now"))
     report.quota = nil
     #expect(lines(report) == ["'f^[aq' has no quota any more (it was 10)"])
     report.previous = nil

@@ -179,6 +179,7 @@ struct FiguresTests {
   func counting() {
     #expect(entryCount(0) == "0 entries")
     #expect(entryCount(1) == "1 entry")
+    #expect(entriesWere(1) == "1 entry was" && entriesWere(2) == "2 entries were")
     #expect(counted(1000, "key") == "1,000 keys")
     #expect(share(1, of: 3) == "33 %")
     #expect(share(5, of: 0) == "500 %")

@@ -117,9 +117,10 @@ struct TerminalTests {
   @Test("Ctrl-C ends an import after the current batch: the stored lines, how to continue, status 130")
   func interrupt() throws {
     let directory = try TemporaryDirectory()
-    let path = try lines(64 * 50, in: directory)
+    let path = try lines(64 * 20, in: directory)
     let mneme = Mneme(try RedisServer.shared())
-    let terminal = try start(["import", "--pace", "200ms", path], on: mneme)
+    // The signal ends the pause.
+    let terminal = try start(["import", "--pace", "1s", path], on: mneme)
     try terminal.expect(" lines, ")
     try terminal.send("\u{3}")
     #expect(try terminal.finish() == 130)
@@ -159,6 +160,20 @@ struct TerminalTests {
     try terminal.send(answer)
     #expect(try terminal.finish() == (left == 0 ? 0 : 1))
     #expect(try mneme.run("stats", "--json").json()["entries"].int == left)
+  }
+
+  @Test(
+    "set-ttl and audit ask about the entries that they would change, and end with 1 if the answer is no",
+    arguments: [["set-ttl", "30d", "--only-shorten", "--min-uses", "0"], ["audit", "--apply-duplicates"]])
+  func declined(words: [String]) throws {
+    let mneme = Mneme(try RedisServer.shared())
+    try mneme.run("put", "--ttl", "1h", "What does the delivery of a parcel cost?", "Five euros.")
+    try mneme.run("put", "--ttl", "60d", "what does delivery of the parcel cost", "Five euros.")
+    let terminal = try start(words, on: mneme)
+    #expect(try terminal.expect("? [y/N] ").contains(" 1 entry under the prefix"))
+    try terminal.send("n\n")
+    #expect(try terminal.finish() == 1)
+    #expect(try mneme.run("stats", "--json").json()["entries"].int == 2)
   }
 
   @Test(
@@ -244,6 +259,24 @@ struct TerminalTests {
     }
     // To a pipe they are the bytes.
     #expect(try mneme.run("get", "-n", hazard, hazard).outputText == "a\n\(hazard)\n")
+  }
+
+  @Test("the name of a damaged key is escaped on a terminal")
+  func hazardousRepair() throws {
+    let server = try RedisServer.shared()
+    let mneme = Mneme(server)
+    let hazard = "n\u{1B}[31mX\u{9B}31m\u{202E}Y"
+    try mneme.run("put", "-n", hazard, "q", "r")
+    let redis = try server.connect()
+    try redis.send("DEL", "\(mneme.prefix):lru:\(hazard)")
+    try redis.send("SET", "\(mneme.prefix):lru:\(hazard)", "x")
+    for words in [["inspect-keys", "--check"], ["vacuum", "--repair", "--dry-run"]] {
+      let terminal = try start(["--color", "never", "--progress", "never"] + words, on: mneme)
+      _ = try terminal.finish()
+      let hostile = terminal.output.unicodeScalars.filter { isHazardous($0) && $0 != "\r" && $0 != "\n" }
+      let shown = escaped(Array(terminal.output.utf8))
+      #expect(hostile.isEmpty && terminal.output.contains("Repair: "), "\(shown)")
+    }
   }
 
   @Test("a miss prints its reason on a terminal, and nothing elsewhere")

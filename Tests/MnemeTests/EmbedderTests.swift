@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Mneme
@@ -146,13 +147,16 @@ struct HashedNgramEmbedderTests {
       "\u{0}",
       "<", ">", "<a>", "A", "Z", "K", "\u{7f}", "_", "/", "\\", "\"", "…", "＋", "１", "ａ", "ﷺ", "゛", "〆",
     ]
-    var random = SplitMix64(seed: 7)
-    return parts
-      + (0..<400).map { _ in
-        (0...random.next(below: 9)).map { _ in
-          parts[random.next(below: parts.count)] + (random.next(below: 2) == 0 ? " " : "")
-        }.joined()
+    var random = SeededGenerator()
+    func text() -> String {
+      var text = ""
+      for _ in 0..<Int.random(in: 1...9, using: &random) {
+        text += parts.randomElement(using: &random)!
+        if Bool.random(using: &random) { text += " " }
       }
+      return text
+    }
+    return parts + (0..<400).map { _ in text() }
   }
 }
 

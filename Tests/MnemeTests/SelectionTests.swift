@@ -111,12 +111,16 @@ import Testing
     #expect(!Self.holds(entry) { $0.namespaces = [.default] })
   }
 
-  @Test("blank and error responses, and texts that are not valid, are not servable")
+  @Test("blank and error responses, and vectors that cannot be compared, are not servable")
   func unservable() throws {
-    var broken = try Self.entry()
+    var (zero, broken) = (try Self.entry(), try Self.entry())
+    zero.embedding = Embedding([0, 0])
     broken.raw = StoredEntry.RawTexts(query: [0xFF])
-    let entries = [try Self.entry("q", " "), try Self.entry("q", "[ERROR] x"), broken, try Self.entry()]
+    let entries = [
+      try Self.entry("q", " "), try Self.entry("q", "[ERROR] x"), zero, broken, try Self.entry(),
+    ]
     #expect(
-      entries.map { entry in Self.holds(entry) { $0.isUnservable = true } } == [true, true, true, false])
+      entries.map { entry in Self.holds(entry) { $0.isUnservable = true } }
+        == [true, true, true, false, false])
   }
 }

@@ -1,4 +1,5 @@
 import CVector
+import TestSupport
 import Testing
 
 @testable import Mneme
@@ -7,8 +8,8 @@ import Testing
 struct VectorRowsTests {
   /// Rows of many kinds: anywhere, sparse, of one large component, tiny, huge, of few steps.
   static func rows(dimension: Int) -> [[Float]] {
-    var random = SplitMix64(seed: UInt64(dimension))
-    func number() -> Float { Float(random.next() >> 40) / Float(1 << 23) - 1 }
+    var random = SeededGenerator(stream: UInt64(dimension))
+    func number() -> Float { Float.random(in: -1...1, using: &random) }
     var rows: [[Float]] = []
     for kind in 0..<120 {
       var row = (0..<dimension).map { _ in number() }
@@ -31,7 +32,7 @@ struct VectorRowsTests {
   func bound(dimension: Int) throws {
     let width = RowLayout(dimension: dimension).width
     let sets = VectorIndexTests.instructionSets
-    let queries = try VectorIndexTests.vectors(20, dimension: dimension, seed: 99).map {
+    let queries = try VectorIndexTests.vectors(20, dimension: dimension, stream: 99).map {
       $0 + [Float](repeating: 0, count: width - dimension)
     }
     var quantized = [Int8](repeating: 0, count: width)
@@ -98,8 +99,8 @@ struct VectorRowsTests {
 
   @Test("selects every row that reaches the bar, and rows with NaN", arguments: [1, 7, 256])
   func select(count: Int) {
-    var random = SplitMix64(seed: UInt64(count))
-    func number() -> Float { Float(random.next() >> 40) / Float(1 << 23) - 1 }
+    var random = SeededGenerator(stream: UInt64(count))
+    func number() -> Float { Float.random(in: -1...1, using: &random) }
     let scores = (0..<count).map { _ in number() }
     let scales = (0..<count).map { _ in abs(number()) }
     let errors = (0..<count).map { $0 % 5 == 4 ? .infinity : $0 % 7 == 6 ? .nan : abs(number()) / 10 }

@@ -133,11 +133,9 @@ package struct CacheFixture {
   }
 
   /// Waits until the server has done, or dropped, all that a command which is gone had sent.
-  package func awaitNoOtherClients(within limit: Duration = .seconds(20)) throws {
-    let deadline = Deadline(in: limit)
-    while try (redis.send("CLIENT", "LIST").text ?? "").contains("name=mneme") {
-      guard !deadline.hasPassed else { throw TestTimeout("the clients of commands that are gone") }
-      usleep(2000)
+  package func awaitNoOtherClients() throws {
+    try eventually("no client of a command that is gone") {
+      try redis.send("CLIENT", "LIST").text?.contains("name=mneme") != true
     }
   }
 }

@@ -61,15 +61,15 @@ package final class Certificates: Sendable {
 /// A redis-server that speaks TLS on its TCP port.
 package struct TLSServer: Sendable {
   package let server: RedisServer
-  package let port: Int
+  package var port: Int { server.port! }
 
   package init(_ identity: String, clientCertificates: String = "no", configuration: [String] = []) throws {
     let certificates = try Certificates.shared
     let identity = certificates.identity(identity)
-    port = try freePort()
     server = try RedisServer(
+      tls: true,
       configuration: [
-        "tls-port \(port)", "tls-cert-file \(identity.certificate)", "tls-key-file \(identity.key)",
+        "tls-cert-file \(identity.certificate)", "tls-key-file \(identity.key)",
         "tls-ca-cert-file \(certificates.path("ca.pem"))", "tls-auth-clients \(clientCertificates)",
       ] + configuration)
   }

@@ -50,32 +50,10 @@ package final class ChildProcess {
     let (output, childOutput) = try Descriptor.pipe()
     let (errors, childErrors) = try Descriptor.pipe()
 
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    for (number, end) in [childInput, childOutput, childErrors].enumerated() {
-      posix_spawn_file_actions_adddup2(&actions, end.number, Int32(number))
-    }
-
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    posix_spawnattr_setsigmask(&attributes, &signals)
-    sigfillset(&signals)
-    posix_spawnattr_setsigdefault(&attributes, &signals)
-    posix_spawnattr_setpgroup(&attributes, 0)
-    let flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP
-    posix_spawnattr_setflags(&attributes, Int16(flags))
-
-    var pid: pid_t = 0
-    let variables = environment.map { Array("\($0.key)=\($0.value)".utf8) }
-    let code = withCStrings(words) { arguments in
-      withCStrings(variables) { posix_spawnp(&pid, arguments[0]!, &actions, &attributes, arguments, $0) }
-    }
-    guard code == 0 else {
-      throw SystemError("posix_spawn \(words.map(shellQuoted).joined(separator: " "))", code: code)
+    let pid = try startProgram(words, environment, flags: POSIX_SPAWN_SETPGROUP) { actions in
+      for (number, end) in [childInput, childOutput, childErrors].enumerated() {
+        posix_spawn_file_actions_adddup2(&actions, end.number, Int32(number))
+      }
     }
     return (pid, input, output, errors)
   }
@@ -115,7 +93,7 @@ package final class ChildProcess {
   package func closeOutput() { output = nil }
 
   /// Reads standard output up to and without the next newline; nil at its end.
-  package func readLine(within limit: Duration = .seconds(60)) throws -> String? {
+  package func readLine(within limit: Duration = patience) throws -> String? {
     guard let output else { return nil }
     let deadline = Deadline(in: limit)
     var line: [UInt8] = []
@@ -154,12 +132,6 @@ extension ChildProcess {
   }
 }
 
-/// Something did not happen in time.
-package struct TestTimeout: Error, CustomStringConvertible {
-  package let description: String
-  package init(_ what: String) { description = "waited too long for \(what)" }
-}
-
 /// The runner's own PATH.
 package let searchPath = getenv("PATH").map { String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
 
@@ -192,6 +164,39 @@ package func escaped(_ bytes: some Sequence<UInt8>) -> String {
     }
   }
   return text
+}
+
+/// Starts a program with every signal at its default and none blocked. With `POSIX_SPAWN_SETPGROUP` it leads a process
+/// group.
+/// - Precondition: `Descriptor.spawning` is held.
+package func startProgram(
+  _ words: [[UInt8]], _ environment: [String: String], flags: Int32,
+  _ addActions: (inout posix_spawn_file_actions_t) -> Void
+) throws -> pid_t {
+  var actions = posix_spawn_file_actions_t()
+  posix_spawn_file_actions_init(&actions)
+  defer { posix_spawn_file_actions_destroy(&actions) }
+  addActions(&actions)
+
+  var attributes = posix_spawnattr_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  var signals = sigset_t()
+  sigemptyset(&signals)
+  posix_spawnattr_setsigmask(&attributes, &signals)
+  sigfillset(&signals)
+  posix_spawnattr_setsigdefault(&attributes, &signals)
+  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | flags))
+
+  var pid: pid_t = 0
+  let variables = environment.map { Array("\($0.key)=\($0.value)".utf8) }
+  let code = withCStrings(words) { arguments in
+    withCStrings(variables) { posix_spawnp(&pid, arguments[0]!, &actions, &attributes, arguments, $0) }
+  }
+  guard code == 0 else {
+    throw SystemError("posix_spawn \(words.map(shellQuoted).joined(separator: " "))", code: code)
+  }
+  return pid
 }
 
 /// Passes a null-terminated array of null-terminated strings, as `exec` and its kin take them.

@@ -8,10 +8,17 @@ package final class Descriptor: Sendable {
 
   init(_ number: Int32) { self.number = number }
 
+  /// A connection to a port of 127.0.0.1.
+  package convenience init(connectedTo port: Int) throws {
+    ignoreBrokenPipes()
+    self.init(try checked("socket", socket(AF_INET, closedByExec, 0)))
+    try withLoopbackAddress(port) { try checked("connect to port \(port)", connect(number, $0, $1)) }
+  }
+
   deinit { close(number) }
 
   /// Held while a descriptor exists that is not yet closed by `exec`, and while a child is started.
-  static let spawning = Mutex(())
+  package static let spawning = Mutex(())
 
   /// - Precondition: `spawning` is held.
   static func pipe() throws -> (reading: Descriptor, writing: Descriptor) {
@@ -33,7 +40,7 @@ package final class Descriptor: Sendable {
   }
 
   /// Reads what is there, at most `limit` bytes; empty at the end of the stream.
-  func readSome(_ limit: Int = 65_536) throws -> [UInt8] {
+  package func readSome(_ limit: Int = 65_536) throws -> [UInt8] {
     var count = 0
     let bytes = try [UInt8](unsafeUninitializedCapacity: limit) { buffer, initialized in
       repeat { count = read(number, buffer.baseAddress, limit) } while count < 0 && errno == EINTR
@@ -44,7 +51,7 @@ package final class Descriptor: Sendable {
     return bytes
   }
 
-  func writeAll(_ bytes: [UInt8]) throws {
+  package func writeAll(_ bytes: [UInt8]) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { write(number, $0.baseAddress, $0.count) }

@@ -93,7 +93,7 @@ package final class EmbeddingServer: Sendable {
 
   private static func nextRequest(on connection: Descriptor, _ bytes: inout [UInt8]) throws -> Request? {
     func receive() throws -> Bool {
-      guard try connection.isReadable(until: Deadline(in: .seconds(120))) else { return false }
+      guard try connection.isReadable(until: Deadline(in: patience)) else { return false }
       let piece = try connection.readSome()
       bytes += piece
       return !piece.isEmpty

@@ -36,7 +36,7 @@ package struct Mneme: Sendable {
 
   /// Runs `mneme` with a list of arguments and bytes of input, to any exit status.
   package func run(
-    _ arguments: [String], input: [UInt8] = [], within limit: Duration = .seconds(60)
+    _ arguments: [String], input: [UInt8] = [], within limit: Duration = patience
   ) throws -> Outcome {
     try start(arguments).finish(input: input, within: limit)
   }
@@ -58,7 +58,7 @@ package struct Mneme: Sendable {
   }
 
   /// Runs a line of shell in which `mneme` is this command.
-  package func shell(_ line: String, within limit: Duration = .seconds(60)) throws -> Outcome {
+  package func shell(_ line: String, within limit: Duration = patience) throws -> Outcome {
     let function = "mneme() { '\(Mneme.binary)' \"$@\"; }\n"
     return try ChildProcess(["bash", "-c", function + line], environment: variables).finish(within: limit)
   }

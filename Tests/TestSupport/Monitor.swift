@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Every command that a server carries out while this is open, by `MONITOR`.
 package final class Monitor {
   /// One command as the server saw it.
@@ -27,6 +29,7 @@ package final class Monitor {
 
   private let connection: RawRedis
   private let marker: RawRedis
+  private static let asked = Atomic(0)
 
   /// From when this returns, nothing that the server does is missed. The server keeps what was not read yet.
   package init(_ server: RedisServer) throws {
@@ -37,7 +40,7 @@ package final class Monitor {
 
   /// The commands since the start, or since the last call.
   package func commands() throws -> [Command] {
-    let end = "end of what is asked for \(UInt64.random(in: .min ... .max))"
+    let end = "end of what is asked for \(Monitor.asked.add(1, ordering: .relaxed).newValue)"
     try marker.send("ECHO", end)
     var commands: [Command] = []
     while true {

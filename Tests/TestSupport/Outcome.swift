@@ -70,9 +70,15 @@ package struct Unexpected: Error, CustomStringConvertible {
 }
 
 extension ChildProcess {
+  /// Waits for the end while standard input stays open, as a terminal's does.
+  package func finishWithoutInput() throws -> Outcome {
+    try eventually("the end of \(commandLine)") { poll() != nil }
+    return try finish()
+  }
+
   /// Writes `input`, ends it, reads both streams to their ends and waits.
-  /// - Throws: `TestTimeout` with what there was until then; the program is killed.
-  package func finish(input text: [UInt8] = [], within limit: Duration = .seconds(60)) throws -> Outcome {
+  /// - Throws: `Unexpected` with what there was until then; the program is killed.
+  package func finish(input text: [UInt8] = [], within limit: Duration = patience) throws -> Outcome {
     let deadline = Deadline(in: limit)
     var pending = text[...]
     var captured: [[UInt8]] = [[], []]

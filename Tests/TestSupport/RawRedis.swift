@@ -6,9 +6,6 @@ package final class RawRedis {
   private let socket: Descriptor
   private var parser = RESPParser()
 
-  /// The time limit for a reply.
-  package var timeLimit = Duration.seconds(20)
-
   package init(unixSocket path: String) throws {
     ignoreBrokenPipes()
     socket = Descriptor(try checked("socket", Glibc.socket(AF_UNIX, closedByExec, 0)))
@@ -17,9 +14,7 @@ package final class RawRedis {
 
   /// To 127.0.0.1.
   package init(port: Int) throws {
-    ignoreBrokenPipes()
-    socket = Descriptor(try checked("socket", Glibc.socket(AF_INET, closedByExec, 0)))
-    try withLoopbackAddress(port) { try checked("connect to port \(port)", connect(socket.number, $0, $1)) }
+    socket = try Descriptor(connectedTo: port)
   }
 
   /// Sends a command and waits for its reply. An error that the server answers is thrown.
@@ -52,7 +47,7 @@ package final class RawRedis {
 
   /// The next value that the server sends, asked for or not.
   func receive() throws -> RESPValue {
-    let deadline = Deadline(in: timeLimit)
+    let deadline = Deadline(in: patience)
     while true {
       if let value = try parser.next() { return value }
       guard try socket.isReadable(until: deadline) else { throw TestTimeout("a reply of Redis") }
@@ -103,7 +98,7 @@ package func freePort() throws -> Int { try bindPort(0).localPort }
 
 /// A TCP port of 127.0.0.1 for a node of a cluster, which listens on the one 10,000 above as well. Redis before 7.0
 /// cannot be told to take another.
-package func freeNodePort() throws -> Int {
+func freeNodePort() throws -> Int {
   while true {
     let port = try freePort()
     if port < 55_000, (try? bindPort(port + 10_000)) != nil { return port }

@@ -12,8 +12,9 @@ package final class RedisServer: Sendable {
   package let directory: String
   package let socketPath: String
   /// The port on 127.0.0.1; nil without TCP.
-  package let port: Int?
+  package var port: Int? { chosenPort.withLock { $0 } }
 
+  private let chosenPort = Mutex<Int?>(nil)
   private let guardian: Mutex<ChildProcess>
   private let isSentinel: Bool
 
@@ -31,10 +32,16 @@ package final class RedisServer: Sendable {
 
   /// Starts a server and waits until it answers.
   ///
-  /// - Parameter configuration: lines as in redis.conf, which come last and so win.
+  /// - Parameters:
+  ///   - tls: listens on TCP, and takes only TLS there. The configuration names the certificate.
+  ///   - configuration: lines as in redis.conf, which come last and so win.
+  ///   - isSentinel: starts a Sentinel.
+  ///   - choosePort: gives a port that nobody listens on; any such port if it is nil.
   /// - Throws: `StartFailure` with the server's log.
-  /// - Parameter isSentinel: starts a Sentinel.
-  package init(tcp: Bool = false, configuration: [String] = [], isSentinel: Bool = false) throws {
+  package init(
+    tcp: Bool = false, tls: Bool = false, configuration: [String] = [], isSentinel: Bool = false,
+    choosePort: (() throws -> Int)? = nil
+  ) throws {
     self.isSentinel = isSentinel
     guardian = try Mutex(ChildProcess(["/bin/sh", "-c", RedisServer.guardScript]))
     directory = try guardian.withLock { shell in
@@ -45,12 +52,27 @@ package final class RedisServer: Sendable {
     }
     socketPath = directory + "/redis.sock"
     let isNode = configuration.contains("cluster-enabled yes")
-    port = tcp ? try isNode ? freeNodePort() : freePort() : nil
-    let lines =
-      ["port \(port ?? 0)", "bind 127.0.0.1", "unixsocket \(socketPath)", "dir \(directory)"]
-      + (isSentinel ? [] : ["save \"\"", "appendonly no"]) + ["daemonize no"] + configuration
-    try Data(lines.joined(separator: "\n").utf8).write(to: URL(filePath: directory + "/redis.conf"))
-    try start()
+    // Before the server has the port that was free, another program may take it.
+    var attemptsLeft = 5
+    while true {
+      attemptsLeft -= 1
+      let port: Int? = try tcp || tls ? choosePort?() ?? (isNode ? freeNodePort() : freePort()) : nil
+      chosenPort.withLock { $0 = port }
+      var lines = tls ? ["port 0", "tls-port \(port ?? 0)"] : ["port \(port ?? 0)"]
+      lines += ["bind 127.0.0.1", "unixsocket \(socketPath)", "dir \(directory)", "daemonize no"]
+      if !isSentinel { lines += ["save \"\"", "appendonly no"] }
+      lines += configuration
+      try Data(lines.joined(separator: "\n").utf8).write(to: URL(filePath: directory + "/redis.conf"))
+      do {
+        try start()
+        return
+      } catch let failure as StartFailure {
+        guard port != nil, attemptsLeft > 0, failure.description.contains("Address already in use") else {
+          throw failure
+        }
+        try FileManager.default.removeItem(atPath: directory + "/log")
+      }
+    }
   }
 
   deinit { try? stop() }
@@ -76,7 +98,7 @@ package final class RedisServer: Sendable {
   /// Starts the server again after `crash()`, on what it finds in its directory.
   package func start() throws {
     guard try tell(isSentinel ? "sentinel" : "start") == "started" else { throw failure() }
-    let deadline = Deadline(in: .seconds(20))
+    let deadline = Deadline(in: patience)
     while true {
       if let connection = try? connect(), let reply = try? connection.send("PING"), reply.text == "PONG" {
         return

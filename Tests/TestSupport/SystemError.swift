@@ -19,18 +19,3 @@ func checked<Result: SignedInteger>(_ call: String, _ result: Result) throws -> 
   guard result >= 0 else { throw SystemError(call) }
   return result
 }
-
-/// A moment after which a test stops waiting.
-struct Deadline {
-  private let end: ContinuousClock.Instant
-
-  init(in limit: Duration) { end = .now + limit }
-
-  var hasPassed: Bool { ContinuousClock.now >= end }
-
-  /// The time left as `poll` takes it: at most `limit`, never negative.
-  func milliseconds(atMost limit: Int) -> Int32 {
-    let left = (end - .now) / .milliseconds(1)
-    return Int32(max(0, min(Double(limit), left.rounded(.up))))
-  }
-}

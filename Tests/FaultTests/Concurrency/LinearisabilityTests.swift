@@ -9,7 +9,7 @@ import Testing
 @Suite("Linearisability")
 struct LinearisabilityTests {
   /// Rounds with a new key each.
-  static let rounds = Effort.rounds(150, thorough: 1500)
+  static let rounds = Effort.rounds(40, thorough: 500)
 
   @Test("the checker distinguishes possible histories from impossible ones")
   func checker() {

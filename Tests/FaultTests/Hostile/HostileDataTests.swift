@@ -108,13 +108,17 @@ struct HostileDataTests {
   /// The time limit. It may grow with the amount of damage to report.
   private static let patience = Duration.seconds(100 + namespaces / 2000)
 
-  @Test("leaves every command bounded and its reports true", .timeLimit(.minutes(60)), arguments: attacks)
+  @Test("leaves every command bounded and its reports true", arguments: attacks)
   func attack(_ attack: Attack) throws {
     let fixture = try CacheFixture("enemy")
     try CommandExample.sampleCache(fixture)
     try attack.write(Enemy(fixture))
     let directory = try TemporaryDirectory()
-    for line in Self.lines {
+    // In a short run every attack meets every fourth of the lines, by turns.
+    let turn = Self.attacks.firstIndex { $0.name == attack.name } ?? 0
+    let lines = Self.lines.enumerated().filter { Effort.isThorough || ($0.offset + turn) % 4 == 0 }
+      .map(\.element)
+    for line in lines {
       let file = line.words.contains("sqlite") ? directory.path("cache.db") : "/dev/null"
       let words = line.words(file: file, other: fixture.prefix + "2")
       let outcome = try fixture.mneme.start(words, memoryLimit: Self.mebibytes)

@@ -14,8 +14,7 @@ struct ImportModelTests {
   static let count = Effort.rounds(8, thorough: 100)
 
   @Test(
-    "a connection without faults: the import stores, counts and reports what the lines mean",
-    .timeLimit(.minutes(60)))
+    "a connection without faults: the import stores, counts and reports what the lines mean")
   func whole() throws {
     let fixture = try CacheFixture("imports")
     for seed in SeededGenerator.seeds(Self.count) {
@@ -26,11 +25,10 @@ struct ImportModelTests {
   }
 
   @Test(
-    "a connection that breaks: the entries match the report, and a second run stores the rest",
-    .timeLimit(.minutes(60)))
+    "a connection that breaks: the entries match the report, and a second run stores the rest")
   func broken() throws {
-    let fixture = try CacheFixture("imports")
-    var hits = 0
+    // Its own server: it waits until no command is connected.
+    let fixture = try CacheFixture("imports", on: RedisServer())
     for seed in SeededGenerator.seeds(Self.count) {
       var random = SeededGenerator(seed: seed, stream: 1)
       let trial = try ImportTrial(seed, on: fixture, using: &random)
@@ -46,23 +44,24 @@ struct ImportModelTests {
       let limits =
         if case .stall = fault { ["--connect-timeout", "1s", "--timeout", "1s"] } else { [String]() }
       let outcome = try trial.run(since: 0, through: proxy.url, limits)
-      guard [69, 75].contains(outcome.status) else {
+      if [69, 75].contains(outcome.status) {
+        try trial.expectRest(after: outcome, "\(fault)")
+      } else {
         try trial.expectEnd(of: outcome, since: 0)
-        continue
       }
-      hits += 1
-      // 1. Stored entries.
-      let since = try trial.expectState(after: outcome, "\(fault)")
-      // 2. The rest.
-      let there = try trial.entries().mapValues(\.response)
-      try trial.expectEnd(of: trial.run(since: since), since: since, startingWith: there)
     }
-    #expect(hits > Self.count / 4)
+    // One that breaks with any numbers: the answers to so many lines are longer.
+    var random = SeededGenerator(stream: 3)
+    let trial = try ImportTrial(
+      SeededGenerator.seed, on: fixture, using: &random, policies: ["replace"], breaks: false, count: 257)
+    let proxy = try ScriptedProxy(to: fixture.server, .cut(after: 600))
+    let outcome = try trial.run(since: 0, through: proxy.url)
+    #expect(outcome.status == 69, "\(outcome)")
+    try trial.expectRest(after: outcome, "a cut")
   }
 
   @Test(
-    "other clients that write the same queries: every entry is complete and from one of the writers",
-    .timeLimit(.minutes(60)))
+    "other clients that write the same queries: every entry is complete and from one of the writers")
   func others() throws {
     let fixture = try CacheFixture("imports")
     for seed in SeededGenerator.seeds(Self.count) {
@@ -124,12 +123,14 @@ private struct ImportFile {
   var lines: [Line] = []
   var policy: String
 
-  init(using random: inout SeededGenerator, policies: [String], breaks: Bool) {
+  /// - Parameter size: the number of lines; nil: any.
+  init(using random: inout SeededGenerator, policies: [String], breaks: Bool, count size: Int?) {
     policy = policies.randomElement(using: &random) ?? "replace"
-    let count =
+    let drawn =
       Bool.random(using: &random)
       ? [1, 2, 63, 64, 65, 127, 128, 129, 192, 257].randomElement(using: &random) ?? 1
       : Int.random(in: 1...400, using: &random)
+    let count = size ?? drawn
     let variety = [count * 40, count, count / 2 + 1].randomElement(using: &random) ?? 1
     let namespaces = Int.random(in: 1...3, using: &random)
     let expiring = [0, 0, 5, 40].randomElement(using: &random) ?? 0
@@ -227,11 +228,11 @@ private final class ImportTrial {
 
   init(
     _ seed: UInt64, on fixture: CacheFixture, using random: inout SeededGenerator,
-    policies: [String] = ["replace", "skip", "fail"], breaks: Bool = true
+    policies: [String] = ["replace", "skip", "fail"], breaks: Bool = true, count: Int? = nil
   ) throws {
     self.seed = seed
     self.fixture = try fixture.again(uniquePrefix("import"))
-    let file = ImportFile(using: &random, policies: policies, breaks: breaks)
+    let file = ImportFile(using: &random, policies: policies, breaks: breaks, count: count)
     self.file = file
     let store = try RedisStore(url: fixture.server.url, keyPrefix: self.fixture.mneme.prefix)
     defer { store.close() }
@@ -289,6 +290,13 @@ private final class ImportTrial {
     #expect(try fixture.problems() == [], "seed \(seed)")
   }
 
+  /// Expects that an interrupted run has stored what it reports, and that a second one stores the rest.
+  func expectRest(after outcome: Outcome, _ fault: String) throws {
+    let since = try expectState(after: outcome, fault)
+    let there = try entries().mapValues(\.response)
+    try expectEnd(of: run(since: since), since: since, startingWith: there)
+  }
+
   private func said(_ outcome: Outcome, _ end: ImportFile.End) -> Bool {
     if end.reason == .done {
       guard outcome.status == 0, let report = try? outcome.json() else { return false }
@@ -310,12 +318,12 @@ private final class ImportTrial {
 
   /// Checks that an interrupted run has stored what it reports, or one transaction more if it says so.
   /// - Returns: the line after which to continue.
-  func expectState(after outcome: Outcome, _ fault: String) throws -> Int {
+  private func expectState(after outcome: Outcome, _ fault: String) throws -> Int {
     let what = "seed \(seed), \(fault): \(outcome)"
     let complaint = try Complaint(json: outcome)
     let stored = stored(complaint) ?? 0
     let isUnsure = complaint.message.contains("may have been written")
-    if stored == 0, complaint.message.contains(", line ") {
+    if stored == 0, complaint.message.hasPrefix("standard input") {
       let state =
         isUnsure
         ? #/(It is not known whether any is stored|import the whole file again)\.$/# : #/(stored|again)\.$/#
@@ -378,7 +386,8 @@ private func entry(at place: ImportFile.Place, _ response: String) -> StoredEntr
     response: response, embedding: .empty, createdAt: systemClock(), lastAccessedAt: systemClock(), ttl: nil)
 }
 
-/// Another process's writes, on a thread.
+/// Another process's writes, on a thread. They are few, so that an import that is slow does not lose all of its 100
+/// attempts at a batch to them.
 private final class Stranger: Sendable {
   private let isOver = Atomic(false)
   private let failure = Mutex<(any Error)?>(nil)
@@ -400,7 +409,7 @@ private final class Stranger: Sendable {
       }
       var random = SeededGenerator(seed: seed)
       do {
-        while !isOver.load(ordering: .relaxed) {
+        for _ in 0..<150 where !isOver.load(ordering: .relaxed) {
           let place = places.randomElement(using: &random) ?? places[0]
           let namespace = Namespace(unchecked: place.namespace)
           switch Int.random(in: 0..<20, using: &random) {

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -9,16 +10,21 @@ struct ServerCrashTests {
   static let kills = Effort.rounds(4, thorough: 20)
 
   @Test(
-    "restart with a consistent cache, and a second run does the rest", .timeLimit(.minutes(10)),
+    "restart with a consistent cache, and a second run does the rest",
     arguments: ["always", "everysec"])
   func bulk(fsync: String) throws {
     var fixture = try CacheFixture(
       "server", configuration: ["appendonly yes", "appendfsync \(fsync)", "auto-aof-rewrite-percentage 0"])
     var random = SeededGenerator()
     let lines = importLines(0..<600, ttl: 3600, by: "line")
+    let imported = try replies(to: ["import"], input: lines, on: fixture)
+    try fixture.age(by: 3600)
+    let vacuumed = try replies(to: ["vacuum"], on: fixture)
+    var struck = 0
     for round in 0..<Self.kills {
       // 1. An import is cut off, and run again.
-      let run = try interrupted(&fixture, ["import"], input: lines, &random)
+      let run = try interrupted(
+        &fixture, ["import"], input: lines, after: Int.random(in: 0..<imported, using: &random))
       #expect([0, 69, 75].contains(run.status), "\(run)")
       #expect(run.status == 0 || run.errorText.contains("StoreBackendError"), "\(run)")
       try expectWhole(fixture, "import \(round)")
@@ -27,43 +33,54 @@ struct ServerCrashTests {
 
       // 2. A vacuum of all of it.
       try fixture.age(by: 3600)
-      let sweep = try interrupted(&fixture, ["vacuum"], &random)
+      let sweep = try interrupted(
+        &fixture, ["vacuum"], after: Int.random(in: 0..<vacuumed, using: &random))
       #expect([0, 69, 75].contains(sweep.status), "\(sweep)")
       try expectWhole(fixture, "vacuum \(round)")
       // A server that writes every second may have forgotten that they have expired.
       try fixture.age(by: 3600)
       try fixture.mneme.run("vacuum", "-q")
       #expect(try fixture.redis.send("ZCARD", fixture.key("by_id")).integer == 0)
+      struck += [run, sweep].count { $0.status != 0 }
     }
+    #expect(struck > 0, "every command had ended before its server was killed")
   }
 
   @Test(
-    "that write each command to disk keep every entry that was reported as stored",
-    .timeLimit(.minutes(5)))
+    "that write each command to disk keep every entry that was reported as stored")
   func acknowledged() throws {
     var fixture = try CacheFixture("acked", configuration: ["appendonly yes", "appendfsync always"])
     var random = SeededGenerator()
     var stored: [String: String] = [:]
     for round in 0..<Self.kills {
       let server = fixture.server
-      let delay = useconds_t.random(in: 1000...150_000, using: &random)
+      let few = Int.random(in: 1...12, using: &random)
+      // Into one of the next puts, or between two.
+      let delay = useconds_t.random(in: 0...30_000, using: &random)
+      let acknowledged = Atomic(0)
+      let isOver = Atomic(false)
       let killer = Thread {
+        while acknowledged.load(ordering: .relaxed) < few, !isOver.load(ordering: .relaxed) { usleep(200) }
         usleep(delay)
         try? server.crash()
       }
       killer.start()
-      var number = 0
-      while true {
-        let (query, answer) = ("query \(number % 7)", "answer \(round).\(number)")
-        let outcome = try fixture.mneme.run(["put", "-q", query, answer])
-        guard outcome.status == 0 else {
-          #expect([69, 75].contains(outcome.status), "\(outcome)")
-          // It may have been done all the same: either answer is right.
-          stored[query] = nil
-          break
+      do {
+        defer { isOver.store(true, ordering: .relaxed) }
+        var number = 0
+        while true {
+          let (query, answer) = ("query \(number % 7)", "answer \(round).\(number)")
+          let outcome = try fixture.mneme.run(["put", "-q", query, answer])
+          guard outcome.status == 0 else {
+            #expect([69, 75].contains(outcome.status), "\(outcome)")
+            // It may have been done all the same: either answer is right.
+            stored[query] = nil
+            break
+          }
+          stored[query] = answer
+          number += 1
+          acknowledged.store(number, ordering: .relaxed)
         }
-        stored[query] = answer
-        number += 1
       }
       while !killer.isFinished { usleep(1000) }
       try fixture.server.start()
@@ -77,14 +94,25 @@ struct ServerCrashTests {
     #expect(!stored.isEmpty)
   }
 
-  /// Runs a command and kills the server somewhere on the way; the server is up again afterwards.
+  /// The number of replies that a whole run of a command gets.
+  private func replies(
+    to words: [String], input: [UInt8] = [], on fixture: CacheFixture
+  ) throws -> Int {
+    let proxy = try ScriptedProxy(to: fixture.server)
+    try Mneme(url: proxy.url, prefix: fixture.prefix).run(words, input: input).expecting(0)
+    return proxy.replies
+  }
+
+  /// Runs a command and kills the server after so many replies; the server is up again afterwards.
   private func interrupted(
-    _ fixture: inout CacheFixture, _ words: [String], input: [UInt8] = [], _ random: inout SeededGenerator
+    _ fixture: inout CacheFixture, _ words: [String], input: [UInt8] = [], after place: Int
   ) throws -> Outcome {
-    let command = try fixture.mneme.start(words + ["--timeout", "5s", "--connect-timeout", "2s"])
+    let proxy = try ScriptedProxy(to: fixture.server)
+    let command = try Mneme(url: proxy.url, prefix: fixture.prefix)
+      .start(words + ["--timeout", "5s", "--connect-timeout", "2s"])
     try command.write(input)
     command.closeInput()
-    usleep(useconds_t.random(in: 2000...80_000, using: &random))
+    while proxy.replies < place, command.poll() == nil { usleep(100) }
     try fixture.server.crash()
     let outcome = try command.finish()
     try fixture.server.start()

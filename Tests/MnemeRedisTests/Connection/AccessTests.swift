@@ -122,9 +122,10 @@ struct AccessTests {
 
   @Test("A server with too many clients says so")
   func turnedAway() throws {
-    let full = try RedisServer(tcp: true, configuration: ["maxclients 1"])
+    let full = try RedisServer(tcp: true)
     let first = try full.connect()
-    try first.send("PING")
+    defer { withExtendedLifetime(first) {} }
+    try first.send("CONFIG", "SET", "maxclients", "1")
     expectFailure(.notReady, "turned the connection away", "max number of clients", "maxclients") {
       _ = try RedisClient("redis://127.0.0.1:\(full.port!)").ask("GET", "k")
     }

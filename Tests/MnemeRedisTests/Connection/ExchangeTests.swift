@@ -66,6 +66,7 @@ struct ExchangeTests {
     let key = uniquePrefix("count")
     let common = try RedisClient(url)
     let clients = try (0..<4).map { _ in shared ? common : try RedisClient(url) }
+    let failures = Failures()
     DispatchQueue.concurrentPerform(iterations: 4) { writer in
       for _ in 0..<50 {
         // A transaction that is given up must leave nothing watched behind.
@@ -75,7 +76,7 @@ struct ExchangeTests {
           _ = try transaction.read(question)
           return .done(())
         }
-        do {
+        failures.keep {
           try clients[writer].transaction { transaction -> Transaction.Outcome<Void> in
             var question = Pipeline()
             question.append("WATCH", key)
@@ -86,11 +87,10 @@ struct ExchangeTests {
             write.append("INCR", "\(key):other")
             return try transaction.commit(write) == nil ? .retry : .done(())
           }
-        } catch {
-          Issue.record(error)
         }
       }
     }
+    failures.report()
     #expect(try common.ask("GET", key).integer == 200)
     #expect(try common.ask("GET", "\(key):other").integer == 200)
   }

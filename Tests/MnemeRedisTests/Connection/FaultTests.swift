@@ -6,18 +6,12 @@ import Testing
 
 @testable import MnemeRedis
 
-/// A client that has little patience.
-private func hasty(_ server: ScriptedServer) throws -> RedisClient {
-  try RedisClient(server.url, connect: .milliseconds(300), command: .milliseconds(300))
-}
-
 @Suite("Servers that fail")
 struct FaultTests {
   @Test("A port without a listener, a wrong name, and an address that drops packets are unreachable")
   func unreachable() throws {
-    let port = try freePort()
-    expectFailure(.unreachable, "redis://user:***@127.0.0.1:\(port)/0", "Connection refused") {
-      _ = try RedisClient("redis://user:secret@127.0.0.1:\(port)").ask("PING")
+    expectFailure(.unreachable, "redis://user:***@127.0.0.1:1/0", "Connection refused") {
+      _ = try RedisClient("redis://user:secret@127.0.0.1:1").ask("PING")
     }
     let error = #expect(throws: StoreBackendError.self) {
       try RedisClient("redis://nobody.invalid", connect: .milliseconds(500)).ask("PING")
@@ -26,12 +20,11 @@ struct FaultTests {
     #expect(error?.message.contains("nobody.invalid:6379") == true)
 
     // A queue of waiting connections that is full: the kernel drops what comes.
-    let listener = try Listener(backlog: 0)
-    let waiting = try (0..<3).map { _ in try Caller(port: listener.port, waits: false) }
+    let full = try SwallowingListener()
     expectFailure(.timedOut, "Cannot connect", "within 200ms") {
-      _ = try RedisClient("redis://127.0.0.1:\(listener.port)", connect: .milliseconds(200)).ask("PING")
+      _ = try RedisClient("redis://127.0.0.1:\(full.port)", connect: .milliseconds(200)).ask("PING")
     }
-    withExtendedLifetime(waiting) {}
+    withExtendedLifetime(full) {}
   }
 
   @Test("A server that accepts and never replies gets the time limit for connecting")
@@ -56,10 +49,13 @@ struct FaultTests {
       peer.greet()
       peer.waitForEnd()
     }
-    expectFailure(.timedOut, "no answer within 300ms", "allow more time") {
-      _ = try hasty(server).ask("GET", "k")
+    func hasty() throws -> RedisClient {
+      try RedisClient(server.url, connect: .seconds(30), command: .milliseconds(300))
     }
-    expectFailure(.timedOut, "may have been written") { try hasty(server).tell("SET", "k", "v") }
+    expectFailure(.timedOut, "no answer within 300ms", "allow more time") {
+      _ = try hasty().ask("GET", "k")
+    }
+    expectFailure(.timedOut, "may have been written") { try hasty().tell("SET", "k", "v") }
     let conversations = server.conversations
     #expect(conversations.count == 2, "a time limit is met once, not twice")
   }
@@ -80,9 +76,9 @@ struct FaultTests {
   @Test("A server that closes the connection immediately is not usable", arguments: [false, true])
   func hangsUp(resets: Bool) throws {
     let server = try ScriptedServer { peer, _ in if resets { peer.reset() } }
-    let error = #expect(throws: StoreBackendError.self) { try hasty(server).ask("GET", "k") }
+    let error = #expect(throws: StoreBackendError.self) { try RedisClient(server.url).ask("GET", "k") }
     #expect(error.map { [.unreachable, .connectionLost].contains($0.reason) } == true)
-    #expect(throws: StoreBackendError.self) { try hasty(server).tell("SET", "k", "v") }
+    #expect(throws: StoreBackendError.self) { try RedisClient(server.url).tell("SET", "k", "v") }
     #expect(server.conversations.allSatisfy { !$0.contains("SET\r\n$1\r\nk") }, "nothing is written unasked")
   }
 
@@ -92,7 +88,7 @@ struct FaultTests {
       peer.receive()
       peer.send("-DENIED Redis is running in protected mode because protected mode is enabled\r\n")
     }
-    expectFailure(.accessDenied, "protected mode", "bind") { _ = try hasty(server).ask("GET", "k") }
+    expectFailure(.accessDenied, "protected mode", "bind") { _ = try RedisClient(server.url).ask("GET", "k") }
   }
 
   @Test("Reads are sent again on a new connection, once", arguments: [false, true])
@@ -106,12 +102,12 @@ struct FaultTests {
       peer.send("$1\r\nv\r\n")
       peer.waitForEnd()
     }
-    #expect(try hasty(server).ask("GET", "k").string == "v")
+    #expect(try RedisClient(server.url).ask("GET", "k").string == "v")
     #expect(server.conversations.count == 2)
 
     let dead = try ScriptedServer { peer, _ in peer.greet() }
     expectFailure(.connectionLost, "lost while a command was under way") {
-      _ = try hasty(dead).ask("GET", "k")
+      _ = try RedisClient(dead.url).ask("GET", "k")
     }
     // The third asks only whether the server is up.
     #expect(dead.conversations.count == 3)
@@ -125,7 +121,9 @@ struct FaultTests {
       peer.awaitCommand("SET")
       if resets { peer.reset() }
     }
-    expectFailure(.connectionLost, "may have been written") { try hasty(server).tell("SET", "k", "v") }
+    expectFailure(.connectionLost, "may have been written") {
+      try RedisClient(server.url).tell("SET", "k", "v")
+    }
     #expect(server.conversations.count == 1)
   }
 
@@ -136,7 +134,7 @@ struct FaultTests {
       peer.awaitCommand("SET")
       peer.send("+OK\r\n")
     }
-    let client = try hasty(server)
+    let client = try RedisClient(server.url)
     try client.tell("SET", "k", "v")
     try eventually("the server to hang up") { client.isIdleConnectionGone }
     try client.tell("SET", "k", "v")
@@ -162,7 +160,7 @@ struct FaultTests {
       peer.send("+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n")
       peer.waitForEnd()
     }
-    try hasty(early).transaction(body)
+    try RedisClient(early.url).transaction(body)
     #expect(early.conversations.count == 2)
 
     let late = try ScriptedServer { peer, _ in
@@ -171,7 +169,7 @@ struct FaultTests {
       peer.send("+OK\r\n")
       peer.awaitCommand("EXEC")
     }
-    expectFailure(.connectionLost, "may have been written") { try hasty(late).transaction(body) }
+    expectFailure(.connectionLost, "may have been written") { try RedisClient(late.url).transaction(body) }
     #expect(late.conversations.count == 1)
   }
 
@@ -233,12 +231,12 @@ struct FaultTests {
     let key = uniquePrefix("bulk")
     let value = [UInt8](repeating: 0x78, count: 1_000_000)
     var commands = Pipeline()
-    for _ in 0..<60 {
+    for _ in 0..<10 {
       commands.append("SET", key, value)
       commands.append("GET", key)
     }
     let replies = try client.write(commands)
-    #expect(replies.count == 120)
+    #expect(replies.count == 20)
     #expect(
       replies.enumerated().allSatisfy {
         $0.offset % 2 == 0 || $0.element.withBytes { $0.count } == value.count

@@ -36,6 +36,17 @@ extension RedisClient {
     commands.append(name, repeat each arguments)
     return try write(commands)[0]
   }
+
+  /// Sends one command that writes, as a transaction.
+  func tellInTransaction<each Argument: RedisArgument>(
+    _ name: StaticString, _ arguments: repeat each Argument
+  ) throws {
+    var commands = Pipeline()
+    commands.append(name, repeat each arguments)
+    try transaction { [commands] transaction -> Transaction.Outcome<Void> in
+      try transaction.commit(commands) == nil ? .retry : .done(())
+    }
+  }
 }
 
 /// Expects a `StoreBackendError` for `reason` whose message, remedy, object or causes hold all of `words`.

@@ -246,7 +246,8 @@ struct RedisURLTests {
     ]
     var random = SeededGenerator()
     var parsed = 0
-    for _ in 0..<20_000 {
+    let rounds = Effort.rounds(5000, thorough: 20_000)
+    for _ in 0..<rounds {
       var text =
         Bool.random(using: &random)
         ? ["redis://", "rediss://", "unix://"].randomElement(using: &random)! : ""
@@ -256,6 +257,6 @@ struct RedisURLTests {
         #expect(!url.description.unicodeScalars.contains { $0.value < 0x20 })
       }
     }
-    #expect(parsed > 100)
+    #expect(parsed > rounds / 200 || rounds < 1000)
   }
 }

@@ -116,18 +116,18 @@ final class Peer: @unchecked Sendable {
   /// Stands between the client and a server on 127.0.0.1 until so many bytes have come from there. Then it hangs
   /// up, or passes on no more.
   func forward(toPort port: Int, limit: Int, stalls: Bool) throws {
-    let server = try Caller(port: port)
+    let server = try Descriptor(connectedTo: port)
     var left = limit
     while true {
-      var entries = [descriptor, server.descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+      var entries = [descriptor, server.number].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
       guard poll(&entries, 2, 5000) > 0 else { return }
       if entries[0].revents != 0 {
         let bytes = receive()
         if bytes.isEmpty { return }
-        server.send(bytes)
+        try server.writeAll(bytes)
       }
       if entries[1].revents != 0 {
-        let bytes = server.receive()
+        let bytes = try server.readSome()
         send(bytes.prefix(left))
         left -= min(left, bytes.count)
         if bytes.isEmpty || left == 0 { break }
@@ -143,39 +143,5 @@ final class Peer: @unchecked Sendable {
   func reset() {
     var option = linger(l_onoff: 1, l_linger: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
-  }
-}
-
-/// A connection to a port of 127.0.0.1 without any protocol.
-final class Caller {
-  let descriptor: Int32
-
-  /// - Parameter waits: until the connection is made.
-  init(port: Int, waits: Bool = true) throws {
-    let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | (waits ? 0 : SOCK_NONBLOCK.rawValue)
-    descriptor = socket(AF_INET, Int32(type), 0)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = UInt16(port).bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    let descriptor = descriptor
-    let result = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
-    if waits && result != 0 { throw TestSupport.SystemError("connect") }
-  }
-
-  deinit { close(descriptor) }
-
-  func receive() -> [UInt8] {
-    var buffer = [UInt8](repeating: 0, count: 65_536)
-    let count = max(0, recv(descriptor, &buffer, buffer.count, 0))
-    return Array(buffer[..<count])
-  }
-
-  func send(_ bytes: [UInt8]) {
-    _ = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
   }
 }

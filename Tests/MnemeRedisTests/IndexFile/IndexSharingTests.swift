@@ -22,7 +22,7 @@ struct IndexSharingTests {
       do {
         var options = SemanticCache.Options()
         options.indexDirectory = directory
-        var random = SeededGenerator(seed: UInt64(worker) + 10)
+        var random = SeededGenerator(stream: UInt64(worker + 1))
         for round in 0..<25 {
           let cache = try SemanticCache(
             store: RedisStore(url: url, keyPrefix: prefix), embedder: Placed(16), options: options)

@@ -20,16 +20,21 @@ final class IndexStage {
   /// Caches that live as long as the stage does.
   private var servers: [SemanticCache] = []
 
+  /// - Parameters:
+  ///   - seed: of one round of a test; nil: the one of this run.
+  ///   - stream: tells apart the arguments of a test.
   init(
-    _ what: String, on server: RedisServer? = nil, dimension: Int = IndexStage.dimension, seed: UInt64 = 1,
-    file: String = #fileID
+    _ what: String, on server: RedisServer? = nil, dimension: Int = IndexStage.dimension,
+    seed: UInt64? = nil, stream: UInt64 = 0, file: String = #fileID, function: String = #function
   ) throws {
     self.server = try server ?? RedisServer.shared(for: file)
     self.dimension = dimension
-    self.seed = seed
+    self.seed = seed ?? SeededGenerator.seed
     prefix = uniquePrefix(what)
     directory = try TemporaryDirectory()
-    random = SeededGenerator(seed: seed)
+    random =
+      seed.map { SeededGenerator(seed: $0) }
+      ?? SeededGenerator(stream: stream, file: file, function: function)
     store = try RedisStore(url: self.server.url, keyPrefix: prefix)
     try store.open(expecting: CacheIdentity(fingerprint: Placed(dimension).fingerprint, dimension: dimension))
     redis = try self.server.connect()
