@@ -172,12 +172,9 @@ import Testing
     #expect(outcome.outputText.contains("; about \(left) remain"), "\(outcome)")
     try expectSound(fixture)
 
-    let proxy = try ScriptedProxy(to: RedisServer.shared())
-    let check = try Mneme(url: proxy.url, prefix: fixture.prefix).start([
-      "inspect-keys", "--check", "--pace", "1m",
-    ])
-    // It handles signals from its first command on, and pauses after the first page.
-    try eventually("a command") { !proxy.roundTrips().isEmpty }
+    // It handles signals from before its first command on, and pauses after the first page.
+    let check = try fixture.mneme.startWork(
+      ["inspect-keys", "--check", "--pace", "1m"], on: fixture.server, untilEntry: 1)
     check.signal(SIGINT)
     let ended = try check.finish()
     #expect(ended.status == 130 && ended.output.isEmpty, "\(ended)")
