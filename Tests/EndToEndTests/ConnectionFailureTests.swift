@@ -151,7 +151,8 @@ struct ConnectionFailureTests {
     #expect(complaint.type == "StoreBackendError")
     // The loss is seen before a batch, or on the new connection in the middle of one.
     #expect(
-      complaint.message.contains(#/version' went back from \d+ to 0|another start of it, and may have lost/#),
+      complaint.message.contains(
+        #/version' went back from \d+ to 0|another start of it, and may have lost|or it was restarted, and/#),
       "\(complaint)")
     #expect(complaint.remediation.contains("mport the whole file again."), "\(complaint)")
     let again = try CacheFixture(on: server, prefix: fixture.prefix)
