@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
 
@@ -104,7 +105,11 @@ struct TabTests {
         printf '<%s>' "$@"
         echo '[end]'
         """
-      let path = try directory.write(standIn.utf8, to: "mneme")
+      // A child that another test starts in the meantime would have the script open for a moment, and no shell could run
+      // it ("Text file busy").
+      let path = try Descriptor.spawning.withLock { [directory] _ in
+        try directory.write(standIn.utf8, to: "mneme")
+      }
       chmod(path, 0o755)
       try directory.write("".utf8, to: "cache.jsonl")
       try FileManager.default.createDirectory(
