@@ -94,7 +94,7 @@ extension NamedError {
     self.init(report: ErrorReport(message: message, object: object, remedy: remedy, cause: cause))
   }
 
-  /// The same error with one more sentence in its message.
+  /// Returns the error with a sentence added to its message.
   package func adding(_ sentence: String) -> Self {
     Self("\(message) \(sentence)", about: object, remedy: remedy, cause: cause)
   }
@@ -151,7 +151,7 @@ public struct StoreBackendError: MnemeError {
     report = ErrorReport(message: message, object: object, remedy: remedy, cause: cause)
   }
 
-  /// The same error with one more sentence in its message.
+  /// Returns the error with a sentence added to its message.
   package func adding(_ sentence: String) -> StoreBackendError {
     StoreBackendError(reason, "\(message) \(sentence)", about: object, remedy: remedy, cause: cause)
   }

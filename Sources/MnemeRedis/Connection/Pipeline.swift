@@ -55,7 +55,7 @@ struct Pipeline: Sendable {
     return slot
   }
 
-  /// Appends a command that takes any number of keys, such as `WATCH`. If there are no keys, it does nothing.
+  /// Appends a command for several keys, such as `WATCH`. Without keys it appends nothing.
   /// - Returns: the slot of its reply, if it was appended.
   @discardableResult
   mutating func append(_ name: StaticString, each keys: some Collection<some RedisArgument>) -> Slot {
