@@ -320,15 +320,21 @@ struct ImportRun {
     var before = Batch(lines: batch.lines.filter { $0 < batch.entryLines[conflict.index] })
     before.entries = Array(batch.entries[..<conflict.index])
     guard !before.lines.isEmpty else { return conflict }
+    let insertion = BatchInsertion(
+      store, onConflict: options.onConflict, evictingOver: options.maxEntries)
+    defer { insertion.close() }
+    let result = Result { try insertion.insert(before.entries) }
+    // They are stored even if the eviction after them fails.
+    for outcome in insertion.takeSettled() {
+      take(outcome)
+      underWay = [before]
+      settle()
+    }
     do {
-      take(
-        try store.insert(
-          before.entries, onConflict: options.onConflict, evictingOver: options.maxEntries))
+      try result.get()
     } catch let earlier as ConflictError {
       return try storeEntries(before: earlier, of: batch)
     }
-    underWay = [before]
-    settle()
     return conflict
   }
 

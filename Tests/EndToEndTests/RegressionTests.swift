@@ -172,6 +172,12 @@ import Testing
     let put = try Complaint(text: fixture.mneme.run("put", "--max-entries", "2", "new", "r", expecting: 65))
     #expect(put.message.contains("The entry was stored with the id 5."), "\(put)")
     #expect(try fixture.entryCount() == 5)
+    // So does an import that stores the lines before a conflict.
+    let conflict = try fixture.mneme.run(
+      ["import", "--max-entries", "2", "--on-conflict", "fail"], input: importLines([11, 12, 1])
+    ).expecting(65)
+    #expect(conflict.errorText.contains("The lines up to 2 are stored"), "\(conflict)")
+    #expect(try fixture.entryCount() == 7)
   }
 
   @Test("an answer is served although an expired neighbour cannot be removed")
