@@ -352,6 +352,17 @@ struct ImportRun {
     if let last = batch.lines.last { storedLine = last }
   }
 
+  /// The error of the server between two lines or after the last. Waits for the batches under way, so that the state names
+  /// them too. If one of these fails, its error is the result; but a loss that was found before concerns more lines.
+  mutating func serverError(_ error: StoreBackendError) -> LineError {
+    do {
+      try settleAll()
+    } catch let later as LineError where error.reason != .lostWrites && !(later.underlying is WaitStopped) {
+      return later
+    } catch {}
+    return lineError(nil, error)
+  }
+
   /// - Parameter line: nil for an error of the server between two lines or after the last.
   func lineError(_ line: Int?, _ error: any Error) -> LineError {
     LineError(line: line, unit: unit, source: source, underlying: error, state: state(after: error))

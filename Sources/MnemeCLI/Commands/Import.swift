@@ -191,7 +191,7 @@ struct Import: Command {
     } catch let error as LineError where error.underlying is WaitStopped {
       throw Interruption(status: ExitStatus(error), state: error.state)
     } catch let error as StoreBackendError {
-      throw run.lineError(nil, error)
+      throw run.serverError(error)
     } catch var unreadable as FileError {
       try run.finish()
       unreadable.remediation += " \(run.state)"
