@@ -51,9 +51,9 @@ extension RedisClient {
 
   /// Whether the server was already running before the connection was lost, and so has closed it. Redis does that if a
   /// reply, a client's buffer or a value is larger than its limits. One round trip on a new connection, with a time
-  /// limit of one second, since the user waits for the error.
+  /// limit of three seconds, since the user waits for the error.
   var serverIsUp: Bool {
-    let patience = min(connector.limits.connect, .seconds(1))
+    let patience = min(connector.limits.connect, .seconds(3))
     // A server that has never replied may not be a Redis server.
     guard connector.meter.traffic.connections > 1,
       let new = try? connector.connect(to: endpoint, limits: .init(connect: patience, command: patience))
