@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A program of this machine, run for a test.
 struct Tool {
@@ -16,23 +17,14 @@ struct Tool {
 
   static func isInstalled(_ name: String) -> Bool { Tool(name) != nil }
 
-  /// Runs it to its end, and gives what it wrote to either stream.
+  /// Runs it to its end, and gives what it wrote to standard output, and after it to standard error.
   func output(_ arguments: [String], in folder: URL? = nil, environment: [String: String] = [:]) throws
     -> String
   {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: path)
-    process.arguments = arguments
-    process.currentDirectoryURL = folder
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    let pipe = Pipe()
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let data = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return String(decoding: data, as: UTF8.self)
+    let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    let outcome = try ChildProcess([path] + arguments, environment: variables, directory: folder?.path)
+      .finish()
+    return outcome.outputText + outcome.errorText
   }
 }
 

@@ -110,20 +110,8 @@ struct HashedNgramEmbedderTests {
       path: "Fixtures/hashed_ngrams.py")
     let texts = Self.strangeTexts
     let lines = try texts.map { String(decoding: try JSONEncoder().encode($0), as: UTF8.self) + "\n" }
-    let python = Process()
-    python.executableURL = URL(filePath: "/usr/bin/env")
-    python.arguments = ["python3", script.path]
-    let (input, output) = (Pipe(), Pipe())
-    python.standardInput = input
-    python.standardOutput = output
-    try python.run()
-    Thread.detachNewThread {
-      try? input.fileHandleForWriting.write(contentsOf: Data(lines.joined().utf8))
-      try? input.fileHandleForWriting.close()
-    }
-    let answer = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    python.waitUntilExit()
-    let expected = answer.split(separator: "\n").map(String.init)
+    let python = try ChildProcess(["python3", script.path])
+    let expected = try python.finish(input: Array(lines.joined().utf8)).expecting(0).outputLines
     try #require(expected.count == texts.count)
     for (text, hex) in zip(texts, expected) {
       let bytes = Embedding(try embedder.embed(text)).bytes
