@@ -4,14 +4,14 @@ import Foundation
 package final class RedisCluster: Sendable {
   package let nodes: [RedisServer]
 
-  /// - Parameter nodeTimeout: the milliseconds after which a node that is silent counts as failed. Short only where a
-  ///   node is crashed: on a busy machine a node may get no processor for seconds.
+  /// - Parameter nodeTimeout: the milliseconds after which a node that is silent counts as failed, once the cluster is
+  ///   whole. Short only where a node is crashed: on a busy machine a node may get no processor for seconds.
   package init(replicas: Int = 0, nodeTimeout: Int = 15_000) throws {
     nodes = try (0..<3 * (1 + replicas)).map { _ in
       try RedisServer(
         tcp: true,
         configuration: [
-          "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout \(nodeTimeout)",
+          "cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 15000",
           "repl-diskless-sync-delay 0", "cluster-replica-validity-factor 0",
         ])
     }
@@ -22,6 +22,9 @@ package final class RedisCluster: Sendable {
       ]
     ).finish().expecting(0)
     try settle()
+    for node in nodes {
+      try node.connect().send("CONFIG", "SET", "cluster-node-timeout", "\(nodeTimeout)")
+    }
   }
 
   /// Waits until every node knows that the cluster is whole.
