@@ -80,7 +80,10 @@ struct ConnectionFaultTests {
         "a connection that ends once after \(share): commands that read continue, a write is not done twice",
         [0, 69], times: 1, { .cut(after: Int(Double($0) * share)) },
         isMet: { trial in
-          guard trial.step.use != .reads else { return trial.conversations.count > 1 }
+          // A run may get less than the one that was measured, which asked for the server's identity each second.
+          guard trial.step.use != .reads else {
+            return trial.conversations.first?.isHit != true || trial.conversations.count > 1
+          }
           return trial.outcome.status == 0 || trial.outcome.errorText.contains("may have been written")
         })
     }

@@ -54,7 +54,9 @@ import Testing
     demo.signal(number)
     let outcome = try demo.finish()
     guard number == SIGKILL else {
-      #expect(outcome.status == 128 + number, "\(outcome)")
+      // The tour lasts some seconds, and on a busy machine the signal may come after it.
+      let isOver = outcome.outputText.contains("That was the tour")
+      #expect(outcome.status == (isOver ? 0 : 128 + number), "\(outcome)")
       return try marked.expectNothingLeft(outcome)
     }
     try eventually("the end of the server") {

@@ -77,9 +77,10 @@ struct LeavingTests {
       ["vacuum"], ["drop", "--yes"],
     ])
   func acknowledged(words: [String]) throws {
+    let total = 2000
     let fixture = try CacheFixture("acknowledged", on: RedisServer())
-    try fixture.fill(from: "600 entries for an hour") { fixture in
-      try fixture.mneme.run(["import"], input: importLines(1...600, ttl: 3600)).expecting(0)
+    try fixture.fill(from: "2,000 entries for an hour") { fixture in
+      try fixture.mneme.run(["import"], input: importLines(1...total, ttl: 3600)).expecting(0)
     }
     if words == ["vacuum"] { try fixture.age(by: 7200) }
     let start = Int(Date().timeIntervalSince1970)
@@ -88,10 +89,10 @@ struct LeavingTests {
       let isLonger = words[0] == "set-ttl"
       let left = try fixture.redis.send(
         "ZCOUNT", fixture.key("by_ttl"), isLonger ? "\(start + 86_400)" : "-inf", "+inf")
-      return isLonger ? Int(left.integer ?? 0) : 600 - Int(left.integer ?? 0)
+      return isLonger ? Int(left.integer ?? 0) : total - Int(left.integer ?? 0)
     }
     let command = try fixture.mneme.start(words + ["--pace", "100ms", "--timeout", "3s"])
-    if words.last == "-" { try command.write((1...600).map { "\($0)\n" }.joined().utf8) }
+    if words.last == "-" { try command.write((1...total).map { "\($0)\n" }.joined().utf8) }
     command.closeInput()
     try eventually("some to be changed") { try changed() > 0 }
     // From now on nothing that writes is answered, or done.

@@ -76,7 +76,7 @@ import Testing
     let file = directory.path("backup.jsonl")
     try Data("the backup of yesterday\n".utf8).write(to: URL(filePath: file))
     let command = try fixture.mneme.startWork(
-      words.map { $0 == "FILE" ? file : $0 } + ["--pace", "100ms"], on: fixture.server,
+      words.map { $0 == "FILE" ? file : $0 } + ["--pace", "300ms"], on: fixture.server,
       untilEntry: words.contains("FILE") ? 500 : 30)
     try fixture.redis.send("FLUSHALL")
     try expectLoss(command.finish())
@@ -128,7 +128,7 @@ import Testing
     let file = directory.path("backup.jsonl")
     try Data("old\n".utf8).write(to: URL(filePath: file))
     let command = try service.mneme.startWork(
-      ["export", "-o", file, "--pace", "100ms"], on: service.first, untilEntry: 500)
+      ["export", "-o", file, "--pace", "300ms"], on: service.first, untilEntry: 500)
     try service.failOver()
     try expectLoss(command.finish())
     #expect(try String(contentsOfFile: file, encoding: .utf8) == "old\n")
@@ -147,7 +147,7 @@ import Testing
     let directory = try TemporaryDirectory()
     let file = try directory.write("old".utf8, to: "backup.jsonl")
     let command = try service.mneme.startWork(
-      ["export", "--pace", "100ms"] + (toFile ? ["-o", file] : []), on: service.first)
+      ["export", "--pace", "300ms"] + (toFile ? ["-o", file] : []), on: service.first)
     try service.failOver()
     try expectLoss(command.finish())
     #expect(try directory.read("backup.jsonl") == Array("old".utf8))

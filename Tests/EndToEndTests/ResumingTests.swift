@@ -238,7 +238,7 @@ import Testing
     let directory = try TemporaryDirectory()
     let path = try directory.write("old".utf8, to: "out.jsonl")
     let export = try fixture.mneme.startWork(
-      ["export", "-o", path, "--pace", "500ms"], on: server, untilEntry: 100)
+      ["export", "-o", path, "--pace", "2s"], on: server, untilEntry: 100)
     #expect(export.holdsFile(in: directory))
     try server.crash()
     let outcome = try export.finish()

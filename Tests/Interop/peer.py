@@ -73,7 +73,9 @@ class Workbench(dict):
             server=redis.Redis.from_url(url))
 
         def open_store(native=True, prefix=prefix):
-            return RedisStore(url=url, key_prefix=prefix, use_native_ttl=native)
+            # redis-py repeats a write that has no answer after 5 s, as if it had not been done.
+            patient = url + ("&" if "?" in url else "?") + "socket_timeout=300&socket_connect_timeout=300"
+            return RedisStore(url=patient, key_prefix=prefix, use_native_ttl=native)
 
         def open_cache(embedder=None, native=True, prefix=prefix, **settings):
             return mneme.SemanticCache(

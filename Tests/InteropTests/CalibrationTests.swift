@@ -9,7 +9,7 @@ struct CalibrationTests {
   func sameThresholds() throws {
     let directory = try TemporaryDirectory()
     let python = try PythonPeer.start("calibration.py", directory.path("."))
-    let answers = try JSONValue(python.finish(within: .seconds(120)).expecting(0).outputText)
+    let answers = try JSONValue(python.finish().expecting(0).outputText)
     let mneme = Mneme(url: "redis://127.0.0.1:1", prefix: "unused")
     var thresholds: Set<Double> = []
     for form in ["float32", "int8"] {

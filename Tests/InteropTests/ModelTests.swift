@@ -31,7 +31,7 @@ struct ModelTests {
     let cache = try CacheFixture("model")
     var mneme = cache.mneme
     mneme.environment["OPENAI_BASE_URL"] = "http://127.0.0.1:\(try #require(ready["port"].int))/v1"
-    try mneme.run(["import", "--embedder", "openai:all-MiniLM-L6-v2:dim384", lines], within: .seconds(200))
+    try mneme.run(["import", "--embedder", "openai:all-MiniLM-L6-v2:dim384", lines])
       .expecting(0)
     #expect(try mneme.run("stats", "--json").json()["entries"].int == ready["stored"].int)
 

@@ -91,7 +91,7 @@ import Testing
     var report = Report()
     try watchVersion(of: cache, seconds: seconds, &report)
     for peer in peers {
-      let outcome = try peer.finish(within: .seconds(seconds + 120)).expecting(0)
+      let outcome = try peer.finish(within: .seconds(seconds + 300)).expecting(0)
       let json = try outcome.json()
       report.faults += (json["wrong"].array ?? []).compactMap(\.string)
       report.faults += (json["backward"].array ?? []).map { "the version fell, as Python saw it: \($0)" }
@@ -101,7 +101,7 @@ import Testing
       }
     }
     for process in operators {
-      let lines = try process.finish(within: .seconds(seconds + 120)).expecting(0).outputLines
+      let lines = try process.finish(within: .seconds(seconds + 300)).expecting(0).outputLines
       // An entry of two fields, which a race of Python's leaves, is reported by an export, which continues.
       let isTruth = { (line: String) in
         line.starts(with: "status 65: export") && line.contains("lacks the field 'namespace'")

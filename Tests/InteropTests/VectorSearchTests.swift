@@ -58,7 +58,7 @@ private struct NumPySearch {
     let file = directory.path("vectors")
     let numPy = try PythonPeer.start(
       "vector_search.py", file, "\(rows)", "\(dimension)", "\(queries)", "\(limit)")
-    answers = try JSONValue(numPy.finish(within: .seconds(120)).expecting(0).outputText)
+    answers = try JSONValue(numPy.finish().expecting(0).outputText)
     vectors = try Data(contentsOf: URL(filePath: file))
     (self.rows, self.dimension, self.queries) = (rows, dimension, queries)
     try #require(vectors.count == (rows + queries) * dimension * 4)

@@ -21,7 +21,7 @@ struct InstallTests {
       .replacing(" .build/release/mneme ", with: " '\(Mneme.binary)' ")
     try ChildProcess(
       ["bash", "-euc", "umask 022\n\(script)"], environment: Mneme.plainEnvironment, directory: Repository.top
-    ).finish(within: .seconds(240)).expecting(0)
+    ).finish().expecting(0)
   }
 
   private func files(in root: TemporaryDirectory) throws -> Set<String> {

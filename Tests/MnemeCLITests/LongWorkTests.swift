@@ -10,10 +10,10 @@ struct LongWorkTests {
   private static let count = 400
 
   /// A cache of so many entries on a server of its own.
-  private func filled() throws -> CacheFixture {
+  private func filled(_ count: Int = LongWorkTests.count) throws -> CacheFixture {
     let fixture = try CacheFixture("long work", on: RedisServer())
-    try fixture.fill(from: "long work") { fixture in
-      let lines = importLines(1...LongWorkTests.count, ttl: 3600)
+    try fixture.fill(from: "long work \(count)") { fixture in
+      let lines = importLines(1...count, ttl: 3600)
       try fixture.mneme.run(["import", "--embedder", "none"], input: lines).expecting(0)
     }
     return fixture
@@ -51,7 +51,9 @@ struct LongWorkTests {
 
   @Test("Ctrl-C ends a clear after the current batch with a report, and the rest stays")
   func interruptedClear() throws {
-    let fixture = try filled()
+    // More batches than can be under way at the same time.
+    let count = 2000
+    let fixture = try filled(count)
     defer { withExtendedLifetime(fixture) {} }
     // The signal ends the pause.
     let terminal = try start(["clear", "--yes", "--all", "--pace", "1s"], on: fixture.mneme)
@@ -59,8 +61,8 @@ struct LongWorkTests {
     try terminal.send("\u{3}")
     #expect(try terminal.finish() == 130)
     let left = try entries(fixture.mneme)
-    #expect((1..<LongWorkTests.count).contains(left))
-    let gone = grouped(LongWorkTests.count - left)
+    #expect((1..<count).contains(left))
+    let gone = grouped(count - left)
     #expect(
       terminal.output.contains(
         "removed \(gone) entries from 'default'\r\ninterrupted; run it again for the rest"),

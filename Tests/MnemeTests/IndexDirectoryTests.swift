@@ -149,6 +149,7 @@ struct IndexDirectoryTests {
     try keep(keys[3])
     #expect(try keys.map { try stage.isSound($0) } == [true, false, true, true, false])
     directory.sizeLimit = fileSize
+    for key in [keys[0], keys[2], keys[3]] { try setAge(10, of: key) }
     try keep(keys[4])
     #expect(try keys.map { try stage.isSound($0) } == [false, false, false, false, true])
     directory.sizeLimit = fileSize - 1

@@ -36,7 +36,8 @@ struct VectorRowsTests {
       $0 + [Float](repeating: 0, count: width - dimension)
     }
     var quantized = [Int8](repeating: 0, count: width)
-    for row in Self.rows(dimension: dimension) where row.contains(where: { $0 != 0 }) {
+    // Smaller ones have no bound.
+    for row in Self.rows(dimension: dimension) where row.contains(where: { abs($0) >= 1e-12 }) {
       let padded = row + [Float](repeating: 0, count: width - dimension)
       for avx2 in sets {
         var error: Float = 0

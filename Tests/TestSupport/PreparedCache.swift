@@ -8,14 +8,18 @@ package struct PreparedCache: Sendable {
 
   /// The cache of this name, which `make` fills when it is asked for the first time.
   ///
-  /// Tests that want the same one at the same time may each make it: nobody waits for another.
+  /// Tests that want the same one at the same time may each make it: nobody waits for another. All get the one that is
+  /// made first.
   package static func named(_ name: String, _ make: (CacheFixture) throws -> Void) throws -> PreparedCache {
     if let cache = prepared.withLock({ $0[name] }) { return cache }
     let fixture = try CacheFixture("prepared")
     try make(fixture)
     let cache = try PreparedCache(of: fixture)
-    prepared.withLock { $0[name] = cache }
-    return cache
+    return prepared.withLock { known in
+      let first = known[name] ?? cache
+      known[name] = first
+      return first
+    }
   }
 
   /// A copy of every key under the prefix of a fixture.

@@ -17,6 +17,9 @@ package final class RedisServer: Sendable {
   private let chosenPort = Mutex<Int?>(nil)
   private let guardian: Mutex<ChildProcess>
   private let isSentinel: Bool
+  private let isNode: Bool
+  /// The ports of a server that is down.
+  private let held = Mutex<[Descriptor]>([])
 
   /// One server for all tests of a file, each with a prefix of its own (`uniquePrefix`): the more keys of others lie
   /// about, the longer a look through all of them takes.
@@ -43,6 +46,7 @@ package final class RedisServer: Sendable {
     choosePort: (() throws -> Int)? = nil
   ) throws {
     self.isSentinel = isSentinel
+    isNode = configuration.contains("cluster-enabled yes")
     guardian = try Mutex(ChildProcess(["/bin/sh", "-c", RedisServer.guardScript]))
     directory = try guardian.withLock { shell in
       guard let path = try shell.readLine() else {
@@ -51,7 +55,6 @@ package final class RedisServer: Sendable {
       return path
     }
     socketPath = directory + "/redis.sock"
-    let isNode = configuration.contains("cluster-enabled yes")
     // Before the server has the port that was free, another program may take it.
     var attemptsLeft = 5
     while true {
@@ -92,8 +95,12 @@ package final class RedisServer: Sendable {
   /// A connection for the test itself.
   package func connect() throws -> RawRedis { try RawRedis(unixSocket: socketPath) }
 
-  /// Kills the server as a crash would. Its directory stays, and `start()` may follow.
-  package func crash() throws { _ = try tell("kill") }
+  /// Kills the server as a crash would. Its directory and ports stay, and `start()` may follow.
+  package func crash() throws {
+    _ = try tell("kill")
+    let ports = port.map { isNode ? [$0, $0 + 10_000] : [$0] } ?? []
+    try held.withLock { $0 = try ports.map(holdPort) }
+  }
 
   /// Starts the server again after `crash()`, on what it finds in its directory.
   package func start() throws {
@@ -101,6 +108,7 @@ package final class RedisServer: Sendable {
     let deadline = Deadline(in: patience)
     while true {
       if let connection = try? connect(), let reply = try? connection.send("PING"), reply.text == "PONG" {
+        held.withLock { $0 = [] }
         return
       }
       guard try tell("check") == "running", !deadline.hasPassed else { throw failure() }

@@ -34,13 +34,14 @@ struct SoakTests {
     let samples = try settledSamples()
     try expectSteadyConnections(samples)
     let (first, last) = (try #require(samples.first), try #require(samples.last))
-    #expect(samples.allSatisfy { $0.descriptors == first.descriptors }, "\(samples)")
+    #expect(samples.allSatisfy { $0.descriptors <= first.descriptors + 2 * Self.workers }, "\(samples)")
     #expect(last.memory < first.memory + 16 << 20, "\(samples)")
   }
 
   private func expectSteadyConnections(_ samples: ArraySlice<Sample>) throws {
     let (first, last) = (try #require(samples.first), try #require(samples.last))
-    #expect(samples.allSatisfy { $0.clients == first.clients }, "\(samples)")
+    // A vacuum or clear that removes much has two more for a moment.
+    #expect(samples.allSatisfy { $0.clients <= 3 * Self.workers + 1 }, "\(samples)")
     // The watcher itself sends two for each sample.
     #expect(last.commands > first.commands + 2 * samples.count, "\(samples)")
   }
@@ -71,6 +72,7 @@ struct SoakTests {
     }
     try eventually("the end of the work") { traffic.result != nil }
     _ = try traffic.result?.get()
+    try eventually("the connections of the caches alone") { try watcher.sample().clients == Self.workers + 1 }
     return samples.dropFirst(samples.count / 3)
   }
 

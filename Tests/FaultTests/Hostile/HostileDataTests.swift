@@ -106,7 +106,7 @@ struct HostileDataTests {
   ]
 
   /// The time limit. It may grow with the amount of damage to report.
-  private static let patience = Duration.seconds(100 + namespaces / 2000)
+  private static let patience = Duration.seconds(300 + namespaces / 2000)
 
   @Test("leaves every command bounded and its reports true", arguments: attacks)
   func attack(_ attack: Attack) throws {

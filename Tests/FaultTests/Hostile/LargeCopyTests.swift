@@ -15,7 +15,7 @@ struct LargeCopyTests {
     }
     let target = uniquePrefix("large-copy")
     let outcome = try fixture.mneme.start(["reembed", "--embedder", "none", target], memoryLimit: 600)
-      .finish(within: .seconds(120)).expecting(0)
+      .finish().expecting(0)
     #expect(outcome.outputText.contains("100 entries"), "\(outcome)")
   }
 }

@@ -253,7 +253,7 @@ private final class ImportTrial {
       "import", "--json", "--batch-size", "64", "--on-conflict", file.policy, "--since-line", "\(line)",
     ]
     return try (url.map { Mneme(url: $0, prefix: fixture.mneme.prefix) } ?? fixture.mneme)
-      .run(words + options, input: file.text, within: .seconds(120))
+      .run(words + options, input: file.text)
   }
 
   struct Entry {
