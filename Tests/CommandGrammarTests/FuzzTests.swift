@@ -24,7 +24,7 @@ struct FuzzTests {
     arguments: [1, 2, 3, 4] as [UInt64])
   func lines(stream: UInt64) {
     var random = SeededGenerator(stream: stream)
-    for _ in 0..<Effort.rounds(1250, thorough: 5000) {
+    for _ in 0..<Effort.rounds(1250, thorough: 2500) {
       var words: [[UInt8]] = []
       for _ in 0..<Int.random(in: 0...7, using: &random) {
         var word = Array(Self.fragments.randomElement(using: &random)!.utf8)

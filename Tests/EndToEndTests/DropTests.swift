@@ -60,7 +60,7 @@ import Testing
     let fixture = try CacheFixture("written")
     // The writer's early lines are more than it stores together, so that it is at work when the drop begins.
     let (old, early, late) = Effort.isThorough ? (2000, 400, 600) : (200, 130, 200)
-    for _ in 0..<Effort.rounds(4, thorough: 20) {
+    for _ in 0..<Effort.rounds(4, thorough: 8) {
       try fixture.mneme.run(["import"], input: importLines(0..<old)).expecting(0)
       let writer = try fixture.mneme.start(["import"])
       try writer.write(importLines(old..<old + early))

@@ -225,7 +225,7 @@ struct IndexCacheTests {
       "bash", "-c",
       "while [ -e '\(stop)' ]; do : >'\(path)'; cat '\(directory.path("sound"))' >'\(path)'; done",
     ])
-    for _ in 0..<Effort.rounds(8, thorough: 40) {
+    for _ in 0..<Effort.rounds(8, thorough: 16) {
       let outcome = try kept.run(["get", "--peek", Self.questions[0]]).expecting(0)
       #expect(outcome.outputText == "so 12\n" && outcome.errorText == "")
     }

@@ -7,7 +7,7 @@ import Testing
   @Test("two shells that put the same new queries at the same time store one entry for each query")
   func twoShells() throws {
     let fixture = try CacheFixture("race")
-    let count = Effort.rounds(80, thorough: 300)
+    let count = Effort.rounds(80, thorough: 160)
     let loop = "for i in {1..\(count)}; do mneme put -q \"query $i\" \"answer $i\" || exit; done"
     let shells = try fixture.mneme.shell(
       "( \(loop) ) & first=$!; ( \(loop) ) & second=$!; wait $first && wait $second", within: .seconds(500))

@@ -89,7 +89,7 @@ struct SQLiteTests {
 
   @Test("thousands of entries go both ways in little memory")
   func many() throws {
-    let count = Effort.isThorough ? 30_000 : 5000
+    let count = Effort.isThorough ? 15_000 : 5000
     let server = try RedisServer()
     defer { withExtendedLifetime(server) {} }
     let (fixture, copy) = (try CacheFixture("many", on: server), try CacheFixture("back", on: server))

@@ -28,7 +28,7 @@ struct RandomLinesTests {
   func lines(stream: UInt64) throws {
     var random = SeededGenerator(stream: stream)
     var runs = 0
-    let rounds = Effort.rounds(1000, thorough: 4000)
+    let rounds = Effort.rounds(1000, thorough: 2000)
     for _ in 0..<rounds {
       var line = (0..<Int.random(in: 0...6, using: &random)).map { _ in
         Self.words.randomElement(using: &random)!

@@ -15,7 +15,7 @@ struct RegressionTests {
     let redis = try server.connect()
     let stores = try (0..<2).map { _ in try RedisStore(url: server.url, keyPrefix: prefix) }
     for store in stores { try store.open(expecting: CacheIdentity(fingerprint: "none", dimension: 0)) }
-    let rounds = Effort.rounds(40, thorough: 200)
+    let rounds = Effort.rounds(40, thorough: 100)
     for round in 0..<rounds {
       let ids = try stores.indices.map { index in
         try stores[index].insert(

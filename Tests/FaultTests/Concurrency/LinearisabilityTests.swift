@@ -9,7 +9,7 @@ import Testing
 @Suite("Linearisability")
 struct LinearisabilityTests {
   /// Rounds with a new key each.
-  static let rounds = Effort.rounds(40, thorough: 500)
+  static let rounds = Effort.rounds(40, thorough: 160)
 
   @Test("the checker distinguishes possible histories from impossible ones")
   func checker() {

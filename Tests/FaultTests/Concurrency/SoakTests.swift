@@ -13,7 +13,7 @@ import Testing
 struct SoakTests {
   static let duration =
     ProcessInfo.processInfo.environment["MNEME_SOAK"].flatMap { Int($0) }
-    ?? (Effort.isThorough ? 20 : 4)
+    ?? (Effort.isThorough ? 10 : 4)
   static let workers = 4
   /// Whether it runs alone in its process, as `Tests/soak` has it.
   static let isLong = duration > 60

@@ -6,7 +6,7 @@ import Testing
 @Suite("Killed commands")
 struct CrashTests {
   /// The number of times that each command is killed.
-  static let kills = Effort.rounds(8, thorough: 50)
+  static let kills = Effort.rounds(8, thorough: 20)
 
   /// A command that writes, how to prepare for it, and how to see that a rerun has done its work.
   struct Case: Sendable, CustomTestStringConvertible {

@@ -11,7 +11,7 @@ import Testing
 /// A failure names its seed.
 @Suite("Imports against a model")
 struct ImportModelTests {
-  static let count = Effort.rounds(8, thorough: 100)
+  static let count = Effort.rounds(8, thorough: 25)
 
   @Test(
     "a connection without faults: the import stores, counts and reports what the lines mean")

@@ -7,7 +7,7 @@ import Testing
 @Suite("Killed servers")
 struct ServerCrashTests {
   /// The number of times that the server is killed under each command.
-  static let kills = Effort.rounds(4, thorough: 20)
+  static let kills = Effort.rounds(4, thorough: 8)
 
   @Test(
     "restart with a consistent cache, and a second run does the rest",

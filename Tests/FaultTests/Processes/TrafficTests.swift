@@ -8,7 +8,7 @@ import Testing
 struct TrafficTests {
   static let workers = 6
   /// Commands of each worker.
-  static let commands = Effort.rounds(60, thorough: 300)
+  static let commands = Effort.rounds(60, thorough: 120)
 
   @Test(
     "parallel puts, gets, deletes, evictions, vacuums, imports and clears lose nothing, and every count adds up"

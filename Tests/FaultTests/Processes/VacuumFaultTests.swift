@@ -6,7 +6,7 @@ import Testing
 /// command.
 @Suite("Vacuums on a connection that breaks")
 struct VacuumFaultTests {
-  static let count = Effort.rounds(8, thorough: 60)
+  static let count = Effort.rounds(8, thorough: 20)
 
   @Test(
     "exactly the counted entries are gone, and the next run removes the rest")

@@ -246,7 +246,7 @@ struct RedisURLTests {
     ]
     var random = SeededGenerator()
     var parsed = 0
-    let rounds = Effort.rounds(5000, thorough: 20_000)
+    let rounds = Effort.rounds(5000, thorough: 10_000)
     for _ in 0..<rounds {
       var text =
         Bool.random(using: &random)

@@ -276,13 +276,13 @@ struct IndexFileTests {
 
   @Test(
     "answers as a search over every vector does after hundreds of changes of every kind, ours and Python's",
-    arguments: SeededGenerator.seeds(Effort.rounds(1, thorough: 3)))
+    arguments: SeededGenerator.seeds(Effort.rounds(1, thorough: 2)))
   func anySeries(seed: UInt64) throws {
     let stage = try IndexStage("series", seed: seed)
     try stage.fill(0..<600)
     var made = 600
     var reused = 0
-    let rounds = Effort.isThorough ? 50 : 15
+    let rounds = Effort.isThorough ? 25 : 15
     for round in 0..<rounds {
       try stage.look()
       try stage.lookThroughServers()
