@@ -18,7 +18,7 @@ struct RandomSelectionTests {
   init() throws {
     directory = try TemporaryDirectory()
     fixture = try CacheFixture(on: RedisServer(), prefix: "bank")
-    let lines = try Self.python("lines", Repository.banking77, "\(now)", Effort.isThorough ? "1" : "11")
+    let lines = try Self.python("lines", Repository.banking77, "\(now)", Effort.isThorough ? "4" : "11")
     try fixture.mneme.run(["import", "--embedder", "none", "-q"], input: lines.output).expecting(0)
     // Values that mneme never stores.
     for id in stride(from: 40, to: 800, by: 40) {
@@ -51,7 +51,7 @@ struct RandomSelectionTests {
   func selections() throws {
     var random = SeededGenerator()
     let seed = random.next()
-    let choices = try choices(Effort.rounds(20, thorough: 60), seed: seed)
+    let choices = try choices(Effort.rounds(20, thorough: 40), seed: seed)
     for choice in choices {
       let found = try ids(choice.words)
       #expect(found == choice.ids, "seed \(seed): \(choice.words)")
