@@ -105,20 +105,14 @@ func freeNodePort() throws -> Int {
   }
 }
 
-/// Takes a port of 127.0.0.1, so that nobody else does. A server may still listen on it: Linux permits that where both
-/// sockets may share the address and the first does not listen.
-func holdPort(_ port: Int) throws -> Descriptor {
-  let holder = Descriptor(try checked("socket", socket(AF_INET, closedByExec, 0)))
-  var yes: Int32 = 1
-  try checked(
-    "setsockopt",
-    setsockopt(holder.number, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size)))
-  try withLoopbackAddress(port) { try checked("bind", bind(holder.number, $0, $1)) }
-  return holder
-}
-
-private func bindPort(_ port: Int) throws -> Descriptor {
+/// Takes a port of 127.0.0.1; any free one if it is 0.
+/// - Parameter forServer: a server may still listen on it. Linux permits that where both sockets may share the address and
+///   the first does not listen.
+func bindPort(_ port: Int, forServer: Bool = false) throws -> Descriptor {
   let probe = Descriptor(try checked("socket", socket(AF_INET, closedByExec, 0)))
+  var shares: Int32 = forServer ? 1 : 0
+  let size = socklen_t(MemoryLayout<Int32>.size)
+  try checked("setsockopt", setsockopt(probe.number, SOL_SOCKET, SO_REUSEADDR, &shares, size))
   try withLoopbackAddress(port) { try checked("bind", bind(probe.number, $0, $1)) }
   return probe
 }

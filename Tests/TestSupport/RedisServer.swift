@@ -99,7 +99,7 @@ package final class RedisServer: Sendable {
   package func crash() throws {
     _ = try tell("kill")
     let ports = port.map { isNode ? [$0, $0 + 10_000] : [$0] } ?? []
-    try held.withLock { $0 = try ports.map(holdPort) }
+    try held.withLock { $0 = try ports.map { try bindPort($0, forServer: true) } }
   }
 
   /// Starts the server again after `crash()`, on what it finds in its directory.
