@@ -68,8 +68,6 @@ public enum Remedy: String, Sendable, Hashable, CaseIterable, CustomStringConver
   case repeatFromStart =
     "Find out why it was emptied, restarted or replaced, and do it again from the beginning."
   case stopWriters = "Stop the programs that write to the cache, and do it again."
-  case removeAgain =
-    "The server has lost removals or not listed all entries, or another program puts entries back. Remove them again."
 
   // Stored data.
   case useOtherPrefix = "Look at the key's type. If another program owns it, use another key prefix."

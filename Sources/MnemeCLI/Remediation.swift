@@ -48,9 +48,6 @@ extension Remedy {
     case .repeatFromStart:
       return
         "Find out why it was emptied, restarted or replaced, and run the command again from the beginning."
-    case .removeAgain:
-      return
-        "The server has lost removals or not listed all entries, or another program puts entries back. Run it again."
 
     case .useOtherPrefix:
       return

@@ -39,6 +39,7 @@ package final class BatchInsertion {
   /// Whether the last batch had new queries, so that the next one will probably need ids.
   private var meetsNewQueries = false
   private var isOneByOne: Bool
+  private var hasFailed = false
   /// After an error, the outcomes of later batches that were under way.
   private var beyondError: [(place: Int, outcome: Outcome?)] = []
 
@@ -109,10 +110,12 @@ package final class BatchInsertion {
   }
 
   /// Ends the connections. Gives back allocated ids that were not used, if no other client has allocated ids since.
+  /// Two round trips if there are such ids, or if a batch was not stored.
   package func close() {
     lanes.close()
+    guard !ids.isEmpty || hasFailed else { return }
     let unused = ids
-    ids = []
+    (ids, hasFailed) = ([], false)
     // If they are not given back, these numbers are never used, which does no harm.
     try? store.release(unused)
   }
@@ -143,6 +146,7 @@ package final class BatchInsertion {
           }
         }
         (underWay, allUnderWay) = ([], [])
+        hasFailed = true
         throw error
       case .success(let stored):
         allUnderWay.subtract(underWay.removeFirst())

@@ -171,8 +171,7 @@ package struct ServerMark: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension RedisStore {
-  /// Counts the entries of a namespace with an id up to this one. After these were removed, any left means that the
-  /// server has lost the removal.
+  /// Counts the entries of a namespace with an id up to this one.
   ///
   /// One round trip if the namespace is empty, and one for each page of 200 else.
   package func countEntries(upTo id: EntryID, in namespace: Namespace) throws -> Int {

@@ -179,17 +179,25 @@ extension RedisStore {
     }
   }
 
-  /// Gives back ids that were not used, if no other client has allocated ids since. Two round trips.
+  /// Gives back ids that were not used, if no other client has allocated ids since. If the cache has been removed, so is
+  /// the counter, which the allocation has made anew. Two round trips.
   func release(_ ids: [EntryID]) throws {
-    guard let first = ids.first, let last = ids.last,
-      Self.run(of: ids.count, after: first.rawValue - 1) == ids
-    else { return }
     try client.change { pipeline in
-      pipeline.append("WATCH", layout.nextID)
+      pipeline.append("WATCH", layout.nextID, layout.meta, layout.byID)
       let next = pipeline.append("GET", layout.nextID)
-      return Question { $0[next].integer }
-    } decide: { _, next -> Plan<Void> in
-      guard next == last.rawValue else { return .done(()) }
+      let cache = pipeline.append("EXISTS", layout.meta, layout.byID)
+      return Question { (next: $0[next].integer, isGone: $0[cache].integer == 0) }
+    } decide: { _, seen -> Plan<Void> in
+      guard let next = seen.next else { return .done(()) }
+      if seen.isGone {
+        return .write {
+          $0.append("UNLINK", layout.nextID)
+          return .nothing
+        }
+      }
+      guard let first = ids.first, next == ids.last?.rawValue,
+        Self.run(of: ids.count, after: first.rawValue - 1) == ids
+      else { return .done(()) }
       return .write {
         $0.append("SET", layout.nextID, first.rawValue - 1)
         return .nothing

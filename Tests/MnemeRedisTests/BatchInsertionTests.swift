@@ -280,6 +280,24 @@ import Testing
     #expect(stored < 7 * Self.count)
   }
 
+  @Test("if the cache is removed, it ends, and leaves no id counter behind")
+  func removedCache() throws {
+    let stage = try Stage("batches-removed")
+    let insertion = BatchInsertion(stage.store, onConflict: .replace, evictingOver: nil)
+    for number in 0..<12 { try insertion.insert(stage.batch(number)) }
+    try insertion.finish()
+    try empty(stage)
+    // More than were allocated before, so that ids are allocated where there is no cache.
+    #expect(throws: StoreBackendError.self) {
+      for number in 0..<4 {
+        try insertion.insert((0..<1000).map { stage.entry("later \(number * 1000 + $0)") })
+      }
+      try insertion.finish()
+    }
+    insertion.close()
+    #expect(try stage.redis.send("KEYS", "\(stage.prefix):*").texts == [])
+  }
+
   @Test("an index of another type is an error, and no entry is lost")
   func wrongType() throws {
     let stage = try Stage("batches-type")

@@ -69,25 +69,32 @@ struct Clear: Command {
     var report = ClearReport(rows: [], dryRun: false)
     for target in targets where !work.shouldStop {
       let before = report.rows.reduce(0) { $0 + $1.entries }
-      let removed = try store.removeAll(in: target.namespace, work.control(after: before))
+      let removed = try empty(target.namespace, upTo: last, store, work, after: before)
       report.rows.append(.init(namespace: target.namespace, entries: removed))
     }
     try work.finish()
     report.interruption = work.interruption
-    if report.interruption == nil {
-      for target in targets { try checkEmpty(target.namespace, upTo: last, store) }
-    }
     return report
   }
 
-  /// Checks that no entry is left that should have been removed. Entries that were stored since may be there.
-  private func checkEmpty(_ namespace: Namespace, upTo id: EntryID, _ store: RedisStore) throws {
-    let left = try store.countEntries(upTo: id, in: namespace)
-    guard left > 0 else { return }
+  /// Removes entries until none is left that has an id of the beginning. A server may list only some of them in one
+  /// walk, and another program may put one back. Entries that are stored later may stay.
+  private func empty(
+    _ namespace: Namespace, upTo last: EntryID, _ store: RedisStore, _ work: LongWork, after before: Int
+  ) throws -> Int {
+    var removed = 0
+    for _ in 0..<Self.mostWalks {
+      removed += try store.removeAll(in: namespace, work.control(after: before + removed))
+      if work.shouldStop { return removed }
+      if try store.countEntries(upTo: last, in: namespace) == 0 { return removed }
+    }
     throw StoreBackendError(
-      .lostWrites, "\(entryCount(left)) of '\(visible(namespace.name))' still exist, or exist again.",
-      about: .namespace(namespace), remedy: .removeAgain)
+      .contention,
+      "Entries of '\(visible(namespace.name))' still exist, or exist again, after it was emptied \(Self.mostWalks) times.",
+      about: .namespace(namespace), remedy: .stopWriters)
   }
+
+  private static let mostWalks = 10
 }
 
 struct ClearReport: Report {
