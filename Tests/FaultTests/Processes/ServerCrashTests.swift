@@ -83,8 +83,7 @@ struct ServerCrashTests {
         }
       }
       while !killer.isFinished { usleep(1000) }
-      try fixture.server.start()
-      fixture = try fixture.again()
+      fixture = try restarted(fixture)
       try expectWhole(fixture, "put \(round)")
       for (query, answer) in stored {
         let outcome = try fixture.mneme.run("get", "--exact", "--peek", query)
@@ -92,6 +91,41 @@ struct ServerCrashTests {
       }
     }
     #expect(!stored.isEmpty)
+  }
+
+  @Test(
+    "that cut off a transaction in their file keep what comes later if the file is written anew; else a repair is enough",
+    arguments: [true, false])
+  func cutOff(isRewritten: Bool) throws {
+    var fixture = try CacheFixture(
+      "cut", configuration: ["appendonly yes", "appendfsync always", "auto-aof-rewrite-percentage 0"])
+    try fixture.mneme.run("put", "first", "r")
+    try fixture.mneme.run("put", "second", "r")
+    try fixture.server.crash()
+    let files = FileManager.default.enumerator(atPath: fixture.server.directory)?
+      .compactMap { $0 as? String }.filter { $0.hasSuffix("incr.aof") || $0.hasSuffix("appendonly.aof") }
+    let file = URL(filePath: "\(fixture.server.directory)/\(try #require(files?.first))")
+    let bytes = try Data(contentsOf: file)
+    let half = try #require(bytes.range(of: Data("by_id".utf8), options: .backwards))
+    try bytes[..<half.lowerBound].write(to: file)
+
+    try fixture.server.start()
+    fixture = try fixture.again()
+    try expectWhole(fixture, "after the first start")
+    try fixture.mneme.run("get", "--exact", "--peek", "second", expecting: 1)
+    if isRewritten { try rewriteFile(of: fixture) }
+    try fixture.mneme.run("put", "third", "r")
+    try fixture.server.crash()
+    try fixture.server.start()
+    fixture = try fixture.again()
+    if isRewritten {
+      #expect(try fixture.mneme.run("get", "--exact", "--peek", "third").outputText == "r\n")
+    } else {
+      // What every server tried does with the file then is not mneme's to decide.
+      try fixture.mneme.run("vacuum", "--repair")
+    }
+    try expectWhole(fixture, "after the second start")
+    #expect(try fixture.mneme.run("get", "--exact", "--peek", "first").outputText == "r\n")
   }
 
   /// The number of replies that a whole run of a command gets.
@@ -115,9 +149,25 @@ struct ServerCrashTests {
     while proxy.replies < place, command.poll() == nil { usleep(100) }
     try fixture.server.crash()
     let outcome = try command.finish()
-    try fixture.server.start()
-    fixture = try fixture.again()
+    fixture = try restarted(fixture)
     return outcome
+  }
+
+  /// Starts the server again, and has it write its file anew, as mneme-servers(7) advises: where the last write was cut
+  /// off in the middle of a transaction, its beginning stays in the file, and would be done at the start after this.
+  private func restarted(_ fixture: CacheFixture) throws -> CacheFixture {
+    try fixture.server.start()
+    let fixture = try fixture.again()
+    try rewriteFile(of: fixture)
+    return fixture
+  }
+
+  private func rewriteFile(of fixture: CacheFixture) throws {
+    try fixture.redis.send("BGREWRITEAOF")
+    try eventually("the file is written anew") {
+      let state = try fixture.redis.send("INFO", "persistence").text ?? ""
+      return state.contains("aof_rewrite_in_progress:0") && state.contains("aof_rewrite_scheduled:0")
+    }
   }
 
   private func expectWhole(_ fixture: CacheFixture, _ what: String) throws {
