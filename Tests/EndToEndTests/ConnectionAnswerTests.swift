@@ -243,7 +243,7 @@ struct ConnectionAnswerTests {
     // Each of the four cases of this test has another quarter of the lines.
     let turn = (name == "MULTI" ? 0 : 1) + (isRenamed ? 0 : 2)
     let lines = CommandExample.withServer.filter { $0.use == .writes }
-    for (number, line) in lines.enumerated() where Effort.isThorough || number % 4 == turn {
+    for line in Effort.share(of: lines, turn: turn) {
       let words = line.words(file: server.directory + "/file", other: "other")
       let outcome = try fixture.mneme.run(words, input: line.input).expecting(77)
       let reason = isRenamed ? "\(name) at \(server.url): the server does not offer" : "permission denied"

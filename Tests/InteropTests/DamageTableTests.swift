@@ -242,10 +242,9 @@ import Testing
     #expect(problems == Set(row.check), "\(check)")
     #expect(check.status == (problems.isEmpty ? 0 : 1), "\(check)")
 
-    // 2. It is never ok where another command fails. Every damage meets every fourth of the lines, by turns.
+    // 2. It is never ok where another command fails.
     let turn = Self.rows.firstIndex { $0.testDescription == row.testDescription } ?? 0
-    let lines = Self.lines.enumerated().filter { Effort.isThorough || ($0.offset + turn) % 4 == 0 }
-      .map(\.element)
+    let lines = Effort.share(of: Self.lines, turn: turn)
     for line in lines {
       let copy = try damaged(by: row)
       let outcome = try copy.mneme.run(line.words, input: Array(line.input.utf8))

@@ -16,6 +16,12 @@ package enum Effort {
   package static func some<Case>(_ cases: [Case], every step: Int) -> [Case] {
     isThorough ? cases : stride(from: 0, to: cases.count, by: step).map { cases[$0] }
   }
+
+  /// Every second of the cases in a thorough run, otherwise every fourth, so that several turns have all of them.
+  package static func share<Case>(of cases: [Case], turn: Int) -> [Case] {
+    let step = isThorough ? 2 : 4
+    return cases.indices.filter { ($0 + turn) % step == 0 }.map { cases[$0] }
+  }
 }
 
 extension Trait where Self == ConditionTrait {

@@ -10,7 +10,7 @@ import Testing
 @Suite("Histories")
 struct HistoryTests {
   /// The number of histories that each shard plays, as a factor.
-  static let scale = Effort.rounds(30, thorough: 90)
+  static let scale = Effort.rounds(30, thorough: 60)
 
   @Test("a MemoryStore is the model of stores", arguments: [1, 2] as [UInt64])
   func memory(shard: UInt64) throws {

@@ -114,11 +114,8 @@ struct HostileDataTests {
     try CommandExample.sampleCache(fixture)
     try attack.write(Enemy(fixture))
     let directory = try TemporaryDirectory()
-    // In a short run every attack meets every fourth of the lines, by turns.
     let turn = Self.attacks.firstIndex { $0.name == attack.name } ?? 0
-    let lines = Self.lines.enumerated().filter { Effort.isThorough || ($0.offset + turn) % 4 == 0 }
-      .map(\.element)
-    for line in lines {
+    for line in Effort.share(of: Self.lines, turn: turn) {
       let file = line.words.contains("sqlite") ? directory.path("cache.db") : "/dev/null"
       let words = line.words(file: file, other: fixture.prefix + "2")
       let outcome = try fixture.mneme.start(words, memoryLimit: Self.mebibytes)

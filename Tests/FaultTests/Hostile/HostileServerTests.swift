@@ -8,7 +8,7 @@ import Testing
 @Suite("A server with false replies")
 struct HostileServerTests {
   /// The number of replies to a command that are forged, each in another way.
-  static let forgedReplies = Effort.rounds(3, thorough: 9)
+  static let forgedReplies = Effort.rounds(3, thorough: 6)
 
   static let forgeries: [(name: String, forgery: ScriptedProxy.Forgery)] = {
     func text(_ text: String) -> ScriptedProxy.Forgery { .bytes(Array(text.utf8)) }
