@@ -39,7 +39,8 @@ package final class BatchInsertion {
   /// Whether the last batch had new queries, so that the next one will probably need ids.
   private var meetsNewQueries = false
   private var isOneByOne: Bool
-  private var hasFailed = false
+  /// Whether the server has lost or removed the cache, so that an allocation may have made its counter anew.
+  private var isCacheLost = false
   /// After an error, the outcomes of later batches that were under way.
   private var beyondError: [(place: Int, outcome: Outcome?)] = []
 
@@ -110,12 +111,12 @@ package final class BatchInsertion {
   }
 
   /// Ends the connections. Gives back allocated ids that were not used, if no other client has allocated ids since.
-  /// Two round trips if there are such ids, or if a batch was not stored.
+  /// Two round trips if there are such ids, or if the server has lost the cache.
   package func close() {
     lanes.close()
-    guard !ids.isEmpty || hasFailed else { return }
+    guard !ids.isEmpty || isCacheLost else { return }
     let unused = ids
-    (ids, hasFailed) = ([], false)
+    (ids, isCacheLost) = ([], false)
     // If they are not given back, these numbers are never used, which does no harm.
     try? store.release(unused)
   }
@@ -146,7 +147,7 @@ package final class BatchInsertion {
           }
         }
         (underWay, allUnderWay) = ([], [])
-        hasFailed = true
+        isCacheLost = (error as? StoreBackendError)?.reason == .lostWrites
         throw error
       case .success(let stored):
         allUnderWay.subtract(underWay.removeFirst())
