@@ -240,7 +240,7 @@ struct ConnectionAnswerTests {
     try PreparedCache(of: elsewhere).copy(to: fixture)
     if !isRenamed { try fixture.redis.send("ACL", "SETUSER", "default", "-\(name)") }
     let before = try fixture.dump()
-    // Each of the four cases of this test has another quarter of the lines.
+    // Each of the four cases of this test has another share of the lines.
     let turn = (name == "MULTI" ? 0 : 1) + (isRenamed ? 0 : 2)
     let lines = CommandExample.withServer.filter { $0.use == .writes }
     for line in Effort.share(of: lines, turn: turn) {

@@ -14,7 +14,7 @@ import Testing
   )
   func everyCodePoint() throws {
     let directory = try TemporaryDirectory()
-    // Ideographs, tags and private use have no upper case: a sample of them will do in a short run.
+    // Ideographs, tags and private use have no upper case: a sample of them will do.
     let step = Effort.isThorough ? 8 : 32
     let python = try PythonPeer.start("query_hashes.py", directory.path("hashes"), "\(step)")
     let version = try python.finish(within: .seconds(300)).expecting(0).outputText

@@ -17,10 +17,9 @@ package enum Effort {
     isThorough ? cases : stride(from: 0, to: cases.count, by: step).map { cases[$0] }
   }
 
-  /// Every second of the cases in a thorough run, otherwise every fourth, so that several turns have all of them.
+  /// All cases in a thorough run. Otherwise every fourth, so that four turns together have all of them.
   package static func share<Case>(of cases: [Case], turn: Int) -> [Case] {
-    let step = isThorough ? 2 : 4
-    return cases.indices.filter { ($0 + turn) % step == 0 }.map { cases[$0] }
+    isThorough ? cases : cases.indices.filter { ($0 + turn) % 4 == 0 }.map { cases[$0] }
   }
 }
 

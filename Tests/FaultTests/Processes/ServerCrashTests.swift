@@ -121,7 +121,7 @@ struct ServerCrashTests {
     if isRewritten {
       #expect(try fixture.mneme.run("get", "--exact", "--peek", "third").outputText == "r\n")
     } else {
-      // What every server tried does with the file then is not mneme's to decide.
+      // What the server makes of the file is not mneme's to decide.
       try fixture.mneme.run("vacuum", "--repair")
     }
     try expectWhole(fixture, "after the second start")
